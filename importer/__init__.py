@@ -1,0 +1,1 @@
+"""Mailferry: copies whole mailboxes from any mail host into yours."""

@@ -1,0 +1,1 @@
+"""Each implements a port; strangers to one another."""

@@ -1,0 +1,1 @@
+"""Mailbox sessions over IMAP."""

@@ -1,0 +1,153 @@
+"""One question, one answer: the commands that are no stream.
+
+Each function takes a Link and an idle Connection, may be repeated without harm, and raises what
+`Connection.call` raises, WireError, and for folders FolderUnusable and FolderChanged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from importer.adapters.imap import errors
+from importer.adapters.imap.connection import Answer, Connection
+from importer.adapters.imap.errors import CommandRefused
+from importer.adapters.imap.folders import Listed, Namespaces, as_folders, read_list, read_namespaces
+from importer.adapters.imap.link import Link
+from importer.adapters.imap.wire import Data, Fetched
+from importer.domain.model import Folder, FolderRef, FolderStatus, KeywordRule
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.errors import Side
+
+_SEARCH_LINE_BYTES: Final = 16 << 20
+"""The longest ESEARCH answer that is asked for. A message takes at most 11 bytes of it."""
+
+_STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
+_STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
+
+
+def namespaces(link: Link, connection: Connection) -> Namespaces:
+    """Whose folders are where; nothing known where the server has no NAMESPACE."""
+    if not connection.has("NAMESPACE"):
+        return Namespaces(None)
+    return read_namespaces(_account_command(link, connection, b"NAMESPACE").events, link.names)
+
+
+def listing(link: Link, connection: Connection) -> list[Listed]:
+    """All folders, subscriptions not told."""
+    return read_list(_account_command(link, connection, b'LIST "" "*"').events, link.names)
+
+
+def folders(link: Link, connection: Connection, known: Namespaces) -> list[Folder]:
+    """The folders of the personal namespace with their roles and subscriptions."""
+    if connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED"):
+        # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
+        command = b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED)'
+        answer = _account_command(link, connection, command)
+        return as_folders(read_list(answer.events, link.names), known, None)
+    listed = listing(link, connection)
+    try:
+        subscriptions = read_list(connection.call(b'LSUB "" "*"').events, link.names, command="LSUB")
+        subscribed = frozenset(one.name for one in subscriptions)
+    except CommandRefused:  # a server without subscriptions shows everything
+        subscribed = frozenset(one.name for one in listed)
+    return as_folders(listed, known, subscribed)
+
+
+def status(link: Link, connection: Connection, folder: str) -> FolderStatus:
+    """UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be open."""
+    if link.opened is not None and link.opened.folder == folder:
+        link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
+    answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
+    for event in answer.events:
+        if not isinstance(event, Data) or event.name != "STATUS":
+            continue
+        # The name in front is of no use, and some servers write it so that nobody can read it.
+        items = _STATUS_ITEMS.search(event.text)
+        words = items[1].upper().split() if items else []
+        found = {
+            name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()
+        }
+        if {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
+            link.seen[folder] = UidValidity(found[b"UIDVALIDITY"])
+            return FolderStatus(link.seen[folder], Uid(found[b"UIDNEXT"]), found[b"MESSAGES"])
+    raise errors.folder_unusable(link.peer, folder, "opened", "STATUS without UIDVALIDITY or UIDNEXT")
+
+
+def keyword_rule(link: Link, connection: Connection, folder: FolderRef) -> KeywordRule:
+    """From PERMANENTFLAGS, which Dovecot and others leave empty in EXAMINE."""
+    command = b"EXAMINE" if link.peer.side is Side.SOURCE else b"SELECT"
+    opened = link.open_folder(connection, folder.name, command)
+    link.check(folder, opened.uidvalidity)
+    if command == b"SELECT" and opened.read_only:
+        raise errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
+    link.leave_folder(connection)
+    if opened.permanent_flags is None:  # not told: all of them (RFC 9051 section 6.3.2)
+        return KeywordRule()
+    keywords = frozenset(flag for flag in opened.permanent_flags if not flag.startswith("\\"))
+    return KeywordRule("\\*" in opened.permanent_flags, keywords)
+
+
+def uids(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
+    """The UIDs that the folder holds now, of a million messages too."""
+    opened = link.examine(connection, folder, afresh=True)
+    if not opened.messages or (opened.uidnext is not None and at_or_above >= opened.uidnext):
+        return UidSet()
+    worst_line_bytes = 1000 + 11 * opened.messages
+    if connection.has("ESEARCH") and worst_line_bytes <= _SEARCH_LINE_BYTES:
+        try:
+            found = _search(connection, at_or_above, worst_line_bytes)
+        except CommandRefused:
+            found = None
+        if found is not None:
+            return found.at_or_above(at_or_above)
+    return _enumerate(link, connection, folder, at_or_above)
+
+
+def folder_command(
+    link: Link, connection: Connection, command: bytes, folder: str, *, what: str, rest: bytes = b""
+) -> Answer:
+    """`command` on the folder by its name. `what` is what it could not be, in FolderUnusable."""
+    try:
+        return connection.call(b" ".join((command, link.quoted(folder), rest)).rstrip(b" "))
+    except CommandRefused as refused:
+        raise errors.folder_error(refused.reply, link.peer, folder, what) from None
+
+
+def _account_command(link: Link, connection: Connection, command: bytes) -> Answer:
+    try:
+        return connection.call(command)
+    except CommandRefused as refused:
+        words = errors.server_words(refused.reply)
+        raise errors.account_error(refused.reply, link.peer) or errors.violation(link.peer, words) from None
+
+
+def _search(connection: Connection, at_or_above: Uid, max_line_bytes: int) -> UidSet | None:
+    """UID SEARCH RETURN (ALL), RFC 4731: UIDs as ranges. None when the answer is not to be understood."""
+    criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
+    answer = connection.call(b"UID SEARCH RETURN (ALL) " + criterion, max_line_bytes=max_line_bytes)
+    for event in answer.events:
+        if isinstance(event, Data) and event.name == "ESEARCH":
+            values = [v.upper() if isinstance(v, bytes) else v for v in event.values()]
+            if b"ALL" not in values:
+                return UidSet()  # the way to say that there is none
+            found = values[values.index(b"ALL") + 1]
+            return UidSet.parse(found.decode("ascii")) if isinstance(found, bytes) else None
+    return None
+
+
+def _enumerate(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
+    """UID FETCH of nothing but UIDs: SEARCH puts them all on one line, which ends at a megabyte or so."""
+    ranges: list[tuple[int, int]] = []
+    try:
+        for event in connection.run(b"UID FETCH %d:* (UID)" % at_or_above):
+            # n:* holds the last message even when its UID is below n (RFC 9051: seq-range).
+            if not isinstance(event, Fetched) or event.uid is None or event.uid < at_or_above:
+                continue
+            if ranges and ranges[-1][1] + 1 == event.uid:
+                ranges[-1] = (ranges[-1][0], event.uid)
+            else:
+                ranges.append((event.uid, event.uid))
+    except CommandRefused as refused:
+        raise errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+    return UidSet.from_ranges(ranges)

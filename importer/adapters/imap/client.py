@@ -1,0 +1,167 @@
+"""IMAPClient as we need it. Every touch of what imaplib and IMAPClient call private is in this module.
+
+Read against IMAPClient 4.1.0 and the imaplib of CPython 3.11 to 3.14; a new version of either has to
+pass tests/integration/test_imap_connect.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import socket
+import ssl
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import cast
+
+from imapclient import IMAPClient, SocketTimeout
+
+from importer.adapters.imap.commands import quoted
+from providers.model import Endpoint, Security
+
+
+class EarlyBytes(Exception):
+    """The server sent something between its OK to STARTTLS and the handshake (CVE-2011-0411)."""
+
+
+class SilentServer(Exception):
+    """Something took the connection and did not greet in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """`connect_s` for name look-up to greeting, `io_s` for each later wait for bytes to come or go."""
+
+    connect_s: float = 10.0
+    io_s: float = 60.0
+
+
+class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type information
+    """An IMAPClient on our own socket: SNI, TCP_NODELAY, no transcript, no debugging.
+
+    Raises what socket, ssl and imaplib raise; `errors.py` translates.
+    """
+
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+        self._endpoint = endpoint
+        implicit = endpoint.security is Security.TLS
+        timeout = SocketTimeout(timeouts.connect_s, timeouts.io_s)
+        super().__init__(
+            endpoint.host, endpoint.port, ssl=implicit, ssl_context=tls if implicit else None, timeout=timeout
+        )
+        # IMAPClient sets 5 and lets imaplib format every literal twice, logging or not: five times the
+        # CPU for a message of 50 KB, three times the memory for one of 50 MB.
+        self._imap.debug = 0
+        # Answers are asked for in bytes and names are given in bytes: see names.py.
+        self.folder_encode = False
+
+    def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802  # IMAPClient's name
+        return _Imap4(self._endpoint, self.ssl_context, self._timeout.connect)
+
+    def preauthenticated(self) -> bool:
+        """True when the greeting was PREAUTH; imaplib takes that for a login."""
+        return bool(self._imap.state == "AUTH")
+
+    def starttls_verified(self, tls: ssl.SSLContext) -> None:
+        """STARTTLS; raises EarlyBytes when anything came before the handshake, imaplib.IMAP4.error on NO."""
+        # imaplib wraps the socket with whatever context it is given and drops its read buffer unseen.
+        self.starttls(cast(ssl.SSLContext, _CheckedContext(tls, self._imap)))
+
+    def login_plain(self, user: str, password: str) -> None:
+        """AUTHENTICATE PLAIN in UTF-8 (RFC 4616). Raises imaplib.IMAP4.error, its `abort` when cut off.
+
+        IMAPClient's own `plain_login` makes a lost connection look like a wrong password.
+        """
+        answers = iter([f"\0{user}\0{password}".encode()])
+        self._imap.authenticate("PLAIN", lambda _challenge: next(answers, None))  # None gives up
+
+    def login_command(self, user: str, password: str) -> None:
+        """LOGIN with both properly quoted; a password that is not ASCII goes as a literal, in UTF-8.
+
+        IMAPClient's own `login` quotes only the password and fails on what is not ASCII.
+        Raises imaplib.IMAP4.error.
+        """
+        arguments = [quoted(user.encode())]
+        if password.isascii():
+            arguments.append(quoted(password.encode()))
+        else:
+            self._imap.literal = password.encode()  # imaplib appends {n} and sends it after the "+"
+        status, data = self._imap._simple_command("LOGIN", *arguments)
+        if status != "OK":
+            raise imaplib.IMAP4.error(data[-1].decode("utf-8", "replace"))
+        self._imap.state = "AUTH"
+
+    def fresh_capabilities(self) -> frozenset[str]:
+        """What the server offers now, upper case; lists from before TLS or login do not count."""
+        self._cached_capabilities = None
+        return frozenset(word.decode("latin-1") for word in self._do_capabilites())
+
+    def say_who_we_are(self) -> None:
+        """ID (RFC 2971): some hosts let nobody in who does not say. The answer does not matter."""
+        try:
+            self.id_({"name": "mailferry"})
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:  # NO, BAD, or an answer that IMAPClient cannot read
+            pass
+
+    def last_words(self) -> str:
+        """What the server said with its BYE, "" if it said none; imaplib tells only of the dead line."""
+        said: list[bytes | None] = self._imap.untagged_responses.get("BYE", [])
+        return (said[-1] or b"").decode("utf-8", "replace") if said else ""
+
+    def hang_up(self) -> None:
+        """Closes the socket without a word; never raises."""
+        with contextlib.suppress(OSError, ValueError, imaplib.IMAP4.error):
+            self.shutdown()
+
+    @property
+    def incoming(self) -> BufferedReader:
+        """The stream that imaplib reads from. Whoever reads it leaves it at the start of a line."""
+        # Only ever read from the attribute: it is a property without setter since CPython 3.14.
+        return cast(BufferedReader, self._imap.file)
+
+
+class _Imap4(imaplib.IMAP4):
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float) -> None:
+        self._tls = tls
+        super().__init__(endpoint.host, endpoint.port, timeout_s)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        plain = socket.create_connection((self.host, self.port), timeout)
+        # Without it Nagle's algorithm and delayed ACKs cost up to 40 ms per command with some servers.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def _connect(self) -> None:
+        """Reads the greeting and the first capabilities."""
+        try:
+            super()._connect()  # type: ignore[misc]  # typeshed leaves it out
+        except TimeoutError:
+            raise SilentServer from None
+
+    def _log(self, line: str) -> None:
+        """imaplib keeps its last ten commands for a transcript, the LOGIN line among them."""
+
+
+class _CheckedContext:
+    """Stands in for an SSLContext in imaplib's `starttls`."""
+
+    def __init__(self, tls: ssl.SSLContext, imap: imaplib.IMAP4) -> None:
+        self._tls = tls
+        self._imap = imap
+
+    def wrap_socket(self, plain: socket.socket, server_hostname: str) -> ssl.SSLSocket:
+        timeout = plain.gettimeout()
+        plain.settimeout(0)
+        early = cast(BufferedReader, self._imap.file).peek(1)  # in the buffer, or in the kernel's
+        plain.settimeout(timeout)
+        if early:
+            raise EarlyBytes
+        return self._tls.wrap_socket(plain, server_hostname=server_hostname)

@@ -1,0 +1,115 @@
+"""IMAP commands as bytes: pure builders, and the one choke point against injected lines.
+
+Invariant: whatever becomes part of a command line passes `line_safe` (CVE-2025-15366 is what happens
+elsewhere: a folder name or a user name with a line break in it becomes a command of its own).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from importer.domain.model import Outgoing
+from importer.domain.uidset import UidSet
+
+LITERAL_MINUS_BYTES = 4096
+"""Up to here a server that offers LITERAL- takes a literal without being asked (RFC 7888 section 5)."""
+
+
+class UnsafeText(ValueError):
+    """CR, LF or NUL in what was to become part of a command. The text does not repeat the value."""
+
+    def __init__(self) -> None:
+        super().__init__("it holds a line break or a NUL character")
+
+
+def line_safe(value: bytes) -> bytes:
+    """`value` itself. Raises UnsafeText when it could end the command line (RFC 9051: TEXT-CHAR)."""
+    if b"\r" in value or b"\n" in value or b"\0" in value:
+        raise UnsafeText
+    return value
+
+
+def quoted(value: bytes) -> bytes:
+    """`value` as a quoted string (RFC 9051 section 4.3). Raises UnsafeText."""
+    return b'"' + line_safe(value).replace(b"\\", rb"\\").replace(b'"', rb"\"") + b'"'
+
+
+def uid_pieces(uids: UidSet, max_members: int, max_chars: int = 6000) -> Iterator[UidSet]:
+    """The set in ascending pieces for one command each: RFC 7162 section 4 advises lines below 8192 bytes."""
+    for chunk in uids.chunks(max_members):
+        piece: list[tuple[int, int]] = []
+        chars = 0
+        for first, last in chunk.ranges:
+            length = len(f"{first}:{last},")
+            if chars + length > max_chars and piece:
+                yield UidSet(tuple(piece))
+                piece, chars = [], 0
+            piece.append((first, last))
+            chars += length
+        yield UidSet(tuple(piece))
+
+
+class Literals(Enum):
+    """How the server takes the literals of a command (RFC 7888)."""
+
+    ASK = "ask"  # each has to wait for a continuation
+    MINUS = "minus"  # those up to LITERAL_MINUS_BYTES go without waiting
+    PLUS = "plus"  # all go without waiting
+
+    @classmethod
+    def offered(cls, capabilities: frozenset[str]) -> Literals:
+        if "LITERAL+" in capabilities:
+            return cls.PLUS
+        return cls.MINUS if "LITERAL-" in capabilities else cls.ASK
+
+    def waits_for(self, size_bytes: int) -> bool:
+        """True when a literal of that size may be sent only after the server said `+`."""
+        return self is Literals.ASK or (self is Literals.MINUS and size_bytes > LITERAL_MINUS_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes to send, and whether the next piece has to wait for the server's `+`."""
+
+    data: bytes
+    waits: bool = False
+
+
+def append_pieces(mailbox: bytes, messages: Sequence[Outgoing], literals: Literals) -> Iterator[Piece]:
+    """APPEND of one message (RFC 9051 section 6.3.12), MULTIAPPEND of several (RFC 3502), without the tag.
+
+    `mailbox` is the quoted name. The bytes of a message are sent as they are, except that a bare LF
+    becomes CRLF: servers refuse the one or store the other. Raises UnsafeText.
+    """
+    head = b"APPEND " + mailbox
+    for message in messages:
+        body = with_crlf(message.body)
+        waits = literals.waits_for(len(body))
+        size = b" {%d%s}\r\n" % (len(body), b"" if waits else b"+")
+        yield Piece(head + append_options(message) + size, waits)
+        yield Piece(body)
+        head = b""
+    yield Piece(b"\r\n")
+
+
+def append_options(message: Outgoing) -> bytes:
+    """Flags and date of a message as APPEND takes them, each with a blank before it. Raises ValueError."""
+    options = b""
+    if message.flags:
+        options += b" (" + line_safe(" ".join(message.flags).encode("latin-1")) + b")"
+    if message.internaldate:
+        options += b" " + quoted(message.internaldate.encode("latin-1"))
+    return options
+
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+def with_crlf(body: bytes) -> bytes:
+    """`body` with every bare LF as CRLF; the same object when there is none."""
+    if body.count(b"\n") == body.count(b"\r\n"):  # counting is 100 times cheaper than substituting
+        return body
+    return _BARE_LF.sub(b"\r\n", body)

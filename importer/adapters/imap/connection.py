@@ -1,0 +1,282 @@
+"""One connection to one IMAP server: opened, encrypted, logged in, and then commands and events.
+
+Invariants
+- No password leaves unencrypted unless the endpoint says PLAINTEXT; STARTTLS is never given up silently.
+- No exception of ours holds a password, nor leads to one that does (by cause, context or frame).
+- A connection that broke, or whose answers were not read to the end, is never used again (`usable`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import ssl
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tenacity
+
+from importer.adapters.imap import errors
+from importer.adapters.imap.client import Client, Timeouts
+from importer.adapters.imap.commands import line_safe
+from importer.adapters.imap.errors import CommandRefused, Peer
+from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
+from providers.errors import MailError, ServerUnavailable
+from providers.model import Secret, Security
+
+_READ_BYTES = 4 << 20
+"""A message up to this size is read in one piece and never copied."""
+
+_SEND_BYTES = 64 << 10
+"""Small pieces of a command are sent together up to this size: one TLS record, one packet train."""
+
+_LOGOUT_TIMEOUT_S = 3.0
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Verifies certificate and host name, TLS 1.2 or better; `ca_file` is trusted beside the system's."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one command brought: the untagged events in order, and the tagged OK."""
+
+    events: tuple[Event, ...]
+    reply: Reply
+
+
+class Connection:
+    """A logged-in connection. Made by `open_connection`."""
+
+    def __init__(
+        self, client: Client, peer: Peer, capabilities: frozenset[str], max_literal_bytes: int
+    ) -> None:
+        self.peer = peer
+        self.capabilities = capabilities
+        self.usable = True
+        self._client = client
+        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes)
+        self._events: deque[Event] = deque()
+        self._tags = 0
+        self._unanswered = 0
+
+    @property
+    def idle(self) -> bool:
+        """True when the next command may be sent: usable, and everything sent was answered."""
+        return self.usable and not self._unanswered
+
+    def has(self, capability: str) -> bool:
+        return capability in self.capabilities
+
+    def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
+        """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
+        usual = self._reader.max_line_bytes
+        self._reader.max_line_bytes = max_line_bytes or usual
+        events: list[Event] = []
+        running = self.run(command)
+        try:
+            while True:
+                events.append(next(running))
+        except StopIteration as ended:
+            return Answer(tuple(events), ended.value)
+        finally:
+            self._reader.max_line_bytes = usual
+
+    def run(self, command: bytes) -> Generator[Event, None, Reply]:
+        """Runs one command and gives the untagged events as they come; raises as `call` does.
+
+        Abandoned before its end it leaves the connection not idle: it is to be dropped.
+        """
+        tag = self.new_tag()
+        self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
+        while True:
+            event = self.next_event()
+            if isinstance(event, Tagged) and event.tag == tag:
+                if event.reply.status != "OK":
+                    raise CommandRefused(event.reply)
+                return event.reply
+            yield event
+
+    def new_tag(self) -> str:
+        """The tag of a command that the caller is about to send, and whose answer it will await."""
+        self._tags += 1
+        self._unanswered += 1
+        return f"M{self._tags}"
+
+    def send(self, pieces: Iterable[bytes]) -> None:
+        """Sends the pieces in order. Raises ConnectionLost."""
+        socket = self._client.socket()
+        small = bytearray()
+        try:
+            for piece in pieces:
+                if len(small) + len(piece) > _SEND_BYTES:
+                    if small:
+                        socket.sendall(small)
+                        small = bytearray()
+                    if len(piece) > _SEND_BYTES:
+                        socket.sendall(piece)
+                        continue
+                small += piece
+            if small:
+                socket.sendall(small)
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def next_event(self) -> Event:
+        """Waits for the next event. Raises ConnectionLost (BYE included) and ProtocolViolation."""
+        while not self._events:
+            self._receive()
+        event = self._events.popleft()
+        if isinstance(event, Tagged):
+            self._unanswered -= 1
+        elif isinstance(event, Untagged) and event.reply.status == "BYE":
+            self.drop()
+            raise errors.lost(self.peer, errors.server_words(event.reply))
+        return event
+
+    def _receive(self) -> None:
+        # Never reads beyond the response at hand: imaplib reads from the same stream at LOGOUT.
+        missing = self._reader.missing_bytes
+        try:
+            if missing:
+                data = self._client.incoming.read(min(missing, _READ_BYTES))
+            else:
+                data = self._client.incoming.readline(self._reader.max_line_bytes + 1)
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            raise self._broken(error) from error
+        if not data:
+            raise self._broken(None)
+        try:
+            self._events.extend(self._reader.feed(data))
+        except WireError as error:
+            self.drop()
+            raise errors.violation(self.peer, str(error)) from error
+
+    def _broken(self, error: Exception | None) -> MailError:
+        self.drop()
+        return errors.lost(self.peer, str(error) if error else "")
+
+    def drop(self) -> None:
+        """Closes the socket without a word; done already is fine."""
+        self.usable = False
+        self._client.hang_up()
+
+    def close(self) -> None:
+        """Logs out, if the connection is in a state to; never raises."""
+        if self.idle:
+            with contextlib.suppress(OSError, ValueError, imaplib.IMAP4.error):
+                self._client.socket().settimeout(_LOGOUT_TIMEOUT_S)
+                self._client.logout()
+        self.drop()
+
+
+def open_connection(
+    peer: Peer,
+    login: str,
+    password: Secret,
+    *,
+    tls: ssl.SSLContext,
+    timeouts: Timeouts,
+    help_text: Callable[[], str],
+    max_literal_bytes: int,
+) -> Connection:
+    """Connects (a few tries within seconds), encrypts and logs in (one try: lockouts are worse than errors).
+
+    Raises any MailError of scope session or account.
+    """
+    client = _connect_patiently(peer, tls, timeouts)
+    try:
+        _log_in(client, peer, login, password, help_text)
+        capabilities = _introduce(client, peer)
+    except BaseException:
+        client.hang_up()
+        raise
+    return Connection(client, peer, capabilities, max_literal_bytes)
+
+
+def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+    """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
+    _connect_patiently(peer, tls, timeouts).hang_up()
+
+
+def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
+    patience = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(ServerUnavailable),
+        stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(8),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3),
+        reraise=True,
+    )
+    return patience(_connect, peer, tls, timeouts)
+
+
+def _connect(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
+    client: Client | None = None
+    try:
+        client = Client(peer.endpoint, tls, timeouts)
+        _encrypt(client, peer, tls)
+    except Exception as error:
+        if client is not None:
+            client.hang_up()
+        if isinstance(error, MailError):
+            raise
+        raise errors.opening_error(error, peer) from error
+    return client
+
+
+def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
+    security = peer.endpoint.security
+    if client.preauthenticated():
+        # Before TLS it is a way to strip STARTTLS, which is illegal from then on; after, it is whose mail?
+        raise errors.preauthenticated(peer)
+    if security is Security.TLS:
+        return
+    if client.has_capability("STARTTLS"):
+        client.starttls_verified(tls)
+    elif security is Security.STARTTLS:
+        raise errors.no_encryption(peer)
+
+
+def _log_in(client: Client, peer: Peer, login: str, password: Secret, help_text: Callable[[], str]) -> None:
+    problem = _login_problem(client, peer, login, password, help_text)
+    if problem is not None:
+        raise problem  # outside any `except`: no context leads to the command that failed
+
+
+def _login_problem(
+    client: Client, peer: Peer, login: str, password: Secret, help_text: Callable[[], str]
+) -> MailError | None:
+    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password."""
+    try:
+        line_safe(login.encode())
+        line_safe(password.reveal().encode())
+        if client.has_capability("AUTH=PLAIN"):
+            client.login_plain(login, password.reveal())
+        elif client.has_capability("LOGINDISABLED"):
+            return errors.logins_disabled(peer, help_text())
+        else:
+            client.login_command(login, password.reveal())
+    except ValueError:
+        return errors.unusable_login(peer)
+    except (imaplib.IMAP4.error, OSError) as error:
+        secrets = (password.reveal(),)
+        return errors.login_error(error, client.last_words(), peer, help_text=help_text(), secrets=secrets)
+    return None
+
+
+def _introduce(client: Client, peer: Peer) -> frozenset[str]:
+    try:
+        capabilities = client.fresh_capabilities()
+        if "ID" in capabilities:
+            client.say_who_we_are()
+    except (imaplib.IMAP4.abort, OSError) as error:
+        raise errors.lost(peer, str(error)) from error
+    except imaplib.IMAP4.error as error:
+        raise errors.violation(peer, str(error)) from error
+    return capabilities

@@ -1,0 +1,175 @@
+"""A session's way to its server: one connection at a time, opened again when reads need it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from importer.adapters.imap import errors
+from importer.adapters.imap.commands import UnsafeText
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.errors import CommandRefused, Peer
+from importer.adapters.imap.names import FolderNames
+from importer.adapters.imap.wire import Data, Event, Untagged, WireError
+from importer.domain.model import FolderRef
+from importer.domain.uidset import Uid, UidValidity
+from providers.errors import ConnectionLost, MailError, ProtocolViolation
+
+READ_TRIES = 3
+"""How often a read is tried without getting any further before the loss is the caller's."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What EXAMINE or SELECT told (RFC 9051 section 6.3.2). `permanent_flags` None: not told."""
+
+    folder: str
+    uidvalidity: UidValidity
+    messages: int
+    uidnext: Uid | None
+    permanent_flags: tuple[str, ...] | None
+    read_only: bool
+
+
+class Losses:
+    """Counts losses in a row and waits a little longer after each; progress starts the count again."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def progressed(self) -> None:
+        self._in_a_row = 0
+
+    def absorb(self, error: MailError) -> None:
+        """Waits, or raises `error` when it was one too many."""
+        self._in_a_row += 1
+        if self._in_a_row >= READ_TRIES:
+            raise error
+        time.sleep(random.uniform(0.05, 0.1) * 4**self._in_a_row)  # noqa: S311  # jitter is no secret
+
+
+class Link:
+    """Holds the connection. `drop` it after any failure; the next read opens another."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        """Connects and logs in."""
+        self._connect = connect
+        self._connection: Connection | None = connect()
+        self._closed = False
+        self.peer: Peer = self._connection.peer
+        self.names = FolderNames()
+        self.opened: Opened | None = None  # the folder that is open now
+        self.seen: dict[str, UidValidity] = {}  # folder -> UIDVALIDITY as last told
+
+    @property
+    def alive(self) -> Connection | None:
+        """The connection if it can take a command; never opens one."""
+        return self._connection if self._connection is not None and self._connection.idle else None
+
+    def connection(self) -> Connection:
+        """The connection, opened again if the last one was lost or left with an answer unread."""
+        alive = self.alive
+        if alive is not None:
+            return alive
+        self.drop()
+        if self._closed:
+            raise errors.lost(self.peer, "the session is closed")
+        self._connection = self._connect()
+        return self._connection
+
+    def drop(self) -> None:
+        if self._connection is not None:
+            self._connection.drop()
+        self._connection = None
+        self.opened = None
+
+    def close(self) -> None:
+        self._closed = True
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def reading(self, operation: Callable[[Connection], T]) -> T:
+        """Does what may be done twice: on a lost connection it is done again on another."""
+        losses = Losses()
+        while True:
+            try:
+                return operation(self.connection())
+            except (ConnectionLost, ProtocolViolation) as error:
+                self.drop()
+                losses.absorb(error)
+            except WireError as error:
+                self.drop()
+                losses.absorb(errors.violation(self.peer, str(error)))
+
+    # --- Folders -----------------------------------------------------------------------------------
+
+    def quoted(self, folder: str) -> bytes:
+        """The folder's name for a command. Raises FolderUnusable when no command can carry it."""
+        try:
+            return self.names.quoted(folder)
+        except (UnsafeText, UnicodeEncodeError):
+            raise errors.folder_unusable(self.peer, folder, "named") from None
+
+    def examine(self, connection: Connection, folder: FolderRef, *, afresh: bool = False) -> Opened:
+        """Opens the folder for reading (EXAMINE), if it is not open already or `afresh`.
+
+        Raises FolderUnusable and FolderChanged.
+        """
+        opened = self.opened
+        if afresh or opened is None or opened.folder != folder.name or not opened.read_only:
+            opened = self.open_folder(connection, folder.name, b"EXAMINE")
+        self.check(folder, opened.uidvalidity)
+        return opened
+
+    def open_folder(self, connection: Connection, folder: str, command: bytes) -> Opened:
+        """EXAMINE or SELECT, as `command` says. Raises FolderUnusable."""
+        self.opened = None
+        name = self.quoted(folder)
+        try:
+            answer = connection.call(command + b" " + name)
+        except CommandRefused as refused:
+            raise errors.folder_error(refused.reply, self.peer, folder, "opened") from None
+        read_only = command == b"EXAMINE" or answer.reply.code == "READ-ONLY"
+        opened = _opened(folder, answer.events, read_only=read_only)
+        if opened is None:
+            raise errors.folder_unusable(self.peer, folder, "opened", "no UIDVALIDITY")
+        self.opened = opened
+        self.seen[folder] = opened.uidvalidity
+        return opened
+
+    def check(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
+        """Raises FolderChanged when the UIDVALIDITY is another than the caller planned with."""
+        if uidvalidity != folder.uidvalidity:
+            raise errors.folder_changed(self.peer, folder.name)
+
+    def leave_folder(self, connection: Connection) -> None:
+        """Closes the open folder without expunging anything (RFC 3691), where the server can do that."""
+        if self.opened is not None and connection.has("UNSELECT"):
+            self.opened = None
+            connection.call(b"UNSELECT")
+
+
+def _opened(folder: str, events: tuple[Event, ...], *, read_only: bool) -> Opened | None:
+    uidvalidity = uidnext = permanent_flags = None
+    messages = 0
+    for event in events:
+        match event:
+            case Data("EXISTS", int(number)):
+                messages = number
+            case Untagged(reply) if reply.code == "UIDVALIDITY" and reply.arguments.isdigit():
+                uidvalidity = UidValidity(int(reply.arguments))
+            case Untagged(reply) if reply.code == "UIDNEXT" and reply.arguments.isdigit():
+                uidnext = Uid(int(reply.arguments))
+            case Untagged(reply) if reply.code == "PERMANENTFLAGS":
+                permanent_flags = tuple(reply.arguments.strip("()").split())
+            case _:
+                pass
+    if uidvalidity is None:
+        return None
+    return Opened(folder, uidvalidity, messages, uidnext, permanent_flags, read_only)

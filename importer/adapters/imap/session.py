@@ -1,0 +1,206 @@
+"""`MailboxSession` over IMAP.
+
+Invariants
+- The source is opened with EXAMINE and read with BODY.PEEK: nothing there changes, not even \\Seen.
+- No folder is ever left by CLOSE, and EXPUNGE is never sent.
+- Reads reconnect; `append` never does, and after a failure of unknown outcome says ConnectionLost.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from importer.adapters.imap import asking, errors
+from importer.adapters.imap.appending import append
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import Connection, open_connection, tls_context
+from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.folders import Namespaces, guess_hierarchy
+from importer.adapters.imap.link import Link
+from importer.adapters.imap.reading import Query, Unreadable, fetch
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES, Fetched
+from importer.domain.model import (
+    Account,
+    AppendResult,
+    Folder,
+    FolderRef,
+    FolderStatus,
+    HeaderLines,
+    Hierarchy,
+    KeywordRule,
+    Message,
+    Outgoing,
+)
+from importer.domain.uidset import Uid, UidSet
+from providers.errors import FolderUnusable, ProtocolViolation, Side
+from providers.model import Secret
+
+_SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)
+_HEADERS: Final = Query(
+    b"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])",
+    lambda found: found.size_bytes is not None and found.header is not None,
+    1_000,
+)
+_MESSAGES: Final = Query(
+    b"(UID FLAGS INTERNALDATE BODY.PEEK[])",
+    lambda found: None not in (found.body, found.flags, found.internaldate),
+    10_000,
+)
+
+T = TypeVar("T")
+
+
+def no_help(_account: Account) -> str:
+    return ""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ImapSessions:
+    """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities; `login_help` says
+    what the owner of an account has to do at its provider, and ends up in LoginRejected."""
+
+    def __init__(
+        self,
+        *,
+        ca_file: Path | None = None,
+        timeouts: Timeouts | None = None,
+        login_help: Callable[[Account], str] = no_help,
+        now: Callable[[], datetime] = utc_now,
+        max_message_bytes: int = MAX_LITERAL_BYTES,
+    ) -> None:
+        self._tls: ssl.SSLContext = tls_context(ca_file)
+        self._timeouts = timeouts or Timeouts()
+        self._login_help = login_help
+        self._now = now
+        self._max_message_bytes = max_message_bytes
+
+    def open(self, account: Account, password: Secret, side: Side) -> ImapSession:
+        """Connects and logs in. Raises any MailError of scope session or account."""
+
+        def connect() -> Connection:
+            return open_connection(
+                Peer(account.endpoint, side, self._now),
+                account.login,
+                password,
+                tls=self._tls,
+                timeouts=self._timeouts,
+                help_text=lambda: self._login_help(account),
+                max_literal_bytes=self._max_message_bytes,
+            )
+
+        return ImapSession(connect, side)
+
+
+class ImapSession:
+    """Implements `MailboxSession` (importer/ports.py), where the methods are described."""
+
+    def __init__(self, connect: Callable[[], Connection], side: Side) -> None:
+        self.side = side
+        self._link = Link(connect)
+        self._namespaces: Namespaces | None = None
+
+    def close(self) -> None:
+        self._link.close()
+
+    # --- Folders -----------------------------------------------------------------------------------
+
+    def hierarchy(self) -> Hierarchy:
+        return self._known_namespaces().personal or guess_hierarchy(self._ask(asking.listing))
+
+    def folders(self) -> Sequence[Folder]:
+        known = self._known_namespaces()
+        return self._ask(lambda link, connection: asking.folders(link, connection, known))
+
+    def status(self, folder: str) -> FolderStatus:
+        return self._ask(lambda link, connection: asking.status(link, connection, folder))
+
+    def create(self, folder: str) -> None:
+        try:
+            self._folder_command(b"CREATE", folder, "created")
+        except FolderUnusable as refused:
+            # It may be there already: each server says that in words of its own.
+            try:
+                self.status(folder)
+            except FolderUnusable:
+                raise refused from None
+
+    def subscribe(self, folder: str) -> None:
+        self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
+
+    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
+        return self._ask(lambda link, connection: asking.keyword_rule(link, connection, folder))
+
+    # --- Reading -----------------------------------------------------------------------------------
+
+    def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
+        return self._ask(lambda link, connection: asking.uids(link, connection, folder, at_or_above))
+
+    def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
+        for piece in uids.chunks(_SIZES.max_members):
+            found = fetch(self._link, folder, piece, _SIZES)
+            yield from sorted(
+                (one.uid, one.size_bytes)
+                for one in found
+                if isinstance(one, Fetched) and one.uid is not None and one.size_bytes is not None
+            )
+
+    def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
+        for found in fetch(self._link, folder, uids, _HEADERS):
+            if isinstance(found, Unreadable):
+                yield HeaderLines(found.uid, 0, b"")  # there, and like no other message
+            elif found.uid is not None:
+                yield HeaderLines(found.uid, found.size_bytes or 0, found.header or b"")
+
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+        for found in fetch(self._link, folder, uids, _MESSAGES):
+            if isinstance(found, Unreadable):
+                yield found.uid, found.reason
+            elif found.uid is not None and found.body is not None:
+                # \Recent tells about sessions, not about the message (RFC 3501 section 2.3.2).
+                flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
+                yield Message(found.uid, flags, found.internaldate or "", found.body)
+
+    # --- Writing -----------------------------------------------------------------------------------
+
+    def append_limit_bytes(self) -> int | None:
+        for capability in self._ask(lambda _link, connection: connection.capabilities):
+            name, _, value = capability.partition("=")
+            if name == "APPENDLIMIT" and value.isdigit():
+                return int(value)
+        return None
+
+    def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        link = self._link
+        connection = link.alive
+        if connection is None:
+            raise errors.lost(link.peer, "the connection was lost before this append")
+        mailbox = link.quoted(folder.name)
+        try:
+            if folder.name not in link.seen:
+                asking.status(link, connection, folder.name)
+            link.check(folder, link.seen[folder.name])
+            return append(connection, folder, mailbox, messages)
+        except ProtocolViolation as violation:
+            raise errors.lost(link.peer, violation.server_text) from violation
+
+    # -----------------------------------------------------------------------------------------------
+
+    def _ask(self, question: Callable[[Link, Connection], T]) -> T:
+        return self._link.reading(lambda connection: question(self._link, connection))
+
+    def _folder_command(self, command: bytes, folder: str, what: str) -> None:
+        self._ask(
+            lambda link, connection: asking.folder_command(link, connection, command, folder, what=what)
+        )
+
+    def _known_namespaces(self) -> Namespaces:
+        if self._namespaces is None:
+            self._namespaces = self._ask(asking.namespaces)
+        return self._namespaces

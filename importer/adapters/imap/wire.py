@@ -1,0 +1,315 @@
+"""IMAP responses: bytes in, events out. No sockets, no clock: what it says depends on the bytes alone.
+
+Invariants
+- Splitting the input anywhere gives the same events (tests/property/test_wire.py holds it to that).
+- Memory is bounded: no line above `max_line_bytes`, no literals above `max_literal_bytes` per response.
+- Nothing is guessed: what is no IMAP response (RFC 9051 section 9) raises WireError.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeGuard
+
+from importer.domain.uidset import Uid
+
+MAX_LINE_BYTES: Final = 1 << 20
+MAX_LITERAL_BYTES: Final = 256 << 20
+
+Value: TypeAlias = "bytes | tuple[Value, ...] | None"
+"""A parsed part of a response: atom, string or literal; a parenthesised list; NIL."""
+
+
+class WireError(Exception):
+    """The bytes are no IMAP response. The text quotes at most their first 60."""
+
+
+class LiteralTooLarge(WireError):
+    """The server announced more bytes than we are willing to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status response (RFC 9051 section 7.1) with its response code taken apart.
+
+    `status` is OK, NO, BAD, BYE or PREAUTH; `code` upper case without brackets, "" if there is none;
+    `arguments` what followed the code inside the brackets; `text` the words for people.
+    """
+
+    status: str
+    code: str = ""
+    arguments: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The end of the command that carried this tag."""
+
+    tag: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Untagged:
+    """A status response that ends no command."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The server waits for the rest of a command: `+`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One FETCH response; None is what it did not hold. `uid` is None in unsolicited ones.
+
+    `internaldate` is the server's own text. `body` is BODY[], `header` any BODY[HEADER...].
+    `withheld` means that the server answered NIL where the content was asked for.
+    """
+
+    sequence: int
+    uid: Uid | None = None
+    flags: tuple[str, ...] | None = None
+    internaldate: str | None = None
+    size_bytes: int | None = None
+    header: bytes | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Any other untagged response: `* 5 EXISTS`, `* LIST (...) "/" name`. Taken apart when asked for."""
+
+    name: str
+    number: int | None = None
+    text: bytes = field(default=b"", repr=False)
+    literals: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def values(self) -> tuple[Value, ...]:
+        """What followed the name. Raises WireError."""
+        return parse_values(self.text, self.literals)
+
+
+Event = Tagged | Untagged | Continue | Fetched | Data
+
+
+class ResponseReader:
+    """Takes bytes as they come and gives the events that they complete.
+
+    A caller that must not read ahead asks `missing_bytes` first: that many bytes of a literal are
+    still to come, or 0 when the next thing is a line.
+    """
+
+    def __init__(
+        self, *, max_line_bytes: int = MAX_LINE_BYTES, max_literal_bytes: int = MAX_LITERAL_BYTES
+    ) -> None:
+        self.max_line_bytes = max_line_bytes
+        self.max_literal_bytes = max_literal_bytes
+        self.missing_bytes = 0
+        self._partial = bytearray()  # of a line
+        self._text = bytearray()  # complete lines of this response, each ending in a literal's size
+        self._literals: list[bytes] = []
+        self._chunks: list[bytes] = []  # of the literal that is coming in
+        self._held_bytes = 0  # by the literals of this response
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes, in order. After a WireError the reader is of no more use."""
+        events: list[Event] = []
+        at = 0
+        while at < len(data):
+            if self.missing_bytes:
+                chunk = data[at : at + self.missing_bytes]  # the whole of `data` is not copied
+                self._chunks.append(chunk)
+                self.missing_bytes -= len(chunk)
+                at += len(chunk)
+                if not self.missing_bytes:
+                    self._literals.append(
+                        self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+                    )
+                    self._chunks = []
+                continue
+            end = data.find(b"\n", at) + 1
+            self._partial += data[at : end or len(data)]
+            if len(self._partial) + len(self._text) > self.max_line_bytes:
+                raise WireError(f"a line of more than {self.max_line_bytes} bytes")
+            if not end:
+                break
+            at = end
+            event = self._line()
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _line(self) -> Event | None:
+        line = bytes(self._partial)
+        self._partial.clear()
+        line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        if not self._text and not line.startswith(b"* "):
+            return _tagged_or_continuation(line)
+        if not self._text and (status := _STATUS.match(line, 2)):
+            return Untagged(parse_reply(status[1], status[2] or b""))
+        announced = _LITERAL_SIZE.search(line, max(0, len(line) - 32))
+        if announced:
+            self._expect(int(announced[1]))
+            self._text += line + b"\r\n"
+            return None
+        text, literals = bytes(self._text) + line, tuple(self._literals)
+        self._text.clear()
+        self._literals = []
+        self._held_bytes = 0
+        return _untagged(text, literals)
+
+    def _expect(self, size_bytes: int) -> None:
+        self._held_bytes += size_bytes
+        if self._held_bytes > self.max_literal_bytes:
+            raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
+        if size_bytes:
+            self.missing_bytes = size_bytes
+        else:
+            self._literals.append(b"")
+
+
+_STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
+_TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
+_DATA = re.compile(rb"\* (?:([0-9]{1,20}) )?([A-Za-z][A-Za-z0-9._-]*)(?: |(?=\()|\Z)")
+_CODE = re.compile(rb"\[([^\s\[\]]+)(?: ([^\]]*))?\] ?")
+_LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
+
+
+def parse_reply(status: bytes, rest: bytes) -> Reply:
+    """A status word and what follows it; a text without a proper response code is all text."""
+    code = _CODE.match(rest)
+    if code is None:
+        return Reply(_text(status).upper(), text=_words(rest))
+    words = _words(rest[code.end() :])
+    return Reply(_text(status).upper(), _text(code[1]).upper(), _text(code[2] or b""), words)
+
+
+def _tagged_or_continuation(line: bytes) -> Event:
+    if line == b"+" or line.startswith(b"+ "):
+        return Continue(_text(line[2:]))
+    tagged = _TAGGED.match(line)
+    if tagged is None:
+        raise WireError(f"not an IMAP response: {_text(line[:60])!r}")
+    return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
+
+
+def _untagged(text: bytes, literals: tuple[bytes, ...]) -> Event:
+    head = _DATA.match(text)
+    if head is None:
+        raise WireError(f"not an IMAP response: {_text(text[:60])!r}")
+    number = int(head[1]) if head[1] else None
+    name, rest = _text(head[2]).upper(), text[head.end() :]
+    if name == "FETCH" and number is not None:
+        return _fetched(number, parse_values(rest, literals))
+    return Data(name, number, rest, literals)
+
+
+def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
+    items = values[0] if len(values) == 1 else None
+    if not isinstance(items, tuple) or len(items) % 2:
+        raise WireError("a FETCH response that is no list of pairs")
+    uid: Uid | None = None
+    flags: tuple[str, ...] | None = None
+    internaldate: str | None = None
+    size_bytes: int | None = None
+    header: bytes | None = None
+    body: bytes | None = None
+    withheld = False
+    for name, value in zip(items[::2], items[1::2], strict=True):
+        match name.upper() if isinstance(name, bytes) else b"":
+            case b"UID":
+                uid = Uid(_number(value))
+            case b"RFC822.SIZE":
+                size_bytes = _number(value)
+            case b"FLAGS":
+                flags = tuple(_text(flag) for flag in value or () if _is_flag(flag))
+            case b"INTERNALDATE" if isinstance(value, bytes):
+                internaldate = _text(value)
+            case b"BODY[]":
+                body = _content(value)
+                withheld = value is None
+            case section if section.startswith(b"BODY[HEADER"):
+                header = _content(value) or b""
+            case _:  # what we did not ask for
+                pass
+    return Fetched(sequence, uid, flags, internaldate, size_bytes, header, body, withheld)
+
+
+_FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){\"\\]+")
+
+
+def _is_flag(value: object) -> TypeGuard[bytes]:
+    """False for what no command could carry on: a flag is an atom (RFC 9051: `flag`)."""
+    return isinstance(value, bytes) and _FLAG.fullmatch(value) is not None
+
+
+def _number(value: Value) -> int:
+    if not isinstance(value, bytes) or not value.isdigit() or len(value) > 20:
+        raise WireError("a FETCH response without the number it promised")
+    return int(value)
+
+
+def _content(value: Value) -> bytes | None:
+    if isinstance(value, tuple):
+        raise WireError("a FETCH response with a list in place of the content")
+    return value
+
+
+_TOKEN = re.compile(
+    rb" *(?:"
+    rb"(\()|(\))"
+    rb'|"((?:[^"\\\r\n]|\\[^\r\n])*)"'
+    rb"|~?\{[0-9]{1,20}\+?\}(\r\n)"
+    rb"|((?:BODY|BINARY)(?:\.[A-Z]+)?\[[^\]\r\n]*\](?:<[0-9]+>)?|[^ ()\"\r\n]+)"
+    rb")",
+    re.IGNORECASE,
+)
+_ESCAPED = re.compile(rb"\\(.)")
+
+
+def parse_values(text: bytes, literals: tuple[bytes, ...] = ()) -> tuple[Value, ...]:
+    """The values in `text`, in which each `{n}` CRLF stands for the next of `literals`. Raises WireError."""
+    stack: list[list[Value]] = [[]]
+    at, next_literal, end = 0, 0, len(text.rstrip(b" "))
+    while at < end:
+        token = _TOKEN.match(text, at)
+        if token is None:
+            raise WireError(f"not an IMAP value: {_text(text[at : at + 60])!r}")
+        at = token.end()
+        kind = token.lastindex
+        if kind == 1:
+            stack.append([])
+        elif kind == 2:
+            inner = tuple(stack.pop())
+            if not stack:
+                raise WireError("a closing parenthesis too many")
+            stack[-1].append(inner)
+        elif kind == 3:
+            quoted = token[3]
+            stack[-1].append(_ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted)
+        elif kind == 4:
+            stack[-1].append(literals[next_literal])
+            next_literal += 1
+        else:
+            stack[-1].append(None if token[5].upper() == b"NIL" else token[5])
+    if len(stack) != 1:
+        raise WireError("a parenthesis that is not closed")
+    return tuple(stack[0])
+
+
+def _text(value: bytes) -> str:
+    """Every byte has a character, and the same one back: nothing is lost on the way to APPEND."""
+    return value.decode("latin-1")
+
+
+def _words(value: bytes) -> str:
+    """What is for people: UTF-8 where it is (RFC 9051 section 7.1), never an error."""
+    return value.decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""Mails of ours: what they say (`compose`) and how they leave (`smtp`)."""

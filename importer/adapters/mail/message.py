@@ -1,0 +1,54 @@
+"""One notice as the bytes that go over the wire (RFC 5322, RFC 2046)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from importer.domain.identity import NOTICE_HEADER, notice_mark
+from importer.ports import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who a mail is from and for, with ASCII domains."""
+
+    sender: Address
+    recipient: Address
+
+    @property
+    def needs_utf8(self) -> bool:
+        """True when a local part is not ASCII: only servers with SMTPUTF8 (RFC 6531) take that."""
+        return not (self.sender.username.isascii() and self.recipient.username.isascii())
+
+
+def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes:
+    """The whole mail with CRLF line ends, ending in one; dots are not stuffed yet.
+
+    `Auto-Submitted` (RFC 3834) and Microsoft's `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) keep
+    absence notes away. There is no `Precedence: bulk`: no standard has it, and some filters sort such mail
+    away, which is wrong for a mail that its reader waits for. The mark in X-Mailferry-Notice tells a
+    later import that the mail is ours. The body is ASCII on the wire, so that no relay has to change it.
+
+    Raises ValueError for what no header can hold.
+    """
+    message = EmailMessage(policy=SMTP.clone(utf8=envelope.needs_utf8))
+    try:
+        message["From"] = envelope.sender
+        message["To"] = envelope.recipient
+        message["Subject"] = notice.subject
+        message["Date"] = format_datetime(notice.created_at)
+        message["Message-ID"] = notice.message_id
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"
+        message[NOTICE_HEADER] = notice_mark(notice_key, notice.message_id)
+        message.set_content(notice.text, cte="quoted-printable")
+        message.add_alternative(notice.html, subtype="html", cte="quoted-printable")
+        data = message.as_bytes()
+    except MessageError:
+        raise ValueError("a header of this mail cannot be written") from None
+    return data if data.endswith(b"\r\n") else data + b"\r\n"

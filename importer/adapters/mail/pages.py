@@ -1,0 +1,200 @@
+"""What a mail shows, as values that the templates only lay out.
+
+All foreign text passes `printable` here and nowhere else; lists are cut to what a mail can carry
+(Gmail clips mails of more than 102 kB), with the rest counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from importer.domain.model import FolderAccount, Refusal, State
+from importer.domain.report import BatchReport, Report
+from importer.domain.totals import Totals
+from importer.domain.wording import printable, spoken_bytes, spoken_span
+
+MAX_REFUSALS: Final = 50
+MAX_FOLDERS: Final = 60
+_MAX_REASONS: Final = 12
+_MAX_NAME_CHARS: Final = 100
+_MAX_SUBJECT_CHARS: Final = 120
+_MAX_SENTENCES_CHARS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The numbers that add up. `skipped` holds (reason, messages) and adds up to `skipped_total`."""
+
+    found: int
+    copied: int
+    present: int
+    duplicate: int
+    skipped: tuple[tuple[str, int], ...]
+    skipped_total: int
+    failed: int
+    unaccounted: int
+    size: str
+
+    @classmethod
+    def of(cls, totals: Totals) -> Sums:
+        reasons = [(printable(reason), number) for reason, number in totals.skipped.items()]
+        shown, rest = reasons[:_MAX_REASONS], sum(number for _, number in reasons[_MAX_REASONS:])
+        return cls(
+            found=totals.found,
+            copied=totals.copied,
+            present=totals.present,
+            duplicate=totals.duplicate,
+            skipped=(*shown, ("other reasons", rest)) if rest else tuple(shown),
+            skipped_total=totals.skipped_total,
+            failed=totals.failed,
+            unaccounted=max(0, totals.found - totals.accounted),
+            size=spoken_bytes(totals.copied_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLine:
+    """Where the messages of one folder went."""
+
+    source: str
+    destination: str
+    sums: Sums
+
+    @classmethod
+    def of(cls, account: FolderAccount) -> FolderLine:
+        return cls(
+            printable(account.source_folder, _MAX_NAME_CHARS),
+            printable(account.destination_folder, _MAX_NAME_CHARS),
+            Sums.of(Totals.of([account])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalLine:
+    """A message, or a whole folder, that could not be copied. `messages` is 0 where nobody knows."""
+
+    whole_folder: bool
+    messages: int
+    folder: str
+    date: str
+    subject: str
+    size: str
+    reason: str
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> RefusalLine:
+        return cls(
+            whole_folder=refusal.uid is None,
+            messages=refusal.count,
+            folder=printable(refusal.folder, _MAX_NAME_CHARS),
+            date=printable(refusal.date, 40),
+            subject=printable(refusal.subject, _MAX_SUBJECT_CHARS),
+            size=spoken_bytes(refusal.size_bytes) if refusal.size_bytes else "",
+            reason=printable(refusal.reason),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
+
+    `server_text` is what the server said when it stopped us, `folders_more` and `refusals_more` count
+    what the lists leave out.
+    """
+
+    state: str
+    verdict: str
+    source: str
+    destination: str
+    sums: Sums
+    confirmed: int | None
+    keywords_dropped: int
+    source_grew_by: int
+    duration: str
+    server_text: str
+    folders: tuple[FolderLine, ...]
+    folders_more: int
+    refusals: tuple[RefusalLine, ...]
+    refusals_more: int
+
+    @classmethod
+    def of(cls, report: Report) -> ReportPage:
+        import_, totals = report.import_, report.totals
+        refusals = report.refusals[:MAX_REFUSALS]
+        in_full = max(totals.failed, sum(refusal.count for refusal in report.refusals))
+        return cls(
+            state=import_.state.value,
+            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
+            source=printable(import_.source.address, _MAX_NAME_CHARS),
+            destination=printable(import_.destination.address, _MAX_NAME_CHARS),
+            sums=Sums.of(totals),
+            confirmed=totals.confirmed,
+            keywords_dropped=totals.keywords_dropped,
+            source_grew_by=report.source_grew_by,
+            duration="" if report.duration is None else spoken_span(report.duration),
+            server_text=printable(import_.problem.server_text) if import_.problem else "",
+            folders=tuple(map(FolderLine.of, report.accounts[:MAX_FOLDERS])),
+            folders_more=len(report.accounts[MAX_FOLDERS:]),
+            refusals=tuple(map(RefusalLine.of, refusals)),
+            refusals_more=in_full - sum(refusal.count for refusal in refusals),
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the folder table: those of Sums that are not 0 all the way down."""
+        return _used(self.sums)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One import of a batch; `line` is its line in the file, 0 if none."""
+
+    line: int
+    source: str
+    destination: str
+    state: str
+    verdict: str
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """The mail about a batch."""
+
+    name: str
+    verdict: str
+    mailboxes: int
+    complete: int
+    sums: Sums
+    rows: tuple[BatchRow, ...]
+
+    @classmethod
+    def of(cls, report: BatchReport) -> BatchPage:
+        return cls(
+            name=printable(report.batch.name, _MAX_NAME_CHARS),
+            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
+            mailboxes=len(report.reports),
+            complete=report.states.get(State.COMPLETE, 0),
+            sums=Sums.of(report.totals),
+            rows=tuple(_batch_rows(report.reports)),
+        )
+
+
+def _batch_rows(reports: Iterable[Report]) -> Iterable[BatchRow]:
+    for report in reports:
+        import_ = report.import_
+        yield BatchRow(
+            line=import_.row,
+            source=printable(import_.source.address, _MAX_NAME_CHARS),
+            destination=printable(import_.destination.address, _MAX_NAME_CHARS),
+            state=import_.state.value,
+            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
+            sums=Sums.of(report.totals),
+        )
+
+
+def _used(sums: Sums) -> tuple[str, ...]:
+    optional = ("present", "duplicate", "skipped_total", "failed", "unaccounted")
+    return ("found", "copied", *(name for name in optional if getattr(sums, name)))

@@ -1,0 +1,96 @@
+"""The mail server that an operator names in one URL."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from providers.model import Secret
+
+_SUBMISSION_PORT: Final = 587
+_SUBMISSIONS_PORT: Final = 465
+_SMTP_PORT: Final = 25
+
+
+class Protection(StrEnum):
+    """How the connection is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"  # from the first byte (RFC 8314)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """One SMTP server. `opportunistic` uses STARTTLS where it is offered and goes on without.
+
+    `password` is None where we do not log in. `str()` is for people and holds neither user nor password.
+    """
+
+    host: str
+    port: int
+    protection: Protection
+    opportunistic: bool = False
+    user: str = ""
+    password: Secret | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """True for this machine: `localhost`, names under it (RFC 6761 section 6.3), loopback addresses."""
+        name = self.host.lower().rstrip(".")
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost" or name.endswith(".localhost")
+
+    @classmethod
+    def parse(cls, url: str) -> MailServer:
+        """Reads a URL; user and password may stand before the host, percent-encoded, both or none.
+
+            smtp://host[:25]             STARTTLS when offered, and then the certificate has to be right;
+                                         without STARTTLS no password is sent (neither holds on loopback)
+            smtp+starttls://host[:587]   STARTTLS is required, the certificate has to be right
+            smtps://host[:465]           TLS from the first byte, the certificate has to be right
+
+        Raises ValueError with a sentence that does not repeat the URL, since it may hold a password.
+        """
+        kinds = {
+            "smtp": (Protection.STARTTLS, True, _SMTP_PORT),
+            "smtp+starttls": (Protection.STARTTLS, False, _SUBMISSION_PORT),
+            "smtps": (Protection.TLS, False, _SUBMISSIONS_PORT),
+        }
+        try:
+            parts = urlsplit(url.strip())
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port, parts = "", None, urlsplit("")
+        if (
+            parts.scheme not in kinds
+            or not host
+            or port == 0
+            or parts.path.strip("/")
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError(
+                "the mail server has to be a URL such as smtp://localhost, smtp+starttls://user:password@host"
+                " or smtps://user:password@host:465, with characters such as / # ? @ : in user or password"
+                " percent-encoded"
+            )
+        if bool(parts.username) != bool(parts.password):
+            raise ValueError("the URL of the mail server has a user name or a password, but not both")
+        protection, opportunistic, standard = kinds[parts.scheme]
+        return cls(
+            host,
+            port or standard,
+            protection,
+            opportunistic,
+            unquote(parts.username or ""),
+            Secret(unquote(parts.password)) if parts.password else None,
+        )

@@ -1,0 +1,247 @@
+"""A mail host in memory, with faults on demand: for the property tests of the engine.
+
+It passes the same contract suite as the real servers (tests/contract/test_session.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import count
+
+from importer.domain.identity import header_block
+from importer.domain.model import (
+    Account,
+    AppendResult,
+    Folder,
+    FolderRef,
+    FolderStatus,
+    HeaderLines,
+    Hierarchy,
+    KeywordRule,
+    Message,
+    Outgoing,
+    Rejected,
+    Stored,
+)
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.errors import (
+    ConnectionLost,
+    FolderChanged,
+    FolderUnusable,
+    HostUnknown,
+    LoginRejected,
+    QuotaExceeded,
+    Side,
+)
+from providers.model import FolderRole, Secret
+
+
+class Fault(StrEnum):
+    """When a connection is lost in the course of one command."""
+
+    BEFORE = "before"  # nothing was sent
+    DURING = "during"  # half of it happened
+    AFTER = "after"  # all of it happened, the reply is lost
+    LATE = "late"  # the reply is lost, and what was asked happens only when `land` is called
+
+
+@dataclass(slots=True)
+class MemoryFolder:
+    """One folder with its messages by UID, ascending."""
+
+    uidvalidity: UidValidity
+    uidnext: int = 1
+    messages: dict[Uid, Message] = field(default_factory=dict)
+    role: FolderRole | None = None
+    subscribed: bool = False
+    selectable: bool = True
+
+    def add(self, flags: Sequence[str], internaldate: str, body: bytes) -> Uid:
+        uid = Uid(self.uidnext)
+        self.uidnext += 1
+        self.messages[uid] = Message(uid, tuple(flags), internaldate, body)
+        return uid
+
+
+class MemoryMailbox:
+    """One mailbox on a host of its own. `fault(operation)` is asked once per command."""
+
+    def __init__(
+        self,
+        *,
+        hierarchy: Hierarchy | None = None,
+        password: str = "secret",  # noqa: S107 - opens nothing but this
+        keywords: KeywordRule | None = None,
+    ) -> None:
+        self.hierarchy = hierarchy or Hierarchy()
+        self.password = password
+        self.keywords = keywords or KeywordRule()
+        self.fault: Callable[[str], Fault | None] = lambda _operation: None
+        self.refuses: Callable[[bytes], str | None] = lambda _body: None
+        self.unreadable: Callable[[bytes], str | None] = lambda _body: None
+        self.capacity_messages: int | None = None
+        self.append_limit_bytes: int | None = None
+        self.gives_uids = True  # UIDPLUS
+        self._under_way: list[Callable[[], object]] = []
+        self._uidvalidities = count(1000)
+        self.folders: dict[str, MemoryFolder] = {}
+        self.create("INBOX")
+
+    def create(self, name: str) -> MemoryFolder:
+        """The folder of that name, made if need be, with a UIDVALIDITY that no folder had before."""
+        if name not in self.folders:
+            self.folders[name] = MemoryFolder(UidValidity(next(self._uidvalidities)))
+        return self.folders[name]
+
+    def land(self) -> None:
+        """The host gets to what it received before the connection was lost."""
+        under_way, self._under_way = self._under_way, []
+        for happen in under_way:
+            happen()
+
+    def land_later(self, happen: Callable[[], object]) -> None:
+        """`happen` is done at the next `land`."""
+        self._under_way.append(happen)
+
+    def renumber(self, name: str) -> None:
+        """The folder keeps its messages and gets a new UIDVALIDITY, with UIDs from 1."""
+        old = self.folders[name]
+        new = MemoryFolder(UidValidity(next(self._uidvalidities)), role=old.role, subscribed=old.subscribed)
+        for message in old.messages.values():
+            new.add(message.flags, message.internaldate, message.body)
+        self.folders[name] = new
+
+    @property
+    def message_count(self) -> int:
+        return sum(len(folder.messages) for folder in self.folders.values())
+
+
+class MemorySessions:
+    """A session factory over mailboxes by `Account.key`."""
+
+    def __init__(self, mailboxes: Mapping[str, MemoryMailbox]) -> None:
+        self._mailboxes = mailboxes
+
+    def open(self, account: Account, password: Secret, side: Side) -> MemorySession:
+        mailbox = self._mailboxes.get(account.key)
+        if mailbox is None:
+            raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
+        if password.reveal() != mailbox.password:
+            raise LoginRejected("The password is not the right one.", side=side)
+        return MemorySession(mailbox, side)
+
+
+class MemorySession:
+    """Implements `MailboxSession`."""
+
+    def __init__(self, mailbox: MemoryMailbox, side: Side) -> None:
+        self.side = side
+        self._mailbox = mailbox
+
+    def hierarchy(self) -> Hierarchy:
+        return self._mailbox.hierarchy
+
+    def folders(self) -> Sequence[Folder]:
+        self._reach("list")
+        return [
+            Folder(name, self._mailbox.hierarchy.delimiter, f.role, f.selectable, f.subscribed)
+            for name, f in self._mailbox.folders.items()
+        ]
+
+    def status(self, folder: str) -> FolderStatus:
+        self._reach("status")
+        found = self._folder(folder)
+        return FolderStatus(found.uidvalidity, Uid(found.uidnext), len(found.messages))
+
+    def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
+        self._reach("uids")
+        return UidSet.of(uid for uid in self._open(folder).messages if uid >= at_or_above)
+
+    def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
+        for message in self._fetch("sizes", folder, uids):
+            yield message.uid, len(message.body)
+
+    def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
+        for message in self._fetch("headers", folder, uids):
+            yield HeaderLines(message.uid, len(message.body), header_block(message.body))
+
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+        for message in self._fetch("messages", folder, uids):
+            reason = self._mailbox.unreadable(message.body)
+            yield (message.uid, reason) if reason else message
+
+    def create(self, folder: str) -> None:
+        lost = self._reach("create")
+        if self._mailbox.refuses(folder.encode()):
+            raise FolderUnusable(f"The folder “{folder}” could not be created.", side=self.side)
+        self._mailbox.create(folder)
+        self._lose(lost)
+
+    def subscribe(self, folder: str) -> None:
+        self._folder(folder).subscribed = True
+
+    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
+        self._open(folder)
+        return self._mailbox.keywords
+
+    def append_limit_bytes(self) -> int | None:
+        return self._mailbox.append_limit_bytes
+
+    def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        lost = self._reach("append")
+        found = self._open(folder)
+        if lost is Fault.LATE:
+            self._mailbox.land_later(lambda: self._store(found, messages))
+            self._lose(lost)
+        results = self._store(found, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
+        self._lose(lost)
+        return results
+
+    def _store(self, found: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
+        results: list[AppendResult] = []
+        for message in messages:
+            reason = self._mailbox.refuses(message.body)
+            if reason:
+                results.append(Rejected(reason))
+                continue
+            capacity = self._mailbox.capacity_messages
+            if capacity is not None and self._mailbox.message_count >= capacity:
+                raise QuotaExceeded("The new mailbox is full.", side=self.side)
+            uid = found.add(message.flags, message.internaldate, message.body)
+            results.append(Stored(uid if self._mailbox.gives_uids else None))
+        return results
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _fetch(self, operation: str, folder: FolderRef, uids: UidSet) -> Iterator[Message]:
+        lost = self._reach(operation)
+        wanted = [message for uid, message in self._open(folder).messages.items() if uid in uids]
+        for message in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
+            yield replace(message)
+        self._lose(lost)
+
+    def _reach(self, operation: str) -> Fault | None:
+        fault = self._mailbox.fault(operation)
+        if fault is Fault.BEFORE:
+            self._lose(fault)
+        return fault
+
+    def _lose(self, fault: Fault | None) -> None:
+        if fault is not None:
+            raise ConnectionLost("The connection was lost.", side=self.side)
+
+    def _folder(self, name: str) -> MemoryFolder:
+        key = "INBOX" if name.upper() == "INBOX" else name
+        found = self._mailbox.folders.get(key)
+        if found is None or not found.selectable:
+            raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
+        return found
+
+    def _open(self, ref: FolderRef) -> MemoryFolder:
+        found = self._folder(ref.name)
+        if found.uidvalidity != ref.uidvalidity:
+            raise FolderChanged(f"The folder “{ref.name}” is not the one it was.", side=self.side)
+        return found

@@ -1,0 +1,27 @@
+"""The doorbell in memory: remembers who rang, for tests and for copies in the foreground."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from importer.domain.model import ImportId
+
+
+class MemoryQueue:
+    """`Queue` of ports.py. `rings` holds (import id, delay) in order, `mail_rings` counts the others."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[ImportId, timedelta]] = []
+        self.mail_rings = 0
+
+    def ring(self, import_id: ImportId, delay: timedelta = timedelta(0)) -> None:
+        self.rings.append((import_id, delay))
+
+    def ring_mail(self) -> None:
+        self.mail_rings += 1
+
+    def take(self) -> list[ImportId]:
+        """The ids rung since the last call, in order, delays aside."""
+        taken = [import_id for import_id, _ in self.rings]
+        self.rings.clear()
+        return taken

@@ -1,0 +1,327 @@
+"""The store in plain dictionaries: exact and quick, and gone with the process.
+
+Invariant: every public method holds `_lock` from its first look to its last write, so that each is
+one transaction. Facts are frozen, so handing them out shares nothing that can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import RLock
+from typing import Final
+
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    Batch,
+    BatchId,
+    FolderAccount,
+    FolderRef,
+    Import,
+    ImportId,
+    Intent,
+    Progress,
+    Receipt,
+    Refusal,
+    Route,
+    State,
+)
+from importer.domain.uidset import UidValidity
+from importer.ports import Lease, LeaseLost, MailState, Notice, SealedPasswords
+
+_UNFINISHED: Final = (State.QUEUED, State.RUNNING, State.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Who holds a name, until when; `owner` is None after a release."""
+
+    owner: str | None
+    fence: int
+    expires_at: datetime
+
+
+class MemoryStore:
+    """`importer.ports.Store`, safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._holds: dict[str, _Hold] = {}
+        self._folder_maps: dict[Route, dict[str, str]] = {}
+        self._epochs: dict[Route, UidValidity] = {}
+        self._receipts: dict[tuple[Route, str], list[Receipt]] = {}
+        self._intents: dict[tuple[Route, str], Intent] = {}
+        self._refusals: dict[ImportId, list[Refusal]] = {}
+        self._notices: dict[str, Notice] = {}
+        self._batches: dict[BatchId, Batch] = {}
+        self._imports: dict[ImportId, Import] = {}
+        self._submission: dict[ImportId, int] = {}  # which add_batch brought it
+        self._passwords: dict[ImportId, SealedPasswords] = {}
+        self._accounts: dict[ImportId, dict[str, FolderAccount]] = {}
+
+    # --- Leases ---
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+        with self._lock:
+            hold = self._holds.get(name)
+            if hold is not None and hold.owner is not None and hold.expires_at > now:
+                return None
+            fence = 1 if hold is None else hold.fence + 1
+            self._holds[name] = _Hold(owner, fence, now + ttl)
+            return Lease(name, owner, fence)
+
+    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+        with self._lock:
+            if not self._holds_still(lease):
+                return False
+            self._holds[lease.name] = _Hold(lease.owner, lease.fence, now + ttl)
+            return True
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            if self._holds_still(lease):
+                self._holds[lease.name] = replace(self._holds[lease.name], owner=None)
+
+    def _holds_still(self, lease: Lease) -> bool:
+        hold = self._holds.get(lease.name)
+        return hold is not None and (hold.owner, hold.fence) == (lease.owner, lease.fence)
+
+    def _demand(self, lease: Lease) -> None:
+        if not self._holds_still(lease):
+            raise LeaseLost(lease.name)
+
+    # --- Ledger ---
+
+    def folder_map(self, route: Route) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._folder_maps.get(route, {}))
+
+    def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._folder_maps.setdefault(route, {}).update(mapping)
+
+    def mailbox_epoch(self, route: Route) -> UidValidity | None:
+        with self._lock:
+            return self._epochs.get(route)
+
+    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._epochs[route] = epoch
+            for (of_route, _), receipts in self._receipts.items():
+                if of_route == route:
+                    receipts[:] = [r for r in receipts if r.destination.uidvalidity != ANY_UIDVALIDITY]
+
+    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
+        with self._lock:
+            return iter(tuple(self._receipts.get((route, destination_folder), ())))
+
+    def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
+
+    def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
+
+    def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            there = FolderRef(folder.name, to)
+            receipts = self._receipts.get((route, folder.name), [])
+            receipts[:] = [
+                replace(r, destination=there, destination_uids=()) if r.destination == folder else r
+                for r in receipts
+            ]
+
+    def intent(self, route: Route, destination_folder: str) -> Intent | None:
+        with self._lock:
+            return self._intents.get((route, destination_folder))
+
+    def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._intents[route, intent.destination.name] = intent
+
+    def record(
+        self,
+        route: Route,
+        destination_folder: str,
+        receipts: Sequence[Receipt],
+        refusals: Sequence[Refusal],
+        lease: Lease,
+        *,
+        closes_intent: bool = False,
+    ) -> None:
+        """Raises ValueError when a receipt speaks of another destination folder."""
+        for receipt in receipts:
+            if receipt.destination.name != destination_folder:
+                raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
+        with self._lock:
+            self._demand(lease)
+            self._receipts.setdefault((route, destination_folder), []).extend(receipts)
+            for refusal in refusals:
+                self._refusals.setdefault(refusal.import_id, []).append(refusal)
+            if closes_intent:
+                self._intents.pop((route, destination_folder), None)
+
+    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
+        with self._lock:
+            return tuple(self._refusals.get(import_id, ()))
+
+    # --- Outbox ---
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        with self._lock:
+            for notice in sorted(notices, key=lambda n: n.key):
+                self._notices.setdefault(notice.key, notice)
+
+    def due_notices(self, now: datetime, limit: int = 50) -> Sequence[Notice]:
+        with self._lock:
+            due = (
+                n
+                for n in self._notices.values()
+                if n.state is MailState.PENDING and (n.not_before is None or n.not_before <= now)
+            )
+            return sorted(due, key=lambda n: n.created_at)[:limit]
+
+    def claim_notice(self, key: str) -> bool:
+        with self._lock:
+            notice = self._notices.get(key)
+            if notice is None or notice.state is not MailState.PENDING:
+                return False
+            self._notices[key] = replace(notice, state=MailState.SENDING)
+            return True
+
+    def settle_notice(
+        self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
+    ) -> None:
+        with self._lock:
+            notice = self._notices.get(key)
+            if notice is not None and notice.state is MailState.SENDING:
+                attempts = notice.attempts + (state is MailState.PENDING)
+                self._notices[key] = replace(
+                    notice, state=state, attempts=attempts, error=error, not_before=not_before
+                )
+
+    def notices(self, key_prefix: str = "") -> Sequence[Notice]:
+        with self._lock:
+            found = (n for n in self._notices.values() if n.key.startswith(key_prefix))
+            return sorted(found, key=lambda n: n.created_at)
+
+    # --- Batches and imports ---
+
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+        """Raises ValueError when an id of the batch or of an import is taken already."""
+        with self._lock:
+            ids = [import_.id for import_, _ in imports]
+            if batch.id in self._batches or len({*ids}) < len(ids) or self._imports.keys() & ids:
+                raise ValueError("the batch or one of its imports is in the store already")
+            self._batches[batch.id] = batch
+            for import_, sealed in imports:
+                self._imports[import_.id] = import_
+                self._submission[import_.id] = len(self._batches)
+                if sealed is not None:
+                    self._passwords[import_.id] = sealed
+
+    def batch(self, batch_id: BatchId) -> Batch | None:
+        with self._lock:
+            return self._batches.get(batch_id)
+
+    def batches(self, limit: int = 50) -> Sequence[Batch]:
+        with self._lock:
+            latest_first = reversed(self._batches.values())
+            return sorted(latest_first, key=lambda b: b.created_at, reverse=True)[:limit]
+
+    def import_(self, import_id: ImportId) -> Import | None:
+        with self._lock:
+            return self._imports.get(import_id)
+
+    def imports(
+        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+    ) -> Sequence[Import]:
+        with self._lock:
+            found = [
+                i
+                for i in self._imports.values()
+                if (batch_id is None or i.batch_id == batch_id) and (not states or i.state in states)
+            ]
+            found.sort(key=lambda i: i.row)
+            if batch_id is None:
+                found.sort(key=lambda i: (i.created_at, self._submission[i.id]), reverse=True)
+            return found[:limit]
+
+    def latest_import(self, route: Route) -> Import | None:
+        with self._lock:
+            found = [i for i in reversed(self._imports.values()) if i.route == route]
+            return max(found, key=lambda i: i.created_at, default=None)
+
+    def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            if lease is not None:
+                self._demand(lease)
+            self._imports[changed.id] = replace(
+                self._known(changed.id),
+                state=changed.state,
+                problem=changed.problem,
+                not_before=changed.not_before,
+                attempts=changed.attempts,
+                started_at=changed.started_at,
+                finished_at=changed.finished_at,
+                password_mark=changed.password_mark,
+            )
+
+    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
+        with self._lock:
+            self.update_import(changed, lease)
+            self._passwords.pop(changed.id, None)
+            self.post(notices)
+
+    def set_progress(self, import_id: ImportId, progress: Progress) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            self._imports[import_id] = replace(self._known(import_id), progress=progress)
+
+    def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
+        with self._lock:
+            due = [
+                i
+                for i in self._imports.values()
+                if i.state in _UNFINISHED
+                and (i.not_before is None or i.not_before <= now)
+                and not self._is_held(f"import:{i.id}", now)
+            ]
+            due.sort(key=lambda i: i.created_at)
+            return [i.id for i in due[:limit]]
+
+    def _is_held(self, name: str, now: datetime) -> bool:
+        hold = self._holds.get(name)
+        return hold is not None and hold.owner is not None and hold.expires_at > now
+
+    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
+        with self._lock:
+            return self._passwords.get(import_id)
+
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            self._imports[import_id] = replace(self._known(import_id), password_mark=password_mark)
+            self._passwords[import_id] = sealed
+
+    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            self._known(import_id)
+            kept = replace(account, skipped=dict(account.skipped))
+            self._accounts.setdefault(import_id, {})[account.source_folder] = kept
+
+    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
+        with self._lock:
+            return tuple(self._accounts.get(import_id, {}).values())
+
+    def _known(self, import_id: ImportId) -> Import:
+        try:
+            return self._imports[import_id]
+        except KeyError:
+            raise LookupError(f"there is no import {import_id}") from None

@@ -1,0 +1,69 @@
+"""Transactions: one to look, one to write, and one to write under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, Table, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from importer.adapters.store.engine import BEGIN
+from importer.adapters.store.tables import leases
+from importer.ports import Lease, LeaseLost
+
+
+class Database:
+    """Holds the engine. Safe for threads: each transaction takes a connection of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only looks."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, lease: Lease | None = None) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, undone when it raises.
+
+        With a lease: raises LeaseLost before the block unless it still holds, and nobody else can
+        acquire it until the transaction ends.
+        """
+        with self.engine.connect() as connection:
+            connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+            with connection.begin():
+                if lease is not None:
+                    _demand(connection, lease)
+                yield connection
+
+    def ping(self) -> None:
+        """Raises sqlalchemy.exc.SQLAlchemyError when the database does not answer."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Gives all connections back to the database; a later call opens new ones."""
+        self.engine.dispose()
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases write alike and standard SQL does not."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _demand(connection: Connection, lease: Lease) -> None:
+    held = (
+        select(leases.c.fence)
+        .where(
+            leases.c.name == lease.name,
+            leases.c.owner == lease.owner,
+            leases.c.fence == lease.fence,
+        )
+        # Shared, so that the threads of one holder do not queue up. SQLite needs none: BEGIN IMMEDIATE.
+        .with_for_update(read=True)
+    )
+    if connection.execute(held).first() is None:
+        raise LeaseLost(lease.name)

@@ -1,0 +1,103 @@
+"""Opening a database: SQLite in a file, or PostgreSQL through psycopg.
+
+Invariants on SQLite: a receipt that was committed survives a power cut (synchronous=FULL); a writing
+transaction takes the write lock as it begins (BEGIN IMMEDIATE), so it waits for its turn and is never
+refused half-way; what was erased is overwritten (secure_delete).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+BEGIN: Final = "sqlite_begin"
+"""Execution option: the statement that opens a transaction on SQLite."""
+
+_BUSY_TIMEOUT_S: Final = 60.0
+_ACCEPTED: Final = "sqlite:////var/lib/mailferry/mailferry.db or postgresql://user@host/database"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql://...`; it connects at first use.
+
+    For one process: open it after forking. A SQLite file that is missing is created, readable by its
+    owner alone; its folder has to be there (FileNotFoundError). Raises ValueError with a sentence for
+    any other URL; no message and no exception of the engine quotes the URL or a statement's values.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed)
+    return create_engine(
+        parsed,
+        hide_parameters=True,
+        pool_pre_ping=True,  # the server may have been restarted since
+        pool_size=8,
+        max_overflow=24,
+    )
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError(f"the database URL cannot be read; it looks like {_ACCEPTED}") from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            name = parsed.database or ""
+            if name in ("", ":memory:") or name.startswith("file:"):
+                raise ValueError("the SQLite database has to be a file; the URL looks like " + _ACCEPTED)
+            return parsed.set(drivername="sqlite+pysqlite")
+        case "postgresql" | "postgres" | "postgresql+psycopg":
+            return parsed.set(drivername="postgresql+psycopg")
+        case other:
+            raise ValueError(f"“{other}” is not a database we can use; the URL looks like {_ACCEPTED}")
+
+
+def _open_sqlite(url: URL) -> Engine:
+    Path(str(url.database)).touch(mode=0o600, exist_ok=True)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=-1,  # a connection is a file handle: a thread should never wait for one
+        connect_args={"timeout": _BUSY_TIMEOUT_S},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late for us
+    _use_write_ahead_log(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Readers and the writer leave each other alone (https://www.sqlite.org/wal.html).
+
+    The file remembers it. Changing it asks for an exclusive lock without waiting for one, whatever the
+    busy timeout is, so processes that open a new file at the same moment have to wait here.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))

@@ -1,0 +1,162 @@
+"""Batches and imports with their sealed passwords and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Text, and_, delete, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from importer.adapters.store import rows
+from importer.adapters.store.columns import folder_key
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.outbox import post_notices
+from importer.adapters.store.tables import accounts, batches, imports, leases, passwords
+from importer.domain.model import Batch, BatchId, FolderAccount, Import, ImportId, Progress, Route, State
+from importer.ports import Lease, Notice, SealedPasswords
+
+_UNFINISHED: Final = (State.QUEUED, State.RUNNING, State.WAITING)
+
+
+class SqlImports(Database):
+    """What `importer.ports.Store` adds to leases, ledger and outbox.
+
+    Methods that change an import raise LookupError for one that is not in the store.
+    """
+
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+        """Raises ValueError when an id of the batch or of an import is taken already."""
+        try:
+            with self.writing() as connection:
+                _add(connection, batch, imports)
+        except IntegrityError as error:
+            raise ValueError("the batch or one of its imports is in the store already") from error
+
+    def batch(self, batch_id: BatchId) -> Batch | None:
+        with self.reading() as connection:
+            row = connection.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
+            return None if row is None else rows.batch(row)
+
+    def batches(self, limit: int = 50) -> Sequence[Batch]:
+        asked = select(batches).order_by(batches.c.created_at.desc(), batches.c.seq.desc()).limit(limit)
+        with self.reading() as connection:
+            return [rows.batch(row) for row in connection.execute(asked)]
+
+    def import_(self, import_id: ImportId) -> Import | None:
+        with self.reading() as connection:
+            row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
+            return None if row is None else rows.import_(row)
+
+    def imports(
+        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+    ) -> Sequence[Import]:
+        asked = select(imports)
+        if states:
+            asked = asked.where(imports.c.state.in_(states))
+        if batch_id is None:
+            asked = asked.order_by(imports.c.created_at.desc(), imports.c.submission.desc())
+        else:
+            asked = asked.where(imports.c.batch_id == batch_id)
+        with self.reading() as connection:
+            found = connection.execute(asked.order_by(imports.c.row, imports.c.seq).limit(limit))
+            return [rows.import_(row) for row in found]
+
+    def latest_import(self, route: Route) -> Import | None:
+        asked = (
+            select(imports)
+            .where(imports.c.route == route)
+            .order_by(imports.c.created_at.desc(), imports.c.seq.desc())
+            .limit(1)
+        )
+        with self.reading() as connection:
+            row = connection.execute(asked).one_or_none()
+            return None if row is None else rows.import_(row)
+
+    def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+        with self.writing(lease) as connection:
+            _change(connection, changed.id, rows.changeable_values(changed))
+
+    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            _change(connection, changed.id, rows.changeable_values(changed))
+            connection.execute(delete(passwords).where(passwords.c.import_id == changed.id))
+            post_notices(connection, notices)
+
+    def set_progress(self, import_id: ImportId, progress: Progress) -> None:
+        with self.writing() as connection:
+            _change(connection, import_id, {"progress": asdict(progress)})
+
+    def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
+        held = and_(
+            leases.c.name == literal("import:", Text) + imports.c.id,
+            leases.c.owner.is_not(None),
+            leases.c.expires_at > now,
+        )
+        due = (
+            select(imports.c.id)
+            .where(
+                imports.c.state.in_(_UNFINISHED),
+                or_(imports.c.not_before.is_(None), imports.c.not_before <= now),
+                ~select(leases.c.name).where(held).exists(),
+            )
+            .order_by(imports.c.created_at, imports.c.seq)
+            .limit(limit)
+        )
+        with self.reading() as connection:
+            return [ImportId(found) for found in connection.execute(due).scalars()]
+
+    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
+        asked = select(passwords).where(passwords.c.import_id == import_id)
+        with self.reading() as connection:
+            row = connection.execute(asked).one_or_none()
+            return None if row is None else SealedPasswords(row.source, row.destination)
+
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None:
+        with self.writing() as connection:
+            _change(connection, import_id, {"password_mark": password_mark})
+            connection.execute(delete(passwords).where(passwords.c.import_id == import_id))
+            connection.execute(insert(passwords).values(rows.password_values(import_id, sealed)))
+
+    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
+        values = rows.account_values(account)
+        with self.writing() as connection:
+            if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
+                raise _unknown(import_id)
+            added = insert_into(connection, accounts).values(
+                import_id=import_id, source_key=folder_key(account.source_folder), **values
+            )
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[accounts.c.import_id, accounts.c.source_key],
+                    set_={name: added.excluded[name] for name in values},
+                )
+            )
+
+    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
+        asked = select(accounts).where(accounts.c.import_id == import_id).order_by(accounts.c.seq)
+        with self.reading() as connection:
+            return [rows.account(row) for row in connection.execute(asked)]
+
+
+def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+    added = insert(batches).values(rows.batch_values(batch)).returning(batches.c.seq)
+    submission: int = connection.execute(added).scalar_one()
+    if new:
+        connection.execute(
+            insert(imports), [rows.import_values(i) | {"submission": submission} for i, _ in new]
+        )
+    sealed = [rows.password_values(i.id, secrets) for i, secrets in new if secrets is not None]
+    if sealed:
+        connection.execute(insert(passwords), sealed)
+
+
+def _change(connection: Connection, import_id: ImportId, values: dict[str, Any]) -> None:
+    if connection.execute(update(imports).where(imports.c.id == import_id).values(values)).rowcount == 0:
+        raise _unknown(import_id)
+
+
+def _unknown(import_id: ImportId) -> LookupError:
+    return LookupError(f"there is no import {import_id}")

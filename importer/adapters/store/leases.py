@@ -1,0 +1,45 @@
+"""Leases: each method is one statement, so two processes cannot both succeed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, update
+
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import leases
+from importer.ports import Lease
+
+
+class SqlLeases(Database):
+    """`importer.ports.Leases`. A row stays after its release: `fence` has to grow for ever."""
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+        with self.writing() as connection:
+            first = insert_into(connection, leases).values(
+                name=name, owner=owner, fence=1, expires_at=now + ttl
+            )
+            taken = first.on_conflict_do_update(
+                index_elements=[leases.c.name],
+                set_={
+                    "owner": first.excluded.owner,
+                    "fence": leases.c.fence + 1,
+                    "expires_at": first.excluded.expires_at,
+                },
+                where=or_(leases.c.owner.is_(None), leases.c.expires_at <= now),
+            ).returning(leases.c.fence)
+            fence: int | None = connection.execute(taken).scalar()
+            return None if fence is None else Lease(name, owner, fence)
+
+    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+        with self.writing() as connection:
+            renewed = update(leases).where(_is(lease)).values(expires_at=now + ttl)
+            return connection.execute(renewed).rowcount == 1
+
+    def release(self, lease: Lease) -> None:
+        with self.writing() as connection:
+            connection.execute(update(leases).where(_is(lease)).values(owner=None))
+
+
+def _is(lease: Lease) -> ColumnElement[bool]:
+    return and_(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.fence == lease.fence)

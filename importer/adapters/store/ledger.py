@@ -1,0 +1,147 @@
+"""The ledger: receipts, intents, refusals and the folder map, by route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
+
+from importer.adapters.store import rows
+from importer.adapters.store.columns import folder_key
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import folder_maps, intents, receipts, refusals, routes
+from importer.domain.model import ANY_UIDVALIDITY, FolderRef, ImportId, Intent, Receipt, Refusal, Route
+from importer.domain.uidset import UidValidity
+from importer.ports import Lease
+
+_PAGE_ROWS: Final = 250
+
+
+class SqlLedger(Database):
+    """`importer.ports.Ledger`."""
+
+    def folder_map(self, route: Route) -> Mapping[str, str]:
+        asked = select(folder_maps.c.source_folder, folder_maps.c.destination_folder)
+        with self.reading() as connection:
+            found = connection.execute(asked.where(folder_maps.c.route == route))
+            return {row.source_folder: row.destination_folder for row in found}
+
+    def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None:
+        """Adds to the map; a source folder that is in it already gets the new destination."""
+        with self.writing(lease) as connection:
+            if not mapping:
+                return
+            added = insert_into(connection, folder_maps)
+            replaced = added.on_conflict_do_update(
+                index_elements=[folder_maps.c.route, folder_maps.c.source_key],
+                set_={"destination_folder": added.excluded.destination_folder},
+            )
+            connection.execute(
+                replaced,
+                [
+                    {
+                        "route": route,
+                        "source_key": folder_key(source),
+                        "source_folder": source,
+                        "destination_folder": destination,
+                    }
+                    for source, destination in mapping.items()
+                ],
+            )
+
+    def mailbox_epoch(self, route: Route) -> UidValidity | None:
+        with self.reading() as connection:
+            found = connection.execute(select(routes.c.mailbox_epoch).where(routes.c.route == route))
+            epoch: int | None = found.scalar()
+            return None if epoch is None else UidValidity(epoch)
+
+    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            added = insert_into(connection, routes).values(route=route, mailbox_epoch=epoch)
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[routes.c.route], set_={"mailbox_epoch": added.excluded.mailbox_epoch}
+                )
+            )
+            detached = receipts.c.destination_uidvalidity == ANY_UIDVALIDITY
+            connection.execute(delete(receipts).where(receipts.c.route == route, detached))
+
+    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
+        """Read in pages: however slowly the reader goes, no transaction stays open between two of them."""
+        page = (
+            select(receipts)
+            .where(_into(receipts, route, destination_folder))
+            .order_by(receipts.c.seq)
+            .limit(_PAGE_ROWS)
+        )
+        last_seq = -1
+        while True:
+            with self.reading() as connection:
+                found = connection.execute(page.where(receipts.c.seq > last_seq)).all()
+            for row in found:
+                yield rows.receipt(row)
+            if len(found) < _PAGE_ROWS:
+                return
+            last_seq = found[-1].seq
+
+    def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
+
+    def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
+
+    def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            connection.execute(
+                update(receipts)
+                .where(_into(receipts, route, folder.name))
+                .where(receipts.c.destination_uidvalidity == folder.uidvalidity)
+                .values(destination_uidvalidity=to, destination_uids="")
+            )
+
+    def intent(self, route: Route, destination_folder: str) -> Intent | None:
+        with self.reading() as connection:
+            asked = select(intents).where(_into(intents, route, destination_folder))
+            row = connection.execute(asked).one_or_none()
+            return None if row is None else rows.intent(row)
+
+    def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            connection.execute(delete(intents).where(_into(intents, route, intent.destination.name)))
+            connection.execute(insert(intents).values(rows.intent_values(route, intent)))
+
+    def record(
+        self,
+        route: Route,
+        destination_folder: str,
+        receipts: Sequence[Receipt],
+        refusals: Sequence[Refusal],
+        lease: Lease,
+        *,
+        closes_intent: bool = False,
+    ) -> None:
+        """Raises ValueError when a receipt speaks of another destination folder."""
+        for receipt in receipts:
+            if receipt.destination.name != destination_folder:
+                raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
+        with self.writing(lease) as connection:
+            if receipts:
+                connection.execute(_NEW_RECEIPT, [rows.receipt_values(route, r) for r in receipts])
+            if refusals:
+                connection.execute(_NEW_REFUSAL, [rows.refusal_values(r) for r in refusals])
+            if closes_intent:
+                connection.execute(delete(intents).where(_into(intents, route, destination_folder)))
+
+    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
+        asked = select(refusals).where(refusals.c.import_id == import_id).order_by(refusals.c.seq)
+        with self.reading() as connection:
+            return [rows.refusal(row) for row in connection.execute(asked)]
+
+
+_NEW_RECEIPT: Final = insert(receipts)
+_NEW_REFUSAL: Final = insert(refusals)
+
+
+def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:
+    return and_(table.c.route == route, table.c.destination_key == folder_key(destination_folder))

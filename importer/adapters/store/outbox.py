@@ -1,0 +1,80 @@
+"""The outbox: a mail is claimed by exactly one sender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, literal, or_, select, update
+
+from importer.adapters.store import rows
+from importer.adapters.store.columns import ExactText
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import notices
+from importer.ports import MailState, Notice
+
+
+class SqlOutbox(Database):
+    """`importer.ports.Outbox`."""
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        with self.writing() as connection:
+            post_notices(connection, notices)
+
+    def due_notices(self, now: datetime, limit: int = 50) -> Sequence[Notice]:
+        due = (
+            select(notices)
+            .where(
+                notices.c.state == MailState.PENDING,
+                or_(notices.c.not_before.is_(None), notices.c.not_before <= now),
+            )
+            .order_by(notices.c.created_at, notices.c.seq)
+            .limit(limit)
+        )
+        with self.reading() as connection:
+            return [rows.notice(row) for row in connection.execute(due)]
+
+    def claim_notice(self, key: str) -> bool:
+        claimed = (
+            update(notices)
+            .where(notices.c.key == key, notices.c.state == MailState.PENDING)
+            .values(state=MailState.SENDING)
+        )
+        with self.writing() as connection:
+            return connection.execute(claimed).rowcount == 1
+
+    def settle_notice(
+        self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
+    ) -> None:
+        """A notice that is not SENDING is left alone."""
+        settled = (
+            update(notices)
+            .where(notices.c.key == key, notices.c.state == MailState.SENDING)
+            .values(
+                state=state,
+                attempts=notices.c.attempts + int(state is MailState.PENDING),
+                error=error,
+                not_before=not_before,
+            )
+        )
+        with self.writing() as connection:
+            connection.execute(settled)
+
+    def notices(self, key_prefix: str = "") -> Sequence[Notice]:
+        """Oldest first."""
+        asked = select(notices).order_by(notices.c.created_at, notices.c.seq)
+        if key_prefix:
+            # Not LIKE: on SQLite it takes A for a.
+            prefix = literal(key_prefix, ExactText)
+            asked = asked.where(func.substr(notices.c.key, 1, func.length(prefix)) == prefix)
+        with self.reading() as connection:
+            return [rows.notice(row) for row in connection.execute(asked)]
+
+
+def post_notices(connection: Connection, new: Sequence[Notice]) -> None:
+    """Adds those whose key is new, in the order of their keys: two that post the same keys at once
+    wait for each other in the same order, so never in a circle."""
+    if new:
+        ordered = sorted(new, key=lambda n: n.key)
+        added = insert_into(connection, notices).on_conflict_do_nothing(index_elements=[notices.c.key])
+        connection.execute(added, [rows.notice_values(n) for n in ordered])

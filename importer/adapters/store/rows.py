@@ -1,0 +1,261 @@
+"""Rows and facts: for each fact one function that reads its row and one that writes it.
+
+`..._values` are column names and values for INSERT or UPDATE; the others take a row of the whole table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Row
+
+from importer.adapters.store.columns import folder_key
+from importer.domain.model import (
+    Account,
+    Batch,
+    FolderAccount,
+    FolderRef,
+    Import,
+    ImportId,
+    Intent,
+    Outcome,
+    Problem,
+    Progress,
+    Receipt,
+    Refusal,
+    Route,
+    State,
+)
+from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
+from importer.ports import MailState, Notice, SealedPasswords
+from providers.errors import Side
+from providers.model import Endpoint, Security
+
+Values = dict[str, Any]
+AnyRow = Row[*tuple[Any, ...]]
+
+
+# --- Batches and imports ---
+
+
+def batch(row: AnyRow) -> Batch:
+    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports))
+
+
+def batch_values(batch: Batch) -> Values:
+    return asdict(batch)
+
+
+def import_(row: AnyRow) -> Import:
+    return Import(
+        id=row.id,
+        source=_mailbox(row, "source"),
+        destination=_mailbox(row, "destination"),
+        created_at=row.created_at,
+        batch_id=row.batch_id,
+        row=row.row,
+        submitter=row.submitter,
+        state=State(row.state),
+        problem=_problem(row),
+        not_before=row.not_before,
+        attempts=row.attempts,
+        progress=Progress(**row.progress),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        password_mark=row.password_mark,
+    )
+
+
+def import_values(import_: Import) -> Values:
+    return {
+        "id": import_.id,
+        "batch_id": import_.batch_id,
+        "row": import_.row,
+        "route": import_.route,
+        "created_at": import_.created_at,
+        "submitter": import_.submitter,
+        "progress": asdict(import_.progress),
+        **_mailbox_values("source", import_.source),
+        **_mailbox_values("destination", import_.destination),
+        **changeable_values(import_),
+    }
+
+
+def changeable_values(import_: Import) -> Values:
+    """What `update_import` replaces."""
+    problem = import_.problem
+    return {
+        "state": import_.state,
+        "problem_code": None if problem is None else problem.code,
+        "problem_message": None if problem is None else problem.message,
+        "problem_side": None if problem is None else problem.side,
+        "problem_server_text": None if problem is None else problem.server_text,
+        "not_before": import_.not_before,
+        "attempts": import_.attempts,
+        "started_at": import_.started_at,
+        "finished_at": import_.finished_at,
+        "password_mark": import_.password_mark,
+    }
+
+
+def password_values(import_id: ImportId, sealed: SealedPasswords) -> Values:
+    return {"import_id": import_id, "source": sealed.source, "destination": sealed.destination}
+
+
+def account(row: AnyRow) -> FolderAccount:
+    return FolderAccount(
+        source_folder=row.source_folder,
+        destination_folder=row.destination_folder,
+        found=row.found,
+        copied=row.copied,
+        present=row.present,
+        duplicate=row.duplicate,
+        skipped=row.skipped,
+        failed=row.failed,
+        copied_bytes=row.copied_bytes,
+        keywords_dropped=row.keywords_dropped,
+        confirmed=row.confirmed,
+        source_recount=row.source_recount,
+    )
+
+
+def account_values(account: FolderAccount) -> Values:
+    """Without the import's id and the key."""
+    plain = {fact.name: getattr(account, fact.name) for fact in fields(account)}
+    return plain | {"skipped": dict(account.skipped)}
+
+
+def _mailbox(row: AnyRow, side: str) -> Account:
+    column = row._mapping
+    endpoint = Endpoint(column[f"{side}_host"], column[f"{side}_port"], Security(column[f"{side}_security"]))
+    return Account(column[f"{side}_address"], column[f"{side}_login"], endpoint)
+
+
+def _mailbox_values(side: str, mailbox: Account) -> Values:
+    return {
+        f"{side}_address": mailbox.address,
+        f"{side}_login": mailbox.login,
+        f"{side}_host": mailbox.endpoint.host,
+        f"{side}_port": mailbox.endpoint.port,
+        f"{side}_security": mailbox.endpoint.security,
+    }
+
+
+def _problem(row: AnyRow) -> Problem | None:
+    if row.problem_code is None:
+        return None
+    side = None if row.problem_side is None else Side(row.problem_side)
+    return Problem(row.problem_code, row.problem_message, side, row.problem_server_text)
+
+
+# --- The ledger ---
+
+
+def receipt(row: AnyRow) -> Receipt:
+    return Receipt(
+        import_id=row.import_id,
+        source=FolderRef(row.source_folder, UidValidity(row.source_uidvalidity)),
+        source_uids=parse_ordered(row.source_uids),
+        outcome=Outcome(row.outcome),
+        destination=FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        destination_uids=parse_ordered(row.destination_uids),
+        digests=row.digests,
+        size_bytes=row.size_bytes,
+        reason=row.reason,
+        keywords_dropped=row.keywords_dropped,
+    )
+
+
+def receipt_values(route: Route, receipt: Receipt) -> Values:
+    return {
+        "route": route,
+        **_destination_values(receipt.destination),
+        "destination_uids": format_ordered(receipt.destination_uids),
+        "import_id": receipt.import_id,
+        "source_folder": receipt.source.name,
+        "source_uidvalidity": receipt.source.uidvalidity,
+        "source_uids": format_ordered(receipt.source_uids),
+        "outcome": receipt.outcome,
+        "digests": receipt.digests,
+        "size_bytes": receipt.size_bytes,
+        "reason": receipt.reason,
+        "keywords_dropped": receipt.keywords_dropped,
+    }
+
+
+def intent(row: AnyRow) -> Intent:
+    return Intent(
+        import_id=row.import_id,
+        source=FolderRef(row.source_folder, UidValidity(row.source_uidvalidity)),
+        source_uids=parse_ordered(row.source_uids),
+        destination=FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        uidnext=Uid(row.uidnext),
+        digests=row.digests,
+        sizes_bytes=tuple(row.sizes_bytes),
+        sent_at=row.sent_at,
+    )
+
+
+def intent_values(route: Route, intent: Intent) -> Values:
+    return {
+        "route": route,
+        **_destination_values(intent.destination),
+        "uidnext": intent.uidnext,
+        "import_id": intent.import_id,
+        "source_folder": intent.source.name,
+        "source_uidvalidity": intent.source.uidvalidity,
+        "source_uids": format_ordered(intent.source_uids),
+        "digests": intent.digests,
+        "sizes_bytes": intent.sizes_bytes,
+        "sent_at": intent.sent_at,
+    }
+
+
+def refusal(row: AnyRow) -> Refusal:
+    return Refusal(
+        import_id=row.import_id,
+        folder=row.folder,
+        uidvalidity=UidValidity(row.uidvalidity),
+        uid=None if row.uid is None else Uid(row.uid),
+        reason=row.reason,
+        date=row.date,
+        subject=row.subject,
+        size_bytes=row.size_bytes,
+        count=row._mapping["count"],  # a row is a tuple: `row.count` is its method
+    )
+
+
+def refusal_values(refusal: Refusal) -> Values:
+    return asdict(refusal)
+
+
+def _destination_values(folder: FolderRef) -> Values:
+    return {
+        "destination_key": folder_key(folder.name),
+        "destination_folder": folder.name,
+        "destination_uidvalidity": folder.uidvalidity,
+    }
+
+
+# --- The outbox ---
+
+
+def notice(row: AnyRow) -> Notice:
+    return Notice(
+        key=row.key,
+        recipient=row.recipient,
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        message_id=row.message_id,
+        created_at=row.created_at,
+        state=MailState(row.state),
+        attempts=row.attempts,
+        not_before=row.not_before,
+        error=row.error,
+    )
+
+
+def notice_values(notice: Notice) -> Values:
+    return asdict(notice)

@@ -1,0 +1,80 @@
+"""The database schema: bringing it up to date, and saying where it stands."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select
+
+from importer.adapters.store.database import Database
+from importer.adapters.store.engine import open_engine
+
+_MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database
+
+
+class SchemaState(StrEnum):
+    """How the database's schema stands to this version of Mailferry."""
+
+    CURRENT = "current"
+    BEHIND = "behind"  # `migrate` mends it
+    EMPTY = "empty"  # never migrated; `migrate` mends it
+    AHEAD = "ahead"  # a newer version migrated it; only that version may use it
+
+
+class SchemaAhead(Exception):
+    """The database belongs to a newer version of Mailferry; nothing was changed."""
+
+
+def migrate(url: str) -> None:
+    """Creates the schema or brings it up to date, in one transaction; up to date already is fine.
+
+    Processes that call it at the same moment wait for one another. Raises SchemaAhead, and what
+    `open_engine` raises.
+    """
+    database = Database(open_engine(url))
+    try:
+        with database.writing() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config = _config(connection)
+            if _state(connection, config) is SchemaState.AHEAD:
+                raise SchemaAhead(
+                    "The database was made by a newer version of Mailferry. "
+                    "Install that version or a later one, or restore a backup of the database."
+                )
+            command.upgrade(config, "head")
+    finally:
+        database.close()
+
+
+def schema_state(url: str) -> SchemaState:
+    """Where the schema stands. Raises what `open_engine` raises, and SQLAlchemyError."""
+    database = Database(open_engine(url))
+    try:
+        with database.reading() as connection:
+            return _state(connection, _config(connection))
+    finally:
+        database.close()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "importer.adapters.store:migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _state(connection: Connection, config: Config) -> SchemaState:
+    script = ScriptDirectory.from_config(config)
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        return SchemaState.EMPTY
+    if revision == script.get_current_head():
+        return SchemaState.CURRENT
+    known = {step.revision for step in script.walk_revisions()}
+    return SchemaState.BEHIND if revision in known else SchemaState.AHEAD

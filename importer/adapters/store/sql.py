@@ -1,0 +1,23 @@
+"""The store, put together."""
+
+from __future__ import annotations
+
+from importer.adapters.store.engine import open_engine
+from importer.adapters.store.imports import SqlImports
+from importer.adapters.store.leases import SqlLeases
+from importer.adapters.store.ledger import SqlLedger
+from importer.adapters.store.outbox import SqlOutbox
+
+
+class SqlStore(SqlLeases, SqlLedger, SqlOutbox, SqlImports):
+    """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
+
+    The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,
+    disk full) raises sqlalchemy.exc.SQLAlchemyError, and the transaction was not committed; only when
+    the connection broke during the commit itself may it have been.
+    """
+
+    @classmethod
+    def open(cls, url: str) -> SqlStore:
+        """See `open_engine` for the URL and what it raises."""
+        return cls(open_engine(url))

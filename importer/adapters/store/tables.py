@@ -1,0 +1,211 @@
+"""The tables. What changes here needs a migration beside it (`migrations/versions`).
+
+Receipts, intents, refusals, folder maps and routes have no foreign key to imports: they belong to
+a route and have to outlive the import that wrote them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from importer.adapters.store.columns import ExactText, Instant
+
+# Only INTEGER numbers rows by itself in SQLite; it holds 64 bits there.
+_SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_ix",
+    }
+)
+
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("name", ExactText, primary_key=True),
+    Column("owner", ExactText),  # NULL: released
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("name", ExactText, nullable=False),
+    Column("submitter", ExactText, nullable=False),
+    Column("imports", JSON, nullable=False),  # ids in order
+)
+
+imports: Final = Table(
+    "imports",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("submission", ForeignKey("batches.seq"), nullable=False),  # brought by the same `add_batch`
+    Column("batch_id", Text),
+    Column("row", Integer, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("source_address", ExactText, nullable=False),
+    Column("source_login", ExactText, nullable=False),
+    Column("source_host", ExactText, nullable=False),
+    Column("source_port", Integer, nullable=False),
+    Column("source_security", Text, nullable=False),
+    Column("destination_address", ExactText, nullable=False),
+    Column("destination_login", ExactText, nullable=False),
+    Column("destination_host", ExactText, nullable=False),
+    Column("destination_port", Integer, nullable=False),
+    Column("destination_security", Text, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("submitter", ExactText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("problem_code", Text),  # NULL: no problem
+    Column("problem_message", ExactText),
+    Column("problem_side", Text),
+    Column("problem_server_text", ExactText),
+    Column("not_before", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("password_mark", Text, nullable=False),
+    Index(None, "batch_id"),
+    Index(None, "route", "created_at"),
+    Index(None, "state", "created_at"),
+)
+
+passwords: Final = Table(
+    "passwords",
+    metadata,
+    Column("import_id", ForeignKey("imports.id"), primary_key=True),
+    Column("source", LargeBinary, nullable=False),
+    Column("destination", LargeBinary, nullable=False),
+)
+
+accounts: Final = Table(
+    "accounts",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("import_id", ForeignKey("imports.id"), nullable=False),
+    Column("source_key", Text, nullable=False),
+    Column("source_folder", ExactText, nullable=False),
+    Column("destination_folder", ExactText, nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("copied", BigInteger, nullable=False),
+    Column("present", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+    Column("skipped", JSON, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("copied_bytes", BigInteger, nullable=False),
+    Column("keywords_dropped", BigInteger, nullable=False),
+    Column("confirmed", BigInteger),
+    Column("source_recount", BigInteger),
+    UniqueConstraint("import_id", "source_key"),
+)
+
+routes: Final = Table(
+    "routes",
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("mailbox_epoch", BigInteger, nullable=False),
+)
+
+folder_maps: Final = Table(
+    "folder_maps",
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("source_key", Text, primary_key=True),
+    Column("source_folder", ExactText, nullable=False),
+    Column("destination_folder", ExactText, nullable=False),
+)
+
+receipts: Final = Table(
+    "receipts",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("route", Text, nullable=False),
+    Column("destination_key", Text, nullable=False),
+    Column("destination_folder", ExactText, nullable=False),
+    Column("destination_uidvalidity", BigInteger, nullable=False),
+    Column("destination_uids", Text, nullable=False),  # as `uidset.format_ordered` writes them
+    Column("import_id", Text, nullable=False),
+    Column("source_folder", ExactText, nullable=False),
+    Column("source_uidvalidity", BigInteger, nullable=False),
+    Column("source_uids", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("digests", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("reason", ExactText, nullable=False),
+    Column("keywords_dropped", BigInteger, nullable=False),
+    Index(None, "route", "destination_key", "seq"),
+)
+
+intents: Final = Table(
+    "intents",
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("destination_key", Text, primary_key=True),
+    Column("destination_folder", ExactText, nullable=False),
+    Column("destination_uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    Column("import_id", Text, nullable=False),
+    Column("source_folder", ExactText, nullable=False),
+    Column("source_uidvalidity", BigInteger, nullable=False),
+    Column("source_uids", Text, nullable=False),
+    Column("digests", LargeBinary, nullable=False),
+    Column("sizes_bytes", JSON, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+)
+
+refusals: Final = Table(
+    "refusals",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("import_id", Text, nullable=False),
+    Column("folder", ExactText, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger),
+    Column("reason", ExactText, nullable=False),
+    Column("date", ExactText, nullable=False),
+    Column("subject", ExactText, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index(None, "import_id", "seq"),
+)
+
+notices: Final = Table(
+    "notices",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("key", ExactText, nullable=False, unique=True),
+    Column("recipient", ExactText, nullable=False),
+    Column("subject", ExactText, nullable=False),
+    Column("text", ExactText, nullable=False),
+    Column("html", ExactText, nullable=False),
+    Column("message_id", ExactText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant),
+    Column("error", ExactText, nullable=False),
+    Index(None, "state", "created_at"),
+)

@@ -1,0 +1,158 @@
+"""The composition root: Settings -> Deps. The only module that knows every adapter.
+
+Four ways to be put together: `reading` (the store alone), `queued` (to submit), `foreground` (to copy at
+once) and `working` (a worker's process).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSessions
+from importer.adapters.mail.compose import Composer
+from importer.adapters.mail.smtp import SmtpMailer
+from importer.adapters.memory.queue import MemoryQueue
+from importer.adapters.queue import DoorbellBroker, DramatiqQueue, make_broker
+from importer.adapters.queue.embedded import EmbeddedQueueFailed, EmbeddedValkey, running_url
+from importer.adapters.store import SqlStore
+from importer.adapters.store.schema import SchemaState, migrate, schema_state
+from importer.adapters.vault import FernetVault, load_keys
+from importer.domain.identity import is_notice
+from importer.domain.model import Account
+from importer.engine.context import Pace
+from importer.ports import Queue
+from importer.service.deps import Deps, Limits
+from importer.settings import Settings, SettingsError
+from providers.catalog import Catalog
+
+
+class SystemClock:
+    """Implements `Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Deps]:
+    """For looking at what there is; nothing is rung."""
+    with _deps(settings, MemoryQueue()) as deps:
+        yield deps
+
+
+@contextmanager
+def foreground(settings: Settings) -> Iterator[Deps]:
+    """For copying at once, without services."""
+    with _deps(settings, MemoryQueue()) as deps:
+        yield deps
+
+
+@contextmanager
+def queued(settings: Settings) -> Iterator[Deps]:
+    """For submitting: rings if the queue is there; what nobody hears, the workers' tick finds."""
+    try:
+        url = settings.redis_url or running_url(settings.data_dir())
+    except EmbeddedQueueFailed:
+        url = None
+    with _deps(settings, DramatiqQueue(make_broker(url)) if url else MemoryQueue()) as deps:
+        yield deps
+
+
+@contextmanager
+def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, DoorbellBroker]]:
+    """For a worker; starts or joins the embedded Valkey when no Redis is configured."""
+    with embedded_queue(settings) as url:
+        broker = make_broker(url)
+        with _deps(settings, DramatiqQueue(broker), stopping) as deps:
+            yield deps, broker
+
+
+@contextmanager
+def embedded_queue(settings: Settings) -> Iterator[str]:
+    """The queue's URL; without a configured Redis, that of the embedded Valkey, held up meanwhile."""
+    if settings.redis_url:
+        yield settings.redis_url
+    else:
+        with EmbeddedValkey(settings.data_dir()) as url:
+            yield url
+
+
+@contextmanager
+def _deps(settings: Settings, queue: Queue, stopping: Callable[[], bool] = lambda: False) -> Iterator[Deps]:
+    store = _store(settings)
+    try:
+        yield _assembled(settings, store, queue, stopping)
+    finally:
+        store.close()
+
+
+def _store(settings: Settings) -> SqlStore:
+    """The store, its schema in order: a SQLite file is brought up to date at once, a server's database
+    when its operator says so."""
+    settings.data_dir()
+    if settings.database_url.startswith("sqlite"):
+        migrate(settings.database_url)
+    elif schema_state(settings.database_url) is not SchemaState.CURRENT:
+        raise SettingsError(
+            ["The database's schema is not the one of this version; run `mailferry migrate`."]
+        )
+    return SqlStore.open(settings.database_url)
+
+
+def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Callable[[], bool]) -> Deps:
+    vault = FernetVault(
+        load_keys(
+            secret_key=settings.secret_key,
+            secret_key_file=settings.secret_key_file,
+            data_dir=settings.data_dir(),
+        )
+    )
+    notice_key = vault.notice_key()
+    clock = SystemClock()
+    return Deps(
+        store=store,
+        sessions=ImapSessions(
+            ca_file=settings.ca_file,
+            timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
+            login_help=partial(_login_help, Catalog.load()),
+            now=clock.now,
+        ),
+        queue=queue,
+        vault=vault,
+        composer=Composer(settings.mail_from, notice_key),
+        mailer=_mailer(settings, notice_key),
+        clock=clock,
+        is_notice=partial(is_notice, notice_key),
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        stopping=stopping,
+        pace=Pace(
+            batch_messages=settings.batch_messages,
+            batch_bytes=settings.batch_bytes,
+            settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
+        ),
+        limits=Limits(
+            leg=timedelta(seconds=settings.leg_seconds), lease=timedelta(seconds=settings.lease_seconds)
+        ),
+    )
+
+
+def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:
+    if not settings.smtp_url:
+        return None
+    return SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file)
+
+
+def _login_help(catalog: Catalog, account: Account) -> str:
+    provider = catalog.for_host(account.endpoint.host)
+    return provider.login_help if provider else ""

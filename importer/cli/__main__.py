@@ -1,0 +1,5 @@
+"""`python -m importer.cli` is `mailferry`."""
+
+from importer.cli import main
+
+main()

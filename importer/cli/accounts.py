@@ -1,0 +1,56 @@
+"""From options to accounts and passwords. A password never is an argument: others can read those."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from importer.cli.exits import Usage
+from importer.domain.model import Account
+from providers.model import Secret, parse_server
+
+
+def account(option: str, url: str, *, allow_plaintext: bool) -> Account:
+    """The mailbox that a server URL with a user name stands for. Raises Usage."""
+    try:
+        endpoint, user = parse_server(url, allow_plaintext=allow_plaintext)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}.") from None
+    if not user:
+        raise Usage(f"{option}: say whose mailbox it is, such as imaps://ada@{endpoint.host}.")
+    return Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
+
+
+def password(side: str, owner: Account, file: Path | None, variable: str | None) -> Secret:
+    """From the file (first line), the environment variable, or a prompt. Raises Usage."""
+    if file is not None and variable is not None:
+        raise Usage(f"--{side}-password-file and --{side}-password-env exclude each other; give one.")
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise Usage(f"--{side}-password-file: {file} cannot be read: {reason}.") from None
+        return _given(f"{file}", text.split("\n", 1)[0].removesuffix("\r"))
+    if variable is not None:
+        return _given(f"The environment variable {variable}", os.environ.get(variable, ""))
+    if not sys.stdin.isatty():
+        raise Usage(f"No password for {owner.address}: give --{side}-password-file or --{side}-password-env.")
+    return Secret(
+        typer.prompt(f"Password for {owner.login} at {owner.endpoint.host}", hide_input=True, err=True)
+    )
+
+
+def refuse_circle(source: Account, destination: Account) -> None:
+    """Raises Usage when both are the same mailbox."""
+    if source.key == destination.key:
+        raise Usage("--from and --to are the same mailbox; there is nothing to copy.")
+
+
+def _given(where: str, text: str) -> Secret:
+    if not text:
+        raise Usage(f"{where} holds no password.")
+    return Secret(text)

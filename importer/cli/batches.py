@@ -1,0 +1,122 @@
+"""`batch` and `template`: up to 25 mailboxes from a CSV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from importer.bootstrap import queued
+from importer.cli import following, show
+from importer.cli.exits import Usage, ends, stderr
+from importer.cli.options import AllowPlaintext, Data, Json, Notify
+from importer.domain.report import ExitCode
+from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
+from importer.domain.rows import template as template_text
+from importer.service.submit import Submission
+from importer.service.submit import submit as submit_rows
+from importer.settings import Settings
+from providers.catalog import Catalog
+
+
+def batch(
+    file: Annotated[Path, typer.Argument(help="The CSV file; `mailferry template` writes one to fill in.")],
+    split_: Annotated[
+        bool, typer.Option("--split", help=f"Take a file of more than {BATCH_ROWS} rows as several batches.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay, show progress, and end with the report.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Start rows that are complete once more, to fetch new mail.")
+    ] = False,
+    notify: Notify = "",
+    data: Data = None,
+    allow_plaintext: AllowPlaintext = False,
+    as_json: Json = False,
+) -> None:
+    """Submit a CSV file of imports. Nothing starts unless every row is good.
+
+    The same file again starts only what is new, failed, or has another password.
+
+    Example: mailferry batch people.csv --wait
+    """
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    parsed = _parsed(file, settings, split_=split_)
+    if parsed.problems:
+        _refuse(parsed, as_json=as_json, split_=split_)
+    with queued(settings) as deps:
+        submissions: list[Submission] = [
+            submit_rows(deps, rows, name=file.name, submitter=notify or settings.submitter, again=again)
+            for rows in split(parsed)
+        ]
+        if not as_json:
+            for submission in submissions:
+                for one in submission.placed:
+                    show.placed(one)
+        import_ids = [one.import_.id for submission in submissions for one in submission.placed]
+        if wait:
+            raise ends(following.to_the_end(deps, import_ids, as_json=as_json))
+        if as_json:
+            show.print_json([_submission_json(submission) for submission in submissions])
+
+
+def template(
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write it; standard output when left out.")
+    ] = None,
+) -> None:
+    """Write the CSV template to fill in.
+
+    Example: mailferry template people.csv
+    """
+    if file is None:
+        typer.echo(template_text(), nl=False)
+        return
+    try:
+        with file.open("x", encoding="utf-8", newline="") as out:
+            out.write(template_text())
+    except FileExistsError:
+        raise Usage(f"{file} is there already; name another file, or remove it first.") from None
+    except OSError as error:
+        raise Usage(f"{file} cannot be written: {error.strerror}.") from None
+    stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailferry batch {file}")
+
+
+def _parsed(file: Path, settings: Settings, *, split_: bool) -> Parsed:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Usage(f"{file} cannot be read: {error.strerror}.") from None
+    return parse(
+        content,
+        catalog=Catalog.load(),
+        destination=settings.destination_server,
+        allow_plaintext=settings.allow_plaintext,
+        max_rows=None if split_ else BATCH_ROWS,
+    )
+
+
+def _refuse(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
+    if as_json:
+        facts = [
+            {"line": p.line, "column": p.column, "rule": p.rule, "message": p.message, "fix": p.fix}
+            for p in parsed.problems
+        ]
+        show.print_json({"problems": facts, "rows": parsed.row_count})
+    else:
+        show.problems(parsed.problems)
+        stderr.print("Nothing was started.")
+        if parsed.row_count > BATCH_ROWS and not split_:
+            stderr.print(f"With --split, the {parsed.row_count} rows go in batches of {BATCH_ROWS}.")
+    raise ends(ExitCode.USAGE)
+
+
+def _submission_json(submission: Submission) -> dict[str, object]:
+    return {
+        "batch_id": submission.batch.id if submission.batch else None,
+        "rows": [
+            {"line": one.row.line, "id": one.import_.id, "fate": one.fate.value} for one in submission.placed
+        ],
+    }

@@ -1,0 +1,140 @@
+"""`copy` and `submit`: one mailbox, in the foreground or through the queue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from importer.bootstrap import foreground, queued
+from importer.cli import accounts, show
+from importer.cli.exits import ends, stderr
+from importer.cli.options import (
+    AllowPlaintext,
+    CaFile,
+    Data,
+    From,
+    FromPasswordEnv,
+    FromPasswordFile,
+    Json,
+    Notify,
+    To,
+    ToPasswordEnv,
+    ToPasswordFile,
+)
+from importer.domain.model import Import, Progress
+from importer.domain.rows import Row
+from importer.service.copy import copy as copy_mailbox
+from importer.service.deliver import deliver
+from importer.service.finish import report_of
+from importer.service.submit import submit as submit_rows
+from importer.settings import Settings
+
+
+def copy(
+    from_: From,
+    to: To,
+    from_password_file: FromPasswordFile = None,
+    from_password_env: FromPasswordEnv = None,
+    to_password_file: ToPasswordFile = None,
+    to_password_env: ToPasswordEnv = None,
+    notify: Notify = "",
+    data: Data = None,
+    ca_file: CaFile = None,
+    allow_plaintext: AllowPlaintext = False,
+    as_json: Json = False,
+) -> None:
+    """Copy one mailbox now, in the foreground. Run it again to fetch what is new.
+
+    Example: mailferry copy --from imaps://ada@old.example --from-password-file old.txt
+    --to imaps://ada@new.example --to-password-file new.txt
+    """
+    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
+    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    with foreground(settings) as deps, _bar(quiet=as_json) as bar:
+        task = bar.add_task("connecting", total=None)
+
+        def watch(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=show.plain(progress.folder) or "…",
+                completed=progress.messages_done,
+                total=max(progress.messages_total, progress.messages_done),
+            )
+
+        def waits(import_: Import) -> None:
+            if import_.problem is not None:
+                bar.console.print(f"[yellow]…[/] {show.plain(show.why(import_, deps.clock.now()))}")
+
+        import_ = copy_mailbox(deps, row, submitter=notify or settings.submitter, watch=watch, waits=waits)
+        bar.stop()
+        deliver(deps)
+        result = report_of(deps, import_)
+    show.report(result, as_json=as_json)
+    raise ends(result.exit_code)
+
+
+def submit(
+    from_: From,
+    to: To,
+    from_password_file: FromPasswordFile = None,
+    from_password_env: FromPasswordEnv = None,
+    to_password_file: ToPasswordFile = None,
+    to_password_env: ToPasswordEnv = None,
+    notify: Notify = "",
+    data: Data = None,
+    allow_plaintext: AllowPlaintext = False,
+    as_json: Json = False,
+) -> None:
+    """Hand one mailbox to the workers; they copy it, and a mail tells when it is done.
+
+    Example: mailferry submit --from imaps://ada@old.example --from-password-file old.txt
+    --to imaps://ada@new.example --to-password-file new.txt --notify admin@new.example
+    """
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    with queued(settings) as deps:
+        submission = submit_rows(
+            deps, [row], name="submit", submitter=notify or settings.submitter, again=True
+        )
+        placed = submission.placed[0]
+        if as_json:
+            facts = {"id": placed.import_.id, "batch_id": placed.import_.batch_id, "fate": placed.fate.value}
+            print(json.dumps(facts))  # noqa: T201
+        else:
+            show.placed(placed)
+
+
+def _row(
+    settings: Settings,
+    from_: str,
+    from_file: Path | None,
+    from_env: str | None,
+    to: str,
+    to_file: Path | None,
+    to_env: str | None,
+) -> Row:
+    source = accounts.account("--from", from_, allow_plaintext=settings.allow_plaintext)
+    destination = accounts.account("--to", to, allow_plaintext=settings.allow_plaintext)
+    accounts.refuse_circle(source, destination)
+    return Row(
+        0,
+        source,
+        accounts.password("from", source, from_file, from_env),
+        destination,
+        accounts.password("to", destination, to_file, to_env),
+    )
+
+
+def _bar(*, quiet: bool) -> ProgressBar:
+    return ProgressBar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=stderr,
+        disable=quiet,
+        transient=True,
+    )

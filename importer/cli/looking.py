@@ -1,0 +1,91 @@
+"""`list`, `show`, `watch`, `report`: what there is and how it stands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from importer.bootstrap import reading
+from importer.cli import following, show
+from importer.cli.exits import Usage, ends, stdout
+from importer.cli.options import Data, ImportOrBatch, Json
+from importer.domain.model import BatchId, Import, ImportId, State
+from importer.domain.report import BatchReport, Report
+from importer.service.deps import Deps
+from importer.service.finish import batch_report, report_of
+from importer.settings import Settings
+
+
+def list_(
+    state: Annotated[
+        list[State] | None, typer.Option("--state", help="Only imports in that state; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at the most, newest first.", min=1, max=1000)] = 50,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List imports, newest first.
+
+    Example: mailferry list --state waiting --state stopped
+    """
+    with reading(Settings.load(data=data)) as deps:
+        imports = deps.store.imports(states=tuple(state or ()), limit=limit)
+        if as_json:
+            show.print_json([Report(import_).as_json() for import_ in imports])
+        elif imports:
+            stdout.print(show.imports(imports))
+        else:
+            stdout.print("No imports. Start one with `mailferry submit` or `mailferry batch FILE.csv`.")
+
+
+def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
+    """Show how an import or a batch stands, and why it waits.
+
+    Example: mailferry show k3v9m2xw7abc
+    """
+    with reading(Settings.load(data=data)) as deps:
+        imports = _find(deps, id_)
+        if as_json:
+            show.print_json([report_of(deps, import_).as_json() for import_ in imports])
+        else:
+            stdout.print(show.imports(imports))
+
+
+def watch(id_: ImportOrBatch, data: Data = None) -> None:
+    """Watch an import or a batch live until it ends or waits for long.
+
+    Example: mailferry watch k3v9m2xw7abc
+    """
+    with reading(Settings.load(data=data)) as deps:
+        ids = [import_.id for import_ in _find(deps, id_)]
+        following.watch(deps, ids)
+        raise ends(_report(deps, id_).exit_code)
+
+
+def report(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
+    """Print the account of an import or a batch: what was found and what became of it.
+
+    Example: mailferry report k3v9m2xw7abc --json
+    """
+    with reading(Settings.load(data=data)) as deps:
+        found = _report(deps, id_)
+        if isinstance(found, BatchReport):
+            show.batch_report(found, as_json=as_json)
+        else:
+            show.report(found, as_json=as_json)
+        raise ends(found.exit_code)
+
+
+def _report(deps: Deps, id_: str) -> Report | BatchReport:
+    import_ = deps.store.import_(ImportId(id_))
+    found = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
+    if found is None:
+        raise Usage(f"There is no import or batch {id_}; `mailferry list` shows what there is.")
+    return found
+
+
+def _find(deps: Deps, id_: str) -> list[Import]:
+    found = _report(deps, id_)
+    reports = found.reports if isinstance(found, BatchReport) else (found,)
+    return [one.import_ for one in reports]

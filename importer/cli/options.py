@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Where Mailferry keeps its state [env: MAILFERRY_DATA].")
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", help="Certificate authority to trust besides the system's (PEM).")
+]
+AllowPlaintext = Annotated[
+    bool, typer.Option("--allow-plaintext", help="Let imap:// go on unencrypted where STARTTLS is missing.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
+Notify = Annotated[
+    str,
+    typer.Option("--notify", help="Your mail address; it gets the report too [env: MAILFERRY_SUBMITTER]."),
+]
+From = Annotated[
+    str, typer.Option("--from", help="The old mailbox: imaps://ada@old.example[:993]; imap:// uses STARTTLS.")
+]
+FromPasswordFile = Annotated[
+    Path | None, typer.Option("--from-password-file", help="File with the password in its first line.")
+]
+FromPasswordEnv = Annotated[
+    str | None, typer.Option("--from-password-env", help="Name of an environment variable with the password.")
+]
+To = Annotated[str, typer.Option("--to", help="The new mailbox, written like --from.")]
+ToPasswordFile = Annotated[
+    Path | None, typer.Option("--to-password-file", help="File with the password in its first line.")
+]
+ToPasswordEnv = Annotated[
+    str | None, typer.Option("--to-password-env", help="Name of an environment variable with the password.")
+]
+ImportOrBatch = Annotated[str, typer.Argument(metavar="ID", help="An import's id, or a batch's.")]

@@ -1,0 +1,118 @@
+"""`doctor`, `worker`, `up`, `migrate`: the machinery."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from importer import telemetry
+from importer.adapters.store.schema import migrate as migrate_database
+from importer.bootstrap import embedded_queue
+from importer.cli import show
+from importer.cli.exits import Usage, ends, stderr, stdout
+from importer.cli.options import Data, Json
+from importer.doctor import Health, examine
+from importer.domain.report import ExitCode
+from importer.settings import Settings
+from importer.worker import run as run_worker
+
+RESTART_WAIT_S: Final = 2.0
+STOP_TIMEOUT_S: Final = 75.0
+
+_MARKS: Final = {Health.WELL: "[green]✓[/]", Health.ODD: "[yellow]![/]", Health.ILL: "[red]✗[/]"}
+
+
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Check database, queue, key, mail server and destination, and say how to mend each.
+
+    Example: mailferry doctor
+    """
+    findings = examine(Settings.load(data=data))
+    if as_json:
+        facts = [
+            {"part": f.part, "health": f.health.value, "message": f.message, "fix": f.fix} for f in findings
+        ]
+        show.print_json(facts)
+    else:
+        for finding in findings:
+            stdout.print(
+                f"{_MARKS[finding.health]} [bold]{finding.part}[/]  {show.plain(finding.message, 600)}"
+            )
+            if finding.fix:
+                stdout.print(f"    → {show.plain(finding.fix, 600)}")
+    ill = any(finding.health is Health.ILL for finding in findings)
+    raise ends(ExitCode.WAITING if ill else ExitCode.COMPLETE)
+
+
+def worker(
+    threads: Annotated[
+        int | None, typer.Option(help="Imports at a time [env: MAILFERRY_WORKER_THREADS].", min=1, max=64)
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Work on imports until stopped; start as many as you like, on as many machines as share the database.
+
+    Example: mailferry worker --threads 8
+    """
+    settings = Settings.load(data=data, worker_threads=threads)
+    telemetry.configure(settings.log_format, settings.log_level)
+    run_worker(settings)
+
+
+def up(
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=16)] = 1, data: Data = None
+) -> None:
+    """Run everything that one machine needs, in one process tree: queue, database, workers.
+
+    Example: mailferry up --workers 2
+    """
+    settings = Settings.load(data=data)
+    telemetry.configure(settings.log_format, settings.log_level)
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    command = [sys.executable, "-m", "importer.cli", "worker", "--data", str(settings.data_dir())]
+    with embedded_queue(settings):
+        children = [subprocess.Popen(command) for _ in range(workers)]  # noqa: S603
+        stderr.print(f"Mailferry is up: {workers} worker(s), data in {settings.data_dir()}. Ctrl-C ends it.")
+        while not stopping:
+            time.sleep(0.2)
+            children = [child if child.poll() is None else _restarted(child, command) for child in children]
+        for child in children:
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def migrate(data: Data = None) -> None:
+    """Create the database's schema or bring it up to date.
+
+    Example: MAILFERRY_DATABASE_URL=postgresql://mailferry@db/mailferry mailferry migrate
+    """
+    settings = Settings.load(data=data)
+    settings.data_dir()
+    try:
+        migrate_database(settings.database_url)
+    except Exception as error:
+        raise Usage(f"The database cannot be migrated: {error}") from None
+    stderr.print("The database's schema is up to date.")
+
+
+def _restarted(child: subprocess.Popen[bytes], command: list[str]) -> subprocess.Popen[bytes]:
+    """A worker that ended by itself is started again, after a breath."""
+    telemetry.get_logger().error("worker.ended", pid=child.pid, exit_code=child.returncode)
+    time.sleep(RESTART_WAIT_S)
+    return subprocess.Popen(command)  # noqa: S603

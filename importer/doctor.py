@@ -1,0 +1,198 @@
+"""Looking over an installation: each part is tried for real, and each finding says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import probe, tls_context
+from importer.adapters.imap.errors import Peer
+from importer.adapters.mail.smtp import SmtpMailer
+from importer.adapters.queue import DramatiqQueue, QueueUnavailable, make_broker
+from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
+from importer.adapters.store import SqlStore
+from importer.adapters.store.schema import SchemaState, migrate, schema_state
+from importer.adapters.vault import FernetVault, load_keys
+from importer.ports import VaultError
+from importer.service.submit import source_context
+from importer.settings import Settings, SettingsError
+from providers.errors import MailError, Side
+
+_LATE: Final = timedelta(minutes=5)
+
+
+class Health(StrEnum):
+    """How a part is."""
+
+    WELL = "well"
+    ODD = "odd"  # works, but perhaps not as meant
+    ILL = "ill"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """About one part; `fix` is empty when it is well."""
+
+    part: str
+    health: Health
+    message: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Database, queue, workers, key, mail server, destination. Sends no mail, logs in to no mailbox."""
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        _database,
+        _queue,
+        _workers,
+        _key,
+        _mail,
+        _destination,
+    )
+    return [finding for check in checks for finding in check(settings)]
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    kind = "SQLite" if settings.database_url.startswith("sqlite") else "PostgreSQL"
+    try:
+        settings.data_dir()
+        if kind == "SQLite":
+            migrate(settings.database_url)
+        state = schema_state(settings.database_url)
+    except SettingsError as error:
+        yield Finding("database", Health.ILL, str(error), "Name another directory with MAILFERRY_DATA.")
+        return
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        fix = "Check MAILFERRY_DATABASE_URL, that the server runs, and that the disk is not full."
+        yield Finding("database", Health.ILL, f"{kind} cannot be used: {reason}.", fix)
+        return
+    if state is SchemaState.CURRENT:
+        yield Finding("database", Health.WELL, f"{kind} answers, its schema is current.")
+    elif state is SchemaState.AHEAD:
+        fix = "Install that version, or a later one."
+        yield Finding("database", Health.ILL, "The schema belongs to a newer version of Mailferry.", fix)
+    else:
+        yield Finding("database", Health.ILL, f"The schema is {state.value}.", "Run `mailferry migrate`.")
+
+
+def _queue(settings: Settings) -> Iterator[Finding]:
+    try:
+        url = settings.redis_url or running_url(settings.data_dir())
+        if url is None:
+            yield Finding(
+                "queue",
+                Health.ODD,
+                "The embedded queue is not running; what is submitted waits for a worker.",
+                "Start `mailferry up`, or a `mailferry worker`.",
+            )
+            return
+        DramatiqQueue(make_broker(url)).ping()
+    except (QueueUnavailable, EmbeddedQueueFailed, SettingsError) as error:
+        fix = "Start Redis or Valkey, or leave MAILFERRY_REDIS_URL empty for the embedded one."
+        yield Finding("queue", Health.ILL, str(error), fix)
+        return
+    whose = "The server of MAILFERRY_REDIS_URL" if settings.redis_url else "The embedded Valkey"
+    yield Finding("queue", Health.WELL, f"{whose} answers.")
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    """Nobody at work shows in imports that are long due."""
+    try:
+        store = SqlStore.open(settings.database_url)
+        try:
+            late = store.due_imports(datetime.now(UTC) - _LATE)
+        finally:
+            store.close()
+    except SQLAlchemyError:
+        return  # told above
+    if late:
+        message = f"{len(late)} import(s) have been due for more than five minutes and nobody works on them."
+        yield Finding("workers", Health.ILL, message, "Start `mailferry up`, or more of `mailferry worker`.")
+    else:
+        yield Finding("workers", Health.WELL, "Nothing is overdue.")
+
+
+def _key(settings: Settings) -> Iterator[Finding]:
+    try:
+        keys = load_keys(
+            secret_key=settings.secret_key,
+            secret_key_file=settings.secret_key_file,
+            data_dir=settings.data_dir(),
+        )
+        vault = FernetVault(keys)
+    except (VaultError, SettingsError) as error:
+        fix = (
+            "Give a Fernet key in MAILFERRY_SECRET_KEY or MAILFERRY_SECRET_KEY_FILE, or remove both settings."
+        )
+        yield Finding("key", Health.ILL, str(error), fix)
+        return
+    if closed := _unopened(settings, vault):
+        fix = "Bring the former key back as a second one in MAILFERRY_SECRET_KEY, or submit them again."
+        yield Finding(
+            "key", Health.ILL, f"{closed} stored password(s) do not open with the present key.", fix
+        )
+    else:
+        yield Finding("key", Health.WELL, "The key opens every stored password.")
+
+
+def _unopened(settings: Settings, vault: FernetVault) -> int:
+    """How many imports under way have a source password that the vault cannot open."""
+    try:
+        store = SqlStore.open(settings.database_url)
+    except SQLAlchemyError:
+        return 0
+    closed = 0
+    try:
+        for import_ in store.imports(limit=1000):
+            sealed = store.passwords(import_.id)
+            if sealed is not None:
+                try:
+                    vault.open(sealed.source, source_context(import_.id))
+                except VaultError:
+                    closed += 1
+    except SQLAlchemyError:
+        return 0
+    finally:
+        store.close()
+    return closed
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if not settings.smtp_url:
+        message = "No mail server is configured: nobody is told when an import ends."
+        fix = "Set MAILFERRY_SMTP_URL, such as smtp://localhost or smtps://user:password@mail.example.org."
+        yield Finding("mail", Health.ODD, message, fix)
+        return
+    try:
+        trouble = SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file).check()
+    except (ValueError, OSError) as error:
+        trouble = str(error)
+    if trouble:
+        fix = "Check MAILFERRY_SMTP_URL: host, port, encryption, user and password."
+        yield Finding("mail", Health.ILL, trouble, fix)
+    else:
+        yield Finding("mail", Health.WELL, "The mail server takes our connection.")
+
+
+def _destination(settings: Settings) -> Iterator[Finding]:
+    endpoint = settings.destination_server
+    if endpoint is None:
+        message = "No destination server is configured: every import has to name one."
+        fix = "Set MAILFERRY_DESTINATION_SERVER, such as imaps://mail.example.org."
+        yield Finding("destination", Health.ODD, message, fix)
+        return
+    peer = Peer(endpoint, Side.DESTINATION, lambda: datetime.now(UTC))
+    try:
+        probe(peer, tls_context(settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
+    except MailError as error:
+        fix = "Check MAILFERRY_DESTINATION_SERVER, and MAILFERRY_CA_FILE for a private authority."
+        yield Finding("destination", Health.ILL, str(error), fix)
+    else:
+        yield Finding("destination", Health.WELL, f"{endpoint} answers, encrypted as asked.")

@@ -1,0 +1,1 @@
+"""Pure decisions: frozen dataclasses and functions. No I/O, no clock, no log."""

@@ -1,0 +1,130 @@
+"""When two messages are the same one: by their bytes. Headers only name candidates ("80% full" and
+"90% full" from one monitoring system can share every header that is looked at here).
+
+Header bytes may be anything that mail contains: folded, LF-only, undecodable, with repeated fields.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import defaultdict
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from re import compile as regex
+from typing import Final
+
+from importer.domain.uidset import Uid
+
+DIGEST_BYTES: Final = 16
+IDENTIFYING_FIELDS: Final = (b"message-id", b"date", b"from", b"subject")
+NOTICE_HEADER: Final = "X-Mailferry-Notice"
+
+_END_OF_HEADER: Final = regex(rb"(?:\A|\n)\r?\n")
+
+
+def digest(body: bytes) -> bytes:
+    """16 bytes (BLAKE2b-128) over the message with CRLF line ends, as IMAP servers hand it out.
+
+    A bare LF counts as CRLF, because servers that keep one form answer with the other; a lone CR is content.
+    """
+    if body.count(b"\n") != body.count(b"\r\n"):
+        body = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return blake2b(body, digest_size=DIGEST_BYTES).digest()
+
+
+def header_block(body: bytes) -> bytes:
+    """The header with the empty line that ends it (CRLF or LF), or everything where there is none."""
+    end = _END_OF_HEADER.search(body)
+    return body[: end.end()] if end else body
+
+
+def first_field(header: bytes, name: bytes) -> bytes | None:
+    """The value of the first field called `name` (any case), None where there is none.
+
+    Unfolded (RFC 5322 section 2.2.3), runs of white space as one blank, stripped, otherwise raw.
+    """
+    return _first_fields(header, (name.lower(),)).get(name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderKey:
+    """Equal for messages whose identifying fields are equal. `digest` is 16 bytes."""
+
+    digest: bytes
+    has_message_id: bool
+
+
+def header_key(header: bytes) -> HeaderKey:
+    """The key over Message-ID, Date, From and Subject, the first of each; an absent field counts as empty.
+
+    `header` is a whole header block or what BODY[HEADER.FIELDS (...)] answered, in any order.
+    """
+    fields = _first_fields(header, IDENTIFYING_FIELDS)
+    # Values hold no line feed, so that the joined form is unambiguous.
+    joined = b"\n".join(fields.get(name, b"") for name in IDENTIFYING_FIELDS)
+    return HeaderKey(
+        digest=blake2b(joined, digest_size=DIGEST_BYTES).digest(),
+        has_message_id=bool(fields.get(b"message-id")),
+    )
+
+
+class ForeignIndex:
+    """What stands in one destination folder without a receipt, found by headers and size."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[bytes, list[Uid]] = defaultdict(list)
+        self._by_size: dict[int, list[Uid]] = defaultdict(list)
+        self._nameless_by_size: dict[int, list[Uid]] = defaultdict(list)  # without Message-ID
+
+    def add(self, uid: Uid, size_bytes: int, header: bytes) -> None:
+        """Takes in one message; each UID once."""
+        key = header_key(header)
+        self._by_key[key.digest].append(uid)
+        self._by_size[size_bytes].append(uid)
+        if not key.has_message_id:
+            self._nameless_by_size[size_bytes].append(uid)
+
+    def candidates(self, body_header: bytes, size_bytes: int) -> tuple[Uid, ...]:
+        """UIDs, ascending, that may be the message with this header and size; its bytes decide.
+
+        Those with an equal key; of equal size, those without Message-ID as well, because servers and
+        tools add a missing one; and all of equal size when the message itself has none.
+        """
+        key = header_key(body_header)
+        same_size = self._nameless_by_size if key.has_message_id else self._by_size
+        return tuple(sorted({*self._by_key.get(key.digest, ()), *same_size.get(size_bytes, ())}))
+
+
+def notice_mark(key: bytes, message_id: str) -> str:
+    """The value of X-Mailferry-Notice for a mail of ours: 64 hexadecimal digits, an HMAC-SHA256 over its
+    Message-ID (angle brackets included) that nobody else can make."""
+    return hmac.new(key, message_id.strip().encode("utf-8", "surrogateescape"), sha256).hexdigest()
+
+
+def is_notice(key: bytes, header: bytes) -> bool:
+    """True for a mail that this installation sent: its mark fits its Message-ID."""
+    fields = _first_fields(header, (b"message-id", NOTICE_HEADER.lower().encode()))
+    mark = fields.get(NOTICE_HEADER.lower().encode())
+    message_id = fields.get(b"message-id")
+    if not mark or not message_id:
+        return False
+    expected = notice_mark(key, message_id.decode("utf-8", "surrogateescape"))
+    return hmac.compare_digest(expected.encode(), mark)
+
+
+def _first_fields(header: bytes, names: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """name -> value for the first occurrence of each of `names` (lower case) up to the empty line."""
+    found: dict[bytes, bytes] = {}
+    lines: list[bytes] = []  # of the field being read
+    name = b""
+    for line in (*header.split(b"\n"), b""):
+        if line[:1] in (b" ", b"\t"):
+            lines.append(line)
+            continue
+        if name in names and name not in found:
+            found[name] = b" ".join(b" ".join(lines).split())
+        if not line.rstrip(b"\r"):
+            break
+        field, _, value = line.partition(b":")
+        name, lines = field.rstrip().lower(), [value]
+    return found

@@ -1,0 +1,322 @@
+"""The words of Mailferry as frozen facts. See ARCHITECTURE.md, "Words"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final, NewType
+
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.errors import Side
+from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
+
+ImportId = NewType("ImportId", str)
+BatchId = NewType("BatchId", str)
+
+Route = NewType("Route", str)
+"""One source mailbox into one destination mailbox, whatever import does it. Receipts belong to a route."""
+
+ANY_UIDVALIDITY: Final = UidValidity(0)
+"""Stands in receipts whose folder is gone while we make it anew: they hold for the folder to come."""
+
+
+# --- Accounts and imports -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One mailbox on a host. `address` is for people and mail, `login` is what the host takes."""
+
+    address: str
+    login: str
+    endpoint: Endpoint
+
+    @property
+    def key(self) -> str:
+        """The same for two ways of writing the same mailbox: case and the two standard ports do not count."""
+        port = "" if self.endpoint.port in (IMAP_PORT, IMAPS_PORT) else f":{self.endpoint.port}"
+        return f"{self.login.casefold()} {self.endpoint.host.casefold().rstrip('.')}{port}"
+
+
+def route_of(source: Account, destination: Account) -> Route:
+    """The route between two accounts: 32 hexadecimal digits."""
+    return Route(sha256(f"{source.key}\n{destination.key}".encode()).hexdigest()[:32])
+
+
+class State(StrEnum):
+    """Where an import stands. The transitions are in `state.py`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for a time; `problem` says why, `not_before` until when
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"  # finished, with refusals or an unconfirmed message
+    STOPPED = "stopped"  # needs a person; `problem` says what to do
+    FAILED = "failed"  # our own fault
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an import waits or stopped: a MailError as a fact that can be stored.
+
+    `code` is the error's, `message` its sentence for the reader, `server_text` what the server said.
+    """
+
+    code: str
+    message: str
+    side: Side | None = None
+    server_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a watcher sees. Message and byte counts are of the source, of this import's survey."""
+
+    folder: str = ""
+    folders_done: int = 0
+    folders_total: int = 0
+    messages_done: int = 0
+    messages_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One source account into one destination account. `attempts` counts legs without progress."""
+
+    id: ImportId
+    source: Account
+    destination: Account
+    created_at: datetime
+    batch_id: BatchId | None = None
+    row: int = 0  # line of the CSV file, 0 if none
+    submitter: str = ""  # mail address, "" if unknown
+    state: State = State.QUEUED
+    problem: Problem | None = None
+    not_before: datetime | None = None
+    attempts: int = 0
+    progress: Progress = Progress()
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
+
+    @property
+    def route(self) -> Route:
+        return route_of(self.source, self.destination)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a person submitted: 1 to 25 imports."""
+
+    id: BatchId
+    created_at: datetime
+    name: str = ""  # of the file
+    submitter: str = ""
+    imports: tuple[ImportId, ...] = ()
+
+
+# --- Folders and messages ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One line of LIST. `name` is decoded, in the server's own hierarchy; `delimiter` None means flat."""
+
+    name: str
+    delimiter: str | None
+    role: FolderRole | None = None  # by attribute (RFC 6154), never by name
+    selectable: bool = True
+    subscribed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter."""
+
+    prefix: str = ""
+    delimiter: str | None = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRef:
+    """A folder as planned with: reads raise FolderChanged when its UIDVALIDITY is another."""
+
+    name: str
+    uidvalidity: UidValidity
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """One STATUS answer (RFC 9051 section 6.3.11)."""
+
+    uidvalidity: UidValidity
+    uidnext: Uid
+    messages: int
+
+    def ref(self, name: str) -> FolderRef:
+        return FolderRef(name, self.uidvalidity)
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordRule:
+    """Which keywords a folder stores (PERMANENTFLAGS): all of them (`any_keyword`) or just `known`."""
+
+    any_keyword: bool = True
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as the source holds it. `internaldate` is the server's text, zone included."""
+
+    uid: Uid
+    flags: tuple[str, ...]
+    internaldate: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message as it is to be appended: the flags and the date are already fit for the destination."""
+
+    uid: Uid  # at the source
+    flags: tuple[str, ...]
+    internaldate: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The destination holds the message. `uid` is None where the server does not tell (no UIDPLUS)."""
+
+    uid: Uid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The destination refuses this one message for good. `reason` is for the report."""
+
+    reason: str
+
+
+AppendResult = Stored | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLines:
+    """Message-ID, Date, From and Subject of one message, as raw header bytes, and RFC822.SIZE."""
+
+    uid: Uid
+    size_bytes: int
+    header: bytes
+
+
+# --- What happened ------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What became of a source message. Each message that the source showed has exactly one."""
+
+    COPIED = "copied"
+    PRESENT = "present"  # already there
+    DUPLICATE = "duplicate"  # same content as another message that goes into the same folder
+    SKIPPED = "skipped"  # with a reason
+    FAILED = "failed"  # with a reason: a Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof for one append batch (or for messages settled without an append), one row in the ledger.
+
+    `source_uids`, `destination_uids` and `digests` run in parallel, 16 bytes per digest.
+    `destination_uids` is empty where the server names none and for DUPLICATE and SKIPPED,
+    `digests` is empty for SKIPPED.
+    """
+
+    import_id: ImportId
+    source: FolderRef
+    source_uids: tuple[Uid, ...]
+    outcome: Outcome
+    destination: FolderRef
+    destination_uids: tuple[Uid, ...] = ()
+    digests: bytes = b""
+    size_bytes: int = 0
+    reason: str = ""
+    keywords_dropped: int = 0
+
+    def digest_at(self, index: int) -> bytes:
+        return self.digests[16 * index : 16 * index + 16]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written before an append: what is about to be sent, and the UIDNEXT it will land at or above."""
+
+    import_id: ImportId
+    source: FolderRef
+    source_uids: tuple[Uid, ...]
+    destination: FolderRef
+    uidnext: Uid
+    digests: bytes
+    sizes_bytes: tuple[int, ...]
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that could not be copied; or a folder that could not be opened (`uid` None), with `count`
+    messages, 0 when nobody knows how many."""
+
+    import_id: ImportId
+    folder: str
+    uidvalidity: UidValidity
+    uid: Uid | None
+    reason: str
+    date: str = ""
+    subject: str = ""
+    size_bytes: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAccount:
+    """The account of one source folder. `found` is what the source showed; `adds_up` holds at the end.
+
+    The recount is independent of the copier: `confirmed` of the `copied` messages stood at the
+    destination when it was looked through again; `source_recount` is what the source then showed.
+    """
+
+    source_folder: str
+    destination_folder: str
+    found: int = 0
+    copied: int = 0
+    present: int = 0
+    duplicate: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)  # reason -> messages
+    failed: int = 0
+    copied_bytes: int = 0
+    keywords_dropped: int = 0
+    confirmed: int | None = None
+    source_recount: int | None = None
+
+    @property
+    def skipped_total(self) -> int:
+        return sum(self.skipped.values())
+
+    @property
+    def adds_up(self) -> bool:
+        return self.found == self.copied + self.present + self.duplicate + self.skipped_total + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class SourceShown:
+    """The messages of one source folder as one survey showed them."""
+
+    folder: Folder
+    status: FolderStatus
+    uids: UidSet

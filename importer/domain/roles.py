@@ -1,0 +1,76 @@
+"""What special folders are called, by the mail programs and hosts of five languages.
+
+Only whole names count: "Sent to clients" is a folder like any other. All Mail and Starred are never
+told by name, because they hold nothing of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import normalize
+
+from providers.model import FolderRole
+
+
+def role_by_name(name: str) -> FolderRole | None:
+    """The role that a folder name (no path) speaks of, in any case and either Unicode form of its accents."""
+    return _ROLES.get(_folded(name))
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", normalize("NFC", name).casefold())
+
+
+# English, German, French, Italian, Spanish, in the words of Outlook and Exchange, Thunderbird, Apple Mail,
+# Gmail, Yahoo, GMX and web.de. French capitals often lose their accents. "Archivos" is missing on purpose:
+# it says "files".
+_NAMES: Final = {
+    FolderRole.SENT: """
+        Sent, Sent Items, Sent Messages, Sent Mail, Sent-Mail, Sent Objects
+        Gesendet, Gesendete, Gesendete Objekte, Gesendete Elemente, Gesendete Nachrichten
+        Gesendete E-Mails, Gesendete Mails
+        Envoyés, Éléments envoyés, Elements envoyés, Messages envoyés, Objets envoyés, Courrier envoyé
+        Courriers envoyés, Mails envoyés
+        Inviati, Inviate, Posta inviata, Elementi inviati, Messaggi inviati, Email inviate
+        Enviados, Elementos enviados, Mensajes enviados, Correo enviado, Correos enviados
+    """,
+    FolderRole.DRAFTS: """
+        Drafts, Draft, Draft Messages
+        Entwürfe, Entwurf
+        Brouillons, Brouillon
+        Bozze, Bozza
+        Borradores, Borrador
+    """,
+    FolderRole.TRASH: """
+        Trash, Bin, Deleted, Deleted Items, Deleted Messages, Deleted Objects
+        Papierkorb, Gelöscht, Gelöschte, Gelöschte Elemente, Gelöschte Objekte, Gelöschte Nachrichten
+        Gelöschte E-Mails
+        Corbeille, Éléments supprimés, Elements supprimés, Messages supprimés, Objets supprimés, Supprimés
+        Cestino, Posta eliminata, Elementi eliminati, Messaggi eliminati, Eliminati
+        Papelera, Papelera de reciclaje, Elementos eliminados, Elementos borrados, Mensajes eliminados
+        Mensajes borrados, Eliminados
+    """,
+    FolderRole.JUNK: """
+        Junk, Spam, Junk Mail, Junk E-mail, Junk Email, Bulk, Bulk Mail
+        Spamverdacht, Spam-Verdacht, Unerwünscht, Unerwünschte Werbung, Unerwünschte E-Mails
+        Unerwünschte Nachrichten, Junk-E-Mail, Junk-Mail
+        Courrier indésirable, Courriers indésirables, Indésirables, Indésirable, Pourriel, Pourriels
+        Messages indésirables
+        Posta indesiderata, Indesiderata, Indesiderati
+        Correo no deseado, Correo electrónico no deseado, No deseado, No deseados, Correo basura
+    """,
+    FolderRole.ARCHIVE: """
+        Archive, Archives, Archived
+        Archiv
+        Archivés
+        Archivio
+        Archivo, Archivados
+    """,
+}
+
+_ROLES: Final = {
+    _folded(name): role
+    for role, names in _NAMES.items()
+    for line in names.strip().splitlines()
+    for name in line.strip().split(", ")
+}

@@ -1,0 +1,286 @@
+"""A batch as a CSV file: all rows, or all that is wrong with them at once.
+
+Invariants: a `Parsed` with problems starts nothing; no problem and no annotated file ever holds a password.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from importer.domain.cells import Refused, Server, address, host_of, password, server
+from importer.domain.model import Account
+from importer.domain.sheet import (
+    DESTINATION_SERVER,
+    KNOWN_COLUMNS,
+    PASSWORD_COLUMNS,
+    PROBLEM_COLUMN,
+    REQUIRED_COLUMNS,
+    SERVER_COLUMNS,
+    RowProblem,
+    Sheet,
+    read,
+)
+from providers.model import Endpoint, Provider, Secret
+
+__all__ = ["BATCH_ROWS", "Lookup", "Parsed", "Row", "RowProblem", "annotate", "parse", "split", "template"]
+
+BATCH_ROWS: Final = 25
+BATCH_BYTES: Final = 64 * 1024
+LONG_FILE_ROWS: Final = 1000  # for whoever splits a file into batches
+LONG_FILE_BYTES: Final = 1024 * 1024
+
+_NO_DESTINATION: Final = "No destination server is given, and Mailferry is not configured for one."
+
+T = TypeVar("T")
+
+
+class Lookup(Protocol):
+    """Finds the provider of an address or of a server; `providers.catalog.Catalog` is one."""
+
+    def for_address(self, address: str) -> Provider | None: ...
+
+    def for_host(self, host: str) -> Provider | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One import as its line asks for it."""
+
+    line: int
+    source: Account
+    source_password: Secret
+    destination: Account
+    destination_password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a file holds. `rows` are in the order of the file and complete only without problems;
+    `problems` are sorted by line and column; `row_count` counts all rows, good or not."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[RowProblem, ...]
+    row_count: int
+
+
+def parse(
+    data: bytes,
+    *,
+    catalog: Lookup,
+    destination: Endpoint | None,
+    allow_plaintext: bool = False,
+    max_rows: int | None = BATCH_ROWS,
+) -> Parsed:
+    """Reads a CSV file of imports. Never raises, whatever the bytes are.
+
+    `destination` serves rows that name no destination server. With `max_rows` None a file may be as
+    long as `split` takes: 1,000 rows and 1 MiB, in place of `max_rows` and 64 KiB.
+    """
+    sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
+    problems = [*sheet.problems, *_file_problems(sheet, destination, max_rows)]
+    rules = _Rules(catalog, destination, allow_plaintext)
+    line_of: dict[tuple[str, str], int] = {}
+    rows: list[Row] = []
+    for record in sheet.records[:LONG_FILE_ROWS]:
+        if record.cells is not None:
+            row, found = _read_row(record.line, record.cells, rules, line_of)
+            problems += found
+            if row is not None:
+                rows.append(row)
+    order = {column: index for index, column in enumerate(KNOWN_COLUMNS)}
+    problems.sort(key=lambda problem: (problem.line, order.get(problem.column, -1)))
+    return Parsed(tuple(rows), tuple(problems), len(sheet.records))
+
+
+def split(parsed: Parsed, size: int = BATCH_ROWS) -> Iterator[tuple[Row, ...]]:
+    """The rows in their order, in batches of at most `size`."""
+    for start in range(0, len(parsed.rows), size):
+        yield parsed.rows[start : start + size]
+
+
+def template() -> str:
+    """The file that people download and fill in; templates/csv/batch.csv is the same text."""
+    return _TEMPLATE
+
+
+def annotate(data: bytes, parsed: Parsed) -> str:
+    """The file once more, with what is wrong in a last column `problem` and every password left out.
+
+    Cells that are not what their column asks for are left out too: they may be passwords in the wrong
+    place. Rows keep their lines, other lines come back empty, the delimiter stays, lines end with CRLF.
+    Cells that a spreadsheet would run as a formula get a `'` in front (OWASP, "CSV Injection"). What
+    concerns no single row follows as comments. Filled in again, the file can be handed in again.
+    """
+    sheet = read(data, max_bytes=LONG_FILE_BYTES)
+    by_line: dict[int, list[str]] = defaultdict(list)
+    for problem in parsed.problems:
+        by_line[problem.line].append(str(problem))
+    columns = tuple(column for column in sheet.columns if column != PROBLEM_COLUMN)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=sheet.delimiter, quoting=csv.QUOTE_ALL)
+    lines_written = 0
+    if columns:
+        out.write("\r\n" * (sheet.header_line - 1))
+        writer.writerow((*columns, PROBLEM_COLUMN))
+        lines_written = sheet.header_line
+    for record in sheet.records:
+        out.write("\r\n" * (record.line - lines_written - 1))
+        shown = (_shown(column, record.cells[column]) if record.cells else "" for column in columns)
+        writer.writerow((*shown, " ".join(by_line.pop(record.line, ()))))
+        lines_written = record.line
+    for texts in by_line.values():
+        out.writelines(f"# {text}\r\n" for text in texts)
+    return out.getvalue()
+
+
+def _shown(column: str, cell: str) -> str:
+    if column in PASSWORD_COLUMNS:
+        return ""
+    check = server if column in SERVER_COLUMNS else address
+    try:
+        check(cell)
+    except Refused:
+        return ""
+    text = cell.strip()
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+# --- The rules --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    catalog: Lookup
+    destination: Endpoint | None
+    allow_plaintext: bool
+
+
+def _file_problems(sheet: Sheet, destination: Endpoint | None, max_rows: int | None) -> Iterator[RowProblem]:
+    if not sheet.columns:
+        return
+    if destination is None and DESTINATION_SERVER not in sheet.columns:
+        fix = f"Add a column {DESTINATION_SERVER}."
+        line = sheet.header_line
+        yield RowProblem(line, DESTINATION_SERVER, "destination_server_missing", _NO_DESTINATION, fix)
+    most = LONG_FILE_ROWS if max_rows is None else max_rows
+    if not sheet.records:
+        fix = "Write one line for each mailbox, below the names of the columns."
+        yield RowProblem(0, "", "no_rows", "There is no row in the file.", fix)
+    elif len(sheet.records) > most:
+        message = f"The file has {len(sheet.records):,} rows; at most {most:,} are taken at a time."
+        fix = "Hand it in with --split at the console, or in several files."
+        yield RowProblem(sheet.records[most].line, "", "too_many_rows", message, fix)
+
+
+def _read_row(
+    line: int, cells: Mapping[str, str], rules: _Rules, line_of: dict[tuple[str, str], int]
+) -> tuple[Row | None, list[RowProblem]]:
+    """The row, and all that is wrong with it; `line_of` learns where each pair of mailboxes stood first."""
+    problems: list[RowProblem] = []
+
+    def take(column: str, check: Callable[[], T]) -> T | None:
+        try:
+            return check()
+        except Refused as refused:
+            problems.append(RowProblem(line, column, refused.rule, str(refused), refused.fix))
+            return None
+
+    def read_cell(column: str, check: Callable[[str], T]) -> T | None:
+        return take(column, partial(check, cells.get(column, "")))
+
+    read_server = partial(server, allow_plaintext=rules.allow_plaintext)
+    source_address = read_cell("source_address", address)
+    source_password = read_cell("source_password", password)
+    source_server = read_cell("source_server", read_server)
+    destination_address = read_cell("destination_address", address)
+    destination_password = read_cell("destination_password", password)
+    destination_server = read_cell(DESTINATION_SERVER, read_server)
+    source = destination = None
+    if source_address is not None and source_server is not None:
+        column = "source_address" if source_server.endpoint is None else "source_server"
+        source = take(column, partial(_source, source_address, source_server, rules))
+    # Without any destination server the file has one problem at its header, not one in each row.
+    named = rules.destination is not None or DESTINATION_SERVER in cells
+    if destination_address is not None and destination_server is not None and named:
+        check = partial(_destination, destination_address, destination_server, rules)
+        destination = take(DESTINATION_SERVER, check)
+    if source is None or destination is None:
+        return None, problems
+    first = line_of.setdefault((source.key, destination.key), line)
+    if source.key == destination.key:
+        message = "Source and destination are the same mailbox."
+        fix = "Write the mailbox that the mail is to go into."
+        problems.append(RowProblem(line, "destination_address", "same_mailbox", message, fix))
+    elif first != line:
+        message = f"Line {first} asks for the same import already."
+        fix = "Remove one of the two lines."
+        problems.append(RowProblem(line, "source_address", "duplicate_row", message, fix))
+    if source_password is None or destination_password is None:
+        return None, problems
+    return Row(line, source, source_password, destination, destination_password), problems
+
+
+def _source(mail_address: str, given: Server, rules: _Rules) -> Account:
+    if given.endpoint is not None:
+        return _account(mail_address, given.endpoint, given.login, rules.catalog)
+    provider = rules.catalog.for_address(mail_address)
+    if provider is not None:
+        _check_available(provider)
+    found = provider.endpoint if provider is not None else None
+    endpoint = found or Endpoint(host_of(mail_address.rpartition("@")[2]))
+    return _account(mail_address, endpoint, None, rules.catalog)
+
+
+def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
+    endpoint = given.endpoint or rules.destination
+    if endpoint is None:
+        raise Refused(
+            "destination_server_missing", _NO_DESTINATION, "Write its mail server, such as imap.new.example."
+        )
+    return _account(mail_address, endpoint, given.login, rules.catalog)
+
+
+def _account(mail_address: str, endpoint: Endpoint, login: str | None, catalog: Lookup) -> Account:
+    """A host's login form counts for its own addresses only; customers' domains log in with the address."""
+    serving = catalog.for_host(endpoint.host)
+    if serving is not None:
+        _check_available(serving)
+        if login is None and serving == catalog.for_address(mail_address):
+            login = serving.login_name(mail_address)
+    return Account(mail_address, login or mail_address, endpoint)
+
+
+def _check_available(provider: Provider) -> None:
+    if provider.unavailable:
+        fix = "Take this row out of the file; the others can start without it."
+        raise Refused("provider_unavailable", provider.unavailable, fix)
+
+
+_TEMPLATE: Final = f"""\
+{",".join(REQUIRED_COLUMNS)}
+# One line for each mailbox. At most {BATCH_ROWS} lines in one file.
+# Lines that start with # and blank lines are left out. You may remove these ones.
+#
+# source_address: the mailbox that the mail comes from.
+# source_password: its password. Many hosts want an app password that their security settings give out.
+# source_server: the mail server of the source. Leave it empty to have it found from the address.
+#   Otherwise write a name such as imap.old.example or imaps://imap.old.example:993
+#   and imaps://login@imap.old.example if the login is not the address.
+# destination_address: the mailbox that the mail goes into. It must exist already.
+# destination_password: its password.
+# An extra last column destination_server names the mail server of the destination if it is not the usual one.
+#
+# Blanks in front of a password and behind it belong to the password.
+# A password with a comma or a quote mark in it goes between quote marks.
+# Write each quote mark inside it twice.
+#
+# Examples: remove the # in front to make a line count.
+#ada@old.example,correct horse battery staple,,ada@new.example,Tr0ub4dor
+#grace@old.example,"a comma, a "" quote mark",imap.old.example,grace@new.example,"  blanks stay  "
+"""

@@ -1,0 +1,257 @@
+"""A CSV file as bytes, read into records under known columns: encodings, delimiters, quotes, comments.
+
+Whatever made the file (Excel in any language, an editor, another program) should be read as meant, or
+refused with the line and the fix. Nothing here raises for what stands in a file, and nothing here puts
+a cell into a message: in a file whose columns have slipped, any cell may be a password.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+from typing import Final
+
+REQUIRED_COLUMNS: Final = (
+    "source_address",
+    "source_password",
+    "source_server",
+    "destination_address",
+    "destination_password",
+)
+DESTINATION_SERVER: Final = "destination_server"
+PROBLEM_COLUMN: Final = "problem"  # we add it to what we hand back, so it may come back too; never read
+KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, DESTINATION_SERVER, PROBLEM_COLUMN)
+PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})
+SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
+
+_DELIMITERS: Final = (",", ";", "\t")
+_HEADER_FIX: Final = f"Make the first line: {','.join(REQUIRED_COLUMNS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """One thing to mend. `line` counts from 1 (0: the whole file), `column` is "" for the whole line.
+
+    `rule` is stable for machines, `message` says what is wrong and `fix` what to do; no part of it
+    ever holds a password.
+    """
+
+    line: int
+    column: str
+    rule: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.line else "the file"
+        return f"{where}{', ' if self.column else ''}{self.column}: {self.message} {self.fix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row, which starts on `line`: its cells by column, as written; None if they cannot be told apart."""
+
+    line: int
+    cells: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file that was read. With no `columns` the problems say why, and there are no records."""
+
+    delimiter: str = ","
+    header_line: int = 0
+    columns: tuple[str, ...] = ()  # of KNOWN_COLUMNS, in the order of the file
+    records: tuple[Record, ...] = ()  # all rows; neither blank lines nor comments
+    problems: tuple[RowProblem, ...] = ()
+
+
+def read(data: bytes, *, max_bytes: int) -> Sheet:
+    """Reads a whole file. Never raises."""
+    if len(data) > max_bytes:
+        return _refused(
+            "file_too_large",
+            f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.",
+            "Split it into several files.",
+        )
+    text = decode(data)
+    if text is None:
+        return _refused(
+            "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and take that file."
+        )
+    if "\0" in text:
+        line = len(_lines(text[: text.index("\0") + 1]))
+        return _refused(
+            "not_text",
+            "There is a NUL character here, which no text has.",
+            "Save the file as “CSV UTF-8” and take that file.",
+            line,
+        )
+    return _read_text(text)
+
+
+def decode(data: bytes) -> str | None:
+    """UTF-8 or UTF-16 by byte order mark, UTF-16 by its look, UTF-8, else Windows-1252; None if none fits."""
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8"),
+        (b"\xff\xfe", "utf-16-le"),
+        (b"\xfe\xff", "utf-16-be"),
+    ):
+        if data.startswith(mark):
+            return _decoded(data[len(mark) :], encoding)
+    start = data[:64]
+    if len(start) >= 4 and len(data) % 2 == 0:
+        # ASCII, as our header is, has a zero in every second byte of UTF-16, and nowhere else a zero.
+        for encoding, zero in (("utf-16-le", 1), ("utf-16-be", 0)):
+            if not any(start[zero::2]) and all(start[1 - zero :: 2]):
+                return _decoded(data, encoding)
+    text = _decoded(data, "utf-8")
+    return _decoded(data, "cp1252") if text is None else text
+
+
+def _decoded(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _refused(rule: str, message: str, fix: str, line: int = 0) -> Sheet:
+    return Sheet(problems=(RowProblem(line, "", rule, message, fix),))
+
+
+# --- Records --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    line: int
+    cells: tuple[str, ...] = field(default=(), repr=False)
+    error: str = ""  # of the csv module, which quotes nothing
+
+
+def _lines(text: str) -> list[str]:
+    """With their ends. Only CR, LF and CRLF end a line: a password may hold U+2028 or a form feed."""
+    return list(io.StringIO(text, newline=""))
+
+
+def _raw_records(text: str, delimiter: str) -> Iterator[_Raw]:
+    """All but blank lines and comments.
+
+    Each record has a reader of its own, so that an odd quote in a comment cannot swallow the next line.
+    """
+    lines = iter(_lines(text))
+    number = 0
+    for line in lines:
+        number += 1
+        if not line.strip() or _is_comment(line):
+            continue
+        start = number
+        reader = csv.reader(chain((line,), lines), delimiter=delimiter, strict=True)
+        try:
+            cells = tuple(next(reader))
+        except csv.Error as error:
+            yield _Raw(start, error=str(error))
+        else:
+            # A spreadsheet puts a comment into quotes when it holds a delimiter.
+            if any(cell.strip() for cell in cells) and not _is_comment(cells[0]):
+                yield _Raw(start, cells)
+        number = start + reader.line_num - 1
+
+
+def _is_comment(text: str) -> bool:
+    return text.lstrip().startswith("#")
+
+
+def _quotes_problem(raw: _Raw) -> RowProblem:
+    if "end of data" in raw.error:
+        message = "A cell that is opened here with a quote mark is never closed."
+    elif "field limit" in raw.error:
+        message = "A cell that starts here is far too long."
+    else:
+        message = "Something stands between a closing quote mark and the end of its cell."
+    return RowProblem(
+        raw.line,
+        "",
+        "quotes",
+        message,
+        "Put the whole cell between quote marks, and write each quote mark inside it twice.",
+    )
+
+
+# --- Header and cells -------------------------------------------------------------------------------
+
+
+def _read_text(text: str) -> Sheet:
+    delimiter, header = max(
+        ((delimiter, _header(text, delimiter)) for delimiter in _DELIMITERS),
+        key=lambda candidate: sum(name in KNOWN_COLUMNS for name in candidate[1][1]),
+    )
+    line, names = header
+    if problems := _header_problems(line, names):
+        return Sheet(delimiter, line, problems=tuple(problems))
+    records: list[Record] = []
+    found: list[RowProblem] = []
+    for raw in _raw_records(text, delimiter):
+        if raw.line <= line:
+            continue
+        record, problem = _record(raw, names)
+        records.append(record)
+        if problem is not None:
+            found.append(problem)
+    return Sheet(delimiter, line, names, tuple(records), tuple(found))
+
+
+def _header(text: str, delimiter: str) -> tuple[int, tuple[str, ...]]:
+    """Line and column names of the first record; (0, ()) if there is none."""
+    for raw in _raw_records(text, delimiter):
+        names = [cell.strip().strip("\ufeff").strip().casefold() for cell in raw.cells]
+        while names and not names[-1]:
+            names.pop()
+        return raw.line, tuple(names)
+    return 0, ()
+
+
+def _header_problems(line: int, names: tuple[str, ...]) -> list[RowProblem]:
+    if not any(name in KNOWN_COLUMNS for name in names):
+        message = "The file is empty." if line == 0 else "The first line does not name the columns."
+        return [RowProblem(line, "", "header_missing", message, _HEADER_FIX)]
+    problems = []
+    for name in dict.fromkeys(names):
+        if name not in KNOWN_COLUMNS:
+            shown = "".join(c if c.isprintable() else "?" for c in name[:40])
+            message = f"The column “{shown}” is unknown." if name else "A column has no name."
+            problems.append(RowProblem(line, shown, "unknown_column", message, _HEADER_FIX))
+        elif names.count(name) > 1:
+            message = f"The column {name} is there {names.count(name)} times."
+            problems.append(RowProblem(line, name, "repeated_column", message, "Remove all but one of them."))
+    for name in REQUIRED_COLUMNS:
+        if name not in names:
+            message = f"The column {name} is missing."
+            problems.append(RowProblem(line, name, "missing_column", message, _HEADER_FIX))
+    if names[0] in PASSWORD_COLUMNS:
+        # Else a row whose password starts with # would be taken for a comment, without a word.
+        message = "The first column must not be a password."
+        problems.append(RowProblem(line, names[0], "password_first", message, "Put source_address first."))
+    return problems
+
+
+def _record(raw: _Raw, names: tuple[str, ...]) -> tuple[Record, RowProblem | None]:
+    if raw.error:
+        return Record(raw.line, None), _quotes_problem(raw)
+    cells, missing = raw.cells[: len(names)], names[len(raw.cells) :]
+    too_many = any(cell.strip() for cell in raw.cells[len(names) :])
+    if too_many or not {*SERVER_COLUMNS, PROBLEM_COLUMN}.issuperset(missing):
+        problem = RowProblem(
+            raw.line,
+            "",
+            "cell_count",
+            f"The line has {len(raw.cells)} cells, but the header names {len(names)} columns.",
+            "Put quote marks around a cell that holds the separating character itself, and leave an empty "
+            "cell for a server that is not given.",
+        )
+        return Record(raw.line, None), problem
+    return Record(raw.line, dict(zip_longest(names, cells, fillvalue=""))), None

@@ -1,0 +1,1 @@
+"""The copy itself, over ports and domain and nothing else."""

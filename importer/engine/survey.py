@@ -1,0 +1,41 @@
+"""What a mailbox holds, read from its server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from importer.domain.model import Folder, FolderStatus, Hierarchy
+from importer.ports import MailboxSession
+from providers.errors import FolderUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Folders in the server's order; `statuses` for each selectable one that can be opened, `unusable`
+    for the others: folder name -> why, for the report."""
+
+    hierarchy: Hierarchy
+    folders: tuple[Folder, ...]
+    statuses: Mapping[str, FolderStatus]
+    unusable: Mapping[str, FolderUnusable]
+
+    @property
+    def messages(self) -> int:
+        """Over all folders."""
+        return sum(status.messages for status in self.statuses.values())
+
+
+def survey(session: MailboxSession) -> Survey:
+    """Lists the mailbox and asks for the status of each folder. Raises what the session raises."""
+    folders = tuple(session.folders())
+    statuses: dict[str, FolderStatus] = {}
+    unusable: dict[str, FolderUnusable] = {}
+    for folder in folders:
+        if not folder.selectable:
+            continue
+        try:
+            statuses[folder.name] = session.status(folder.name)
+        except FolderUnusable as error:
+            unusable[folder.name] = error
+    return Survey(session.hierarchy(), folders, statuses, unusable)

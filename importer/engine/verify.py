@@ -1,0 +1,45 @@
+"""The recount: what stands at both sides now, asked anew and held against the ledger.
+
+It looks at the servers, not at what the copier believes: a copy counts as confirmed when its UID is
+listed in the destination folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from importer.domain.history import FolderHistory, recounted
+from importer.domain.model import FolderAccount
+from importer.domain.uidset import UidSet
+from importer.engine.context import Leg
+from providers.errors import FolderUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """The account with the recount in it, and how much mail came in at the source meanwhile."""
+
+    account: FolderAccount
+    arrived: UidSet
+
+
+def recount(leg: Leg, history: FolderHistory, account: FolderAccount) -> Recount:
+    """Counts one folder again on both sides. Raises FolderChanged when it is not the same folder any more."""
+    shown = leg.source.uids(history.source)
+    arrived = history.todo(shown)
+    confirmed = _confirmed(leg, history, account)
+    return Recount(recounted(account, confirmed=confirmed, source_recount=len(shown)), arrived)
+
+
+def _confirmed(leg: Leg, history: FolderHistory, account: FolderAccount) -> int:
+    if not account.copied:
+        return 0
+    try:
+        there = leg.destination.uids(history.destination)
+    except FolderUnusable:
+        return 0
+    if (
+        not history.copied_to
+    ):  # no UIDPLUS: the server named no UIDs, so only the count can be held against it
+        return min(account.copied, len(there))
+    return len(history.copied_to & there)

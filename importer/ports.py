@@ -1,0 +1,408 @@
+"""What the engine and the use cases need from the world: Protocols only.
+
+Every port has one contract suite in tests/contract, run against memory and every real implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from importer.domain.model import (
+    Account,
+    AppendResult,
+    Batch,
+    BatchId,
+    Folder,
+    FolderAccount,
+    FolderRef,
+    FolderStatus,
+    HeaderLines,
+    Hierarchy,
+    Import,
+    ImportId,
+    Intent,
+    KeywordRule,
+    Message,
+    Outgoing,
+    Progress,
+    Receipt,
+    Refusal,
+    Route,
+    State,
+)
+from importer.domain.report import BatchReport, Report
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.errors import Side
+from providers.model import Secret
+
+
+class Clock(Protocol):
+    """The time, so that tests can turn it."""
+
+    def now(self) -> datetime:
+        """The instant, aware, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+# --- A mailbox ----------------------------------------------------------------------------------
+
+
+class MailboxSession(Protocol):
+    """One logged-in connection to one mailbox, for one thread.
+
+    Reads reconnect by themselves a few times before they raise ConnectionLost; `append` never does:
+    when it raises ConnectionLost, nobody knows what landed. Folder names are decoded, in the server's
+    own hierarchy. Every method may raise ConnectionLost, ProtocolViolation, ServerUnavailable,
+    Throttled or LoginRejected; methods that name a folder may raise FolderUnusable; methods that take
+    a FolderRef raise FolderChanged when the folder's UIDVALIDITY is another.
+    """
+
+    side: Side
+
+    def hierarchy(self) -> Hierarchy: ...
+
+    def folders(self) -> Sequence[Folder]:
+        """Every folder of the personal namespace, unselectable ones included, in the server's order."""
+        ...
+
+    def status(self, folder: str) -> FolderStatus: ...
+
+    def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
+        """The UIDs that the folder holds now."""
+        ...
+
+    def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
+        """(UID, RFC822.SIZE in bytes), ascending, lazily; vanished messages are left out."""
+        ...
+
+    def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
+        """Identifying headers, in any order, lazily; vanished messages are left out."""
+        ...
+
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+        """Whole messages, in any order, lazily, without marking them as read; vanished ones are left out.
+
+        A message that the server cannot hand out comes as (UID, reason) instead.
+        """
+        ...
+
+    def create(self, folder: str) -> None:
+        """Creates the folder; already there is fine. Raises FolderUnusable."""
+        ...
+
+    def subscribe(self, folder: str) -> None: ...
+
+    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
+        """Which keywords the folder stores for good."""
+        ...
+
+    def append_limit_bytes(self) -> int | None:
+        """The largest message the server takes (RFC 7889), None if it does not say."""
+        ...
+
+    def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        """Stores the messages in order and says for each what became of it.
+
+        Raises ConnectionLost when the outcome is unknown, QuotaExceeded when the mailbox is full
+        (some may have landed in both cases: look before repeating).
+        """
+        ...
+
+    def close(self) -> None:
+        """Logs out; never raises."""
+        ...
+
+
+class SessionFactory(Protocol):
+    """Opens sessions."""
+
+    def open(self, account: Account, password: Secret, side: Side) -> MailboxSession:
+        """Connects and logs in. Raises any MailError of scope session or account."""
+        ...
+
+
+# --- The ledger -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on `name` until it expires. `fence` grows with every new holder."""
+
+    name: str
+    owner: str
+    fence: int
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the lease now; nothing was written."""
+
+
+class Leases(Protocol):
+    """Leases by name, with fencing."""
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+        """A new lease, or None while another holder's has not expired (the same owner's counts too)."""
+        ...
+
+    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+        """False when it is no longer ours."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Gives it back; a lease that is no longer ours is left alone."""
+        ...
+
+
+class Ledger(Protocol):
+    """Receipts, intents, refusals and the folder map, by route. Writing methods raise LeaseLost
+    (and write nothing) unless `lease` is still the holder's; each is one transaction."""
+
+    def folder_map(self, route: Route) -> Mapping[str, str]:
+        """Source folder -> destination folder, as chosen when the folder was first planned."""
+        ...
+
+    def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None: ...
+
+    def mailbox_epoch(self, route: Route) -> UidValidity | None:
+        """UIDVALIDITY of the destination's INBOX at the last import: another one is another mailbox."""
+        ...
+
+    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+        """Removes the route's detached receipts with it: they spoke of the mailbox before."""
+        ...
+
+    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
+        """All receipts into that folder, oldest first, of any UIDVALIDITY."""
+        ...
+
+    def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        """That folder is gone: its receipts get ANY_UIDVALIDITY and no destination UIDs."""
+        ...
+
+    def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        """A new folder stands in its place: detached receipts get its UIDVALIDITY, without UIDs."""
+        ...
+
+    def intent(self, route: Route, destination_folder: str) -> Intent | None: ...
+
+    def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
+        """Replaces the folder's intent."""
+        ...
+
+    def record(
+        self,
+        route: Route,
+        destination_folder: str,
+        receipts: Sequence[Receipt],
+        refusals: Sequence[Refusal],
+        lease: Lease,
+        *,
+        closes_intent: bool = False,
+    ) -> None:
+        """Adds receipts and refusals; with `closes_intent`, removes the folder's intent with them."""
+        ...
+
+    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
+        """In the order of recording."""
+        ...
+
+
+# --- The store --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPasswords:
+    """Both passwords of an import as the vault sealed them."""
+
+    source: bytes
+    destination: bytes
+
+
+class MailState(StrEnum):
+    """Where a mail of ours stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"  # handed to the server or about to be: never tried again from here
+    SENT = "sent"
+    REFUSED = "refused"  # the server will not take it
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One mail of ours to one recipient. `key` is unique: posting the same key again changes nothing."""
+
+    key: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    message_id: str  # with angle brackets
+    created_at: datetime
+    state: MailState = MailState.PENDING
+    attempts: int = 0
+    not_before: datetime | None = None
+    error: str = ""
+
+
+class Outbox(Protocol):
+    """Mails to be sent, each at most once."""
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        """Adds those whose key is new."""
+        ...
+
+    def due_notices(self, now: datetime, limit: int = 50) -> Sequence[Notice]:
+        """PENDING ones whose `not_before` has come, oldest first."""
+        ...
+
+    def claim_notice(self, key: str) -> bool:
+        """PENDING -> SENDING; False if somebody else was first."""
+        ...
+
+    def settle_notice(
+        self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
+    ) -> None:
+        """SENDING -> `state`; back to PENDING counts an attempt."""
+        ...
+
+    def notices(self, key_prefix: str = "") -> Sequence[Notice]: ...
+
+
+class Store(Leases, Ledger, Outbox, Protocol):
+    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases and outbox."""
+
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+        """All or nothing."""
+        ...
+
+    def batch(self, batch_id: BatchId) -> Batch | None: ...
+
+    def batches(self, limit: int = 50) -> Sequence[Batch]:
+        """Newest first."""
+        ...
+
+    def import_(self, import_id: ImportId) -> Import | None: ...
+
+    def imports(
+        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+    ) -> Sequence[Import]:
+        """Newest first; those of a batch in the order of their rows."""
+        ...
+
+    def latest_import(self, route: Route) -> Import | None:
+        """The newest import of that route."""
+        ...
+
+    def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+        """Replaces the import's changeable part (state, problem, not_before, attempts, started_at,
+        finished_at, password_mark). With a lease: raises LeaseLost unless it still holds."""
+        ...
+
+    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
+        """In one transaction: `update_import`, erase its passwords, `post` the notices."""
+        ...
+
+    def set_progress(self, import_id: ImportId, progress: Progress) -> None: ...
+
+    def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
+        """QUEUED, RUNNING or WAITING ones whose `not_before` has come and whose lease
+        (`import:<id>`) is free or expired, oldest first."""
+        ...
+
+    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
+        """None once they were erased."""
+        ...
+
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None: ...
+
+    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
+        """Replaces the account of that source folder."""
+        ...
+
+    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
+        """In the order first saved."""
+        ...
+
+
+# --- The rest ---------------------------------------------------------------------------------------
+
+
+class Queue(Protocol):
+    """The doorbell. Losing a ring, or hearing it twice, changes nothing."""
+
+    def ring(self, import_id: ImportId, delay: timedelta = timedelta(0)) -> None: ...
+
+    def ring_mail(self) -> None:
+        """There may be notices to send."""
+        ...
+
+
+class Vault(Protocol):
+    """Seals secrets for the store."""
+
+    def seal(self, secret: Secret, context: str) -> bytes:
+        """Sealed for `context` (which import, which side): it opens for no other."""
+        ...
+
+    def open(self, sealed: bytes, context: str) -> Secret:
+        """Raises VaultError when the key, the context or the bytes do not fit."""
+        ...
+
+    def mark(self, *secrets: Secret) -> str:
+        """A keyed fingerprint, equal for equal secrets, of no use without the key."""
+        ...
+
+
+class VaultError(Exception):
+    """A sealed secret cannot be opened: wrong key, wrong row, or damaged."""
+
+
+class MailOutcome(StrEnum):
+    """What became of one attempt to send a mail."""
+
+    SENT = "sent"
+    RETRY = "retry"  # it certainly was not sent
+    REFUSED = "refused"  # it certainly was not sent and never will be
+    UNKNOWN = "unknown"  # it may have been sent: never again
+
+
+class Mailer(Protocol):
+    """Hands one notice to the mail server."""
+
+    def send(self, notice: Notice) -> tuple[MailOutcome, str]:
+        """The outcome, and what the server said. Never raises."""
+        ...
+
+
+class Composer(Protocol):
+    """Writes the mails."""
+
+    def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
+        """One for each address concerned: source, destination, and the submitter when known; each once."""
+        ...
+
+    def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
+        """One for the submitter, none when nobody is known."""
+        ...
+
+
+class Budget(Protocol):
+    """How much one leg may still do; the engine looks at it between batches."""
+
+    def spent(self) -> bool:
+        """True when the leg has to end: time, bytes, or the worker wants to stop. Raises LeaseLost."""
+        ...
+
+
+class Observer(Protocol):
+    """Told as it happens; for progress."""
+
+    def progressed(self, progress: Progress) -> None: ...
+
+    def account_changed(self, account: FolderAccount) -> None: ...

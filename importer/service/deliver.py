@@ -1,0 +1,53 @@
+"""Sending the mails of the outbox, each at most once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, assert_never
+
+import structlog
+
+from importer.ports import MailOutcome, MailState, Notice
+from importer.service.deps import Deps
+
+RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
+MAX_ATTEMPTS: Final = 20
+
+log = structlog.get_logger()
+
+
+def deliver(deps: Deps) -> int:
+    """Sends what is due; returns how many mails were handed over. Safe to run anywhere, any number of times.
+
+    A mail is claimed before it is handed to the server. When the reply is lost it may have been sent, so
+    it counts as sent: better one mail missing than two.
+    """
+    if deps.mailer is None:
+        return 0
+    sent = 0
+    for notice in deps.store.due_notices(deps.clock.now()):
+        if deps.store.claim_notice(notice.key):
+            outcome, text = deps.mailer.send(notice)
+            _settle(deps, notice, outcome, text)
+            sent += outcome is MailOutcome.SENT
+    return sent
+
+
+def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None:
+    attempts = notice.attempts + 1
+    match outcome:
+        case MailOutcome.SENT:
+            deps.store.settle_notice(notice.key, MailState.SENT)
+        case MailOutcome.UNKNOWN:
+            deps.store.settle_notice(notice.key, MailState.SENT, error=f"no reply from the server: {text}")
+        case MailOutcome.REFUSED:
+            deps.store.settle_notice(notice.key, MailState.REFUSED, error=text)
+        case MailOutcome.RETRY if attempts >= MAX_ATTEMPTS:
+            deps.store.settle_notice(notice.key, MailState.REFUSED, error=f"gave up: {text}")
+        case MailOutcome.RETRY:
+            wait = timedelta(seconds=RETRY_WAITS_S[min(notice.attempts, len(RETRY_WAITS_S) - 1)])
+            later = deps.clock.now() + wait
+            deps.store.settle_notice(notice.key, MailState.PENDING, error=text, not_before=later)
+        case _:
+            assert_never(outcome)
+    log.info("mail.handled", key=notice.key, outcome=outcome.value, attempts=attempts)

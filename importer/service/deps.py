@@ -1,0 +1,36 @@
+"""What the use cases work with. Built once, by bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from importer.engine.context import Pace
+from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a leg lasts, and how long a silent worker keeps its leases."""
+
+    leg: timedelta = timedelta(minutes=5)
+    lease: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """`mailer` is None where no mail server is configured: then no mails are written either."""
+
+    store: Store
+    sessions: SessionFactory
+    queue: Queue
+    vault: Vault
+    composer: Composer
+    mailer: Mailer | None
+    clock: Clock
+    is_notice: Callable[[bytes], bool]
+    owner: str  # names this process in leases
+    stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
+    pace: Pace = field(default_factory=Pace)
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,218 @@
+"""Working on imports: one leg at a time, for the queue's workers and for the foreground copy.
+
+Invariants:
+- A leg runs under the lease of its import and the lease of its destination mailbox.
+- How an import ends is written in one transaction with the mails that tell of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from importer.domain import state
+from importer.domain.model import Import, ImportId, Problem, Progress, State
+from importer.domain.retry import GiveUp, Stop, decide
+from importer.engine.context import Leg
+from importer.engine.leg import LegEnd
+from importer.engine.leg import run_leg as run_engine_leg
+from importer.ports import Lease, LeaseLost, MailboxSession, VaultError
+from importer.service.deps import Deps
+from importer.service.finish import finish, finish_done
+from importer.service.leases import Heartbeat
+from importer.service.observe import StoringObserver, Watch
+from importer.service.submit import destination_context, source_context
+from providers.errors import MailError, Side
+from providers.model import Secret
+
+BUSY_WAIT: Final = timedelta(seconds=10)
+OWN_FAULT_TRIES: Final = 3
+OWN_FAULT_WAIT: Final = timedelta(seconds=60)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Both, opened, for the length of a leg."""
+
+    source: Secret
+    destination: Secret
+
+
+def work(deps: Deps, import_id: ImportId) -> None:
+    """Answers one ring: runs one leg if there is one to run, and rings for the next.
+
+    A ring for an import that has ended, waits or is in other hands changes nothing.
+    """
+    lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
+    if lease is None:
+        return
+    after: Import | None = None
+    try:
+        with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
+            import_ = deps.store.import_(import_id)
+            if import_ is not None and _due(import_, deps.clock.now()):
+                try:
+                    after = leg(deps, import_, _opened(deps, import_), lease)
+                except VaultError:
+                    finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
+    except LeaseLost:
+        log.warning("leg.lost_lease", import_id=import_id)
+        return
+    if after is not None and after.state in state.ALIVE and not deps.stopping():
+        deps.queue.ring(
+            after.id, max(timedelta(0), (after.not_before or deps.clock.now()) - deps.clock.now())
+        )
+
+
+def leg(
+    deps: Deps, import_: Import, passwords: Passwords, lease: Lease, watch: Watch | None = None
+) -> Import:
+    """Runs one leg under the import's lease, and writes what follows from how it ended. Raises LeaseLost."""
+    began = deps.clock.now()
+    running = state.started(import_, began)
+    deps.store.update_import(running, lease)
+    mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.owner, began, deps.limits.lease)
+    if mailbox is None:
+        busy = state.queued_behind(running, _BUSY, began + BUSY_WAIT)
+        deps.store.update_import(busy, lease)
+        return busy
+    observer = StoringObserver(deps.store, import_.id, deps.clock, watch)
+    ending: LegEnd | Exception
+    try:
+        with Heartbeat(deps.store, [mailbox], deps.clock, deps.limits.lease) as heartbeat:
+            ending = _run(deps, running, passwords, mailbox, heartbeat, observer)
+    except LeaseLost:
+        raise
+    except Exception as error:  # whatever it is, the import must not be left hanging
+        ending = error
+    reached = observer.progress or import_.progress
+    after = _conclude(deps, replace(running, progress=reached), import_.progress, ending, lease)
+    _log_leg(import_, after, reached, deps.clock.now() - began)
+    return after
+
+
+def _run(
+    deps: Deps,
+    import_: Import,
+    passwords: Passwords,
+    mailbox: Lease,
+    heartbeat: Heartbeat,
+    observer: StoringObserver,
+) -> LegEnd:
+    """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends."""
+    opened: list[MailboxSession] = []
+    try:
+        for account, password, side in (
+            (import_.source, passwords.source, Side.SOURCE),
+            (import_.destination, passwords.destination, Side.DESTINATION),
+        ):
+            opened.append(deps.sessions.open(account, password, side))
+        source, destination = opened
+        return run_engine_leg(
+            Leg(
+                import_=import_,
+                source=source,
+                destination=destination,
+                ledger=deps.store,
+                lease=mailbox,
+                budget=_LegBudget(deps, heartbeat, deps.clock.now() + deps.limits.leg),
+                observer=observer,
+                clock=deps.clock,
+                is_notice=deps.is_notice,
+                pace=deps.pace,
+            )
+        )
+    finally:
+        for session in opened:
+            session.close()
+        observer.flush()
+
+
+def _conclude(
+    deps: Deps, import_: Import, before: Progress, ending: LegEnd | Exception, lease: Lease
+) -> Import:
+    """What follows from how a leg ended, written to the store."""
+    progressed = import_.progress.messages_done > before.messages_done
+    now = deps.clock.now()
+    if ending is LegEnd.DONE:
+        return finish_done(deps, import_, lease)
+    if isinstance(ending, LegEnd):
+        after = state.continued(import_, progressed=progressed)
+    elif isinstance(ending, MailError):
+        problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
+        attempts = 0 if progressed else import_.attempts
+        decision = decide(ending, attempts, now, proven=import_.progress.folders_total > 0)
+        if isinstance(decision, Stop | GiveUp):
+            return finish(deps, import_, State.STOPPED, lease, problem)
+        after = state.waiting(import_, problem, decision.until, progressed=progressed)
+    else:
+        log.error("leg.failed", import_id=import_.id, exc_info=ending)
+        if not progressed and import_.attempts >= OWN_FAULT_TRIES:
+            return finish(deps, import_, State.FAILED, lease, _OWN_FAULT)
+        after = state.waiting(import_, _OWN_FAULT, now + OWN_FAULT_WAIT, progressed=progressed)
+    deps.store.update_import(after, lease)
+    return after
+
+
+class _LegBudget:
+    """Implements `Budget`: time, and the wish of the process to end."""
+
+    def __init__(self, deps: Deps, heartbeat: Heartbeat, ends_at: datetime) -> None:
+        self._deps = deps
+        self._heartbeat = heartbeat
+        self._ends_at = ends_at
+
+    def spent(self) -> bool:
+        self._heartbeat.check()
+        return self._deps.stopping() or self._deps.clock.now() >= self._ends_at
+
+
+def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) -> None:
+    """The one canonical line of a leg."""
+    log.info(
+        "leg.finished",
+        import_id=after.id,
+        state=after.state.value,
+        problem=after.problem.code if after.problem else None,
+        messages=reached.messages_done - before.progress.messages_done,
+        messages_total=reached.messages_total,
+        bytes_copied=reached.bytes_done,
+        seconds=round(took.total_seconds(), 3),
+        attempts=after.attempts,
+    )
+
+
+_BUSY: Final = Problem(
+    "destination_busy",
+    "Another import is writing into this mailbox; this one goes on as soon as it is done.",
+    Side.DESTINATION,
+)
+_NO_PASSWORDS: Final = Problem(
+    "passwords_missing",
+    "The passwords of this import are not there any more or cannot be opened with the present key. "
+    "Submit it again with both passwords; it goes on where it stopped.",
+)
+_OWN_FAULT: Final = Problem(
+    "internal",
+    "Something went wrong inside Mailferry; nothing is lost, and the log has the details under the "
+    "import's id.",
+)
+
+
+def _due(import_: Import, now: datetime) -> bool:
+    return import_.state in state.ALIVE and (import_.not_before is None or import_.not_before <= now)
+
+
+def _opened(deps: Deps, import_: Import) -> Passwords:
+    sealed = deps.store.passwords(import_.id)
+    if sealed is None:
+        raise VaultError("no passwords are stored for this import")
+    return Passwords(
+        deps.vault.open(sealed.source, source_context(import_.id)),
+        deps.vault.open(sealed.destination, destination_context(import_.id)),
+    )

@@ -1,0 +1,301 @@
+"""Mailferry's settings: environment variables that start with MAILFERRY_, read once at the start.
+
+Invariants kept here: every setting has a variable, a default and a meaning (`Settings.table`); wrong
+values are reported all at once, each with its fix; no secret shows in `repr`, `str` or an error.
+An empty variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, cast
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_dir
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from providers.model import Endpoint, Secret
+
+_PREFIX: Final = "MAILFERRY_"
+_DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; `problems` holds one sentence for each, and so does `str`, by lines."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+def _secret(value: object) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else value if isinstance(value, Secret) else None
+
+
+def _endpoint(value: object, info: ValidationInfo) -> Endpoint | None:
+    if value is None or isinstance(value, Endpoint):
+        return value
+    return Endpoint.parse(str(value), allow_plaintext=bool(info.data.get("allow_plaintext")))
+
+
+def _expanded(value: object) -> object:
+    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+
+
+_File = Annotated[Path, BeforeValidator(_expanded)]
+
+
+def _setting(default: Any, meaning: str, rule: str, *, shown: str | None = None, **rest: Any) -> Any:
+    """One field. `rule` ends the sentence "must be …"; `shown` stands for a default that is computed."""
+    extra: dict[str, Any] = {"rule": rule, "shown": shown}
+    if callable(default):
+        return Field(default_factory=default, description=meaning, json_schema_extra=extra, **rest)
+    return Field(default=default, description=meaning, json_schema_extra=extra, **rest)
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. Build it with `Settings.load`, which raises SettingsError.
+
+    Times are seconds, sizes are bytes. Order matters: a field may look at those above it.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, arbitrary_types_allowed=True, extra="forbid"
+    )
+
+    data: _File = _setting(
+        lambda: Path(user_data_dir("mailferry")),
+        "Directory for everything that Mailferry keeps: database, key, embedded queue.",
+        "a directory",
+        shown="the user's data directory",
+    )
+    database_url: str = _setting(
+        lambda data: f"sqlite:///{data['data']}/mailferry.db" if "data" in data else "",
+        "Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+        "a URL that starts with sqlite:/// or postgresql://",
+        shown="SQLite file mailferry.db in MAILFERRY_DATA",
+        repr=False,
+    )
+    redis_url: str = _setting(
+        "",
+        "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailferry runs its own.",
+        "a URL such as redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock",
+        shown="embedded Valkey in MAILFERRY_DATA",
+        repr=False,
+    )
+    secret_key: Annotated[Secret | None, NoDecode, PlainValidator(_secret)] = _setting(
+        None,
+        "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
+        "one or more Fernet keys, separated by commas",
+        shown="see MAILFERRY_SECRET_KEY_FILE",
+        repr=False,
+    )
+    secret_key_file: _File | None = _setting(
+        None,
+        "File with those keys instead, not readable by everybody.",
+        "a file name, and MAILFERRY_SECRET_KEY must not be set beside it",
+        shown="secret.key in MAILFERRY_DATA, made when absent",
+    )
+    allow_plaintext: bool = _setting(
+        False,
+        "Whether imap:// may go on without encryption where the server offers no STARTTLS.",
+        "true or false",
+        shown="false",
+    )
+    destination_server: Annotated[Endpoint | None, NoDecode, PlainValidator(_endpoint)] = _setting(
+        None,
+        "Server that imports go to unless a row names another: imaps://HOST[:PORT], or imap:// for STARTTLS.",
+        "a server such as imaps://mail.example.org",
+        shown="none; each import must name one",
+    )
+    ca_file: _File | None = _setting(
+        None,
+        "PEM file with certificate authorities to trust besides the system's, for IMAP and SMTP.",
+        "a file that exists",
+        shown="the system's only",
+    )
+    smtp_url: str = _setting(
+        "",
+        "Server for completion mails: smtps://, smtp+starttls:// or smtp:// and [USER:PASSWORD@]HOST[:PORT].",
+        "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
+        shown="none; mails wait in the outbox",
+        repr=False,
+    )
+    mail_from: str = _setting(
+        lambda: f"mailferry@{socket.gethostname()}",
+        "Sender of completion mails.",
+        "one mail address",
+        shown="mailferry@ and this host's name",
+    )
+    submitter: str = _setting(
+        "",
+        "Address that gets the summary of a batch when its submitter gave none.",
+        "one mail address",
+        shown="nobody",
+    )
+    leg_seconds: int = _setting(
+        300,
+        "How long a worker stays with one import before another gets its turn.",
+        "a whole number from 1 to 3000",
+        ge=1,
+        le=3000,
+    )
+    lease_seconds: int = _setting(
+        60,
+        "How long an import stays reserved for a worker that fell silent.",
+        "a whole number from 5 to 3600",
+        ge=5,
+        le=3600,
+    )
+    settle_quiet_seconds: int = _setting(
+        10,
+        "How long to wait for messages whose storing was not confirmed before looking for them.",
+        "a whole number from 0 to 600",
+        ge=0,
+        le=600,
+    )
+    batch_messages: int = _setting(
+        100, "Most messages that are stored in one go.", "a whole number from 1 to 10000", ge=1, le=10_000
+    )
+    batch_bytes: int = _setting(
+        4 * 2**20, "Most bytes that are stored in one go.", "a whole number, 65536 or more", ge=65_536
+    )
+    worker_threads: int = _setting(
+        4, "Imports that one worker process runs at a time.", "a whole number from 1 to 64", ge=1, le=64
+    )
+    tick_seconds: int = _setting(
+        15,
+        "How often a worker looks for imports and mails that are due.",
+        "a whole number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+    imap_timeout_seconds: int = _setting(
+        30,
+        "How long a mail server may stay silent before its connection counts as lost.",
+        "a whole number from 1 to 600",
+        ge=1,
+        le=600,
+    )
+    log_format: Literal["console", "json"] = _setting(
+        "console", "Form of the log on stderr.", "console or json"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Least level that is logged.", "debug, info, warning or error"
+    )
+
+    @classmethod
+    def load(cls, **overlay: object) -> Settings:
+        """Reads the environment. `overlay` is what the command line gave, by field name (`data`,
+        `ca_file`, `allow_plaintext` …): it wins over the environment, and None means not given
+        (so a flag that was left out is None, not False).
+
+        Raises SettingsError with all problems at once.
+        """
+        given: dict[str, Any] = {name: value for name, value in overlay.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError([_sentence(detail) for detail in error.errors()]) from None
+
+    @classmethod
+    def table(cls) -> list[tuple[str, str, str]]:
+        """(variable, default, meaning) of every setting, in order."""
+        rows = []
+        for name, field in cls.model_fields.items():
+            shown = _extra(name)["shown"] or str(field.default)
+            rows.append((_PREFIX + name.upper(), shown, field.description or ""))
+        return rows
+
+    def data_dir(self) -> Path:
+        """The data directory; made, readable by its owner only, when absent. Raises SettingsError."""
+        try:
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                [f"{_PREFIX}DATA is “{self.data}”, which cannot be made: {error.strerror}. Name another."]
+            ) from None
+        return self.data
+
+    @field_validator("log_format", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            scheme = "postgresql+psycopg"
+        if scheme not in _DATABASE_SCHEMES or not rest:
+            raise ValueError
+        return scheme + separator + rest
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.hostname if parts.scheme in ("redis", "rediss") else parts.path.strip("/")):
+            raise ValueError
+        if value and (parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0):
+            raise ValueError
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: str) -> str:
+        parts = urlsplit(value)
+        known = parts.scheme in ("smtp", "smtp+starttls", "smtps")
+        if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
+            raise ValueError
+        if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+            raise ValueError
+        return value
+
+    @field_validator("secret_key_file")
+    @classmethod
+    def _one_source_of_keys(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("secret_key") is not None:
+            raise ValueError
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _exists(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError
+        return value
+
+    @field_validator("mail_from", "submitter")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", value):
+            raise ValueError
+        return value
+
+
+def _extra(name: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", Settings.model_fields[name].json_schema_extra)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    """One problem, told to the operator: which variable, which value (unless it is secret), what to write."""
+    name = str(detail["loc"][0])
+    if name not in Settings.model_fields:
+        return f"“{name}” is not a setting."
+    variable = _PREFIX + name.upper()
+    rule = _extra(name)["rule"]
+    if not Settings.model_fields[name].repr:
+        return f"{variable} cannot be used (its value is not shown); it must be {rule}."
+    return f"{variable} is “{_without_credentials(str(detail['input']))}”; it must be {rule}."
+
+
+def _without_credentials(value: str) -> str:
+    """Everything before the last @ is left out where a colon in it may set off a password."""
+    before, at, after = value.rpartition("@")
+    return f"•••@{after}" if at and ":" in before else value

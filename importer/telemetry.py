@@ -1,0 +1,130 @@
+"""The log: structlog in front, the standard library's loggers behind the same door.
+
+Invariants kept here: no line leaves with a whole mail address, a password in a URL, the value of a
+field that is named like a secret, or the local variables of a traceback. Times are UTC, ISO 8601.
+
+Events are `noun.past_verb` with fields: `leg.finished import_id=… copied=412 seconds=58.1`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final, Literal, TextIO, cast
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from providers.model import Secret
+
+_HIDDEN: Final = "•••"
+
+# Whoever may quote what goes over a connection, or arguments and parameters, below this level.
+_QUIET: Final = ("imapclient", "imapclient.imaplib", "dramatiq", "sqlalchemy", "alembic", "asyncio")
+
+_SECRET_NAME: Final = re.compile(
+    r"passw|passphrase|secret|token|authorization|credential|cookie|(api|private|session)[-_ ]?key",
+    re.IGNORECASE,
+)
+_URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s/@:]*:[^\s]*@")
+# A token is tried from its start only, so that a long line costs linear time.
+_DELIMITERS: Final = r"""\s@<>()\[\]"'“”,;:\\/="""
+_ADDRESS: Final = re.compile(
+    rf"(?<![^{_DELIMITERS}])(?P<first>[^{_DELIMITERS}])[^{_DELIMITERS}]*?(?P<at>@|%40)(?=[^\W_])",
+    re.IGNORECASE,
+)
+
+
+def configure(
+    format: Literal["console", "json"] = "console",
+    level: str = "info",
+    stream: TextIO | None = None,
+) -> None:
+    """Sends everything that is logged in this process to `stream` (stderr), and nowhere else.
+
+    `level` is debug, info, warning or error; libraries that could quote secrets stay at warning.
+    May be called again; the last call counts.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,  # plain tracebacks: no local variables
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                mask,
+                *_renderer(format, stream),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def get_logger() -> FilteringBoundLogger:
+    """The logger; fields that shall stand in every line go into `bound`."""
+    return cast(FilteringBoundLogger, structlog.get_logger())
+
+
+bound = structlog.contextvars.bound_contextvars
+"""`with bound(import_id=…):` adds the fields to every line of this thread, not of threads it starts."""
+
+
+def mask(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
+    """The processor that keeps this module's promise, last before rendering."""
+    return {name: _masked(name, value) for name, value in event_dict.items()}
+
+
+def masked(text: str) -> str:
+    """`text` without passwords in URLs and with mail addresses as a***@old.example."""
+    return _URL_PASSWORD.sub(f"{_HIDDEN}@", _ADDRESS.sub(r"\g<first>***\g<at>", text))
+
+
+def _masked(name: str, value: Any) -> Any:
+    shown: Any
+    match value:
+        case None | bool():
+            shown = value
+        case _ if isinstance(value, Secret) or _SECRET_NAME.search(name):
+            shown = _HIDDEN
+        case int() | float():
+            shown = value
+        case str():
+            shown = masked(value)
+        case date():
+            shown = value.isoformat()
+        case Mapping():
+            shown = {masked(str(key)): _masked(str(key), item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            shown = [_masked(name, item) for item in value]
+        case BaseException():
+            shown = masked(str(value))
+        case _:
+            shown = masked(repr(value))
+    return shown
+
+
+def _renderer(format: str, stream: TextIO | None) -> list[Processor]:
+    if format == "json":
+        return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    colors = (stream or sys.stderr).isatty()
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]

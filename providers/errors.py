@@ -1,0 +1,176 @@
+"""What can go wrong between us and a mail host, as one tree.
+
+Two attributes decide what happens next, and nothing else may: `scope` (what is affected) and
+`remedy` (who or what mends it).
+
+    MailError                 scope      remedy
+    + ConnectionLost          session    reconnect    reset, timeout, BYE
+    + ProtocolViolation       session    reconnect    the server said what no RFC allows
+    + ServerUnavailable       account    wait         refused connection, [UNAVAILABLE], [INUSE]
+    + Throttled               account    wait         carries `until`
+    + EndpointWrong           account    human        the server we were told to use cannot be used
+    | + HostUnknown                                   the name does not resolve
+    | + CertificateRefused                            TLS works, the certificate does not prove the host
+    | + NotAnImapServer                               something else answers on that port
+    | + EncryptionUnavailable                         the server offers no STARTTLS
+    + LoginRejected           account    human        carries what to do at this provider
+    + QuotaExceeded           account    human        [OVERQUOTA] at the destination
+    + FolderUnusable          folder     skip         cannot be opened or created; reported
+    + FolderChanged           folder     replan       UIDVALIDITY differs
+    + MessageRefused          message    report       NO to APPEND: too big, unparsable, ...
+
+The text of an error is written for the person who reads the report: what happened and what to do
+next. It never holds a password or a token. What the server literally said goes to `server_text`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Scope(StrEnum):
+    """How much of the work an error affects."""
+
+    SESSION = "session"
+    ACCOUNT = "account"
+    FOLDER = "folder"
+    MESSAGE = "message"
+
+
+class Remedy(StrEnum):
+    """What mends an error."""
+
+    RECONNECT = "reconnect"
+    WAIT = "wait"
+    HUMAN = "human"
+    SKIP = "skip"
+    REPLAN = "replan"
+    REPORT = "report"
+
+
+class Side(StrEnum):
+    """The mailbox we read from, or the one we write to."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+class MailError(Exception):
+    """Base of the tree. `str(error)` is a sentence for the reader; `code` is stable for machines."""
+
+    code: ClassVar[str] = "mail_error"
+    scope: ClassVar[Scope] = Scope.SESSION
+    remedy: ClassVar[Remedy] = Remedy.RECONNECT
+
+    def __init__(self, message: str, *, side: Side | None = None, server_text: str = "") -> None:
+        super().__init__(message)
+        self.side = side
+        self.server_text = server_text
+
+
+class ConnectionLost(MailError):
+    """Reset, timeout or BYE. An APPEND that was under way may or may not have landed."""
+
+    code = "connection_lost"
+
+
+class ProtocolViolation(MailError):
+    """The server answered in a way that no RFC allows."""
+
+    code = "protocol_violation"
+
+
+class ServerUnavailable(MailError):
+    """Nothing listens, or the server asks us to come back later (RFC 5530: UNAVAILABLE, INUSE)."""
+
+    code = "server_unavailable"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.WAIT
+
+
+class Throttled(MailError):
+    """The server asks for a pause; `until` is when it may be asked again, if it said so."""
+
+    code = "throttled"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.WAIT
+
+    def __init__(
+        self, message: str, *, until: datetime | None = None, side: Side | None = None, server_text: str = ""
+    ) -> None:
+        super().__init__(message, side=side, server_text=server_text)
+        self.until = until
+
+
+class EndpointWrong(MailError):
+    """The server that we were told to use cannot be used as told; a person has to correct it."""
+
+    code = "endpoint_wrong"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.HUMAN
+
+
+class HostUnknown(EndpointWrong):
+    """The host name does not resolve."""
+
+    code = "host_unknown"
+
+
+class CertificateRefused(EndpointWrong):
+    """The certificate does not prove that this is the host we asked for."""
+
+    code = "certificate_refused"
+
+
+class NotAnImapServer(EndpointWrong):
+    """Something answers on that port, but it does not speak IMAP (or not with this encryption)."""
+
+    code = "not_an_imap_server"
+
+
+class EncryptionUnavailable(EndpointWrong):
+    """The server offers no STARTTLS, and plaintext was not allowed."""
+
+    code = "encryption_unavailable"
+
+
+class LoginRejected(MailError):
+    """The host does not let us in with what we have; carries what to do at this provider."""
+
+    code = "login_rejected"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.HUMAN
+
+
+class QuotaExceeded(MailError):
+    """The destination is full (RFC 5530: OVERQUOTA)."""
+
+    code = "destination_full"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.HUMAN
+
+
+class FolderUnusable(MailError):
+    """A folder cannot be opened or created; it is reported and the import goes on."""
+
+    code = "folder_unusable"
+    scope = Scope.FOLDER
+    remedy = Remedy.SKIP
+
+
+class FolderChanged(MailError):
+    """The folder's UIDVALIDITY is not the one we planned with (RFC 9051 section 2.3.1.1)."""
+
+    code = "folder_changed"
+    scope = Scope.FOLDER
+    remedy = Remedy.REPLAN
+
+
+class MessageRefused(MailError):
+    """One message cannot be read or stored; it is reported and the import goes on."""
+
+    code = "message_refused"
+    scope = Scope.MESSAGE
+    remedy = Remedy.REPORT

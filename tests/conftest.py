@@ -1,0 +1,90 @@
+"""Real servers for every test, started once and only when a test asks for them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.hosts import RehearsalHost, User, new_user
+from tests.rehearsal.postgres import postgres
+from tests.rehearsal.pymap import Pymap, pymap_server
+from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
+from tests.rehearsal.valkey import Valkey, valkey
+
+MakeUser = Callable[[RehearsalHost], User]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    """The authority that every rehearsal server's certificate comes from."""
+    return CertificateAuthority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def old_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Dovecot]:
+    """A Dovecot as many hosts run it: separator ".", everything below "INBOX.", no special-use folders."""
+    options = DovecotOptions(separator=".", prefix="INBOX.", special_use=False)
+    with dovecot(tmp_path_factory.mktemp("old-host"), options, ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Dovecot]:
+    """A Dovecot as destinations are: separator "/", no prefix, Sent, Drafts, Trash, Junk and Archive made."""
+    with dovecot(tmp_path_factory.mktemp("new-host"), ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def small_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Pymap]:
+    """A pymap: another implementation, which keeps the zone of every date."""
+    with pymap_server(tmp_path_factory.mktemp("small-host"), ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def make_user() -> MakeUser:
+    """Adds a fresh user with an empty mailbox to a host; each call another one."""
+
+    def make(host: RehearsalHost) -> User:
+        return new_user(host, f"ada{next(_numbers)}@mail.example")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _valkey_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_server(_valkey_of_the_session: Valkey) -> Valkey:
+    """An empty Valkey. A test that pauses or kills it has to bring it back."""
+    _valkey_of_the_session.flush()
+    return _valkey_of_the_session
+
+
+@pytest.fixture
+def valkey_url(valkey_server: Valkey) -> str:
+    """What MAILFERRY_REDIS_URL takes."""
+    return valkey_server.url
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpCatcher]:
+    """An SMTP server that keeps what it gets."""
+    with smtp_catcher() as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server; take a `fresh_database` of it."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url

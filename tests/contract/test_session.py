@@ -1,0 +1,669 @@
+"""The contract of `importer.ports.MailboxSession`: on Dovecot in four shapes, on pymap, and in memory.
+
+What only a server or only a network can do (quotas, cut connections) is below, on Dovecot.
+"""
+
+from __future__ import annotations
+
+import imaplib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.names import FolderNames
+from importer.adapters.imap.session import ImapSessions
+from importer.adapters.memory.mailbox import MemoryMailbox, MemorySessions
+from importer.domain.model import (
+    Account,
+    FolderRef,
+    FolderStatus,
+    Hierarchy,
+    Message,
+    Outgoing,
+    Rejected,
+    Stored,
+)
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.ports import MailboxSession
+from providers.errors import (
+    ConnectionLost,
+    FolderChanged,
+    FolderUnusable,
+    MailError,
+    QuotaExceeded,
+    Side,
+)
+from providers.model import Endpoint, FolderRole, Secret
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fill import connect
+from tests.rehearsal.hosts import User
+from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
+
+DATE = "02-Feb-2003 04:05:06 +0000"
+
+
+class Bench:
+    """One fresh, empty mailbox: sessions on it, and what its owner does there with another program."""
+
+    keeps_bare_line_ends = False
+
+    def __init__(self) -> None:
+        self._sessions = ExitStack()
+
+    def open(self, side: Side = Side.DESTINATION) -> MailboxSession:
+        session = self._open(side)
+        self._sessions.callback(session.close)
+        return session
+
+    def close(self) -> None:
+        self._sessions.close()
+
+    def _open(self, side: Side) -> MailboxSession:
+        raise NotImplementedError
+
+    def expunge(self, folder: str, uids: UidSet) -> None:
+        raise NotImplementedError
+
+    def delete(self, folder: str) -> None:
+        raise NotImplementedError
+
+
+class ImapBench(Bench):
+    """A mailbox on a server."""
+
+    def __init__(self, user: User, endpoint: Endpoint | None = None) -> None:
+        super().__init__()
+        self.user = user
+        self.account = replace(user.account, endpoint=endpoint or user.account.endpoint)
+
+    def _open(self, side: Side) -> MailboxSession:
+        sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
+        return sessions.open(self.account, Secret(self.user.password), side)
+
+    def expunge(self, folder: str, uids: UidSet) -> None:
+        client = self._client()
+        client.select(FolderNames().quoted(folder).decode())
+        client.uid("STORE", str(uids), "+FLAGS", "(\\Deleted)")
+        client.expunge()
+        client.logout()
+
+    def delete(self, folder: str) -> None:
+        client = self._client()
+        assert client.delete(FolderNames().quoted(folder).decode())[0] == "OK"
+        client.logout()
+
+    def _client(self) -> imaplib.IMAP4:
+        account = self.user.account
+        return connect(account.endpoint, account.login, self.user.password, self.user.ca_file)
+
+
+class MemoryBench(Bench):
+    """A mailbox in memory, which keeps whatever it is given."""
+
+    keeps_bare_line_ends = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mailbox = MemoryMailbox(hierarchy=Hierarchy("", "/"))
+        self._account = Account("ada@mail.example", "ada", Endpoint("mail.example"))
+
+    def _open(self, side: Side) -> MailboxSession:
+        sessions = MemorySessions({self._account.key: self.mailbox})
+        return sessions.open(self._account, Secret(self.mailbox.password), side)
+
+    def expunge(self, folder: str, uids: UidSet) -> None:
+        for uid in uids:
+            del self.mailbox.folders[folder].messages[uid]
+
+    def delete(self, folder: str) -> None:
+        del self.mailbox.folders[folder]
+
+
+LACKING = {
+    "without-multiappend": ("MULTIAPPEND",),
+    "without-extensions": (
+        *("MULTIAPPEND", "LITERAL+", "ESEARCH", "UIDPLUS", "UNSELECT"),
+        *("NAMESPACE", "SPECIAL-USE", "LIST-EXTENDED"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def lacking_hosts(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
+) -> Iterator[Callable[[str], Dovecot]]:
+    """Dovecots that announce less than they can, started when asked for."""
+    with ExitStack() as stack:
+        running: dict[str, Dovecot] = {}
+
+        def host(name: str) -> Dovecot:
+            if name not in running:
+                options = DovecotOptions(capability_minus=LACKING[name])
+                running[name] = stack.enter_context(dovecot(tmp_path_factory.mktemp(name), options, ca=ca))
+            return running[name]
+
+        yield host
+
+
+@pytest.fixture(params=["new-host", "old-host", *LACKING, "pymap", "memory"])
+def bench(request: pytest.FixtureRequest, make_user: MakeUser) -> Iterator[Bench]:
+    match request.param:
+        case "memory":
+            made: Bench = MemoryBench()
+        case "pymap":
+            made = ImapBench(make_user(request.getfixturevalue("small_host")))
+        case name if name in LACKING:
+            made = ImapBench(make_user(request.getfixturevalue("lacking_hosts")(name)))
+        case name:
+            made = ImapBench(make_user(request.getfixturevalue(name.replace("-", "_"))))
+    yield made
+    made.close()
+
+
+def outgoing(body: bytes, flags: Sequence[str] = (), internaldate: str = DATE, uid: int = 1) -> Outgoing:
+    return Outgoing(Uid(uid), tuple(flags), internaldate, body)
+
+
+def mail(number: int, text: bytes = b"") -> bytes:
+    return b"Message-ID: <%d@old.example>\r\nSubject: %d\r\n\r\n%s\r\n" % (number, number, text)
+
+
+def new_folder(session: MailboxSession, name: str = "Box") -> FolderRef:
+    full = session.hierarchy().prefix + name
+    session.create(full)
+    return session.status(full).ref(full)
+
+
+def stored(session: MailboxSession, folder: FolderRef, *bodies: bytes) -> list[Uid]:
+    """Appends and gives the UIDs, from a search where the server does not tell them."""
+    before = session.uids(folder)
+    results = session.append(folder, [outgoing(body) for body in bodies])
+    assert all(isinstance(result, Stored) for result in results)
+    told = [result.uid for result in results if isinstance(result, Stored)]
+    uids = [uid for uid in told if uid is not None] or list(session.uids(folder) - before)
+    assert len(uids) == len(bodies)
+    return uids
+
+
+def whole(session: MailboxSession, folder: FolderRef, uids: UidSet | None = None) -> dict[Uid, Message]:
+    asked = session.uids(folder) if uids is None else uids
+    found = [one for one in session.messages(folder, asked) if isinstance(one, Message)]
+    assert len({one.uid for one in found}) == len(found)
+    return {one.uid: one for one in found}
+
+
+def instant(internaldate: str) -> datetime:
+    return datetime.strptime(internaldate.strip(), "%d-%b-%Y %H:%M:%S %z").astimezone(UTC)
+
+
+# --- Folders -------------------------------------------------------------------------------------------
+
+NAMES = ["Entwürfe", "R&D", 'a "quoted" name', "back\\slash", "100 %", "star * star", "日本語", "Plain"]
+
+
+def test_folders_of_any_name_are_created_listed_and_opened(bench: Bench) -> None:
+    session = bench.open()
+    prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
+    names = [prefix + name for name in NAMES] + [f"{prefix}Größe{delimiter}unter & über"]
+    for name in names:
+        session.create(name)
+        assert session.status(name).messages == 0
+    listed = {folder.name: folder for folder in bench.open(Side.SOURCE).folders()}
+    assert set(names) <= set(listed)
+    assert all(listed[name].selectable and listed[name].delimiter == delimiter for name in names)
+
+
+def test_inbox_is_inbox_in_any_case(bench: Bench) -> None:
+    session = bench.open()
+    assert [f.name for f in session.folders()].count("INBOX") == 1
+    assert session.status("inbox").uidvalidity == session.status("INBOX").uidvalidity
+
+
+def test_creating_a_folder_that_is_there_is_fine(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    assert new_folder(session) == folder
+
+
+def test_a_subscription_shows_in_the_listing(bench: Bench) -> None:
+    session = bench.open()
+    wanted, other = new_folder(session, "Wanted"), new_folder(session, "Other")
+    session.subscribe(wanted.name)
+    subscribed = {folder.name: folder.subscribed for folder in session.folders()}
+    assert subscribed[wanted.name]
+    assert not subscribed[other.name]
+
+
+def test_status_counts_and_foresees(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    uids = stored(session, folder, mail(1), mail(2))
+    assert session.status(folder.name) == FolderStatus(folder.uidvalidity, Uid(max(uids) + 1), 2)
+
+
+def test_a_folder_that_is_not_there_is_unusable(bench: Bench) -> None:
+    session = bench.open()
+    missing = session.hierarchy().prefix + "Missing"
+    ref = FolderRef(missing, UidValidity(1))
+    for use in (
+        lambda: session.status(missing),
+        lambda: session.uids(ref),
+        lambda: list(session.messages(ref, UidSet.of([1]))),
+        lambda: session.append(ref, [outgoing(mail(1))]),
+    ):
+        with pytest.raises(FolderUnusable) as caught:
+            use()
+        assert "Missing" in str(caught.value)
+        assert caught.value.side is Side.DESTINATION
+
+
+def test_a_folder_made_anew_is_noticed(bench: Bench) -> None:
+    session = bench.open()
+    old = new_folder(session)
+    stored(session, old, mail(1))
+    assert len(whole(session, old)) == 1
+    bench.delete(old.name)
+    new = new_folder(bench.open())
+    assert new != old
+    with pytest.raises(FolderChanged):  # although this session had it open
+        session.uids(old)
+    session = bench.open()
+    for use in (
+        lambda: session.uids(old),
+        lambda: list(session.sizes(old, UidSet.of([1]))),
+        lambda: list(session.headers(old, UidSet.of([1]))),
+        lambda: list(session.messages(old, UidSet.of([1]))),
+        lambda: session.append(old, [outgoing(mail(1))]),
+        lambda: session.keyword_rule(old),
+    ):
+        with pytest.raises(FolderChanged):
+            use()
+    assert session.status(new.name).messages == 0
+
+
+# --- Messages ------------------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_holds_nothing(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    assert session.uids(folder) == UidSet()
+    assert list(session.messages(folder, UidSet())) == []
+    assert session.append(folder, []) == []
+
+
+def test_uids_have_gaps_where_messages_were_removed(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    uids = stored(session, folder, *(mail(n) for n in range(6)))
+    bench.expunge(folder.name, UidSet.of([uids[1], uids[4]]))
+    left = [uids[0], uids[2], uids[3], uids[5]]
+    assert list(session.uids(folder)) == left
+    assert list(session.uids(folder, Uid(uids[1]))) == left[1:]
+    # n:* always names the last message in IMAP, even where there is nothing at or above n.
+    assert session.uids(folder, Uid(uids[5] + 1)) == UidSet()
+
+
+def test_vanished_messages_are_left_out(bench: Bench) -> None:
+    session = bench.open(Side.SOURCE)
+    folder = new_folder(session)
+    uids = stored(session, folder, *(mail(n) for n in range(6)))
+    asked = session.uids(folder)
+    bench.expunge(folder.name, UidSet.of(uids[2:5]))
+    left = [uids[0], uids[1], uids[5]]
+    # A server may go on showing them to those who have the folder open (RFC 2180 section 4.1).
+    assert set(left) <= set(whole(session, folder, asked)) <= set(uids)
+    session = bench.open(Side.SOURCE)
+    assert sorted(whole(session, folder, asked)) == left
+    assert [uid for uid, _ in session.sizes(folder, asked)] == left
+    assert sorted(found.uid for found in session.headers(folder, asked)) == left
+
+
+BODIES = {
+    "plain": mail(1, b"hello"),
+    "8-bit": mail(1, bytes(range(128, 256))),
+    "no final line end": b"Subject: x\r\n\r\nno end",
+    "no header": b"\r\njust text\r\n",
+    "looks like the protocol": mail(1, b")\r\n* 1 EXISTS\r\nM1 OK {5}\r\n* BYE\r\n"),
+    "long lines": mail(1, b"x" * 100_000),
+    "5 MB": mail(1, b"0123456789abcdef\r\n" * 300_000),
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
+def test_the_bytes_come_back_as_they_went(bench: Bench, body: bytes) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    (uid,) = stored(session, folder, body)
+    assert whole(session, folder)[uid].body == body
+    assert list(session.sizes(folder, UidSet.of([uid]))) == [(uid, len(body))]
+
+
+def test_bare_line_feeds_arrive_as_crlf(bench: Bench) -> None:
+    if bench.keeps_bare_line_ends:
+        pytest.skip("bytes in memory are never sent")
+    session = bench.open()
+    folder = new_folder(session)
+    (uid,) = stored(session, folder, b"Subject: x\n\na\r\nb\n")
+    assert whole(session, folder)[uid].body == b"Subject: x\r\n\r\na\r\nb\r\n"
+
+
+@pytest.mark.parametrize(
+    "flags", [(), ("\\Seen",), ("\\Answered", "\\Flagged", "\\Draft", "$Label1", "work")]
+)
+def test_flags_and_keywords_are_kept(bench: Bench, flags: tuple[str, ...]) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    rule = session.keyword_rule(folder)
+    if not rule.any_keyword:
+        flags = tuple(flag for flag in flags if flag.startswith("\\") or flag in rule.known)
+    session.append(folder, [outgoing(mail(1), flags)])
+    (message,) = whole(session, folder).values()
+    assert set(message.flags) == set(flags)
+
+
+@pytest.mark.parametrize(
+    "internaldate", [" 1-Jan-1996 00:00:01 +0000", "29-Feb-2004 23:59:59 +0530", "31-Dec-2019 23:30:00 -1130"]
+)
+def test_the_date_is_kept_to_the_second(bench: Bench, internaldate: str) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    session.append(folder, [outgoing(mail(1), internaldate=internaldate)])
+    (message,) = whole(session, folder).values()
+    assert instant(message.internaldate) == instant(internaldate)
+
+
+def test_identifying_headers_come_without_the_message(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    head = (
+        b"Received: from a\r\nMessage-ID: <1@old.example>\r\nDate: Mon, 3 Feb 2003 00:00:00 +0000\r\n"
+        b"From: ada@old.example\r\nSubject: one\r\n two\r\nX-Other: y\r\n\r\n"
+    )
+    uids = stored(session, folder, head + b"body\r\n", b"To: ada@old.example\r\n\r\nnone of them\r\n")
+    found = {one.uid: one for one in session.headers(folder, UidSet.of(uids))}
+    lines = found[uids[0]].header.replace(b"\r\n ", b" ").split(b"\r\n")
+    assert {b"Message-ID: <1@old.example>", b"Subject: one two", b"From: ada@old.example"} <= set(lines)
+    assert found[uids[0]].size_bytes == len(head) + 6
+    assert b"Subject" not in found[uids[1]].header
+
+
+def test_reading_leaves_the_source_as_it_was(bench: Bench) -> None:
+    writer = bench.open()
+    folder = new_folder(writer)
+    stored(writer, folder, mail(1), mail(2))
+    session = bench.open(Side.SOURCE)
+    session.keyword_rule(folder)
+    for _ in range(2):
+        found = whole(session, folder)
+        list(session.headers(folder, session.uids(folder)))
+        assert [message.flags for message in found.values()] == [(), ()]
+    assert [message.flags for message in whole(bench.open(), folder).values()] == [(), ()]
+
+
+def test_a_stream_may_be_left_in_the_middle(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    uids = stored(session, folder, *(mail(n, b"x" * 20_000) for n in range(30)))
+    stream = session.messages(folder, UidSet.of(uids))
+    assert isinstance(next(stream), Message)
+    assert session.status(folder.name).messages == 30  # while the stream is open
+    assert len(list(stream)) == 29
+    stream = session.messages(folder, UidSet.of(uids))
+    next(stream)
+    assert isinstance(stream, Iterator)
+    stream.close()  # type: ignore[attr-defined]
+    assert len(whole(session, folder)) == 30
+
+
+def test_a_hundred_messages_arrive_in_order(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    bodies = [mail(n, b"x" * (n * 97 % 6000)) for n in range(100)]
+    flags = [("\\Seen",) if n % 3 else () for n in range(100)]
+    results = session.append(
+        folder, [outgoing(b, f, uid=n) for n, (b, f) in enumerate(zip(bodies, flags, strict=True))]
+    )
+    found = list(whole(session, folder).values())
+    assert [message.body for message in found] == bodies
+    assert [message.flags for message in found] == flags
+    assert [r.uid for r in results if isinstance(r, Stored) and r.uid] in ([], [m.uid for m in found])
+    assert len(results) == 100
+
+
+def test_appends_go_on_while_the_folder_is_open(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    for n in range(3):
+        stored(session, folder, mail(n))
+        assert len(whole(session, folder)) == n + 1
+
+
+def test_a_closed_session_is_closed(bench: Bench) -> None:
+    session = bench.open()
+    session.close()
+    session.close()
+
+
+# --- What only a real server does -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def host_bench(new_host: Dovecot, make_user: MakeUser) -> Iterator[ImapBench]:
+    made = ImapBench(make_user(new_host))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", ["new-host", "without-extensions"])
+def test_roles_come_from_the_attributes_of_the_listing(
+    request: pytest.FixtureRequest, make_user: MakeUser, name: str
+) -> None:
+    host = (
+        request.getfixturevalue("lacking_hosts")(name)
+        if name in LACKING
+        else request.getfixturevalue("new_host")
+    )
+    bench = ImapBench(make_user(host))
+    session = bench.open()
+    roles = {folder.name: folder.role for folder in session.folders()}
+    assert roles == {
+        "INBOX": FolderRole.INBOX,
+        "Sent": FolderRole.SENT,
+        "Drafts": FolderRole.DRAFTS,
+        "Trash": FolderRole.TRASH,
+        "Junk": FolderRole.JUNK,
+        "Archive": FolderRole.ARCHIVE,
+    }
+    assert session.hierarchy() == Hierarchy("", "/")
+    bench.close()
+
+
+def test_a_prefix_is_guessed_where_the_server_tells_no_namespace(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    options = DovecotOptions(separator=".", prefix="INBOX.", capability_minus=("NAMESPACE",))
+    with dovecot(tmp_path_factory.mktemp("no-namespace"), options, ca=ca) as host:
+        bench = ImapBench(make_user(host))
+        assert bench.open().hierarchy() == Hierarchy("INBOX.", ".")
+        bench.close()
+
+
+def test_a_parent_that_is_only_a_name_is_listed_and_cannot_be_opened(host_bench: ImapBench) -> None:
+    session = host_bench.open()
+    session.create("Parent/Child")
+    listed = {folder.name: folder.selectable for folder in session.folders()}
+    assert listed["Parent/Child"]
+    assert not listed["Parent"]
+    with pytest.raises(FolderUnusable):
+        session.status("Parent")
+    session.create("Parent")
+    assert session.status("Parent").messages == 0
+
+
+def test_keywords_are_read_from_the_folder_as_writers_see_it(host_bench: ImapBench) -> None:
+    session = host_bench.open()
+    folder = new_folder(session)
+    session.append(folder, [outgoing(mail(1), ["work"])])
+    rule = session.keyword_rule(folder)
+    assert rule.any_keyword
+    assert "work" in rule.known
+
+
+@pytest.mark.parametrize("name", ["new-host", *LACKING])
+def test_one_refused_message_does_not_keep_the_others_out(
+    request: pytest.FixtureRequest, make_user: MakeUser, name: str
+) -> None:
+    host = (
+        request.getfixturevalue("lacking_hosts")(name)
+        if name in LACKING
+        else request.getfixturevalue("new_host")
+    )
+    bench = ImapBench(make_user(host))
+    session = bench.open()
+    folder = new_folder(session)
+    bodies = [mail(n) if n != 6 else b"" for n in range(13)]  # Dovecot stores no message of zero bytes
+    results = session.append(folder, [outgoing(body) for body in bodies])
+    assert [isinstance(result, Rejected) for result in results] == [not body for body in bodies]
+    assert [m.body for m in whole(session, folder).values()] == [body for body in bodies if body]
+    refused = results[6]
+    assert isinstance(refused, Rejected)
+    assert refused.reason == (
+        "The destination server localhost refused the message: Can't save a zero byte message"
+    )
+    bench.close()
+
+
+def test_a_keyword_that_the_server_refuses_does_not_cost_the_message(host_bench: ImapBench) -> None:
+    session = host_bench.open()
+    folder = new_folder(session)
+    results = session.append(folder, [outgoing(mail(1), ["\\Seen", "odd]"]), outgoing(mail(2), ["fine"])])
+    assert all(isinstance(result, Stored) for result in results)
+    assert [m.flags for m in whole(session, folder).values()] == [("\\Seen",), ("fine",)]
+
+
+def test_flags_that_would_end_the_command_are_refused(host_bench: ImapBench) -> None:
+    session = host_bench.open()
+    folder = new_folder(session)
+    results = session.append(folder, [outgoing(mail(1), ["x)\r\nM9 DELETE INBOX"]), outgoing(mail(2))])
+    assert isinstance(results[0], Rejected)
+    assert isinstance(results[1], Stored)
+
+
+@pytest.mark.parametrize("lacking", [(), LACKING["without-extensions"]], ids=["all", "without-extensions"])
+def test_a_full_mailbox_and_a_message_too_large_are_told_apart(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, lacking: tuple[str, ...]
+) -> None:
+    options = DovecotOptions(quota_bytes=100_000, max_mail_bytes=40_000, capability_minus=lacking)
+    with dovecot(tmp_path, options, ca=ca) as host:
+        bench = ImapBench(make_user(host))
+        session = bench.open()
+        folder = new_folder(session)
+        results = session.append(
+            folder, [outgoing(mail(1)), outgoing(mail(2, b"x" * 50_000)), outgoing(mail(3))]
+        )
+        assert [type(result) for result in results] == [Stored, Rejected, Stored]
+        with pytest.raises(QuotaExceeded) as caught:
+            session.append(folder, [outgoing(mail(n, b"x" * 30_000)) for n in range(6)])
+        assert caught.value.server_text == "[OVERQUOTA] Quota exceeded (mailbox for user is full)"
+        assert session.status(folder.name).messages == 5  # what fits is in, and the session goes on
+        bench.close()
+
+
+# --- What only a network does ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxied(new_host: Dovecot, make_user: MakeUser) -> Iterator[tuple[ImapBench, CuttingProxy]]:
+    with cutting_proxy(new_host.imaps) as proxy:
+        made = ImapBench(make_user(new_host), proxy.endpoint)
+        yield made, proxy
+        made.close()
+
+
+def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+    bench, proxy = proxied
+    session = bench.open(Side.SOURCE)
+    folder = new_folder(session)
+    bodies = [mail(n, b"x" * 20_000) for n in range(40)]
+    stored(session, folder, *bodies)
+    uids = session.uids(folder)
+    before = proxy.connections
+    proxy.cut_after(to_client=250_000, times=3)
+    found = [message for message in session.messages(folder, uids) if isinstance(message, Message)]
+    assert [message.body for message in found] == bodies
+    assert proxy.connections == before + 3
+    proxy.cut_after(to_client=300)
+    assert len(list(session.headers(folder, uids))) == 40
+    proxy.cut()
+    assert session.status(folder.name).messages == 40
+
+
+def test_reading_gives_up_when_nothing_comes_any_more(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+    bench, proxy = proxied
+    session = bench.open(Side.SOURCE)
+    folder = new_folder(session)
+    stored(session, folder, mail(1, b"x" * 200_000))
+    uids = session.uids(folder)
+    proxy.cut_after(to_client=20_000, times=100)  # enough to log in, never enough for the message
+    with pytest.raises(ConnectionLost) as caught:
+        list(session.messages(folder, uids))
+    assert (
+        str(caught.value)
+        == "The connection to the source server localhost was lost. Mailferry connects again."
+    )
+    proxy.cut_after()
+    assert len(whole(session, folder)) == 1
+
+
+def test_an_append_cut_on_the_way_there_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+    bench, proxy = proxied
+    session = bench.open()
+    folder = new_folder(session)
+    proxy.cut_after(to_server=100_000)
+    connections = proxy.connections
+    batch = [outgoing(mail(n, b"x" * 20_000)) for n in range(10)]
+    for _ in range(2):  # and not as long as nobody has looked what landed
+        with pytest.raises(ConnectionLost):
+            session.append(folder, batch)
+    assert proxy.connections == connections
+    assert session.status(folder.name).messages == 0
+    assert len(session.append(folder, batch)) == 10
+    assert session.status(folder.name).messages == 10
+
+
+def test_an_append_whose_answer_is_cut_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+    bench, proxy = proxied
+    session = bench.open()
+    folder = new_folder(session)
+    proxy.cut_after(to_client=1)
+    with pytest.raises(ConnectionLost) as caught:
+        session.append(folder, [outgoing(mail(n)) for n in range(10)])
+    assert caught.value.side is Side.DESTINATION
+    assert session.status(folder.name).messages == 10  # all of it landed: look before repeating
+
+
+def test_a_server_that_dies_and_returns_is_found_again(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with dovecot(tmp_path, DovecotOptions(), ca=ca) as host:
+        bench = ImapBench(make_user(host))
+        session = bench.open()
+        folder = new_folder(session)
+        stored(session, folder, mail(1))
+        host.kill()
+        with pytest.raises(ConnectionLost):
+            session.append(folder, [outgoing(mail(2))])
+        with pytest.raises(MailError) as caught:
+            session.status(folder.name)
+        assert caught.value.code == "server_unavailable"
+        host.restart()
+        assert session.status(folder.name).messages == 1
+        bench.close()

@@ -1,0 +1,1009 @@
+"""The contract of `importer.ports.Store`: in memory, on SQLite and on PostgreSQL.
+
+`open_store()` gives another handle on the same data, as another worker has it; `store` is the first one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from importer.adapters.memory.store import MemoryStore
+from importer.adapters.store import SqlStore, open_engine
+from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
+from importer.adapters.store.tables import metadata
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    Account,
+    Batch,
+    BatchId,
+    FolderAccount,
+    FolderRef,
+    Import,
+    ImportId,
+    Intent,
+    Outcome,
+    Problem,
+    Progress,
+    Receipt,
+    Refusal,
+    Route,
+    State,
+)
+from importer.domain.uidset import Uid, UidValidity
+from importer.ports import Lease, LeaseLost, MailState, Notice, SealedPasswords, Store
+from providers.errors import Side
+from providers.model import Endpoint, Security
+from tests.rehearsal.postgres import fresh_database, postgres
+
+NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+TTL = timedelta(minutes=2)
+ROUTE = Route("0123456789abcdef0123456789abcdef")
+OTHER_ROUTE = Route("fedcba9876543210fedcba9876543210")
+SEALED = SealedPasswords(b"\x00sealed source\xff", b"sealed destination")
+
+OpenStore = Callable[[], Store]
+T = TypeVar("T")
+
+
+# --- Where the data lies --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """A migrated database, to be emptied before each use: a new one for each test takes half a second."""
+    url = fresh_database(postgres_url)
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a schema."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'mailferry.db'}"
+    return fresh_database(request.getfixturevalue("postgres_url"))
+
+
+def migrated_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if kind == "sqlite":
+        file = tmp_path / "mailferry.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
+        return f"sqlite:///{file}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    empty_tables(url)
+    return url
+
+
+def empty_tables(url: str) -> None:
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(  # a failed test may have left a transaction open, and that a lock
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the schema."""
+    return migrated_url(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    if request.param == "memory":
+        only = MemoryStore()
+        yield lambda: only
+        return
+    url = migrated_url(request.param, request, tmp_path)
+    with ExitStack() as opened:
+
+        def open_another() -> Store:
+            store = SqlStore.open(url)
+            opened.callback(store.close)
+            return store
+
+        yield open_another
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Store:
+    return open_store()
+
+
+# --- Facts to store -------------------------------------------------------------------------------
+
+
+def mailbox(address: str, host: str = "imap.old.example") -> Account:
+    return Account(address, address, Endpoint(host))
+
+
+def an_import(id_: str, **facts: Any) -> Import:
+    given: dict[str, Any] = {
+        "id": ImportId(id_),
+        "source": mailbox(f"{id_}@old.example"),
+        "destination": mailbox(f"{id_}@new.example", "imap.new.example"),
+        "created_at": NOW,
+    }
+    return Import(**given | facts)
+
+
+def add(store: Store, *imports: Import, batch: str = "", sealed: SealedPasswords | None = SEALED) -> None:
+    """Adds them as one batch."""
+    batch_id = BatchId(batch or f"batch of {imports[0].id}")
+    facts = Batch(batch_id, imports[0].created_at, imports=tuple(i.id for i in imports))
+    store.add_batch(facts, [(i, sealed) for i in imports])
+
+
+def a_receipt(first_uid: int = 1, messages: int = 3, folder: str = "Archive", **facts: Any) -> Receipt:
+    uids = tuple(Uid(n) for n in range(first_uid, first_uid + messages))
+    given: dict[str, Any] = {
+        "import_id": ImportId("one"),
+        "source": FolderRef("Archiv", UidValidity(2**32 - 1)),
+        "source_uids": uids,
+        "outcome": Outcome.COPIED,
+        "destination": FolderRef(folder, UidValidity(7)),
+        "destination_uids": tuple(Uid(n + 1000) for n in uids),
+        "digests": b"".join(sha256(b"%d" % n).digest()[:16] for n in uids),
+        "size_bytes": 2**40,
+    }
+    return Receipt(**given | facts)
+
+
+def an_intent(first_uid: int = 1, folder: str = "Archive") -> Intent:
+    uids = (Uid(first_uid + 5), Uid(first_uid), Uid(first_uid + 1))
+    return Intent(
+        import_id=ImportId("one"),
+        source=FolderRef("Archiv", UidValidity(3)),
+        source_uids=uids,
+        destination=FolderRef(folder, UidValidity(7)),
+        uidnext=Uid(2**32 - 1),
+        digests=bytes(range(48)),
+        sizes_bytes=(2**33, 0, 17),
+        sent_at=NOW,
+    )
+
+
+def a_refusal(uid: int | None = 4, reason: str = "too large") -> Refusal:
+    return Refusal(
+        ImportId("one"), "Archiv", UidValidity(3), None if uid is None else Uid(uid), reason, size_bytes=2**34
+    )
+
+
+def a_notice(key: str, **facts: Any) -> Notice:
+    given: dict[str, Any] = {
+        "key": key,
+        "recipient": "ada@new.example",
+        "subject": "Angekommen ✓",
+        "text": "Alles da.\r\n",
+        "html": "<p>Alles da.</p>",
+        "message_id": f"<{key}@mailferry.example>",
+        "created_at": NOW,
+    }
+    return Notice(**given | facts)
+
+
+def hold(store: Store, name: str = "import:one", owner: str = "worker") -> Lease:
+    lease = store.acquire(name, owner, NOW, TTL)
+    assert lease is not None
+    return lease
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """Runs each in a thread of its own, started together; raises what any of them raises."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [done.result() for done in [pool.submit(run, call) for call in calls]]
+
+
+# --- Leases ---------------------------------------------------------------------------------------
+
+
+def test_a_held_name_is_refused_to_everybody_until_it_expires(store: Store) -> None:
+    first = hold(store)
+    assert store.acquire("import:one", "rival", NOW + TTL - SECOND, TTL) is None
+    assert store.acquire("import:one", "worker", NOW + TTL - SECOND, TTL) is None
+    assert store.acquire("import:two", "rival", NOW, TTL) == Lease("import:two", "rival", first.fence)
+    second = store.acquire("import:one", "rival", NOW + TTL, TTL)
+    assert second is not None
+    assert second.fence > first.fence
+
+
+def test_the_fence_grows_after_a_release_even_for_the_same_owner(store: Store) -> None:
+    fences = []
+    for _ in range(3):
+        lease = hold(store)
+        fences.append(lease.fence)
+        store.release(lease)
+    assert fences == sorted(set(fences))
+
+
+def test_renewing_keeps_others_out_for_longer(store: Store) -> None:
+    lease = hold(store)
+    assert store.renew(lease, NOW + TTL - SECOND, TTL)
+    assert store.acquire("import:one", "rival", NOW + TTL, TTL) is None
+    assert store.acquire("import:one", "rival", NOW + 2 * TTL, TTL) is not None
+
+
+def test_an_expired_lease_that_nobody_took_can_be_renewed(store: Store) -> None:
+    lease = hold(store)
+    assert store.renew(lease, NOW + 5 * TTL, TTL)
+    assert store.acquire("import:one", "rival", NOW + 5 * TTL, TTL) is None
+
+
+def test_a_lost_lease_is_neither_renewed_nor_released(store: Store) -> None:
+    lost = hold(store)
+    held = store.acquire("import:one", "worker", NOW + TTL, TTL)
+    assert held is not None
+    assert not store.renew(lost, NOW + TTL, TTL)
+    store.release(lost)
+    assert store.acquire("import:one", "rival", NOW + TTL, TTL) is None
+    assert store.renew(held, NOW + TTL, TTL)
+
+
+def test_a_released_lease_is_gone(store: Store) -> None:
+    lease = hold(store)
+    store.release(lease)
+    assert not store.renew(lease, NOW, TTL)
+    store.release(lease)
+    assert store.acquire("import:one", "rival", NOW, TTL) is not None
+
+
+def test_of_many_who_ask_at_once_one_gets_the_lease(open_store: OpenStore) -> None:
+    one, two = open_store(), open_store()
+    for round_ in range(10):  # both for a new name and for one that expired
+        name, now = f"mailbox {round_ % 5}", NOW + round_ * TTL
+        rivals = [(one, "a"), (two, "b")] * 2
+        got = at_once(*(partial(worker.acquire, name, owner, now, TTL) for worker, owner in rivals))
+        assert len([lease for lease in got if lease]) == 1
+
+
+# --- Fencing --------------------------------------------------------------------------------------
+
+
+def remake(store: Store, held: Lease) -> None:
+    store.detach(ROUTE, "Archive", UidValidity(7), held)
+    store.attach(ROUTE, "Archive", UidValidity(8), held)
+
+
+WRITES: dict[str, Callable[[Store, Lease], None]] = {
+    "map_folders": lambda s, held: s.map_folders(ROUTE, {"Archiv": "Elsewhere"}, held),
+    "set_mailbox_epoch": lambda s, held: s.set_mailbox_epoch(ROUTE, UidValidity(99), held),
+    "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
+    "attach": remake,
+    "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
+    "record": lambda s, held: s.record(
+        ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_intent=True
+    ),
+    "update_import": lambda s, held: s.update_import(an_import("one", state=State.STOPPED), held),
+    "finish_import": lambda s, held: s.finish_import(
+        an_import("one", state=State.COMPLETE), [a_notice("complete:one")], held
+    ),
+}
+
+
+def everything(store: Store) -> list[Any]:
+    return [
+        store.folder_map(ROUTE),
+        store.mailbox_epoch(ROUTE),
+        list(store.receipts(ROUTE, "Archive")),
+        store.intent(ROUTE, "Archive"),
+        list(store.refusals(ImportId("one"))),
+        store.import_(ImportId("one")),
+        store.passwords(ImportId("one")),
+        list(store.notices()),
+    ]
+
+
+@pytest.fixture
+def worked_on(store: Store) -> Lease:
+    """A store in which import `one` is under way, and its lease."""
+    add(store, an_import("one"))
+    held = hold(store)
+    store.map_folders(ROUTE, {"Archiv": "Archive"}, held)
+    store.set_mailbox_epoch(ROUTE, UidValidity(5), held)
+    store.record(ROUTE, "Archive", [a_receipt()], [a_refusal()], held)
+    store.note_intent(ROUTE, an_intent(), held)
+    return held
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_holder_writes_also_after_expiry_while_nobody_took_over(
+    store: Store, worked_on: Lease, write: Callable[[Store, Lease], None]
+) -> None:
+    before = everything(store)
+    write(store, worked_on)
+    assert everything(store) != before
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_who_lost_the_lease_writes_nothing(
+    store: Store, worked_on: Lease, write: Callable[[Store, Lease], None]
+) -> None:
+    before = everything(store)
+    taken = store.acquire(worked_on.name, "rival", NOW + TTL, TTL)
+    assert taken is not None
+    for lease in (
+        worked_on,
+        replace(taken, owner=worked_on.owner),
+        replace(taken, fence=worked_on.fence),
+        replace(taken, name="import:two"),
+    ):
+        with pytest.raises(LeaseLost):
+            write(store, lease)
+    store.release(taken)
+    with pytest.raises(LeaseLost):
+        write(store, taken)
+    assert everything(store) == before
+
+
+def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
+    """Otherwise the old holder's write could land after the new holder looked."""
+    old, new = SqlStore.open(url), SqlStore.open(url)
+    lease = hold(old)
+    taken: list[Lease | None] = []
+    rival = threading.Thread(target=lambda: taken.append(new.acquire(lease.name, "rival", NOW + TTL, TTL)))
+    with old.writing(lease):
+        rival.start()
+        rival.join(0.3)
+        assert rival.is_alive()
+    rival.join(10)
+    assert [held.owner for held in taken if held] == ["rival"]
+    old.close()
+    new.close()
+
+
+# --- The ledger -----------------------------------------------------------------------------------
+
+
+def test_receipts_come_back_whole_and_oldest_first(store: Store) -> None:
+    held = hold(store)
+    first = [
+        a_receipt(10, destination_uids=(Uid(3), Uid(9), Uid(4)), reason="", keywords_dropped=2),
+        a_receipt(1, outcome=Outcome.DUPLICATE, destination_uids=()),
+    ]
+    second = [
+        a_receipt(
+            40, outcome=Outcome.SKIPPED, destination_uids=(), digests=b"", size_bytes=0, reason="our mail"
+        ),
+        a_receipt(60, destination=FolderRef("Archive", UidValidity(8)), import_id=ImportId("two")),
+    ]
+    store.record(ROUTE, "Archive", first, [], held)
+    store.record(ROUTE, "Sent", [a_receipt(folder="Sent")], [], held)
+    store.record(OTHER_ROUTE, "Archive", [a_receipt(5)], [], held)
+    store.record(ROUTE, "Archive", second, [], held)
+    assert list(store.receipts(ROUTE, "Archive")) == first + second
+    assert list(store.receipts(ROUTE, "Sent")) == [a_receipt(folder="Sent")]
+    assert list(store.receipts(OTHER_ROUTE, "Archive")) == [a_receipt(5)]
+    assert list(store.receipts(ROUTE, "Drafts")) == []
+
+
+def test_ten_thousand_receipts_stream_while_others_write(open_store: OpenStore) -> None:
+    reader, writer = open_store(), open_store()
+    held = hold(writer)
+    receipts = [a_receipt(1 + 50 * n, 50) for n in range(10_000)]
+    for start in range(0, len(receipts), 2_000):
+        writer.record(ROUTE, "Archive", receipts[start : start + 2_000], [], held)
+    stream = reader.receipts(ROUTE, "Archive")
+    assert next(stream) == receipts[0]
+    writer.record(ROUTE, "Sent", [a_receipt(folder="Sent")], [], held)
+    assert list(stream) == receipts[1:]
+
+
+def test_a_receipt_for_another_folder_is_refused_with_all_that_came_with_it(store: Store) -> None:
+    held = hold(store)
+    with pytest.raises(ValueError, match="Sent"):
+        store.record(ROUTE, "Archive", [a_receipt(), a_receipt(folder="Sent")], [a_refusal()], held)
+    assert not list(store.receipts(ROUTE, "Archive"))
+    assert not store.refusals(ImportId("one"))
+
+
+def test_a_recording_that_breaks_half_way_leaves_nothing(url: str) -> None:
+    store = SqlStore.open(url)
+    held = hold(store)
+    unstorable = replace(a_refusal(), size_bytes=2**80)
+    with pytest.raises((SQLAlchemyError, OverflowError)):
+        store.record(ROUTE, "Archive", [a_receipt()], [a_refusal(), unstorable], held)
+    assert not list(store.receipts(ROUTE, "Archive"))
+    assert not store.refusals(ImportId("one"))
+    store.close()
+
+
+def test_an_intent_is_replaced_and_closed_with_its_receipts(store: Store) -> None:
+    held = hold(store)
+    assert store.intent(ROUTE, "Archive") is None
+    for intent in (an_intent(1), an_intent(20), an_intent(7, "Sent")):
+        store.note_intent(ROUTE, intent, held)
+    assert store.intent(ROUTE, "Archive") == an_intent(20)
+    assert store.intent(OTHER_ROUTE, "Archive") is None
+    store.record(ROUTE, "Archive", [a_receipt()], [], held)
+    assert store.intent(ROUTE, "Archive") == an_intent(20)
+    store.record(ROUTE, "Archive", [], [], held, closes_intent=True)
+    assert store.intent(ROUTE, "Archive") is None
+    assert store.intent(ROUTE, "Sent") == an_intent(7, "Sent")
+
+
+def test_refusals_come_back_whole_and_in_order(store: Store) -> None:
+    held = hold(store)
+    refusals = [
+        replace(a_refusal(30), date="Mon, 1 Jan 2001 00:00:00 +1345", subject="Grüße 👋"),
+        replace(a_refusal(None, "cannot be opened"), count=12),
+        replace(a_refusal(None, "cannot be opened"), count=0),
+        a_refusal(2),
+    ]
+    store.record(ROUTE, "Archive", [], refusals[:3], held)
+    store.record(ROUTE, "Archive", [], [replace(a_refusal(), import_id=ImportId("two"))], held)
+    store.record(ROUTE, "Sent", [], refusals[3:], held)
+    assert list(store.refusals(ImportId("one"))) == refusals
+    assert not store.refusals(ImportId("three"))
+
+
+def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_is_another(store: Store) -> None:
+    held = hold(store)
+    for route, folder in ((ROUTE, "Archive"), (ROUTE, "Sent"), (OTHER_ROUTE, "Archive")):
+        store.record(route, folder, [a_receipt(1, folder=folder), a_receipt(9, folder=folder)], [], held)
+    kept = list(store.receipts(ROUTE, "Sent"))
+    void = a_receipt(30, destination=FolderRef("Archive", UidValidity(6)))
+    store.record(ROUTE, "Archive", [void], [], held)
+    store.detach(ROUTE, "Archive", UidValidity(7), held)
+    nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
+    detached = [replace(a_receipt(n), destination=nowhere, destination_uids=()) for n in (1, 9)]
+    assert list(store.receipts(ROUTE, "Archive")) == [*detached, void]
+    store.detach(OTHER_ROUTE, "Archive", UidValidity(7), held)
+    store.record(ROUTE, "Archive", [a_receipt(20)], [], held)
+
+    store.set_mailbox_epoch(ROUTE, UidValidity(2), held)
+    assert list(store.receipts(ROUTE, "Archive")) == [void, a_receipt(20)]
+    assert list(store.receipts(ROUTE, "Sent")) == kept
+    assert list(store.receipts(OTHER_ROUTE, "Archive")) == detached
+
+
+def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: Store) -> None:
+    held = hold(store)
+    store.record(ROUTE, "Archive", [a_receipt(1)], [], held)
+    store.detach(ROUTE, "Archive", UidValidity(7), held)
+    store.record(ROUTE, "Archive", [a_receipt(20)], [], held)
+    store.attach(ROUTE, "Archive", UidValidity(8), held)
+    attached = replace(a_receipt(1), destination=FolderRef("Archive", UidValidity(8)), destination_uids=())
+    assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
+
+
+def test_the_folder_map_and_the_epoch_belong_to_a_route(store: Store) -> None:
+    held = hold(store)
+    assert store.folder_map(ROUTE) == {}
+    assert store.mailbox_epoch(ROUTE) is None
+    store.map_folders(ROUTE, {"Archiv": "Archive", "Gesendet": "Sent"}, held)
+    store.map_folders(ROUTE, {"Archiv": "Archive (2)", "Neu": "New"}, held)
+    store.map_folders(ROUTE, {}, held)
+    store.set_mailbox_epoch(ROUTE, UidValidity(1), held)
+    store.set_mailbox_epoch(ROUTE, UidValidity(2**32 - 1), held)
+    assert store.folder_map(ROUTE) == {"Archiv": "Archive (2)", "Gesendet": "Sent", "Neu": "New"}
+    assert store.mailbox_epoch(ROUTE) == 2**32 - 1
+    assert store.folder_map(OTHER_ROUTE) == {}
+    assert store.mailbox_epoch(OTHER_ROUTE) is None
+
+
+ODD_NAMES = [
+    "Entwürfe/日本語/👩‍👩‍👧",
+    "Caf\u00e9",
+    "Cafe\u0301",
+    "INBOX",
+    "inbox",
+    " both ends ",
+    "back\\slash \\u0000 \\\\",
+    "nul \x00 and half a pair \ud83d",
+    "line\r\nbreak\t'quote\" %_",
+    # Too long for an index entry, and hashed so that compression does not make it fit.
+    "".join(sha256(b"%d" % n).hexdigest() for n in range(200)),
+]
+
+
+def test_odd_folder_names_are_kept_apart_and_come_back_exactly(store: Store) -> None:
+    held = hold(store)
+    add(store, an_import("one"))
+    store.map_folders(ROUTE, {name: name + "!" for name in ODD_NAMES}, held)
+    for n, name in enumerate(ODD_NAMES):
+        store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=name)], [], held)
+        store.note_intent(ROUTE, an_intent(n + 1, name), held)
+        store.save_account(ImportId("one"), FolderAccount(name, name, skipped={name: n}))
+    assert store.folder_map(ROUTE) == {name: name + "!" for name in ODD_NAMES}
+    for n, name in enumerate(ODD_NAMES):
+        assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=name)]
+        assert store.intent(ROUTE, name) == an_intent(n + 1, name)
+    assert list(store.accounts(ImportId("one"))) == [
+        FolderAccount(name, name, skipped={name: n}) for n, name in enumerate(ODD_NAMES)
+    ]
+
+
+# --- The outbox -----------------------------------------------------------------------------------
+
+
+def test_a_notice_comes_back_whole_and_posting_its_key_again_changes_nothing(store: Store) -> None:
+    notice = a_notice("complete:one:ada", not_before=NOW + SECOND, attempts=2, error="450 \x00 später")
+    store.post([notice, replace(notice, subject="within one call")])
+    store.post([replace(notice, subject="in another call"), a_notice("complete:two")])
+    store.post([])
+    assert [n for n in store.notices() if n.key == notice.key] == [notice]
+    assert [n.key for n in store.notices()] == ["complete:one:ada", "complete:two"]
+
+
+def test_due_notices_are_the_pending_ones_whose_time_has_come_oldest_first(store: Store) -> None:
+    store.post(
+        [
+            a_notice("young", created_at=NOW + 2 * SECOND),
+            a_notice("old", created_at=NOW - SECOND),
+            a_notice("later", not_before=NOW + 10 * SECOND),
+            a_notice("now", not_before=NOW + 3 * SECOND),
+            a_notice("sent", state=MailState.SENT),
+            a_notice("refused", state=MailState.REFUSED),
+            a_notice("claimed"),
+        ]
+    )
+    assert store.claim_notice("claimed")
+    asked_at = (NOW + 3 * SECOND).astimezone(timezone(timedelta(hours=-9)))
+    assert [n.key for n in store.due_notices(asked_at)] == ["old", "now", "young"]
+    assert [n.key for n in store.due_notices(asked_at, limit=2)] == ["old", "now"]
+
+
+def test_a_claimed_notice_is_settled_once(store: Store) -> None:
+    store.post([a_notice("one"), a_notice("two"), a_notice("three")])
+    store.settle_notice("one", MailState.SENT)  # nobody claimed it
+    assert store.notices("one") == [a_notice("one")]
+    assert store.claim_notice("one")
+    assert not store.claim_notice("one")
+    assert not store.claim_notice("no such notice")
+    later = NOW + timedelta(minutes=5)
+    store.settle_notice("one", MailState.PENDING, error="450 busy", not_before=later)
+    assert store.notices("one") == [a_notice("one", attempts=1, error="450 busy", not_before=later)]
+    assert store.claim_notice("one")
+    store.settle_notice("one", MailState.SENT)
+    assert store.notices("one") == [a_notice("one", attempts=1, state=MailState.SENT)]
+    assert store.claim_notice("two")
+    store.settle_notice("two", MailState.REFUSED, error="550 no such user")
+    store.settle_notice("two", MailState.SENT)
+    assert store.notices("two") == [a_notice("two", state=MailState.REFUSED, error="550 no such user")]
+    assert [n.key for n in store.due_notices(NOW + TTL)] == ["three"]
+
+
+def test_notices_are_found_by_the_exact_beginning_of_their_key(store: Store) -> None:
+    keys = ["a_b:1", "a%b:1", "A_B:1", "a_b:2", "axb:1", "\\u:1", "\x00:1"]
+    store.post([a_notice(key, created_at=NOW + n * SECOND) for n, key in enumerate(keys)])
+    for prefix in ("a_b:", "a%", "A", "\\", "\\u", "\x00", "a_b:2", "b"):
+        assert [n.key for n in store.notices(prefix)] == [k for k in keys if k.startswith(prefix)]
+    assert [n.key for n in store.notices()] == keys
+
+
+def test_of_two_senders_one_claims(open_store: OpenStore) -> None:
+    one, two = open_store(), open_store()
+    one.post([a_notice(f"notice {n}") for n in range(10)])
+    for n in range(10):
+        claims = at_once(*(partial(sender.claim_notice, f"notice {n}") for sender in (one, two)))
+        assert sorted(claims) == [False, True]
+
+
+def test_two_who_post_the_same_keys_at_once_post_them_once(open_store: OpenStore) -> None:
+    one, two = open_store(), open_store()
+    for round_ in range(5):
+        mine = [a_notice(f"{round_} {n}", text="mine") for n in range(20)]
+        theirs = [a_notice(f"{round_} {n}", text="theirs") for n in reversed(range(20))]
+        at_once(partial(one.post, mine), partial(two.post, theirs))
+        posted = one.notices(f"{round_} ")
+        assert sorted(n.key for n in posted) == sorted(n.key for n in mine)
+        assert len({n.text for n in posted}) == 1
+
+
+# --- Batches and imports --------------------------------------------------------------------------
+
+FULL = an_import(
+    "full",
+    source=Account("Ädä@old.example", "old\\ada", Endpoint("2001:db8::1", 1143, Security.PLAINTEXT)),
+    destination=Account("ada@new.example", "ada", Endpoint("imap.new.example", 143, Security.STARTTLS)),
+    batch_id=BatchId("b"),
+    row=25,
+    submitter="grace@old.example",
+    state=State.WAITING,
+    problem=Problem(
+        "throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] \x00 später \udcff"
+    ),
+    not_before=NOW + TTL,
+    attempts=3,
+    progress=Progress("Entwürfe \x00 \ud800", 1, 2, 3, 4, 2**40, 2**41),
+    started_at=NOW.astimezone(timezone(timedelta(hours=13, minutes=45))),
+    finished_at=NOW + 2 * TTL,
+    password_mark="c0ffee",
+)
+
+
+def test_a_batch_and_its_imports_come_back_whole(open_store: OpenStore) -> None:
+    store = open_store()
+    plain = an_import("plain", batch_id=BatchId("b"))
+    batch = Batch(BatchId("b"), NOW, "umzug ✓.csv", "grace@old.example", (FULL.id, plain.id))
+    store.add_batch(batch, [(FULL, SEALED), (plain, None)])
+    other = open_store()
+    assert other.batch(batch.id) == batch
+    assert other.import_(FULL.id) == FULL
+    assert other.import_(plain.id) == plain
+    assert other.passwords(FULL.id) == SEALED
+    assert other.passwords(plain.id) is None
+    assert other.batch(BatchId("none")) is None
+    assert other.import_(ImportId("none")) is None
+    assert other.passwords(ImportId("none")) is None
+
+
+def test_instants_come_back_in_utc(url: str) -> None:
+    store = SqlStore.open(url)
+    add(store, FULL)
+    found = store.import_(FULL.id)
+    assert found is not None
+    assert found.started_at is not None
+    assert (found.started_at, found.started_at.tzinfo) == (NOW, UTC)
+    with pytest.raises(SQLAlchemyError, match="time zone"):
+        store.due_imports(NOW.replace(tzinfo=None))
+    store.close()
+
+
+def test_a_batch_is_added_whole_or_not_at_all(store: Store) -> None:
+    add(store, an_import("one"), batch="first")
+    with pytest.raises(ValueError, match="already"):
+        add(store, an_import("two"), an_import("one"), batch="second")
+    with pytest.raises(ValueError, match="already"):
+        add(store, an_import("two"), an_import("two"), batch="second")
+    with pytest.raises(ValueError, match="already"):
+        add(store, an_import("two"), batch="first")
+    assert [b.id for b in store.batches()] == ["first"]
+    assert [i.id for i in store.imports()] == ["one"]
+    assert store.passwords(ImportId("two")) is None
+
+
+def test_newest_batches_and_imports_come_first_but_rows_in_order(store: Store) -> None:
+    def row(id_: str, n: int, batch: str, **facts: Any) -> Import:
+        return an_import(id_, row=n, batch_id=BatchId(batch), **facts)
+
+    add(store, row("b3", 3, "b"), row("b2", 2, "b", state=State.FAILED), row("b10", 10, "b"), batch="b")
+    add(store, row("a1", 0, "a"), row("a2", 0, "a"), batch="a")
+    add(store, an_import("older", created_at=NOW - SECOND), batch="older")
+    add(store, an_import("newer", created_at=NOW + SECOND, state=State.COMPLETE), batch="newer")
+    assert [b.id for b in store.batches()] == ["newer", "a", "b", "older"]
+    assert [b.id for b in store.batches(limit=2)] == ["newer", "a"]
+    assert [i.id for i in store.imports()] == ["newer", "a1", "a2", "b2", "b3", "b10", "older"]
+    assert [i.id for i in store.imports(limit=3)] == ["newer", "a1", "a2"]
+    assert [i.id for i in store.imports(batch_id=BatchId("b"))] == ["b2", "b3", "b10"]
+    assert [i.id for i in store.imports(batch_id=BatchId("b"), limit=1)] == ["b2"]
+    assert [i.id for i in store.imports(states=[State.COMPLETE, State.FAILED])] == ["newer", "b2"]
+    assert [i.id for i in store.imports(batch_id=BatchId("b"), states=[State.FAILED])] == ["b2"]
+    assert not store.imports(batch_id=BatchId("none"))
+
+
+def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
+    def same_way(id_: str, created_at: datetime) -> Import:
+        return replace(FULL, id=ImportId(id_), created_at=created_at)
+
+    add(store, same_way("second", NOW + SECOND))
+    add(store, same_way("third", NOW + SECOND))
+    add(store, same_way("first", NOW))
+    add(store, an_import("elsewhere", created_at=NOW + TTL))
+    latest = store.latest_import(FULL.route)
+    assert latest is not None
+    assert latest.id == "third"
+    assert store.latest_import(ROUTE) is None
+
+
+def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
+    before = an_import("full", progress=Progress("INBOX", 1))
+    add(store, before, an_import("other"))
+    store.update_import(replace(FULL, submitter="mallory@old.example"))
+    changed = replace(
+        before,
+        state=FULL.state,
+        problem=FULL.problem,
+        not_before=FULL.not_before,
+        attempts=FULL.attempts,
+        started_at=FULL.started_at,
+        finished_at=FULL.finished_at,
+        password_mark=FULL.password_mark,
+    )
+    assert store.import_(FULL.id) == changed
+    store.update_import(replace(changed, problem=None, not_before=None), hold(store))
+    assert store.import_(FULL.id) == replace(changed, problem=None, not_before=None)
+    assert store.import_(ImportId("other")) == an_import("other")
+
+
+def test_finishing_erases_the_passwords_and_posts_the_mails(store: Store) -> None:
+    add(store, an_import("one"), an_import("two"))
+    store.post([a_notice("batch")])
+    finished = an_import("one", state=State.COMPLETE, finished_at=NOW + TTL)
+    store.finish_import(finished, [a_notice("done", text="new"), a_notice("batch", text="new")], hold(store))
+    assert store.import_(ImportId("one")) == finished
+    assert store.passwords(ImportId("one")) is None
+    assert store.passwords(ImportId("two")) == SEALED
+    assert {n.key: n.text for n in store.notices()} == {"done": "new", "batch": a_notice("").text}
+
+
+def test_finishing_happens_whole_or_not_at_all(url: str) -> None:
+    store = SqlStore.open(url)
+    add(store, an_import("one"))
+    unstorable = a_notice("zzz", created_at=NOW.replace(tzinfo=None))
+    with pytest.raises(SQLAlchemyError):
+        store.finish_import(an_import("one", state=State.FAILED), [a_notice("a"), unstorable], hold(store))
+    assert store.import_(ImportId("one")) == an_import("one")
+    assert store.passwords(ImportId("one")) == SEALED
+    assert not store.notices()
+    store.close()
+
+
+def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
+    add(store, an_import("one"))
+    one = ImportId("one")
+    store.set_progress(one, FULL.progress)
+    store.replace_passwords(one, SealedPasswords(b"new", b"both"), "mark")
+    assert store.import_(one) == an_import("one", progress=FULL.progress, password_mark="mark")
+    assert store.passwords(one) == SealedPasswords(b"new", b"both")
+    store.finish_import(an_import("one", state=State.STOPPED), [], hold(store))
+    store.replace_passwords(one, SEALED, "after erasure")
+    assert store.passwords(one) == SEALED
+
+    skipped = {"our mail": 2}
+    inbox = FolderAccount("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
+    store.save_account(one, FolderAccount("INBOX", "INBOX"))
+    store.save_account(one, FolderAccount("Archiv", "Archive"))
+    store.save_account(one, inbox)
+    skipped["our mail"] = 99
+    assert list(store.accounts(one)) == [
+        replace(inbox, skipped={"our mail": 2}),
+        FolderAccount("Archiv", "Archive"),
+    ]
+    assert not store.accounts(ImportId("two"))
+
+
+def test_an_unknown_import_is_not_written_to(store: Store) -> None:
+    ghost = ImportId("ghost")
+    writes: list[Callable[[], None]] = [
+        lambda: store.update_import(an_import("ghost")),
+        lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], hold(store)),
+        lambda: store.set_progress(ghost, Progress()),
+        lambda: store.replace_passwords(ghost, SEALED, ""),
+        lambda: store.save_account(ghost, FolderAccount("INBOX", "INBOX")),
+    ]
+    for write in writes:
+        with pytest.raises(LookupError, match="ghost"):
+            write()
+    assert not store.notices()
+    assert store.passwords(ghost) is None
+
+
+def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store) -> None:
+    soon, past = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
+    add(
+        store,
+        an_import("held"),
+        an_import("queued"),
+        an_import("running", state=State.RUNNING, created_at=NOW - SECOND),
+        an_import("waited", state=State.WAITING, not_before=NOW),
+        an_import("waiting", state=State.WAITING, not_before=soon),
+        an_import("retrying", not_before=soon),
+        an_import("expired", state=State.RUNNING, created_at=NOW - 2 * SECOND),
+        an_import("released", created_at=NOW + SECOND),
+        *(an_import(s, state=s, not_before=past) for s in State if s.value not in _UNFINISHED),
+    )
+    assert store.acquire("import:held", "worker", NOW, TTL)
+    assert store.acquire("import:expired", "worker", NOW - TTL, TTL)
+    assert store.acquire("mailbox:queued", "worker", NOW, TTL)
+    store.release(hold(store, "import:released"))
+    due = ["expired", "running", "queued", "waited", "released"]
+    assert list(store.due_imports(NOW.astimezone(timezone(timedelta(hours=9))))) == due
+    assert list(store.due_imports(NOW, limit=2)) == due[:2]
+
+
+_UNFINISHED = ("queued", "running", "waiting")
+
+
+# --- Many workers ---------------------------------------------------------------------------------
+
+WORKER_THREADS, WORKER_WRITES = 4, 12
+
+
+def work(url: str, process: int) -> None:
+    """What a worker process does: several threads that take leases, read and record."""
+    store = SqlStore.open(url)
+
+    def leg(thread: int) -> None:
+        name = f"{process} {thread}"
+        lease = hold(store, name)
+        for n in range(WORKER_WRITES):
+            store.note_intent(ROUTE, an_intent(n + 1, name), lease)
+            store.record(ROUTE, name, [a_receipt(n + 1, folder=name)], [], lease, closes_intent=True)
+            assert len(list(store.receipts(ROUTE, name))) == n + 1
+            assert store.renew(lease, NOW, TTL)
+        store.release(lease)
+
+    at_once(*(partial(leg, thread) for thread in range(WORKER_THREADS)))
+    store.close()
+
+
+def test_threads_and_processes_share_a_database(url: str) -> None:
+    in_parallel(work, [(url, 1), (url, 2)])
+    store = SqlStore.open(url)
+    for process in (1, 2):
+        for thread in range(WORKER_THREADS):
+            assert len(list(store.receipts(ROUTE, f"{process} {thread}"))) == WORKER_WRITES
+    store.close()
+
+
+def in_parallel(run: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+    """Each in a process of its own; all have to end well."""
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=run, args=given, daemon=True) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+# --- The database itself --------------------------------------------------------------------------
+
+
+def test_everything_is_there_after_reopening(url: str) -> None:
+    first = SqlStore.open(url)
+    add(first, an_import("one"))
+    held = hold(first)
+    first.record(ROUTE, "Archive", [a_receipt()], [a_refusal()], held)
+    first.note_intent(ROUTE, an_intent(), held)
+    first.post([a_notice("one")])
+    before = everything(first)
+    first.close()
+    second = SqlStore.open(url)
+    assert everything(second) == before
+    assert second.acquire(held.name, "rival", NOW, TTL) is None
+    second.ping()
+    second.close()
+
+
+def test_migrating_leads_from_empty_to_current_and_then_changes_nothing(empty_url: str) -> None:
+    assert schema_state(empty_url) is SchemaState.EMPTY
+    migrate(empty_url)
+    assert schema_state(empty_url) is SchemaState.CURRENT
+    store = SqlStore.open(empty_url)
+    add(store, an_import("one"))
+    migrate(empty_url)
+    assert schema_state(empty_url) is SchemaState.CURRENT
+    assert store.import_(ImportId("one")) == an_import("one")
+    store.close()
+
+
+def test_processes_that_migrate_at_the_same_moment_wait_for_one_another(empty_url: str) -> None:
+    in_parallel(migrate, [(empty_url,)] * 3)
+    assert schema_state(empty_url) is SchemaState.CURRENT
+
+
+def test_a_new_sqlite_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
+    """Changing to a write-ahead log does not wait by itself."""
+    file = tmp_path / "new.db"
+    busy = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    busy.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, busy.execute, ["ROLLBACK"])
+    release.start()
+    store = SqlStore.open(f"sqlite:///{file}")
+    store.ping()
+    assert release.finished.is_set()
+    release.join()
+    busy.close()
+    store.close()
+
+
+def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
+    url = empty_url
+    migrate(url)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
+    engine.dispose()
+    assert schema_state(url) is SchemaState.AHEAD
+    with pytest.raises(SchemaAhead, match="newer version"):
+        migrate(url)
+    assert schema_state(url) is SchemaState.AHEAD
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "mysql://ada:hunter2@db.example/mail",
+        "postgresql+asyncpg://ada:hunter2@db.example/mail",
+        "ada:hunter2",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?uri=true",
+    ],
+)
+def test_a_database_url_that_cannot_be_used_is_explained_without_its_password(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"looks like sqlite:////\S+ or postgresql://") as refused:
+        open_engine(wrong)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_every_way_to_write_a_postgresql_url_means_psycopg() -> None:
+    for scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        engine = open_engine(f"{scheme}://ada@db.example/mail")
+        assert engine.driver == "psycopg"
+
+
+def test_an_error_of_the_database_does_not_show_what_was_to_be_stored(url: str) -> None:
+    store = SqlStore.open(url)
+    add(store, an_import("one"))
+    with pytest.raises(ValueError, match="already") as refused:
+        add(store, an_import("two"), an_import("one", submitter="ada@old.example"))
+    assert "ada@old.example" not in str(refused.value.__cause__)
+    store.close()
+
+
+def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
+    tmp_path: Path, migrated_sqlite: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    migrate(url)
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600
+    store = SqlStore.open(url)
+    with store.reading() as connection:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+        found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in pragmas}
+    full = 2
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "busy_timeout": 60_000,
+    }
+    add(store, an_import("one"), sealed=SealedPasswords(b"canary" * 20, b"canary" * 20))
+    store.finish_import(an_import("one", state=State.COMPLETE), [], hold(store))
+    store.close()
+    assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())

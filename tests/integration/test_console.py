@@ -1,0 +1,230 @@
+"""The console as its users meet it: what it says, what it ends with, what it prints for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from importer.domain.rows import template
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fill import FolderPath, Stored
+from tests.rehearsal.hosts import new_user
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.ports import free_ports
+from tests.rehearsal.processes import start_group, stop_group
+from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+
+LOOKING = ("list", "show", "watch", "report", "doctor")
+COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, "worker", "up", "migrate")
+FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+
+
+@pytest.fixture
+def installation(tmp_path: Path, new_host: Dovecot) -> Installation:
+    """A Mailferry without any service."""
+    return Installation(tmp_path, {"CA_FILE": str(new_host.ca_file)})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(installation: Installation, command: str) -> None:
+    told = installation.run(command, "--help").stdout
+    assert "Example:" in told
+    assert f"mailferry {command}" in " ".join(told.split()) or "mailferry migrate" in told
+
+
+def test_one_command_copies_a_mailbox_and_the_same_again_is_a_delta(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(sample_mailbox(), EMPTY_FOLDERS)
+    words = installation.copy_words(old, new)
+    told = installation.run(*words).stdout
+    assert "All" in told
+    assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
+    again = installation.json(*words)
+    assert again["totals"]["copied"] == 0
+    assert again["totals"]["already_there"] == new.read().count()
+    listed = installation.json("list")
+    assert [one["state"] for one in listed] == ["complete", "complete"]
+    shown = installation.run("report", listed[0]["id"]).stdout
+    assert "Gesendet" in shown
+    assert "Sent" in shown
+
+
+def test_a_password_from_the_environment_and_starttls(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(list(sample_mailbox())[:5])
+    source, destination = (
+        f"imap://{u.account.login}@localhost:{h.starttls.port}" for u, h in ((old, old_host), (new, new_host))
+    )
+    words = ["copy", "--from", source, "--from-password-env", "OLD", "--to", destination]
+    words += ["--to-password-env", "NEW"]
+    installation.run(*words, environment={"OLD": old.password, "NEW": new.password})
+    assert new.read().count() == len({m.content for m in list(sample_mailbox())[:5]})
+
+
+@pytest.mark.parametrize(
+    ("what", "ends", "says"),
+    [
+        ("wrong password", 3, "password"),
+        ("unknown host", 5, "no.such.host.invalid"),
+        ("closed port", 5, "localhost"),
+        ("foreign certificate", 5, "certificate"),
+        ("not imap", 5, "STARTTLS"),
+        ("same mailbox", 2, "same mailbox"),
+        ("no password", 2, "--from-password-file"),
+        ("bad url", 2, "imaps://"),
+    ],
+)
+def test_what_goes_wrong_is_told_with_its_own_exit_code(
+    installation: Installation,
+    old_host: Dovecot,
+    new_host: Dovecot,
+    make_user: MakeUser,
+    tmp_path: Path,
+    what: str,
+    ends: int,
+    says: str,
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    words = list(installation.copy_words(old, new))
+    environment: dict[str, str] = {}
+    match what:
+        case "wrong password":
+            (tmp_path / f"{old.account.login}.password").write_text("wrong\n")
+        case "unknown host":
+            words[2] = f"imaps://{old.account.login}@no.such.host.invalid"
+        case "closed port":
+            words[2] = f"imaps://{old.account.login}@localhost:{free_ports()[0]}"
+        case "foreign certificate":
+            strangers = CertificateAuthority(tmp_path / "strangers")
+            environment["MAILFERRY_CA_FILE"] = str(strangers.ca_file)
+        case "not imap":
+            words[2] = f"imaps://{old.account.login}@localhost:{old_host.starttls.port}"
+        case "same mailbox":
+            words[6] = words[2]
+        case "no password":
+            words = words[:3] + words[5:]
+        case "bad url":
+            words[2] = "https://old.example"
+    done = installation.run(*words, ends=ends, environment=environment)
+    assert says in done.stdout + done.stderr
+    assert old.password not in done.stdout + done.stderr
+
+
+def test_a_full_destination_and_a_message_too_large(
+    tmp_path: Path, ca: CertificateAuthority, old_host: Dovecot, make_user: MakeUser
+) -> None:
+    date = next(iter(sample_mailbox())).internal_date
+    small = [Stored(("INBOX",), (), date, b"Subject: %d\r\n\r\n" % i + b"x" * 2000) for i in range(20)]
+    large = Stored(("INBOX",), (), date, b"Subject: the large one\r\n\r\n" + b"x" * 100_000)
+    installation = Installation(tmp_path, {"CA_FILE": str(ca.ca_file), "BATCH_MESSAGES": "5"})
+    old = make_user(old_host)
+    with dovecot(tmp_path / "picky", DovecotOptions(max_mail_bytes=50_000), ca=ca) as picky:
+        old.fill([*small, large])
+        new = new_user(picky, "ada@picky.example")
+        report = installation.json(*installation.copy_words(old, new), ends=1)
+        assert report["totals"]["copied"] == 20
+        assert [refusal["subject"] for refusal in report["refusals"]] == ["the large one"]
+        assert new.read().count() == 20
+    with dovecot(tmp_path / "small", DovecotOptions(quota_bytes=25_000), ca=ca) as narrow:
+        new = new_user(narrow, "ada@narrow.example")
+        report = installation.json(*installation.copy_words(old, new), ends=4)
+        assert report["problem"]["code"] == "destination_full"
+        assert report["totals"]["copied"] == new.read().count() > 0
+
+
+def test_the_template_is_written_once_and_is_a_good_start(installation: Installation, tmp_path: Path) -> None:
+    assert installation.run("template").stdout == template()
+    file = tmp_path / "people.csv"
+    installation.run("template", str(file))
+    assert file.read_text() == template()
+    installation.run("template", str(file), ends=2)
+
+
+def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "source_address,source_password,source_server,destination_address,destination_password\n"
+        "ada@old.example,hush-hush,,ada@new.example,hush-too\n"
+        "not an address,,imap.old.example,ada@new.example,hush-too\n"
+    )
+    done = installation.run(
+        "batch", str(file), ends=2, environment={"MAILFERRY_DESTINATION_SERVER": "mail.new.example"}
+    )
+    assert "hush" not in done.stdout + done.stderr
+    told = " ".join(done.stdout.split())
+    assert "3" in told
+    assert "source_address" in told
+    assert "source_password" in told
+    assert installation.json("list") == []
+    facts = json.loads(installation.run("batch", str(file), "--json", ends=2).stdout)
+    assert {p["line"] for p in facts["problems"]} >= {3}
+    assert all(p["rule"] and p["fix"] for p in facts["problems"])
+
+
+def test_more_than_25_rows_are_refused_with_an_offer_to_split(
+    installation: Installation, tmp_path: Path
+) -> None:
+    rows = [f"ada{i}@old.example,pw,,ada{i}@new.example,pw" for i in range(60)]
+    file = tmp_path / "many.csv"
+    file.write_text("\n".join([template().splitlines()[0], *rows]) + "\n")
+    installation.settings["DESTINATION_SERVER"] = "imaps://mail.new.example"
+    told = installation.run("batch", str(file), ends=2)
+    assert "--split" in told.stdout + told.stderr
+    assert installation.json("list") == []
+    batches = installation.json("batch", str(file), "--split")
+    assert [len(batch["rows"]) for batch in batches] == [25, 25, 10]
+    assert len(installation.json("list", "--limit", "100")) == 60
+
+
+def test_the_doctor_says_what_is_ill_and_how_to_mend_it(
+    installation: Installation, new_host: Dovecot
+) -> None:
+    findings = {f["part"]: f for f in installation.json("doctor", ends=None)}
+    assert {"database", "queue", "key", "mail", "destination"} <= set(findings)
+    assert findings["database"]["health"] == "well"
+    assert findings["key"]["health"] == "well"
+    assert findings["mail"]["health"] == "odd"
+    assert "MAILFERRY_SMTP_URL" in findings["mail"]["fix"]
+    installation.settings["DESTINATION_SERVER"] = str(new_host.imaps)
+    installation.settings["SMTP_URL"] = f"smtp://localhost:{free_ports()[0]}"
+    findings = {f["part"]: f for f in installation.json("doctor", ends=5)}
+    assert findings["destination"]["health"] == "well"
+    assert findings["mail"]["health"] == "ill"
+    assert findings["mail"]["fix"]
+
+
+def test_up_runs_everything_in_one_process_tree(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(list(sample_mailbox())[:20])
+    installation.settings["TICK_SECONDS"] = "1"
+    process = start_group(
+        [*installation.command, "up"], installation.log_file, environment=installation.environment()
+    )
+    try:
+        file = installation.csv("one.csv", [(old, new)])
+        report = installation.json("batch", str(file), "--wait")
+    finally:
+        stop_group(process, patience_s=30)
+    assert report["exit_code"] == 0
+    assert process.returncode == 0
+    assert new.read().count() == report["imports"][0]["totals"]["copied"] > 0
+
+
+def test_users_are_told_apart_from_servers(installation: Installation) -> None:
+    done = installation.run(
+        "copy", "--from", "imaps://old.example", "--to", "imaps://ada@new.example", ends=2
+    )
+    assert "ada@old.example" in done.stderr

@@ -1,0 +1,404 @@
+"""Connecting and logging in: each way it can fail says what happened and what to do, and no secret."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Client, Timeouts
+from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.session import ImapSessions
+from importer.domain.model import Account
+from providers.errors import (
+    CertificateRefused,
+    ConnectionLost,
+    EncryptionUnavailable,
+    HostUnknown,
+    LoginRejected,
+    MailError,
+    NotAnImapServer,
+    ServerUnavailable,
+    Side,
+    Throttled,
+)
+from providers.model import Endpoint, Secret, Security
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.hosts import RehearsalHost, new_user
+from tests.rehearsal.ports import free_ports
+from tests.rehearsal.scripted import CAPABILITIES, scripted_server, usual_answer
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+PASSWORD = "k4n4r13nv0g3l"
+QUICK = Timeouts(connect_s=1.0, io_s=5.0)
+
+
+def sessions(ca_file: Path | None = None) -> ImapSessions:
+    return ImapSessions(
+        ca_file=ca_file,
+        timeouts=QUICK,
+        login_help=lambda account: f"Make an app password for {account.address}.",
+        now=lambda: NOW,
+    )
+
+
+def account(endpoint: Endpoint) -> Account:
+    return Account("ada@old.example", "ada@old.example", endpoint)
+
+
+def failure(
+    endpoint: Endpoint,
+    ca_file: Path | None = None,
+    *,
+    login: str = "ada@old.example",
+    password: str = PASSWORD,
+) -> MailError:
+    """Opens a session that must fail; the error, after a look for the password everywhere it leads."""
+    wanted = replace(account(endpoint), login=login)
+    with pytest.raises(MailError) as caught:
+        sessions(ca_file).open(wanted, Secret(password), Side.SOURCE)
+    error = caught.value
+    assert error.side is Side.SOURCE
+    assert str(error).endswith(".")
+    assert "  " not in str(error)
+    assert error.__traceback__ is not None
+    ours = error.with_traceback(error.__traceback__.tb_next)  # without this frame, which holds the password
+    told = "".join(traceback.TracebackException.from_exception(ours, capture_locals=True).format())
+    assert "open_connection" in told
+    texts = [told, repr(error), str(error), error.server_text, repr(vars(error))]
+    chain: BaseException | None = error
+    while chain is not None:
+        texts += [repr(chain), repr(chain.args), repr(vars(chain))]
+        chain = chain.__cause__ or chain.__context__
+    for text in texts:
+        assert password not in text
+        assert password.replace("\\", "\\\\") not in text
+    return error
+
+
+# --- Getting in ----------------------------------------------------------------------------------------
+
+ODD_PASSWORDS = [
+    "pässwörd €",
+    'quo"te',
+    "back\\slash\\",
+    "  blanks  inside ",
+    "{5}",
+    "NIL",
+    "=?utf-8?q?x?=",
+    "x" * 200,
+]
+
+
+@pytest.mark.parametrize("password", ODD_PASSWORDS)
+def test_any_password_gets_in(new_host: Dovecot, make_user: MakeUser, password: str) -> None:
+    user = make_user(new_host)
+    new_host.add_user(user.account.login, password)
+    session = sessions(user.ca_file).open(user.account, Secret(password), Side.SOURCE)
+    assert session.status("INBOX").messages == 0
+    session.close()
+
+
+@pytest.mark.parametrize("password", ODD_PASSWORDS)
+def test_any_password_gets_in_by_the_login_command(
+    new_host: Dovecot, make_user: MakeUser, password: str
+) -> None:
+    user = make_user(new_host)
+    new_host.add_user(user.account.login, password)
+    client = Client(new_host.imaps, tls_context(user.ca_file), QUICK)
+    client.login_command(user.account.login, password)
+    assert "UIDPLUS" in client.fresh_capabilities()
+    client.logout()
+
+
+@pytest.mark.parametrize("host_name", ["new_host", "small_host"])
+def test_starttls_gets_in_and_plaintext_uses_it_where_it_is_offered(
+    request: pytest.FixtureRequest, make_user: MakeUser, host_name: str
+) -> None:
+    host: RehearsalHost = request.getfixturevalue(host_name)
+    user = make_user(host)
+    for security in (Security.STARTTLS, Security.PLAINTEXT):
+        where = replace(user.account, endpoint=replace(host.starttls, security=security))
+        session = sessions(user.ca_file).open(where, Secret(user.password), Side.SOURCE)
+        assert session.status("INBOX").messages == 0
+        session.close()
+        with pytest.raises(CertificateRefused):  # plaintext is no way around the certificate
+            sessions().open(where, Secret(user.password), Side.SOURCE)
+
+
+def test_plaintext_goes_on_without_encryption_where_none_is_offered() -> None:
+    with scripted_server() as server:
+        session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
+        assert session.status("INBOX").messages == 8
+        session.close()
+    assert server.commands[1:4] == ["AUTHENTICATE PLAIN", "CREDENTIALS", "CAPABILITY"]
+
+
+def test_capabilities_count_from_after_the_login() -> None:
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            more = " APPENDLIMIT=35651584 ID" if "CREDENTIALS" in server.commands else ""
+            return usual_answer(command, CAPABILITIES + more)
+        return b"* ID NIL\r\nTAG OK done\r\n" if command.startswith("ID ") else None
+
+    with scripted_server(answer) as server:
+        session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
+        assert session.append_limit_bytes() == 35651584
+    assert 'ID ("name" "mailferry")' in server.commands
+
+
+def test_small_packets_go_out_at_once(new_host: Dovecot) -> None:
+    client = Client(new_host.imaps, tls_context(new_host.ca_file), QUICK)
+    assert client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert client.socket().version() >= "TLSv1.2"
+    client.hang_up()
+
+
+# --- Not getting in ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host_name", ["new_host", "small_host"])
+@pytest.mark.parametrize(
+    "password", [PASSWORD, "pässwörd €€", 'quo"te\\9', "two\nlines", "nul\0", "half\ud800pair"]
+)
+def test_a_wrong_password_is_said_to_be_one(
+    request: pytest.FixtureRequest, make_user: MakeUser, host_name: str, password: str
+) -> None:
+    if host_name == "small_host" and not password.isascii():
+        pytest.skip("pymap breaks the connection over such a password")
+    host: RehearsalHost = request.getfixturevalue(host_name)
+    user = make_user(host)
+    error = failure(host.imaps, user.ca_file, login=user.account.login, password=password)
+    assert isinstance(error, LoginRejected)
+    assert "localhost" in str(error)
+    assert "password" in str(error)
+    if password == PASSWORD:
+        assert str(error) == (
+            "localhost did not accept the user name or the password. Check both and try again."
+            " Make an app password for ada@old.example."
+        )
+
+
+def test_a_user_name_with_a_line_break_sends_nothing() -> None:
+    with scripted_server() as server:
+        error = failure(server.endpoint, login="ada\r\nX1 NOOP")
+    assert isinstance(error, LoginRejected)
+    assert server.commands == ["CAPABILITY"]
+
+
+def test_an_unknown_host_is_said_to_be_one() -> None:
+    error = failure(Endpoint("imap.nowhere.invalid"))
+    assert isinstance(error, HostUnknown)
+    assert str(error) == "There is no server called imap.nowhere.invalid. Check the server name."
+    for odd in ("a..b", ".", "x" * 70 + ".example", "-"):
+        assert isinstance(failure(Endpoint(odd)), HostUnknown)
+
+
+def test_a_closed_port_is_tried_a_few_times() -> None:
+    (port,) = free_ports()
+    error = failure(Endpoint("localhost", port))
+    assert isinstance(error, ServerUnavailable)
+    assert f"Nothing answers at localhost on port {port}." in str(error)
+
+
+def test_a_server_that_turns_us_away_is_asked_again_within_seconds() -> None:
+    with scripted_server(greeting=b"* BYE [UNAVAILABLE] starting up\r\n") as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, ServerUnavailable)
+    assert error.server_text == "[UNAVAILABLE] starting up"
+    assert server.connections == 3
+
+
+def test_an_authority_that_nobody_trusts_is_refused(new_host: Dovecot) -> None:
+    error = failure(new_host.imaps)
+    assert isinstance(error, CertificateRefused)
+    assert str(error).startswith("The certificate of localhost does not prove that it is localhost (")
+
+
+@pytest.mark.parametrize(("names", "expired"), [(("wrong.example",), False), ((), True)])
+def test_a_certificate_for_another_host_or_time_is_refused(
+    ca: CertificateAuthority, names: tuple[str, ...], expired: bool
+) -> None:
+    certificate = ca.issue(*names, expired=expired)
+    with scripted_server(certificate=certificate, security=Security.TLS) as server:
+        error = failure(server.endpoint, ca.ca_file)
+    assert isinstance(error, CertificateRefused)
+    assert server.commands == []
+    assert ("mismatch" if names else "expired") in str(error)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\0\xff\xfe garbage",
+        b"+OK POP3 ready\r\n",
+    ],
+)
+@pytest.mark.parametrize("security", [Security.PLAINTEXT, Security.TLS])
+def test_what_is_no_imap_server_is_said_to_be_none(greeting: bytes, security: Security) -> None:
+    with scripted_server(greeting=greeting, security=security) as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, NotAnImapServer)
+    assert f"port {server.endpoint.port}" in str(error)
+    assert server.connections == 1
+
+
+def test_a_port_that_waits_for_tls_is_not_taken_for_a_slow_server(new_host: Dovecot) -> None:
+    error = failure(replace(new_host.imaps, security=Security.PLAINTEXT))
+    assert isinstance(error, NotAnImapServer)
+    assert "imaps://" in str(error)
+
+
+def test_a_port_without_tls_asks_for_starttls(new_host: Dovecot) -> None:
+    error = failure(replace(new_host.starttls, security=Security.TLS), new_host.ca_file)
+    assert isinstance(error, NotAnImapServer)
+    assert "imap://" in str(error)
+
+
+def test_starttls_that_is_not_offered_sends_no_password() -> None:
+    with scripted_server(security=Security.STARTTLS) as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, EncryptionUnavailable)
+    assert server.commands == ["CAPABILITY"]
+
+
+def starttls_offered(answer_to_starttls: bytes) -> Callable[[str], bytes | None]:
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, "IMAP4rev1 STARTTLS AUTH=PLAIN")
+        return answer_to_starttls if command == "STARTTLS" else None
+
+    return answer
+
+
+@pytest.mark.parametrize("security", [Security.STARTTLS, Security.PLAINTEXT])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"TAG NO not today\r\n",
+        b"TAG BAD what\r\n",
+        b"TAG OK begin\r\n* PREAUTH welcome\r\n",
+        b"TAG OK begin\r\nM1 OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] injected\r\n",
+    ],
+)
+def test_starttls_that_is_offered_and_fails_sends_no_password(security: Security, answer: bytes) -> None:
+    with scripted_server(starttls_offered(answer), security=security) as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, EncryptionUnavailable)
+    assert server.commands == ["CAPABILITY", "STARTTLS"]
+
+
+@pytest.mark.parametrize(
+    ("security", "kind"),
+    [(Security.STARTTLS, EncryptionUnavailable), (Security.PLAINTEXT, NotAnImapServer)],
+)
+def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: type[MailError]) -> None:
+    with scripted_server(greeting=b"* PREAUTH welcome\r\n", security=security) as server:
+        assert isinstance(failure(server.endpoint), kind)
+    assert server.commands == ["CAPABILITY"]
+
+
+# --- What servers say at login -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (b"TAG NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", LoginRejected, "did not accept"),
+        (b"TAG NO LOGIN failed.", LoginRejected, "did not accept"),
+        (b'TAG BAD [AUTHENTICATIONFAILED] it\'s "wrong"', LoginRejected, "did not accept"),
+        (b"TAG NO [EXPIRED] old", LoginRejected, "expired"),
+        (b"TAG NO [AUTHORIZATIONFAILED] not you", LoginRejected, "does not let this user in"),
+        (b"TAG NO [PRIVACYREQUIRED] no", LoginRejected, "accepts no password over this kind"),
+        (b"TAG NO Basic authentication is disabled.", LoginRejected, "accepts no password over this kind"),
+        (
+            b"TAG NO [ALERT] Application-specific password required: https://old.example/app (Failure)",
+            LoginRejected,
+            "app password",
+        ),
+        (b"TAG NO [ALERT] IMAP access is disabled for your domain", LoginRejected, "IMAP is switched off"),
+        (b"* BYE wrong password too often\r\nTAG NO no", LoginRejected, "did not accept"),
+        (b"TAG NO [ALERT] Too many simultaneous connections. (Failure)", ServerUnavailable, "busy"),
+        (
+            b"TAG NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded",
+            ServerUnavailable,
+            "busy",
+        ),
+        (b"TAG NO [INUSE] being moved", ServerUnavailable, "busy"),
+        (b"* BYE [UNAVAILABLE] going down", ServerUnavailable, "busy"),
+        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "pause"),
+        (b"* BYE Autologout", ConnectionLost, "was lost"),
+    ],
+)
+def test_a_refused_login_is_told_from_a_busy_server(answer: bytes, kind: type[MailError], words: str) -> None:
+    with scripted_server(lambda command: answer + b"\r\n" if command == "CREDENTIALS" else None) as server:
+        error = failure(server.endpoint)
+    assert type(error) is kind
+    assert words in str(error)
+    assert error.server_text
+    assert server.connections == 1  # never twice: hosts lock accounts
+    if kind is LoginRejected:
+        assert str(error).endswith("Make an app password for ada@old.example.")
+
+
+def test_exchange_says_how_long_to_wait() -> None:
+    def answer(command: str) -> bytes | None:
+        told = b"TAG NO Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
+        return told if command == "CREDENTIALS" else None
+
+    with scripted_server(answer) as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, Throttled)
+    assert error.until == NOW + timedelta(milliseconds=299961)
+
+
+def test_a_server_that_repeats_the_password_is_not_quoted() -> None:
+    def answer(command: str) -> bytes | None:
+        told = b"TAG NO no such pair: ada / " + PASSWORD.encode() + b"\r\n"
+        return told if command == "CREDENTIALS" else None
+
+    with scripted_server(answer) as server:
+        assert "•••" in failure(server.endpoint).server_text
+
+
+def test_no_way_to_log_in_is_told() -> None:
+    def answer(command: str) -> bytes | None:
+        return usual_answer(command, "IMAP4rev1 LOGINDISABLED") if command == "CAPABILITY" else None
+
+    with scripted_server(answer) as server:
+        error = failure(server.endpoint)
+    assert isinstance(error, LoginRejected)
+    assert server.commands == ["CAPABILITY"]
+
+
+def test_a_connection_that_ends_during_the_login_is_no_wrong_password() -> None:
+    with scripted_server(lambda command: b"* BYE\r\n" if command == "CREDENTIALS" else None) as server:
+        assert isinstance(failure(server.endpoint), ConnectionLost)
+
+
+def test_no_log_line_holds_the_password(new_host: Dovecot, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    name = "logged@mail.example"
+    user = new_user(new_host, name, PASSWORD)
+    sessions(user.ca_file).open(user.account, Secret(PASSWORD), Side.SOURCE).close()
+    failure(new_host.imaps, user.ca_file, login=name, password=PASSWORD + "x")
+    assert PASSWORD not in caplog.text
+
+
+def test_an_open_connection_keeps_no_transcript_of_the_login(new_host: Dovecot, make_user: MakeUser) -> None:
+    user = make_user(new_host)
+    client = Client(new_host.imaps, tls_context(user.ca_file), QUICK)
+    client.login_command(user.account.login, user.password)
+    assert vars(vars(client)["_imap"])["_cmd_log"] == {}
+    client.logout()

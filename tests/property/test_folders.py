@@ -1,0 +1,217 @@
+"""The promises of the folder map, for any two listings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from imapclient.imap_utf7 import encode
+
+from importer.domain.folders import FolderPair, map_folders
+from importer.domain.model import Folder, Hierarchy
+from providers.model import FolderRole
+
+HIERARCHIES = (
+    Hierarchy("", "/"),
+    Hierarchy("", "."),
+    Hierarchy("INBOX.", "."),
+    Hierarchy("INBOX/", "/"),
+    Hierarchy("mail/", "/"),
+    Hierarchy("", "_"),
+    Hierarchy("", None),
+)
+hierarchies = st.sampled_from(HIERARCHIES)
+
+PLAIN = ("a", "b", "Work", "2019", "ü", "a (2)", "a_b", "x y", "100%")
+ODD = (
+    "a.b",
+    "a/b",
+    "a\nb",
+    "a\rb",
+    "",
+    " ",
+    ".",
+    "..",
+    "~a",
+    "_a",
+    "INBOX",
+    "inbox",
+    "a\x00",
+    "a_b (2)",
+    "\ud800",
+)
+LONG = ("z" * 254, "z" * 255, "z" * 256, "ü" * 120)
+SPECIAL = ("Sent", "Gesendet", "Trash", "Papierkorb", "Sent Items", "Archiv")
+
+
+def names(words: tuple[str, ...], hierarchy: Hierarchy) -> st.SearchStrategy[str]:
+    word = st.sampled_from(words)
+    if hierarchy.delimiter is None:
+        return word
+    path = st.lists(word, min_size=1, max_size=3).map(hierarchy.delimiter.join)
+    below_inbox = path.map(lambda name: f"INBOX{hierarchy.delimiter}{name}")
+    return st.just("INBOX") | path.map(lambda name: hierarchy.prefix + name) | below_inbox
+
+
+def folders(words: tuple[str, ...], hierarchy: Hierarchy, *, roles: bool) -> st.SearchStrategy[list[Folder]]:
+    folder = st.builds(
+        Folder,
+        name=names(words, hierarchy),
+        delimiter=st.just(hierarchy.delimiter),
+        role=st.sampled_from((None, None, *FolderRole)) if roles else st.none(),
+        selectable=st.sampled_from((True, True, True, False)),
+    )
+    return st.lists(folder, max_size=10, unique_by=lambda folder: folder.name)
+
+
+@st.composite
+def worlds(
+    draw: st.DrawFn,
+    *,
+    words: tuple[str, ...] = PLAIN + ODD + LONG,
+    words_there: tuple[str, ...] = (),
+    roles: bool = False,
+) -> tuple[list[Folder], Hierarchy, list[Folder], Hierarchy]:
+    here, there = draw(hierarchies), draw(hierarchies)
+    return (
+        draw(folders(words, here, roles=roles)),
+        here,
+        draw(folders(words_there or words, there, roles=roles)),
+        there,
+    )
+
+
+World = tuple[list[Folder], Hierarchy, list[Folder], Hierarchy]
+
+
+def as_map(pairs: tuple[FolderPair, ...]) -> dict[str, str]:
+    return {pair.source.name: pair.destination for pair in pairs}
+
+
+def key(name: str) -> str:
+    """One folder under two spellings: INBOX, and the INBOX that a path begins with."""
+    return "INBOX" + name[5:] if name[:5].upper() == "INBOX" and name[5:6] in ("", ".", "/", "_") else name
+
+
+def check_name(name: str, there: Hierarchy) -> None:
+    """What every server takes."""
+    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in name)
+    if name == "INBOX":
+        return
+    assert name.startswith(there.prefix)
+    rest = name.removeprefix(there.prefix)
+    assert not rest.startswith("~")
+    assert rest.upper() != "INBOX" or there.prefix == "mail/"  # "INBOX.INBOX" is INBOX itself on Dovecot
+    for component in rest.split(there.delimiter) if there.delimiter else [rest]:
+        assert component.strip()
+        assert component not in (".", "..")
+        assert there.delimiter == "/" or "/" not in component
+        assert len(encode(there.prefix + component)) <= 254
+    assert there.delimiter in ("/", "_") or len(encode(name)) <= 254
+
+
+@example(([Folder("z" * 254 + "/ab", "/")], Hierarchy("", "/"), [], Hierarchy("", ".")))
+@example(([Folder("z" * 253 + "/", "/")], Hierarchy("", "/"), [], Hierarchy("", ".")))
+@given(worlds(words=PLAIN + ODD + LONG + SPECIAL, words_there=PLAIN + SPECIAL, roles=True))
+def test_every_folder_with_mail_has_one_destination_that_the_server_takes(world: World) -> None:
+    source, here, listed, there = world
+    destination = [f for f in listed if f.name == "INBOX" or f.name.startswith(there.prefix)]
+    pairs = map_folders(source, here, destination, there, {})
+    assert [pair.source for pair in pairs] == [folder for folder in source if folder.selectable]
+    for pair in pairs:
+        check_name(pair.destination, there)
+        assert pair.reason
+
+
+@settings(max_examples=300)
+@given(worlds())
+@example(
+    (
+        [Folder("INBOX.INBOX", "."), Folder("INBOX", "."), Folder("INBOX.INBOX (2)", ".")],
+        Hierarchy("INBOX.", "."),
+        [],
+        Hierarchy("", "/"),
+    )
+)
+@example(
+    (
+        [Folder("mail/INBOX/a", "/"), Folder("INBOX/a", "/")],
+        Hierarchy("mail/", "/"),
+        [],
+        Hierarchy("mail/", "/"),
+    )
+)
+def test_no_two_folders_become_one_by_a_change_of_name(world: World) -> None:
+    there = as_map(map_folders(*world, {}))
+    assert len({key(name) for name in there.values()}) == len({key(name) for name in there})
+
+
+@given(worlds(words=PLAIN + ODD + SPECIAL, roles=True))
+def test_folders_share_a_destination_only_by_their_role(world: World) -> None:
+    """Whatever shares a destination has, in or above one of them, a folder that moved for its role."""
+    pairs = map_folders(*world, {})
+    moved = {pair.source.name for pair in pairs if pair.reason.endswith(" folder")}
+    shared: dict[str, list[FolderPair]] = {}
+    for pair in pairs:
+        shared.setdefault(pair.destination, []).append(pair)
+    for together in shared.values():
+        if len({key(pair.source.name) for pair in together}) > 1:
+            assert any(
+                pair.source.name == name or pair.source.name.startswith(name + (pair.source.delimiter or ""))
+                for pair in together
+                for name in moved
+            )
+            # None of them was renamed for any other reason.
+            assert {pair.reason for pair in together} <= {
+                "same name",
+                "follows its parent folder",
+                *(f"{role.value.title()} folder" for role in FolderRole),
+            }
+
+
+@given(worlds())
+def test_the_order_of_a_listing_does_not_matter(world: World) -> None:
+    source, here, destination, there = world
+    turned = map_folders(source[::-1], here, destination[::-1], there, {})
+    assert as_map(map_folders(*world, {})) == as_map(turned)
+
+
+@settings(max_examples=200)
+@given(worlds(words=PLAIN + ODD), st.data())
+def test_a_later_run_moves_nothing_and_mixes_nothing(world: World, data: st.DataObject) -> None:
+    """New folders appear, old ones go, the earlier run's folders now stand at the destination."""
+    source, here, destination, there = world
+    kept = data.draw(st.lists(st.sampled_from(source), unique=True) if source else st.just([]))
+    first = as_map(map_folders(kept, here, destination, there, {}))
+    gone = data.draw(st.sets(st.sampled_from(sorted(first)))) if first else set()
+    now = [folder for folder in source if folder.name not in gone]
+    then = [*destination, *(Folder(name, there.delimiter) for name in first.values())]
+    second = as_map(map_folders(now, here, then, there, first))
+    assert {name: to for name, to in second.items() if name in first} == {
+        name: to for name, to in first.items() if name not in gone
+    }
+    everything = first | second
+    assert len({key(name) for name in everything.values()}) == len({key(name) for name in everything})
+
+
+@given(hierarchies, st.data())
+def test_between_servers_of_one_kind_plain_names_stay(hierarchy: Hierarchy, data: st.DataObject) -> None:
+    words = tuple(word for word in PLAIN if hierarchy.delimiter is None or hierarchy.delimiter not in word)
+    source = data.draw(folders(words, hierarchy, roles=False))
+    if hierarchy.prefix == "mail/":  # there is nothing beside the namespace but INBOX
+        source = [f for f in source if f.name == "INBOX" or f.name.startswith(hierarchy.prefix)]
+    pairs = map_folders(source, hierarchy, [replace(folder) for folder in source], hierarchy, {})
+    assert all(pair.destination == pair.source.name for pair in pairs)
+
+
+@given(st.text(max_size=60), st.integers(16, 60))
+def test_a_shortened_name_is_measured_as_the_wire_counts_it(text: str, fill: int) -> None:
+    """Whatever the text, the name stays within 254 bytes and wastes less than a character."""
+    name = "".join(c for c in text if c.isprintable() and c not in "/~") * fill
+    if not name.strip():
+        return
+    (pair,) = map_folders([Folder(name, "/")], Hierarchy("", "/"), [], Hierarchy("", "/"), {})
+    there = len(encode(pair.destination))
+    assert there <= 254
+    assert pair.destination == name or there > 254 - 8 or set(pair.destination) == {"_"}

@@ -1,0 +1,135 @@
+"""The promise: nothing lost, nothing twice, nothing else touched, whatever breaks on the way.
+
+Any source, any prior destination, the connection lost before, during or after any command (with the
+reply lost, or the append landing late), any batch size, run until done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from importer.domain.model import ImportId, KeywordRule, Message
+from tests.property.world import BODIES, NOTICE, World, expected
+
+FOLDERS = ("INBOX", "Sent", "Projekte/Zürich")
+FLAGS = ((), ("\\Seen",), ("\\Seen", "\\Flagged", "work"), ("\\Deleted", "$Forwarded"))
+DATES = (" 2-Feb-1998 10:00:00 +0100", "23-Nov-2026 08:00:00 -0500")
+
+Content = list[tuple[int, int, int, int]]
+contents = st.lists(
+    st.tuples(
+        st.integers(0, len(FOLDERS) - 1),
+        st.integers(0, len(BODIES) - 1),
+        st.integers(0, len(FLAGS) - 1),
+        st.integers(0, len(DATES) - 1),
+    ),
+    max_size=14,
+)
+faults = st.lists(st.one_of(st.none(), st.none(), st.sampled_from(list(Fault))), max_size=120)
+
+
+def fill(mailbox: MemoryMailbox, content: Content) -> None:
+    for folder, body, flags, date in content:
+        mailbox.create(FOLDERS[folder]).add(FLAGS[flags], DATES[date], BODIES[body])
+
+
+def accounted(world: World, watched: object) -> None:
+    accounts = getattr(watched, "accounts")  # noqa: B009
+    shown = {name: len(f.messages) for name, f in world.source.folders.items()}
+    for name, account in accounts.items():
+        assert account.adds_up, account
+        assert account.found == shown[name]
+        assert account.source_recount == shown[name]
+        assert account.confirmed == account.copied
+    assert set(accounts) == set(shown)
+
+
+@given(source=contents, prior=contents, broken=faults, batch=st.integers(1, 5), legs_of=st.integers(0, 6))
+@settings(max_examples=300, deadline=None)
+@example(  # the reply to the first append is lost, and it lands while we look
+    source=[(0, 5, 0, 0), (0, 6, 0, 0)],
+    prior=[],
+    broken=[None] * 10 + [Fault.LATE],
+    batch=2,
+    legs_of=3,
+)
+def test_nothing_lost_nothing_twice_whatever_breaks(
+    source: Content, prior: Content, broken: Sequence[Fault | None], batch: int, legs_of: int
+) -> None:
+    world = World()
+    fill(world.source, source)
+    fill(world.destination, prior)
+    before = world.contents(world.destination)
+    source_before = {
+        name: dict(folder.messages) for name, folder in world.source.folders.items() if folder.messages
+    }
+    promise = expected(world.contents(world.source), before)
+    prior_messages = {name: dict(folder.messages) for name, folder in world.destination.folders.items()}
+
+    watched = world.run(batch=batch, legs_of=legs_of, faults=broken)
+
+    assert world.contents(world.destination) == promise
+    accounted(world, watched)
+    for name, messages in prior_messages.items():  # what was there stays as it is, flags and all
+        now = world.destination.folders[name].messages
+        assert {uid: now.get(uid) for uid in messages} == messages
+    assert source_before == {
+        name: dict(folder.messages) for name, folder in world.source.folders.items() if folder.messages
+    }
+    copied = sum(account.copied for account in watched.accounts.values())
+    assert copied == sum(sum(c.values()) for c in promise.values()) - sum(
+        sum(c.values()) for c in before.values()
+    )
+    event(f"faults used: {min(len(broken), 3)}")
+
+    again = world.run(batch=batch, legs_of=legs_of)
+    assert world.contents(world.destination) == promise
+    accounted(world, again)
+    assert all(account.copied == 0 for account in again.accounts.values())
+
+
+@given(source=contents, broken=faults, batch=st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Fault | None], batch: int) -> None:
+    world = World()
+    world.destination.keywords = KeywordRule(any_keyword=False, known=frozenset({"work"}))
+    fill(world.source, source)
+    watched = world.run(batch=batch, faults=broken)
+    dropped = 0
+    for name, folder in world.destination.folders.items():
+        firsts: dict[bytes, Message] = {}
+        for message in world.source.folders[name].messages.values():
+            firsts.setdefault(message.body, message)
+        for message in folder.messages.values():
+            first = firsts[message.body]
+            assert message.internaldate == first.internaldate
+            assert set(message.flags) == set(first.flags) - {"$Forwarded"}
+            dropped += "$Forwarded" in first.flags
+    told = sum(account.keywords_dropped for account in watched.accounts.values())
+    # A settled append counts none: what was sent is known, what was dropped from it is not.
+    assert told == dropped if not any(broken) else told <= dropped
+
+
+@given(source=contents, refused=st.sets(st.sampled_from(BODIES)), broken=faults, batch=st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_a_refused_message_stops_nothing_and_is_told(
+    source: Content, refused: set[bytes], broken: Sequence[Fault | None], batch: int
+) -> None:
+    world = World()
+    world.destination.refuses = lambda body: "it does not like it" if body in refused else None
+    fill(world.source, source)
+    watched = world.run(batch=batch, faults=broken)
+    shown = world.contents(world.source)
+    assert world.contents(world.destination) == expected(shown, {}, [NOTICE, *refused])
+    accounted(world, watched)
+    refusals = world.store.refusals(ImportId("import1"))
+    assert {(r.folder, r.uid) for r in refusals} == {
+        (name, uid)
+        for name, folder in world.source.folders.items()
+        for uid, message in folder.messages.items()
+        if message.body in refused - {NOTICE}
+    }

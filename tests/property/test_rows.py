@@ -1,0 +1,144 @@
+"""A batch file means what its writer meant, whatever wrote it, and never shows a password."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from typing import Any
+
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from importer.domain.cells import address, server
+from importer.domain.rows import Parsed, annotate, parse, split
+from providers.catalog import Catalog
+from providers.model import Endpoint
+
+CATALOG = Catalog.load()
+COLUMNS = [
+    "source_address",
+    "source_password",
+    "source_server",
+    "destination_address",
+    "destination_password",
+]
+CANARY = "cAnArY"
+MARKS = {"utf-8-sig": b"", "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+
+PASSWORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).filter(str.strip)
+LOCAL_PARTS = st.from_regex(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True).filter(
+    lambda local: not local.startswith("#")
+)
+ROWS = st.lists(
+    st.tuples(
+        LOCAL_PARTS, PASSWORDS, st.sampled_from(["", "imap.old.example", "imap://mail:1143"]), PASSWORDS
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda row: row[0].casefold(),
+)
+
+
+def read(data: bytes, max_rows: int | None = 25) -> Parsed:
+    return parse(data, catalog=CATALOG, destination=Endpoint("imap.new.example"), max_rows=max_rows)
+
+
+DIALECTS = st.fixed_dictionaries(
+    {
+        "delimiter": st.sampled_from([",", ";", "\t"]),
+        "lineterminator": st.sampled_from(["\n", "\r\n", "\r"]),
+        "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    }
+)
+
+
+@given(
+    ROWS,
+    DIALECTS,
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "cp1252"]),
+    st.permutations(COLUMNS),
+)
+def test_what_any_program_writes_is_read_as_it_was_meant(
+    given_rows: list[tuple[str, str, str, str]], dialect: dict[str, Any], encoding: str, columns: list[str]
+) -> None:
+    assume("password" not in columns[0])
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, **dialect)
+    writer.writeheader()
+    for local, first, host, second in given_rows:
+        cells = [f"{local}@old.example", first, host, f"{local}@new.example", second]
+        writer.writerow(dict(zip(COLUMNS, cells, strict=True)))
+    try:
+        data = MARKS.get(encoding, b"") + out.getvalue().encode(encoding)
+    except UnicodeEncodeError:
+        assume(False)
+    if encoding == "cp1252":
+        assume(data.isascii() or not _is_utf8(data))
+    parsed = read(data)
+    assert not parsed.problems
+    assert [
+        (
+            row.line,
+            row.source.address,
+            row.source_password.reveal(),
+            row.destination.address,
+            row.destination_password.reveal(),
+        )
+        for row in parsed.rows
+    ] == [
+        (line, f"{local}@old.example", first, f"{local}@new.example", second)
+        for line, (local, first, _, second) in enumerate(given_rows, start=2)
+    ]
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@given(st.binary(max_size=400), st.booleans(), st.sampled_from([25, 1, None]))
+@example(b"\xff\xfe\x00", True, 25)
+@example(b'"', True, 25)
+def test_no_file_can_upset_the_reader(data: bytes, with_header: bool, max_rows: int | None) -> None:
+    data = (",".join(COLUMNS).encode() + b"\n" if with_header else b"") + data
+    parsed = read(data, max_rows)
+    assert parsed.problems or len(parsed.rows) == parsed.row_count
+    assert parsed.problems == tuple(sorted(parsed.problems, key=lambda problem: problem.line))
+    assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
+    annotate(data, parsed)
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", " ", "ada@old.example", "ada@web.de", "ada@gmail.com", "x", "imap.old.example", "imap://a", "=1"]
+    ),
+    st.text(max_size=6),
+    st.sampled_from(['"', '""', ",", ";", "\n", "#", "@", "://", "\x00", "\u202e"]),
+)
+LEAKS = st.tuples(CELLS, st.just(CANARY), CELLS).map("".join)
+
+
+@given(
+    st.lists(st.lists(CELLS | LEAKS, min_size=1, max_size=7), min_size=1, max_size=6), st.sampled_from(",;\t")
+)
+@example([["ada@old.example", f"a,{CANARY}", "", "ada@new.example", "x"]], ",")
+@example([["ada@old.example", "pw", f"imaps://ada:{CANARY}@a", "ada@new.example", "x"]], ",")
+@example([["ada@old.example", f'"{CANARY}"x', "", "ada@new.example", "x"]], ",")
+def test_no_problem_and_no_annotated_file_ever_shows_a_password(
+    cells: list[list[str]], delimiter: str
+) -> None:
+    """Every cell may be a password here, also those that slipped into another column, bare or in pieces."""
+    lines = [delimiter.join(line) for line in [COLUMNS, *cells]]
+    data = "\n".join(lines).encode()
+    parsed = read(data)
+    assert CANARY not in "".join(map(repr, parsed.problems)) + "".join(map(str, parsed.problems))
+    header, *shown = csv.reader(io.StringIO(annotate(data, parsed), newline=""), delimiter=delimiter)
+    for line in shown:
+        for column, cell in zip(header, line, strict=False):
+            if CANARY in cell:  # where it is a whole address or server, nobody can tell
+                assert (server if column.endswith("server") else address)(cell.removeprefix("'"))
+                assert column in ("source_address", "source_server", "destination_address")

@@ -1,0 +1,65 @@
+"""UidSet against Python's own sets."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.domain.uidset import UidSet, format_ordered, parse_ordered
+
+# A narrow field makes neighbours and overlaps frequent; the ends of the 32 bits come along.
+uids = st.integers(1, 40) | st.integers(2**32 - 5, 2**32 - 1)
+sets = st.frozensets(uids, max_size=30)
+ranges = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 6)).map(lambda r: (r[0], r[0] + r[1])))
+
+
+def check(result: UidSet, expected: set[int] | frozenset[int]) -> None:
+    """The members, and the invariant at the head of the module."""
+    assert list(result) == sorted(expected)
+    assert len(result) == len(expected)
+    assert bool(result) == bool(expected)
+    assert all(first <= last for first, last in result.ranges)
+    assert all(a[1] + 1 < b[0] for a, b in zip(result.ranges, result.ranges[1:], strict=False))
+
+
+@given(st.lists(uids))
+def test_any_order_and_repetition_gives_the_set(members: list[int]) -> None:
+    check(UidSet.of(members), set(members))
+
+
+@given(ranges)
+def test_overlapping_ranges_give_their_union(given_ranges: list[tuple[int, int]]) -> None:
+    check(UidSet.from_ranges(given_ranges), {uid for a, b in given_ranges for uid in range(a, b + 1)})
+
+
+@given(sets, sets)
+def test_the_operators_are_those_of_sets(one: frozenset[int], other: frozenset[int]) -> None:
+    check(UidSet.of(one) | UidSet.of(other), one | other)
+    check(UidSet.of(one) - UidSet.of(other), one - other)
+    check(UidSet.of(one) & UidSet.of(other), one & other)
+
+
+@given(sets, uids | st.integers(-1, 0))
+def test_membership_and_cut(members: frozenset[int], uid: int) -> None:
+    assert (uid in UidSet.of(members)) == (uid in members)
+    check(UidSet.of(members).at_or_above(uid), {member for member in members if member >= uid})
+
+
+@given(sets)
+def test_the_text_reads_back(members: frozenset[int]) -> None:
+    assert UidSet.parse(str(UidSet.of(members))) == UidSet.of(members)
+
+
+@given(sets, st.integers(1, 12))
+def test_chunks_are_the_set_in_order_each_full_but_the_last(members: frozenset[int], size: int) -> None:
+    chunks = list(UidSet.of(members).chunks(size))
+    for chunk in chunks:
+        check(chunk, set(chunk))
+    assert [uid for chunk in chunks for uid in chunk] == sorted(members)
+    assert all(len(chunk) == size for chunk in chunks[:-1])
+    assert not chunks or 1 <= len(chunks[-1]) <= size
+
+
+@given(st.lists(uids))
+def test_an_ordered_list_reads_back_in_its_order(members: list[int]) -> None:
+    assert list(parse_ordered(format_ordered(members))) == members

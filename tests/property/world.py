@@ -1,0 +1,174 @@
+"""A small world for the properties of the engine: two mailboxes in memory, a ledger, a clock that is ours.
+
+The oracle below knows nothing of the engine: it works on lists of bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
+from importer.adapters.memory.store import MemoryStore
+from importer.domain.identity import is_notice, notice_mark
+from importer.domain.model import Account, FolderAccount, Import, ImportId, Progress
+from importer.engine.context import Leg, Pace
+from importer.engine.leg import LegEnd, run_leg
+from importer.ports import Lease
+from providers.errors import FolderChanged, MailError, Remedy, Side
+from providers.model import Endpoint
+
+KEY = b"the installation's key"
+SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
+DESTINATION = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
+MAX_LEGS = 400
+
+
+def mail(subject: str, text: str, message_id: str | None = None, extra: str = "") -> bytes:
+    """A small message."""
+    lines = ["From: ada@old.example", "Date: Mon, 2 Feb 1998 10:00:00 +0100", f"Subject: {subject}"]
+    if message_id:
+        lines.append(f"Message-ID: <{message_id}@old.example>")
+    return "\r\n".join([*lines, *([extra] if extra else []), "", text, ""]).encode()
+
+
+NOTICE = mail("done", "copied", "notice", f"X-Mailferry-Notice: {notice_mark(KEY, '<notice@old.example>')}")
+FORGED_NOTICE = mail("done", "copied", "forged", f"X-Mailferry-Notice: {'0' * 64}")
+BODIES: tuple[bytes, ...] = (
+    mail("disk", "80% full", "cron"),
+    mail("disk", "90% full", "cron"),  # same headers, same size, another message
+    mail("disk", "95.5% full", "cron"),  # same headers, another size
+    mail("no id", "one"),
+    mail("no id", "two"),
+    mail("plain", "hello", "plain"),
+    mail("Plain", "hello", "plain2"),
+    b"not really a message",
+    b"\r\n",
+    FORGED_NOTICE,
+    NOTICE,
+)
+
+
+class TestClock:
+    """Time that passes only when somebody sleeps."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self.on_sleep()
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Keeps the latest account of each folder."""
+
+    accounts: dict[str, FolderAccount] = field(default_factory=dict)
+    progress: Progress | None = None
+
+    def progressed(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def account_changed(self, account: FolderAccount) -> None:
+        self.accounts[account.source_folder] = account
+
+
+@dataclass(slots=True)
+class Batches:
+    """A budget of so many batches."""
+
+    left: int
+
+    def spent(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@dataclass(slots=True)
+class World:
+    """Two mailboxes and what Mailferry remembers of them."""
+
+    source: MemoryMailbox = field(default_factory=MemoryMailbox)
+    destination: MemoryMailbox = field(default_factory=MemoryMailbox)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: TestClock = field(default_factory=TestClock)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock.on_sleep = self.destination.land
+
+    def run(self, *, batch: int = 2, legs_of: int = 3, faults: Iterable[Fault | None] = ()) -> Watcher:
+        """One import to its end, over as many legs as it takes; `faults` gives one fault per command."""
+        self.runs += 1
+        import_ = Import(ImportId(f"import{self.runs}"), SOURCE, DESTINATION, self.clock.now())
+        upcoming = iter(faults)
+        self.source.fault = self.destination.fault = lambda _operation: next(upcoming, None)
+        watcher = Watcher()
+        for _ in range(MAX_LEGS):
+            if self._leg(import_, watcher, batch, legs_of) is LegEnd.DONE:
+                return watcher
+            self.clock.sleep(0.1)
+        raise AssertionError(f"not done after {MAX_LEGS} legs")
+
+    def _leg(self, import_: Import, watcher: Watcher, batch: int, legs_of: int) -> LegEnd:
+        lease = self._lease()
+        try:
+            return run_leg(
+                Leg(
+                    import_,
+                    MemorySession(self.source, Side.SOURCE),
+                    MemorySession(self.destination, Side.DESTINATION),
+                    self.store,
+                    lease,
+                    Batches(legs_of),
+                    watcher,
+                    self.clock,
+                    lambda header: is_notice(KEY, header),
+                    Pace(batch_messages=batch),
+                )
+            )
+        except FolderChanged:
+            return LegEnd.AGAIN
+        except MailError as error:
+            if error.remedy is not Remedy.RECONNECT:
+                raise
+            return LegEnd.AGAIN
+        finally:
+            self.store.release(lease)
+
+    def _lease(self) -> Lease:
+        lease = self.store.acquire("mailbox", "test", self.clock.now(), timedelta(minutes=1))
+        assert lease is not None
+        return lease
+
+    def contents(self, mailbox: MemoryMailbox) -> dict[str, Counter[bytes]]:
+        """Folder -> the bodies it holds, counted."""
+        return {
+            name: Counter(message.body for message in folder.messages.values())
+            for name, folder in mailbox.folders.items()
+            if folder.messages
+        }
+
+
+def expected(
+    source: dict[str, Counter[bytes]],
+    prior: dict[str, Counter[bytes]],
+    left_out: Sequence[bytes] = (NOTICE,),
+) -> dict[str, Counter[bytes]]:
+    """The promise: what was there, and each content of the source once per folder."""
+    result = {name: Counter(bodies) for name, bodies in prior.items()}
+    for name, bodies in source.items():
+        there = result.setdefault(name, Counter())
+        for body in bodies:
+            if body not in there and body not in left_out:
+                there[body] = 1
+    return {name: bodies for name, bodies in result.items() if bodies}

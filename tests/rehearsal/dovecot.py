@@ -1,0 +1,218 @@
+"""A real Dovecot 2.3, started in under half a second, as root or as an ordinary user.
+
+Everything it needs lies in a short temporary folder of its own: unix socket paths end at about 100
+characters, and pytest's folders are closed to the user that Dovecot runs as when root starts it.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import os
+import pwd
+import shutil
+import ssl
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from importer.domain.model import Account
+from providers.model import Endpoint, Security
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot_config import MAIL_USER, internal_user_and_group, write_config
+from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until
+from tests.rehearsal.processes import kill_group, start_group, stop_group
+
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+_START_TIMEOUT_S = 10.0
+_STARTED = " starting up for imap"
+
+
+@dataclass(frozen=True)
+class DovecotOptions:
+    """How the server differs from a plain one.
+
+    `mail_driver` is "maildir" or "mdbox". `quota_bytes` is each user's limit, `max_mail_bytes` the
+    largest message. `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with
+    their RFC 6154 attributes. `capability_minus`: capabilities that are not announced, such as
+    ("MULTIAPPEND", "LITERAL+"); Dovecot still obeys their commands when a client sends them all the same.
+    """
+
+    separator: str = "/"
+    prefix: str = ""
+    mail_driver: str = "maildir"
+    fsync: bool = False
+    quota_bytes: int | None = None
+    max_mail_bytes: int | None = None
+    special_use: bool = True
+    capability_minus: tuple[str, ...] = ()
+
+
+def dovecot_installed() -> bool:
+    """True when this machine has Dovecot's programs."""
+    return all(shutil.which(program, path=_SEARCH_PATH) for program in ("dovecot", "doveadm"))
+
+
+class Dovecot:
+    """A running server on localhost. Users are added while it runs.
+
+    It offers STARTTLS on `starttls` and, since client and server are one machine, would take a login
+    there without it (`secured` in its log): that a client insists on TLS is for the client's tests to show.
+    """
+
+    def __init__(
+        self, home: Path, options: DovecotOptions, ca: CertificateAuthority, capability: str | None
+    ) -> None:
+        self.home = home
+        self.options = options
+        self.ca_file = ca.ca_file
+        self._config = home / "dovecot.conf"
+        self._log = home / "dovecot.log"
+        self._users = home / "users" / "passdb"
+        tls_port, starttls_port = free_ports(2)
+        self.imaps = Endpoint("localhost", tls_port, Security.TLS)
+        self.starttls = Endpoint("localhost", starttls_port, Security.STARTTLS)
+        for made, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
+            shutil.copyfile(issued, made)
+            made.chmod(0o600)
+        (home / "mail").mkdir()
+        (home / "run").mkdir()
+        self._users.mkdir(parents=True)
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(MAIL_USER)
+            os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
+        write_config(self._config, options, tls_port, starttls_port, capability)
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        program = shutil.which("dovecot", path=_SEARCH_PATH)
+        if program is None:
+            raise RehearsalError("Dovecot is not installed; on Debian: apt-get install dovecot-imapd")
+        # Dovecot logs this once it holds its ports; from then on the kernel queues connections.
+        starts = self.log().count(_STARTED)
+        process = start_group([program, "-F", "-c", str(self._config)], self.home / "start.log")
+        wait_until(
+            lambda: process.poll() is not None or self.log().count(_STARTED) > starts,
+            timeout_s=_START_TIMEOUT_S,
+        )
+        if self.log().count(_STARTED) == starts:
+            kill_group(process)
+            raise RehearsalError(f"Dovecot did not start:\n{self.log()}")
+        return process
+
+    def add_user(self, name: str, password: str) -> None:
+        """Adds the user with an empty mailbox, or changes the password. Takes effect at once."""
+        if not name or any(c in name for c in ":/\0\r\n") or name != name.lower():
+            raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
+        entry = self._users / name
+        new = self.home / "user.new"
+        sealed = b64encode(password.encode()).decode("ascii")
+        new.write_text(json.dumps({"password": f"{{PLAIN.b64}}{sealed}"}), encoding="utf-8")
+        if os.geteuid() == 0:
+            user, group = internal_user_and_group()
+            shutil.chown(new, user, group)
+        new.chmod(0o600)
+        new.replace(entry)
+
+    def account(self, name: str) -> Account:
+        """The user's mailbox over implicit TLS."""
+        return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
+
+    def mailbox_path(self, name: str) -> Path:
+        """The folder on disk that holds the user's mail; it exists once one was opened."""
+        return self.home / "mail" / name / "mail"
+
+    def doveadm(self, *args: str) -> str:
+        """What `doveadm ARGS` prints. Raises RehearsalError with its complaint when it fails."""
+        program = shutil.which("doveadm", path=_SEARCH_PATH) or "doveadm"
+        done = subprocess.run(
+            [program, "-c", str(self._config), *args], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise RehearsalError(f"doveadm {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def log(self) -> str:
+        """What the server logged so far."""
+        logs = (self.home / "start.log", self._log)
+        return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists())
+
+    def stop(self) -> None:
+        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
+        stop_group(self._process)
+        self._wait_until_gone()
+
+    def kill(self) -> None:
+        """Ends the server and its children in mid-work, with SIGKILL."""
+        kill_group(self._process)
+        self._wait_until_gone()
+
+    def _wait_until_gone(self) -> None:
+        # The children hold the ports too, and a signal to them takes effect a moment later.
+        ports = self.imaps.port, self.starttls.port
+        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)
+
+    def restart(self) -> None:
+        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
+        kill_group(self._process)
+        self._process = self._start()
+
+
+@contextmanager
+def dovecot(
+    root: Path, options: DovecotOptions | None = None, *, ca: CertificateAuthority | None = None
+) -> Iterator[Dovecot]:
+    """A running Dovecot; ended and its mail removed at exit. Its log is left as `dovecot.log` in `root`.
+
+    Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
+    """
+    chosen = options or DovecotOptions()
+    root.mkdir(parents=True, exist_ok=True)
+    authority = ca or CertificateAuthority(root / "ca")
+    capability = _capability_without(root, chosen, authority) if chosen.capability_minus else None
+    with _home() as home:
+        server = _start_on_free_ports(home, chosen, authority, capability)
+        try:
+            yield server
+        finally:
+            server.kill()  # the mail goes too, and an orderly stop takes a second
+            (root / "dovecot.log").write_text(server.log(), encoding="utf-8")
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="mailferry-dovecot-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _start_on_free_ports(
+    home: Path, options: DovecotOptions, ca: CertificateAuthority, capability: str | None
+) -> Dovecot:
+    for attempt in range(3):
+        place = home / str(attempt)
+        place.mkdir()
+        try:
+            return Dovecot(place, options, ca, capability)
+        except RehearsalError as error:  # somebody took the port between our look and Dovecot's bind
+            if "Address already in use" not in str(error):
+                raise
+    raise RehearsalError("Dovecot found its port taken three times in a row; try again")
+
+
+def _capability_without(root: Path, options: DovecotOptions, ca: CertificateAuthority) -> str:
+    """The capabilities of the same server after login, without the unwanted ones: 2.3 knows no `-NAME`."""
+    with dovecot(root / "full", replace(options, capability_minus=()), ca=ca) as full:
+        full.add_user("asker", "asker")
+        context = ssl.create_default_context(cafile=str(full.ca_file))
+        with imaplib.IMAP4_SSL(full.imaps.host, full.imaps.port, ssl_context=context) as client:
+            client.login("asker", "asker")
+            offered = client.capability()[1][0].decode("ascii").split()
+    return " ".join(name for name in offered if name not in options.capability_minus)

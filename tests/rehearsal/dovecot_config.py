@@ -1,0 +1,167 @@
+"""The configuration file of a rehearsal Dovecot 2.3."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.rehearsal.dovecot import DovecotOptions
+
+SPECIAL_USE = {
+    "Sent": "\\Sent",
+    "Drafts": "\\Drafts",
+    "Trash": "\\Trash",
+    "Junk": "\\Junk",
+    "Archive": "\\Archive",
+}
+MAIL_USER = "nobody"  # owns the mail when root starts the server
+
+# Failed logins are answered at once: the penalty otherwise makes later logins from 127.0.0.1 wait 15 s.
+_COMMON = """\
+protocols = imap
+listen = 127.0.0.1
+auth_failure_delay = 0
+auth_mechanisms = plain login
+mail_max_userip_connections = 1000
+shutdown_clients = yes
+default_vsz_limit = 0
+ssl = required
+ssl_min_protocol = TLSv1.2
+first_valid_uid = 1
+first_valid_gid = 1
+service anvil {
+  chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service stats {
+  chroot =
+}
+"""
+
+_PASSDB = """\
+uri = fs:posix:prefix={home}/users/
+passdb_objects = passdb
+key passdb {{
+  key = passdb/%u
+  format = json
+}}
+"""
+
+
+def write_config(
+    path: Path, options: DovecotOptions, tls_port: int, starttls_port: int, capability: str | None
+) -> None:
+    """Writes `path`; beside it lie `users/`, `passdb.conf`, `cert.pem`, `key.pem`, `mail/` and `run/`.
+
+    Each user is a file in `users/passdb`, read anew at every login: a passwd-file would be read
+    again only once in a second.
+    """
+    (path.parent / "passdb.conf").write_text(_PASSDB.format(home=path.parent), encoding="utf-8")
+    path.write_text(
+        "\n".join(
+            (
+                _COMMON,
+                _users_and_places(path.parent),
+                _services(tls_port, starttls_port),
+                _mail(options),
+                _namespace(options),
+                _quota(options),
+                f"imap_capability = {capability}\n" if capability else "",
+            )
+        ),
+        encoding="utf-8",
+    )
+
+
+def internal_user_and_group() -> tuple[str, str]:
+    """Whom Dovecot's own processes run as: its system user under root, else whoever we are."""
+    if os.geteuid() == 0:
+        return "dovecot", "dovecot"
+    return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+
+
+def _users_and_places(home: Path) -> str:
+    user, group = internal_user_and_group()
+    login_user, mail_user = ("dovenull", MAIL_USER) if os.geteuid() == 0 else (user, user)
+    mail_group = grp.getgrgid(pwd.getpwnam(mail_user).pw_gid).gr_name
+    return f"""\
+base_dir = {home}/run
+log_path = {home}/dovecot.log
+ssl_cert = <{home}/cert.pem
+ssl_key = <{home}/key.pem
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {login_user}
+passdb {{
+  driver = dict
+  args = {home}/passdb.conf
+}}
+userdb {{
+  driver = static
+  args = uid={mail_user} gid={mail_group} home={home}/mail/%u
+}}
+"""
+
+
+def _services(tls_port: int, starttls_port: int) -> str:
+    return f"""\
+service imap-login {{
+  chroot =
+  service_count = 0
+  inet_listener imap {{
+    port = {starttls_port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+  }}
+}}
+service imap {{
+  process_limit = 200
+  service_count = 100
+}}
+"""
+
+
+def _mail(options: DovecotOptions) -> str:
+    # With "/" the folders are directories, so that a name may hold a dot; with "." they are Maildir++.
+    layout = ":LAYOUT=fs" if options.mail_driver == "maildir" and options.separator == "/" else ""
+    return f"""\
+mail_location = {options.mail_driver}:~/mail{layout}
+mail_fsync = {"optimized" if options.fsync else "never"}
+"""
+
+
+def _namespace(options: DovecotOptions) -> str:
+    folders = "".join(
+        f"  mailbox {name} {{\n    auto = subscribe\n    special_use = {use}\n  }}\n"
+        for name, use in SPECIAL_USE.items()
+        if options.special_use
+    )
+    prefix = f"  prefix = {options.prefix}\n" if options.prefix else ""
+    return f"namespace inbox {{\n  inbox = yes\n  separator = {options.separator}\n{prefix}{folders}}}\n"
+
+
+def _quota(options: DovecotOptions) -> str:
+    if options.quota_bytes is None and options.max_mail_bytes is None:
+        return ""
+    rule = f"  quota_rule = *:bytes={options.quota_bytes}\n" if options.quota_bytes is not None else ""
+    largest = (
+        f"  quota_max_mail_size = {options.max_mail_bytes}B\n" if options.max_mail_bytes is not None else ""
+    )
+    return f"""\
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = $mail_plugins imap_quota
+}}
+plugin {{
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_grace = 0
+{rule}{largest}}}
+"""

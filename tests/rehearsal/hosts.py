@@ -1,0 +1,74 @@
+"""A mail host for a rehearsal, Dovecot where it is installed and pymap elsewhere, and its users."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from importer.domain.model import Account
+from providers.model import Endpoint
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import DovecotOptions, dovecot, dovecot_installed
+from tests.rehearsal.fill import FolderPath, Stored, fill
+from tests.rehearsal.pymap import pymap_server
+from tests.rehearsal.snapshot import Mailbox, read_mailbox
+
+
+class RehearsalHost(Protocol):
+    """What Dovecot and pymap have in common."""
+
+    imaps: Endpoint
+    starttls: Endpoint
+    ca_file: Path
+
+    def add_user(self, name: str, password: str) -> None: ...
+
+    def account(self, name: str) -> Account: ...
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+@contextmanager
+def rehearsal_host(
+    root: Path, options: DovecotOptions | None = None, *, ca: CertificateAuthority | None = None
+) -> Iterator[RehearsalHost]:
+    """A running host; `options` count only where it is Dovecot."""
+    if dovecot_installed():
+        with dovecot(root, options, ca=ca) as real:
+            yield real
+    else:
+        with pymap_server(root, ca) as small:
+            yield small
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One mailbox on a rehearsal host, with what it takes to get in."""
+
+    account: Account
+    password: str = field(repr=False)
+    ca_file: Path
+
+    def fill(self, messages: Iterable[Stored], folders: Iterable[FolderPath] = ()) -> int:
+        """Appends `messages`; see `fill.fill`."""
+        account = self.account
+        return fill(
+            account.endpoint, account.login, self.password, messages, ca_file=self.ca_file, folders=folders
+        )
+
+    def read(self) -> Mailbox:
+        """The whole mailbox as the independent checker sees it."""
+        return read_mailbox(self.account, self.password, self.ca_file)
+
+
+def new_user(host: RehearsalHost, name: str, password: str | None = None) -> User:
+    """Adds a user to a running host, with a random password unless one is given."""
+    password = password or secrets.token_urlsafe(12)
+    host.add_user(name, password)
+    return User(host.account(name), password, host.ca_file)

@@ -1,0 +1,117 @@
+"""A Mailferry of its own in one directory: its console and its workers, as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.rehearsal.hosts import User
+from tests.rehearsal.processes import start_group, stop_group
+
+TIMEOUT_S = 240
+
+
+@dataclass(slots=True)
+class Installation:
+    """Settings as environment variables, without the MAILFERRY_ prefix, and a directory for everything."""
+
+    root: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    transcript: list[str] = field(default_factory=list)  # all that any command printed
+
+    command: tuple[str, ...] = (sys.executable, "-m", "importer.cli")
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def log_file(self) -> Path:
+        return self.root / "workers.log"
+
+    def environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}
+        own["MAILFERRY_DATA"] = str(self.data)
+        return own | {f"MAILFERRY_{name}": value for name, value in self.settings.items()}
+
+    def run(
+        self, *words: str, ends: int | None = 0, environment: dict[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `mailferry WORDS`; fails unless it ends with that exit code (None: any)."""
+        done = subprocess.run(
+            [*self.command, *words],
+            env=self.environment() | (environment or {}),
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        self.transcript += [done.stdout, done.stderr]
+        if ends is not None and done.returncode != ends:
+            raise AssertionError(
+                f"mailferry {' '.join(words)} ended with {done.returncode}, not {ends}:\n"
+                f"{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def json(self, *words: str, ends: int | None = 0) -> Any:
+        """The facts that `mailferry WORDS --json` prints."""
+        return json.loads(self.run(*words, "--json", ends=ends).stdout)
+
+    @contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A running worker; stopped gently at the end if it still runs."""
+        process = self.start_worker()
+        try:
+            yield process
+        finally:
+            stop_group(process, patience_s=30)
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """The same, to be ended with `processes.stop_group` or `kill_group`."""
+        return start_group([*self.command, "worker"], self.log_file, environment=self.environment())
+
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
+
+    def csv(self, name: str, rows: Sequence[tuple[User, User]]) -> Path:
+        """A batch file with those mailboxes, each with its servers."""
+        path = self.root / name
+        lines = [
+            "source_address,source_password,source_server,destination_address,destination_password,"
+            "destination_server"
+        ]
+        lines += [
+            ",".join(
+                (
+                    old.account.address,
+                    old.password,
+                    str(old.account.endpoint),
+                    new.account.address,
+                    new.password,
+                    str(new.account.endpoint),
+                )
+            )
+            for old, new in rows
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def copy_words(self, old: User, new: User) -> tuple[str, ...]:
+        """The arguments of `mailferry copy` for that route."""
+        words: list[str] = ["copy"]
+        for side, user in (("from", old), ("to", new)):
+            scheme, rest = str(user.account.endpoint).split("://")
+            password = self.root / f"{user.account.login}.password"
+            password.write_text(user.password + "\n", encoding="utf-8")
+            words += [f"--{side}", f"{scheme}://{user.account.login}@{rest}"]
+            words += [f"--{side}-password-file", str(password)]
+        return tuple(words)

@@ -1,0 +1,51 @@
+"""Free loopback ports, and waiting for a server to come up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+
+class RehearsalError(RuntimeError):
+    """A rehearsal server is missing, did not start, or did not do what it was told."""
+
+
+def free_ports(count: int = 1) -> list[int]:
+    """Distinct TCP ports on 127.0.0.1 that the kernel calls free at this moment.
+
+    Somebody else may take one before the server binds it: a starter has to try again with others.
+    """
+    holders = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for holder in holders:
+            holder.bind((HOST, 0))
+        return [int(holder.getsockname()[1]) for holder in holders]
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+def listens(address: int | Path) -> bool:
+    """True when something accepts connections on that loopback port or unix socket."""
+    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(address) if isinstance(address, Path) else (HOST, address))
+        except OSError:
+            return False
+        return True
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.02) -> bool:
+    """Asks until `condition` holds (True) or the time is over (False)."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True

@@ -1,0 +1,159 @@
+"""A throw-away PostgreSQL server on a unix socket, fast because it may lose everything.
+
+A small shell stands between us and the server and reads from a pipe that only we hold: when the pipe
+closes, because we are done or because we died, it ends the server and removes its files.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tests.rehearsal.ports import RehearsalError, listens, wait_until
+
+_ACCOUNT = "postgres"  # the server refuses to run as root
+
+# SIGQUIT is what `pg_ctl stop -m immediate` sends. Our own stdin is the pipe, the server's is not.
+_KEEPER = """
+"$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+    -c full_page_writes=off -c max_connections=200 -c timezone=Pacific/Chatham </dev/null &
+server=$!
+read -r _
+kill -QUIT "$server"
+wait "$server"
+rm -rf "$2"
+"""
+
+
+@contextmanager
+def postgres(root: Path) -> Iterator[str]:
+    """Starts a server and yields the SQLAlchemy URL of its first database, as superuser, no password.
+
+    The server writes its log to `root/postgres.log`; its files lie in a folder of their own under the
+    system's temporary folder (the path of a unix socket holds 107 bytes) and are removed at the end,
+    even when this process is killed. The session time zone is an odd one, to catch naive datetimes.
+    Raises RehearsalError where PostgreSQL is missing or does not start.
+    """
+    programs = _programs()
+    runs_as = _runs_as()
+    log = root / "postgres.log"
+    home = Path(tempfile.mkdtemp(prefix="mailferry-postgres-"))
+    if runs_as:
+        shutil.chown(home, _ACCOUNT)
+    try:
+        with log.open("ab") as out:
+            _create_cluster(programs, home, out, runs_as)
+            keeper = subprocess.Popen(
+                ["/bin/sh", "-c", _KEEPER, "keeper", programs / "postgres", home],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is for us; we tell the keeper when to end
+                cwd="/",
+                **runs_as,
+            )
+        with keeper:
+            if not wait_until(lambda: listens(home / ".s.PGSQL.5432"), timeout_s=30, every_s=0.05):
+                raise RehearsalError(f"PostgreSQL did not start:\n{_end_of(log)}")
+            url = f"postgresql://{_ACCOUNT}@:5432/postgres?host={home}"
+            _wait_until_ready(url, log)
+            yield url
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def fresh_database(url: str) -> str:
+    """Creates an empty database with a name of its own beside `url`'s and returns its URL."""
+    name = f"rehearsal_{uuid.uuid4().hex}"
+    with _connect(url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _programs() -> Path:
+    """The folder with the newest `postgres` and `initdb`; Debian keeps them out of PATH."""
+    on_path = shutil.which("postgres")
+    found = [Path(on_path)] if on_path else []
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
+    if not found:
+        raise RehearsalError("PostgreSQL is missing; install it (Debian: apt-get install postgresql)")
+    return found[-1].resolve().parent
+
+
+def _runs_as() -> dict[str, Any]:
+    """Arguments for subprocess that take another account when we are root."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        pwd.getpwnam(_ACCOUNT)
+    except KeyError:
+        raise RehearsalError(
+            f"PostgreSQL does not run as root, and there is no account “{_ACCOUNT}” to run it; "
+            "create it (useradd --system postgres) or run the tests as another user"
+        ) from None
+    return {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": ()}
+
+
+def _create_cluster(programs: Path, home: Path, out: Any, runs_as: dict[str, Any]) -> None:
+    done = subprocess.run(
+        [
+            programs / "initdb",
+            f"--pgdata={home / 'data'}",
+            f"--username={_ACCOUNT}",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
+        cwd="/",
+        **runs_as,
+    )
+    if done.returncode != 0:
+        raise RehearsalError(f"initdb failed:\n{_end_of(Path(out.name))}")
+
+
+def _wait_until_ready(url: str, log: Path) -> None:
+    """It listens a moment before it lets anybody in."""
+
+    def lets_us_in() -> bool:
+        try:
+            _connect(url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    if not wait_until(lets_us_in, timeout_s=30, every_s=0.05):
+        raise RehearsalError(f"PostgreSQL lets nobody in:\n{_end_of(log)}")
+
+
+def _connect(url: str) -> psycopg.Connection[Any]:
+    parts = make_url(url)
+    return psycopg.connect(
+        dbname=parts.database,
+        user=parts.username,
+        password=parts.password,
+        host=parts.host or str(parts.query.get("host", "")),
+        port=parts.port,
+        autocommit=True,
+    )
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])

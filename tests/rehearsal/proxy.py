@@ -1,0 +1,110 @@
+"""A TCP proxy that cuts connections where it is told to. It counts bytes as they pass, TLS and all."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from providers.model import Endpoint
+from tests.rehearsal.ports import HOST
+
+_CHUNK_BYTES = 4096
+
+
+class CuttingProxy:
+    """Stands between a client and one server. `connections` counts how often somebody connected."""
+
+    def __init__(self, server: Endpoint) -> None:
+        self._server = server
+        self._listener = socket.create_server((HOST, 0))
+        self.endpoint = replace(server, port=int(self._listener.getsockname()[1]))
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._budget: dict[str, int | None] = {"client": None, "server": None}
+        self._left = dict(self._budget)
+        self._muted = False
+        self._cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_after(
+        self, *, to_client: int | None = None, to_server: int | None = None, times: int = 1
+    ) -> None:
+        """Cuts everything open once so many more bytes went that way; the same again for `times` in all."""
+        with self._lock:
+            self._budget = {"client": to_client, "server": to_server}
+            self._left = dict(self._budget)
+            self._cuts = times
+
+    def mute(self) -> None:
+        """From now on the server hears the client, and the client hears nothing, until `cut`."""
+        self._muted = True
+
+    def cut(self) -> None:
+        """Cuts everything that is open."""
+        with self._lock:
+            self._muted = False
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                server = socket.create_connection((HOST, self._server.port))
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open |= {client, server}
+            for source, target, toward in ((client, server, "server"), (server, client, "client")):
+                threading.Thread(target=self._pump, args=(source, target, toward), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, toward: str) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(_CHUNK_BYTES):
+                with self._lock:
+                    left = self._left[toward]
+                    passing = data if left is None else data[:left]
+                    last = left is not None and len(data) >= left
+                    if left is not None:
+                        self._left[toward] = left - len(passing)
+                    if last:
+                        self._cuts -= 1
+                        self._left = dict(self._budget) if self._cuts > 0 else dict.fromkeys(self._budget)
+                if not (self._muted and toward == "client"):
+                    target.sendall(passing)
+                if last:
+                    self.cut()
+                    break
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        with self._lock:
+            self._open -= {source, target}
+
+
+@contextmanager
+def cutting_proxy(server: Endpoint) -> Iterator[CuttingProxy]:
+    """A running proxy on localhost in front of `server`."""
+    proxy = CuttingProxy(server)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()

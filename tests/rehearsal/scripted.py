@@ -1,0 +1,120 @@
+"""An IMAP server that says what a test tells it to, for answers that no server on this machine gives."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from providers.model import Endpoint, Security
+from tests.rehearsal.ports import HOST
+
+Answer = Callable[[str], bytes | None]
+"""From a command without its tag, literals left out, to the answer, in which `TAG` stands for the tag;
+None for what `usual_answer` says. The line after AUTHENTICATE comes as `CREDENTIALS`."""
+
+GREETING = b"* OK scripted\r\n"
+CAPABILITIES = "IMAP4rev1 AUTH=PLAIN UIDPLUS LITERAL+ NAMESPACE UNSELECT"
+_LITERAL = re.compile(rb"\{([0-9]+)(\+?)\}\r\n\Z")
+
+
+def usual_answer(command: str, capabilities: str = CAPABILITIES) -> bytes:
+    """As a server with one folder, INBOX, that holds UIDs 1 to 8 and has the UIDVALIDITY 9."""
+    match command.split(" ", maxsplit=1)[0]:
+        case "CAPABILITY":
+            return f"* CAPABILITY {capabilities}\r\nTAG OK done\r\n".encode()
+        case "AUTHENTICATE":
+            return b"+ \r\n"
+        case "EXAMINE" | "SELECT":
+            return (
+                b"* 8 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 9] x\r\nTAG OK [READ-ONLY] done\r\n"
+            )
+        case "STATUS":
+            return b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY 9)\r\nTAG OK done\r\n'
+        case "LOGOUT":
+            return b"* BYE\r\nTAG OK done\r\n"
+        case _:
+            return b"TAG OK done\r\n"
+
+
+class ScriptedServer:
+    """Listens on localhost. `commands` is what it was told so far, login included."""
+
+    def __init__(
+        self, answer: Answer, greeting: bytes, tls: ssl.SSLContext | None, security: Security
+    ) -> None:
+        self._answer = answer
+        self._greeting = greeting
+        self._tls = tls
+        self._listener = socket.create_server((HOST, 0))
+        self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), security)
+        self.commands: list[str] = []
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
+            client.sendall(self._greeting)
+            stream = client.makefile("rb")
+            last = ""
+            while line := stream.readline():
+                while literal := _LITERAL.search(line):
+                    if not literal[2]:
+                        client.sendall(b"+ go on\r\n")
+                    stream.read(int(literal[1]))
+                    line = line[: literal.start()] + stream.readline()
+                tag, _, command = line.decode("latin-1").rstrip("\r\n").partition(" ")
+                if command:
+                    last = tag
+                else:
+                    command = "CREDENTIALS"
+                self.commands.append(command)
+                given = self._answer(command)
+                answer = usual_answer(command) if given is None else given
+                client.sendall(answer.replace(b"TAG", last.encode()))
+                if b"* BYE" in answer:
+                    break
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+        client.close()
+
+
+@contextmanager
+def scripted_server(
+    answer: Answer = lambda _command: None,
+    *,
+    greeting: bytes = GREETING,
+    certificate: tuple[Path, Path] | None = None,
+    security: Security = Security.PLAINTEXT,
+) -> Iterator[ScriptedServer]:
+    """A running server; with a certificate (certificate file, key file) it speaks TLS from the start."""
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*certificate)
+    server = ScriptedServer(answer, greeting, tls, security)
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,354 @@
+"""What our mails say, to whom, and that nothing foreign in them does harm."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
+from importer.adapters.mail.compose import Composer, concerned
+from importer.domain.model import (
+    Account,
+    Batch,
+    BatchId,
+    FolderAccount,
+    Import,
+    ImportId,
+    Problem,
+    Refusal,
+    State,
+)
+from importer.domain.report import BatchReport, Report
+from importer.domain.uidset import Uid, UidValidity
+from importer.ports import Notice
+from providers.model import Endpoint
+
+T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
+KEY = b"k" * 32
+COMPOSER = Composer("Mailferry <mailferry@new.example>", KEY)
+IMPORT = Import(
+    ImportId("i1"),
+    Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")),
+    Account("ada@new.example", "ada", Endpoint("imap.new.example")),
+    T,
+    state=State.COMPLETE,
+    started_at=T,
+    finished_at=T + timedelta(minutes=3, seconds=12),
+)
+ACCOUNTS = (
+    FolderAccount("INBOX", "INBOX", found=1204, copied=1200, present=1, failed=3, copied_bytes=61_000_000),
+    FolderAccount("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={"notice": 9}),
+)
+DRAWN = re.compile(
+    r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)", re.MULTILINE
+)
+
+
+def refusal(number: int = 1, **changes: Any) -> Refusal:
+    made = Refusal(
+        IMPORT.id, "INBOX", UidValidity(1), Uid(number), "too large", "2019-03-01", f"Pictures {number}"
+    )
+    return replace(made, **changes)
+
+
+def report(*accounts: FolderAccount, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
+    return Report(replace(IMPORT, **changes), accounts, refusals)
+
+
+def one(it: Report) -> Notice:
+    return next(n for n in COMPOSER.completion(it, T) if n.recipient == "ada@new.example")
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+class _Page(HTMLParser):
+    """Tables as rows of cells, the visible text, and every tag with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._caption = ""
+        self._inside: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "caption":
+            self._caption = ""
+        if tag == "tr" and self._caption:
+            self.tables.setdefault(self._caption, []).append([])
+        if tag in ("td", "th") and self._caption:
+            self.tables[self._caption][-1].append("")
+        if tag in ("caption", "style", "title", "td", "th"):
+            self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = None
+        if tag == "table":
+            self._caption = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "caption":
+            self._caption += data.strip()
+        elif self._inside in ("td", "th") and self._caption:
+            self.tables[self._caption][-1][-1] += data.strip() + " "
+        if self._inside not in ("style", "title"):
+            self.words.append(data.strip())
+
+
+# --- Numbers ---------------------------------------------------------------------------------------
+
+
+def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
+    notice = one(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),)))
+
+    drawn = [(number(n), what) for n, what in DRAWN.findall(notice.text)]
+    assert drawn[-1] == (4211, "found")
+    assert sum(n for n, _ in drawn[:-1]) == 4211
+
+    page = _Page(notice.html)
+    *parts, total = [number(row[1]) for row in page.tables["The count"]]
+    assert parts == [4190, 1, 8, 9, 3]
+    assert sum(parts) == total == 4211
+
+    head, *folders = page.tables["Where it went"]
+    assert [cell.strip() for cell in head[1:3]] == ["Found", "Copied"]
+    for row in folders:
+        found, *rest = map(number, row[1:])
+        assert found == sum(rest)
+    assert folders[1][0].split() == ["Gesendet", "→", "Sent"]
+
+
+def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
+    full = Problem(
+        "destination_full", "The new mailbox is full. Free some space there.", None, "NO [OVERQUOTA]"
+    )
+    notice = one(
+        report(FolderAccount("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full)
+    )
+    *parts, total = [number(row[1]) for row in _Page(notice.html).tables["The count"]]
+    assert parts[-1] == 5
+    assert sum(parts) == total == 9
+    for body in (notice.text, notice.html):
+        assert "The new mailbox is full." in body
+        assert "Free some space there." in " ".join(body.split())
+        assert "NO [OVERQUOTA]" in body
+        assert "start the copy again" in " ".join(body.split())
+
+
+@pytest.mark.parametrize(
+    ("it", "subject"),
+    [
+        (report(FolderAccount("I", "I", 4211, 4211)), "Your mail has been copied: 4,211 messages"),
+        (report(FolderAccount("I", "I", 1, 1)), "Your mail has been copied: 1 message"),
+        (
+            report(FolderAccount("I", "I", 9, 0, 9)),
+            "Nothing new to copy: your 9 messages are already there",
+        ),
+        (report(), "The old mailbox was empty: nothing to copy"),
+        (
+            report(FolderAccount("I", "I", 9, 6, failed=3), state=State.INCOMPLETE),
+            "Your mail has been copied, except 3 messages",
+        ),
+        (
+            report(FolderAccount("I", "I", 3, failed=3), state=State.INCOMPLETE),
+            "Your mail could not be copied: 3 messages",
+        ),
+        (report(state=State.STOPPED), "The copy of your mail has stopped and needs you"),
+        (report(state=State.FAILED), "The copy of your mail could not be finished"),
+    ],
+)
+def test_the_subject_tells_the_outcome_without_an_address(it: Report, subject: str) -> None:
+    assert one(it).subject == subject
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_reader_learns_what_was_left_alone_and_what_to_do(state: State) -> None:
+    notice = one(report(*ACCOUNTS, state=state))
+    for body in (" ".join(notice.text.split()), " ".join(_Page(notice.html).words)):
+        assert "Nothing was deleted or changed in the old mailbox." in body
+        assert "Starting the copy again is safe" in body
+        assert "3 minutes 12 seconds" in body
+        assert re.search("what to do next", body, re.IGNORECASE)
+
+
+def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_are_any() -> None:
+    plain, told = (
+        one(report(FolderAccount("I", "I", 2, 2, keywords_dropped=dropped, source_recount=2 + dropped)))
+        for dropped in (0, 3)
+    )
+    for body in (told.text, told.html):
+        assert "3 keywords" in body
+        assert "3 messages arrived" in body
+    for body in (plain.text, plain.html):
+        assert "keyword" not in body
+        assert "arrived in the old" not in body
+
+
+def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
+    name = "Projekte/Zürich und Umgebung/Offerten"
+    accounts = [
+        FolderAccount(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {"notice": 1}, failed=2)
+        for n in range(1200)
+    ]
+    refusals = tuple(
+        refusal(n, subject=f"Subject<{n}> {'& so weiter ' * 30}", reason="zu groß " * 12) for n in range(2400)
+    )
+    it = report(*accounts, state=State.INCOMPLETE, refusals=refusals)
+    notice = one(it)
+    for body in (notice.text, unescape(notice.html)):
+        assert len(re.findall(r"Subject<\d+>", body)) == 50
+        assert "and 2,350 more." in body
+        assert "and 1,140 more folders." in body
+    assert len(notice.html.encode()) < 102_000, "Gmail clips what is longer"
+
+
+def test_a_folder_that_failed_as_a_whole_counts_with_its_messages() -> None:
+    closed = refusal(uid=None, folder="Archiv", count=12, subject="")
+    it = report(FolderAccount("Archiv", "", 12, failed=12), refusals=(closed,), state=State.INCOMPLETE)
+    for body in (one(it).text, one(it).html):
+        assert "A whole folder: 12 messages" in body
+        assert "more." not in body
+
+
+# --- Foreign text ----------------------------------------------------------------------------------
+
+NASTY = "Hi\r\nBcc: x@evil.example\n\n<script>alert(1)</script>\u202egnp.exe\x1b[2J{{ 7*7 }}\ud83d\x00"
+
+
+def test_nothing_foreign_can_inject_markup_headers_or_direction() -> None:
+    it = Report(
+        replace(
+            IMPORT,
+            state=State.STOPPED,
+            source=replace(IMPORT.source, address="a@b.example\r\nBcc: x@evil.example"),
+            problem=Problem("x", NASTY, None, NASTY),
+        ),
+        (FolderAccount(NASTY, NASTY + "2", 1, skipped={NASTY: 1}),),
+        (refusal(subject=NASTY, reason=NASTY, folder=NASTY, date=NASTY),),
+    )
+    rows = BatchReport(Batch(BatchId("b1"), T, NASTY, "it@new.example"), (it,))
+    for notice in (one(it), *COMPOSER.batch_summary(rows, T)):
+        assert not set(notice.subject) & set("\r\n\x00\x1b\u202e")
+        for body in (notice.subject, notice.text, notice.html):
+            body.encode()  # no lone surrogates
+            assert not set(body) & set("\r\x00\x1b\u202e")
+            assert "49" not in body
+            assert "\nBcc:" not in body
+        tags = {tag for tag, _ in _Page(notice.html).tags}
+        assert "script" not in tags
+        assert "&lt;script&gt;" in notice.html
+
+
+def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
+    rows = BatchReport(Batch(BatchId("b1"), T, "move.csv", "it@new.example"), (report(*ACCOUNTS),))
+    for notice in (
+        one(report(*ACCOUNTS, refusals=(refusal(),))),
+        *COMPOSER.batch_summary(rows, T),
+    ):
+        tags = _Page(notice.html).tags
+        assert ("html", {"lang": "en", "dir": "ltr"}) in tags
+        assert [tag for tag, _ in tags].count("h1") == 1
+        assert not {"img", "script", "link", "iframe", "form", "a"} & {tag for tag, _ in tags}
+        assert not re.search(r"https?:|url\(|@import", notice.html)
+        assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
+        assert "prefers-color-scheme: dark" in notice.html
+
+
+# --- Recipients and keys ------------------------------------------------------------------------------
+
+
+def test_everyone_concerned_hears_of_it_once() -> None:
+    it = report(submitter="IT@new.example")
+    assert concerned(it) == ("ada@old.example", "ada@new.example", "IT@new.example")
+    assert concerned(report(submitter="ADA@New.Example")) == ("ada@old.example", "ada@new.example")
+    bare = replace(IMPORT.source, address="ada")
+    assert concerned(report(source=bare)) == ("ada@new.example",)
+
+
+def test_equal_reports_give_equal_mails_so_that_posting_twice_posts_once() -> None:
+    first, second = (Composer("m@new.example", KEY).completion(report(*ACCOUNTS), T) for _ in range(2))
+    assert first == second
+    assert [notice.key for notice in first] == ["import:i1:ada@old.example", "import:i1:ada@new.example"]
+    assert len({notice.message_id for notice in first}) == 2
+    assert all(re.fullmatch(r"<[0-9a-f]{32}@new\.example>", notice.message_id) for notice in first)
+
+
+def test_a_message_id_cannot_be_guessed_without_the_key() -> None:
+    other = Composer("m@new.example", b"other").completion(report(), T)
+    assert other[0].message_id != COMPOSER.completion(report(), T)[0].message_id
+
+
+def test_a_batch_whose_rows_ended_again_is_summed_up_again() -> None:
+    rows = BatchReport(Batch(BatchId("b1"), T, submitter="it@new.example"), (report(), report()))
+    later = replace(rows, reports=(report(), report(finished_at=T + timedelta(hours=1))))
+    (first,), (same,), (again,) = (COMPOSER.batch_summary(it, T) for it in (rows, rows, later))
+    assert first == same
+    assert again.key.startswith("batch:b1:it@new.example:")
+    assert (again.key, again.message_id) != (first.key, first.message_id)
+
+
+def test_a_batch_is_summed_up_for_its_submitter_only() -> None:
+    stopped = report(
+        state=State.STOPPED, problem=Problem("host_unknown", "There is no server x.", None), row=3
+    )
+    rows = BatchReport(
+        Batch(BatchId("b1"), T, "move.csv", "It@new.example"), (report(*ACCOUNTS, row=2), stopped)
+    )
+    (notice,) = COMPOSER.batch_summary(rows, T)
+    assert notice.key.startswith("batch:b1:it@new.example:")
+    assert notice.recipient == "It@new.example"
+    assert notice.subject == "Your batch: 1 of 2 mailboxes complete"
+    for body in (notice.text, unescape(notice.html)):
+        assert "There is no server x." in body
+        assert "4,190" in body
+        assert "ine 3" in body
+    nobody = replace(rows, batch=replace(rows.batch, submitter=""))
+    assert COMPOSER.batch_summary(nobody, T) == ()
+
+
+# --- Addresses -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ada",
+        "@new.example",
+        "ada@",
+        "a@b@new.example",
+        "a@x.example, b@y.example",
+        "a@x.example\r\nBcc: b@y.example",
+        "<a@x.example>",
+        "a b@x.example",
+        "a@x..example",
+        "a\x00@x.example",
+        f"a@{'x' * 64}.example",
+    ],
+)
+def test_what_is_not_one_address_is_not_written_to(text: str) -> None:
+    with pytest.raises(ValueError, match=r"address|domain"):
+        mailbox(text)
+
+
+def test_an_umlaut_domain_goes_to_that_domain_and_no_other() -> None:
+    assert ascii_domain("Straße.example") == "xn--strae-oqa.example"  # IDNA 2003 would say strasse.example
+    assert ascii_domain("BÜCHER.example") == "xn--bcher-kva.example"
+    assert mailbox("ada@bücher.example").addr_spec == "ada@xn--bcher-kva.example"
+
+
+def test_a_sender_may_have_a_name() -> None:
+    assert str(sender_mailbox("Mail Ferry <m@new.example>")) == "Mail Ferry <m@new.example>"
+    assert str(sender_mailbox("m@new.example")) == "m@new.example"

@@ -1,0 +1,444 @@
+"""Where folders go, as their owner would expect it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from unicodedata import normalize
+
+import pytest
+
+from importer.domain.folders import map_folders
+from importer.domain.model import Folder, Hierarchy
+from importer.domain.roles import role_by_name
+from providers.model import FolderRole
+
+SLASH = Hierarchy("", "/")
+DOT = Hierarchy("", ".")
+INBOX_DOT = Hierarchy("INBOX.", ".")
+FLAT = Hierarchy("", None)
+
+Listing = Sequence[str | Folder]
+
+
+def listed(names: Listing, hierarchy: Hierarchy) -> list[Folder]:
+    return [Folder(name, hierarchy.delimiter) if isinstance(name, str) else name for name in names]
+
+
+def special(name: str, role: FolderRole, hierarchy: Hierarchy = SLASH, *, selectable: bool = True) -> Folder:
+    return Folder(name, hierarchy.delimiter, role=role, selectable=selectable)
+
+
+def mapped(
+    source: Listing,
+    destination: Listing = (),
+    *,
+    here: Hierarchy = SLASH,
+    there: Hierarchy = SLASH,
+    remembered: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    pairs = map_folders(
+        listed(source, here),
+        here,
+        listed(destination, there),
+        there,
+        {} if remembered is None else remembered,
+    )
+    return {pair.source.name: pair.destination for pair in pairs}
+
+
+def reason(source: str, *, there: Hierarchy = SLASH, here: Hierarchy = SLASH, others: Listing = ()) -> str:
+    pairs = map_folders(listed([source, *others], here), here, [], there, {})
+    return next(pair.reason for pair in pairs if pair.source.name == source)
+
+
+# --- names of special folders -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        *((name, FolderRole.SENT) for name in ("Sent", "SENT ITEMS", "Gesendet", "Gesendete Objekte")),
+        *((name, FolderRole.SENT) for name in ("Gesendete Elemente", "Envoyés", "Éléments envoyés")),
+        *((name, FolderRole.SENT) for name in ("Posta inviata", "Inviati", "Enviados", "Elementos enviados")),
+        *((name, FolderRole.DRAFTS) for name in ("Drafts", "Entwürfe", "Brouillons", "Bozze", "Borradores")),
+        *((name, FolderRole.TRASH) for name in ("Trash", "Papierkorb", "Gelöscht", "Gelöschte Objekte")),
+        *((name, FolderRole.TRASH) for name in ("Corbeille", "Éléments supprimés", "Cestino", "Papelera")),
+        *((name, FolderRole.TRASH) for name in ("Deleted Items", "Deleted Messages", "Gelöschte Elemente")),
+        *((name, FolderRole.JUNK) for name in ("Junk", "Spam", "Spamverdacht", "Unerwünscht", "Bulk Mail")),
+        *((name, FolderRole.JUNK) for name in ("Courrier indésirable", "Posta indesiderata")),
+        *((name, FolderRole.JUNK) for name in ("Correo no deseado", "Junk-E-Mail", "Junk E-mail")),
+        *((name, FolderRole.ARCHIVE) for name in ("Archive", "Archives", "Archiv", "Archivio", "Archivo")),
+    ],
+)
+def test_special_folders_are_known_by_name_in_five_languages(name: str, role: FolderRole) -> None:
+    for form in ("NFC", "NFD"):
+        for spelling in (name, name.upper(), name.lower()):
+            assert role_by_name(normalize(form, spelling)) is role
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Sent to clients", "Presented", "sent/2019", "", "All Mail", "Starred", "INBOX", "Archivos", "Entwurfe"],
+)
+def test_a_name_that_only_contains_such_a_word_says_nothing(name: str) -> None:
+    assert role_by_name(name) is None
+
+
+# --- hierarchy ------------------------------------------------------------------------------------------
+
+
+def test_a_mailbox_keeps_its_tree_from_a_prefixed_server_to_a_plain_one() -> None:
+    source = ["INBOX", "INBOX.Work", "INBOX.Work.2019", "INBOX.Entwürfe alt"]
+    assert mapped(source, here=INBOX_DOT, there=SLASH) == {
+        "INBOX": "INBOX",
+        "INBOX.Work": "Work",
+        "INBOX.Work.2019": "Work/2019",
+        "INBOX.Entwürfe alt": "Entwürfe alt",
+    }
+
+
+def test_a_mailbox_keeps_its_tree_from_a_plain_server_to_a_prefixed_one() -> None:
+    assert mapped(["Inbox", "Work", "Work/2019", "INBOX/foo"], here=SLASH, there=INBOX_DOT) == {
+        "Inbox": "INBOX",
+        "Work": "INBOX.Work",
+        "Work/2019": "INBOX.Work.2019",
+        "INBOX/foo": "INBOX.foo",
+    }
+
+
+@pytest.mark.parametrize("hierarchy", [SLASH, DOT, INBOX_DOT, FLAT, Hierarchy("mail/", "/")])
+def test_between_servers_of_one_kind_every_name_stays(hierarchy: Hierarchy) -> None:
+    d = hierarchy.delimiter or "-"
+    names = [
+        hierarchy.prefix + name for name in ("Work", f"Work{d}2019", "a b", " c ", "100%", "*", "ü", "x~")
+    ]
+    names += ["INBOX", f"{hierarchy.prefix if hierarchy.prefix != 'INBOX.' else ''}INBOX{d}foo"]
+    assert mapped(names, here=hierarchy, there=hierarchy) == {name: name for name in names}
+
+
+def test_a_folder_called_inbox_inside_inbox_is_another_folder_and_never_put_into_inbox() -> None:
+    source = ["INBOX", "INBOX.INBOX", "INBOX.INBOX.x"]
+    assert mapped(source, here=INBOX_DOT, there=SLASH) == {
+        "INBOX": "INBOX",
+        "INBOX.INBOX": "INBOX (2)",
+        "INBOX.INBOX.x": "INBOX (2)/x",
+    }
+    # On Dovecot "INBOX.INBOX" is INBOX itself.
+    assert mapped(source, here=INBOX_DOT, there=INBOX_DOT) == {
+        "INBOX": "INBOX",
+        "INBOX.INBOX": "INBOX.INBOX (2)",
+        "INBOX.INBOX.x": "INBOX.INBOX (2).x",
+    }
+    assert mapped(["INBOX/INBOX"], there=INBOX_DOT) == {"INBOX/INBOX": "INBOX.INBOX (2)"}
+
+
+def test_what_an_earlier_move_left_in_a_second_inbox_keeps_its_names() -> None:
+    source: Listing = [Folder("INBOX.INBOX", ".", selectable=False), "INBOX.INBOX.Sent", "INBOX.INBOX.x"]
+    assert mapped(source, here=INBOX_DOT, there=INBOX_DOT) == {
+        "INBOX.INBOX.Sent": "INBOX.INBOX.Sent",
+        "INBOX.INBOX.x": "INBOX.INBOX.x",
+    }
+    assert mapped(source[1:], here=INBOX_DOT, there=SLASH) == {
+        "INBOX.INBOX.Sent": "INBOX/Sent",
+        "INBOX.INBOX.x": "INBOX/x",
+    }
+
+
+def test_no_other_folder_is_put_into_inbox_because_its_name_differs_only_in_case() -> None:
+    assert mapped(["INBOX.Inbox"], here=INBOX_DOT, there=SLASH) == {"INBOX.Inbox": "Inbox (2)"}
+
+
+def test_a_child_of_inbox_stays_a_child_where_that_is_possible() -> None:
+    assert mapped(["inbox/foo", "INBOX/foo/bar"], there=DOT) == {
+        "inbox/foo": "INBOX.foo",
+        "INBOX/foo/bar": "INBOX.foo.bar",
+    }
+    assert mapped(["INBOX/foo"], there=Hierarchy("mail/", "/")) == {"INBOX/foo": "mail/INBOX/foo"}
+
+
+def test_a_server_without_folders_in_folders_gets_joined_names() -> None:
+    source = ["Work", "Work/2019", "Work_2019", "INBOX/foo"]
+    assert mapped(source, there=FLAT) == {
+        "Work": "Work",
+        "Work/2019": "Work_2019 (2)",
+        "Work_2019": "Work_2019",
+        "INBOX/foo": "INBOX_foo",
+    }
+
+
+def test_a_folder_without_delimiter_is_one_name() -> None:
+    assert mapped([Folder("a/b", None)]) == {"a/b": "a_b"}
+
+
+def test_folders_that_hold_no_mail_have_no_pair_and_still_carry_their_children() -> None:
+    source: Listing = [Folder("a.b", "/", selectable=False), "a.b/x", "a_b/x"]
+    assert mapped(source, there=DOT) == {"a.b/x": "a_b (2).x", "a_b/x": "a_b.x"}
+
+
+def test_pairs_come_in_the_order_of_the_source_and_once_each() -> None:
+    pairs = map_folders(listed(["b", "INBOX", "a", "b"], SLASH), SLASH, [], SLASH, {})
+    assert [pair.source.name for pair in pairs] == ["b", "INBOX", "a"]
+
+
+# --- roles ----------------------------------------------------------------------------------------------
+
+
+def test_gesendet_lands_in_sent_with_all_that_lies_below() -> None:
+    source = ["Gesendet", "Gesendet/2019", "Gesendet/2019/Mai"]
+    assert mapped(source, ["INBOX.Sent"], there=INBOX_DOT) == {
+        "Gesendet": "INBOX.Sent",
+        "Gesendet/2019": "INBOX.Sent.2019",
+        "Gesendet/2019/Mai": "INBOX.Sent.2019.Mai",
+    }
+
+
+def test_without_such_a_folder_there_it_keeps_its_own_name() -> None:
+    assert mapped(["Gesendet"], ["INBOX", "Drafts"]) == {"Gesendet": "Gesendet"}
+
+
+def test_an_attribute_beats_a_name_on_both_sides() -> None:
+    source: Listing = ["Sent", special("Versandt", FolderRole.SENT)]
+    destination: Listing = ["Sent", special("Ausgang", FolderRole.SENT)]
+    assert mapped(source, destination) == {"Sent": "Sent", "Versandt": "Ausgang"}
+
+
+def test_an_attribute_counts_at_any_depth_and_a_name_only_at_the_top_or_in_inbox() -> None:
+    source: Listing = [special("[Gmail]/Gesendet", FolderRole.SENT), "Work/Papierkorb", "INBOX/Entwürfe"]
+    assert mapped(source, ["Sent", "Trash", "Drafts"]) == {
+        "[Gmail]/Gesendet": "Sent",
+        "Work/Papierkorb": "Work/Papierkorb",
+        "INBOX/Entwürfe": "Drafts",
+    }
+
+
+def test_a_folder_whose_attribute_says_otherwise_is_not_judged_by_its_name() -> None:
+    assert mapped([special("Archive", FolderRole.ALL)], ["Archives"]) == {"Archive": "Archive"}
+
+
+@pytest.mark.parametrize("role", [FolderRole.ALL, FolderRole.FLAGGED])
+def test_all_mail_and_starred_keep_their_own_names(role: FolderRole) -> None:
+    assert mapped([special("Alle", role)], [special("All Mail", role)]) == {"Alle": "Alle"}
+
+
+def test_only_one_folder_takes_the_role_and_the_others_keep_their_names() -> None:
+    source = ["Gesendete Objekte", "Gesendet", "Sent", "Gesendet/2019"]
+    assert mapped(source, [special("Sent", FolderRole.SENT)]) == {
+        "Gesendete Objekte": "Sent",
+        "Gesendet": "Gesendet",
+        "Sent": "Sent",
+        "Gesendet/2019": "Gesendet/2019",
+    }
+
+
+def test_among_several_sent_folders_there_the_one_of_the_same_name_is_taken() -> None:
+    assert mapped(["Gesendet"], ["Sent", "Gesendet"]) == {"Gesendet": "Gesendet"}
+    assert mapped(["Gesendet"], ["Sent", "Inviati"]) == {"Gesendet": "Sent"}
+
+
+def test_a_folder_that_holds_no_mail_neither_takes_nor_gives_a_role() -> None:
+    here: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Gesendet"]
+    there: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Sent Items"]
+    assert mapped(here, there) == {"Gesendet": "Sent Items"}
+
+
+def test_inbox_is_inbox_whatever_its_attributes() -> None:
+    source: Listing = [special("INBOX", FolderRole.SENT), "Gesendet"]
+    assert mapped(source, ["Sent"]) == {"INBOX": "INBOX", "Gesendet": "Sent"}
+
+
+# --- names that the destination does not take ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "here", "there", "destination"),
+    [
+        ("x.y", SLASH, DOT, "x_y"),
+        ("x/y", DOT, SLASH, "x_y"),
+        ("x/y", DOT, INBOX_DOT, "INBOX.x_y"),
+        ("x_y/z", SLASH, Hierarchy("", "_"), "x-y_z"),
+        ("a\r\nX1 NOOP", SLASH, SLASH, "a__X1 NOOP"),
+        ("a\x00\x7f\x85\u2028\ud800b", SLASH, SLASH, "a_____b"),
+        ("a//b", SLASH, SLASH, "a/_/b"),
+        ("/x", SLASH, SLASH, "_/x"),
+        ("a/ /b", SLASH, SLASH, "a/_/b"),
+        ("a/./../b", SLASH, SLASH, "a/_/__/b"),
+        ("...", SLASH, SLASH, "..."),
+        ("~x/~y", SLASH, SLASH, "_x/~y"),
+        ("~x", SLASH, INBOX_DOT, "INBOX._x"),
+        ("INBOX/~x", SLASH, INBOX_DOT, "INBOX._x"),
+        (" a ", SLASH, SLASH, " a "),
+        ("", SLASH, SLASH, "_"),
+    ],
+)
+def test_a_name_changes_no_more_than_it_has_to(
+    source: str, here: Hierarchy, there: Hierarchy, destination: str
+) -> None:
+    assert mapped([source], here=here, there=there) == {source: destination}
+
+
+def test_a_changed_name_gives_way_to_folders_that_are_called_so() -> None:
+    for order in (["a.b", "a_b", "a_b (2)"], ["a_b (2)", "a_b", "a.b"]):
+        assert mapped(order, there=DOT) == {"a.b": "a_b (3)", "a_b": "a_b", "a_b (2)": "a_b (2)"}
+
+
+def test_two_names_that_change_into_one_are_numbered_the_same_way_in_any_order() -> None:
+    expected = {"a\nb": "a_b", "a\rb": "a_b (2)", "a\nb/c": "a_b/c", "a\rb/c": "a_b (2)/c"}
+    assert mapped(list(expected)) == expected
+    assert mapped(list(expected)[::-1]) == expected
+
+
+def test_a_child_of_inbox_gives_way_to_the_folder_beside_inbox() -> None:
+    assert mapped(["INBOX/foo", "foo", "INBOX/foo/x", "foo/x"], there=INBOX_DOT) == {
+        "INBOX/foo": "INBOX.foo (2)",
+        "foo": "INBOX.foo",
+        "INBOX/foo/x": "INBOX.foo (2).x",
+        "foo/x": "INBOX.foo.x",
+    }
+
+
+def test_a_changed_name_does_not_slip_into_a_special_folder() -> None:
+    source = ["Gesendet", "INBOX/Sent"]
+    assert mapped(source, ["INBOX.Sent"], there=INBOX_DOT) == {
+        "Gesendet": "INBOX.Sent",
+        "INBOX/Sent": "INBOX.Sent (2)",
+    }
+
+
+def test_names_differing_in_case_or_accent_form_stay_two_folders() -> None:
+    names = ["work", "Work", "\u00fc", "u\u0308"]
+    assert mapped(names) == {name: name for name in names}
+
+
+def test_long_names_are_shortened_and_stay_apart() -> None:
+    source = ["ü" * 300 + "1", "ü" * 300 + "2", "y" * 254, "y" * 255, "a" * 255 + "/" + "b" * 254]
+    there = mapped(source)
+    assert len(set(there.values())) == len(source)
+    assert there["y" * 254] == "y" * 254
+    assert there["y" * 255] == "y" * 250 + " (2)"
+    assert there["a" * 255 + "/" + "b" * 254] == "a" * 254 + "/" + "b" * 254
+    assert there["ü" * 300 + "1"] == "ü" * 94  # "&", 252 of base64, "-"
+
+
+def test_where_a_path_is_one_file_name_all_of_it_has_to_fit() -> None:
+    there = mapped(["a" * 200 + "/" + "b" * 200, "c" * 300], there=INBOX_DOT)
+    assert sorted(there.values()) == [
+        "INBOX." + "a" * 200 + "." + "b" * (254 - 207),
+        "INBOX." + "c" * 248,
+    ]
+    assert mapped(["a" * 200 + "/" + "b" * 200], there=FLAT) == {
+        "a" * 200 + "/" + "b" * 200: "a" * 200 + "_" + "b" * 53
+    }
+
+
+def test_where_no_room_is_left_below_its_parent_a_folder_goes_further_up() -> None:
+    deep = "a/" + "b" * 245
+    assert mapped([deep, deep + "/c", deep + "/" + "d" * 20, deep + "/" + "e" * 300], there=DOT) == {
+        deep: "a." + "b" * 245,
+        deep + "/c": "a." + "b" * 245 + ".c",
+        deep + "/" + "d" * 20: "a." + "d" * 20,
+        deep + "/" + "e" * 300: "a." + "e" * 252,
+    }
+    top = "z" * 248
+    assert mapped([top + "/~" + "d" * 20, "INBOX/" + top + "/" + "d" * 20], there=INBOX_DOT) == {
+        top + "/~" + "d" * 20: "INBOX._" + "d" * 20,
+        "INBOX/" + top + "/" + "d" * 20: "INBOX." + "d" * 20,
+    }
+    assert mapped(["z" * 254 + "/ab"], there=DOT) == {"z" * 254 + "/ab": "ab"}
+
+
+# --- later runs -------------------------------------------------------------------------------------------
+
+
+def test_a_folder_once_mapped_never_moves() -> None:
+    remembered = {"Gesendet": "Gesendet", "a.b": "a_b", "INBOX": "Old/INBOX"}
+    source = ["INBOX", "Gesendet", "a.b"]
+    assert mapped(source, ["Sent"], there=DOT, remembered=remembered) == remembered
+
+
+def test_children_follow_a_remembered_parent() -> None:
+    there = mapped(["Work", "Work/New", "INBOX/x"], remembered={"Work": "Job", "INBOX": "Old"})
+    assert there == {"Work": "Job", "Work/New": "Job/New", "INBOX/x": "Old/x"}
+
+
+def test_a_new_folder_does_not_fall_into_one_that_an_older_one_was_renamed_to() -> None:
+    assert mapped(["a.b", "a_b"], there=DOT, remembered={"a.b": "a_b"}) == {"a.b": "a_b", "a_b": "a_b (2)"}
+
+
+def test_the_mail_of_a_folder_that_is_gone_from_the_source_keeps_its_place_to_itself() -> None:
+    assert mapped(["a_b", "a_b/x"], there=DOT, remembered={"a.b": "a_b"}) == {
+        "a_b": "a_b (2)",
+        "a_b/x": "a_b (2).x",
+    }
+    assert mapped(["a.b"], there=DOT, remembered={"a_b": "a_b"}) == {"a.b": "a_b (2)"}
+
+
+def test_a_child_of_a_renamed_folder_does_not_fall_into_the_child_of_another() -> None:
+    remembered = {"Old": "Work", "Work/x": "Work/x"}
+    assert mapped(["Old/x"], remembered=remembered) == {"Old/x": "Work/x (2)"}
+
+
+def test_a_role_that_is_taken_stays_taken() -> None:
+    source: Listing = [special("Sent Items", FolderRole.SENT), "Gesendet"]
+    assert mapped(source, ["Sent"], remembered={"Gesendet": "Sent"}) == {
+        "Sent Items": "Sent Items",
+        "Gesendet": "Sent",
+    }
+
+
+def test_when_the_old_sent_folder_is_gone_from_the_source_the_new_one_takes_its_place() -> None:
+    assert mapped(["Sent Items"], ["Sent"], remembered={"Gesendet": "Sent"}) == {"Sent Items": "Sent"}
+
+
+def test_a_folder_named_like_the_special_one_there_joins_it_in_a_later_run_as_in_the_first() -> None:
+    first = mapped(["Gesendet", "Gesendet/2019", "Sent", "Sent/2019"], ["Sent"])
+    later = mapped(
+        ["Gesendet", "Gesendet/2019", "Sent", "Sent/2019"],
+        ["Sent", "Sent/2019"],
+        remembered={"Gesendet": "Sent", "Gesendet/2019": "Sent/2019"},
+    )
+    assert (
+        first
+        == later
+        == {
+            "Gesendet": "Sent",
+            "Gesendet/2019": "Sent/2019",
+            "Sent": "Sent",
+            "Sent/2019": "Sent/2019",
+        }
+    )
+
+
+# --- reasons ----------------------------------------------------------------------------------------------
+
+
+def test_a_preview_says_in_plain_words_why_a_folder_is_called_so() -> None:
+    assert reason("Work") == "same name"
+    assert reason("Work/2019", there=INBOX_DOT) == "same name"
+    assert reason("inbox") == "INBOX"
+    assert reason("INBOX/x") == "same name"
+    assert reason("x.y", there=DOT) == "“.” is not allowed in a name there"
+    assert reason("x.y/z", there=DOT, others=["x.y"]) == "follows its parent folder"
+    assert reason("x.y", there=DOT, others=["x_y"]) == (
+        "“.” is not allowed in a name there; another folder has that name there"
+    )
+    assert reason("a/b", there=FLAT) == "folders cannot lie inside one another there"
+    assert reason("INBOX/x", there=INBOX_DOT) == "what lies inside INBOX stands among all other folders there"
+    assert reason("INBOX/x", there=Hierarchy("mail/", "/")) == (
+        "every folder but INBOX has to stand below “mail/” there"
+    )
+    assert reason("z" * 300) == "the name is too long there"
+
+
+def test_a_preview_names_roles_and_earlier_choices() -> None:
+    pairs = map_folders(
+        listed(["Papierkorb", "Papierkorb/x", "Work"], SLASH),
+        SLASH,
+        listed(["Trash"], SLASH),
+        SLASH,
+        {"Work": "W"},
+    )
+    assert [pair.reason for pair in pairs] == [
+        "Trash folder",
+        "follows its parent folder",
+        "as in the earlier import",
+    ]

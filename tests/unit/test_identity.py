@@ -1,0 +1,247 @@
+"""Which messages are the same one, and which only look alike."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from importer.domain.identity import (
+    ForeignIndex,
+    digest,
+    first_field,
+    header_block,
+    header_key,
+    is_notice,
+    notice_mark,
+)
+from importer.domain.uidset import Uid
+
+HEADER = (
+    b"Received: from mx.old.example\r\n"
+    b"Message-ID: <1@old.example>\r\n"
+    b"Date: Sun, 1 Feb 1998 10:00:00 +0200\r\n"
+    b"From: Ada <ada@old.example>\r\n"
+    b"Subject: Disk\r\n"
+    b"\r\n"
+)
+KEY = b"k" * 32
+
+
+def without(field: bytes, header: bytes = HEADER) -> bytes:
+    return b"".join(
+        line for line in header.splitlines(keepends=True) if not line.lower().startswith(field.lower() + b":")
+    )
+
+
+# --- digest -----------------------------------------------------------------------------------------
+
+
+def test_a_digest_is_blake2b_of_the_bytes_as_they_are_where_line_ends_are_crlf() -> None:
+    body = HEADER + b"80% full\r\n"
+    assert digest(body) == hashlib.blake2b(body, digest_size=16).digest()
+
+
+@pytest.mark.parametrize(
+    "as_stored",
+    [b"a\nb\n", b"a\r\nb\n", b"a\nb\r\n"],
+    ids=["LF only", "mixed, LF last", "mixed, CRLF last"],
+)
+def test_a_server_that_keeps_bare_line_feeds_does_not_make_another_message_of_it(as_stored: bytes) -> None:
+    assert digest(as_stored) == digest(b"a\r\nb\r\n")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"a\rb\r\n", b"a\r\nb\r\n"),
+        (b"a\r\r\nb", b"a\r\nb"),
+        (b"a\r\n", b"a"),
+        (b"a \r\n", b"a\r\n"),
+        (b"", b"\r\n"),
+    ],
+)
+def test_everything_but_the_form_of_line_ends_makes_another_message(one: bytes, other: bytes) -> None:
+    assert digest(one) != digest(other)
+
+
+def test_a_lone_cr_before_a_bare_lf_elsewhere_stays() -> None:
+    assert digest(b"x\ry\nz\r\r\n") == hashlib.blake2b(b"x\ry\r\nz\r\r\n", digest_size=16).digest()
+
+
+# --- header_block -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (b"A: 1\r\nB: 2\r\n\r\ntext\r\n\r\nmore", b"A: 1\r\nB: 2\r\n\r\n"),
+        (b"A: 1\nB: 2\n\ntext\n\nmore", b"A: 1\nB: 2\n\n"),
+        (b"A: 1\r\n\ntext", b"A: 1\r\n\n"),
+        (b"A: 1\n\r\ntext", b"A: 1\n\r\n"),
+        (b"A: 1\r\nB: 2\r\n", b"A: 1\r\nB: 2\r\n"),
+        (b"A: 1", b"A: 1"),
+        (b"\r\ntext\r\n\r\nmore", b"\r\n"),
+        (b"A: 1\r\n \r\n\r\ntext", b"A: 1\r\n \r\n\r\n"),
+        (b"", b""),
+    ],
+)
+def test_the_header_ends_with_its_empty_line(body: bytes, header: bytes) -> None:
+    assert header_block(body) == header
+
+
+# --- first_field ----------------------------------------------------------------------------------------
+
+
+def test_a_folded_field_reads_as_one_line() -> None:
+    header = (
+        b"X: no\r\nSubject : =?utf-8?q?a?=\r\n\t b  c \r\n \r\n d\r\nSubject: second\r\n\r\nSubject: body"
+    )
+    assert first_field(header, b"subject") == b"=?utf-8?q?a?= b c d"
+
+
+def test_a_field_after_the_empty_line_is_text() -> None:
+    assert first_field(b"A: 1\r\n\r\nDate: today\r\n", b"Date") is None
+
+
+def test_an_empty_field_is_not_a_missing_one() -> None:
+    assert first_field(b"Date:\r\n\r\n", b"Date") == b""
+
+
+# --- header_key -----------------------------------------------------------------------------------------
+
+
+def test_a_status_mail_with_the_same_headers_has_the_same_key_and_another_digest() -> None:
+    one, other = HEADER + b"80% full\r\n", HEADER + b"90% full\r\n"
+    assert header_key(header_block(one)) == header_key(header_block(other))
+    assert digest(one) != digest(other)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        HEADER.replace(b"\r\n", b"\n"),
+        without(b"Received"),
+        HEADER.replace(b"Subject: Disk", b"SUBJECT:\r\n  Disk"),
+        HEADER.replace(b"Ada <ada", b"Ada \t <ada"),
+        HEADER.replace(b"\r\n\r\n", b"\r\nSubject: another one\r\n\r\n"),
+        HEADER.removesuffix(b"\r\n"),
+        HEADER + b"Subject: in the text\r\n",
+        b"Subject: Disk\r\nFrom: Ada <ada@old.example>\r\nDate: Sun, 1 Feb 1998 10:00:00 +0200\r\n"
+        b"Message-Id: <1@old.example>\r\n\r\n",
+    ],
+    ids=["LF", "fields only", "folded", "blanks", "repeated", "no end", "with text", "other order"],
+)
+def test_however_a_server_hands_the_header_out_the_key_is_the_same(same: bytes) -> None:
+    assert header_key(same) == header_key(HEADER)
+
+
+@pytest.mark.parametrize(
+    "field", [b"Message-ID: <1@", b"Date: Sun", b"From: Ada", b"Subject: Disk"], ids=lambda f: f.decode()
+)
+def test_each_identifying_field_counts(field: bytes) -> None:
+    assert field in HEADER
+    assert header_key(HEADER.replace(field, field[:-1] + b"x")) != header_key(HEADER)
+
+
+def test_a_value_in_one_field_is_not_the_same_value_in_another() -> None:
+    assert header_key(b"From: a\r\nSubject: b\r\n") != header_key(b"From: b\r\nSubject: a\r\n")
+    assert header_key(b"From: a\r\n") != header_key(b"Subject: a\r\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "has_one"),
+    [(HEADER, True), (without(b"Message-ID"), False), (b"Message-ID: \r\n\r\n", False), (b"", False)],
+)
+def test_a_key_knows_whether_there_is_a_message_id(header: bytes, has_one: bool) -> None:
+    assert header_key(header).has_message_id is has_one
+
+
+def test_undecodable_headers_are_told_apart() -> None:
+    assert header_key(b"Subject: \xff\x00\r\n") != header_key(b"Subject: \xfe\x00\r\n")
+
+
+# --- ForeignIndex ---------------------------------------------------------------------------------------
+
+
+def index(*messages: tuple[int, int, bytes]) -> ForeignIndex:
+    built = ForeignIndex()
+    for uid, size_bytes, header in messages:
+        built.add(Uid(uid), size_bytes, header)
+    return built
+
+
+OTHER = HEADER.replace(b"<1@", b"<2@")
+NAMELESS = without(b"Message-ID")
+
+
+def test_equal_headers_make_candidates_of_any_size() -> None:
+    found = index((9, 100, HEADER), (4, 200, HEADER), (5, 100, OTHER)).candidates(HEADER, 100)
+    assert found == (4, 9)
+
+
+def test_a_message_without_message_id_may_be_any_of_its_size() -> None:
+    there = index((1, 100, HEADER), (2, 100, OTHER), (3, 101, OTHER), (4, 100, b"Subject: x\r\n\r\n"))
+    assert there.candidates(NAMELESS, 100) == (1, 2, 4)
+
+
+def test_a_message_may_be_one_of_its_size_that_has_no_message_id_there() -> None:
+    there = index((1, 100, NAMELESS), (2, 101, NAMELESS), (3, 100, OTHER))
+    assert there.candidates(HEADER, 100) == (1,)
+
+
+def test_a_candidate_for_two_reasons_is_named_once() -> None:
+    assert index((7, 100, NAMELESS)).candidates(NAMELESS, 100) == (7,)
+
+
+def test_nothing_alike_means_no_candidate() -> None:
+    assert index((1, 100, OTHER)).candidates(HEADER, 100) == ()
+    assert index().candidates(HEADER, 100) == ()
+
+
+# --- notices --------------------------------------------------------------------------------------------
+
+
+def marked(message_id: str, mark: str) -> bytes:
+    return f"Message-ID: {message_id}\r\nX-Mailferry-Notice: {mark}\r\nSubject: done\r\n\r\n".encode()
+
+
+def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -> None:
+    mark = notice_mark(KEY, "<n1@new.example>")
+    assert is_notice(KEY, marked("<n1@new.example>", mark))
+    assert is_notice(KEY, marked("\r\n <n1@new.example>", f"\r\n\t{mark}").lower())
+    assert is_notice(KEY, marked("<n1@new.example>", mark).replace(b"\r\n", b"\n"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        marked("<n2@new.example>", notice_mark(KEY, "<n1@new.example>")),
+        marked("<n1@new.example>", notice_mark(b"another key", "<n1@new.example>")),
+        marked("<n1@new.example>", ""),
+        marked("<n1@new.example>", "é"),
+        b"Message-ID: <n1@new.example>\r\n\r\n",
+        f"X-Mailferry-Notice: {notice_mark(KEY, '')}\r\n\r\n".encode(),
+        b"\r\nX-Mailferry-Notice: in the text\r\n",
+        b"",
+    ],
+    ids=[
+        "copied mark",
+        "other key",
+        "empty",
+        "not ASCII",
+        "no mark",
+        "no Message-ID",
+        "in the text",
+        "nothing",
+    ],
+)
+def test_nobody_elses_mail_passes_for_a_notice_of_ours(header: bytes) -> None:
+    assert not is_notice(KEY, header)
+
+
+def test_a_mark_gives_nothing_away() -> None:
+    mark = notice_mark(KEY, "<n1@new.example>")
+    assert len(mark) == 64
+    assert int(mark, 16)
+    assert mark != notice_mark(KEY, "<n2@new.example>")

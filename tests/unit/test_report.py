@@ -1,0 +1,328 @@
+"""The account that adds up, and what it says in words, numbers and exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from importer.domain.model import (
+    Account,
+    Batch,
+    BatchId,
+    FolderAccount,
+    Import,
+    ImportId,
+    Problem,
+    Refusal,
+    State,
+)
+from importer.domain.report import BatchReport, ExitCode, Report, exit_code
+from importer.domain.uidset import Uid, UidValidity
+from importer.domain.wording import counted, printable, spoken_bytes, spoken_span
+from providers.errors import Side
+from providers.model import Endpoint
+
+T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
+IMPORT = Import(
+    ImportId("i1"),
+    Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")),
+    Account("ada@new.example", "ada", Endpoint("imap.new.example")),
+    T,
+    state=State.COMPLETE,
+    started_at=T,
+    finished_at=T + timedelta(minutes=3, seconds=12),
+)
+FULL = Problem(
+    "destination_full", "The new mailbox is full. Free some space", Side.DESTINATION, "NO [OVERQUOTA]"
+)
+LOGIN = Problem("login_rejected", "old.example does not accept this password.", Side.SOURCE)
+WRONG_HOST = Problem("host_unknown", "There is no server imap.old.example.", Side.SOURCE)
+
+
+def report(*accounts: FolderAccount, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
+    return Report(replace(IMPORT, **changes), accounts, refusals)
+
+
+def folder(name: str = "INBOX", **numbers: Any) -> FolderAccount:
+    return FolderAccount(name, name, **numbers)
+
+
+def test_every_message_that_was_found_is_in_the_totals_once() -> None:
+    it = report(
+        folder(found=10, copied=4, present=3, duplicate=1, skipped={"a": 1}, failed=1, copied_bytes=500),
+        folder("Sent", found=5, copied=2, skipped={"a": 1, "b": 2}, copied_bytes=70, keywords_dropped=2),
+    )
+    totals = it.totals
+    assert (totals.found, totals.copied, totals.present, totals.duplicate) == (15, 6, 3, 1)
+    assert (totals.skipped_total, totals.failed, totals.copied_bytes, totals.keywords_dropped) == (
+        4,
+        1,
+        570,
+        2,
+    )
+    assert sorted(totals.skipped.items()) == [("a", 2), ("b", 2)]
+    assert totals.accounted == totals.found
+    assert it.adds_up
+
+
+def test_two_wrong_folders_do_not_cancel_each_other_out() -> None:
+    it = report(folder(found=2, copied=1), folder("Sent", found=1, copied=2))
+    assert it.totals.adds_up
+    assert not it.adds_up
+
+
+@pytest.mark.parametrize(
+    ("accounts", "confirmed"),
+    [
+        ((folder(found=2, copied=2, confirmed=2), folder("Sent", found=1, copied=1, confirmed=1)), 3),
+        ((folder(found=2, copied=2, confirmed=2), folder("Sent", found=1, copied=1)), None),
+        ((folder(found=2, copied=2, confirmed=2), folder("Sent", found=1, present=1)), 2),
+        ((folder(found=2, present=2),), None),
+    ],
+)
+def test_a_recount_counts_only_when_it_covers_every_copy(
+    accounts: tuple[FolderAccount, ...], confirmed: int | None
+) -> None:
+    assert report(*accounts).totals.confirmed == confirmed
+
+
+@pytest.mark.parametrize(
+    ("it", "words"),
+    [
+        (
+            report(folder(found=4211, copied=4203, duplicate=8)),
+            "All 4,211 messages that the old mailbox showed are in the new one.",
+        ),
+        (
+            report(folder(found=1, copied=1)),
+            "The one message that the old mailbox showed is in the new one.",
+        ),
+        (
+            report(folder(found=30, copied=2, present=28)),
+            "All 30 messages that the old mailbox showed are in the new one: 2 new, 28 already there.",
+        ),
+        (
+            report(folder(found=30, present=28, duplicate=2)),
+            "All 30 messages that the old mailbox showed were already in the new one:"
+            " there was nothing new to copy.",
+        ),
+        (
+            report(folder(found=30, present=28, skipped={"our own notice": 2})),
+            "All messages that the old mailbox showed are in the new one (28),"
+            " except 2 left out (our own notice: 2).",
+        ),
+        (report(), "The old mailbox showed no messages: there was nothing to copy."),
+        (
+            report(folder(found=4211, copied=4208, failed=3), state=State.INCOMPLETE),
+            "4,208 of the 4,211 messages that the old mailbox showed are in the new one,"
+            " 3 could not be copied.",
+        ),
+        (
+            report(folder(found=9, copied=5), state=State.INCOMPLETE),
+            "Only 5 of the 9 messages that the old mailbox showed are accounted for: start it again.",
+        ),
+        (
+            report(folder(found=9, copied=4), state=State.STOPPED, problem=FULL),
+            "Stopped. The new mailbox is full. Free some space."
+            " So far 4 of 9 messages are in the new mailbox.",
+        ),
+        (
+            report(state=State.STOPPED, problem=LOGIN),
+            "Stopped. old.example does not accept this password. Nothing was copied yet.",
+        ),
+        (
+            report(state=State.WAITING, problem=WRONG_HOST, not_before=T),
+            "Waiting until 2026-03-01 14:30 UTC. There is no server imap.old.example."
+            " It goes on by itself. Nothing was copied yet.",
+        ),
+        (report(state=State.QUEUED), "Not started yet."),
+    ],
+)
+def test_the_verdict_says_what_happened(it: Report, words: str) -> None:
+    assert it.verdict == words
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_a_verdict_and_an_exit_code(state: State) -> None:
+    it = report(folder(found=1), state=state)
+    assert it.verdict.endswith(".")
+    assert "None" not in it.verdict
+    assert isinstance(it.exit_code, ExitCode)
+
+
+def test_mail_that_was_copied_before_never_sounds_like_trouble() -> None:
+    said = report(folder(found=30, present=30)).verdict.casefold()
+    assert not any(word in said for word in ("fail", "could not", "skip", "left out", "error", "only"))
+
+
+def test_an_unconfirmed_copy_and_a_closed_folder_are_told() -> None:
+    closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, "permission denied", count=0)
+    said = report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE).verdict
+    assert "2 of the 9 copied messages could not be seen" in said
+    assert "1 folder of the old mailbox could not be opened" in said
+    assert not said.startswith("All")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"state": State.COMPLETE}, 0),
+        ({"state": State.INCOMPLETE}, 1),
+        ({"state": State.STOPPED, "problem": LOGIN}, 3),
+        ({"state": State.STOPPED, "problem": FULL}, 4),
+        ({"state": State.STOPPED, "problem": WRONG_HOST}, 5),
+        ({"state": State.STOPPED}, 5),
+        ({"state": State.WAITING, "problem": FULL}, 4),
+        ({"state": State.RUNNING, "problem": FULL}, 5),
+        ({"state": State.QUEUED}, 5),
+        ({"state": State.FAILED, "problem": LOGIN}, 6),
+    ],
+)
+def test_the_exit_code_tells_scripts_what_to_do(changes: Mapping[str, Any], code: int) -> None:
+    assert exit_code(replace(IMPORT, **changes)) == code
+
+
+def batch(*reports: Report) -> BatchReport:
+    return BatchReport(Batch(BatchId("b1"), T, "move.csv", "it@new.example"), reports)
+
+
+def test_a_batch_ends_like_the_worst_of_its_rows() -> None:
+    rows = [
+        report(),
+        report(state=State.INCOMPLETE),
+        report(state=State.WAITING),
+        report(state=State.STOPPED, problem=FULL),
+        report(state=State.STOPPED, problem=LOGIN),
+        report(state=State.FAILED),
+    ]
+    assert [int(batch(*rows[: n + 1]).exit_code) for n in range(len(rows))] == [0, 1, 5, 4, 3, 6]
+    assert batch().exit_code == 0
+
+
+def test_a_batch_says_how_many_mailboxes_are_done_and_what_became_of_the_others() -> None:
+    good = report(folder(found=5, copied=4, present=1))
+    assert batch(good, good).verdict == "All 2 mailboxes are complete: 8 messages copied, 2 already there."
+    stopped = report(folder(found=3, copied=1, failed=1), state=State.STOPPED, problem=FULL)
+    assert batch(good, stopped, report(state=State.RUNNING)).verdict == (
+        "1 of 3 mailboxes complete; 1 stopped, 1 under way."
+        " So far: 5 messages copied, 1 already there, 1 could not be copied."
+    )
+
+
+def test_json_holds_everything_a_script_needs() -> None:
+    refusal = Refusal(
+        IMPORT.id, "INBOX", UidValidity(7), Uid(9), "too large", "2019-03-01", "Pictures", 61_400_000
+    )
+    it = report(
+        folder(found=3, copied=1, skipped={"our own notice": 1}, failed=1, copied_bytes=10, source_recount=4),
+        refusals=(refusal,),
+        state=State.INCOMPLETE,
+    )
+    read = json.loads(json.dumps(batch(it).as_json()))
+    assert (read["batch_id"], read["exit_code"], read["states"]) == ("b1", 1, {"incomplete": 1})
+    (row,) = read["imports"]
+    assert row["source"] == {"address": "ada@old.example", "server": "imaps://imap.old.example"}
+    assert row["finished_at"] == "2026-03-01T14:33:12+00:00"
+    assert row["duration_s"] == 192
+    sums = {
+        "found": 3,
+        "copied": 1,
+        "already_there": 0,
+        "duplicate": 0,
+        "skipped": 1,
+        "skipped_reasons": {"our own notice": 1},
+        "failed": 1,
+        "copied_bytes": 10,
+        "keywords_dropped": 0,
+        "confirmed": None,
+        "adds_up": True,
+    }
+    assert row["totals"] == read["totals"] == sums
+    names = {"source_folder": "INBOX", "destination_folder": "INBOX", "source_recount": 4}
+    assert row["folders"] == [names | sums]
+    assert row["refusals"] == [
+        {
+            "folder": "INBOX",
+            "uid": 9,
+            "date": "2019-03-01",
+            "subject": "Pictures",
+            "size_bytes": 61_400_000,
+            "reason": "too large",
+            "messages": 1,
+        }
+    ]
+
+
+def test_json_names_every_key_that_its_docstring_promises() -> None:
+    doc = Report.as_json.__doc__ or ""
+    assert [key for key in report(problem=FULL).as_json() if key not in doc] == []
+
+
+def test_mail_that_arrived_meanwhile_is_known() -> None:
+    assert report(folder(found=3, source_recount=5), folder("Sent", found=2)).source_grew_by == 2
+
+
+def test_an_import_without_an_end_has_no_duration() -> None:
+    assert report(finished_at=None).duration is None
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"),
+    [
+        (1, "1 byte"),
+        (912, "912 bytes"),
+        (6_400, "6 kB"),
+        (999_700, "1.0 MB"),
+        (93_211_000, "93.2 MB"),
+        (251_000_000, "251 MB"),
+        (12_000_000_000, "12.0 GB"),
+        (5_000_000_000_000_000, "5,000 TB"),
+    ],
+)
+def test_sizes_read_as_in_a_mail_program(size_bytes: int, words: str) -> None:
+    assert spoken_bytes(size_bytes) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "less than a second"),
+        (1, "1 second"),
+        (192, "3 minutes 12 seconds"),
+        (7500, "2 hours 5 minutes"),
+        (7205, "2 hours"),
+        (100_800, "1 day 4 hours"),
+    ],
+)
+def test_spans_read_as_people_say_them(seconds: float, words: str) -> None:
+    assert spoken_span(timedelta(seconds=seconds)) == words
+
+
+def test_one_is_singular() -> None:
+    assert [counted(n, "mailbox", "mailboxes") for n in (0, 1, 1200)] == [
+        "0 mailboxes",
+        "1 mailbox",
+        "1,200 mailboxes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("Hi\r\nBcc: x@evil.example", "Hi Bcc: x@evil.example"),
+        ("\x1b[31mred\x07", "[31mred"),
+        ("invoice\u202egnp.exe", "invoicegnp.exe"),
+        ("a\u2066b\u2069c\u200bd\ufeffe", "abcde"),
+        ("half \ud83d", "half \ufffd"),
+        ("\u2028line\u00a0 \tblanks ", "line blanks"),
+        ("👩‍👧 می‌خواهم", "👩‍👧 می‌خواهم"),
+        ("x" * 300, "x" * 199 + "…"),
+    ],
+)
+def test_foreign_text_becomes_one_harmless_line(foreign: str, shown: str) -> None:
+    assert printable(foreign) == shown

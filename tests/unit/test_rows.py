@@ -1,0 +1,450 @@
+"""A batch as a CSV file."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from importer.domain.rows import Parsed, Row, RowProblem, annotate, parse, split, template
+from providers.catalog import Catalog
+from providers.model import Endpoint, Secret, Security
+
+CATALOG = Catalog.load()
+NEW = Endpoint("imap.new.example")
+HEADER = "source_address,source_password,source_server,destination_address,destination_password"
+GOOD = "ada@old.example,s3cret-one,,ada@new.example,s3cret-two"
+
+
+def read(
+    text: str | bytes,
+    destination: Endpoint | None = NEW,
+    allow_plaintext: bool = False,
+    max_rows: int | None = 25,
+) -> Parsed:
+    data = text.encode() if isinstance(text, str) else text
+    return parse(
+        data, catalog=CATALOG, destination=destination, allow_plaintext=allow_plaintext, max_rows=max_rows
+    )
+
+
+def rows(text: str | bytes, destination: Endpoint | None = NEW) -> tuple[Row, ...]:
+    parsed = read(text, destination)
+    assert not parsed.problems
+    return parsed.rows
+
+
+def only(text: str | bytes, destination: Endpoint | None = NEW) -> RowProblem:
+    """The one problem of a file, which is complete: something to read and something to do."""
+    problems = read(text, destination).problems
+    assert len(problems) == 1, problems
+    assert problems[0].message.endswith(".")
+    assert problems[0].fix
+    return problems[0]
+
+
+def row(**cells: str) -> str:
+    """One line in the order of the header, good but for the given cells."""
+    good = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
+    out = io.StringIO()
+    csv.writer(out).writerow((good | cells).values())
+    return out.getvalue()
+
+
+# --- What is read -----------------------------------------------------------------------------------
+
+
+def test_a_row_becomes_an_import() -> None:
+    (found,) = rows(f"{HEADER}\n{GOOD}\n")
+    assert found.line == 2
+    assert (found.source.address, found.source.login) == ("ada@old.example", "ada@old.example")
+    assert found.source.endpoint == Endpoint("imap.old.example")
+    assert found.destination.endpoint == NEW
+    assert found.source_password == Secret("s3cret-one")
+    assert found.destination_password == Secret("s3cret-two")
+
+
+def test_server_and_login_are_found_from_the_address() -> None:
+    (found,) = rows(f"{HEADER}\n{row(source_address='ada@icloud.com')}")
+    assert (found.source.login, found.source.endpoint.host) == ("ada", "imap.mail.me.com")
+
+
+def test_the_login_form_also_counts_when_the_server_is_written_out() -> None:
+    (found,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='IMAP.web.de')}")
+    assert found.source.login == "ada"
+    (found,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='imap.old.example')}")
+    assert found.source.login == "ada@web.de"
+    (found,) = rows(f"{HEADER}\n{row(source_address='ada@old.example', source_server='imap.web.de')}")
+    assert found.source.login == "ada@old.example"
+
+
+@pytest.mark.parametrize(
+    ("cell", "endpoint", "login"),
+    [
+        ("mail.old.example", Endpoint("mail.old.example"), "ada@old.example"),
+        ("mail.old.example:1993", Endpoint("mail.old.example", 1993), "ada@old.example"),
+        ("imap://mail", Endpoint("mail", 143, Security.STARTTLS), "ada@old.example"),
+        ("imaps://root@mail.old.example", Endpoint("mail.old.example"), "root"),
+        ("imaps://ada%40x@mail.old.example", Endpoint("mail.old.example"), "ada@x"),
+        ("192.0.2.7", Endpoint("192.0.2.7"), "ada@old.example"),
+        ("imaps://[2001:db8::7]", Endpoint("2001:db8::7"), "ada@old.example"),
+        ("imap.bücher.example", Endpoint("imap.bücher.example"), "ada@old.example"),
+    ],
+)
+def test_a_server_can_be_written_in_every_way_that_makes_sense(
+    cell: str, endpoint: Endpoint, login: str
+) -> None:
+    (found,) = rows(f"{HEADER}\n{row(source_server=cell)}")
+    assert (found.source.endpoint, found.source.login) == (endpoint, login)
+
+
+def test_plaintext_only_where_the_operator_allows_it() -> None:
+    text = f"{HEADER}\n{row(source_server='imap://mail.old.example')}"
+    assert read(text).rows[0].source.endpoint.security is Security.STARTTLS
+    assert read(text, allow_plaintext=True).rows[0].source.endpoint.security is Security.PLAINTEXT
+
+
+def test_the_destination_server_of_a_row_wins() -> None:
+    text = f"{HEADER},destination_server\n{GOOD},imap.other.example\n{row(source_address='bob@old.example')}"
+    assert [found.destination.endpoint.host for found in rows(text)] == [
+        "imap.other.example",
+        "imap.new.example",
+    ]
+
+
+def test_two_sources_may_go_into_one_destination() -> None:
+    assert len(rows(f"{HEADER}\n{GOOD}\n{row(source_address='bob@old.example')}")) == 2
+
+
+@pytest.mark.parametrize(
+    "password", ["  two  ", "=1+1", "a,b", "a;b", 'a"b', '"', "#x", "pä€s", "'", "\u2028x"]
+)
+def test_a_password_stays_as_it_was_written(password: str) -> None:
+    (found,) = rows(f"{HEADER}\n{row(source_password=password, destination_password=password)}")
+    assert found.source_password.reveal() == found.destination_password.reveal() == password
+
+
+def test_blanks_around_other_cells_do_not_count() -> None:
+    text = " Source_Address ,SOURCE_PASSWORD,source_server, destination_address,destination_password\n"
+    (found,) = rows(f"{text}  ada@old.example , pw,  , ada@new.example\t,pw")
+    assert (found.source.address, found.destination.address) == ("ada@old.example", "ada@new.example")
+    assert found.source_password.reveal() == " pw"
+
+
+def test_columns_may_stand_in_any_order() -> None:
+    text = "destination_address,destination_password,source_address,source_password,source_server\n"
+    (found,) = rows(f"{text}ada@new.example,new,ada@old.example,old,")
+    assert (found.source_password.reveal(), found.destination.address) == ("old", "ada@new.example")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (b"", "utf-8"),
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (b"", "utf-16-le"),
+        (b"", "utf-16-be"),
+        (b"", "cp1252"),
+    ],
+)
+def test_every_common_encoding_and_delimiter_is_understood(
+    delimiter: str, end: str, mark: bytes, encoding: str
+) -> None:
+    cells = ["ada@old.example", "pässwörd€", "", "ada@new.example", "x"]
+    text = HEADER.replace(",", delimiter) + end + delimiter.join(cells) + end
+    (found,) = rows(mark + text.encode(encoding))
+    assert (found.line, found.source_password.reveal()) == (2, "pässwörd€")
+
+
+def test_a_file_made_by_german_excel_is_understood() -> None:
+    lines = [
+        HEADER.replace(",", ";"),
+        "# eine Erklärung;;;;",
+        '"# noch eine; mit Semikolon";;;;',
+        ";;;;",
+        'ada@old.example;"päss;wort";;ada@new.example;"a ""b"""',
+        ";;;;",
+        "",
+    ]
+    (found,) = rows("\r\n".join(lines).encode("cp1252"))
+    assert found.line == 5
+    assert (found.source_password.reveal(), found.destination_password.reveal()) == ("päss;wort", 'a "b"')
+
+
+def test_empty_columns_at_the_end_do_not_count() -> None:
+    assert len(rows(f"{HEADER},,\n{GOOD},,\n{GOOD.replace('ada', 'bob')},,,")) == 2
+    assert len(rows(f"{HEADER},destination_server,problem\n{GOOD}")) == 1
+
+
+def test_a_line_with_too_many_cells_is_not_guessed_at() -> None:
+    problem = only(f"{HEADER}\n{GOOD}\nbob@old.example,s3,cret,,ada@new.example,pw")
+    assert (problem.line, problem.column, problem.rule) == (3, "", "cell_count")
+
+
+def test_comments_and_blank_lines_do_not_count_and_cannot_swallow_a_row() -> None:
+    text = f'# first "\n\n{HEADER}\n# see,"this\n  # x\n \t \n{GOOD}\n#{GOOD}\n'
+    (found,) = rows(text)
+    assert found.line == 7
+
+
+def test_lines_are_counted_right_behind_a_cell_with_a_line_break() -> None:
+    text = f'{HEADER}\n"ada@old.example\n\n",pw,"",ada@new.example,pw\nbob,pw,,bob@new.example,pw\n'
+    problem = only(text)
+    assert (problem.line, problem.column) == (5, "source_address")
+
+
+# --- What is refused --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "rule"),
+    [
+        ({"source_address": ""}, "source_address", "address_missing"),
+        ({"source_address": "ada"}, "source_address", "address_invalid"),
+        ({"source_address": "@old.example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada@"}, "source_address", "address_invalid"),
+        ({"source_address": "a da@old.example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada@old..example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada@old@old.example"}, "source_address", "address_invalid"),
+        ({"source_address": "mailto:ada@old.example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada\u200b@old.example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada@old\n.example"}, "source_address", "control_character"),
+        ({"source_address": "a" * 310 + "@old.example"}, "source_address", "cell_too_long"),
+        ({"source_address": "ada@gmail"}, "source_address", "server_unknown"),
+        ({"source_address": "ada@gmail.com"}, "source_address", "provider_unavailable"),
+        ({"source_address": "ada@Outlook.com"}, "source_address", "provider_unavailable"),
+        ({"source_address": "ada@pm.me"}, "source_address", "provider_unavailable"),
+        ({"source_server": "imap.gmail.com"}, "source_server", "provider_unavailable"),
+        ({"source_password": ""}, "source_password", "password_missing"),
+        ({"source_password": "  "}, "source_password", "password_missing"),
+        ({"source_password": "a\r\nb"}, "source_password", "control_character"),
+        ({"source_password": "a\x1bb"}, "source_password", "control_character"),
+        ({"source_password": "x" * 1001}, "source_password", "cell_too_long"),
+        ({"source_server": "https://imap.old.example"}, "source_server", "server_invalid"),
+        ({"source_server": "imap old.example"}, "source_server", "server_invalid"),
+        ({"source_server": "imap.old.example:0"}, "source_server", "server_invalid"),
+        ({"source_server": "imap.old.example?x"}, "source_server", "server_invalid"),
+        ({"source_server": "imap..old.example"}, "source_server", "server_invalid"),
+        ({"source_server": "imaps://[::1"}, "source_server", "server_invalid"),
+        ({"source_server": "ada@old.example"}, "source_server", "server_invalid"),
+        ({"source_server": "word"}, "source_server", "server_invalid"),
+        ({"source_server": "imaps://ada:hush@imap.old.example"}, "source_server", "password_in_server"),
+        ({"source_server": "ada:hush@imap.old.example"}, "source_server", "password_in_server"),
+        ({"source_server": "imap.old.example\x07"}, "source_server", "control_character"),
+        ({"source_server": "imaps://a%0d%0ab@imap.old.example"}, "source_server", "control_character"),
+        ({"destination_address": "ada"}, "destination_address", "address_invalid"),
+        ({"destination_password": ""}, "destination_password", "password_missing"),
+    ],
+)
+def test_a_bad_cell_is_named_by_line_column_and_rule(cells: dict[str, str], column: str, rule: str) -> None:
+    problem = only(f"{HEADER}\n{row(source_address='bob@old.example')}{row(**cells)}")
+    assert (problem.line, problem.column, problem.rule) == (3, column, rule)
+    assert "hush" not in str(problem)
+
+
+def test_a_refused_provider_is_explained_in_its_own_words() -> None:
+    provider = CATALOG.for_domain("gmail.com")
+    assert provider is not None
+    assert only(f"{HEADER}\n{row(source_address='ada@gmail.com')}").message == provider.unavailable
+
+
+def test_a_moved_domain_is_not_held_back_by_where_it_was() -> None:
+    (found,) = rows(f"{HEADER}\n{row(source_address='ada@gmail.com', source_server='imap.old.example')}")
+    assert found.source.login == "ada@gmail.com"
+
+
+@pytest.mark.parametrize("login", ["ada@new.example", "Ada@New.Example"])
+def test_a_mailbox_is_not_copied_into_itself(login: str) -> None:
+    problem = only(f"{HEADER}\n{row(source_address=login, source_server='IMAP.new.example')}")
+    assert (problem.line, problem.column, problem.rule) == (2, "destination_address", "same_mailbox")
+
+
+def test_the_same_import_twice_names_the_other_line() -> None:
+    again = row(source_address="ADA@old.example", source_password="other")
+    problem = only(f"{HEADER}\n# x\n{GOOD}\n{again}")
+    assert (problem.line, problem.column, problem.rule) == (4, "source_address", "duplicate_row")
+    assert "Line 3 " in problem.message
+
+
+def test_without_a_destination_server_the_file_has_to_name_one() -> None:
+    problem = only(f"{HEADER}\n{GOOD}\n{GOOD.replace('ada', 'bob')}", destination=None)
+    assert (problem.line, problem.column) == (1, "destination_server")
+    problem = only(f"{HEADER},destination_server\n{GOOD},imap.x.example\n{GOOD}", destination=None)
+    assert (problem.line, problem.column, problem.rule) == (
+        3,
+        "destination_server",
+        "destination_server_missing",
+    )
+
+
+def test_all_problems_are_told_at_once_in_order() -> None:
+    bad = 'ada,,nix,ada@new.example,"a\tb"\nada@old.example,x,,y\n"ada@old.example"x,\n'
+    found = read(f"{HEADER}\n{GOOD}\n{bad},,,,pw\n")
+    assert [(p.line, p.column, p.rule) for p in found.problems] == [
+        (3, "source_address", "address_invalid"),
+        (3, "source_password", "password_missing"),
+        (3, "source_server", "server_invalid"),
+        (3, "destination_password", "control_character"),
+        (4, "", "cell_count"),
+        (5, "", "quotes"),
+        (6, "source_address", "address_missing"),
+        (6, "source_password", "password_missing"),
+        (6, "destination_address", "address_missing"),
+    ]
+    assert found.row_count == 5
+
+
+@pytest.mark.parametrize(
+    ("header", "rules"),
+    [
+        (
+            HEADER.replace("source_server", "server"),
+            [("server", "unknown_column"), ("source_server", "missing_column")],
+        ),
+        (HEADER.replace(",source_server", ""), [("source_server", "missing_column")]),
+        (f"{HEADER},source_server", [("source_server", "repeated_column")]),
+        (f"{HEADER},,destination_server", [("", "unknown_column")]),
+        (
+            "source_password,source_address,source_server,destination_address,destination_password",
+            [("source_password", "password_first")],
+        ),
+        ("", [("", "header_missing")]),
+        ("a,b,c", [("", "header_missing")]),
+    ],
+)
+def test_a_wrong_header_is_explained_and_no_row_is_guessed_at(
+    header: str, rules: list[tuple[str, str]]
+) -> None:
+    found = read(f"{header}\n{GOOD}\n")
+    assert [(p.column, p.rule) for p in found.problems] == rules
+    assert not found.rows
+    assert all(p.fix and p.message.endswith(".") for p in found.problems)
+
+
+def test_a_file_without_a_header_does_not_show_its_passwords() -> None:
+    found = read(f"{GOOD}\n{GOOD}\n")
+    assert [p.rule for p in found.problems] == ["header_missing"]
+    assert "s3cret" not in str(found.problems[0])
+    assert "s3cret" not in annotate(f"{GOOD}\n{GOOD}\n".encode(), found)
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "rule"),
+    [
+        (b"", 0, "header_missing"),
+        (HEADER.encode(), 0, "no_rows"),
+        (b"x" * 70_000, 0, "file_too_large"),
+        (f"{HEADER}\n{GOOD}\nx\0".encode(), 3, "not_text"),
+        (b"\xff\xfea", 0, "not_text"),
+        (b"\xef\xbb\xbf\xff", 0, "not_text"),
+        (b"a\x81", 0, "not_text"),
+        (f'{HEADER}\n"ada@old.example,\n\n'.encode(), 2, "quotes"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(data: bytes, line: int, rule: str) -> None:
+    problem = only(data)
+    assert (problem.line, problem.rule) == (line, rule)
+
+
+def many(count: int) -> str:
+    return "\n".join([HEADER, *(GOOD.replace("ada", f"ada{n}") for n in range(count))])
+
+
+def test_a_batch_takes_25_rows_and_offers_to_split_more() -> None:
+    assert len(rows(many(25))) == 25
+    found = read(many(26))
+    assert [(p.line, p.rule) for p in found.problems] == [(27, "too_many_rows")]
+    assert "26 rows" in found.problems[0].message
+    assert "--split" in found.problems[0].fix
+    assert found.row_count == 26
+
+
+def test_a_long_file_is_split_into_batches_in_its_order() -> None:
+    found = read(many(60), max_rows=None)
+    assert not found.problems
+    batches = list(split(found))
+    assert [len(batch) for batch in batches] == [25, 25, 10]
+    assert [r.line for batch in batches for r in batch] == list(range(2, 62))
+    assert list(split(read(HEADER))) == []
+
+
+def test_even_a_long_file_has_an_end_and_is_not_looked_at_beyond() -> None:
+    found = read(many(1000) + "\nada,,,,", max_rows=None)
+    assert [(p.line, p.rule) for p in found.problems] == [(1002, "too_many_rows")]
+    assert found.row_count == 1001
+
+
+def test_nothing_that_can_be_printed_holds_a_password() -> None:
+    assert "s3cret" not in repr(read(f"{HEADER}\n{GOOD}\n"))
+
+
+# --- What is handed back ----------------------------------------------------------------------------
+
+
+def test_the_annotated_file_shows_each_problem_beside_its_row_and_no_password() -> None:
+    hush = "hush@old.example"  # a password that could be an address
+    bad = row(source_address="ada@gmail.com", source_password=hush) + row(source_server="s3cret")
+    text = f"# hush\n{HEADER}\n{GOOD}\n#{GOOD}\n\n{bad}"
+    data = text.encode()
+    parsed = read(data)
+    lines = annotate(data, parsed).split("\r\n")
+    assert "s3cret" not in "".join(lines)
+    assert "hush" not in "".join(lines)
+    assert next(csv.reader([lines[1]])) == [*HEADER.split(","), "problem"]
+    assert next(csv.reader([lines[2]])) == ["ada@old.example", "", "", "ada@new.example", "", ""]
+    assert lines[3] == lines[4] == ""
+    cells = next(csv.reader([lines[5]]))
+    assert cells[0] == "ada@gmail.com"
+    assert cells[-1] == str(parsed.problems[0])
+    assert cells[-1].startswith("line 6, source_address: ")
+    assert "line 7, source_server: " in next(csv.reader([lines[6]]))[-1]
+
+
+def test_the_annotated_file_can_be_filled_in_and_handed_in_again() -> None:
+    data = f"{HEADER}\n{GOOD}\n{row(source_password='')}".replace(",", ";").encode()
+    again = annotate(data, read(data)).replace('"ada@new.example";""', '"ada@new.example";"pw"')
+    assert [(p.line, p.column) for p in read(again).problems] == [
+        (2, "source_password"),
+        (3, "source_address"),
+        (3, "source_password"),
+    ]
+
+
+def test_what_concerns_the_whole_file_follows_as_a_comment() -> None:
+    data = HEADER.encode()
+    assert annotate(data, read(data)).endswith(
+        '"problem"\r\n# the file: There is no row in the file. '
+        "Write one line for each mailbox, below the names of the columns.\r\n"
+    )
+
+
+@pytest.mark.parametrize("start", "=+-")
+def test_a_spreadsheet_cannot_be_made_to_run_an_address(start: str) -> None:
+    data = f"{HEADER}\n{row(source_address=f'{start}cmd@old.example')}".encode()
+    assert f'"\'{start}cmd@old.example"' in annotate(data, read(data))
+
+
+def test_the_template_in_the_repository_is_the_one_the_console_writes() -> None:
+    path = Path(__file__).parents[2] / "templates" / "csv" / "batch.csv"
+    assert path.read_bytes() == template().encode("ascii")
+
+
+def test_the_template_explains_every_column_and_its_examples_work() -> None:
+    text = template()
+    assert text.splitlines()[0] == HEADER
+    for column in (*HEADER.split(","), "destination_server"):
+        assert any(line.startswith("# ") and column in line for line in text.splitlines()), column
+    assert only(text).rule == "no_rows"
+    examples = [
+        line.removeprefix("#") for line in text.splitlines() if line.startswith("#") and line.count("@") > 1
+    ]
+    found = rows("\n".join([HEADER, *examples]))
+    assert len(found) == len(examples) == 2
+    assert found[1].destination_password.reveal() == "  blanks stay  "

@@ -1,0 +1,210 @@
+"""Settings: what an operator sets is what Mailferry uses, and mistakes are told all at once."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from importer.settings import Settings, SettingsError
+from providers.model import Endpoint, Secret, Security
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable, _, _ in Settings.table():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("MAILFERRY_DATA", str(tmp_path / "data"))
+
+
+def problems(**overlay: object) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(**overlay)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return list(caught.value.problems)
+
+
+def test_without_any_setting_everything_lives_in_the_data_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MAILFERRY_DATA")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    settings = Settings.load()
+    assert settings.data == tmp_path / "mailferry"
+    assert settings.database_url == f"sqlite:///{tmp_path}/mailferry/mailferry.db"
+    assert (settings.redis_url, settings.smtp_url, settings.destination_server) == ("", "", None)
+    assert settings.mail_from.startswith("mailferry@")
+
+
+def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("")
+    given = {
+        "DATA": (str(tmp_path), tmp_path),
+        "DATABASE_URL": (
+            "postgresql://ferry:pw@db.example/mail",
+            "postgresql+psycopg://ferry:pw@db.example/mail",
+        ),
+        "REDIS_URL": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        "SECRET_KEY": ("new,old", Secret("new,old")),
+        "ALLOW_PLAINTEXT": ("yes", True),
+        "DESTINATION_SERVER": ("mail.example.org", Endpoint("mail.example.org")),
+        "CA_FILE": (str(authority), authority),
+        "SMTP_URL": ("smtps://mail.example.org", "smtps://mail.example.org"),
+        "MAIL_FROM": ("ferry@new.example", "ferry@new.example"),
+        "SUBMITTER": ("ada@new.example", "ada@new.example"),
+        "LEG_SECONDS": ("60", 60),
+        "LEASE_SECONDS": ("61", 61),
+        "SETTLE_QUIET_SECONDS": ("0", 0),
+        "BATCH_MESSAGES": ("7", 7),
+        "BATCH_BYTES": ("1048576", 1048576),
+        "WORKER_THREADS": ("2", 2),
+        "TICK_SECONDS": ("5", 5),
+        "IMAP_TIMEOUT_SECONDS": ("9", 9),
+        "LOG_FORMAT": ("JSON", "json"),
+        "LOG_LEVEL": ("Debug", "debug"),
+    }
+    for name, (text, _) in given.items():
+        monkeypatch.setenv(f"MAILFERRY_{name}", text)
+    settings = Settings.load()
+    assert {name: getattr(settings, name.lower()) for name in given} == {
+        name: value for name, (_, value) in given.items()
+    }
+    # SECRET_KEY_FILE excludes SECRET_KEY, so it has its turn alone.
+    monkeypatch.delenv("MAILFERRY_SECRET_KEY")
+    monkeypatch.setenv("MAILFERRY_SECRET_KEY_FILE", "~/key")
+    assert Settings.load().secret_key_file == Path.home() / "key"
+    assert {f"MAILFERRY_{name}" for name in (*given, "SECRET_KEY_FILE")} == {
+        row[0] for row in Settings.table()
+    }
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILFERRY_LEG_SECONDS", "")
+    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "")
+    assert Settings.load().leg_seconds == 300
+    assert Settings.load().destination_server is None
+
+
+def test_imap_means_starttls_unless_plaintext_is_allowed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imap://mail.example.org")
+    required = Settings.load().destination_server
+    allowed = Settings.load(allow_plaintext=True).destination_server
+    assert required is not None
+    assert required.security is Security.STARTTLS
+    assert allowed is not None
+    assert allowed.security is Security.PLAINTEXT
+
+
+def test_the_command_line_wins_and_what_it_left_out_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MAILFERRY_ALLOW_PLAINTEXT", "true")
+    settings = Settings.load(data=tmp_path / "elsewhere", allow_plaintext=None, ca_file=None)
+    assert settings.data == tmp_path / "elsewhere"
+    assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/mailferry.db"
+    assert settings.allow_plaintext is True
+
+
+def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "LEG_SECONDS": "soon",
+        "WORKER_THREADS": "0",
+        "ALLOW_PLAINTEXT": "perhaps",
+        "DESTINATION_SERVER": "pop3://mail.example.org",
+        "CA_FILE": "/nowhere/ca.pem",
+        "MAIL_FROM": "postmaster",
+        "LOG_FORMAT": "xml",
+        "DATABASE_URL": "mysql://db.example/mail",
+        "REDIS_URL": "http://queue.example",
+        "SMTP_URL": "mail.example.org:25",
+    }
+    for name, text in wrong.items():
+        monkeypatch.setenv(f"MAILFERRY_{name}", text)
+    told = problems()
+    assert len(told) == len(wrong)
+    for name, text in wrong.items():
+        sentence = next(line for line in told if line.startswith(f"MAILFERRY_{name} "))
+        assert "must be" in sentence
+        if not name.endswith("_URL"):
+            assert f"“{text}”" in sentence
+    assert "MAILFERRY_LEG_SECONDS is “soon”; it must be a whole number from 1 to 3000." in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://queue.example:99999"),
+        ("REDIS_URL", "redis://:6379"),
+        ("REDIS_URL", "unix://"),
+        ("DATABASE_URL", "sqlite://"),
+        ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtp://mail.example.org:0"),
+        ("SMTP_URL", "smtp://ferry@mail.example.org"),
+        ("SMTP_URL", "smtp://ferry:p#w@mail.example.org"),
+        ("SUBMITTER", "ada@old.example, eve@old.example"),
+        ("BATCH_BYTES", "4 MiB"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"MAILFERRY_{name}", value)
+    assert [line.split()[0] for line in problems()] == [f"MAILFERRY_{name}"]
+
+
+def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILFERRY_SECRET_KEY", "canary")
+    monkeypatch.setenv("MAILFERRY_SECRET_KEY_FILE", "/run/secrets/key")
+    (sentence,) = problems()
+    assert sentence.startswith("MAILFERRY_SECRET_KEY_FILE is “/run/secrets/key”")
+    assert "canary" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("SECRET_KEY", "canary", None),
+        ("DATABASE_URL", "postgresql://u:canary@db.example/m", "nonsense://u:canary@db.example/m"),
+        ("REDIS_URL", "redis://:canary@queue.example", "nonsense://:canary@queue.example"),
+        ("SMTP_URL", "smtp://u:canary@mail.example", "nonsense://u:canary@mail.example"),
+        ("DESTINATION_SERVER", None, "imaps://ada:canary@mail.example"),
+        ("DESTINATION_SERVER", None, "imaps//ada:canary@mail.example"),
+    ],
+)
+def test_no_secret_shows_in_repr_or_in_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, good: str | None, bad: str | None
+) -> None:
+    if good is not None:
+        monkeypatch.setenv(f"MAILFERRY_{name}", good)
+        assert "canary" not in repr(Settings.load()) + str(Settings.load())
+    if bad is not None:
+        monkeypatch.setenv(f"MAILFERRY_{name}", bad)
+        told = problems()
+        assert told
+        assert "canary" not in "".join(told)
+
+
+def test_the_data_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    made = Settings.load(data=tmp_path / "a" / "b").data_dir()
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert Settings.load(data=made).data_dir() == made
+
+
+def test_a_data_directory_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"MAILFERRY_DATA is .*file/data.*Name another"):
+        Settings.load(data=tmp_path / "file" / "data").data_dir()
+
+
+def test_the_table_documents_every_setting() -> None:
+    for variable, default, meaning in Settings.table():
+        assert variable.startswith("MAILFERRY_")
+        assert default
+        assert meaning.endswith(".")
+        assert "|" not in default + meaning  # a cell of README's table
+    assert ("MAILFERRY_LEG_SECONDS", "300") in [row[:2] for row in Settings.table()]
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().leg_seconds = 5

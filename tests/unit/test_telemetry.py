@@ -1,0 +1,189 @@
+"""The log: it says what happened and gives nobody away."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+
+from importer.domain.model import Account
+from importer.telemetry import bound, configure, get_logger, masked
+from providers.model import Endpoint, Secret
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    stream = io.StringIO()
+    configure("json", "info", stream)
+    return stream
+
+
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_an_event_is_one_json_line_with_its_fields_and_the_time_in_utc(out: io.StringIO) -> None:
+    get_logger().info("leg.finished", copied=412, seconds=58.1, at=datetime(2026, 1, 2, tzinfo=UTC))
+    (line,) = lines(out)
+    logged_at = datetime.fromisoformat(line.pop("timestamp"))
+    assert logged_at.utcoffset() is not None
+    assert abs((datetime.now(UTC) - logged_at).total_seconds()) < 60
+    assert line == {
+        "event": "leg.finished",
+        "level": "info",
+        "copied": 412,
+        "seconds": 58.1,
+        "at": "2026-01-02T00:00:00+00:00",
+    }
+
+
+def test_bound_fields_stand_in_every_line_inside_and_in_none_after(out: io.StringIO) -> None:
+    with bound(import_id="i1", leg=3):
+        get_logger().info("leg.started")
+        logging.getLogger("some.library").warning("hm")
+    get_logger().info("tick.finished")
+    first, second, third = lines(out)
+    assert (first["import_id"], first["leg"]) == (second["import_id"], second["leg"]) == ("i1", 3)
+    assert "import_id" not in third
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ada@old.example", "a***@old.example"),
+        ("imaps://ada@old.example:993 refused", "imaps://a***@old.example:993 refused"),
+        ("To: Ada <ada.l@old.example>, eve@new.example.", "To: Ada <a***@old.example>, e***@new.example."),
+        ("user=ada%40old.example", "user=a***%40old.example"),
+        ("redis://:hunter2@queue.example/0", "redis://•••@queue.example/0"),
+        ("postgresql://u:hun@ter/2@db.example/m", "postgresql://•••@db.example/m"),
+        ("b'ada@old.example'", "b'a***@old.example'"),
+        ("jürgen@bücher.example", "j***@bücher.example"),
+        ("17 messages @ 5 per second", "17 messages @ 5 per second"),
+        ("a***@old.example", "a***@old.example"),
+    ],
+)
+def test_addresses_and_passwords_in_urls_are_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_masking_a_very_long_line_does_not_hold_up_the_leg() -> None:
+    started = time.perf_counter()
+    masked("A" * 1_000_000 + "'%" * 100_000)
+    assert time.perf_counter() - started < 2
+
+
+def test_no_value_gets_past_the_mask_however_it_is_wrapped(out: io.StringIO) -> None:
+    account = Account("canary@old.example", "canary@old.example", Endpoint("old.example"))
+    get_logger().info(
+        "import.submitted canary@old.example",
+        account=account,
+        nested={"to": ["canary@old.example"], "canary@old.example": 1, "password": "canary"},
+        error=ValueError("canary@old.example"),
+        raw=b"canary@old.example",
+        pair=(Secret("canary"), "canary@old.example"),
+    )
+    assert "canary" not in out.getvalue()
+    assert lines(out)[0]["nested"]["to"] == ["c***@old.example"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "source_password",
+        "passwd",
+        "refresh_token",
+        "client_secret",
+        "Authorization",
+        "api_key",
+        "cookie",
+    ],
+)
+def test_a_field_named_like_a_secret_shows_nothing(out: io.StringIO, name: str) -> None:
+    get_logger().info(
+        "x.happened", **{name: "canary", "other": Secret("canary"), "deep": {name: ["canary", 4711]}}
+    )
+    assert "canary" not in out.getvalue()
+    assert "4711" not in out.getvalue()
+    assert lines(out)[0][name] == "•••"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_no_local_variables_and_no_address(form: Any) -> None:
+    stream = io.StringIO()
+    configure(form, "info", stream)
+
+    def fail() -> None:
+        local = "can" + "ary"
+        raise RuntimeError(f"no mailbox {local[:0]}eve@old.example")
+
+    try:
+        fail()
+    except RuntimeError:
+        get_logger().exception("leg.failed")
+        logging.getLogger("some.library").exception("it failed for %s", "ada@old.example")
+    text = stream.getvalue()
+    assert text.count("RuntimeError: no mailbox e***@old.example") == 2
+    assert "a***@old.example" in text
+    assert "eve@" not in text
+    assert "canary" not in text
+
+
+def test_libraries_that_could_quote_secrets_stay_quiet_even_when_debugging() -> None:
+    stream = io.StringIO()
+    configure("json", "debug", stream)
+    for name in (
+        "imapclient",
+        "imapclient.imaplib",
+        "dramatiq.worker.WorkerThread",
+        "sqlalchemy.engine.Engine",
+    ):
+        logging.getLogger(name).info("> LOGIN canary")
+        logging.getLogger(name).warning("%s went away", "server")
+    logging.getLogger("some.library").debug("shown")
+    assert "canary" not in stream.getvalue()
+    assert [line["event"] for line in lines(stream)] == ["server went away"] * 4 + ["shown"]
+    assert lines(stream)[0]["logger"] == "imapclient"
+
+
+def test_the_level_holds_for_our_events_and_for_libraries() -> None:
+    stream = io.StringIO()
+    configure("json", "error", stream)
+    get_logger().warning("x.happened")
+    logging.getLogger("imapclient").warning("x")
+    get_logger().error("y.happened")
+    assert [line["event"] for line in lines(stream)] == ["y.happened"]
+
+
+def test_the_console_form_is_plain_text_with_fields() -> None:
+    stream = io.StringIO()
+    configure("console", "info", stream)
+    get_logger().info("leg.finished", copied=412, source="ada@old.example")
+    assert "leg.finished" in stream.getvalue()
+    assert "copied=412" in stream.getvalue()
+    assert "source=a***@old.example" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_configuring_again_replaces_the_former_output(out: io.StringIO) -> None:
+    second = io.StringIO()
+    configure("json", "info", second)
+    get_logger().info("x.happened")
+    assert out.getvalue() == ""
+    assert len(lines(second)) == 1

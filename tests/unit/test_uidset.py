@@ -1,0 +1,56 @@
+"""UID sets as servers write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from importer.domain.uidset import UidSet, format_ordered, parse_ordered
+
+
+@pytest.mark.parametrize(
+    ("text", "uids"),
+    [
+        ("", []),
+        ("7", [7]),
+        ("1:3,7", [1, 2, 3, 7]),
+        ("7,1:3", [1, 2, 3, 7]),
+        ("3:1", [1, 2, 3]),
+        ("1:4,2:3,5", [1, 2, 3, 4, 5]),
+        ("4294967294:4294967295", [4294967294, 4294967295]),
+    ],
+)
+def test_a_uid_set_reads_in_any_order(text: str, uids: list[int]) -> None:
+    assert list(UidSet.parse(text)) == uids
+
+
+@pytest.mark.parametrize("text", ["*", "1:*", "a", "1,,2", ",", "1;2"])
+def test_what_is_no_uid_set_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        UidSet.parse(text)
+
+
+def test_neighbours_fold_into_one_range() -> None:
+    assert UidSet.of([3, 1, 2, 2, 9]).ranges == ((1, 3), (9, 9))
+    assert str(UidSet.of([3, 1, 2, 2, 9])) == "1:3,9"
+
+
+def test_equal_sets_are_equal_however_they_were_made() -> None:
+    assert UidSet.parse("1:3") == UidSet.of([3, 2, 1]) == UidSet.from_ranges([(2, 3), (1, 1)])
+
+
+def test_a_folder_of_a_billion_messages_costs_one_range() -> None:
+    everything = UidSet.parse("1:1000000000")
+    assert len(everything) == 10**9
+    assert 999_999_999 in everything
+    assert 0 not in everything
+    assert str(everything - UidSet.of([5])) == "1:4,6:1000000000"
+
+
+def test_what_is_no_number_is_no_member() -> None:
+    assert "1" not in UidSet.of([1])
+
+
+def test_append_answers_keep_their_order() -> None:
+    assert parse_ordered("7,3:5") == (7, 3, 4, 5)
+    assert parse_ordered("") == ()
+    assert format_ordered([7, 3, 4, 5, 5, 6]) == "7,3:5,5:6"

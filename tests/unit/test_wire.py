@@ -1,0 +1,270 @@
+"""What servers say and what we say to them, as bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from importer.adapters.imap.commands import (
+    Literals,
+    Piece,
+    UnsafeText,
+    append_pieces,
+    line_safe,
+    quoted,
+    uid_pieces,
+    with_crlf,
+)
+from importer.adapters.imap.names import FolderNames
+from importer.adapters.imap.wire import (
+    Continue,
+    Data,
+    Event,
+    Fetched,
+    LiteralTooLarge,
+    Reply,
+    ResponseReader,
+    Tagged,
+    Untagged,
+    WireError,
+)
+from importer.domain.model import Outgoing
+from importer.domain.uidset import Uid, UidSet
+
+
+def read(data: bytes) -> list[Event]:
+    return ResponseReader().feed(data)
+
+
+def only(data: bytes) -> Event:
+    (event,) = read(data)
+    return event
+
+
+# --- FETCH ---------------------------------------------------------------------------------------------
+
+WHOLE = Fetched(
+    7, Uid(42), ("\\Seen", "$Label1"), " 1-Feb-2003 04:05:06 +0130", body=b"Subject: x\r\n\r\n)\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'* 7 FETCH (UID 42 FLAGS (\\Seen $Label1) INTERNALDATE " 1-Feb-2003 04:05:06 +0130"'
+        b" BODY[] {17}\r\nSubject: x\r\n\r\n)\r\n)\r\n",
+        b"* 7 FETCH (BODY[] {17}\r\nSubject: x\r\n\r\n)\r\n UID 42 FLAGS (\\Seen $Label1)"
+        b' INTERNALDATE " 1-Feb-2003 04:05:06 +0130")\r\n',
+        b'* 7 FETCH (INTERNALDATE " 1-Feb-2003 04:05:06 +0130" BODY[] {17}\r\nSubject: x\r\n\r\n)\r\n'
+        b" FLAGS (\\Seen $Label1) UID 42)\r\n",
+        b'* 7 fetch (uid 42 flags ( \\Seen $Label1 ) internaldate " 1-Feb-2003 04:05:06 +0130"'
+        b' body[] ~{17}\r\nSubject: x\r\n\r\n)\r\n MODSEQ (12) X-GM-LABELS ("a b" \\Inbox NIL))\r\n',
+    ],
+)
+def test_a_message_is_read_whatever_the_order_of_its_items(line: bytes) -> None:
+    assert only(line) == WHOLE
+
+
+def test_header_lines_and_sizes_are_read() -> None:
+    line = (
+        b"* 1 FETCH (UID 5 RFC822.SIZE 4096 BODY[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)] {12}\r\n"
+        b"From: a\r\n\r\n\n)\r\n"
+    )
+    assert only(line) == Fetched(1, Uid(5), size_bytes=4096, header=b"From: a\r\n\r\n\n")
+
+
+def test_a_short_content_may_be_a_quoted_string() -> None:
+    assert only(b'* 1 FETCH (UID 5 BODY[] "a \\"b\\" \\\\c")\r\n') == Fetched(1, Uid(5), body=b'a "b" \\c')
+
+
+def test_an_empty_message_is_empty_and_a_withheld_one_is_not() -> None:
+    assert only(b"* 1 FETCH (UID 5 BODY[] {0}\r\n)\r\n") == Fetched(1, Uid(5), body=b"")
+    assert only(b"* 1 FETCH (UID 5 BODY[] NIL)\r\n") == Fetched(1, Uid(5), withheld=True)
+
+
+def test_flag_changes_by_somebody_else_carry_no_uid() -> None:
+    assert only(b"* 3 FETCH (FLAGS ())\r\n") == Fetched(3, flags=())
+
+
+def test_flags_that_no_command_could_carry_are_left_out() -> None:
+    assert only(b'* 3 FETCH (FLAGS (\\Seen "a b" "x) {3}" caf\xe9 {5}\r\na\r\nb!))\r\n') == Fetched(
+        3, flags=("\\Seen", "caf\xe9")
+    )
+
+
+def test_what_happens_in_the_middle_is_told() -> None:
+    events = read(
+        b"* 12 EXISTS\r\n* 0 RECENT\r\n* 3 EXPUNGE\r\n* VANISHED (EARLIER) 4:6,9\r\n"
+        b"* OK [HIGHESTMODSEQ 12] noted\r\n* BYE Autologout\r\n+ go on\r\n+\r\n"
+        b"M4 OK [APPENDUID 17 3:5] done\r\nM5 NO\r\nM6 BAD what {7}\r\n"
+    )
+    assert events == [
+        Data("EXISTS", 12),
+        Data("RECENT", 0),
+        Data("EXPUNGE", 3),
+        Data("VANISHED", text=b"(EARLIER) 4:6,9"),
+        Untagged(Reply("OK", "HIGHESTMODSEQ", "12", "noted")),
+        Untagged(Reply("BYE", text="Autologout")),
+        Continue("go on"),
+        Continue(""),
+        Tagged("M4", Reply("OK", "APPENDUID", "17 3:5", "done")),
+        Tagged("M5", Reply("NO")),
+        Tagged("M6", Reply("BAD", text="what {7}")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "reply"),
+    [
+        (b"[OVERQUOTA] full", Reply("NO", "OVERQUOTA", "", "full")),
+        (b"[overquota]", Reply("NO", "OVERQUOTA")),
+        (b"[APPENDUID 38505 3955:3957,1] ok", Reply("NO", "APPENDUID", "38505 3955:3957,1", "ok")),
+        (b"[UIDVALIDITY 3857529045] UIDs [valid]", Reply("NO", "UIDVALIDITY", "3857529045", "UIDs [valid]")),
+        (b"no [code] here", Reply("NO", text="no [code] here")),
+        ("Größe".encode(), Reply("NO", text="Größe")),
+        (b"\xff", Reply("NO", text="\ufffd")),
+    ],
+)
+def test_response_codes_are_taken_apart(rest: bytes, reply: Reply) -> None:
+    assert only(b"M1 NO " + rest + b"\r\n") == Tagged("M1", reply)
+
+
+def test_values_keep_strings_lists_literals_and_nil_apart() -> None:
+    data = only(b'* LIST (\\HasNoChildren) "/" {3}\r\na"b\r\n')
+    assert isinstance(data, Data)
+    assert data.values() == ((b"\\HasNoChildren",), b"/", b'a"b')
+    data = only(b'* LIST () NIL "NIL"\r\n')
+    assert isinstance(data, Data)
+    assert data.values() == ((), None, b"NIL")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n",
+        b"\r\n",
+        b"* \r\n",
+        b"* 1 FETCH (UID 5\r\n",
+        b"* 1 FETCH (UID 5))\r\n",
+        b"* 1 FETCH (UID)\r\n",
+        b"* 1 FETCH (UID five)\r\n",
+        b"* 1 FETCH UID 5\r\n",
+        b'* 1 FETCH (UID 5 INTERNALDATE "1-Jan)\r\n',
+        b"* 1 FETCH (UID 5 BODY[] (1 2))\r\n",
+    ],
+)
+def test_what_is_no_imap_is_refused(garbage: bytes) -> None:
+    with pytest.raises(WireError):
+        read(garbage)
+
+
+def test_endless_lines_and_huge_literals_are_refused_before_they_are_held() -> None:
+    with pytest.raises(WireError):
+        ResponseReader(max_line_bytes=1000).feed(b"* OK " + b"x" * 1000)
+    with pytest.raises(LiteralTooLarge):
+        ResponseReader(max_literal_bytes=1000).feed(b"* 1 FETCH (BODY[] {99999999999}\r\n")
+    with pytest.raises(LiteralTooLarge):  # many small ones are a large one too
+        ResponseReader(max_literal_bytes=1000).feed(b"* 1 FETCH (X {600}\r\n" + b"x" * 600 + b" Y {600}\r\n")
+    with pytest.raises(WireError):
+        ResponseReader(max_line_bytes=1000).feed(b"* 1 FETCH (" + b"X {0}\r\n" * 200)
+
+
+def test_the_reader_says_how_much_of_a_literal_is_missing() -> None:
+    reader = ResponseReader()
+    assert reader.missing_bytes == 0
+    assert reader.feed(b"* 1 FETCH (UID 5 BODY[] {10}\r\n") == []
+    assert reader.missing_bytes == 10
+    assert reader.feed(b"abcd") == []
+    assert reader.missing_bytes == 6
+    assert reader.feed(b"efghij") == []
+    assert reader.missing_bytes == 0
+    assert reader.feed(b")\r\n") == [Fetched(1, Uid(5), body=b"abcdefghij")]
+
+
+# --- Commands ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [b"a\r\nX1 NOOP", b"a\nb", b"a\rb", b"a\0b"])
+def test_nothing_can_smuggle_in_a_line_of_its_own(text: bytes) -> None:
+    for build in (line_safe, quoted):
+        with pytest.raises(UnsafeText) as caught:
+            build(text)
+        assert "NOOP" not in str(caught.value)
+
+
+def test_quotes_and_backslashes_are_escaped() -> None:
+    assert quoted(b'a "b" \\c') == b'"a \\"b\\" \\\\c"'
+
+
+def outgoing(body: bytes, *flags: str, internaldate: str = "") -> Outgoing:
+    return Outgoing(Uid(1), flags, internaldate, body)
+
+
+def test_one_message_is_an_append() -> None:
+    message = outgoing(b"ab\r\n", "\\Seen", "work", internaldate=" 1-Feb-2003 04:05:06 +0130")
+    assert list(append_pieces(b'"INBOX"', [message], Literals.PLUS)) == [
+        Piece(b'APPEND "INBOX" (\\Seen work) " 1-Feb-2003 04:05:06 +0130" {4+}\r\n'),
+        Piece(b"ab\r\n"),
+        Piece(b"\r\n"),
+    ]
+
+
+def test_several_messages_are_one_multiappend() -> None:
+    pieces = append_pieces(b'"A"', [outgoing(b"a"), outgoing(b"", "\\Seen")], Literals.PLUS)
+    assert b"".join(piece.data for piece in pieces) == b'APPEND "A" {1+}\r\na (\\Seen) {0+}\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("literals", "waits"), [(Literals.ASK, [1, 1]), (Literals.MINUS, [0, 1]), (Literals.PLUS, [0, 0])]
+)
+def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, waits: list[int]) -> None:
+    messages = [outgoing(b"x" * 4096), outgoing(b"x" * 4097)]
+    pieces = [piece for piece in append_pieces(b'"A"', messages, literals) if piece.data.endswith(b"}\r\n")]
+    assert [piece.waits for piece in pieces] == [bool(w) for w in waits]
+    assert [piece.data.endswith(b"+}\r\n") for piece in pieces] == [not w for w in waits]
+
+
+def test_the_way_literals_go_comes_from_the_capabilities() -> None:
+    assert Literals.offered(frozenset({"IMAP4REV1", "LITERAL+", "LITERAL-"})) is Literals.PLUS
+    assert Literals.offered(frozenset({"LITERAL-"})) is Literals.MINUS
+    assert Literals.offered(frozenset()) is Literals.ASK
+
+
+def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:
+    assert with_crlf(b"a\nb\r\nc\rd\n\n\0\xff") == b"a\r\nb\r\nc\rd\r\n\r\n\0\xff"
+    clean = b"a\r\nb\rc"
+    assert with_crlf(clean) is clean
+
+
+def test_uid_sets_are_cut_to_what_a_command_line_holds() -> None:
+    uids = UidSet.of(range(1, 20_001, 2))
+    pieces = list(uid_pieces(uids, 1500, 6000))
+    assert UidSet.from_ranges(r for piece in pieces for r in piece.ranges) == uids
+    assert all(len(str(piece)) <= 6000 and len(piece) <= 1500 for piece in pieces)
+    assert list(uid_pieces(UidSet(), 10)) == []
+
+
+# --- Folder names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"inbox", "INBOX"),
+        (b"Entw&APw-rfe", "Entwürfe"),
+        (b"R&-D", "R&D"),
+        (b"&2D3cAQ-", "\U0001f401"),
+        (b"R&D", "R&D"),  # not encoded: the server is wrong, the folder is there
+        ("Entwürfe".encode(), "Entwürfe"),
+        (b"Entw\xfcrfe", "Entw\\xfcrfe"),
+        (b"&2D0-", "&2D0-"),  # half a surrogate pair
+    ],
+)
+def test_a_folder_is_asked_for_under_the_name_it_was_listed_by(raw: bytes, name: str) -> None:
+    names = FolderNames()
+    assert names.decode(raw) == name
+    assert names.quoted(name).upper() == quoted(raw).upper()
+
+
+def test_a_new_folder_is_named_in_modified_utf7() -> None:
+    assert FolderNames().quoted('Größe & "so"') == b'"Gr&APYA3w-e &- \\"so\\""'
