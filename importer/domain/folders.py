@@ -238,15 +238,21 @@ def _settle(
         else:
             changed.append(place)
 
+    def taken(spot: _Spot, place: _Place) -> bool:
+        key = _key(spot.name, hierarchy)
+        return key in shareable and (key != INBOX or place in with_mail)  # a mere parent cannot clash with it
+
     numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for place in changed:
-        wish = _wish(place, spots[place.parent] if place.parent else None, hierarchy)
+        parent = spots[place.parent] if place.parent else None
+        wish = _wish(place, parent, hierarchy)
+        if taken(wish.spot(), place):
+            wish = _wish(place, parent, hierarchy, min_room_bytes=_MIN_ROOM_BYTES)
         spot = wish.spot()
-        # A mere parent that is called INBOX is in nobody's way.
-        while (key := _key(spot.name, hierarchy)) in shareable and (key != INBOX or place in with_mail):
+        while taken(spot, place):
             spot = wish.numbered(next(numbers[wish.spot().name]))
         spots[place] = spot
-        shareable[key] = False
+        shareable[_key(spot.name, hierarchy)] = False
     return spots
 
 
@@ -274,7 +280,7 @@ def _key(name: str, hierarchy: Hierarchy) -> str:
     return INBOX if _is_inbox(name) or _is_inbox(below) else name
 
 
-def _wish(place: _Place, parent: _Spot | None, hierarchy: Hierarchy) -> _Wish:
+def _wish(place: _Place, parent: _Spot | None, hierarchy: Hierarchy, *, min_room_bytes: int = 0) -> _Wish:
     prefix, delimiter = hierarchy.prefix, hierarchy.delimiter
     own, stem, changes = place.parts[-1], prefix, []
     if parent is None:
@@ -292,8 +298,9 @@ def _wish(place: _Place, parent: _Spot | None, hierarchy: Hierarchy) -> _Wish:
             changes.append(f"every folder but INBOX has to stand below “{prefix}” there")
 
     room_bytes = _room_bytes(stem, hierarchy)
-    # Where nothing fits below the parent, the folder goes to the nearest one above that has room.
-    while delimiter and stem != prefix and room_bytes < min(encoded_bytes(own or "_"), _MIN_ROOM_BYTES):
+    min_room_bytes = max(min_room_bytes, min(encoded_bytes(own or "_"), _MIN_ROOM_BYTES))
+    # Where it does not fit below its parent, the folder goes to the nearest one above that has room.
+    while delimiter and stem != prefix and room_bytes < min_room_bytes:
         stem = max("".join(stem[:-1].rpartition(delimiter)[:2]), prefix, key=len)
         room_bytes = _room_bytes(stem, hierarchy)
         changes = ["the path is too long there"]

@@ -5,16 +5,19 @@ Invariant: `ranges` is ascending, non-overlapping and non-adjacent, each `(first
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NewType
+from typing import Final, NewType
 
 Uid = NewType("Uid", int)
 """Unique within one folder and one UIDVALIDITY (RFC 9051 section 2.3.1.1); never a sequence number."""
 
 UidValidity = NewType("UidValidity", int)
 """1 to 2**32-1; a change means that all UIDs of the folder are void."""
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,7 @@ class UidSet:
     @classmethod
     def parse(cls, text: str) -> UidSet:
         """From an IMAP uid-set such as `1:3,7` (RFC 9051 `uid-set`, without `*`). Raises ValueError."""
-        ranges = []
-        for part in text.split(",") if text else ():
-            first, _, last = part.partition(":")
-            low, high = sorted((int(first), int(last or first)))
-            ranges.append((low, high))
-        return cls.from_ranges(ranges)
+        return cls.from_ranges(_parsed(text))
 
     def __str__(self) -> str:
         return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in self.ranges)
@@ -130,10 +128,15 @@ def format_ordered(uids: Iterable[int]) -> str:
 
 
 def parse_ordered(text: str) -> tuple[Uid, ...]:
-    """The UIDs of `format_ordered`, or of an APPENDUID answer (RFC 4315 section 3), order kept."""
-    out: list[Uid] = []
+    """The UIDs of `format_ordered`, or of an APPENDUID answer (RFC 4315), in order. Raises ValueError."""
+    return tuple(Uid(n) for low, high in _parsed(text) for n in range(low, high + 1))
+
+
+def _parsed(text: str) -> Iterator[tuple[int, int]]:
+    """Each part as (low, high), in the given order; a range may stand the other way round."""
     for part in text.split(",") if text else ():
-        first, _, last = part.partition(":")
-        low, high = sorted((int(first), int(last or first)))
-        out.extend(Uid(n) for n in range(low, high + 1))
-    return tuple(out)
+        numbers = part.split(":")
+        if len(numbers) > 2 or not all(_NUMBER.fullmatch(number) for number in numbers):
+            raise ValueError(f"“{part[:40]}” is no UID and no range of UIDs")
+        low, high = sorted((int(numbers[0]), int(numbers[-1])))
+        yield low, high

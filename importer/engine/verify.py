@@ -38,8 +38,7 @@ def _confirmed(leg: Leg, history: FolderHistory, account: FolderAccount) -> int:
         there = leg.destination.uids(history.destination)
     except FolderUnusable:
         return 0
-    if (
-        not history.copied_to
-    ):  # no UIDPLUS: the server named no UIDs, so only the count can be held against it
-        return min(account.copied, len(there))
-    return len(history.copied_to & there)
+    named = history.copied_to
+    # Without UIDPLUS the server named no UIDs for some: only their number can be held against the rest.
+    unnamed = account.copied - len(named)
+    return len(named & there) + min(unnamed, len(there - history.destination_uids))

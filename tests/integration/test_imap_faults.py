@@ -178,6 +178,21 @@ def test_a_message_larger_than_we_hold_is_reported_and_the_others_come(scripted:
     }
 
 
+def test_a_folder_that_was_made_anew_is_not_taken_for_broken_messages(scripted: Open) -> None:
+    remade = False
+
+    def answer(command: str) -> bytes | None:
+        nonlocal remade
+        if command.startswith("EXAMINE") and remade:
+            return b"* 8 EXISTS\r\n* OK [UIDVALIDITY 10] x\r\nTAG OK done\r\n"
+        remade = remade or command.startswith("UID FETCH")
+        return b"TAG BAD No mailbox selected\r\n" if command.startswith("UID FETCH") else None
+
+    session, _ = scripted(answer)
+    with pytest.raises(FolderChanged):
+        read(session)
+
+
 def test_gibberish_without_end_is_a_violation(scripted: Open) -> None:
     session, _ = scripted(lambda command: b"?!\r\n" if asked_for(command) else None)
     with pytest.raises(ProtocolViolation) as caught:
@@ -254,6 +269,15 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
     verbs = {command.split(" ")[0] for command in server.commands}
     assert not verbs & {"SELECT", "CLOSE", "EXPUNGE", "STORE"}
     assert not any("BODY[" in command for command in server.commands)
+
+
+def test_the_open_folder_is_left_before_it_is_counted_and_opened_again_to_read(scripted: Open) -> None:
+    session, server = scripted(lambda _command: None)
+    session.uids(INBOX)
+    session.status("INBOX")
+    list(session.sizes(INBOX, ALL))
+    verbs = [command.split(" ")[0] for command in server.commands]
+    assert verbs[-5:] == ["UID", "UNSELECT", "STATUS", "EXAMINE", "UID"]
 
 
 @pytest.mark.parametrize(

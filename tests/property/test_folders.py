@@ -41,7 +41,7 @@ ODD = (
     "a_b (2)",
     "\ud800",
 )
-LONG = ("z" * 254, "z" * 255, "z" * 256, "ü" * 120)
+LONG = ("z" * 251, "z" * 254, "z" * 256, "ü" * 80, "ü" * 120)
 SPECIAL = ("Sent", "Gesendet", "Trash", "Papierkorb", "Sent Items", "Archiv")
 
 
@@ -113,6 +113,7 @@ def check_name(name: str, there: Hierarchy) -> None:
 
 @example(([Folder("z" * 254 + "/ab", "/")], Hierarchy("", "/"), [], Hierarchy("", ".")))
 @example(([Folder("z" * 253 + "/", "/")], Hierarchy("", "/"), [], Hierarchy("", ".")))
+@example(([Folder(f"{'z' * 252}/{c}", "/") for c in "\r\n"], Hierarchy("", "/"), [], Hierarchy("", ".")))
 @given(worlds(words=PLAIN + ODD + LONG + SPECIAL, words_there=PLAIN + SPECIAL, roles=True))
 def test_every_folder_with_mail_has_one_destination_that_the_server_takes(world: World) -> None:
     source, here, listed, there = world

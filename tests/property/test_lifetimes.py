@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from importer.adapters.memory.mailbox import Fault
-from tests.property.world import World, mail
+from tests.property.world import COMMANDS, Strike, World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old")
 
@@ -89,11 +89,11 @@ class Lifetimes(RuleBasedStateMachine):
                 self.made_anew.add(folder)
 
     @rule(
-        faults=st.lists(st.one_of(st.none(), st.none(), st.sampled_from(list(Fault))), max_size=40),
+        faults=st.lists(st.tuples(st.sampled_from(COMMANDS), st.sampled_from(list(Fault))), max_size=3),
         batch=st.integers(1, 4),
         legs_of=st.integers(0, 5),
     )
-    def an_import_runs(self, faults: list[Fault | None], batch: int, legs_of: int) -> None:
+    def an_import_runs(self, faults: list[Strike], batch: int, legs_of: int) -> None:
         watched = self.world.run(batch=batch, legs_of=legs_of, faults=faults)
         for folder in self.made_anew:
             # Another UIDVALIDITY voids the receipts: what the old host still shows is looked for in the

@@ -25,6 +25,11 @@ SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.exampl
 DESTINATION = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
 MAX_LEGS = 400
 
+Strike = tuple[str, Fault]
+"""A command and how the connection is lost in the course of it."""
+
+COMMANDS = ("append", "append", "messages", "uids", "status", "list", "sizes", "headers", "create")
+
 
 def mail(subject: str, text: str, message_id: str | None = None, extra: str = "") -> bytes:
     """A small message."""
@@ -106,12 +111,23 @@ class World:
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
 
-    def run(self, *, batch: int = 2, legs_of: int = 3, faults: Iterable[Fault | None] = ()) -> Watcher:
-        """One import to its end, over as many legs as it takes; `faults` gives one fault per command."""
+    def run(self, *, batch: int = 2, legs_of: int = 3, faults: Iterable[Strike] = ()) -> Watcher:
+        """One import to its end, over as many legs as it takes.
+
+        Each of `faults` strikes the next command of its kind, on whichever side, once the one before it has.
+        """
+        upcoming = list(faults)
+
+        def strike(operation: str) -> Fault | None:
+            return upcoming.pop(0)[1] if upcoming and upcoming[0][0] == operation else None
+
+        self.source.fault = self.destination.fault = strike
+        return self.run_with_own_faults(batch=batch, legs_of=legs_of)
+
+    def run_with_own_faults(self, *, batch: int = 2, legs_of: int = 3) -> Watcher:
+        """The same with the faults that the mailboxes have already."""
         self.runs += 1
         import_ = Import(ImportId(f"import{self.runs}"), SOURCE, DESTINATION, self.clock.now())
-        upcoming = iter(faults)
-        self.source.fault = self.destination.fault = lambda _operation: next(upcoming, None)
         watcher = Watcher()
         for _ in range(MAX_LEGS):
             if self._leg(import_, watcher, batch, legs_of) is LegEnd.DONE:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import tenacity
 
-from importer.adapters.imap import errors
+from importer.adapters.imap import errors, opening_errors
 from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.errors import CommandRefused, Peer
@@ -226,7 +226,7 @@ def _connect(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
             client.hang_up()
         if isinstance(error, MailError):
             raise
-        raise errors.opening_error(error, peer) from error
+        raise opening_errors.opening_error(error, peer) from error
     return client
 
 
@@ -234,13 +234,13 @@ def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
     security = peer.endpoint.security
     if client.preauthenticated():
         # Before TLS it is a way to strip STARTTLS, which is illegal from then on; after, it is whose mail?
-        raise errors.preauthenticated(peer)
+        raise opening_errors.preauthenticated(peer)
     if security is Security.TLS:
         return
     if client.has_capability("STARTTLS"):
         client.starttls_verified(tls)
     elif security is Security.STARTTLS:
-        raise errors.no_encryption(peer)
+        raise opening_errors.no_encryption(peer)
 
 
 def _log_in(client: Client, peer: Peer, login: str, password: Secret, help_text: Callable[[], str]) -> None:
@@ -259,14 +259,16 @@ def _login_problem(
         if client.has_capability("AUTH=PLAIN"):
             client.login_plain(login, password.reveal())
         elif client.has_capability("LOGINDISABLED"):
-            return errors.logins_disabled(peer, help_text())
+            return opening_errors.logins_disabled(peer, help_text())
         else:
             client.login_command(login, password.reveal())
     except ValueError:
-        return errors.unusable_login(peer)
+        return opening_errors.unusable_login(peer)
     except (imaplib.IMAP4.error, OSError) as error:
         secrets = (password.reveal(),)
-        return errors.login_error(error, client.last_words(), peer, help_text=help_text(), secrets=secrets)
+        return opening_errors.login_error(
+            error, client.last_words(), peer, help_text=help_text(), secrets=secrets
+        )
     return None
 
 

@@ -1,0 +1,187 @@
+"""What can go wrong until we are in: looking up the name, connecting, TLS, the greeting, the login."""
+
+from __future__ import annotations
+
+import imaplib
+import re
+import socket
+import ssl
+
+from importer.adapters.imap.client import EarlyBytes, SilentServer
+from importer.adapters.imap.errors import Peer, account_error, lost, printable, server_words, throttled
+from importer.adapters.imap.wire import Reply, parse_reply
+from providers.errors import (
+    CertificateRefused,
+    EncryptionUnavailable,
+    HostUnknown,
+    LoginRejected,
+    MailError,
+    NotAnImapServer,
+    ServerUnavailable,
+)
+from providers.model import Security
+
+
+def opening_error(error: Exception, peer: Peer) -> MailError:
+    """What went wrong between looking up the name and the end of STARTTLS."""
+    host, port = peer.endpoint.host, peer.endpoint.port
+    kind: type[MailError] = ServerUnavailable
+    told = str(error)
+    match error:
+        case imaplib.IMAP4.error():
+            return _greeting_error(error, peer)
+        case socket.gaierror() if error.errno == socket.EAI_AGAIN:
+            sentence = f"The name {host} could not be looked up just now. Mailferry tries again later."
+        case socket.gaierror():
+            kind = HostUnknown
+            sentence = f"There is no server called {host}. Check the server name."
+        case ssl.SSLCertVerificationError():
+            kind = CertificateRefused
+            sentence = (
+                f"The certificate of {host} does not prove that it is {host} ({error.verify_message})."
+                " Check the server name; if it is right, its operator has to mend the certificate."
+            )
+        case ssl.SSLError() if "EOF" not in told:
+            kind = NotAnImapServer
+            sentence = (
+                f"{host} does not speak TLS on port {port} in a way that Mailferry can use. Check the port,"
+                " and whether the server wants STARTTLS (imap://) in place of TLS (imaps://)."
+            )
+        case EarlyBytes():
+            kind = EncryptionUnavailable
+            sentence = (
+                f"Somebody on the way to {host} interferes with the encryption: something was sent before it"
+                " began. Use imaps:// with port 993 instead."
+            )
+        case SilentServer() if peer.endpoint.security is not Security.TLS:
+            kind = NotAnImapServer
+            sentence = (
+                f"{host} accepts connections on port {port} but does not greet as an IMAP server does. Check"
+                " the port; if it is a port for TLS, use imaps://."
+            )
+        case SilentServer() | TimeoutError():  # after a TLS handshake: it is there, and slow
+            sentence = f"{host} does not answer on port {port}. Mailferry tries again later."
+        case ConnectionRefusedError():
+            sentence = (
+                f"Nothing answers at {host} on port {port}. Check the server name and the port; if they are"
+                " right, the server is down."
+            )
+        case ValueError():  # no host name at all, such as "a..b"
+            kind = HostUnknown
+            sentence = f"“{printable(host)}” is no server name. Check it."
+        case _:
+            sentence = f"{host} cannot be reached on port {port}. Mailferry tries again later."
+    return kind(sentence, side=peer.side, server_text=printable(told))
+
+
+def no_encryption(peer: Peer, server_text: str = "") -> EncryptionUnavailable:
+    """STARTTLS is wanted and not to be had."""
+    return EncryptionUnavailable(
+        f"{peer.endpoint.host} offers no encryption on port {peer.endpoint.port}, and without it the password"
+        " could be read on the way. Use imaps:// with port 993 instead.",
+        side=peer.side,
+        server_text=server_text,
+    )
+
+
+def preauthenticated(peer: Peer) -> MailError:
+    """The greeting was PREAUTH (RFC 9051 section 7.1.4)."""
+    if peer.endpoint.security is Security.STARTTLS:
+        return no_encryption(peer)
+    return NotAnImapServer(
+        f"{peer.endpoint.host} lets everybody in without asking for a password, so nobody can tell whose"
+        " mailbox it shows. Check the server name and the port.",
+        side=peer.side,
+    )
+
+
+def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
+    said = error.args[0] if error.args else ""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    host, port, side = peer.endpoint.host, peer.endpoint.port, peer.side
+    if text.upper().startswith("* BYE"):
+        reply = parse_reply(b"BYE", text[6:].encode())
+        return account_error(reply, peer) or ServerUnavailable(
+            f"{host} turns us away at the moment. Mailferry tries again later.",
+            side=side,
+            server_text=server_words(reply),
+        )
+    if "establish TLS session" in text or "STARTTLS" in text:  # NO or BAD to STARTTLS
+        return no_encryption(peer)
+    if "socket error" in text:
+        return ServerUnavailable(
+            f"{host} closed the connection on port {port} at once. Mailferry tries again later.", side=side
+        )
+    return NotAnImapServer(
+        f"What answers at {host} on port {port} is not an IMAP server. Check the server name and the port.",
+        side=side,
+        server_text=printable(text),
+    )
+
+
+# --- The login ---------------------------------------------------------------------------------------
+
+_NO_PASSWORDS = re.compile(r"basic auth|logindisabled|oauth|plaintext authentication disallowed", re.I)
+_APP_PASSWORD = re.compile(r"application-specific password|app(?:lication)? password|web browser", re.I)
+_IMAP_OFF = re.compile(r"imap (?:access )?is disabled|not enabled for imap|not connected", re.I)
+
+
+_ABOUT_LOGIN = re.compile(r"auth|log-?in|password|credential|user", re.I)
+
+
+def login_error(
+    error: Exception, last_words: str, peer: Peer, *, help_text: str, secrets: tuple[str, ...]
+) -> MailError:
+    """Why we were not let in. `last_words` came with a BYE. `help_text` says what to do at this provider;
+    `secrets` are struck out of what the server said."""
+    text = str(error) if isinstance(error, imaplib.IMAP4.error) else ""
+    cut_off = isinstance(error, imaplib.IMAP4.abort | OSError)
+    if cut_off and last_words:
+        text = last_words
+    for secret in secrets:
+        text = text.replace(secret, "•••") if secret else text
+    reply = _login_reply(text)
+    known = throttled(reply, peer) if reply.code == "OVERQUOTA" else account_error(reply, peer)
+    if known is not None and not isinstance(known, LoginRejected):
+        return known
+    if cut_off and not (last_words and _ABOUT_LOGIN.search(reply.text)):
+        return lost(peer, text)
+    return _login_rejected(reply, peer, help_text)
+
+
+def _login_reply(text: str) -> Reply:
+    """The server's words out of what imaplib makes of them."""
+    bad = re.search(r"command error: BAD \[b?['\"](.*)['\"]\]\Z", text, re.DOTALL)
+    return parse_reply(b"BAD", bad[1].encode()) if bad else parse_reply(b"NO", text.encode())
+
+
+def _login_rejected(reply: Reply, peer: Peer, help_text: str) -> LoginRejected:
+    host, told = peer.endpoint.host, server_words(reply)
+    if reply.code == "PRIVACYREQUIRED" or _NO_PASSWORDS.search(told):
+        sentence = f"{host} accepts no password over this kind of connection."
+    elif _APP_PASSWORD.search(told):
+        sentence = f"{host} wants an app password or a confirmation in the web browser."
+    elif _IMAP_OFF.search(told):
+        sentence = f"IMAP is switched off for this account at {host}."
+    elif reply.code == "EXPIRED":
+        sentence = f"The password for {host} has expired. Set a new one there and try again."
+    elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM"):
+        sentence = f"{host} knows the password but does not let this user in. Ask its operator."
+    else:
+        sentence = f"{host} did not accept the user name or the password. Check both and try again."
+    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side, server_text=told)
+
+
+def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
+    """The server offers no way to log in with a password (LOGINDISABLED)."""
+    sentence = f"{peer.endpoint.host} accepts no password over this kind of connection."
+    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
+
+
+def unusable_login(peer: Peer) -> LoginRejected:
+    """A user name or password that no IMAP command can carry."""
+    return LoginRejected(
+        f"The user name or the password for {peer.endpoint.host} holds a line break or another character that"
+        " no password can have. Enter both again.",
+        side=peer.side,
+    )

@@ -1,0 +1,165 @@
+"""Single turns of fate, each told on its own: the cases that the properties are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from providers.model import FolderRole
+from tests.property.world import BODIES, World, mail
+
+DATE = "02-Feb-1998 10:00:00 +0100"
+ONE, TWO, THREE = (mail(f"number {n}", f"text {n}", f"m{n}") for n in (1, 2, 3))
+
+
+def world_of(*bodies: bytes, folder: str = "Work") -> World:
+    world = World()
+    for body in bodies:
+        world.source.create(folder).add((), DATE, body)
+    return world
+
+
+def held(world: World, folder: str = "Work") -> list[bytes]:
+    there = world.destination.folders.get(folder)
+    return [message.body for message in there.messages.values()] if there else []
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("command", ["append", "messages", "uids", "status", "sizes", "list", "create"])
+@pytest.mark.parametrize("gives_uids", [True, False])
+def test_a_connection_lost_at_any_command_costs_nothing(command: str, fault: Fault, gives_uids: bool) -> None:
+    world = world_of(ONE, TWO, THREE)
+    world.destination.gives_uids = gives_uids
+    watched = world.run(batch=2, faults=[(command, fault), (command, fault)])
+    assert sorted(held(world)) == [ONE, TWO, THREE]
+    account = watched.accounts["Work"]
+    # What landed unheard is ours all the same: copied, not "already there".
+    assert (account.found, account.copied, account.confirmed) == (3, 3, 3)
+
+
+def test_an_append_that_lands_late_is_waited_for() -> None:
+    world = world_of(ONE, TWO)
+    began = world.clock.now()
+    watched = world.run(faults=[("append", Fault.LATE)])
+    assert held(world) == [ONE, TWO]
+    assert watched.accounts["Work"].copied == 2
+    assert (world.clock.now() - began).total_seconds() < 5
+
+
+def test_an_append_that_never_lands_is_repeated_after_the_quiet_time() -> None:
+    world = world_of(ONE)
+    world.clock.on_sleep = lambda: None
+    began = world.clock.now()
+    world.run(faults=[("append", Fault.LATE)])
+    assert held(world) == [ONE]
+    assert (world.clock.now() - began).total_seconds() >= 9
+
+
+def test_without_a_doubt_nobody_waits() -> None:
+    world = world_of(ONE, TWO)
+    began = world.clock.now()
+    world.run()
+    assert world.clock.now() == began
+
+
+def test_mail_that_vanishes_while_we_work_is_told_as_such() -> None:
+    world = world_of(ONE, TWO, THREE)
+    work = world.source.folders["Work"]
+    fetched = 0
+
+    def expunge(operation: str) -> None:
+        nonlocal fetched
+        fetched += operation == "messages"
+        if operation == "messages" and fetched == 1:
+            for uid in [uid for uid, message in work.messages.items() if message.body == TWO]:
+                del work.messages[uid]
+
+    world.source.fault = expunge
+    watched = world.run_with_own_faults(batch=2)
+    account = watched.accounts["Work"]
+    assert held(world) == [ONE, THREE]
+    assert account.adds_up
+    assert account.found == 3
+    assert sum(account.skipped.values()) == 1
+
+
+def test_a_removed_folder_stays_away_and_takes_only_new_mail() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    del world.destination.folders["Work"]
+    world.run()
+    assert "Work" not in world.destination.folders
+    world.source.folders["Work"].add((), DATE, THREE)
+    world.run(faults=[("create", Fault.AFTER)])
+    assert held(world) == [THREE]
+    world.run()
+    assert held(world) == [THREE]
+
+
+def test_a_folder_that_somebody_else_made_anew_gets_everything() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    del world.destination.folders["Work"]
+    world.destination.create("Work").add((), DATE, THREE)
+    world.destination.create("Work").add((), DATE, ONE)
+    world.run()
+    assert sorted(held(world)) == [ONE, TWO, THREE]
+
+
+def test_a_folder_whose_server_reuses_its_uidvalidity_is_noticed() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    work = world.destination.folders["Work"]
+    work.messages.clear()
+    work.uidnext = 1
+    world.run()
+    assert held(world) == [ONE, TWO]
+
+
+def test_a_mailbox_set_up_anew_gets_everything_again() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    world.destination = MemoryMailbox()
+    world.destination.renumber("INBOX")
+    world.__post_init__()
+    world.run(faults=[("create", Fault.AFTER), ("append", Fault.AFTER)])
+    assert held(world) == [ONE, TWO]
+
+
+def test_a_host_that_renumbers_its_folder_gets_nothing_twice() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    world.destination.renumber("Work")
+    watched = world.run()
+    assert held(world) == [ONE, TWO]
+    assert watched.accounts["Work"].present == 2
+
+
+def test_an_old_host_that_renumbers_its_folder_brings_nothing_back() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    world.source.renumber("Work")
+    world.destination.folders["Work"].messages.clear()
+    watched = world.run()
+    assert held(world) == []
+    assert watched.accounts["Work"].present == 2
+
+
+def test_two_folders_that_become_one_double_nothing() -> None:
+    world = world_of(ONE, TWO, folder="Sent")
+    world.source.create("Gesendet").add((), DATE, ONE)
+    world.source.create("Gesendet").add((), DATE, THREE)
+    world.source.folders["Gesendet"].role = FolderRole.SENT  # and "Sent" just has the same name as the target
+    world.destination.create("Sent")
+    watched = world.run(batch=1)
+    assert sorted(held(world, "Sent")) == [ONE, TWO, THREE]
+    assert all(account.adds_up for account in watched.accounts.values())
+
+
+def test_lost_records_are_made_up_from_what_is_there() -> None:
+    world = world_of(*BODIES[:6])
+    world.run()
+    world.store = type(world.store)()  # an empty database, or an old backup
+    watched = world.run()
+    assert sorted(held(world)) == sorted(BODIES[:6])
+    assert watched.accounts["Work"].present == 6
