@@ -139,6 +139,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         pace=Pace(
             batch_messages=settings.batch_messages,
             batch_bytes=settings.batch_bytes,
+            lanes=settings.lanes,
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
         limits=Limits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -17,14 +18,17 @@ from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.queue import DramatiqQueue, QueueUnavailable, make_broker
 from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
 from importer.adapters.store import SqlStore
-from importer.adapters.store.schema import SchemaState, migrate, schema_state
+from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.vault import FernetVault, load_keys
-from importer.ports import VaultError
-from importer.service.submit import source_context
+from importer.domain.state import ALIVE
+from importer.ports import MailState, VaultError
+from importer.service.submit import destination_context, source_context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 
 _LATE: Final = timedelta(minutes=5)
+_STUCK: Final = timedelta(hours=1)
+_SEE_RUNBOOK: Final = "“Completion mails” in deploy/RUNBOOK.md says how to look at them and what to do."
 
 
 class Health(StrEnum):
@@ -46,13 +50,15 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Database, queue, workers, key, mail server, destination. Sends no mail, logs in to no mailbox."""
+    """Database, queue, workers, key, mail server, outbox, destination. Sends no mail, logs in to no
+    mailbox."""
     checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
         _database,
         _queue,
         _workers,
         _key,
         _mail,
+        _outbox,
         _destination,
     )
     return [finding for check in checks for finding in check(settings)]
@@ -65,6 +71,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         if kind == "SQLite":
             migrate(settings.database_url)
         state = schema_state(settings.database_url)
+    except SchemaAhead:
+        state = SchemaState.AHEAD
     except SettingsError as error:
         yield Finding("database", Health.ILL, str(error), "Name another directory with MAILFERRY_DATA.")
         return
@@ -104,12 +112,11 @@ def _queue(settings: Settings) -> Iterator[Finding]:
 
 def _workers(settings: Settings) -> Iterator[Finding]:
     """Nobody at work shows in imports that are long due."""
+    then = datetime.now(UTC) - _LATE
     try:
-        store = SqlStore.open(settings.database_url)
-        try:
-            late = store.due_imports(datetime.now(UTC) - _LATE)
-        finally:
-            store.close()
+        with closing(SqlStore.open(settings.database_url)) as store:
+            due = map(store.import_, store.due_imports(then, limit=1000))
+            late = [import_ for import_ in due if import_ is not None and import_.created_at <= then]
     except SQLAlchemyError:
         return  # told above
     if late:
@@ -143,25 +150,26 @@ def _key(settings: Settings) -> Iterator[Finding]:
 
 
 def _unopened(settings: Settings, vault: FernetVault) -> int:
-    """How many imports under way have a source password that the vault cannot open."""
-    try:
-        store = SqlStore.open(settings.database_url)
-    except SQLAlchemyError:
-        return 0
+    """How many passwords of imports under way the vault cannot open."""
     closed = 0
     try:
-        for import_ in store.imports(limit=1000):
-            sealed = store.passwords(import_.id)
-            if sealed is not None:
-                try:
-                    vault.open(sealed.source, source_context(import_.id))
-                except VaultError:
-                    closed += 1
+        with closing(SqlStore.open(settings.database_url)) as store:
+            for import_ in store.imports(states=tuple(ALIVE), limit=1000):
+                sealed = store.passwords(import_.id)
+                if sealed is not None:
+                    closed += not _opens(vault, sealed.source, source_context(import_.id))
+                    closed += not _opens(vault, sealed.destination, destination_context(import_.id))
     except SQLAlchemyError:
-        return 0
-    finally:
-        store.close()
+        return 0  # told above
     return closed
+
+
+def _opens(vault: FernetVault, sealed: bytes, context: str) -> bool:
+    try:
+        vault.open(sealed, context)
+    except VaultError:
+        return False
+    return True
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
@@ -179,6 +187,30 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         yield Finding("mail", Health.ILL, trouble, fix)
     else:
         yield Finding("mail", Health.WELL, "The mail server takes our connection.")
+
+
+def _outbox(settings: Settings) -> Iterator[Finding]:
+    """Mails that nobody hears of otherwise."""
+    then = datetime.now(UTC) - _STUCK
+    try:
+        with closing(SqlStore.open(settings.database_url)) as store:
+            unsent = store.unsent()
+    except SQLAlchemyError:
+        return  # told above
+    sending = sum(n.state is MailState.SENDING and n.created_at < then for n in unsent)
+    refused = sum(n.state is MailState.REFUSED for n in unsent)
+    pending = sum(n.state is MailState.PENDING for n in unsent)
+    late = sum(n.state is MailState.PENDING and n.created_at < then for n in unsent)
+    if sending:
+        message = f"{sending} mail(s) were being sent when their worker ended; they may have gone out or not."
+        yield Finding("outbox", Health.ODD, message, _SEE_RUNBOOK)
+    if refused:
+        yield Finding("outbox", Health.ODD, f"{refused} mail(s) were refused.", _SEE_RUNBOOK)
+    if late:
+        message = f"{late} of {pending} mail(s) have been waiting for more than an hour."
+        yield Finding("outbox", Health.ODD, message, _SEE_RUNBOOK)
+    if not (sending or refused or late):
+        yield Finding("outbox", Health.WELL, f"{pending} mail(s) are about to be sent, none is stuck.")
 
 
 def _destination(settings: Settings) -> Iterator[Finding]:

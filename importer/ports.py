@@ -18,6 +18,7 @@ from importer.domain.model import (
     BatchId,
     Folder,
     FolderAccount,
+    FolderMark,
     FolderRef,
     FolderStatus,
     HeaderLines,
@@ -36,7 +37,7 @@ from importer.domain.model import (
 )
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from providers.errors import Side
+from providers.errors import FolderUnusable, Side
 from providers.model import Secret
 
 
@@ -72,6 +73,10 @@ class MailboxSession(Protocol):
         ...
 
     def status(self, folder: str) -> FolderStatus: ...
+
+    def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
+        """The status of many folders in few round trips; for one that cannot be opened, why."""
+        ...
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         """The UIDs that the folder holds now."""
@@ -174,7 +179,15 @@ class Ledger(Protocol):
         ...
 
     def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
-        """Removes the route's detached receipts with it: they spoke of the mailbox before."""
+        """Removes the route's detached receipts and marks with it: they spoke of the mailbox before."""
+        ...
+
+    def marks(self, route: Route) -> Mapping[str, FolderMark]:
+        """Source folder -> its mark."""
+        ...
+
+    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
+        """Replaces the mark of that source folder (`mark.account.source_folder`)."""
         ...
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
@@ -189,10 +202,12 @@ class Ledger(Protocol):
         """A new folder stands in its place: detached receipts get its UIDVALIDITY, without UIDs."""
         ...
 
-    def intent(self, route: Route, destination_folder: str) -> Intent | None: ...
+    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
+        """The open ones, by slot."""
+        ...
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
-        """Replaces the folder's intent."""
+        """Replaces the folder's intent of that slot."""
         ...
 
     def record(
@@ -203,9 +218,9 @@ class Ledger(Protocol):
         refusals: Sequence[Refusal],
         lease: Lease,
         *,
-        closes_intent: bool = False,
+        closes_slot: int | None = None,
     ) -> None:
-        """Adds receipts and refusals; with `closes_intent`, removes the folder's intent with them."""
+        """Adds receipts and refusals, and removes the folder's intent of `closes_slot` with them."""
         ...
 
     def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
@@ -273,12 +288,21 @@ class Outbox(Protocol):
 
     def notices(self, key_prefix: str = "") -> Sequence[Notice]: ...
 
+    def unsent(self) -> Sequence[Notice]:
+        """All that are not SENT, oldest first."""
+        ...
+
+
+class RouteUnderWay(Exception):
+    """An import of the same route is under way already; nothing was added."""
+
 
 class Store(Leases, Ledger, Outbox, Protocol):
     """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases and outbox."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
-        """All or nothing."""
+        """All or nothing. Raises RouteUnderWay when a route has an import with passwords that has not
+        ended and is to get another with passwords."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
@@ -296,22 +320,27 @@ class Store(Leases, Ledger, Outbox, Protocol):
         ...
 
     def latest_import(self, route: Route) -> Import | None:
-        """The newest import of that route."""
+        """The one of that route that has passwords and has not ended; if there is none, the newest."""
         ...
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Replaces the import's changeable part (state, problem, not_before, attempts, started_at,
-        finished_at, password_mark). With a lease: raises LeaseLost unless it still holds."""
+        finished_at). With a lease: raises LeaseLost unless it still holds."""
         ...
 
-    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
-        """In one transaction: `update_import`, erase its passwords, `post` the notices."""
+    def finish_import(
+        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+    ) -> bool:
+        """In one transaction: `update_import`, erase its passwords, `post` the notices. With a
+        `password_mark`: False, and nothing is written, when the import has another one by now."""
         ...
 
-    def set_progress(self, import_id: ImportId, progress: Progress) -> None: ...
+    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
+        """Raises LeaseLost unless the lease still holds."""
+        ...
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
-        """QUEUED, RUNNING or WAITING ones whose `not_before` has come and whose lease
+        """QUEUED, RUNNING or WAITING ones with passwords whose `not_before` has come and whose lease
         (`import:<id>`) is free or expired, oldest first."""
         ...
 
@@ -319,10 +348,13 @@ class Store(Leases, Ledger, Outbox, Protocol):
         """None once they were erased."""
         ...
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None: ...
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
+        """Replaces both, and the import waits no longer (`not_before`). False, and nothing is written,
+        when it has ended or has no passwords."""
+        ...
 
-    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
-        """Replaces the account of that source folder."""
+    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
+        """Replaces the account of that source folder. Raises LeaseLost unless the lease still holds."""
         ...
 
     def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         "",
         "Server for completion mails: smtps://, smtp+starttls:// or smtp:// and [USER:PASSWORD@]HOST[:PORT].",
         "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
-        shown="none; mails wait in the outbox",
+        shown="none; nobody is written to",
         repr=False,
     )
     mail_from: str = _setting(
@@ -163,6 +163,9 @@ class Settings(BaseSettings):
     )
     batch_bytes: int = _setting(
         4 * 2**20, "Most bytes that are stored in one go.", "a whole number, 65536 or more", ge=65_536
+    )
+    lanes: int = _setting(
+        4, "Connections to each side that one import may use.", "a whole number from 1 to 16", ge=1, le=16
     )
     worker_threads: int = _setting(
         4, "Imports that one worker process runs at a time.", "a whole number from 1 to 64", ge=1, le=64

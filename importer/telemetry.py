@@ -50,7 +50,6 @@ def configure(
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -81,12 +80,8 @@ def configure(
 
 
 def get_logger() -> FilteringBoundLogger:
-    """The logger; fields that shall stand in every line go into `bound`."""
+    """The logger."""
     return cast(FilteringBoundLogger, structlog.get_logger())
-
-
-bound = structlog.contextvars.bound_contextvars
-"""`with bound(import_id=…):` adds the fields to every line of this thread, not of threads it starts."""
 
 
 def mask(_logger: object, _method: str, event_dict: EventDict) -> EventDict:

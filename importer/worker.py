@@ -18,7 +18,7 @@ from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.service.deliver import deliver
 from importer.service.deps import Deps
-from importer.service.tick import tick
+from importer.service.tick import Tick
 from importer.service.work import work
 from importer.settings import Settings
 
@@ -54,10 +54,11 @@ def run(settings: Settings) -> None:
         worker.queue_prefetch = settings.worker_threads
         broker.emit_after("process_boot")  # starts the watch of TimeLimit
         worker.start()
+        tick = Tick(deps)
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:
-                tick(deps)
+                tick()
             except Exception as error:  # the database or the queue is away: the next tick is for that
                 log.warning("tick.failed", reason=str(error), kind=type(error).__name__)
         stopping.set()

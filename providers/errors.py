@@ -17,10 +17,10 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
     + FolderUnusable          folder     skip         cannot be opened or created; reported
     + FolderChanged           folder     replan       UIDVALIDITY differs
-    + MessageRefused          message    report       NO to APPEND: too big, unparsable, ...
 
 The text of an error is written for the person who reads the report: what happened and what to do
 next. It never holds a password or a token. What the server literally said goes to `server_text`.
+A message that cannot be read or stored is none of these: it is a value, and a line in the report.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ class Scope(StrEnum):
     SESSION = "session"
     ACCOUNT = "account"
     FOLDER = "folder"
-    MESSAGE = "message"
 
 
 class Remedy(StrEnum):
@@ -47,7 +46,6 @@ class Remedy(StrEnum):
     HUMAN = "human"
     SKIP = "skip"
     REPLAN = "replan"
-    REPORT = "report"
 
 
 class Side(StrEnum):
@@ -166,11 +164,3 @@ class FolderChanged(MailError):
     code = "folder_changed"
     scope = Scope.FOLDER
     remedy = Remedy.REPLAN
-
-
-class MessageRefused(MailError):
-    """One message cannot be read or stored; it is reported and the import goes on."""
-
-    code = "message_refused"
-    scope = Scope.MESSAGE
-    remedy = Remedy.REPORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -88,38 +89,51 @@ class Endpoint:
         """
         endpoint, user = parse_server(text, allow_plaintext=allow_plaintext)
         if user is not None:
-            raise ValueError(f"“{text}” holds a user name where only a server belongs")
+            raise ValueError("there is a user name where only a server belongs")
         return endpoint
+
+
+class PasswordInServer(ValueError):
+    """There is a password in a server address; the message does not quote it."""
 
 
 def parse_server(text: str, *, allow_plaintext: bool = False) -> tuple[Endpoint, str | None]:
     """Reads a server URL with an optional user name: `imaps://ada@old.example:993`.
 
-    A password inside the URL is refused: command lines and files with URLs are read by others.
-    Raises ValueError with a sentence that says what is wrong.
+    Raises PasswordInServer for a password inside: command lines and files with URLs are read by others.
+    Raises ValueError with a sentence that says what is wrong, and quotes nothing that may be a password.
     """
     given = text.strip()
-    parts = urlsplit(given if "://" in given else f"imaps://{given}")
+    before, at, _ = (given.partition("://")[2] or given).rpartition("@")
+    if ":" in before:
+        raise PasswordInServer("a password does not belong in a server address; give it separately")
+    shown = "what is written there" if at else f"“{given}”"
+    no_server = f"{shown} is not a server name such as imap.example.org or imaps://imap.example.org:993"
+    try:
+        parts = urlsplit(given if "://" in given else f"imaps://{given}")
+    except ValueError:  # its own message quotes
+        raise ValueError(no_server) from None
     if parts.scheme not in ("imap", "imaps"):
         raise ValueError(f"“{parts.scheme}://” is not a way to reach a mailbox; use imaps:// or imap://")
-    if parts.password is not None:
-        raise ValueError("a password does not belong in a server address; give it separately")
     try:
         port = parts.port
     except ValueError:
-        raise ValueError(f"“{given}” has a port that is not a number from 1 to 65535") from None
-    host = parts.hostname or ""
-    if not host or any(c.isspace() or ord(c) < 0x20 for c in given) or parts.path not in ("", "/"):
-        raise ValueError(
-            f"“{given}” is not a server name such as imap.example.org or imaps://imap.example.org:993"
-        )
+        port = 0
     if port == 0:
-        raise ValueError(f"“{given}” has a port that is not a number from 1 to 65535")
+        raise ValueError(f"{shown} has a port that is not a number from 1 to 65535")
+    host = parts.hostname or ""
     user = unquote(parts.username) if parts.username else None
+    odd = any(c.isspace() or c in "?#" for c in given) or any(map(_is_control, given + (user or "")))
+    if not host or odd or parts.path not in ("", "/"):
+        raise ValueError(no_server)
     if parts.scheme == "imaps":
         return Endpoint(host, port or IMAPS_PORT, Security.TLS), user
     security = Security.PLAINTEXT if allow_plaintext else Security.STARTTLS
     return Endpoint(host, port or IMAP_PORT, security), user
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) == "Cc"
 
 
 def server_url(endpoint: Endpoint, user: str) -> str:

@@ -1,7 +1,7 @@
 """The vault: passwords sealed with Fernet (AES-CBC and HMAC; `cryptography`), under keys that can rotate.
 
-Keys stand newest first. The first one seals, all of them open. To rotate: put a new key in front, let
-`rotate` reseal what is stored, then drop the old key from the end.
+Keys stand newest first. The first one seals, all of them open. To rotate: put a new key in front, wait
+until the imports of before have ended (their passwords end with them), then drop the old key from the end.
 
 Fingerprints (`mark`, `notice_key`) hang on the last, oldest key, so that a new key in front changes none.
 When that one is dropped they change, and all that happens is that a password counts as changed once, and
@@ -69,13 +69,6 @@ class FernetVault:
         if not hmac.compare_digest(plain[_LENGTH.size : end], context.encode()):
             raise VaultError("A stored password belongs to another import; submit this one again.")
         return Secret(plain[end:].decode(errors="surrogatepass"))
-
-    def rotate(self, sealed: bytes) -> bytes:
-        """The same secret and context under the newest key. Raises VaultError when no key opens it."""
-        try:
-            return self._fernet.rotate(sealed)
-        except InvalidToken:
-            raise VaultError("A stored password cannot be opened with the present secret keys.") from None
 
     def mark(self, *secrets: Secret) -> str:
         """32 hexadecimal digits."""

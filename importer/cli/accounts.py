@@ -10,17 +10,22 @@ import typer
 
 from importer.cli.exits import Usage
 from importer.domain.model import Account
+from providers.catalog import Catalog
 from providers.model import Secret, parse_server
 
 
 def account(option: str, url: str, *, allow_plaintext: bool) -> Account:
-    """The mailbox that a server URL with a user name stands for. Raises Usage."""
+    """The mailbox that a server URL with a user name stands for. Raises Usage, also for a host that the
+    catalog knows nobody can copy from."""
     try:
         endpoint, user = parse_server(url, allow_plaintext=allow_plaintext)
     except ValueError as error:
         raise Usage(f"{option}: {error}.") from None
     if not user:
         raise Usage(f"{option}: say whose mailbox it is, such as imaps://ada@{endpoint.host}.")
+    provider = Catalog.load().for_host(endpoint.host)
+    if provider is not None and provider.unavailable:
+        raise Usage(f"{option}: {provider.unavailable}")
     return Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
 
 

@@ -13,6 +13,7 @@ from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Notify
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
+from importer.domain.rows import annotate as annotated
 from importer.domain.rows import template as template_text
 from importer.service.submit import Submission
 from importer.service.submit import submit as submit_rows
@@ -31,6 +32,10 @@ def batch(
     again: Annotated[
         bool, typer.Option("--again", help="Start rows that are complete once more, to fetch new mail.")
     ] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the file once more, with its problems and without its passwords."),
+    ] = None,
     notify: Notify = "",
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
@@ -43,8 +48,11 @@ def batch(
     Example: mailferry batch people.csv --wait
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
-    parsed = _parsed(file, settings, split_=split_)
+    content = _content(file)
+    parsed = _parsed(content, settings, split_=split_)
     if parsed.problems:
+        if annotate is not None:
+            _annotate(file, content, parsed, annotate)
         _refuse(parsed, as_json=as_json, split_=split_)
     with queued(settings) as deps:
         submissions: list[Submission] = [
@@ -84,11 +92,25 @@ def template(
     stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailferry batch {file}")
 
 
-def _parsed(file: Path, settings: Settings, *, split_: bool) -> Parsed:
+def _content(file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise Usage(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _annotate(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
+    """The annotated file, which never takes the place of the one with the passwords."""
+    if out.resolve() == file.resolve():
+        raise Usage("--annotate: name another file, or the passwords in this one would be lost.")
+    try:
+        out.write_text(annotated(content, parsed), encoding="utf-8", newline="")
+    except OSError as error:
+        raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
+    stderr.print(f"Wrote {out}: correct its rows, fill in the passwords, and hand it in.")
+
+
+def _parsed(content: bytes, settings: Settings, *, split_: bool) -> Parsed:
     return parse(
         content,
         catalog=Catalog.load(),

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share. Help is Rich markup: a bracket in it needs a backslash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Where Mailferry keeps its state [env: MAILFERRY_DATA].")
+    Path | None, typer.Option("--data", help="Where Mailferry keeps its state \\[env: MAILFERRY_DATA].")
 ]
 CaFile = Annotated[
     Path | None, typer.Option("--ca-file", help="Certificate authority to trust besides the system's (PEM).")
@@ -19,10 +19,14 @@ AllowPlaintext = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
 Notify = Annotated[
     str,
-    typer.Option("--notify", help="Your mail address; it gets the report too [env: MAILFERRY_SUBMITTER]."),
+    typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILFERRY_SUBMITTER]."),
 ]
 From = Annotated[
-    str, typer.Option("--from", help="The old mailbox: imaps://ada@old.example[:993]; imap:// uses STARTTLS.")
+    str,
+    typer.Option(
+        "--from",
+        help="The old mailbox: imaps://ada@old.example\\[:993]; imap:// uses STARTTLS.",
+    ),
 ]
 FromPasswordFile = Annotated[
     Path | None, typer.Option("--from-password-file", help="File with the password in its first line.")

@@ -52,7 +52,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
 
 def worker(
     threads: Annotated[
-        int | None, typer.Option(help="Imports at a time [env: MAILFERRY_WORKER_THREADS].", min=1, max=64)
+        int | None, typer.Option(help="Imports at a time \\[env: MAILFERRY_WORKER_THREADS].", min=1, max=64)
     ] = None,
     data: Data = None,
 ) -> None:

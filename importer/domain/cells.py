@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from providers.model import Endpoint, Secret, parse_server
+from providers.model import Endpoint, PasswordInServer, Secret, parse_server
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
 MAX_PASSWORD_CHARS: Final = 1000
@@ -74,12 +74,12 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
         return Server()
     _check_characters(text, MAX_CELL_CHARS)
     fix = "Write a name such as imap.old.example or imaps://imap.old.example:993, or leave the cell empty."
-    if re.search(r"(^|://)[^/]*:[^/]*@", text):
-        raise Refused(
-            "password_in_server", "There is a password in the server address.", "Write it in its own column."
-        )
     try:
         endpoint, login = parse_server(text, allow_plaintext=allow_plaintext)
+    except PasswordInServer:
+        raise Refused(
+            "password_in_server", "There is a password in the server address.", "Write it in its own column."
+        ) from None
     except ValueError:
         raise Refused("server_invalid", "This is not a mail server that can be used.", fix) from None
     if login is not None and "://" not in text:
@@ -87,9 +87,8 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
     if "." not in endpoint.host and ":" not in text:
         # More likely a piece of something else, such as a password with a comma in it.
         raise Refused("server_invalid", "This is not the full name of a mail server.", fix)
-    if any(c in text for c in "?#") or not (_is_host_name(endpoint.host) or _is_ip_address(endpoint.host)):
+    if not (_is_host_name(endpoint.host) or _is_ip_address(endpoint.host)):
         raise Refused("server_invalid", "This is not the name of a mail server.", fix)
-    _check_characters(login or "", MAX_CELL_CHARS)  # %0D%0A in a URL comes out as CR LF
     return Server(endpoint, login)
 
 

@@ -9,12 +9,14 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderAccount,
+    FolderMark,
     FolderRef,
     ImportId,
     Outcome,
@@ -24,12 +26,32 @@ from importer.domain.model import (
 from importer.domain.uidset import Uid, UidSet
 
 
-@dataclass(slots=True)
-class _Sum:
-    """The settled source UIDs of one (outcome, reason), by us and by earlier imports."""
+class _Bag:
+    """UIDs that come in one by one and are asked for as a set now and then: merged only when asked for."""
 
-    ours: UidSet = UidSet()
-    earlier: UidSet = UidSet()
+    __slots__ = ("_fresh", "_merged")
+
+    def __init__(self) -> None:
+        self._merged = UidSet()
+        self._fresh: list[Uid] = []
+
+    def add(self, uids: Iterable[Uid]) -> None:
+        self._fresh.extend(uids)
+
+    @property
+    def uids(self) -> UidSet:
+        if self._fresh:
+            self._merged |= UidSet.of(self._fresh)
+            self._fresh.clear()
+        return self._merged
+
+
+@dataclass(slots=True)
+class _Settled:
+    """The settled source UIDs of one (outcome, reason), by this import and by earlier ones."""
+
+    ours: _Bag = field(default_factory=_Bag)
+    earlier: _Bag = field(default_factory=_Bag)
 
 
 @dataclass(slots=True)
@@ -41,14 +63,16 @@ class FolderHistory:
     destination: FolderRef  # as it is, or as it last was when it is missing
     uidnext: Uid | None = None  # of the destination when it was looked at, None while it is missing
     detached: bool = False  # some receipts wait for a new folder to be attached to
-    refused: UidSet = UidSet()  # by this import: not tried again until the next one
     unlistable: bool = False  # this import was told already that the source does not list the folder
-    destination_uids: UidSet = UidSet()
     digests: dict[bytes, Outcome] = field(default_factory=dict)
     copied_bytes: int = 0
     keywords_dropped: int = 0
-    _sums: dict[tuple[Outcome, str], _Sum] = field(default_factory=dict)
-    _copied_to: UidSet = UidSet()
+    _settled: defaultdict[tuple[Outcome, str], _Settled] = field(
+        default_factory=lambda: defaultdict(_Settled)
+    )
+    _refused: _Bag = field(default_factory=_Bag)
+    _landed: _Bag = field(default_factory=_Bag)
+    _copied_to: _Bag = field(default_factory=_Bag)
 
     def holds(self, receipt: Receipt) -> bool:
         """Whether the receipt still says something about the destination folder as it is now."""
@@ -63,31 +87,20 @@ class FolderHistory:
         self.extend(receipt for receipt in receipts if self.holds(receipt))
 
     def extend(self, receipts: Iterable[Receipt]) -> None:
-        """Takes receipts into account that were just written; one merge for all of them."""
-        uids: dict[tuple[Outcome, str, bool], list[Uid]] = {}
-        landed: list[Uid] = []
-        copied_to: list[Uid] = []
+        """Takes receipts into account that were just written. Costs what they hold, not what is known."""
         for receipt in receipts:
             self.detached |= receipt.destination.uidvalidity == ANY_UIDVALIDITY
-            landed.extend(receipt.destination_uids)
+            self._landed.add(receipt.destination_uids)
             ours = receipt.import_id == self.import_id
-            same_source = receipt.source == self.source
             self._learn_digests(receipt, ours=ours)
-            if not same_source:
+            if receipt.source != self.source:
                 continue
-            uids.setdefault((receipt.outcome, receipt.reason, ours), []).extend(receipt.source_uids)
+            settled = self._settled[receipt.outcome, receipt.reason]
+            (settled.ours if ours else settled.earlier).add(receipt.source_uids)
             if ours and receipt.outcome is Outcome.COPIED:
-                copied_to.extend(receipt.destination_uids)
+                self._copied_to.add(receipt.destination_uids)
                 self.copied_bytes += receipt.size_bytes
                 self.keywords_dropped += receipt.keywords_dropped
-        self.destination_uids |= UidSet.of(landed)
-        self._copied_to |= UidSet.of(copied_to)
-        for (outcome, reason, ours), settled in uids.items():
-            total = self._sums.setdefault((outcome, reason), _Sum())
-            if ours:
-                total.ours |= UidSet.of(settled)
-            else:
-                total.earlier |= UidSet.of(settled)
 
     def _learn_digests(self, receipt: Receipt, *, ours: bool) -> None:
         # The same folder under another UIDVALIDITY shows the same mail anew: that is “already there”,
@@ -99,27 +112,34 @@ class FolderHistory:
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Takes this import's refusals of this source folder into account."""
-        uids = []
         for refusal in refusals:
             if refusal.folder != self.source.name or refusal.uidvalidity != self.source.uidvalidity:
                 continue
             if refusal.uid is None:
                 self.unlistable = True
             else:
-                uids.append(refusal.uid)
-        self.refused |= UidSet.of(uids)
+                self._refused.add((refusal.uid,))
 
     @property
     def settled(self) -> UidSet:
         """Source UIDs that need nothing more, whichever import settled them."""
-        return UidSet.from_ranges(
-            r for total in self._sums.values() for both in (total.ours, total.earlier) for r in both.ranges
-        )
+        bags = (bag for one in self._settled.values() for bag in (one.ours, one.earlier))
+        return UidSet.from_ranges(r for bag in bags for r in bag.uids.ranges)
+
+    @property
+    def refused(self) -> UidSet:
+        """Source UIDs that this import could not copy; the next import tries them again."""
+        return self._refused.uids
+
+    @property
+    def destination_uids(self) -> UidSet:
+        """What stands at the destination with a receipt."""
+        return self._landed.uids
 
     @property
     def copied_to(self) -> UidSet:
         """Destination UIDs that this import's copies of this source folder got."""
-        return self._copied_to
+        return self._copied_to.uids
 
     def todo(self, shown: UidSet) -> UidSet:
         """What of `shown` still has to be fetched."""
@@ -127,19 +147,19 @@ class FolderHistory:
 
     def account(self, shown: UidSet, destination_folder: str) -> FolderAccount:
         """The account as of now: every message that the source shows, or showed to this import, once."""
-        counts: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
         found = shown | self.refused
-        for (outcome, reason), total in self._sums.items():
-            found |= total.ours
-            before = len(total.earlier & shown)
+        for (outcome, reason), one in self._settled.items():
+            ours, before = one.ours.uids, len(one.earlier.uids & shown)
+            found |= ours
             if outcome is Outcome.SKIPPED:
-                skipped[reason] = len(total.ours) + before
+                skipped[reason] = len(ours) + before
             elif outcome is Outcome.COPIED:
-                counts[Outcome.COPIED] += len(total.ours)
+                counts[Outcome.COPIED] += len(ours)
                 counts[Outcome.PRESENT] += before
             else:
-                counts[outcome] += len(total.ours) + before
+                counts[outcome] += len(ours) + before
         return FolderAccount(
             source_folder=self.source.name,
             destination_folder=destination_folder,
@@ -152,6 +172,46 @@ class FolderHistory:
             copied_bytes=self.copied_bytes,
             keywords_dropped=self.keywords_dropped,
         )
+
+
+def with_batch(
+    account: FolderAccount, receipts: Iterable[Receipt], refusals: Iterable[Refusal]
+) -> FolderAccount:
+    """The account after one more batch of messages that it had found before. Costs what the batch holds."""
+    for receipt in receipts:
+        number = len(receipt.source_uids)
+        match receipt.outcome:
+            case Outcome.COPIED:
+                account = replace(
+                    account,
+                    copied=account.copied + number,
+                    copied_bytes=account.copied_bytes + receipt.size_bytes,
+                    keywords_dropped=account.keywords_dropped + receipt.keywords_dropped,
+                )
+            case Outcome.PRESENT:
+                account = replace(account, present=account.present + number)
+            case Outcome.DUPLICATE:
+                account = replace(account, duplicate=account.duplicate + number)
+            case Outcome.SKIPPED:
+                before = account.skipped.get(receipt.reason, 0)
+                account = replace(account, skipped={**account.skipped, receipt.reason: before + number})
+            case Outcome.FAILED:
+                raise ValueError("what failed has a refusal, not a receipt")
+    return replace(account, failed=account.failed + sum(refusal.uid is not None for refusal in refusals))
+
+
+def unchanged(mark: FolderMark) -> FolderAccount:
+    """The account of a folder that is as its mark says: all of it was there before this import."""
+    before = mark.account
+    return replace(
+        before,
+        copied=0,
+        present=before.copied + before.present,
+        copied_bytes=0,
+        keywords_dropped=0,
+        confirmed=0,
+        source_recount=before.found,
+    )
 
 
 def recounted(account: FolderAccount, *, confirmed: int, source_recount: int) -> FolderAccount:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NewType
 
-from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.domain.uidset import Uid, UidValidity
 from providers.errors import Side
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 
@@ -81,7 +81,6 @@ class Progress:
     messages_done: int = 0
     messages_total: int = 0
     bytes_done: int = 0
-    bytes_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +191,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The destination holds the message. `uid` is None where the server does not tell (no UIDPLUS)."""
+    """The destination holds the message. `uid` is None where the server does not tell (no UIDPLUS);
+    `keywords_dropped` counts those that it refused on the spot."""
 
     uid: Uid | None
+    keywords_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,7 @@ class Intent:
     digests: bytes
     sizes_bytes: tuple[int, ...]
     sent_at: datetime
+    slot: int = 0  # the lane that sent it; a folder has at most one open intent per lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,9 +316,12 @@ class FolderAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceShown:
-    """The messages of one source folder as one survey showed them."""
+class FolderMark:
+    """A folder that was copied to its end, without a refusal: as long as both sides say the same of it,
+    there is nothing to look for. `status` is the source's, `account` that of import `import_id`."""
 
-    folder: Folder
+    import_id: ImportId
     status: FolderStatus
-    uids: UidSet
+    destination: FolderRef
+    highest_uid: Uid  # of our messages there, 0 if there are none
+    account: FolderAccount

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from providers.errors import MailError, Remedy, Throttled
+from providers.errors import LoginRejected, MailError, Remedy, Throttled
 
 RECONNECT_WAITS_S: Final = (1, 2, 5, 15, 60, 300, 900)
 """After a lost connection: almost at once, then slower."""
@@ -22,7 +22,11 @@ PATIENCE: Final = 30
 """Legs without progress before we give up on an import that once worked: about a day."""
 
 PATIENCE_UNPROVEN: Final = 5
-"""The same for one that never got anywhere: a mistyped port should be told within ten minutes."""
+"""The same for one that never got anywhere: a mistyped port is told within half an hour."""
+
+REFUSED_WAITS_S: Final = (60, 300, 900)
+"""When a host refuses passwords that it took before in the same import: mostly its own trouble. Refused
+once more than there are waits, and twice in a row, a person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ class GiveUp:
 Decision = WaitUntil | Stop | GiveUp
 
 
-def decide(error: MailError, attempts: int, now: datetime, *, proven: bool) -> Decision:
-    """`attempts`: how many legs before this one made no progress, 0 or more; `proven`: some leg ever did."""
+def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, again: bool = False) -> Decision:
+    """`attempts`: how many legs before this one made no progress, 0 or more; `proven`: some leg ever did;
+    `again`: the leg before this one ended in the same kind of error."""
+    refused_for_now = isinstance(error, LoginRejected) and proven
+    if refused_for_now and attempts < PATIENCE and not (again and attempts >= len(REFUSED_WAITS_S)):
+        return WaitUntil(now + _step(REFUSED_WAITS_S, attempts))
     if error.remedy is Remedy.HUMAN:
         return Stop()
     if attempts >= (PATIENCE if proven else PATIENCE_UNPROVEN):
@@ -56,7 +64,7 @@ def decide(error: MailError, attempts: int, now: datetime, *, proven: bool) -> D
             if isinstance(error, Throttled) and error.until is not None:
                 return WaitUntil(max(error.until, now))
             return WaitUntil(now + _step(AWAY_WAITS_S, attempts))
-        case Remedy.RECONNECT | Remedy.REPLAN | Remedy.SKIP | Remedy.REPORT:
+        case Remedy.RECONNECT | Remedy.REPLAN | Remedy.SKIP:
             return WaitUntil(now + _step(RECONNECT_WAITS_S, attempts))
         case _:
             assert_never(error.remedy)

@@ -12,20 +12,36 @@ from importer.ports import Budget, Clock, Lease, Ledger, MailboxSession, Observe
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much goes into one append batch, and how long a lost reply may still come true."""
+    """How much goes into one append batch, how many connection pairs work at a time, how many bytes they
+    may hold together, and how long a lost reply may still come true."""
 
     batch_messages: int = 100
     batch_bytes: int = 4 * 1024 * 1024
+    lanes: int = 1
+    held_bytes: int = 24 * 1024 * 1024
     settle_quiet: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One import, both sessions, and the right to write (`lease` is that of the destination mailbox)."""
+class Lane:
+    """One connection pair, for one thread. `number` counts from 0; it tells the lane's intents apart."""
 
-    import_: Import
+    number: int
     source: MailboxSession
     destination: MailboxSession
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One import and the right to write (`lease` is that of the destination mailbox).
+
+    `lane` is the first connection pair; `open_lane(number)` opens a further one, whose opener closes it.
+    Ledger, budget and observer are called from several threads.
+    """
+
+    import_: Import
+    lane: Lane
+    open_lane: Callable[[int], Lane]
     ledger: Ledger
     lease: Lease
     budget: Budget

@@ -6,6 +6,8 @@ Equal headers never make two messages one: whatever looks alike is decided by it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from importer.domain.identity import ForeignIndex, digest
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
@@ -13,25 +15,24 @@ from importer.ports import MailboxSession
 
 
 class ForeignMail:
-    """The messages `uids` of one destination folder, indexed by their headers when first needed."""
+    """The messages `uids` of one destination folder, indexed by their headers. Used by several lanes, each
+    with a session of its own; what two of them read at the same time is read twice, and that is all."""
 
     def __init__(self, session: MailboxSession, folder: FolderRef, uids: UidSet) -> None:
-        self._session = session
         self._folder = folder
-        self._uids = uids
-        self._index: ForeignIndex | None = None
+        self._index = ForeignIndex()
+        self._any = bool(uids)
         self._read: dict[Uid, bytes | None] = {}  # digests of the candidates that were read
-
-    def find(self, wanted: list[tuple[bytes, bytes, int]]) -> dict[bytes, Uid]:
-        """For (digest, header, size in bytes) of source messages: digest -> UID of its equal there."""
-        if not self._uids:
-            return {}
-        if self._index is None:
-            self._index = ForeignIndex()
-            for lines in self._session.headers(self._folder, self._uids):
+        if uids:
+            for lines in session.headers(folder, uids):
                 self._index.add(lines.uid, lines.size_bytes, lines.header)
+
+    def find(self, session: MailboxSession, wanted: Sequence[tuple[bytes, bytes, int]]) -> dict[bytes, Uid]:
+        """For (digest, header, bytes) of source messages: digest -> UID of the equal one there, if any."""
+        if not self._any:
+            return {}
         candidates = {body: self._index.candidates(header, size) for body, header, size in wanted}
-        self._read_bodies(UidSet.of(uid for uids in candidates.values() for uid in uids))
+        self._read_bodies(session, UidSet.of(uid for uids in candidates.values() for uid in uids))
         found: dict[bytes, Uid] = {}
         for body, uids in candidates.items():
             for uid in uids:
@@ -39,9 +40,10 @@ class ForeignMail:
                     found.setdefault(body, uid)
         return found
 
-    def _read_bodies(self, uids: UidSet) -> None:
+    def _read_bodies(self, session: MailboxSession, uids: UidSet) -> None:
         unread = UidSet.of(uid for uid in uids if uid not in self._read)
-        self._read.update(dict.fromkeys(unread))
-        for message in self._session.messages(self._folder, unread):
+        read: dict[Uid, bytes | None] = dict.fromkeys(unread)
+        for message in session.messages(self._folder, unread):
             if not isinstance(message, tuple):
-                self._read[message.uid] = digest(message.body)
+                read[message.uid] = digest(message.body)
+        self._read.update(read)

@@ -1,34 +1,35 @@
 """One leg: a bounded stretch of work on one import.
 
-survey both sides -> map the folders -> for each folder: settle what is doubtful, copy until the budget is
-spent, recount. Whatever a leg leaves undone, the next one finds from the receipts; a leg keeps nothing
-else. Raises what the sessions and the ledger raise.
+survey both sides -> map the folders -> for each pair of folders: settle what is doubtful, copy until the
+budget is spent, recount. Whatever a leg leaves undone, the next one finds from the receipts; a leg keeps
+nothing else. Raises what the sessions and the ledger raise.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import Final
 
 from importer.domain.folders import FolderPair, map_folders
+from importer.domain.history import FolderHistory, unchanged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderAccount,
-    FolderRef,
+    FolderMark,
     FolderStatus,
     Progress,
     Refusal,
 )
-from importer.domain.uidset import UidValidity
+from importer.domain.uidset import UidSet, UidValidity
 from importer.engine.context import Leg
-from importer.engine.pair import PairCopy
+from importer.engine.lanes import Lanes
+from importer.engine.pair import Pair
+from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
-from providers.errors import FolderUnusable, MailError
-
-PASSES: Final = 3
-"""Mail that comes in while we copy is fetched in a further pass; after this many the next import has it."""
+from importer.engine.together import together
+from providers.errors import FolderUnusable, ServerUnavailable, Side
 
 
 class LegEnd(StrEnum):
@@ -40,102 +41,172 @@ class LegEnd(StrEnum):
 
 def run_leg(leg: Leg) -> LegEnd:
     """Runs one leg. DONE means: every message that the source showed is accounted for and recounted."""
-    return _Run(leg).run()
+    source, destination = together(lambda: survey(leg.lane.source), lambda: survey(leg.lane.destination))
+    remembered = leg.ledger.folder_map(leg.import_.route)
+    pairs, moved_house = _plan(leg, source, destination, remembered)
+    _account_for_closed(leg, source, remembered)
+    watch = _Watch(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
+    if not moved_house:
+        pairs = _changed(leg, pairs, source, destination, watch)
+    # The largest first: small ones fill the time of lanes that have nothing left to join.
+    largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
+    work = [
+        Pair(leg, pair.source.name, source.statuses[pair.source.name], pair.destination)
+        for pair in largest_first
+    ]
+    return LegEnd.DONE if Lanes(leg, work, watch.told).run() else LegEnd.AGAIN
 
 
-@dataclass(slots=True)
-class _Run:
-    leg: Leg
-    progress: Progress = field(default_factory=Progress)
+# --- Planning -------------------------------------------------------------------------------------
 
-    def run(self) -> LegEnd:
-        leg = self.leg
-        source, destination = survey(leg.source), survey(leg.destination)
-        pairs = self._plan(source, destination)
-        self._refuse_unusable(source)
-        self.progress = Progress(folders_total=len(pairs), messages_total=source.messages)
-        for pair in pairs:
-            if not self._copy(pair, source.statuses[pair.source.name]):
-                return LegEnd.AGAIN
-        return LegEnd.DONE
 
-    def _plan(self, source: Survey, destination: Survey) -> Sequence[FolderPair]:
-        """The folder pairs of this leg; creates and subscribes the folders that are new to the route."""
-        leg, route = self.leg, self.leg.import_.route
-        remembered = leg.ledger.folder_map(route)
-        mapped = map_folders(
-            source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
-        )
-        pairs = [pair for pair in mapped if pair.source.name in source.statuses]
-        epoch_before, epoch = leg.ledger.mailbox_epoch(route), _epoch(destination)
-        moved_house = epoch_before is not None and epoch_before != epoch
-        for pair in pairs:
-            # A remembered folder that is missing was removed by its owner, and does not come back by
-            # itself; unless the whole mailbox is a new one.
-            if moved_house or pair.source.name not in remembered:
-                self._introduce(pair, source, destination.statuses)
-        # Written after the folders stand: a crash in between must find the same news again.
-        if epoch != epoch_before:
-            leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
-        mapping = {pair.source.name: pair.destination for pair in pairs}
-        if any(remembered.get(name) != target for name, target in mapping.items()):
-            leg.ledger.map_folders(route, mapping, leg.lease)
-        return pairs
+def _plan(
+    leg: Leg, source: Survey, destination: Survey, remembered: Mapping[str, str]
+) -> tuple[list[FolderPair], bool]:
+    """The folder pairs of this leg, and whether the destination is another mailbox than last time.
 
-    def _introduce(self, pair: FolderPair, source: Survey, there: Mapping[str, FolderStatus]) -> None:
-        """Creates the destination folder unless it is there, and subscribes it as the source did."""
-        destination = self.leg.destination
-        nobody_subscribes = not any(folder.subscribed for folder in source.folders)
-        try:
-            if pair.destination not in there:
-                destination.create(pair.destination)
-            if pair.source.subscribed or nobody_subscribes:
-                destination.subscribe(pair.destination)
-        except FolderUnusable:
-            return  # told when there is something to copy into it
+    Creates and subscribes the folders that are new to the route.
+    """
+    route = leg.import_.route
+    mapped = map_folders(
+        source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
+    )
+    pairs = [pair for pair in mapped if pair.source.name in source.statuses]
+    epoch_before = leg.ledger.mailbox_epoch(route)
+    epoch = _epoch(destination) or epoch_before or UidValidity(1)
+    moved_house = epoch_before is not None and epoch_before != epoch
+    for pair in pairs:
+        # A remembered folder that is missing was removed by its owner, and does not come back by
+        # itself; unless the whole mailbox is a new one.
+        if moved_house or pair.source.name not in remembered:
+            _introduce(leg, pair, source, destination.statuses)
+    # Written after the folders stand: a crash in between must find the same news again.
+    if epoch != epoch_before:
+        leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
+    mapping = {pair.source.name: pair.destination for pair in pairs}
+    if any(remembered.get(name) != target for name, target in mapping.items()):
+        leg.ledger.map_folders(route, mapping, leg.lease)
+    return pairs, moved_house
 
-    def _refuse_unusable(self, source: Survey) -> None:
-        """Folders that the source lists but does not open: told, with a number of messages nobody knows."""
-        leg = self.leg
+
+def _changed(
+    leg: Leg, pairs: Sequence[FolderPair], source: Survey, destination: Survey, watch: _Watch
+) -> list[FolderPair]:
+    """The pairs that have to be looked at; of the others, the servers' STATUS says all there is to say."""
+    marks = leg.ledger.marks(leg.import_.route)
+    changed: list[FolderPair] = []
+    for pair in pairs:
+        mark = marks.get(pair.source.name)
+        there = destination.statuses.get(pair.destination)
+        if (
+            mark is None
+            or mark.status != source.statuses[pair.source.name]
+            or mark.destination.name != pair.destination
+            or (there is not None and not _is_marked(there, mark))
+            or leg.ledger.intents(leg.import_.route, pair.destination)
+        ):
+            changed.append(pair)
+        else:
+            watch.as_before(mark.account if mark.import_id == leg.import_.id else unchanged(mark))
+    return changed
+
+
+def _is_marked(there: FolderStatus, mark: FolderMark) -> bool:
+    """Whether the destination folder is the one of the mark; a UIDVALIDITY alone may be given out again."""
+    return there.uidvalidity == mark.destination.uidvalidity and there.uidnext > mark.highest_uid
+
+
+def _epoch(destination: Survey) -> UidValidity | None:
+    """UIDVALIDITY of the destination's INBOX; None where it has none.
+
+    Raises ServerUnavailable when it cannot be opened just now: taking that for a new mailbox would bring
+    back every folder that its owner removed.
+    """
+    for name, status in destination.statuses.items():
+        if name.upper() == "INBOX":
+            return status.uidvalidity
+    for name, error in destination.unusable.items():
+        if name.upper() == "INBOX":
+            raise ServerUnavailable(
+                f"The INBOX of the new mailbox cannot be opened: {error}", side=Side.DESTINATION
+            ) from error
+    return None
+
+
+def _introduce(leg: Leg, pair: FolderPair, source: Survey, there: Mapping[str, FolderStatus]) -> None:
+    """Creates the destination folder unless it is there, and subscribes it as the source did."""
+    destination = leg.lane.destination
+    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
+    try:
+        if pair.destination not in there:
+            destination.create(pair.destination)
+        if pair.source.subscribed or nobody_subscribes:
+            destination.subscribe(pair.destination)
+    except FolderUnusable:
+        return  # told when there is something to copy into it
+
+
+# --- Folders that cannot be read ------------------------------------------------------------------------
+
+
+def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
+    """Folders that the source does not open, or does not list any more: what this import did with them
+    stays accounted for; of the rest nobody knows the number."""
+    for name, error in source.unusable.items():
         known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)}
-        for name, error in source.unusable.items():
-            if name not in known:
-                refusal = Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=str(error), count=0)
-                leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
-            leg.observer.account_changed(FolderAccount(name, ""))
-
-    def _copy(self, pair: FolderPair, shown: FolderStatus) -> bool:
-        """Copies and recounts one folder. False when the budget is spent."""
-        before = self.progress
-        source = FolderRef(pair.source.name, shown.uidvalidity)
-        work = PairCopy(self.leg, source, pair.destination)
-        for _ in range(PASSES):
-            try:
-                for account in work.run():
-                    self._tell(before, account, work.left)
-                    if self.leg.budget.spent():
-                        return False
-            except MailError:
-                self._tell(before, work.account, work.left)
-                raise
-            recounted, arrived = work.recount()
-            self._tell(before, recounted, 0)
-            if not arrived:
-                break
-        self.progress = replace(self.progress, folders_done=before.folders_done + 1)
-        return True
-
-    def _tell(self, before: Progress, account: FolderAccount, left: int) -> None:
-        self.progress = replace(
-            self.progress,
-            folder=account.source_folder,
-            messages_done=before.messages_done + account.found - left,
-            bytes_done=before.bytes_done + account.copied_bytes,
-        )
-        self.leg.observer.account_changed(account)
-        self.leg.observer.progressed(self.progress)
+        if name not in known:
+            refusal = Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=str(error), count=0)
+            leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
+        leg.observer.account_changed(_account_of_closed(leg, name, remembered.get(name)))
+    for name in remembered.keys() - source.statuses.keys() - source.unusable.keys():
+        account = _account_of_closed(leg, name, remembered[name])
+        if account.found:
+            leg.observer.account_changed(account)
 
 
-def _epoch(destination: Survey) -> UidValidity:
-    inboxes = (s.uidvalidity for name, s in destination.statuses.items() if name.upper() == "INBOX")
-    return next(inboxes, UidValidity(1))
+def _account_of_closed(leg: Leg, name: str, destination: str | None) -> FolderAccount:
+    if destination is None:
+        return FolderAccount(name, "")
+    settle(leg, leg.lane, destination)
+    receipts = list(leg.ledger.receipts(leg.import_.route, destination))
+    ours = [r for r in receipts if r.import_id == leg.import_.id and r.source.name == name]
+    if not ours:
+        return FolderAccount(name, destination)
+    history = FolderHistory(leg.import_.id, ours[-1].source, ours[-1].destination)
+    history.recall(ours)
+    history.refuse(leg.ledger.refusals(leg.import_.id))
+    return replace(history.account(UidSet(), destination), confirmed=None)
+
+
+# --- Telling ------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """Sums up what lanes tell of their pairs; called by several threads."""
+
+    def __init__(self, leg: Leg, progress: Progress) -> None:
+        self._leg = leg
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
+
+    def as_before(self, account: FolderAccount) -> None:
+        """A folder that need not be looked at."""
+        self._tell(account, account.found)
+
+    def told(self, pair: Pair, account: FolderAccount) -> None:
+        """After a batch, and after the recount."""
+        self._tell(account, account.found - pair.left)
+
+    def _tell(self, account: FolderAccount, done: int) -> None:
+        with self._lock:
+            self._done[account.source_folder] = (done, account.copied_bytes)
+            self._progress = replace(
+                self._progress,
+                folder=account.source_folder,
+                folders_done=self._progress.folders_done + (account.source_recount is not None),
+                messages_done=sum(messages for messages, _ in self._done.values()),
+                bytes_done=sum(copied for _, copied in self._done.values()),
+            )
+            self._leg.observer.account_changed(account)
+            self._leg.observer.progressed(self._progress)

@@ -1,124 +1,268 @@
-"""Copying one pair of folders, as often as it takes.
+"""One source folder into one destination folder, by any number of lanes at a time.
 
-Invariant: the history is rebuilt from the ledger whenever the destination folder may have changed under
-us, so that no decision rests on what an earlier folder or an earlier pass left in memory.
+A lane `prepare`s the pair, lanes `take` and `copy` batches, and when nothing is left to take and nobody
+copies any more, one of them `finish`es it with a recount.
+
+Invariants:
+- All that lanes share is behind `lock`; nobody holds it while talking to a server.
+- A content that one lane is about to append is claimed; another lane that meets it puts it off until the
+  first one's outcome is known.
+- The history is rebuilt from the ledger in `prepare`: no decision rests on what an earlier pair left behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from importer.domain.history import FolderHistory
+from importer.domain.history import FolderHistory, with_batch
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderAccount,
+    FolderMark,
     FolderRef,
     FolderStatus,
+    KeywordRule,
+    Receipt,
     Refusal,
 )
-from importer.domain.uidset import UidSet, UidValidity
-from importer.engine.context import Leg
+from importer.domain.plan import batches
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.engine.context import Lane, Leg
+from importer.engine.foreign import ForeignMail
 from importer.engine.settle import settle
-from importer.engine.transfer import FolderCopy
 from importer.engine.verify import recount
 from providers.errors import FolderUnusable
 
 
-class PairCopy:
-    """One source folder into one destination folder."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The destination folder, made ready for appending."""
 
-    def __init__(self, leg: Leg, source: FolderRef, destination: str) -> None:
-        self._leg = leg
-        self._source = source
-        self._destination = destination
-        self._shown = UidSet()
-        self._history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
+    folder: FolderRef
+    rule: KeywordRule
+    limit_bytes: int | None
+    foreign: ForeignMail
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Source messages to be fetched together, with the sizes that the server gave."""
+
+    sizes_bytes: dict[Uid, int]
 
     @property
-    def left(self) -> int:
-        """How many messages still have to be looked at."""
-        return len(self._history.todo(self._shown))
+    def uids(self) -> UidSet:
+        return UidSet.of(self.sizes_bytes)
 
-    def run(self) -> Iterator[FolderAccount]:
-        """Copies what is to do; yields the account after each batch, when all of it is recorded.
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.sizes_bytes.values())
 
-        Trouble with the folder itself becomes refusals; everything else is raised.
-        """
-        leg = self._leg
-        settle(leg, self._destination)
-        there = self._look()
+
+class Pair:
+    """The shared work of one pair of folders."""
+
+    def __init__(self, leg: Leg, name: str, shown: FolderStatus, destination: str) -> None:
+        self.leg = leg
+        self.source = source = shown.ref(name)
+        self._status = shown
+        self.destination = destination
+        self.lock = threading.Lock()
+        self.history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
+        self.uidnext = Uid(1)  # what we append lands at or above it
+        self.claims: set[bytes] = set()  # digests that lanes are about to append
+        self._shown = UidSet()
+        self._target: Target | None = None
+        self._waiting: deque[Batch] = deque()
+        self._put_off: dict[Uid, int] = {}
+        self._unusable: str | None = None
+        self._account = FolderAccount(source.name, destination)
+        self._left = 0
+
+    # --- The life of a pair ------------------------------------------------------------------------
+
+    def prepare(self, lane: Lane) -> None:
+        """Settles what is doubtful, finds out what is to do. Trouble with a folder is kept for `finish`."""
         try:
-            self._shown = leg.source.uids(self._source)
-            todo = self._history.todo(self._shown)
-            if not todo:
-                return
-            there = there or self._recreate()
-            for _settled in FolderCopy(leg, self._history, there, self._destination).run(todo):
-                yield self.account
+            settle(self.leg, lane, self.destination)
+            there = self._look(lane)
+            self._shown = lane.source.uids(self.source)
+            todo = self._begin()
+            if todo:
+                self._target = self._made_ready(lane, there or self._recreate(lane))
+                self._queue(lane, todo)
         except FolderUnusable as error:
-            self._refuse_rest(str(error))
-            yield self.account
+            self.give_up(str(error))
 
-    def recount(self) -> tuple[FolderAccount, bool]:
-        """The account with its recount; True when mail came in at the source meanwhile."""
+    def _begin(self) -> UidSet:
+        todo = self.history.todo(self._shown)
+        self._account = self.history.account(self._shown, self.destination)
+        self._left = len(todo)
+        return todo
+
+    def take(self) -> Batch | None:
+        """The next batch for a lane, None when there is none to hand out."""
+        with self.lock:
+            return self._waiting.popleft() if self._waiting else None
+
+    def put_off(self, sizes_bytes: dict[Uid, int]) -> None:
+        """Messages whose content another lane is appending: they come again after it. Call it under lock."""
+        self._put_off.update(sizes_bytes)
+
+    def give_up(self, reason: str) -> None:
+        """A folder cannot be used any more; what is left will be refused when the pair is finished."""
+        with self.lock:
+            self._unusable = reason
+            self._waiting.clear()
+            self._put_off.clear()
+
+    def finish(self) -> bool:
+        """For the last lane that worked on the pair. False when there is more to do: messages put off."""
+        with self.lock:
+            if self._put_off:
+                self._waiting.append(Batch(dict(self._put_off)))
+                self._put_off.clear()
+                return False
+        if self._unusable is not None:
+            self._refuse_rest(self._unusable)
+        return True
+
+    def recount(self, lane: Lane) -> tuple[FolderAccount, bool]:
+        """The account with its recount; True when mail came in at the source meanwhile. What came to a
+        good end is marked, so that nobody need look again while nothing changes."""
+        account = self.account
         try:
-            result = recount(self._leg, self._history, self.account)
+            result = recount(lane, self.history, self.history.account(self._shown, self.destination))
         except FolderUnusable:
-            return self.account, False
-        return result.account, bool(result.arrived)
+            return account, False
+        arrived = bool(result.arrived) and self._unusable is None
+        if not arrived:
+            self._mark(result.account)
+        return result.account, arrived
+
+    def _mark(self, account: FolderAccount) -> None:
+        status = self._status
+        as_surveyed = len(self._shown) == status.messages and not self._shown.at_or_above(status.uidnext)
+        sound = account.adds_up and not account.failed and account.confirmed == account.copied
+        if as_surveyed and sound and self._unusable is None:
+            landed = self.history.destination_uids.ranges
+            highest = Uid(landed[-1][1] if landed else 0)
+            mark = FolderMark(self.leg.import_.id, status, self.history.destination, highest, account)
+            self.leg.ledger.mark(self.leg.import_.route, mark, self.leg.lease)
+
+    # --- What lanes ask ------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Target:
+        """Once `prepare` found something to do."""
+        if self._target is None:
+            raise RuntimeError("nothing is to do in this pair")
+        return self._target
 
     @property
     def account(self) -> FolderAccount:
         """As of now."""
-        return self._history.account(self._shown, self._destination)
+        return self._account
 
-    def _look(self) -> FolderStatus | None:
+    @property
+    def left(self) -> int:
+        """How many messages still have to be looked at."""
+        return self._left
+
+    @property
+    def waiting(self) -> int:
+        """How many batches there are to hand out."""
+        return len(self._waiting)
+
+    def record(
+        self, receipts: list[Receipt], refusals: list[Refusal], *, closes_slot: int | None = None
+    ) -> None:
+        """One ledger transaction; the history learns it too."""
+        self.leg.ledger.record(
+            self.leg.import_.route,
+            self.destination,
+            receipts,
+            refusals,
+            self.leg.lease,
+            closes_slot=closes_slot,
+        )
+        self.learn(receipts, refusals)
+
+    def learn(self, receipts: Sequence[Receipt], refusals: Sequence[Refusal] = ()) -> None:
+        """Takes into account what was just written to the ledger."""
+        with self.lock:
+            self.history.extend(receipts)
+            self.history.refuse(refusals)
+            self._account = with_batch(self._account, receipts, refusals)
+            self._left -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
+
+    # --- Finding out -----------------------------------------------------------------------------------
+
+    def _look(self, lane: Lane) -> FolderStatus | None:
         """The destination folder as it is now, and the history that follows; None while it is missing."""
         try:
-            there = self._leg.destination.status(self._destination)
+            there = lane.destination.status(self.destination)
         except FolderUnusable:
             there = None
-        leg, route = self._leg, self._leg.import_.route
-        self._history = FolderHistory(
+        leg, route = self.leg, self.leg.import_.route
+        uidvalidity = there.uidvalidity if there else self._last_uidvalidity()
+        self.history = FolderHistory(
             leg.import_.id,
-            self._source,
-            FolderRef(self._destination, there.uidvalidity if there else self._last_uidvalidity()),
+            self.source,
+            FolderRef(self.destination, uidvalidity),
             there.uidnext if there else None,
         )
-        self._history.recall(leg.ledger.receipts(route, self._destination))
-        self._history.refuse(leg.ledger.refusals(leg.import_.id))
-        if there and self._history.detached:  # we were stopped while we made the folder anew
-            leg.ledger.attach(route, self._destination, there.uidvalidity, leg.lease)
+        self.history.recall(leg.ledger.receipts(route, self.destination))
+        self.history.refuse(leg.ledger.refusals(leg.import_.id))
+        if there and self.history.detached:  # we were stopped while we made the folder anew
+            leg.ledger.attach(route, self.destination, there.uidvalidity, leg.lease)
         return there
 
     def _last_uidvalidity(self) -> UidValidity:
         """Of the folder that its owner removed or renamed: what was copied into it stays accounted for."""
         last = ANY_UIDVALIDITY
-        for receipt in self._leg.ledger.receipts(self._leg.import_.route, self._destination):
+        for receipt in self.leg.ledger.receipts(self.leg.import_.route, self.destination):
             last = receipt.destination.uidvalidity
         return last
 
-    def _recreate(self) -> FolderStatus:
+    def _recreate(self, lane: Lane) -> FolderStatus:
         """New mail for a folder that is not there: what went into the old one stays settled."""
-        leg = self._leg
-        leg.ledger.detach(
-            leg.import_.route, self._destination, self._history.destination.uidvalidity, leg.lease
-        )
-        leg.destination.create(self._destination)
-        there = self._look()
+        leg, gone = self.leg, self.history.destination
+        leg.ledger.detach(leg.import_.route, gone.name, gone.uidvalidity, leg.lease)
+        lane.destination.create(self.destination)
+        there = self._look(lane)
         if there is None:
             raise FolderUnusable(
-                f"The folder “{self._destination}” could not be created at the new mailbox.",
-                side=leg.destination.side,
+                f"The folder “{self.destination}” could not be created at the new mailbox.",
+                side=lane.destination.side,
             )
         return there
 
+    def _made_ready(self, lane: Lane, there: FolderStatus) -> Target:
+        folder = there.ref(self.destination)
+        self.uidnext = there.uidnext
+        rule = lane.destination.keyword_rule(folder)
+        held = lane.destination.uids(folder) if there.messages else UidSet()
+        foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
+        return Target(folder, rule, lane.destination.append_limit_bytes(), foreign)
+
+    def _queue(self, lane: Lane, todo: UidSet) -> None:
+        # Legs that came to nothing: smaller and smaller batches single out the message that breaks them.
+        at_once = max(1, self.leg.pace.batch_messages >> min(self.leg.import_.attempts, 20))
+        sizes = dict(lane.source.sizes(self.source, todo))
+        for gone in (todo - UidSet.of(sizes)).chunks(at_once):
+            self._waiting.append(Batch(dict.fromkeys(gone, 0)))  # the fetch will tell
+        for uids in batches(sizes.items(), max_messages=at_once, max_bytes=self.leg.pace.batch_bytes):
+            self._waiting.append(Batch({uid: sizes[uid] for uid in uids}))
+
     def _refuse_rest(self, reason: str) -> None:
         """The folder cannot be used on one of the sides: each message that was to be copied is refused."""
-        leg, source = self._leg, self._source
-        left = self._history.todo(self._shown)
+        leg, source = self.leg, self.source
+        left = self.history.todo(self._shown)
         refusals = [Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason) for uid in left]
-        if not self._shown and not self._history.unlistable:
+        if not self._shown and not self.history.unlistable:
             refusals = [Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0)]
-        leg.ledger.record(leg.import_.route, self._destination, [], refusals, leg.lease)
-        self._history.refuse(refusals)
+        self.record([], refusals)

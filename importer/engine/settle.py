@@ -1,70 +1,149 @@
-"""Settling a doubtful append: it was sent, and nobody heard what became of it.
+"""Settling doubtful appends: they were sent, and nobody heard what became of them.
 
-Invariant: after `settle`, every message that the append stored has a receipt, and no intent is left.
+Invariant: after `settle`, every message that such an append stored has a receipt, and its intent is gone.
 An append is never repeated without this look (RFC 4315 has no way to ask "did it land?").
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
-from importer.domain.identity import digest
-from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt
+from importer.domain.identity import digest, header_block, header_key
+from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal
+from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
-from importer.engine.context import Leg
+from importer.engine.context import Lane, Leg
 from providers.errors import FolderUnusable
 
 LOOK_AGAIN_S: Final = 1.0
+TRIES_ALONE: Final = 9
+"""Fruitless legs until a message that was sent alone is given up; 100 in a batch are halved to 1 in seven."""
+
+LONG_AGO: Final = timedelta(minutes=10)
+"""No server is still storing what it received so long ago: one look is enough."""
 
 
-def settle(leg: Leg, destination_folder: str, *, answered: bool = False) -> list[Receipt]:
-    """Looks whether the folder's open intent, if any, came true, and records what did.
+def settle(leg: Leg, lane: Lane, folder: str) -> None:
+    """Looks whether the folder's open intents came true, and records what did.
 
-    A server may still be storing what it received before the connection died, so a message that is not
-    there yet is looked for until the intent is as old as the leg's pace says; unless it `answered`, and is
-    done. Messages that did not land get no receipt and will be copied like any other.
-    Returns the receipt, if anything landed.
+    A server may still be storing what it received before a connection died, so a message that is not
+    there yet is looked for again, for as long as the leg's pace says. Messages that did not land get no
+    receipt and will be copied like any other.
     """
-    route = leg.import_.route
-    intent = leg.ledger.intent(route, destination_folder)
-    if intent is None:
-        return []
-    landed = _landed(leg, intent, answered=answered)
+    for intent in leg.ledger.intents(leg.import_.route, folder):
+        age = leg.clock.now() - intent.sent_at
+        landed = settle_intent(leg, lane, intent, answered=age > LONG_AGO)
+        if not landed and _breaks_connections(leg, intent):
+            _refuse(leg, lane, intent)
+
+
+def settle_intent(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> list[Receipt]:
+    """Settles one intent; when the server `answered`, it is done and one look is enough.
+
+    Returns the receipt, if anything landed. Raises LeaseLost, and what the sessions raise.
+    """
+    landed = _landed(leg, lane, intent, answered=answered)
     receipts = [_receipt(intent, landed)] if landed else []
-    leg.ledger.record(route, destination_folder, receipts, [], leg.lease, closes_intent=True)
+    leg.ledger.record(
+        leg.import_.route, intent.destination.name, receipts, [], leg.lease, closes_slot=intent.slot
+    )
     return receipts
 
 
-def _landed(leg: Leg, intent: Intent, *, answered: bool) -> dict[int, Uid]:
+def _breaks_connections(leg: Leg, intent: Intent) -> bool:
+    """Whether one message is to blame: leg after leg came to nothing, and it was sent alone."""
+    alone = len(intent.source_uids) == 1 and intent.import_id == leg.import_.id
+    return alone and leg.import_.attempts >= TRIES_ALONE
+
+
+def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
+    (uid,) = intent.source_uids
+    date, subject = "", ""
+    for lines in lane.source.headers(intent.source, UidSet.of((uid,))):
+        date, subject = date_and_subject(lines.header)
+    refusal = Refusal(
+        leg.import_.id,
+        intent.source.name,
+        intent.source.uidvalidity,
+        uid,
+        "the new mailbox ended the connection each time it was to be stored",
+        date,
+        subject,
+        intent.sizes_bytes[0],
+    )
+    leg.ledger.record(leg.import_.route, intent.destination.name, [], [refusal], leg.lease)
+
+
+def _landed(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> dict[int, Uid]:
     """Index within the intent -> destination UID, for those that are there."""
-    folder = intent.destination
+    folder, destination = intent.destination, lane.destination
     try:
-        if leg.destination.status(folder.name).uidvalidity != folder.uidvalidity:
+        if destination.status(folder.name).uidvalidity != folder.uidvalidity:
             return {}
     except FolderUnusable:
         return {}
     wanted = {intent.digests[16 * i : 16 * i + 16]: i for i in range(len(intent.source_uids))}
-    known = UidSet.of(
-        uid
-        for receipt in leg.ledger.receipts(leg.import_.route, folder.name)
-        if receipt.destination.uidvalidity in (folder.uidvalidity, ANY_UIDVALIDITY)
-        for uid in receipt.destination_uids
-    )
-    quiet_at = intent.sent_at + leg.pace.settle_quiet
     landed: dict[int, Uid] = {}
-    looked_at = known
-    while True:
-        tail = leg.destination.uids(folder, at_or_above=intent.uidnext) - looked_at
-        for message in leg.destination.messages(folder, tail):
+    strangers: dict[Uid, bytes] = {}  # headers of what is there and equals nothing that was sent
+    looked_at = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
+    looks = 1 if answered else 1 + round(leg.pace.settle_quiet.total_seconds() / LOOK_AGAIN_S)
+    for look in range(looks):
+        if look:
+            leg.clock.sleep(LOOK_AGAIN_S)
+            leg.budget.spent()  # for the lease: it may have been lost while we waited
+        tail = destination.uids(folder, at_or_above=intent.uidnext) - looked_at
+        for message in destination.messages(folder, tail):
             if isinstance(message, tuple):
                 continue
             at = wanted.get(digest(message.body))
-            if at is not None:
+            if at is None:
+                strangers[message.uid] = header_block(message.body)
+            else:
                 landed.setdefault(at, message.uid)
         looked_at |= tail
-        if answered or len(landed) == len(wanted) or leg.clock.now() >= quiet_at:
-            return landed
-        leg.clock.sleep(LOOK_AGAIN_S)
+        if len(landed) + len(strangers) >= len(wanted) or look == looks - 1:
+            landed |= _rewritten(lane, intent, landed, strangers)
+        if len(landed) == len(wanted):
+            break
+    return landed
+
+
+def _rewritten(
+    lane: Lane, intent: Intent, landed: dict[int, Uid], strangers: dict[Uid, bytes]
+) -> dict[int, Uid]:
+    """What landed with other bytes than were sent: some servers change what they store (Dovecot turns NUL
+    into 0x80, Exchange rewrites whole messages). Told by headers that only one message on each side has."""
+    open_ = {uid: i for i, uid in enumerate(intent.source_uids) if i not in landed}
+    if not open_ or not strangers:
+        return {}
+    sent: dict[bytes, list[int]] = {}
+    for lines in lane.source.headers(intent.source, UidSet.of(open_)):
+        key = header_key(lines.header)
+        if key.has_message_id:
+            sent.setdefault(key.digest, []).append(open_[lines.uid])
+    there: dict[bytes, list[Uid]] = {}
+    for uid, header in strangers.items():
+        there.setdefault(header_key(header).digest, []).append(uid)
+    return {
+        ours[0]: theirs[0]
+        for key, ours in sent.items()
+        if len(ours) == 1 and len(theirs := there.get(key, [])) == 1
+    }
+
+
+def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
+    """Destination UIDs that have a receipt already."""
+    valid = (intent.destination.uidvalidity, ANY_UIDVALIDITY)
+    return UidSet.of(
+        uid
+        for receipt in receipts
+        if receipt.destination.uidvalidity in valid
+        for uid in receipt.destination_uids
+        if uid >= intent.uidnext
+    )
 
 
 def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:

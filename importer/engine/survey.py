@@ -29,13 +29,10 @@ class Survey:
 def survey(session: MailboxSession) -> Survey:
     """Lists the mailbox and asks for the status of each folder. Raises what the session raises."""
     folders = tuple(session.folders())
-    statuses: dict[str, FolderStatus] = {}
-    unusable: dict[str, FolderUnusable] = {}
-    for folder in folders:
-        if not folder.selectable:
-            continue
-        try:
-            statuses[folder.name] = session.status(folder.name)
-        except FolderUnusable as error:
-            unusable[folder.name] = error
-    return Survey(session.hierarchy(), folders, statuses, unusable)
+    answers = session.statuses([folder.name for folder in folders if folder.selectable])
+    return Survey(
+        session.hierarchy(),
+        folders,
+        {name: answer for name, answer in answers.items() if isinstance(answer, FolderStatus)},
+        {name: answer for name, answer in answers.items() if isinstance(answer, FolderUnusable)},
+    )

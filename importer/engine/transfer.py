@@ -1,9 +1,9 @@
-"""Copying one folder: fetch a batch, decide about each message, append what is new, record it.
+"""Copying one batch on one lane: fetch it, decide about each message, append what is new, record it.
 
 Invariants:
-- Before an append there is an intent in the ledger; after it, receipts. Between the two the folder is
+- Before an append there is an intent in the ledger, after it a receipt. Between the two the batch is
   doubtful and `settle` decides.
-- Each message of a batch gets exactly one outcome in the same ledger transaction.
+- Each message of a batch gets exactly one outcome in the same ledger transaction, or is put off.
 """
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from importer.domain.fit import fit_flags, fit_internaldate
-from importer.domain.history import FolderHistory
 from importer.domain.identity import digest, header_block
 from importer.domain.model import (
-    FolderRef,
-    FolderStatus,
     Intent,
-    KeywordRule,
     Message,
     Outcome,
     Outgoing,
@@ -28,212 +24,217 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.domain.plan import batches
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.domain.wording import spoken_bytes
-from importer.engine.context import Leg
-from importer.engine.foreign import ForeignMail
-from importer.engine.settle import settle
+from importer.engine.context import Lane
+from importer.engine.pair import Batch, Pair
+from importer.engine.settle import settle_intent
 from providers.errors import ConnectionLost, MailError
 
-SIZES_AT_ONCE: Final = 1000
 VANISHED: Final = "removed from the old mailbox while it was being copied"
+NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
-@dataclass(slots=True)
-class _Sorted:
-    """One fetched batch, sorted by what is to become of each message."""
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A message with what identifies it."""
 
-    outgoing: list[Outgoing] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)  # of outgoing, in parallel
-    keywords_dropped: list[int] = field(default_factory=list)  # likewise
-    twins: list[tuple[Message, bytes]] = field(default_factory=list)  # same content as one of outgoing
+    message: Message
+    header: bytes
+    body: bytes  # the digest
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What is to become of each message of a batch."""
+
+    new: list[_Fetched] = field(default_factory=list)
+    twins: list[_Fetched] = field(default_factory=list)  # same content as one of `new`
     settled: list[tuple[Outcome, str, Uid, bytes, Uid | None]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
-class FolderCopy:
-    """Copies what is to do of one source folder into one destination folder."""
+def copy_batch(pair: Pair, lane: Lane, batch: Batch) -> None:
+    """Copies one batch. Raises what the sessions and the ledger raise; what is recorded stays recorded."""
+    _BatchCopy(pair, lane, batch).run()
 
-    def __init__(self, leg: Leg, history: FolderHistory, destination: FolderStatus, name: str) -> None:
-        self._leg = leg
-        self._history = history
-        self._destination = destination.ref(name)
-        self._rule: KeywordRule = leg.destination.keyword_rule(self._destination)
-        self._limit_bytes = leg.destination.append_limit_bytes()
-        there = leg.destination.uids(self._destination) if destination.messages else UidSet()
-        self._foreign = ForeignMail(leg.destination, self._destination, there - history.destination_uids)
 
-    def run(self, todo: UidSet) -> Iterator[int]:
-        """Copies `todo` batch by batch; yields after each, when everything so far is recorded.
+class _BatchCopy:
+    def __init__(self, pair: Pair, lane: Lane, batch: Batch) -> None:
+        self._pair = pair
+        self._lane = lane
+        self._batch = batch
+        self._claimed: set[bytes] = set()
 
-        The number yielded is that of the messages settled or refused by the batch.
-        """
-        for window in todo.chunks(SIZES_AT_ONCE):
-            sizes = dict(self._leg.source.sizes(self._history.source, window))
-            gone = window - UidSet.of(sizes)
-            too_large = {u: s for u, s in sizes.items() if self._limit_bytes and s > self._limit_bytes}
-            if gone or too_large:
-                self._record(self._without_fetch(gone, too_large), [])
-                yield len(gone) + len(too_large)
-            pace = self._leg.pace
-            fitting = ((uid, size) for uid, size in sizes.items() if uid not in too_large)
-            for uids in batches(fitting, max_messages=pace.batch_messages, max_bytes=pace.batch_bytes):
-                yield self._copy(uids)
+    def run(self) -> None:
+        decided = _Decided()
+        fetched = self._fetch(decided)
+        self._decide(decided, fetched)
+        receipts = self._append(decided) if decided.new else []
+        self._pair.record(
+            [*receipts, *self._settled_receipts(decided)],
+            decided.refusals,
+            closes_slot=self._lane.number if decided.new else None,
+        )
+        # Only now: after a lost reply nobody else may append what may have landed; the next leg settles it.
+        with self._pair.lock:
+            self._pair.claims -= self._claimed
 
-    def _without_fetch(self, gone: UidSet, too_large: dict[Uid, int]) -> _Sorted:
-        sorted_ = _Sorted()
-        for uid in gone:
-            sorted_.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
-        for lines in self._leg.source.headers(self._history.source, UidSet.of(too_large)):
-            reason = f"larger than the new mailbox takes ({spoken_bytes(self._limit_bytes or 0)})"
-            sorted_.refusals.append(self._refusal(lines.uid, reason, lines.header, too_large[lines.uid]))
-        return sorted_
+    # --- Fetching ----------------------------------------------------------------------------------
 
-    def _copy(self, uids: UidSet) -> int:
-        messages: list[Message] = []
-        sorted_ = _Sorted()
+    def _fetch(self, decided: _Decided) -> list[_Fetched]:
+        sizes, limit = self._batch.sizes_bytes, self._pair.target.limit_bytes
+        too_large = UidSet.of(uid for uid, size in sizes.items() if limit is not None and size > limit)
+        fetched: list[_Fetched] = []
         unreadable: dict[Uid, str] = {}
-        for message in self._leg.source.messages(self._history.source, uids):
+        wanted = self._batch.uids - too_large
+        for message in self._lane.source.messages(self._pair.source, wanted):
             if isinstance(message, tuple):
                 unreadable[message[0]] = message[1]
             else:
-                messages.append(message)
+                fetched.append(_Fetched(message, header_block(message.body), digest(message.body)))
+        if too_large:
+            reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
+            unreadable |= dict.fromkeys(too_large, reason)
         if unreadable:
-            self._refuse_unreadable(sorted_, unreadable)
-        messages.sort(key=lambda message: message.uid)
-        self._sort(sorted_, messages)
-        for uid in uids - UidSet.of([*(m.uid for m in messages), *unreadable]):
-            sorted_.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
-        self._record(sorted_, self._append(sorted_))
-        return len(uids)
+            decided.refusals += self._described(unreadable)
+        missing = self._batch.uids - UidSet.of([*(f.message.uid for f in fetched), *unreadable])
+        if missing:
+            self._account_for_missing(decided, missing)
+        fetched.sort(key=lambda one: one.message.uid)
+        return fetched
 
-    def _refuse_unreadable(self, sorted_: _Sorted, unreadable: dict[Uid, str]) -> None:
-        headers = {}
+    def _account_for_missing(self, decided: _Decided, missing: UidSet) -> None:
+        """Asked for and not handed out: gone, if the source does not list it any more; else refused."""
+        still_listed = missing & self._lane.source.uids(self._pair.source)
+        for uid in missing - still_listed:
+            decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
+        decided.refusals += self._described(dict.fromkeys(still_listed, NOT_HANDED_OUT))
+
+    def _described(self, reasons: dict[Uid, str]) -> Iterator[Refusal]:
+        """Refusals of messages that were not fetched, with what their headers tell."""
+        headers: dict[Uid, tuple[bytes, int]] = {}
         try:
-            for lines in self._leg.source.headers(self._history.source, UidSet.of(unreadable)):
-                headers[lines.uid] = lines
-        except ConnectionLost:
-            raise
+            for lines in self._lane.source.headers(self._pair.source, UidSet.of(reasons)):
+                headers[lines.uid] = (lines.header, lines.size_bytes)
         except MailError:
             headers.clear()  # the server cannot show even the header: the report goes without
-        for uid, reason in unreadable.items():
-            known = headers.get(uid)
-            header, size_bytes = (known.header, known.size_bytes) if known else (b"", 0)
-            sorted_.refusals.append(self._refusal(uid, reason, header, size_bytes))
+        for uid, reason in reasons.items():
+            header, size_bytes = headers.get(uid, (b"", self._batch.sizes_bytes.get(uid, 0)))
+            yield self._refusal(uid, reason, header, size_bytes)
 
-    def _sort(self, sorted_: _Sorted, messages: Sequence[Message]) -> None:
-        """Decides about each message; what is new goes to `outgoing`."""
-        fresh: list[tuple[Message, bytes, bytes]] = []
-        for message in messages:
-            header = header_block(message.body)
-            body = digest(message.body)
-            again = self._history.digests.get(body)
-            if self._leg.is_notice(header):
-                sorted_.settled.append((Outcome.SKIPPED, OWN_NOTICE, message.uid, b"", None))
-            elif again is not None:
-                sorted_.settled.append((again, "", message.uid, body, None))
-            else:
-                fresh.append((message, header, body))
-        there = self._foreign.find([(body, header, len(message.body)) for message, header, body in fresh])
-        seen: set[bytes] = set()
-        for message, header, body in fresh:
-            if body in seen:
-                sorted_.twins.append((message, body))
-            elif body in there:
-                sorted_.settled.append((Outcome.PRESENT, "", message.uid, body, there[body]))
-            else:
-                flags, dropped = fit_flags(message.flags, self._rule)
-                date = fit_internaldate(message.internaldate, header, self._leg.clock.now())
-                sorted_.outgoing.append(Outgoing(message.uid, flags, date, message.body))
-                sorted_.digests.append(body)
-                sorted_.keywords_dropped.append(dropped)
-                seen.add(body)
+    # --- Deciding ----------------------------------------------------------------------------------
 
-    def _append(self, sorted_: _Sorted) -> list[Receipt]:
-        """Appends `outgoing`; returns the receipt and adds what was refused to `refusals`."""
-        outgoing = sorted_.outgoing
-        if not outgoing:
-            return []
-        leg, folder = self._leg, self._destination
-        route = leg.import_.route
-        status = leg.destination.status(folder.name)
-        leg.ledger.note_intent(
-            route,
-            Intent(
-                import_id=leg.import_.id,
-                source=self._history.source,
-                source_uids=tuple(message.uid for message in outgoing),
-                destination=folder,
-                uidnext=status.uidnext,
-                digests=b"".join(sorted_.digests),
-                sizes_bytes=tuple(len(message.body) for message in outgoing),
-                sent_at=leg.clock.now(),
-            ),
-            leg.lease,
+    def _decide(self, decided: _Decided, fetched: Sequence[_Fetched]) -> None:
+        """Sorts the messages; what is new is claimed, what another lane has claimed is put off."""
+        pair = self._pair
+        unknown = [one for one in fetched if not self._known(decided, one)]
+        there = pair.target.foreign.find(
+            self._lane.destination, [(one.body, one.header, len(one.message.body)) for one in unknown]
         )
+        put_off: dict[Uid, int] = {}
+        with pair.lock:
+            for one in unknown:
+                uid = one.message.uid
+                if one.body in there:
+                    decided.settled.append((Outcome.PRESENT, "", uid, one.body, there[one.body]))
+                elif one.body in self._claimed:
+                    decided.twins.append(one)
+                elif one.body in pair.claims or one.body in pair.history.digests:
+                    put_off[uid] = len(one.message.body)
+                else:
+                    decided.new.append(one)
+                    self._claimed.add(one.body)
+            pair.claims |= self._claimed
+            pair.put_off(put_off)
+
+    def _known(self, decided: _Decided, one: _Fetched) -> bool:
+        """Whether the message needs no copying: our own notice, or content that has a receipt."""
+        uid = one.message.uid
+        again = self._pair.history.digests.get(one.body)
+        if self._pair.leg.is_notice(one.header):
+            decided.settled.append((Outcome.SKIPPED, OWN_NOTICE, uid, b"", None))
+        elif again is not None:
+            decided.settled.append((again, "", uid, one.body, None))
+        else:
+            return False
+        return True
+
+    # --- Appending ----------------------------------------------------------------------------------
+
+    def _append(self, decided: _Decided) -> list[Receipt]:
+        """Appends what is new; returns the receipt, and settles the twins."""
+        pair, lane, leg = self._pair, self._lane, self._pair.leg
+        folder, now = pair.target.folder, leg.clock.now()
+        outgoing: list[Outgoing] = []
+        dropped: list[int] = []
+        for one in decided.new:
+            flags, count = fit_flags(one.message.flags, pair.target.rule)
+            date = fit_internaldate(one.message.internaldate, one.header, now)
+            outgoing.append(Outgoing(one.message.uid, flags, date, one.message.body))
+            dropped.append(count)
+        intent = Intent(
+            import_id=leg.import_.id,
+            source=pair.source,
+            source_uids=tuple(message.uid for message in outgoing),
+            destination=folder,
+            uidnext=pair.uidnext,
+            digests=b"".join(one.body for one in decided.new),
+            sizes_bytes=tuple(len(message.body) for message in outgoing),
+            sent_at=now,
+            slot=lane.number,
+        )
+        leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         try:
-            results = leg.destination.append(folder, outgoing)
+            results = lane.destination.append(folder, outgoing)
         except ConnectionLost:
             raise  # the next leg settles it, over a new connection
         except MailError:
-            self._history.extend(settle(leg, folder.name, answered=True))
+            pair.learn(settle_intent(leg, lane, intent, answered=True))
             raise
-        stored = [i for i, result in enumerate(results) if isinstance(result, Stored)]
         reasons = {
-            digest_: result.reason
-            for digest_, result in zip(sorted_.digests, results, strict=True)
+            one.body: result.reason
+            for one, result in zip(decided.new, results, strict=True)
             if isinstance(result, Rejected)
         }
-        self._judge(sorted_, reasons)
+        self._judge(decided, reasons)
+        stored = [i for i, result in enumerate(results) if isinstance(result, Stored)]
         if not stored:
             return []
+        refused_keywords = sum(r.keywords_dropped for r in results if isinstance(r, Stored))
         uids = [result.uid for result in results if isinstance(result, Stored) and result.uid is not None]
+        if len(uids) < len(stored):
+            uids = []
+            pair.uidnext = lane.destination.status(folder.name).uidnext  # no UIDPLUS: keep the tail short
         return [
             self._receipt(
                 Outcome.COPIED,
                 [outgoing[i].uid for i in stored],
-                digests=b"".join(sorted_.digests[i] for i in stored),
-                destination_uids=tuple(uids) if len(uids) == len(stored) else (),
+                digests=b"".join(decided.new[i].body for i in stored),
+                destination_uids=tuple(uids),
                 size_bytes=sum(len(outgoing[i].body) for i in stored),
-                keywords_dropped=sum(sorted_.keywords_dropped[i] for i in stored),
+                keywords_dropped=sum(dropped[i] for i in stored) + refused_keywords,
             )
         ]
 
-    def _judge(self, sorted_: _Sorted, reasons: dict[bytes, str]) -> None:
-        """Settles what shares its content with an appended message: as a duplicate, or refused like it."""
-        both: list[tuple[Message | Outgoing, bytes]] = [
-            *zip(sorted_.outgoing, sorted_.digests, strict=True),
-            *sorted_.twins,
-        ]
-        for message, body in both:
-            if body in reasons:
-                header = header_block(message.body)
-                refusal = self._refusal(message.uid, reasons[body], header, len(message.body))
-                sorted_.refusals.append(refusal)
-        for message, body in sorted_.twins:
-            if body not in reasons:
-                sorted_.settled.append((Outcome.DUPLICATE, "", message.uid, body, None))
+    def _judge(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
+        """Refuses what the destination refused, and each twin with it; other twins are duplicates."""
+        for one in (*decided.new, *decided.twins):
+            if one.body in reasons:
+                decided.refusals.append(
+                    self._refusal(one.message.uid, reasons[one.body], one.header, len(one.message.body))
+                )
+        for one in decided.twins:
+            if one.body not in reasons:
+                decided.settled.append((Outcome.DUPLICATE, "", one.message.uid, one.body, None))
 
-    def _record(self, sorted_: _Sorted, copied: Sequence[Receipt]) -> None:
-        """One ledger transaction for the whole batch; the history learns it too."""
-        receipts = [*copied, *self._settled_receipts(sorted_)]
-        self._leg.ledger.record(
-            self._leg.import_.route,
-            self._destination.name,
-            receipts,
-            sorted_.refusals,
-            self._leg.lease,
-            closes_intent=bool(sorted_.outgoing),
-        )
-        self._history.extend(receipts)
-        self._history.refuse(sorted_.refusals)
+    # --- Writing it down ------------------------------------------------------------------------------
 
-    def _settled_receipts(self, sorted_: _Sorted) -> Iterator[Receipt]:
+    def _settled_receipts(self, decided: _Decided) -> Iterator[Receipt]:
         groups: dict[tuple[Outcome, str], list[tuple[Uid, bytes, Uid | None]]] = {}
-        for outcome, reason, uid, body, there in sorted_.settled:
+        for outcome, reason, uid, body, there in decided.settled:
             groups.setdefault((outcome, reason), []).append((uid, body, there))
         for (outcome, reason), members in groups.items():
             landed = tuple(there for _, _, there in members if there is not None)
@@ -257,11 +258,11 @@ class FolderCopy:
         keywords_dropped: int = 0,
     ) -> Receipt:
         return Receipt(
-            self._leg.import_.id,
-            self._history.source,
+            self._pair.leg.import_.id,
+            self._pair.source,
             tuple(uids),
             outcome,
-            self._destination,
+            self._pair.target.folder,
             destination_uids,
             digests,
             size_bytes,
@@ -270,8 +271,8 @@ class FolderCopy:
         )
 
     def _refusal(self, uid: Uid, reason: str, header: bytes, size_bytes: int) -> Refusal:
-        source: FolderRef = self._history.source
+        source = self._pair.source
         date, subject = date_and_subject(header)
         return Refusal(
-            self._leg.import_.id, source.name, source.uidvalidity, uid, reason, date, subject, size_bytes
+            self._pair.leg.import_.id, source.name, source.uidvalidity, uid, reason, date, subject, size_bytes
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importer.domain.history import FolderHistory, recounted
 from importer.domain.model import FolderAccount
 from importer.domain.uidset import UidSet
-from importer.engine.context import Leg
+from importer.engine.context import Lane
 from providers.errors import FolderUnusable
 
 
@@ -23,19 +23,19 @@ class Recount:
     arrived: UidSet
 
 
-def recount(leg: Leg, history: FolderHistory, account: FolderAccount) -> Recount:
-    """Counts one folder again on both sides. Raises FolderChanged when it is not the same folder any more."""
-    shown = leg.source.uids(history.source)
-    arrived = history.todo(shown)
-    confirmed = _confirmed(leg, history, account)
-    return Recount(recounted(account, confirmed=confirmed, source_recount=len(shown)), arrived)
+def recount(lane: Lane, history: FolderHistory, account: FolderAccount) -> Recount:
+    """Counts one folder again on both sides. Raises FolderUnusable when the source does not open it any
+    more, FolderChanged when it is not the same folder."""
+    shown = lane.source.uids(history.source)
+    confirmed = _confirmed(lane, history, account)
+    return Recount(recounted(account, confirmed=confirmed, source_recount=len(shown)), history.todo(shown))
 
 
-def _confirmed(leg: Leg, history: FolderHistory, account: FolderAccount) -> int:
+def _confirmed(lane: Lane, history: FolderHistory, account: FolderAccount) -> int:
     if not account.copied:
         return 0
     try:
-        there = leg.destination.uids(history.destination)
+        there = lane.destination.uids(history.destination)
     except FolderUnusable:
         return 0
     named = history.copied_to

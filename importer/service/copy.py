@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from importer.domain import state
-from importer.domain.model import Batch, BatchId, Import, Problem, State
+from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.rows import Row
-from importer.ports import LeaseLost
+from importer.ports import Lease, LeaseLost
 from importer.service.deps import Deps
 from importer.service.leases import Heartbeat
 from importer.service.observe import Watch
@@ -17,7 +19,7 @@ from importer.service.submit import new_id, new_import
 from importer.service.work import Passwords, leg
 
 PATIENCE: Final = timedelta(seconds=25)
-"""Longer waits than this end the command: the state is kept, and running it again goes on."""
+"""Longer waits than this end the command: what is copied stays, and running it again goes on."""
 
 
 def copy(
@@ -28,55 +30,88 @@ def copy(
     watch: Watch | None = None,
     waits: Callable[[Import], None] | None = None,
 ) -> Import:
-    """Copies one mailbox and returns the import as it ended, or WAITING when that would take too long.
+    """Copies one mailbox and returns the import as it ended. When it would have to wait for long it is
+    STOPPED for what it would wait for: nobody else has its passwords, so that nobody else could go on.
 
-    `watch` is told of progress, `waits` of each pause before it begins.
+    `watch` is told of progress, `waits` of each pause before it begins. Raises LeaseLost.
     """
-    batch_id = BatchId(new_id())
-    import_ = new_import(deps, row, batch_id, submitter)
-    _end_interrupted(deps, import_)
-    batch = Batch(batch_id, deps.clock.now(), "copy", submitter, (import_.id,))
-    deps.store.add_batch(batch, [(import_, None)])
-    lease = deps.store.acquire(f"import:{import_.id}", deps.owner, deps.clock.now(), deps.limits.lease)
+    import_ = new_import(deps, row, BatchId(new_id()), submitter)
+    lease = _acquired(deps, import_.id)
     if lease is None:
         raise LeaseLost
+    with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
+        _end_interrupted(deps, import_.route)
+        deps.store.add_batch(_batch(import_), [(import_, None)])
+        try:
+            return _run(deps, import_, row, lease, watch, waits)
+        except KeyboardInterrupt:
+            reached = deps.store.import_(import_.id) or import_
+            if reached.state in state.ALIVE:
+                with suppress(LeaseLost):
+                    _stop(deps, reached, lease, _INTERRUPTED)
+            raise
+
+
+def _run(
+    deps: Deps,
+    import_: Import,
+    row: Row,
+    lease: Lease,
+    watch: Watch | None,
+    waits: Callable[[Import], None] | None,
+) -> Import:
     passwords = Passwords(row.source_password, row.destination_password)
     reached, patience_ends = import_.progress, deps.clock.now() + PATIENCE
-    with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
-        while True:
-            try:
-                import_ = leg(deps, import_, passwords, lease, watch)
-            except KeyboardInterrupt:
-                _interrupted(deps, import_)
-                raise
-            if import_.state in state.ENDED or deps.stopping():
-                return import_
-            now = deps.clock.now()
-            if import_.progress != reached:
-                reached, patience_ends = import_.progress, now + PATIENCE
-            if import_.not_before is not None and import_.not_before > now:
-                if import_.not_before > patience_ends:
-                    return import_
-                if waits is not None:
-                    waits(import_)
-                deps.clock.sleep((import_.not_before - now).total_seconds())
+    while True:
+        import_ = leg(deps, import_, passwords, lease, watch)
+        if import_.state in state.ENDED:
+            return import_
+        now = deps.clock.now()
+        if import_.progress != reached:
+            reached, patience_ends = import_.progress, now + PATIENCE
+        until = import_.not_before or now
+        if until > patience_ends or deps.stopping():
+            return _stop(
+                deps, import_, lease, _too_long(import_.problem) if import_.problem else _INTERRUPTED
+            )
+        if until > now:
+            if waits is not None:
+                waits(import_)
+            deps.clock.sleep((until - now).total_seconds())
 
 
-def _interrupted(deps: Deps, import_: Import) -> None:
-    deps.store.update_import(state.ended(import_, State.STOPPED, deps.clock.now(), _INTERRUPTED))
+def _too_long(problem: Problem) -> Problem:
+    return replace(problem, message=f"{problem.message.rstrip()} {_RUN_IT_AGAIN}")
 
 
-def _end_interrupted(deps: Deps, import_: Import) -> None:
-    """A foreground copy of the same route that was killed has left its import open: end it."""
-    latest = deps.store.latest_import(import_.route)
-    if latest is None or latest.state in state.ENDED or deps.store.passwords(latest.id) is not None:
-        return
-    lease = deps.store.acquire(f"import:{latest.id}", deps.owner, deps.clock.now(), deps.limits.lease)
-    if lease is not None:
-        _interrupted(deps, latest)
-        deps.store.release(lease)
+def _batch(import_: Import) -> Batch:
+    """A batch of its own."""
+    batch_id = import_.batch_id or BatchId(new_id())
+    return Batch(batch_id, import_.created_at, "copy", import_.submitter, (import_.id,))
 
 
+def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:
+    return deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
+
+
+def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import:
+    """Ends it without a mail: whoever started it sees it on the screen."""
+    stopped = state.ended(import_, State.STOPPED, deps.clock.now(), problem)
+    deps.store.update_import(stopped, lease)
+    return stopped
+
+
+def _end_interrupted(deps: Deps, route: Route) -> None:
+    """Foreground copies of the route that were killed have left their imports open: ends them."""
+    for import_ in deps.store.imports(states=tuple(state.ALIVE), limit=1000):
+        if import_.route == route and deps.store.passwords(import_.id) is None:
+            lease = _acquired(deps, import_.id)
+            if lease is not None:
+                _stop(deps, import_, lease, _INTERRUPTED)
+                deps.store.release(lease)
+
+
+_RUN_IT_AGAIN: Final = "`copy` does not wait that long: run it again later and it goes on from there."
 _INTERRUPTED: Final = Problem(
     "interrupted", "The command was broken off. Nothing is lost: run it again and it goes on from there."
 )

@@ -1,12 +1,22 @@
-"""How an import ends: the verdict, the report, and the mails that tell of it."""
+"""How an import ends: the verdict, the report, and the mails that tell of it.
+
+Mails are news about the work and never in its way: one that cannot be written is left out, and logged.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
 
 from importer.domain import state
 from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.report import BatchReport, Report
-from importer.ports import Lease
+from importer.ports import Lease, Notice
 from importer.service.deps import Deps
+
+log = structlog.get_logger()
 
 
 def report_of(deps: Deps, import_: Import) -> Report:
@@ -34,20 +44,47 @@ def finish_done(deps: Deps, import_: Import, lease: Lease) -> Import:
 
 
 def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Problem | None = None) -> Import:
-    """Ends the import, erases its passwords and posts its mails, in one transaction; then rings for them."""
+    """Ends the import, erases its passwords and posts its mails, in one transaction; then rings for them.
+
+    An import that would stop goes on instead when it was given other passwords since `import_` was read.
+    """
     ended = state.ended(import_, end, deps.clock.now(), problem)
-    notices = deps.composer.completion(report_of(deps, ended), deps.clock.now()) if deps.mailer else ()
-    deps.store.finish_import(ended, notices, lease)
+    notices: Sequence[Notice] = ()
+    if deps.mailer is not None:
+        write = partial(deps.composer.completion, report_of(deps, ended), deps.clock.now())
+        notices = _written(write, ended.id)
+    mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
+    if not deps.store.finish_import(ended, notices, lease, password_mark=mark):
+        resumed = state.continued(import_, progressed=True)
+        deps.store.update_import(resumed, lease)
+        return resumed
     if ended.batch_id is not None:
-        summarise(deps, ended.batch_id)
+        try:
+            summarise(deps, ended.batch_id)
+        except Exception as error:  # the import has ended all the same; the tick posts what is missing
+            log.warning("summary.failed", batch_id=ended.batch_id, exc_info=error)
     deps.queue.ring_mail()
     return ended
 
 
 def summarise(deps: Deps, batch_id: BatchId) -> None:
-    """Posts the batch's summary once all of its imports have ended. Doing it again changes nothing."""
-    report = batch_report(deps, batch_id)
-    if deps.mailer is None or report is None or len(report.reports) < 2:
-        return  # a batch of one has its completion mail
-    if all(one.import_.state in state.ENDED for one in report.reports):
-        deps.store.post(deps.composer.batch_summary(report, deps.clock.now()))
+    """Posts the batch's summary once all of its imports have ended. Doing it again changes nothing.
+
+    None for a batch of one, which has its completion mail, or when nobody is known to want it.
+    """
+    batch = deps.store.batch(batch_id)
+    if deps.mailer is None or batch is None or not batch.submitter or len(batch.imports) < 2:
+        return
+    imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
+    if all(import_.state in state.ENDED for import_ in imports):
+        report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
+        write = partial(deps.composer.batch_summary, report, deps.clock.now())
+        deps.store.post(_written(write, batch_id))
+
+
+def _written(write: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:
+    try:
+        return write()
+    except Exception as error:
+        log.warning("mail.failed", about=about, exc_info=error)
+        return ()

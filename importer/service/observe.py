@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Lock
 from typing import Final
 
 from importer.domain.model import FolderAccount, ImportId, Progress
-from importer.ports import Clock, Store
+from importer.ports import Clock, Lease, Store
 
 EVERY: Final = timedelta(seconds=1)
 
@@ -15,31 +16,43 @@ Watch = Callable[[Progress], None]
 
 
 class StoringObserver:
-    """Implements `Observer`. `flush` writes what has not been written yet; call it at the end of a leg."""
+    """Implements `Observer`, for any thread. `lease` is the import's: whoever lost it writes nothing,
+    and every method raises LeaseLost. Call `flush` at the end of a leg: it writes what has not been
+    written yet."""
 
-    def __init__(self, store: Store, import_id: ImportId, clock: Clock, watch: Watch | None = None) -> None:
+    def __init__(
+        self, store: Store, import_id: ImportId, lease: Lease, clock: Clock, watch: Watch | None = None
+    ) -> None:
         self._store = store
         self._import_id = import_id
+        self._lease = lease
         self._clock = clock
         self._watch = watch
+        self._lock = Lock()
         self._unsaved: dict[str, FolderAccount] = {}
         self._flushed_at = clock.now()
         self.progress: Progress | None = None
 
     def progressed(self, progress: Progress) -> None:
-        self.progress = progress
-        if self._watch is not None:
-            self._watch(progress)
-        if self._clock.now() - self._flushed_at >= EVERY:
-            self.flush()
+        with self._lock:
+            self.progress = progress
+            if self._watch is not None:
+                self._watch(progress)
+            if self._clock.now() - self._flushed_at >= EVERY:
+                self._write()
 
     def account_changed(self, account: FolderAccount) -> None:
-        self._unsaved[account.source_folder] = account
+        with self._lock:
+            self._unsaved[account.source_folder] = account
 
     def flush(self) -> None:
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
         for account in self._unsaved.values():
-            self._store.save_account(self._import_id, account)
+            self._store.save_account(self._import_id, account, self._lease)
         self._unsaved.clear()
         if self.progress is not None:
-            self._store.set_progress(self._import_id, self.progress)
+            self._store.set_progress(self._import_id, self.progress, self._lease)
         self._flushed_at = self._clock.now()

@@ -10,7 +10,7 @@ from enum import StrEnum
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
 from importer.domain.state import ALIVE
-from importer.ports import SealedPasswords
+from importer.ports import RouteUnderWay, SealedPasswords
 from importer.service.deps import Deps
 
 
@@ -54,14 +54,20 @@ def submit(
     """
     batch_id = BatchId(new_id())
     placed = [_place(deps, row, batch_id, submitter, again=again) for row in rows]
-    starting = [p for p in placed if p.fate is Fate.STARTED]
-    if not starting:
-        return Submission(None, tuple(placed))
-    batch = Batch(batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting))
-    deps.store.add_batch(batch, [(p.import_, sealed(deps, p.import_.id, p.row)) for p in starting])
-    for p in starting:
-        deps.queue.ring(p.import_.id)
-    return Submission(batch, tuple(placed))
+    while starting := [p for p in placed if p.fate is Fate.STARTED]:
+        batch = Batch(batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting))
+        try:
+            deps.store.add_batch(batch, [(p.import_, sealed(deps, p.import_.id, p.row)) for p in starting])
+        except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
+            placed = [
+                _place(deps, p.row, batch_id, submitter, again=again) if p.fate is Fate.STARTED else p
+                for p in placed
+            ]
+        else:
+            for p in starting:
+                deps.queue.ring(p.import_.id)
+            return Submission(batch, tuple(placed))
+    return Submission(None, tuple(placed))
 
 
 def sealed(deps: Deps, import_id: ImportId, row: Row) -> SealedPasswords:
@@ -110,9 +116,10 @@ def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, *, again: bo
     if latest.state in ALIVE and deps.store.passwords(latest.id) is not None:
         if same_passwords:
             return Placed(row, latest, Fate.UNDER_WAY)
-        deps.store.replace_passwords(latest.id, sealed(deps, latest.id, row), fresh.password_mark)
-        deps.queue.ring(latest.id)
-        return Placed(row, latest, Fate.PASSWORD_UPDATED)
+        if deps.store.replace_passwords(latest.id, sealed(deps, latest.id, row), fresh.password_mark):
+            deps.queue.ring(latest.id)
+            return Placed(row, latest, Fate.PASSWORD_UPDATED)
+        return _place(deps, row, batch_id, submitter, again=again)  # it ended just now
     if latest.state is State.COMPLETE and same_passwords and not again:
         return Placed(row, latest, Fate.DONE)
     return Placed(row, fresh, Fate.STARTED)

@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from importer.domain.model import Batch, ImportId
 from importer.service.deps import Deps
 from importer.service.finish import summarise
 
 TICK_LEASE: Final = timedelta(seconds=10)
+RING_AGAIN: Final = timedelta(minutes=1)
+"""An import that nobody took up since its last ring is mostly in the queue still."""
+
+SUMMARY_WITHIN: Final = timedelta(days=1)
+"""How long after its last import has ended a batch's summary is still news."""
 
 
-def tick(deps: Deps) -> None:
-    """Rings for imports that are due and in nobody's hands, and for mails that wait.
+class Tick:
+    """The housekeeping of one process; remembers whom it rang for, so that rings do not pile up."""
 
-    Any number of workers may call it at any time; one of them does it.
-    """
-    now = deps.clock.now()
-    lease = deps.store.acquire("tick", deps.owner, now, TICK_LEASE)
-    if lease is None:
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._rung: dict[ImportId, datetime] = {}
+
+    def __call__(self) -> None:
+        """Rings for imports that are due and in nobody's hands, and for mails that wait.
+
+        Any number of workers may call it at any time; one of them does it.
+        """
+        deps, now = self._deps, self._deps.clock.now()
+        lease = deps.store.acquire("tick", deps.owner, now, TICK_LEASE)
+        if lease is None:
+            return
+        try:
+            self._ring(now)
+            _summarise(deps, now)
+            if deps.mailer is not None and deps.store.due_notices(now, limit=1):
+                deps.queue.ring_mail()
+        finally:
+            deps.store.release(lease)
+
+    def _ring(self, now: datetime) -> None:
+        due = self._deps.store.due_imports(now)
+        recently = {id_: at for id_, at in self._rung.items() if now - at < RING_AGAIN}
+        for import_id in due:
+            if import_id not in recently:
+                self._deps.queue.ring(import_id)
+                recently[import_id] = now
+        self._rung = recently
+
+
+def _summarise(deps: Deps, now: datetime) -> None:
+    """Posts summaries that are missing: their worker was killed between an import's end and the summary."""
+    if deps.mailer is None:
         return
-    try:
-        for import_id in deps.store.due_imports(now):
-            deps.queue.ring(import_id)
-        for batch in deps.store.batches(limit=20):
-            if not deps.store.notices(f"batch:{batch.id}:"):
-                summarise(deps, batch.id)
-        if deps.mailer is not None and deps.store.due_notices(now, limit=1):
-            deps.queue.ring_mail()
-    finally:
-        deps.store.release(lease)
+    for batch in deps.store.batches(limit=100):
+        wanted = batch.submitter and len(batch.imports) > 1 and _ended_lately(deps, batch, now)
+        if wanted and not deps.store.notices(f"batch:{batch.id}:"):
+            summarise(deps, batch.id)
+
+
+def _ended_lately(deps: Deps, batch: Batch, now: datetime) -> bool:
+    imports = deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+    ends = [import_.finished_at for import_ in imports if import_.finished_at is not None]
+    return len(ends) == len(imports) and now - max(ends) < SUMMARY_WITHIN

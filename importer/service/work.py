@@ -19,9 +19,10 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import Lease, LeaseLost, MailboxSession, VaultError
+from importer.ports import Lease, LeaseLost, SealedPasswords, VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done
+from importer.service.lanes import Lanes
 from importer.service.leases import Heartbeat
 from importer.service.observe import StoringObserver, Watch
 from importer.service.submit import destination_context, source_context
@@ -46,7 +47,7 @@ class Passwords:
 def work(deps: Deps, import_id: ImportId) -> None:
     """Answers one ring: runs one leg if there is one to run, and rings for the next.
 
-    A ring for an import that has ended, waits or is in other hands changes nothing.
+    A ring for an import that has ended, waits, is in other hands or is a foreground copy changes nothing.
     """
     lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
     if lease is None:
@@ -55,11 +56,12 @@ def work(deps: Deps, import_id: ImportId) -> None:
     try:
         with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
             import_ = deps.store.import_(import_id)
-            if import_ is not None and _due(import_, deps.clock.now()):
+            sealed = deps.store.passwords(import_id)
+            if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
-                    after = leg(deps, import_, _opened(deps, import_), lease)
+                    after = leg(deps, import_, _opened(deps, import_id, sealed), lease)
                 except VaultError:
-                    finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
+                    after = finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
         return
@@ -81,7 +83,7 @@ def leg(
         busy = state.queued_behind(running, _BUSY, began + BUSY_WAIT)
         deps.store.update_import(busy, lease)
         return busy
-    observer = StoringObserver(deps.store, import_.id, deps.clock, watch)
+    observer = StoringObserver(deps.store, import_.id, lease, deps.clock, watch)
     ending: LegEnd | Exception
     try:
         with Heartbeat(deps.store, [mailbox], deps.clock, deps.limits.lease) as heartbeat:
@@ -105,31 +107,25 @@ def _run(
     observer: StoringObserver,
 ) -> LegEnd:
     """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends."""
-    opened: list[MailboxSession] = []
+    source = (import_.source, passwords.source)
+    destination = (import_.destination, passwords.destination)
     try:
-        for account, password, side in (
-            (import_.source, passwords.source, Side.SOURCE),
-            (import_.destination, passwords.destination, Side.DESTINATION),
-        ):
-            opened.append(deps.sessions.open(account, password, side))
-        source, destination = opened
-        return run_engine_leg(
-            Leg(
-                import_=import_,
-                source=source,
-                destination=destination,
-                ledger=deps.store,
-                lease=mailbox,
-                budget=_LegBudget(deps, heartbeat, deps.clock.now() + deps.limits.leg),
-                observer=observer,
-                clock=deps.clock,
-                is_notice=deps.is_notice,
-                pace=deps.pace,
+        with Lanes(deps.sessions, source, destination) as lanes:
+            return run_engine_leg(
+                Leg(
+                    import_=import_,
+                    lane=lanes.open(0),
+                    open_lane=lanes.open,
+                    ledger=deps.store,
+                    lease=mailbox,
+                    budget=_LegBudget(deps, heartbeat, deps.clock.now() + deps.limits.leg),
+                    observer=observer,
+                    clock=deps.clock,
+                    is_notice=deps.is_notice,
+                    pace=deps.pace,
+                )
             )
-        )
     finally:
-        for session in opened:
-            session.close()
         observer.flush()
 
 
@@ -146,17 +142,24 @@ def _conclude(
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
-        decision = decide(ending, attempts, now, proven=import_.progress.folders_total > 0)
+        proven = import_.progress.folders_total > 0
+        decision = decide(ending, attempts, now, proven=proven, again=_again(import_, problem))
         if isinstance(decision, Stop | GiveUp):
             return finish(deps, import_, State.STOPPED, lease, problem)
         after = state.waiting(import_, problem, decision.until, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
-        if not progressed and import_.attempts >= OWN_FAULT_TRIES:
+        first = progressed or not _again(import_, _OWN_FAULT)  # what servers did before does not count
+        if not first and import_.attempts >= OWN_FAULT_TRIES:
             return finish(deps, import_, State.FAILED, lease, _OWN_FAULT)
-        after = state.waiting(import_, _OWN_FAULT, now + OWN_FAULT_WAIT, progressed=progressed)
+        after = state.waiting(import_, _OWN_FAULT, now + OWN_FAULT_WAIT, progressed=first)
     deps.store.update_import(after, lease)
     return after
+
+
+def _again(import_: Import, problem: Problem) -> bool:
+    """Whether the leg before had the same trouble."""
+    return import_.problem is not None and import_.problem.code == problem.code
 
 
 class _LegBudget:
@@ -189,12 +192,12 @@ def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) 
 
 _BUSY: Final = Problem(
     "destination_busy",
-    "Another import is writing into this mailbox; this one goes on as soon as it is done.",
+    "Another import is writing into this mailbox; they take turns.",
     Side.DESTINATION,
 )
 _NO_PASSWORDS: Final = Problem(
     "passwords_missing",
-    "The passwords of this import are not there any more or cannot be opened with the present key. "
+    "The stored passwords of this import cannot be opened with the present key. "
     "Submit it again with both passwords; it goes on where it stopped.",
 )
 _OWN_FAULT: Final = Problem(
@@ -208,11 +211,8 @@ def _due(import_: Import, now: datetime) -> bool:
     return import_.state in state.ALIVE and (import_.not_before is None or import_.not_before <= now)
 
 
-def _opened(deps: Deps, import_: Import) -> Passwords:
-    sealed = deps.store.passwords(import_.id)
-    if sealed is None:
-        raise VaultError("no passwords are stored for this import")
+def _opened(deps: Deps, import_id: ImportId, sealed: SealedPasswords) -> Passwords:
     return Passwords(
-        deps.vault.open(sealed.source, source_context(import_.id)),
-        deps.vault.open(sealed.destination, destination_context(import_.id)),
+        deps.vault.open(sealed.source, source_context(import_id)),
+        deps.vault.open(sealed.destination, destination_context(import_id)),
     )

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -346,6 +347,19 @@ def test_required_encryption_is_verified_against_the_own_authority(
     with box(ssl_context=tls("localhost")) as server:
         url = f"smtps://localhost:{server.port}"
         assert mailer(url, ca_file=authority.ca_file).send(NOTICE)[0] is MailOutcome.SENT
+
+
+def test_the_own_authority_is_trusted_besides_the_systems(
+    tls: Callable[..., ssl.SSLContext],
+    authority: CertificateAuthority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))  # where OpenSSL looks for the system's
+    own = CertificateAuthority(tmp_path)
+    with box(ssl_context=tls("localhost")) as server:
+        url = f"smtps://localhost:{server.port}"
+        assert mailer(url, ca_file=own.ca_file).send(NOTICE)[0] is MailOutcome.SENT
 
 
 @pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])

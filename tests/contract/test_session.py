@@ -6,6 +6,8 @@ What only a server or only a network can do (quotas, cut connections) is below, 
 from __future__ import annotations
 
 import imaplib
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from importer.adapters.imap import reading
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.names import FolderNames
-from importer.adapters.imap.session import ImapSessions
-from importer.adapters.memory.mailbox import MemoryMailbox, MemorySessions
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -42,11 +45,15 @@ from providers.model import Endpoint, FolderRole, Secret
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.dovecot_config import MAIL_USER
 from tests.rehearsal.fill import connect
 from tests.rehearsal.hosts import User
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 
 DATE = "02-Feb-2003 04:05:06 +0000"
+
+
+Session = ImapSession | MemorySession
 
 
 class Bench:
@@ -57,7 +64,7 @@ class Bench:
     def __init__(self) -> None:
         self._sessions = ExitStack()
 
-    def open(self, side: Side = Side.DESTINATION) -> MailboxSession:
+    def open(self, side: Side = Side.DESTINATION) -> Session:
         session = self._open(side)
         self._sessions.callback(session.close)
         return session
@@ -65,7 +72,7 @@ class Bench:
     def close(self) -> None:
         self._sessions.close()
 
-    def _open(self, side: Side) -> MailboxSession:
+    def _open(self, side: Side) -> Session:
         raise NotImplementedError
 
     def expunge(self, folder: str, uids: UidSet) -> None:
@@ -83,7 +90,7 @@ class ImapBench(Bench):
         self.user = user
         self.account = replace(user.account, endpoint=endpoint or user.account.endpoint)
 
-    def _open(self, side: Side) -> MailboxSession:
+    def _open(self, side: Side) -> Session:
         sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
         return sessions.open(self.account, Secret(self.user.password), side)
 
@@ -114,7 +121,7 @@ class MemoryBench(Bench):
         self.mailbox = MemoryMailbox(hierarchy=Hierarchy("", "/"))
         self._account = Account("ada@mail.example", "ada", Endpoint("mail.example"))
 
-    def _open(self, side: Side) -> MailboxSession:
+    def _open(self, side: Side) -> Session:
         sessions = MemorySessions({self._account.key: self.mailbox})
         return sessions.open(self._account, Secret(self.mailbox.password), side)
 
@@ -246,6 +253,27 @@ def test_status_counts_and_foresees(bench: Bench) -> None:
     folder = new_folder(session)
     uids = stored(session, folder, mail(1), mail(2))
     assert session.status(folder.name) == FolderStatus(folder.uidvalidity, Uid(max(uids) + 1), 2)
+
+
+def test_many_folders_are_counted_at_once_and_one_that_is_not_there_is_unusable(bench: Bench) -> None:
+    session = bench.open()
+    folders = [new_folder(session, name) for name in ("Box", "Entwürfe", "R&D", 'a "quoted" name')]
+    for number, folder in enumerate(folders):
+        stored(session, folder, *(mail(n) for n in range(number + 1)))
+    missing = session.hierarchy().prefix + "Missing"
+    session.uids(folders[0])  # one of them is open
+    names = [folders[0].name, missing, *(folder.name for folder in folders[1:]), "INBOX"]
+    found = session.statuses(names)
+    assert list(found) == names
+    refused = found[missing]
+    assert isinstance(refused, FolderUnusable)
+    assert "Missing" in str(refused)
+    for name in names:
+        if name != missing:
+            assert found[name] == session.status(name)
+    assert session.statuses([]) == {}
+    stored(session, folders[1], mail(9))  # the session is of use for everything else
+    assert session.statuses([folders[1].name])[folders[1].name] == session.status(folders[1].name)
 
 
 def test_a_folder_that_is_not_there_is_unusable(bench: Bench) -> None:
@@ -517,6 +545,38 @@ def test_keywords_are_read_from_the_folder_as_writers_see_it(host_bench: ImapBen
     assert "work" in rule.known
 
 
+@pytest.mark.parametrize("size_is_known", [True, False])
+def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
+    new_host: Dovecot, host_bench: ImapBench, size_is_known: bool
+) -> None:
+    session = host_bench.open(Side.SOURCE)
+    inbox = session.status("INBOX").ref("INBOX")
+    box = new_host.mailbox_path(host_bench.user.account.login)
+    if size_is_known:
+        stored(session, inbox, *(mail(n) for n in range(8)))
+    else:  # without the size in the file's name, Dovecot has to read the message for it
+        for n in range(8):
+            (box / "new" / f"160000000{n}.M{n}.localhost").write_bytes(mail(n))
+    files = sorted(file for part in ("new", "cur") for file in (box / part).iterdir())
+    for n, file in enumerate(files):
+        if os.geteuid() == 0:
+            shutil.chown(file, MAIL_USER)
+        file.chmod(0 if n == 3 else 0o600)
+    uids = session.uids(inbox)
+    sizes = dict(session.sizes(inbox, uids))
+    assert list(sizes) == list(uids)
+    found = list(session.messages(inbox, uids))
+    assert len(found) == 8
+    came = [one for one in found if isinstance(one, Message)]
+    assert {one.uid: len(one.body) for one in came}.items() <= sizes.items()
+    (refused,) = (one for one in found if isinstance(one, tuple))
+    assert refused[1] == (
+        "The source server localhost does not hand out this message:"
+        " the connection ends each time it is asked for"
+    )
+    assert len(list(session.headers(inbox, uids))) == 8
+
+
 @pytest.mark.parametrize("name", ["new-host", *LACKING])
 def test_one_refused_message_does_not_keep_the_others_out(
     request: pytest.FixtureRequest, make_user: MakeUser, name: str
@@ -606,13 +666,16 @@ def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, Cut
     assert session.status(folder.name).messages == 40
 
 
-def test_reading_gives_up_when_nothing_comes_any_more(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+def test_reading_gives_up_when_nothing_comes_any_more(
+    proxied: tuple[ImapBench, CuttingProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "pause", lambda _losses: None)
     bench, proxy = proxied
     session = bench.open(Side.SOURCE)
     folder = new_folder(session)
-    stored(session, folder, mail(1, b"x" * 200_000))
+    stored(session, folder, *(mail(n, b"x" * 200_000) for n in range(6)))
     uids = session.uids(folder)
-    proxy.cut_after(to_client=20_000, times=100)  # enough to log in, never enough for the message
+    proxy.cut_after(to_client=20_000, times=100)  # enough to log in, never enough for a message
     with pytest.raises(ConnectionLost) as caught:
         list(session.messages(folder, uids))
     assert (
@@ -620,7 +683,7 @@ def test_reading_gives_up_when_nothing_comes_any_more(proxied: tuple[ImapBench, 
         == "The connection to the source server localhost was lost. Mailferry connects again."
     )
     proxy.cut_after()
-    assert len(whole(session, folder)) == 1
+    assert len(whole(session, folder)) == 6
 
 
 def test_an_append_cut_on_the_way_there_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:

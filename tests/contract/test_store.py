@@ -35,7 +35,9 @@ from importer.domain.model import (
     Batch,
     BatchId,
     FolderAccount,
+    FolderMark,
     FolderRef,
+    FolderStatus,
     Import,
     ImportId,
     Intent,
@@ -48,7 +50,7 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.uidset import Uid, UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, SealedPasswords, Store
+from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords, Store
 from providers.errors import Side
 from providers.model import Endpoint, Security
 from tests.rehearsal.postgres import fresh_database, postgres
@@ -187,7 +189,17 @@ def a_receipt(first_uid: int = 1, messages: int = 3, folder: str = "Archive", **
     return Receipt(**given | facts)
 
 
-def an_intent(first_uid: int = 1, folder: str = "Archive") -> Intent:
+def a_mark() -> FolderMark:
+    return FolderMark(
+        ImportId("one"),
+        FolderStatus(UidValidity(2**32 - 1), Uid(12), 7),
+        FolderRef("Drafts", UidValidity(3)),
+        Uid(0),
+        FolderAccount("Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5),
+    )
+
+
+def an_intent(first_uid: int = 1, folder: str = "Archive", slot: int = 0) -> Intent:
     uids = (Uid(first_uid + 5), Uid(first_uid), Uid(first_uid + 1))
     return Intent(
         import_id=ImportId("one"),
@@ -198,6 +210,7 @@ def an_intent(first_uid: int = 1, folder: str = "Archive") -> Intent:
         digests=bytes(range(48)),
         sizes_bytes=(2**33, 0, 17),
         sent_at=NOW,
+        slot=slot,
     )
 
 
@@ -308,18 +321,21 @@ def remake(store: Store, held: Lease) -> None:
     store.attach(ROUTE, "Archive", UidValidity(8), held)
 
 
-WRITES: dict[str, Callable[[Store, Lease], None]] = {
+WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "map_folders": lambda s, held: s.map_folders(ROUTE, {"Archiv": "Elsewhere"}, held),
     "set_mailbox_epoch": lambda s, held: s.set_mailbox_epoch(ROUTE, UidValidity(99), held),
+    "mark": lambda s, held: s.mark(ROUTE, a_mark(), held),
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
     "attach": remake,
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
-    "record": lambda s, held: s.record(
-        ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_intent=True
-    ),
+    "record": lambda s, held: s.record(ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_slot=0),
     "update_import": lambda s, held: s.update_import(an_import("one", state=State.STOPPED), held),
     "finish_import": lambda s, held: s.finish_import(
         an_import("one", state=State.COMPLETE), [a_notice("complete:one")], held
+    ),
+    "set_progress": lambda s, held: s.set_progress(ImportId("one"), Progress("Sent", 2), held),
+    "save_account": lambda s, held: s.save_account(
+        ImportId("one"), FolderAccount("Archiv", "Archive", 7), held
     ),
 }
 
@@ -328,11 +344,13 @@ def everything(store: Store) -> list[Any]:
     return [
         store.folder_map(ROUTE),
         store.mailbox_epoch(ROUTE),
+        dict(store.marks(ROUTE)),
         list(store.receipts(ROUTE, "Archive")),
-        store.intent(ROUTE, "Archive"),
+        list(store.intents(ROUTE, "Archive")),
         list(store.refusals(ImportId("one"))),
         store.import_(ImportId("one")),
         store.passwords(ImportId("one")),
+        list(store.accounts(ImportId("one"))),
         list(store.notices()),
     ]
 
@@ -351,7 +369,7 @@ def worked_on(store: Store) -> Lease:
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_a_holder_writes_also_after_expiry_while_nobody_took_over(
-    store: Store, worked_on: Lease, write: Callable[[Store, Lease], None]
+    store: Store, worked_on: Lease, write: Callable[[Store, Lease], object]
 ) -> None:
     before = everything(store)
     write(store, worked_on)
@@ -360,7 +378,7 @@ def test_a_holder_writes_also_after_expiry_while_nobody_took_over(
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_who_lost_the_lease_writes_nothing(
-    store: Store, worked_on: Lease, write: Callable[[Store, Lease], None]
+    store: Store, worked_on: Lease, write: Callable[[Store, Lease], object]
 ) -> None:
     before = everything(store)
     taken = store.acquire(worked_on.name, "rival", NOW + TTL, TTL)
@@ -453,16 +471,29 @@ def test_a_recording_that_breaks_half_way_leaves_nothing(url: str) -> None:
 
 def test_an_intent_is_replaced_and_closed_with_its_receipts(store: Store) -> None:
     held = hold(store)
-    assert store.intent(ROUTE, "Archive") is None
+    assert not store.intents(ROUTE, "Archive")
     for intent in (an_intent(1), an_intent(20), an_intent(7, "Sent")):
         store.note_intent(ROUTE, intent, held)
-    assert store.intent(ROUTE, "Archive") == an_intent(20)
-    assert store.intent(OTHER_ROUTE, "Archive") is None
+    assert list(store.intents(ROUTE, "Archive")) == [an_intent(20)]
+    assert not store.intents(OTHER_ROUTE, "Archive")
     store.record(ROUTE, "Archive", [a_receipt()], [], held)
-    assert store.intent(ROUTE, "Archive") == an_intent(20)
-    store.record(ROUTE, "Archive", [], [], held, closes_intent=True)
-    assert store.intent(ROUTE, "Archive") is None
-    assert store.intent(ROUTE, "Sent") == an_intent(7, "Sent")
+    assert list(store.intents(ROUTE, "Archive")) == [an_intent(20)]
+    store.record(ROUTE, "Archive", [], [], held, closes_slot=0)
+    assert not store.intents(ROUTE, "Archive")
+    assert list(store.intents(ROUTE, "Sent")) == [an_intent(7, "Sent")]
+
+
+def test_each_lane_replaces_and_closes_its_own_intent_alone(store: Store) -> None:
+    held = hold(store)
+    for intent in (an_intent(30, slot=2), an_intent(1), an_intent(20, slot=1), an_intent(40, slot=2)):
+        store.note_intent(ROUTE, intent, held)
+    open_ones = [an_intent(1), an_intent(20, slot=1), an_intent(40, slot=2)]
+    assert list(store.intents(ROUTE, "Archive")) == open_ones
+    store.record(ROUTE, "Archive", [a_receipt(20)], [], held, closes_slot=1)
+    store.record(ROUTE, "Archive", [], [], held, closes_slot=9)
+    assert list(store.intents(ROUTE, "Archive")) == [an_intent(1), an_intent(40, slot=2)]
+    store.record(ROUTE, "Archive", [], [], held, closes_slot=0)
+    assert list(store.intents(ROUTE, "Archive")) == [an_intent(40, slot=2)]
 
 
 def test_refusals_come_back_whole_and_in_order(store: Store) -> None:
@@ -510,6 +541,19 @@ def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: S
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
 
+def test_marks_are_kept_by_folder_until_the_mailbox_is_another(store: Store) -> None:
+    held = hold(store)
+    assert store.marks(ROUTE) == {}
+    store.mark(ROUTE, a_mark(), held)
+    later = replace(a_mark(), highest_uid=Uid(9), account=replace(a_mark().account, copied=4))
+    store.mark(ROUTE, later, held)
+    store.mark(OTHER_ROUTE, a_mark(), held)
+    assert store.marks(ROUTE) == {"Entwürfe": later}
+    store.set_mailbox_epoch(ROUTE, UidValidity(2), held)
+    assert store.marks(ROUTE) == {}
+    assert store.marks(OTHER_ROUTE) == {"Entwürfe": a_mark()}
+
+
 def test_the_folder_map_and_the_epoch_belong_to_a_route(store: Store) -> None:
     held = hold(store)
     assert store.folder_map(ROUTE) == {}
@@ -547,11 +591,11 @@ def test_odd_folder_names_are_kept_apart_and_come_back_exactly(store: Store) -> 
     for n, name in enumerate(ODD_NAMES):
         store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=name)], [], held)
         store.note_intent(ROUTE, an_intent(n + 1, name), held)
-        store.save_account(ImportId("one"), FolderAccount(name, name, skipped={name: n}))
+        store.save_account(ImportId("one"), FolderAccount(name, name, skipped={name: n}), held)
     assert store.folder_map(ROUTE) == {name: name + "!" for name in ODD_NAMES}
     for n, name in enumerate(ODD_NAMES):
         assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=name)]
-        assert store.intent(ROUTE, name) == an_intent(n + 1, name)
+        assert list(store.intents(ROUTE, name)) == [an_intent(n + 1, name)]
     assert list(store.accounts(ImportId("one"))) == [
         FolderAccount(name, name, skipped={name: n}) for n, name in enumerate(ODD_NAMES)
     ]
@@ -607,6 +651,13 @@ def test_a_claimed_notice_is_settled_once(store: Store) -> None:
     assert [n.key for n in store.due_notices(NOW + TTL)] == ["three"]
 
 
+def test_what_was_not_sent_can_be_looked_at(store: Store) -> None:
+    store.post(
+        [a_notice(state, state=state, created_at=NOW - n * SECOND) for n, state in enumerate(MailState)]
+    )
+    assert [n.key for n in store.unsent()] == ["refused", "sending", "pending"]
+
+
 def test_notices_are_found_by_the_exact_beginning_of_their_key(store: Store) -> None:
     keys = ["a_b:1", "a%b:1", "A_B:1", "a_b:2", "axb:1", "\\u:1", "\x00:1"]
     store.post([a_notice(key, created_at=NOW + n * SECOND) for n, key in enumerate(keys)])
@@ -649,7 +700,7 @@ FULL = an_import(
     ),
     not_before=NOW + TTL,
     attempts=3,
-    progress=Progress("Entwürfe \x00 \ud800", 1, 2, 3, 4, 2**40, 2**41),
+    progress=Progress("Entwürfe \x00 \ud800", 1, 2, 3, 4, 2**40),
     started_at=NOW.astimezone(timezone(timedelta(hours=13, minutes=45))),
     finished_at=NOW + 2 * TTL,
     password_mark="c0ffee",
@@ -685,7 +736,7 @@ def test_instants_come_back_in_utc(url: str) -> None:
 
 
 def test_a_batch_is_added_whole_or_not_at_all(store: Store) -> None:
-    add(store, an_import("one"), batch="first")
+    add(store, an_import("one"), batch="first", sealed=None)
     with pytest.raises(ValueError, match="already"):
         add(store, an_import("two"), an_import("one"), batch="second")
     with pytest.raises(ValueError, match="already"):
@@ -720,9 +771,9 @@ def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
     def same_way(id_: str, created_at: datetime) -> Import:
         return replace(FULL, id=ImportId(id_), created_at=created_at)
 
-    add(store, same_way("second", NOW + SECOND))
-    add(store, same_way("third", NOW + SECOND))
-    add(store, same_way("first", NOW))
+    add(store, same_way("second", NOW + SECOND), sealed=None)
+    add(store, same_way("third", NOW + SECOND), sealed=None)
+    add(store, same_way("first", NOW), sealed=None)
     add(store, an_import("elsewhere", created_at=NOW + TTL))
     latest = store.latest_import(FULL.route)
     assert latest is not None
@@ -730,8 +781,19 @@ def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
     assert store.latest_import(ROUTE) is None
 
 
+def test_the_import_under_way_comes_before_a_newer_copy_of_the_same_route(store: Store) -> None:
+    one = an_import("one")
+    add(store, one)
+    add(store, replace(one, id=ImportId("copy"), created_at=NOW + SECOND), sealed=None)
+    assert store.latest_import(one.route) == one
+    store.finish_import(replace(one, state=State.COMPLETE), [], hold(store))
+    latest = store.latest_import(one.route)
+    assert latest is not None
+    assert latest.id == "copy"
+
+
 def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
-    before = an_import("full", progress=Progress("INBOX", 1))
+    before = an_import("full", progress=Progress("INBOX", 1), password_mark="a leg does not know the newest")
     add(store, before, an_import("other"))
     store.update_import(replace(FULL, submitter="mallory@old.example"))
     changed = replace(
@@ -742,7 +804,6 @@ def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
         attempts=FULL.attempts,
         started_at=FULL.started_at,
         finished_at=FULL.finished_at,
-        password_mark=FULL.password_mark,
     )
     assert store.import_(FULL.id) == changed
     store.update_import(replace(changed, problem=None, not_before=None), hold(store))
@@ -754,7 +815,8 @@ def test_finishing_erases_the_passwords_and_posts_the_mails(store: Store) -> Non
     add(store, an_import("one"), an_import("two"))
     store.post([a_notice("batch")])
     finished = an_import("one", state=State.COMPLETE, finished_at=NOW + TTL)
-    store.finish_import(finished, [a_notice("done", text="new"), a_notice("batch", text="new")], hold(store))
+    notices = [a_notice("done", text="new"), a_notice("batch", text="new")]
+    assert store.finish_import(finished, notices, hold(store))
     assert store.import_(ImportId("one")) == finished
     assert store.passwords(ImportId("one")) is None
     assert store.passwords(ImportId("two")) == SEALED
@@ -774,21 +836,21 @@ def test_finishing_happens_whole_or_not_at_all(url: str) -> None:
 
 
 def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
-    add(store, an_import("one"))
-    one = ImportId("one")
-    store.set_progress(one, FULL.progress)
-    store.replace_passwords(one, SealedPasswords(b"new", b"both"), "mark")
-    assert store.import_(one) == an_import("one", progress=FULL.progress, password_mark="mark")
+    add(store, an_import("one", state=State.WAITING, not_before=NOW + TTL), an_import("two"))
+    one, held = ImportId("one"), hold(store)
+    store.set_progress(one, FULL.progress, held)
+    assert store.replace_passwords(one, SealedPasswords(b"new", b"both"), "mark")
+    changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_mark="mark")
+    assert store.import_(one) == changed
     assert store.passwords(one) == SealedPasswords(b"new", b"both")
-    store.finish_import(an_import("one", state=State.STOPPED), [], hold(store))
-    store.replace_passwords(one, SEALED, "after erasure")
-    assert store.passwords(one) == SEALED
+    assert store.import_(ImportId("two")) == an_import("two")
+    assert store.passwords(ImportId("two")) == SEALED
 
     skipped = {"our mail": 2}
     inbox = FolderAccount("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
-    store.save_account(one, FolderAccount("INBOX", "INBOX"))
-    store.save_account(one, FolderAccount("Archiv", "Archive"))
-    store.save_account(one, inbox)
+    store.save_account(one, FolderAccount("INBOX", "INBOX"), held)
+    store.save_account(one, FolderAccount("Archiv", "Archive"), held)
+    store.save_account(one, inbox, held)
     skipped["our mail"] = 99
     assert list(store.accounts(one)) == [
         replace(inbox, skipped={"our mail": 2}),
@@ -797,14 +859,75 @@ def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
     assert not store.accounts(ImportId("two"))
 
 
+@pytest.mark.parametrize("end", [State.COMPLETE, State.STOPPED])
+def test_passwords_that_come_after_the_end_are_not_kept(store: Store, end: State) -> None:
+    add(store, an_import("one"))
+    one = ImportId("one")
+    store.finish_import(an_import("one", state=end), [], hold(store))
+    assert not store.replace_passwords(one, SEALED, "late")
+    assert store.passwords(one) is None
+    assert store.import_(one) == an_import("one", state=end)
+
+
+def test_an_import_without_passwords_is_given_none(store: Store) -> None:
+    add(store, an_import("copy"), sealed=None)
+    assert not store.replace_passwords(ImportId("copy"), SEALED, "mark")
+    assert not store.replace_passwords(ImportId("ghost"), SEALED, "mark")
+    assert store.passwords(ImportId("copy")) is None
+    assert store.import_(ImportId("copy")) == an_import("copy")
+
+
+def test_an_end_that_knows_the_former_passwords_alone_is_not_written(store: Store) -> None:
+    add(store, an_import("one", password_mark="wrong"))
+    one, held = ImportId("one"), hold(store)
+    assert store.replace_passwords(one, SEALED, "right")
+    before = everything(store)
+    stopped = an_import("one", state=State.STOPPED)
+    assert not store.finish_import(stopped, [a_notice("stopped")], held, password_mark="wrong")
+    assert everything(store) == before
+    assert store.finish_import(stopped, [a_notice("stopped")], held, password_mark="right")
+    assert store.passwords(one) is None
+
+
+def test_a_route_has_one_import_under_way(store: Store) -> None:
+    one = an_import("one")
+
+    def again(id_: str) -> Import:
+        return replace(one, id=ImportId(id_))
+
+    add(store, one)
+    with pytest.raises(RouteUnderWay):
+        add(store, an_import("other"), again("two"))
+    assert [i.id for i in store.imports()] == ["one"]
+    add(store, again("copy"), sealed=None)  # in the foreground it takes its turn
+    store.finish_import(replace(one, state=State.COMPLETE), [], hold(store))
+    add(store, again("three"))
+    with pytest.raises(RouteUnderWay):
+        add(store, again("four"))
+
+
+def test_of_two_who_submit_a_route_at_once_one_starts_it(open_store: OpenStore) -> None:
+    one, two = open_store(), open_store()
+
+    def submit(store: Store, id_: str, route_of: str) -> bool:
+        try:
+            add(store, replace(an_import(route_of), id=ImportId(id_)))
+        except RouteUnderWay:
+            return False
+        return True
+
+    for n in range(5):
+        calls = [partial(submit, store, f"{n} {m}", f"ada{n}") for m, store in enumerate((one, two))]
+        assert sorted(at_once(*calls)) == [False, True]
+
+
 def test_an_unknown_import_is_not_written_to(store: Store) -> None:
-    ghost = ImportId("ghost")
-    writes: list[Callable[[], None]] = [
+    ghost, held = ImportId("ghost"), hold(store)
+    writes: list[Callable[[], object]] = [
         lambda: store.update_import(an_import("ghost")),
-        lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], hold(store)),
-        lambda: store.set_progress(ghost, Progress()),
-        lambda: store.replace_passwords(ghost, SEALED, ""),
-        lambda: store.save_account(ghost, FolderAccount("INBOX", "INBOX")),
+        lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], held),
+        lambda: store.set_progress(ghost, Progress(), held),
+        lambda: store.save_account(ghost, FolderAccount("INBOX", "INBOX"), held),
     ]
     for write in writes:
         with pytest.raises(LookupError, match="ghost"):
@@ -827,6 +950,7 @@ def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store)
         an_import("released", created_at=NOW + SECOND),
         *(an_import(s, state=s, not_before=past) for s in State if s.value not in _UNFINISHED),
     )
+    add(store, an_import("copy"), sealed=None)
     assert store.acquire("import:held", "worker", NOW, TTL)
     assert store.acquire("import:expired", "worker", NOW - TTL, TTL)
     assert store.acquire("mailbox:queued", "worker", NOW, TTL)
@@ -853,7 +977,7 @@ def work(url: str, process: int) -> None:
         lease = hold(store, name)
         for n in range(WORKER_WRITES):
             store.note_intent(ROUTE, an_intent(n + 1, name), lease)
-            store.record(ROUTE, name, [a_receipt(n + 1, folder=name)], [], lease, closes_intent=True)
+            store.record(ROUTE, name, [a_receipt(n + 1, folder=name)], [], lease, closes_slot=0)
             assert len(list(store.receipts(ROUTE, name))) == n + 1
             assert store.renew(lease, NOW, TTL)
         store.release(lease)
@@ -978,7 +1102,7 @@ def test_every_way_to_write_a_postgresql_url_means_psycopg() -> None:
 
 def test_an_error_of_the_database_does_not_show_what_was_to_be_stored(url: str) -> None:
     store = SqlStore.open(url)
-    add(store, an_import("one"))
+    add(store, an_import("one"), sealed=None)
     with pytest.raises(ValueError, match="already") as refused:
         add(store, an_import("two"), an_import("one", submitter="ada@old.example"))
     assert "ada@old.example" not in str(refused.value.__cause__)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from importer.adapters.imap import reading
 from importer.adapters.imap.client import Timeouts
-from importer.adapters.imap.session import ImapSessions
-from importer.domain.model import Account, FolderRef, HeaderLines, Message, Outgoing, Rejected, Stored
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.domain.model import (
+    Account,
+    FolderRef,
+    FolderStatus,
+    HeaderLines,
+    Message,
+    Outgoing,
+    Rejected,
+    Stored,
+)
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports import MailboxSession
 from providers.errors import (
@@ -32,7 +43,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 INBOX = FolderRef("INBOX", UidValidity(9))
 ALL = UidSet.of(range(1, 9))
 BACKOFF = b"TAG BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
-Open = Callable[..., tuple[MailboxSession, ScriptedServer]]
+Open = Callable[..., tuple[ImapSession, ScriptedServer]]
 
 
 @pytest.fixture
@@ -46,7 +57,7 @@ def scripted() -> Iterator[Open]:
             side: Side = Side.SOURCE,
             capabilities: str = CAPABILITIES,
             max_bytes: int = 10_000,
-        ) -> tuple[MailboxSession, ScriptedServer]:
+        ) -> tuple[ImapSession, ScriptedServer]:
             def told(command: str) -> bytes | None:
                 return usual_answer(command, capabilities) if command == "CAPABILITY" else answer(command)
 
@@ -135,6 +146,113 @@ def test_a_server_that_hands_out_nothing_is_unavailable_and_no_message_is_blamed
     session, _ = scripted(poisoned(set(ALL), b"TAG NO [UNAVAILABLE] later\r\n", partly=False))
     with pytest.raises(ServerUnavailable):
         read(session)
+
+
+HANGS_UP = b"* BYE FETCH failed\r\n"
+
+
+@pytest.fixture
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "pause", lambda _losses: None)
+
+
+@pytest.mark.usefixtures("without_pauses")
+@pytest.mark.parametrize("partly", [True, False])
+@pytest.mark.parametrize("poison", [{4}, {1, 8}, {2, 3, 4}])
+def test_a_message_that_ends_the_connection_stands_alone_in_the_end(
+    scripted: Open, poison: set[int], partly: bool
+) -> None:
+    session, _ = scripted(poisoned(poison, HANGS_UP, partly=partly))
+    came, reasons = read(session)
+    assert came == [uid for uid in range(1, 9) if uid not in poison]
+    assert set(reasons) == poison
+    assert set(reasons.values()) == {
+        "The source server localhost does not hand out this message:"
+        " the connection ends each time it is asked for"
+    }
+
+
+def test_a_message_that_ends_the_connection_by_chance_is_no_broken_one(scripted: Open) -> None:
+    chances = iter([HANGS_UP, HANGS_UP])
+
+    def answer(command: str) -> bytes | None:
+        uids = asked_for(command)
+        return next(chances, message(*uids) + b"TAG OK done\r\n") if uids else None
+
+    session, _ = scripted(answer)
+    assert read(session, UidSet.of([4])) == ([4], {})
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_server_that_ends_the_connection_at_every_message_is_lost_and_no_message_is_blamed(
+    scripted: Open,
+) -> None:
+    session, server = scripted(poisoned(set(ALL), HANGS_UP, partly=False))
+    with pytest.raises(ConnectionLost):
+        read(session)
+    assert server.connections < 25
+
+
+def test_a_connection_that_is_lost_twice_in_a_row_is_opened_once_more(scripted: Open) -> None:
+    losses = iter(["UID FETCH", "EXAMINE"])
+    next_loss = next(losses)
+
+    def answer(command: str) -> bytes | None:
+        nonlocal next_loss
+        if next_loss and command.startswith(next_loss):
+            next_loss = next(losses, "")
+            return HANGS_UP
+        return poisoned(set(), b"", partly=False)(command)
+
+    session, _ = scripted(answer)
+    assert read(session) == (list(ALL), {})
+
+
+def test_a_connection_that_cannot_be_had_again_is_lost_at_once(scripted: Open) -> None:
+    gone = False
+
+    def answer(command: str) -> bytes | None:
+        nonlocal gone
+        gone = gone or command.startswith("UID FETCH")
+        return b"* BYE closed\r\n" if gone else None
+
+    session, server = scripted(answer)
+    with pytest.raises(MailError) as caught:
+        read(session)
+    assert caught.value.side is Side.SOURCE
+    assert server.connections <= 4
+
+
+def test_a_network_that_swallows_messages_is_not_waited_for_without_end(
+    scripted: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(command: str) -> bytes | None:
+        if not asked_for(command):
+            return None
+        time.sleep(0.2)
+        return HANGS_UP
+
+    monkeypatch.setattr(reading, "PATIENCE_S", 0.5)
+    session, server = scripted(answer)
+    with pytest.raises(ConnectionLost):
+        read(session)
+    assert server.connections <= 3
+
+
+@pytest.mark.parametrize("refusal", [b"TAG NO Some messages could not be FETCHed\r\n", HANGS_UP])
+def test_a_message_whose_size_is_not_told_is_there_all_the_same(
+    scripted: Open, without_pauses: None, refusal: bytes
+) -> None:
+    def answer(command: str) -> bytes | None:
+        found = re.match(r"UID FETCH ([0-9:,]+) \(UID RFC822.SIZE\)", command)
+        if not found:
+            return None
+        uids = UidSet.parse(found[1])
+        sizes = b"".join(b"* %d FETCH (UID %d RFC822.SIZE 70)\r\n" % (uid, uid) for uid in uids if uid != 7)
+        return refusal if 3 in uids else sizes + b"TAG OK done\r\n"  # 7 was removed
+
+    session, _ = scripted(answer)
+    assert list(session.sizes(INBOX, ALL)) == [(1, 70), (2, 70), (3, 0), (4, 70), (5, 70), (6, 70), (8, 70)]
 
 
 def test_a_pause_that_is_asked_for_while_reading_is_told(scripted: Open) -> None:
@@ -245,6 +363,19 @@ def test_uids_come_from_fetch_where_searching_is_not_to_be_had(scripted: Open) -
         assert session.uids(INBOX, Uid(6)) == UidSet.of([7])
 
 
+@pytest.mark.parametrize("made_up", [b"1:4294967295", b"x", b"1:8:9", b"(1 2)", b""])
+def test_uids_that_a_search_makes_up_are_asked_for_again(scripted: Open, made_up: bytes) -> None:
+    def answer(command: str) -> bytes | None:
+        if command.startswith("UID SEARCH"):
+            return b'* ESEARCH (TAG "M2") UID ALL ' + made_up + b"\r\nTAG OK done\r\n"
+        if command.startswith("UID FETCH"):
+            return b"* 1 FETCH (UID 3)\r\n* 2 FETCH (UID 7)\r\nTAG OK done\r\n"
+        return None
+
+    session, _ = scripted(answer, capabilities=f"{CAPABILITIES} ESEARCH")
+    assert session.uids(INBOX) == UidSet.of([3, 7])
+
+
 def test_a_million_uids_are_read_from_one_line(scripted: Open) -> None:
     uids = UidSet.of(range(1, 2_000_000, 2))
 
@@ -271,13 +402,25 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
     assert not any("BODY[" in command for command in server.commands)
 
 
-def test_the_open_folder_is_left_before_it_is_counted_and_opened_again_to_read(scripted: Open) -> None:
+@pytest.mark.parametrize(
+    "count", [lambda session: session.status("INBOX"), lambda session: session.statuses(["INBOX"])]
+)
+def test_the_open_folder_is_left_before_it_is_counted_and_opened_again_to_read(
+    scripted: Open, count: Callable[[ImapSession], object]
+) -> None:
     session, server = scripted(lambda _command: None)
     session.uids(INBOX)
-    session.status("INBOX")
+    count(session)
     list(session.sizes(INBOX, ALL))
     verbs = [command.split(" ")[0] for command in server.commands]
     assert verbs[-5:] == ["UID", "UNSELECT", "STATUS", "EXAMINE", "UID"]
+
+
+def test_a_folder_that_cannot_be_left_is_counted_all_the_same(scripted: Open) -> None:
+    session, _ = scripted(lambda command: b"TAG BAD not now\r\n" if command == "UNSELECT" else None)
+    session.uids(INBOX)
+    assert session.status("INBOX").messages == 8
+    assert session.statuses(["INBOX"])["INBOX"] == session.status("INBOX")
 
 
 @pytest.mark.parametrize(
@@ -298,6 +441,97 @@ def test_a_folder_that_does_not_open_says_why(scripted: Open, answer: bytes, kin
         with pytest.raises(kind) as caught:
             use()
         assert caught.value.side is Side.SOURCE
+
+
+# --- Many folders at once ------------------------------------------------------------------------------
+
+
+def counted(name: str, messages: int) -> bytes:
+    return f"* STATUS {name} (MESSAGES {messages} UIDNEXT 99 UIDVALIDITY 9)\r\n".encode()
+
+
+def test_folders_are_counted_without_waiting_for_each_others_answers(scripted: Open) -> None:
+    names = ["A", "B", "C"]
+
+    def answer(command: str) -> bytes | None:
+        if not command.startswith("STATUS"):
+            return None
+        if '"C"' not in command:
+            return b""  # not before the last command is there
+        return b"".join(counted(name, n) + b"M%d OK done\r\n" % n for n, name in enumerate(names, start=1))
+
+    session, _ = scripted(answer)
+    found = session.statuses(names)
+    assert {name: one.messages for name, one in found.items() if isinstance(one, FolderStatus)} == {
+        "A": 1,
+        "B": 2,
+        "C": 3,
+    }
+
+
+def test_hundreds_of_folders_are_counted_with_one_command_each(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        found = re.match(r'STATUS "F(\d+)"', command)
+        return counted(f"F{found[1]}", int(found[1])) + b"TAG OK done\r\n" if found else None
+
+    names = [f"F{n}" for n in range(250)]
+    session, server = scripted(answer)
+    found = session.statuses(names)
+    assert [one.messages for one in found.values() if isinstance(one, FolderStatus)] == list(range(250))
+    assert list(found) == names
+    assert sum(command.startswith("STATUS") for command in server.commands) == 250
+
+
+def test_answers_in_another_order_count_for_the_folders_that_they_name(scripted: Open) -> None:
+    asked: list[str] = []
+
+    def answer(command: str) -> bytes | None:
+        if not command.startswith("STATUS"):
+            return None
+        asked.append(command)
+        match len(asked), command.split(" ")[1]:
+            case 1, _:
+                return counted("B", 2) + b"TAG OK done\r\n"
+            case 2, _:
+                return counted("A", 1) + b"TAG OK done\r\n"
+            case 3, _:
+                return b"TAG OK done\r\n" + counted("C", 3)
+            case _, name:
+                return counted(name, "_ABCD".index(name[1])) + b"TAG OK done\r\n"
+
+    session, _ = scripted(answer)
+    found = session.statuses(["A", "B", "C", "D"])
+    assert [one.messages for one in found.values() if isinstance(one, FolderStatus)] == [1, 2, 3, 4]
+
+
+def test_a_server_that_wants_a_pause_is_no_folder_that_cannot_be_opened(scripted: Open) -> None:
+    session, _ = scripted(lambda command: BACKOFF if command.startswith('STATUS "B"') else None)
+    with pytest.raises(Throttled):
+        session.statuses(["INBOX", "B", "C"])
+
+
+RAW_UTF8 = "Entwürfe".encode().decode("latin-1")  # as `commands` shows it
+
+
+def test_two_folders_whose_names_read_alike_are_both_opened_by_every_session() -> None:
+    def answer(command: str) -> bytes | None:
+        if command.startswith("LIST"):
+            lines = [b'* LIST () "/" "Entw&APw-rfe"', '* LIST () "/" "Entwürfe"'.encode(), b"TAG OK done"]
+            return b"".join(line + b"\r\n" for line in lines)
+        return None
+
+    with scripted_server(answer) as server, ExitStack() as stack:
+        sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=5))
+        account = Account("ada@old.example", "ada", server.endpoint)
+        lister, reader = (sessions.open(account, Secret("secret"), Side.SOURCE) for _ in range(2))
+        stack.callback(lister.close)
+        stack.callback(reader.close)
+        names = [folder.name for folder in lister.folders()]
+        assert names == ["Entwürfe", "Entwürfe (2)"]
+        for name in names:
+            reader.uids(FolderRef(name, UidValidity(9)))
+        opened = [command for command in server.commands if command.startswith("EXAMINE")]
+        assert opened == ['EXAMINE "Entw&APw-rfe"', f'EXAMINE "{RAW_UTF8}"']
 
 
 # --- Writing -------------------------------------------------------------------------------------------
@@ -386,16 +620,79 @@ def test_a_refusal_that_is_the_messages_fault_is_its_own(scripted: Open, refusal
     assert results[1] == Stored(Uid(2))
 
 
-def test_a_keyword_that_the_server_calls_bad_is_given_up_for_the_message(scripted: Open) -> None:
-    answer = appends({1: b"TAG BAD Command Argument Error. 11\r\n"}, STORED)
-    session, server = scripted(answer, side=Side.DESTINATION)
-    assert session.append(INBOX, [Outgoing(Uid(1), ("\\Seen", "odd"), "", b"a")]) == [Stored(Uid(2))]
+CHOKES = [b"TAG NO [SERVERBUG] Internal error occurred\r\n", b"TAG NO [UNAVAILABLE] later\r\n"]
+APPENDING = [CAPABILITIES, "IMAP4rev1 AUTH=PLAIN", f"{CAPABILITIES} MULTIAPPEND"]
+
+
+def drafts(refused: set[int], count: int) -> list[Outgoing]:
+    """Messages of which the `refused` carry the mark that `chokes_on_drafts` looks for."""
+    return [Outgoing(Uid(n), ("\\Draft",) if n in refused else (), "", b"x") for n in range(count)]
+
+
+def chokes_on_drafts(refusal: bytes) -> Answer:
+    def answer(command: str) -> bytes | None:
+        if not command.startswith("APPEND"):
+            return None
+        return refusal if "\\Draft" in command else b"TAG OK done\r\n"
+
+    return answer
+
+
+@pytest.mark.parametrize("refusal", CHOKES)
+@pytest.mark.parametrize("capabilities", APPENDING)
+@pytest.mark.parametrize("refused", [{4}, {0, 12}, {3, 4, 5, 6}, {0, 2, 4, 6, 8, 10, 12}])
+def test_a_message_that_the_server_chokes_on_does_not_keep_the_others_out(
+    scripted: Open, refused: set[int], capabilities: str, refusal: bytes
+) -> None:
+    session, _ = scripted(chokes_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    results = session.append(INBOX, drafts(refused, 13))
+    assert {n for n, result in enumerate(results) if isinstance(result, Rejected)} == refused
+    words = refusal.decode().split(" ", 2)[2].strip()
+    assert {result.reason for result in results if isinstance(result, Rejected)} == {
+        f"The destination server localhost refused the message: {words}"
+    }
+
+
+@pytest.mark.parametrize("refusal", CHOKES)
+@pytest.mark.parametrize("capabilities", APPENDING)
+@pytest.mark.parametrize(("refused", "count"), [(range(3), 3), (range(100), 100), (range(20, 100), 100)])
+def test_a_server_that_stores_nothing_more_is_unavailable_and_no_message_is_blamed(
+    scripted: Open, capabilities: str, refusal: bytes, refused: range, count: int
+) -> None:
+    session, server = scripted(chokes_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    with pytest.raises(ServerUnavailable):
+        session.append(INBOX, drafts(set(refused), count))
+    assert session.status("INBOX").messages == 8
+    assert sum(command.startswith("APPEND") for command in server.commands) < 40
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"TAG BAD Command Argument Error. 11\r\n",
+        b"TAG NO Too many user flags in mailbox\r\n",
+        b"TAG NO [LIMIT] Too many keywords\r\n",
+        b"TAG NO [SERVERBUG] Permission denied for flag\r\n",
+    ],
+)
+def test_a_keyword_that_the_server_refuses_is_given_up_for_the_message(
+    scripted: Open, refusal: bytes
+) -> None:
+    session, server = scripted(appends({1: refusal}, STORED), side=Side.DESTINATION)
+    results = session.append(INBOX, [Outgoing(Uid(1), ("\\Seen", "odd", "odder"), "", b"a")])
+    assert results == [Stored(Uid(2), keywords_dropped=2)]
     sent = [command for command in server.commands if command.startswith("APPEND")]
     assert [("odd" in command, "\\Seen" in command) for command in sent] == [(True, True), (False, True)]
 
 
 @pytest.mark.parametrize(
-    "answer", [b"TAG OK done", b"TAG OK [APPENDUID 9 1:3] done", b"TAG OK [APPENDUID 9 x] done"]
+    "answer",
+    [
+        b"TAG OK done",
+        b"TAG OK [APPENDUID 9 1:3] done",
+        b"TAG OK [APPENDUID 9 x] done",
+        b"TAG OK [APPENDUID 9 5,5] done",
+    ],
 )
 def test_uids_that_are_not_told_or_do_not_fit_are_unknown(scripted: Open, answer: bytes) -> None:
     session, _ = scripted(appends({}, answer + b"\r\n"), side=Side.DESTINATION)

@@ -30,6 +30,7 @@ contents = st.lists(
     max_size=14,
 )
 faults = st.lists(st.tuples(st.sampled_from(COMMANDS), st.sampled_from(list(Fault))), max_size=6)
+lanes = st.sampled_from([1, 1, 3])
 
 
 def fill(mailbox: MemoryMailbox, content: Content) -> None:
@@ -48,13 +49,25 @@ def accounted(world: World, watched: object) -> None:
     assert set(accounts) == set(shown)
 
 
-@given(source=contents, prior=contents, broken=faults, batch=st.integers(1, 5), legs_of=st.integers(0, 6))
+@given(
+    source=contents,
+    prior=contents,
+    broken=faults,
+    batch=st.integers(1, 5),
+    legs_of=st.integers(0, 6),
+    lanes=lanes,
+)
 @settings(max_examples=300, deadline=None)
 @example(  # the reply to the first append is lost, and it lands while we look
-    source=[(0, 5, 0, 0), (0, 6, 0, 0)], prior=[], broken=[("append", Fault.LATE)], batch=2, legs_of=3
+    source=[(0, 5, 0, 0), (0, 6, 0, 0)],
+    prior=[],
+    broken=[("append", Fault.LATE)],
+    batch=2,
+    legs_of=3,
+    lanes=1,
 )
 def test_nothing_lost_nothing_twice_whatever_breaks(
-    source: Content, prior: Content, broken: Sequence[Strike], batch: int, legs_of: int
+    source: Content, prior: Content, broken: Sequence[Strike], batch: int, legs_of: int, lanes: int
 ) -> None:
     world = World()
     fill(world.source, source)
@@ -66,7 +79,7 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
     promise = expected(world.contents(world.source), before)
     prior_messages = {name: dict(folder.messages) for name, folder in world.destination.folders.items()}
 
-    watched = world.run(batch=batch, legs_of=legs_of, faults=broken)
+    watched = world.run(batch=batch, legs_of=legs_of, lanes=lanes, faults=broken)
 
     assert world.contents(world.destination) == promise
     accounted(world, watched)
@@ -82,7 +95,7 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
     )
     event(f"strikes: {len(broken)}")
 
-    again = world.run(batch=batch, legs_of=legs_of)
+    again = world.run(batch=batch, legs_of=legs_of, lanes=lanes)
     assert world.contents(world.destination) == promise
     accounted(world, again)
     assert all(account.copied == 0 for account in again.accounts.values())
@@ -110,15 +123,21 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     assert told == dropped if not any(broken) else told <= dropped
 
 
-@given(source=contents, refused=st.sets(st.sampled_from(BODIES)), broken=faults, batch=st.integers(1, 5))
+@given(
+    source=contents,
+    refused=st.sets(st.sampled_from(BODIES)),
+    broken=faults,
+    batch=st.integers(1, 5),
+    lanes=lanes,
+)
 @settings(max_examples=100, deadline=None)
 def test_a_refused_message_stops_nothing_and_is_told(
-    source: Content, refused: set[bytes], broken: Sequence[Strike], batch: int
+    source: Content, refused: set[bytes], broken: Sequence[Strike], batch: int, lanes: int
 ) -> None:
     world = World()
     world.destination.refuses = lambda body: "it does not like it" if body in refused else None
     fill(world.source, source)
-    watched = world.run(batch=batch, faults=broken)
+    watched = world.run(batch=batch, lanes=lanes, faults=broken)
     shown = world.contents(world.source)
     assert world.contents(world.destination) == expected(shown, {}, [NOTICE, *refused])
     accounted(world, watched)

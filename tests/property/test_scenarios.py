@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from importer.domain.model import ImportId
+from providers.errors import ConnectionLost, ServerUnavailable
 from providers.model import FolderRole
 from tests.property.world import BODIES, World, mail
 
@@ -58,6 +60,7 @@ def test_an_append_that_never_lands_is_repeated_after_the_quiet_time() -> None:
 def test_without_a_doubt_nobody_waits() -> None:
     world = world_of(ONE, TWO)
     began = world.clock.now()
+    world.run()
     world.run()
     assert world.clock.now() == began
 
@@ -163,3 +166,109 @@ def test_lost_records_are_made_up_from_what_is_there() -> None:
     watched = world.run()
     assert sorted(held(world)) == sorted(BODIES[:6])
     assert watched.accounts["Work"].present == 6
+
+
+def test_a_message_that_is_listed_and_never_handed_out_is_refused_not_forgotten() -> None:
+    world = world_of(ONE, TWO, THREE)
+    world.source.withholds = lambda body: body == TWO
+    watched = world.run()
+    account = watched.accounts["Work"]
+    assert (account.copied, account.failed, sum(account.skipped.values())) == (2, 1, 0)
+    assert account.adds_up
+    world.source.withholds = lambda _body: False
+    world.run()  # the next import tries it again
+    assert sorted(held(world)) == [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize("fault", [Fault.AFTER, Fault.LATE, Fault.DURING])
+def test_a_host_that_changes_what_it_stores_gets_nothing_twice(fault: Fault) -> None:
+    world = world_of(ONE, TWO, THREE)
+    world.destination.stores = lambda body: body + b"X-Touched: yes\r\n"
+    world.run(batch=3, faults=[("append", fault)])
+    assert len(held(world)) == 3
+    world.run()
+    assert len(held(world)) == 3
+
+
+def test_an_inbox_that_does_not_open_for_a_moment_brings_no_removed_folder_back() -> None:
+    world = world_of(ONE, TWO)
+    world.run()
+    del world.destination.folders["Work"]
+    world.destination.closed.add("INBOX")
+    with pytest.raises(ServerUnavailable):
+        world.run()
+    world.destination.closed.clear()
+    world.run()
+    assert "Work" not in world.destination.folders
+
+
+def test_a_folder_that_goes_at_the_old_host_in_the_middle_stays_accounted_for() -> None:
+    world = world_of(*BODIES[:6])
+    gone = False
+
+    def rename(operation: str) -> None:
+        nonlocal gone
+        if operation == "list" and world.destination.folders.get("Work") and not gone:
+            gone = bool(world.destination.folders["Work"].messages)
+            if gone:
+                world.source.folders["Job"] = world.source.folders.pop("Work")
+
+    world.source.fault = rename
+    watched = world.run_with_own_faults(batch=2, legs_of=0)
+    assert gone
+    assert all(account.adds_up for account in watched.accounts.values())
+    assert sorted(held(world, "Job")) == sorted(BODIES[:6])
+
+
+def test_a_folder_that_does_not_open_any_more_keeps_what_it_brought() -> None:
+    world = world_of(*BODIES[:6])
+    done = 0
+
+    def close(operation: str) -> None:
+        nonlocal done
+        done += operation == "append"
+        if operation == "list" and done == 1:
+            world.source.closed.add("Work")
+
+    world.source.fault = world.destination.fault = close
+    watched = world.run_with_own_faults(batch=2, legs_of=0)
+    account = watched.accounts["Work"]
+    assert account.copied == len(held(world)) == 2
+    assert account.adds_up
+    assert [refusal.folder for refusal in world.store.refusals(ImportId("import1"))] == ["Work"]
+
+
+def test_one_message_that_breaks_every_connection_does_not_stop_the_import() -> None:
+    world = world_of(*BODIES[:6], ONE)
+
+    def breaks(body: bytes) -> str | None:
+        if body == ONE:
+            raise ConnectionLost("reset by peer")
+        return None
+
+    world.destination.refuses = breaks
+    watched = world.run(batch=4)
+    assert sorted(held(world)) == sorted(BODIES[:6])
+    account = watched.accounts["Work"]
+    assert (account.copied, account.failed) == (6, 1)
+    assert account.adds_up
+
+
+@pytest.mark.parametrize("lanes", [2, 4])
+def test_several_lanes_share_a_large_folder_and_double_nothing(lanes: int) -> None:
+    many = [mail(f"number {n}", f"text {n % 150}", f"m{n % 150}") for n in range(200)]
+    same = [mail("twins", f"text {n % 5}") for n in range(50)]
+    world = world_of(*many, *same)
+    watched = world.run(batch=3, legs_of=1000, lanes=lanes)
+    assert sorted(held(world)) == sorted({*many, *same})
+    account = watched.accounts["Work"]
+    assert account.adds_up
+    assert account.copied == len({*many, *same})
+    assert account.confirmed == account.copied
+
+
+def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
+    world = world_of(*(mail(f"number {n}", f"text {n}") for n in range(30)))
+    world.refuse_lanes_above = 1
+    watched = world.run(batch=2, legs_of=1000, lanes=6)
+    assert watched.accounts["Work"].copied == 30

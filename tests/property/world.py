@@ -5,19 +5,20 @@ The oracle below knows nothing of the engine: it works on lists of bytes.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.adapters.memory.store import MemoryStore
 from importer.domain.identity import is_notice, notice_mark
 from importer.domain.model import Account, FolderAccount, Import, ImportId, Progress
-from importer.engine.context import Leg, Pace
+from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
 from importer.ports import Lease
-from providers.errors import FolderChanged, MailError, Remedy, Side
+from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
 from providers.model import Endpoint
 
 KEY = b"the installation's key"
@@ -107,49 +108,64 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: TestClock = field(default_factory=TestClock)
     runs: int = 0
+    refuse_lanes_above: int = 99
 
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
 
-    def run(self, *, batch: int = 2, legs_of: int = 3, faults: Iterable[Strike] = ()) -> Watcher:
+    def run(
+        self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1, faults: Iterable[Strike] = ()
+    ) -> Watcher:
         """One import to its end, over as many legs as it takes.
 
         Each of `faults` strikes the next command of its kind, on whichever side, once the one before it has.
         """
         upcoming = list(faults)
 
+        one_at_a_time = threading.Lock()
+
         def strike(operation: str) -> Fault | None:
-            return upcoming.pop(0)[1] if upcoming and upcoming[0][0] == operation else None
+            with one_at_a_time:
+                return upcoming.pop(0)[1] if upcoming and upcoming[0][0] == operation else None
 
         self.source.fault = self.destination.fault = strike
-        return self.run_with_own_faults(batch=batch, legs_of=legs_of)
+        return self.run_with_own_faults(batch=batch, legs_of=legs_of, lanes=lanes)
 
-    def run_with_own_faults(self, *, batch: int = 2, legs_of: int = 3) -> Watcher:
+    def run_with_own_faults(self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1) -> Watcher:
         """The same with the faults that the mailboxes have already."""
         self.runs += 1
         import_ = Import(ImportId(f"import{self.runs}"), SOURCE, DESTINATION, self.clock.now())
         watcher = Watcher()
         for _ in range(MAX_LEGS):
-            if self._leg(import_, watcher, batch, legs_of) is LegEnd.DONE:
+            before = watcher.progress
+            if self._leg(import_, watcher, Pace(batch_messages=batch, lanes=lanes), legs_of) is LegEnd.DONE:
                 return watcher
+            stuck = watcher.progress is not None and watcher.progress == before
+            import_ = replace(import_, attempts=import_.attempts + 1 if stuck else 0)
             self.clock.sleep(0.1)
         raise AssertionError(f"not done after {MAX_LEGS} legs")
 
-    def _leg(self, import_: Import, watcher: Watcher, batch: int, legs_of: int) -> LegEnd:
+    def _lane(self, number: int) -> Lane:
+        if number > self.refuse_lanes_above:
+            raise ServerUnavailable("too many connections")
+        source = MemorySession(self.source, Side.SOURCE)
+        return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
+
+    def _leg(self, import_: Import, watcher: Watcher, pace: Pace, legs_of: int) -> LegEnd:
         lease = self._lease()
         try:
             return run_leg(
                 Leg(
                     import_,
-                    MemorySession(self.source, Side.SOURCE),
-                    MemorySession(self.destination, Side.DESTINATION),
+                    self._lane(0),
+                    self._lane,
                     self.store,
                     lease,
                     Batches(legs_of),
                     watcher,
                     self.clock,
                     lambda header: is_notice(KEY, header),
-                    Pace(batch_messages=batch),
+                    pace,
                 )
             )
         except FolderChanged:

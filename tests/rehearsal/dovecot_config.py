@@ -92,6 +92,7 @@ def _users_and_places(home: Path) -> str:
     mail_group = grp.getgrgid(pwd.getpwnam(mail_user).pw_gid).gr_name
     return f"""\
 base_dir = {home}/run
+state_dir = {home}/run
 log_path = {home}/dovecot.log
 ssl_cert = <{home}/cert.pem
 ssl_key = <{home}/key.pem

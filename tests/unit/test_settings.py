@@ -59,6 +59,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "SETTLE_QUIET_SECONDS": ("0", 0),
         "BATCH_MESSAGES": ("7", 7),
         "BATCH_BYTES": ("1048576", 1048576),
+        "LANES": ("3", 3),
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("5", 5),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
@@ -144,6 +145,8 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
         ("SMTP_URL", "smtp://ferry@mail.example.org"),
         ("SMTP_URL", "smtp://ferry:p#w@mail.example.org"),
         ("SUBMITTER", "ada@old.example, eve@old.example"),
+        ("LANES", "0"),
+        ("LANES", "17"),
         ("BATCH_BYTES", "4 MiB"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from importer.domain.model import Account
-from importer.telemetry import bound, configure, get_logger, masked
+from importer.telemetry import configure, get_logger, masked
 from providers.model import Endpoint, Secret
 
 
@@ -51,16 +51,6 @@ def test_an_event_is_one_json_line_with_its_fields_and_the_time_in_utc(out: io.S
         "seconds": 58.1,
         "at": "2026-01-02T00:00:00+00:00",
     }
-
-
-def test_bound_fields_stand_in_every_line_inside_and_in_none_after(out: io.StringIO) -> None:
-    with bound(import_id="i1", leg=3):
-        get_logger().info("leg.started")
-        logging.getLogger("some.library").warning("hm")
-    get_logger().info("tick.finished")
-    first, second, third = lines(out)
-    assert (first["import_id"], first["leg"]) == (second["import_id"], second["leg"]) == ("i1", 3)
-    assert "import_id" not in third
 
 
 @pytest.mark.parametrize(

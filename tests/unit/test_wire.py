@@ -266,5 +266,15 @@ def test_a_folder_is_asked_for_under_the_name_it_was_listed_by(raw: bytes, name:
     assert names.quoted(name).upper() == quoted(raw).upper()
 
 
+@pytest.mark.parametrize("other", ["Entwürfe".encode(), b"Entw&APw-rfe (2)"])
+def test_folders_whose_names_read_alike_stay_two(other: bytes) -> None:
+    names = FolderNames()
+    raws = [b"Entw&APw-rfe", other, "Entwürfe (2)".encode()]
+    decoded = [names.decode(raw) for raw in raws]
+    assert len(set(decoded)) == 3
+    assert [names.quoted(name) for name in decoded] == [quoted(raw) for raw in raws]
+    assert [names.decode(raw) for raw in reversed(raws)] == decoded[::-1]  # LSUB, or the next LIST
+
+
 def test_a_new_folder_is_named_in_modified_utf7() -> None:
     assert FolderNames().quoted('Größe & "so"') == b'"Gr&APYA3w-e &- \\"so\\""'

@@ -7,6 +7,7 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +15,11 @@ from dataclasses import replace
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import Literals, append_options, append_pieces
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.link import TROUBLES_IN_A_ROW
 from importer.adapters.imap.wire import Continue, Event, Reply, Tagged
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
 from importer.domain.uidset import UidSet, parse_ordered
-from providers.errors import MailError, QuotaExceeded
+from providers.errors import MailError, QuotaExceeded, ServerUnavailable
 
 IN_FLIGHT = 8
 """APPENDs sent ahead of their answers: their answers together are far below any socket's buffer, so that
@@ -34,9 +36,19 @@ def append(
     """
     job = _Job(connection, folder, mailbox)
     sendable = [message for message in messages if _sendable(message)]
-    stored = iter(job.together(sendable) if connection.has("MULTIAPPEND") else job.one_by_one(sendable))
+    results = job.together(sendable) if connection.has("MULTIAPPEND") else job.one_by_one(sendable)
+    if job.troubles and not any(isinstance(result, Stored) for result in results):
+        raise job.troubles[-1]
     unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
-    return [next(stored) if _sendable(message) else unsendable for message in messages]
+    sent = iter(results)
+    return [next(sent) if _sendable(message) else unsendable for message in messages]
+
+
+def _is_of_one(reply: Reply, trouble: MailError | None) -> bool:
+    """True when the refusal is, or may be, of one message only: these codes (RFC 5530) are what a server
+    says of a message that it chokes on, and of every message when it is ill."""
+    of_both = isinstance(trouble, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
+    return trouble is None or of_both
 
 
 def _sendable(message: Outgoing) -> bool:
@@ -54,6 +66,8 @@ class _Job:
         self._mailbox = mailbox
         self._literals = Literals.offered(connection.capabilities)
         self._replies: dict[str, Reply] = {}
+        self.troubles: list[MailError] = []
+        """Why messages were rejected since the last one was stored, where it may be the server's fault."""
 
     def together(self, messages: Sequence[Outgoing]) -> list[AppendResult]:
         """MULTIAPPEND is all or nothing: a refused one is halved until the bad message stands alone."""
@@ -61,9 +75,10 @@ class _Job:
             return self.one_by_one(messages)
         reply = self._answer(self._send(messages))
         if reply.status == "OK":
-            return self._stored(reply, len(messages))
+            return [*self._stored(reply, len(messages))]
         trouble = self._trouble(reply)
-        if trouble is not None and not isinstance(trouble, QuotaExceeded):  # half of them may still fit
+        half_may_fit = isinstance(trouble, QuotaExceeded)
+        if trouble is not None and not half_may_fit and not _is_of_one(reply, trouble):
             raise trouble
         half = len(messages) // 2
         return [*self.together(messages[:half]), *self.together(messages[half:])]
@@ -89,33 +104,42 @@ class _Job:
 
     def _settled(self, tag: str, message: Outgoing) -> AppendResult:
         reply = self._answer(tag)
-        system_flags = tuple(flag for flag in message.flags if flag.startswith("\\"))
-        if (reply.status == "BAD" or reply.code == "CANNOT") and system_flags != message.flags:
-            # Exchange says "BAD Command Argument Error. 11" to a keyword that it does not like.
-            reply = self._answer(self._send((replace(message, flags=system_flags),)))
-        if reply.status == "OK":
-            return self._stored(reply, 1)[0]
         trouble = self._trouble(reply)
+        system_flags = tuple(flag for flag in message.flags if flag.startswith("\\"))
+        keywords_dropped = 0
+        if reply.status != "OK" and system_flags != message.flags and _is_of_one(reply, trouble):
+            # Exchange says "BAD Command Argument Error. 11" to a keyword that it does not like, others that
+            # there are too many: there are more words for it than anybody can know.
+            reply = self._answer(self._send((replace(message, flags=system_flags),)))
+            trouble = self._trouble(reply)
+            keywords_dropped = len(message.flags) - len(system_flags)
+        if reply.status == "OK":
+            return replace(self._stored(reply, 1)[0], keywords_dropped=keywords_dropped)
         if trouble is not None:
-            raise trouble
+            self.troubles.append(trouble)
+            if not _is_of_one(reply, trouble) or len(self.troubles) >= TROUBLES_IN_A_ROW:
+                raise trouble
         words = errors.server_words(reply) or "no reason given"
         return Rejected(f"{self._connection.peer.sentence_start} refused the message: {words}")
 
-    def _stored(self, reply: Reply, count: int) -> list[AppendResult]:
+    def _stored(self, reply: Reply, count: int) -> list[Stored]:
         """UIDs in the order of the messages (APPENDUID, RFC 4315 section 3), None where there are none."""
+        self.troubles.clear()
         uidvalidity, _, uids = reply.arguments.partition(" ")
         if reply.code != "APPENDUID" or not uidvalidity.isdigit():
             return [Stored(None)] * count
         if int(uidvalidity) != self._folder.uidvalidity:
             raise errors.folder_changed(self._connection.peer, self._folder.name)
-        try:
-            if len(UidSet.parse(uids)) != count:
-                return [Stored(None)] * count
-        except ValueError:
-            return [Stored(None)] * count
-        return [Stored(uid) for uid in parse_ordered(uids)]
+        with contextlib.suppress(ValueError):
+            if len(UidSet.parse(uids)) == count:  # before anything of that size is made
+                told = parse_ordered(uids)
+                if len(told) == count:
+                    return [Stored(uid) for uid in told]
+        return [Stored(None)] * count
 
     def _trouble(self, reply: Reply) -> MailError | None:
+        if reply.status == "OK":
+            return None
         return errors.append_error(reply, self._connection.peer, self._folder.name)
 
     def _send(self, messages: Sequence[Outgoing]) -> str:

@@ -6,7 +6,9 @@ Each function takes a Link and an idle Connection, may be repeated without harm,
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from importer.adapters.imap import errors
@@ -14,16 +16,19 @@ from importer.adapters.imap.connection import Answer, Connection
 from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.folders import Listed, Namespaces, as_folders, read_list, read_namespaces
 from importer.adapters.imap.link import Link
-from importer.adapters.imap.wire import Data, Fetched
+from importer.adapters.imap.wire import Data, Event, Fetched, Value, WireError
 from importer.domain.model import Folder, FolderRef, FolderStatus, KeywordRule
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from providers.errors import Side
+from providers.errors import FolderUnusable, Side
 
 _SEARCH_LINE_BYTES: Final = 16 << 20
 """The longest ESEARCH answer that is asked for. A message takes at most 11 bytes of it."""
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
+
+_PIPELINED: Final = 100
+"""STATUS commands sent ahead of their answers: some 10 KB each way, which every socket holds."""
 
 
 def namespaces(link: Link, connection: Connection) -> Namespaces:
@@ -59,19 +64,34 @@ def status(link: Link, connection: Connection, folder: str) -> FolderStatus:
     if link.opened is not None and link.opened.folder == folder:
         link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
     answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
-    for event in answer.events:
-        if not isinstance(event, Data) or event.name != "STATUS":
-            continue
-        # The name in front is of no use, and some servers write it so that nobody can read it.
-        items = _STATUS_ITEMS.search(event.text)
-        words = items[1].upper().split() if items else []
-        found = {
-            name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()
-        }
-        if {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
-            link.seen[folder] = UidValidity(found[b"UIDVALIDITY"])
-            return FolderStatus(link.seen[folder], Uid(found[b"UIDNEXT"]), found[b"MESSAGES"])
-    raise errors.folder_unusable(link.peer, folder, "opened", "STATUS without UIDVALIDITY or UIDNEXT")
+    # The name in front is of no use, and some servers write it so that nobody can read it.
+    found = next(filter(None, map(_status, answer.events)), None)
+    if found is None:
+        raise errors.folder_unusable(link.peer, folder, "opened", "STATUS without UIDVALIDITY or UIDNEXT")
+    link.seen[folder] = found.uidvalidity
+    return found
+
+
+def statuses(
+    link: Link, connection: Connection, folders: Sequence[str]
+) -> dict[str, FolderStatus | FolderUnusable]:
+    """As `status`, of many folders in few round trips: commands are sent without waiting for answers.
+
+    What is refused or not clearly answered is asked again, alone; a folder that has no status then is
+    FolderUnusable, and the others have theirs.
+    """
+    if link.opened is not None and link.opened.folder in folders:
+        link.leave_folder(connection)
+    told: dict[str, FolderStatus] = {}
+    for at in range(0, len(folders), _PIPELINED):
+        told |= _told_at_once(link, connection, folders[at : at + _PIPELINED])
+    found: dict[str, FolderStatus | FolderUnusable] = {}
+    for folder in folders:
+        try:
+            found[folder] = told.get(folder) or status(link, connection, folder)
+        except FolderUnusable as unusable:
+            found[folder] = unusable
+    return found
 
 
 def keyword_rule(link: Link, connection: Connection, folder: FolderRef) -> KeywordRule:
@@ -95,11 +115,9 @@ def uids(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid
         return UidSet()
     worst_line_bytes = 1000 + 11 * opened.messages
     if connection.has("ESEARCH") and worst_line_bytes <= _SEARCH_LINE_BYTES:
-        try:
-            found = _search(connection, at_or_above, worst_line_bytes)
-        except CommandRefused:
-            found = None
-        if found is not None:
+        found = _search(connection, at_or_above, worst_line_bytes)
+        # Mail may have arrived meanwhile, but a set far above what the folder holds is made up.
+        if found is not None and len(found) <= 1000 + 2 * opened.messages:
             return found.at_or_above(at_or_above)
     return _enumerate(link, connection, folder, at_or_above)
 
@@ -114,6 +132,51 @@ def folder_command(
         raise errors.folder_error(refused.reply, link.peer, folder, what) from None
 
 
+def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) -> dict[str, FolderStatus]:
+    """The status of those folders whose answer leaves no doubt.
+
+    A server may answer commands in another order (RFC 9051 section 5.5), so a STATUS counts when it came
+    alone before the OK of its command and names the folder as we do.
+    """
+    names: dict[str, bytes] = {}
+    for folder in folders:
+        with contextlib.suppress(FolderUnusable):
+            names[folder] = link.quoted(folder)
+    answers = connection.call_all([b"STATUS %s %s" % (name, _STATUS_QUERY) for name in names.values()])
+    found: dict[str, FolderStatus] = {}
+    for folder, answer in zip(names, answers, strict=True):
+        told = [event for event in answer.events if isinstance(event, Data) and event.name == "STATUS"]
+        if answer.reply.status != "OK" or len(told) != 1 or _name(told[0]) != link.names.encode(folder):
+            continue
+        one = _status(told[0])
+        if one is not None:
+            found[folder] = one
+            link.seen[folder] = one.uidvalidity
+    return found
+
+
+def _name(told: Data) -> Value:
+    """The name in front of a STATUS answer, None when it is not to be read."""
+    try:
+        return next(iter(told.values()), None)
+    except WireError:
+        return None
+
+
+def _status(event: Event) -> FolderStatus | None:
+    """What a STATUS answer tells; None when it is none, or not a whole one."""
+    if not isinstance(event, Data) or event.name != "STATUS":
+        return None
+    items = _STATUS_ITEMS.search(event.text)
+    words = items[1].upper().split() if items else []
+    found = {
+        name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()
+    }
+    if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
+        return None
+    return FolderStatus(UidValidity(found[b"UIDVALIDITY"]), Uid(found[b"UIDNEXT"]), found[b"MESSAGES"])
+
+
 def _account_command(link: Link, connection: Connection, command: bytes) -> Answer:
     try:
         return connection.call(command)
@@ -123,16 +186,21 @@ def _account_command(link: Link, connection: Connection, command: bytes) -> Answ
 
 
 def _search(connection: Connection, at_or_above: Uid, max_line_bytes: int) -> UidSet | None:
-    """UID SEARCH RETURN (ALL), RFC 4731: UIDs as ranges. None when the answer is not to be understood."""
+    """UID SEARCH RETURN (ALL), RFC 4731: UIDs as ranges. None when refused, or not to be understood."""
     criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
-    answer = connection.call(b"UID SEARCH RETURN (ALL) " + criterion, max_line_bytes=max_line_bytes)
+    try:
+        answer = connection.call(b"UID SEARCH RETURN (ALL) " + criterion, max_line_bytes=max_line_bytes)
+    except CommandRefused:
+        return None
     for event in answer.events:
         if isinstance(event, Data) and event.name == "ESEARCH":
             values = [v.upper() if isinstance(v, bytes) else v for v in event.values()]
             if b"ALL" not in values:
                 return UidSet()  # the way to say that there is none
-            found = values[values.index(b"ALL") + 1]
-            return UidSet.parse(found.decode("ascii")) if isinstance(found, bytes) else None
+            match values[values.index(b"ALL") + 1 :]:
+                case [bytes() as uids, *_]:
+                    with contextlib.suppress(ValueError):
+                        return UidSet.parse(uids.decode("ascii"))
     return None
 
 

@@ -12,7 +12,7 @@ import contextlib
 import imaplib
 import ssl
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,29 @@ class Connection:
                     raise CommandRefused(event.reply)
                 return event.reply
             yield event
+
+    def call_all(self, commands: Sequence[bytes]) -> list[Answer]:
+        """Sends all the commands, then reads an answer for each, refusals included.
+
+        Few and short enough that neither side waits for the other to read. The events of an answer are
+        those that came since the tagged reply before it: whose they are, is for the caller to tell.
+        Raises ConnectionLost and ProtocolViolation.
+        """
+        tags = [self.new_tag() for _ in commands]
+        self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
+        answers: dict[str, Answer] = {}
+        events: list[Event] = []
+        while len(answers) < len(tags):
+            event = self.next_event()
+            if isinstance(event, Tagged):
+                answers[event.tag] = Answer(tuple(events), event.reply)
+                events = []
+            else:
+                events.append(event)
+        if answers.keys() != set(tags):
+            self.drop()
+            raise errors.violation(self.peer, "an answer to no command of ours")
+        return [answers[tag] for tag in tags]
 
     def new_tag(self) -> str:
         """The tag of a command that the caller is about to send, and whose answer it will await."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -21,6 +22,11 @@ from providers.errors import ConnectionLost, MailError, ProtocolViolation
 READ_TRIES = 3
 """How often a read is tried without getting any further before the loss is the caller's."""
 
+TROUBLES_IN_A_ROW = 5
+"""[UNAVAILABLE], or the end of the connection, is what some servers have for one broken message, and others
+when nothing works: so many messages that failed with it, not one in between that did not, and it is the
+server."""
+
 T = TypeVar("T")
 
 
@@ -36,33 +42,21 @@ class Opened:
     read_only: bool
 
 
-class Losses:
-    """Counts losses in a row and waits a little longer after each; progress starts the count again."""
-
-    def __init__(self) -> None:
-        self._in_a_row = 0
-
-    def progressed(self) -> None:
-        self._in_a_row = 0
-
-    def absorb(self, error: MailError) -> None:
-        """Waits, or raises `error` when it was one too many."""
-        self._in_a_row += 1
-        if self._in_a_row >= READ_TRIES:
-            raise error
-        time.sleep(random.uniform(0.05, 0.1) * 4**self._in_a_row)  # noqa: S311  # jitter is no secret
+def pause(losses_in_a_row: int) -> None:
+    """Waits before connecting again: a quarter of a second at first, then about a second each time."""
+    time.sleep(random.uniform(0.05, 0.1) * 4 ** min(losses_in_a_row, 2))  # noqa: S311  # jitter is no secret
 
 
 class Link:
     """Holds the connection. `drop` it after any failure; the next read opens another."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection], names: FolderNames) -> None:
         """Connects and logs in."""
         self._connect = connect
         self._connection: Connection | None = connect()
         self._closed = False
         self.peer: Peer = self._connection.peer
-        self.names = FolderNames()
+        self.names = names
         self.opened: Opened | None = None  # the folder that is open now
         self.seen: dict[str, UidValidity] = {}  # folder -> UIDVALIDITY as last told
 
@@ -96,16 +90,19 @@ class Link:
 
     def reading(self, operation: Callable[[Connection], T]) -> T:
         """Does what may be done twice: on a lost connection it is done again on another."""
-        losses = Losses()
+        losses = 0
         while True:
             try:
                 return operation(self.connection())
             except (ConnectionLost, ProtocolViolation) as error:
-                self.drop()
-                losses.absorb(error)
+                trouble: MailError = error
             except WireError as error:
-                self.drop()
-                losses.absorb(errors.violation(self.peer, str(error)))
+                trouble = errors.violation(self.peer, str(error))
+            self.drop()
+            losses += 1
+            if losses >= READ_TRIES:
+                raise trouble
+            pause(losses)
 
     # --- Folders -----------------------------------------------------------------------------------
 
@@ -152,7 +149,8 @@ class Link:
         """Closes the open folder without expunging anything (RFC 3691), where the server can do that."""
         if self.opened is not None and connection.has("UNSELECT"):
             self.opened = None
-            connection.call(b"UNSELECT")
+            with contextlib.suppress(CommandRefused):  # then it stays open, which is no harm
+                connection.call(b"UNSELECT")
 
 
 def _opened(folder: str, events: tuple[Event, ...], *, read_only: bool) -> Opened | None:

@@ -2,28 +2,29 @@
 
 Invariants
 - A UID is handed out at most once, and only if it was asked for.
-- A refused command is repeated for smaller and smaller parts of what is left, until the one message
-  that cannot be had stands alone; the others all come.
+- A command that is refused, or that ends the connection, is repeated for smaller and smaller parts of
+  what is left, until the one message that cannot be had stands alone; the others all come.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.errors import CommandRefused
-from importer.adapters.imap.link import Link, Losses
+from importer.adapters.imap.link import READ_TRIES, TROUBLES_IN_A_ROW, Link, pause
 from importer.adapters.imap.wire import Fetched
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerUnavailable
 
-TROUBLES_IN_A_ROW = 5
-"""[UNAVAILABLE] is what Yahoo says of one broken message, and others when nothing works: so many messages
-refused with it, none read in between, and it is the server."""
+PATIENCE_S = 600.0
+"""How long one read may wait for commands that end in a lost connection: a network that swallows large
+packets would otherwise pass for one broken message after the other, each after minutes of silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +47,87 @@ class Unreadable:
 def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched | Unreadable]:
     """The messages of `uids` that the folder still holds, as they come; each has a `uid`.
 
-    Raises Throttled, FolderChanged, FolderUnusable, ConnectionLost after READ_TRIES losses without any
-    progress, and ServerUnavailable or ProtocolViolation when nothing can be had at all.
+    Raises Throttled, FolderChanged, FolderUnusable, ConnectionLost when the server cannot be reached any
+    more, and ServerUnavailable, ProtocolViolation or ConnectionLost when nothing can be had at all.
     """
     todo = deque(uid_pieces(uids, query.max_members))
-    losses = Losses()
+    losses = _Losses()
     troubles = 0
     while todo:
+        link.reading(lambda connection: link.examine(connection, folder))
         asked = todo.popleft()
         done: set[int] = set()
+        losses.clock()
         try:
-            for uid, found in _ask(link, folder, asked, query, done):
+            for uid, found in _ask(link, asked, query, done):
                 done.add(uid)
-                losses.progressed()
-                troubles = 0
                 yield found
+                losses.clock()
+                troubles = 0
             continue
-        except ConnectionLost as error:
-            link.drop()
-            losses.absorb(error)
-            todo.appendleft(asked - UidSet.of(done))
-            continue
-        except ProtocolViolation as error:  # a message too large for us is one of these
+        except (ConnectionLost, ProtocolViolation) as error:  # a message too large for us is a violation
             link.drop()
             trouble: MailError | None = error
             words = error.server_text
         except CommandRefused as refused:
             link.opened = None  # is it the folder? Opening it again will tell
-            trouble = errors.account_error(refused.reply, link.peer)
+            trouble = _more_than_a_message(refused, link)
             words = errors.server_words(refused.reply)
-            if refused.reply.code == "OVERQUOTA":  # of reading: Gmail's daily cap
-                trouble = errors.throttled(refused.reply, link.peer)
-            if trouble is not None and not isinstance(trouble, ServerUnavailable):
-                raise trouble from None
         left = asked - UidSet.of(done)
+        if isinstance(trouble, ConnectionLost):
+            in_a_row = losses.absorb(trouble, left)
+            # Of several, the one that ends the connection is found faster by halving.
+            if left and (done or (len(left) == 1 and in_a_row < READ_TRIES)):
+                pause(in_a_row)
+                todo.appendleft(left)
+                continue
+            words = "the connection ends each time it is asked for"
         if len(left) > 1:
             todo.extendleft(reversed(list(left.chunks(-(-len(left) // 2)))))
             continue
-        troubles += trouble is not None
-        if trouble is not None and troubles >= TROUBLES_IN_A_ROW:
-            raise trouble
         for uid in left:
+            troubles += trouble is not None
+            if trouble is not None and troubles >= TROUBLES_IN_A_ROW:
+                raise trouble
             yield Unreadable(uid, _reason(link, words))
 
 
+class _Losses:
+    """The connections that one read lost while it waited for messages."""
+
+    def __init__(self) -> None:
+        self._of: Counter[UidSet] = Counter()
+        self._patience_s = PATIENCE_S
+        self._since_s = 0.0
+
+    def clock(self) -> None:
+        """From now on nothing came."""
+        self._since_s = time.monotonic()
+
+    def absorb(self, error: ConnectionLost, left: UidSet) -> int:
+        """How often `left` was lost now. Raises `error` at the end of PATIENCE_S."""
+        self._patience_s -= time.monotonic() - self._since_s
+        if self._patience_s < 0:
+            raise error
+        self._of[left] += 1
+        return self._of[left]
+
+
+def _more_than_a_message(refused: CommandRefused, link: Link) -> ServerUnavailable | None:
+    """What a refused FETCH may mean for more than one message. Raises what certainly does."""
+    trouble = errors.account_error(refused.reply, link.peer)
+    if refused.reply.code == "OVERQUOTA":  # of reading: Gmail's daily cap
+        trouble = errors.throttled(refused.reply, link.peer)
+    if trouble is None or isinstance(trouble, ServerUnavailable):
+        return trouble
+    raise trouble
+
+
 def _ask(
-    link: Link, folder: FolderRef, asked: UidSet, query: Query, done: set[int]
+    link: Link, asked: UidSet, query: Query, done: set[int]
 ) -> Iterator[tuple[Uid, Fetched | Unreadable]]:
-    """One command. `done` are the UIDs that the caller has, this time or an earlier one."""
+    """One command on the open folder. `done` are the UIDs that the caller has."""
     connection = link.connection()
-    link.examine(connection, folder)
     partial: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
     for event in connection.run(b"UID FETCH " + str(asked).encode() + b" " + query.items):
         if not isinstance(event, Fetched) or event.uid is None:

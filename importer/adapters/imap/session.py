@@ -9,10 +9,11 @@ Invariants
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 from importer.adapters.imap import asking, errors
 from importer.adapters.imap.appending import append
@@ -21,8 +22,9 @@ from importer.adapters.imap.connection import Connection, open_connection, tls_c
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.folders import Namespaces, guess_hierarchy
 from importer.adapters.imap.link import Link
+from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.reading import Query, Unreadable, fetch
-from importer.adapters.imap.wire import MAX_LITERAL_BYTES, Fetched
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -80,6 +82,8 @@ class ImapSessions:
         self._login_help = login_help
         self._now = now
         self._max_message_bytes = max_message_bytes
+        # A folder is opened as it was listed, by sessions of the same account that did not list it too.
+        self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
 
     def open(self, account: Account, password: Secret, side: Side) -> ImapSession:
         """Connects and logs in. Raises any MailError of scope session or account."""
@@ -95,15 +99,15 @@ class ImapSessions:
                 max_literal_bytes=self._max_message_bytes,
             )
 
-        return ImapSession(connect, side)
+        return ImapSession(connect, side, self._names.setdefault(account.key, FolderNames()))
 
 
 class ImapSession:
     """Implements `MailboxSession` (importer/ports.py), where the methods are described."""
 
-    def __init__(self, connect: Callable[[], Connection], side: Side) -> None:
+    def __init__(self, connect: Callable[[], Connection], side: Side, names: FolderNames) -> None:
         self.side = side
-        self._link = Link(connect)
+        self._link = Link(connect, names)
         self._namespaces: Namespaces | None = None
 
     def close(self) -> None:
@@ -120,6 +124,9 @@ class ImapSession:
 
     def status(self, folder: str) -> FolderStatus:
         return self._ask(lambda link, connection: asking.status(link, connection, folder))
+
+    def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
+        return self._ask(lambda link, connection: asking.statuses(link, connection, folders))
 
     def create(self, folder: str) -> None:
         try:
@@ -145,11 +152,9 @@ class ImapSession:
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for piece in uids.chunks(_SIZES.max_members):
             found = fetch(self._link, folder, piece, _SIZES)
-            yield from sorted(
-                (one.uid, one.size_bytes)
-                for one in found
-                if isinstance(one, Fetched) and one.uid is not None and one.size_bytes is not None
-            )
+            # There, and of a size that the server cannot tell: 0 keeps it in the account.
+            sizes = ((one.uid, 0 if isinstance(one, Unreadable) else one.size_bytes or 0) for one in found)
+            yield from sorted((uid, size_bytes) for uid, size_bytes in sizes if uid is not None)
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         for found in fetch(self._link, folder, uids, _HEADERS):

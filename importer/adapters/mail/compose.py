@@ -21,6 +21,7 @@ from importer.domain.wording import counted, printable
 from importer.ports import Notice
 
 _MAX_SUBJECT_CHARS: Final = 150
+_PRODUCT: Final = "Mailferry"
 
 
 def concerned(report: Report) -> tuple[str, ...]:
@@ -37,10 +38,9 @@ class Composer:
     Message-IDs, so that nobody can guess the one of a mail yet to come. Raises ValueError for a bad sender.
     """
 
-    def __init__(self, sender: str, notice_key: bytes, product_name: str = "Mailferry") -> None:
+    def __init__(self, sender: str, notice_key: bytes) -> None:
         self._domain = sender_mailbox(sender).domain
         self._key = notice_key
-        self._product = product_name
         self._templates = Environment(
             loader=PackageLoader("importer.adapters.mail"),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
@@ -81,7 +81,7 @@ class Composer:
     def _written(self, template: str, page: ReportPage | BatchPage) -> tuple[str, str, str]:
         """Subject, text and HTML."""
         subject, text, html = (
-            self._templates.get_template(f"{template}{ending}").render(page=page, product=self._product)
+            self._templates.get_template(f"{template}{ending}").render(page=page, product=_PRODUCT)
             for ending in (".subject.txt", ".txt", ".html")
         )
         return printable(subject, _MAX_SUBJECT_CHARS), text, html

@@ -38,7 +38,7 @@ class SmtpMailer:
     """Sends one notice per connection through the server that `url` names (see `MailServer.parse`).
 
     `sender` is an address, with or without a name before it; it stands in From and in the envelope.
-    `ca_file` is trusted instead of the system's authorities. `timeout_s` bounds each step, and
+    `ca_file` is trusted besides the system's authorities. `timeout_s` bounds each step, and
     `answer_timeout_s` the wait for the answer to a whole mail. Connect, EHLO, STARTTLS and AUTH are tried
     three times, with random waits of up to `connect_wait_s`, twice that, and so on. Raises ValueError for
     a bad URL or sender, OSError for an unreadable `ca_file`.
@@ -60,7 +60,9 @@ class SmtpMailer:
         self._key = notice_key
         self._timeout_s = timeout_s
         self._answer_timeout_s = answer_timeout_s
-        self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        self._tls = ssl.create_default_context()
+        if ca_file is not None:
+            self._tls.load_verify_locations(ca_file)
         if self._server.opportunistic and self._server.is_loopback:
             # Whoever can answer on loopback is this machine already; local servers often carry a
             # certificate for another name, and stopping would only push people to plaintext.

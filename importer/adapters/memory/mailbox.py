@@ -5,6 +5,7 @@ It passes the same contract suite as the real servers (tests/contract/test_sessi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -80,10 +81,14 @@ class MemoryMailbox:
         self.keywords = keywords or KeywordRule()
         self.fault: Callable[[str], Fault | None] = lambda _operation: None
         self.refuses: Callable[[bytes], str | None] = lambda _body: None
+        self.withholds: Callable[[bytes], bool] = lambda _body: False  # listed, never handed out
+        self.closed: set[str] = set()  # folders that cannot be opened
         self.unreadable: Callable[[bytes], str | None] = lambda _body: None
         self.capacity_messages: int | None = None
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
+        self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts change what they store
+        self.storing = threading.Lock()
         self._under_way: list[Callable[[], object]] = []
         self._uidvalidities = count(1000)
         self.folders: dict[str, MemoryFolder] = {}
@@ -155,9 +160,18 @@ class MemorySession:
         found = self._folder(folder)
         return FolderStatus(found.uidvalidity, Uid(found.uidnext), len(found.messages))
 
+    def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
+        found: dict[str, FolderStatus | FolderUnusable] = {}
+        for folder in folders:
+            try:
+                found[folder] = self.status(folder)
+            except FolderUnusable as unusable:
+                found[folder] = unusable
+        return found
+
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         self._reach("uids")
-        return UidSet.of(uid for uid in self._open(folder).messages if uid >= at_or_above)
+        return UidSet.of(uid for uid in list(self._open(folder).messages) if uid >= at_or_above)
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for message in self._fetch("sizes", folder, uids):
@@ -200,25 +214,29 @@ class MemorySession:
         return results
 
     def _store(self, found: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
-        results: list[AppendResult] = []
-        for message in messages:
-            reason = self._mailbox.refuses(message.body)
-            if reason:
-                results.append(Rejected(reason))
-                continue
-            capacity = self._mailbox.capacity_messages
-            if capacity is not None and self._mailbox.message_count >= capacity:
-                raise QuotaExceeded("The new mailbox is full.", side=self.side)
-            uid = found.add(message.flags, message.internaldate, message.body)
-            results.append(Stored(uid if self._mailbox.gives_uids else None))
-        return results
+        with self._mailbox.storing:  # one append at a time, as on a real host
+            return [self._stored(found, message) for message in messages]
+
+    def _stored(self, found: MemoryFolder, message: Outgoing) -> AppendResult:
+        reason = self._mailbox.refuses(message.body)
+        if reason:
+            return Rejected(reason)
+        capacity = self._mailbox.capacity_messages
+        if capacity is not None and self._mailbox.message_count >= capacity:
+            raise QuotaExceeded("The new mailbox is full.", side=self.side)
+        uid = found.add(message.flags, message.internaldate, self._mailbox.stores(message.body))
+        return Stored(uid if self._mailbox.gives_uids else None)
 
     def close(self) -> None:
         """Nothing to give back."""
 
     def _fetch(self, operation: str, folder: FolderRef, uids: UidSet) -> Iterator[Message]:
         lost = self._reach(operation)
-        wanted = [message for uid, message in self._open(folder).messages.items() if uid in uids]
+        wanted = [
+            message
+            for uid, message in list(self._open(folder).messages.items())
+            if uid in uids and not self._mailbox.withholds(message.body)
+        ]
         for message in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
             yield replace(message)
         self._lose(lost)
@@ -236,7 +254,7 @@ class MemorySession:
     def _folder(self, name: str) -> MemoryFolder:
         key = "INBOX" if name.upper() == "INBOX" else name
         found = self._mailbox.folders.get(key)
-        if found is None or not found.selectable:
+        if found is None or not found.selectable or key in self._mailbox.closed:
             raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
         return found
 

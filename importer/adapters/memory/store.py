@@ -17,6 +17,7 @@ from importer.domain.model import (
     Batch,
     BatchId,
     FolderAccount,
+    FolderMark,
     FolderRef,
     Import,
     ImportId,
@@ -28,7 +29,7 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.uidset import UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, SealedPasswords
+from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords
 
 _UNFINISHED: Final = (State.QUEUED, State.RUNNING, State.WAITING)
 
@@ -50,8 +51,9 @@ class MemoryStore:
         self._holds: dict[str, _Hold] = {}
         self._folder_maps: dict[Route, dict[str, str]] = {}
         self._epochs: dict[Route, UidValidity] = {}
+        self._marks: dict[Route, dict[str, FolderMark]] = {}
         self._receipts: dict[tuple[Route, str], list[Receipt]] = {}
-        self._intents: dict[tuple[Route, str], Intent] = {}
+        self._intents: dict[tuple[Route, str], dict[int, Intent]] = {}
         self._refusals: dict[ImportId, list[Refusal]] = {}
         self._notices: dict[str, Notice] = {}
         self._batches: dict[BatchId, Batch] = {}
@@ -110,9 +112,19 @@ class MemoryStore:
         with self._lock:
             self._demand(lease)
             self._epochs[route] = epoch
+            self._marks.pop(route, None)
             for (of_route, _), receipts in self._receipts.items():
                 if of_route == route:
                     receipts[:] = [r for r in receipts if r.destination.uidvalidity != ANY_UIDVALIDITY]
+
+    def marks(self, route: Route) -> Mapping[str, FolderMark]:
+        with self._lock:
+            return dict(self._marks.get(route, {}))
+
+    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._marks.setdefault(route, {})[mark.account.source_folder] = mark
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
         with self._lock:
@@ -134,14 +146,15 @@ class MemoryStore:
                 for r in receipts
             ]
 
-    def intent(self, route: Route, destination_folder: str) -> Intent | None:
+    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         with self._lock:
-            return self._intents.get((route, destination_folder))
+            by_slot = self._intents.get((route, destination_folder), {})
+            return [by_slot[slot] for slot in sorted(by_slot)]
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
-            self._intents[route, intent.destination.name] = intent
+            self._intents.setdefault((route, intent.destination.name), {})[intent.slot] = intent
 
     def record(
         self,
@@ -151,7 +164,7 @@ class MemoryStore:
         refusals: Sequence[Refusal],
         lease: Lease,
         *,
-        closes_intent: bool = False,
+        closes_slot: int | None = None,
     ) -> None:
         """Raises ValueError when a receipt speaks of another destination folder."""
         for receipt in receipts:
@@ -162,8 +175,8 @@ class MemoryStore:
             self._receipts.setdefault((route, destination_folder), []).extend(receipts)
             for refusal in refusals:
                 self._refusals.setdefault(refusal.import_id, []).append(refusal)
-            if closes_intent:
-                self._intents.pop((route, destination_folder), None)
+            if closes_slot is not None:
+                self._intents.get((route, destination_folder), {}).pop(closes_slot, None)
 
     def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
         with self._lock:
@@ -209,11 +222,20 @@ class MemoryStore:
             found = (n for n in self._notices.values() if n.key.startswith(key_prefix))
             return sorted(found, key=lambda n: n.created_at)
 
+    def unsent(self) -> Sequence[Notice]:
+        with self._lock:
+            found = (n for n in self._notices.values() if n.state is not MailState.SENT)
+            return sorted(found, key=lambda n: n.created_at)
+
     # --- Batches and imports ---
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
         """Raises ValueError when an id of the batch or of an import is taken already."""
         with self._lock:
+            taken = {i.route for i in self._imports.values() if self._has_passwords(i)}
+            for import_, sealed in imports:
+                if sealed is not None and import_.route in taken:
+                    raise RouteUnderWay(import_.route)
             ids = [import_.id for import_, _ in imports]
             if batch.id in self._batches or len({*ids}) < len(ids) or self._imports.keys() & ids:
                 raise ValueError("the batch or one of its imports is in the store already")
@@ -254,7 +276,7 @@ class MemoryStore:
     def latest_import(self, route: Route) -> Import | None:
         with self._lock:
             found = [i for i in reversed(self._imports.values()) if i.route == route]
-            return max(found, key=lambda i: i.created_at, default=None)
+            return max(found, key=lambda i: (self._has_passwords(i), i.created_at), default=None)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Raises LookupError for an import that is not in the store."""
@@ -269,18 +291,24 @@ class MemoryStore:
                 attempts=changed.attempts,
                 started_at=changed.started_at,
                 finished_at=changed.finished_at,
-                password_mark=changed.password_mark,
             )
 
-    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
+    def finish_import(
+        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+    ) -> bool:
         with self._lock:
+            self._demand(lease)
+            if password_mark is not None and self._known(changed.id).password_mark != password_mark:
+                return False
             self.update_import(changed, lease)
             self._passwords.pop(changed.id, None)
             self.post(notices)
+            return True
 
-    def set_progress(self, import_id: ImportId, progress: Progress) -> None:
+    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
         """Raises LookupError for an import that is not in the store."""
         with self._lock:
+            self._demand(lease)
             self._imports[import_id] = replace(self._known(import_id), progress=progress)
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
@@ -288,12 +316,16 @@ class MemoryStore:
             due = [
                 i
                 for i in self._imports.values()
-                if i.state in _UNFINISHED
+                if self._has_passwords(i)
                 and (i.not_before is None or i.not_before <= now)
                 and not self._is_held(f"import:{i.id}", now)
             ]
             due.sort(key=lambda i: i.created_at)
             return [i.id for i in due[:limit]]
+
+    def _has_passwords(self, import_: Import) -> bool:
+        """And has not ended."""
+        return import_.state in _UNFINISHED and import_.id in self._passwords
 
     def _is_held(self, name: str, now: datetime) -> bool:
         hold = self._holds.get(name)
@@ -303,15 +335,19 @@ class MemoryStore:
         with self._lock:
             return self._passwords.get(import_id)
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None:
-        """Raises LookupError for an import that is not in the store."""
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
         with self._lock:
-            self._imports[import_id] = replace(self._known(import_id), password_mark=password_mark)
+            import_ = self._imports.get(import_id)
+            if import_ is None or not self._has_passwords(import_):
+                return False
+            self._imports[import_id] = replace(import_, password_mark=password_mark, not_before=None)
             self._passwords[import_id] = sealed
+            return True
 
-    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
+    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
         """Raises LookupError for an import that is not in the store."""
         with self._lock:
+            self._demand(lease)
             self._known(import_id)
             kept = replace(account, skipped=dict(account.skipped))
             self._accounts.setdefault(import_id, {})[account.source_folder] = kept

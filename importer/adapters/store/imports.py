@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Text, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, Text, and_, case, delete, insert, literal, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import rows
@@ -16,9 +16,12 @@ from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import accounts, batches, imports, leases, passwords
 from importer.domain.model import Batch, BatchId, FolderAccount, Import, ImportId, Progress, Route, State
-from importer.ports import Lease, Notice, SealedPasswords
+from importer.ports import Lease, Notice, RouteUnderWay, SealedPasswords
 
-_UNFINISHED: Final = (State.QUEUED, State.RUNNING, State.WAITING)
+_HAS_PASSWORDS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
+    imports.c.state.in_((State.QUEUED, State.RUNNING, State.WAITING)),
+    imports.c.id.in_(select(passwords.c.import_id)),
+)
 
 
 class SqlImports(Database):
@@ -31,6 +34,9 @@ class SqlImports(Database):
         """Raises ValueError when an id of the batch or of an import is taken already."""
         try:
             with self.writing() as connection:
+                if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
+                    connection.execute(text("LOCK TABLE batches IN EXCLUSIVE MODE"))
+                _demand_free_routes(connection, [i.route for i, sealed in imports if sealed is not None])
                 _add(connection, batch, imports)
         except IntegrityError as error:
             raise ValueError("the batch or one of its imports is in the store already") from error
@@ -68,7 +74,9 @@ class SqlImports(Database):
         asked = (
             select(imports)
             .where(imports.c.route == route)
-            .order_by(imports.c.created_at.desc(), imports.c.seq.desc())
+            .order_by(
+                case((and_(*_HAS_PASSWORDS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
+            )
             .limit(1)
         )
         with self.reading() as connection:
@@ -79,14 +87,21 @@ class SqlImports(Database):
         with self.writing(lease) as connection:
             _change(connection, changed.id, rows.changeable_values(changed))
 
-    def finish_import(self, changed: Import, notices: Sequence[Notice], lease: Lease) -> None:
+    def finish_import(
+        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+    ) -> bool:
         with self.writing(lease) as connection:
+            asked = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
+            found = connection.execute(asked).scalar()
+            if password_mark is not None and found is not None and found != password_mark:
+                return False
             _change(connection, changed.id, rows.changeable_values(changed))
             connection.execute(delete(passwords).where(passwords.c.import_id == changed.id))
             post_notices(connection, notices)
+            return True
 
-    def set_progress(self, import_id: ImportId, progress: Progress) -> None:
-        with self.writing() as connection:
+    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
+        with self.writing(lease) as connection:
             _change(connection, import_id, {"progress": asdict(progress)})
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
@@ -98,7 +113,7 @@ class SqlImports(Database):
         due = (
             select(imports.c.id)
             .where(
-                imports.c.state.in_(_UNFINISHED),
+                *_HAS_PASSWORDS,
                 or_(imports.c.not_before.is_(None), imports.c.not_before <= now),
                 ~select(leases.c.name).where(held).exists(),
             )
@@ -114,15 +129,22 @@ class SqlImports(Database):
             row = connection.execute(asked).one_or_none()
             return None if row is None else SealedPasswords(row.source, row.destination)
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> None:
+    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
         with self.writing() as connection:
-            _change(connection, import_id, {"password_mark": password_mark})
-            connection.execute(delete(passwords).where(passwords.c.import_id == import_id))
-            connection.execute(insert(passwords).values(rows.password_values(import_id, sealed)))
+            changed = connection.execute(
+                update(imports)  # first: it waits for an end under way, and then sees it
+                .where(imports.c.id == import_id, *_HAS_PASSWORDS)
+                .values(password_mark=password_mark, not_before=None)
+            )
+            if not changed.rowcount:
+                return False
+            values = rows.password_values(import_id, sealed)
+            connection.execute(update(passwords).where(passwords.c.import_id == import_id).values(values))
+            return True
 
-    def save_account(self, import_id: ImportId, account: FolderAccount) -> None:
+    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
         values = rows.account_values(account)
-        with self.writing() as connection:
+        with self.writing(lease) as connection:
             if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
             added = insert_into(connection, accounts).values(
@@ -139,6 +161,13 @@ class SqlImports(Database):
         asked = select(accounts).where(accounts.c.import_id == import_id).order_by(accounts.c.seq)
         with self.reading() as connection:
             return [rows.account(row) for row in connection.execute(asked)]
+
+
+def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
+    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *_HAS_PASSWORDS).limit(1)
+    route = connection.execute(taken).scalar()
+    if route is not None:
+        raise RouteUnderWay(route)
 
 
 def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedPasswords | None]]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Delete, Table, and_, delete, insert, select, update
 
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import folder_maps, intents, receipts, refusals, routes
+from importer.adapters.store.tables import folder_maps, intents, marks, receipts, refusals, routes
 from importer.domain.model import ANY_UIDVALIDITY, FolderRef, ImportId, Intent, Receipt, Refusal, Route
 from importer.domain.uidset import UidValidity
 from importer.ports import Lease
@@ -66,6 +66,7 @@ class SqlLedger(Database):
             )
             detached = receipts.c.destination_uidvalidity == ANY_UIDVALIDITY
             connection.execute(delete(receipts).where(receipts.c.route == route, detached))
+            connection.execute(delete(marks).where(marks.c.route == route))
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
         """Read in pages: however slowly the reader goes, no transaction stays open between two of them."""
@@ -100,15 +101,14 @@ class SqlLedger(Database):
                 .values(destination_uidvalidity=to, destination_uids="")
             )
 
-    def intent(self, route: Route, destination_folder: str) -> Intent | None:
+    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
+        asked = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)
         with self.reading() as connection:
-            asked = select(intents).where(_into(intents, route, destination_folder))
-            row = connection.execute(asked).one_or_none()
-            return None if row is None else rows.intent(row)
+            return [rows.intent(row) for row in connection.execute(asked)]
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            connection.execute(delete(intents).where(_into(intents, route, intent.destination.name)))
+            connection.execute(_without_intent(route, intent.destination.name, intent.slot))
             connection.execute(insert(intents).values(rows.intent_values(route, intent)))
 
     def record(
@@ -119,7 +119,7 @@ class SqlLedger(Database):
         refusals: Sequence[Refusal],
         lease: Lease,
         *,
-        closes_intent: bool = False,
+        closes_slot: int | None = None,
     ) -> None:
         """Raises ValueError when a receipt speaks of another destination folder."""
         for receipt in receipts:
@@ -130,8 +130,8 @@ class SqlLedger(Database):
                 connection.execute(_NEW_RECEIPT, [rows.receipt_values(route, r) for r in receipts])
             if refusals:
                 connection.execute(_NEW_REFUSAL, [rows.refusal_values(r) for r in refusals])
-            if closes_intent:
-                connection.execute(delete(intents).where(_into(intents, route, destination_folder)))
+            if closes_slot is not None:
+                connection.execute(_without_intent(route, destination_folder, closes_slot))
 
     def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
         asked = select(refusals).where(refusals.c.import_id == import_id).order_by(refusals.c.seq)
@@ -141,6 +141,10 @@ class SqlLedger(Database):
 
 _NEW_RECEIPT: Final = insert(receipts)
 _NEW_REFUSAL: Final = insert(refusals)
+
+
+def _without_intent(route: Route, destination_folder: str, slot: int) -> Delete:
+    return delete(intents).where(_into(intents, route, destination_folder), intents.c.slot == slot)
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:

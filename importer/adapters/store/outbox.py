@@ -70,6 +70,12 @@ class SqlOutbox(Database):
         with self.reading() as connection:
             return [rows.notice(row) for row in connection.execute(asked)]
 
+    def unsent(self) -> Sequence[Notice]:
+        asked = select(notices).where(notices.c.state != MailState.SENT)
+        with self.reading() as connection:
+            found = connection.execute(asked.order_by(notices.c.created_at, notices.c.seq))
+            return [rows.notice(row) for row in found]
+
 
 def post_notices(connection: Connection, new: Sequence[Notice]) -> None:
     """Adds those whose key is new, in the order of their keys: two that post the same keys at once

@@ -15,7 +15,9 @@ from importer.domain.model import (
     Account,
     Batch,
     FolderAccount,
+    FolderMark,
     FolderRef,
+    FolderStatus,
     Import,
     ImportId,
     Intent,
@@ -76,6 +78,7 @@ def import_values(import_: Import) -> Values:
         "created_at": import_.created_at,
         "submitter": import_.submitter,
         "progress": asdict(import_.progress),
+        "password_mark": import_.password_mark,
         **_mailbox_values("source", import_.source),
         **_mailbox_values("destination", import_.destination),
         **changeable_values(import_),
@@ -95,7 +98,6 @@ def changeable_values(import_: Import) -> Values:
         "attempts": import_.attempts,
         "started_at": import_.started_at,
         "finished_at": import_.finished_at,
-        "password_mark": import_.password_mark,
     }
 
 
@@ -124,6 +126,34 @@ def account_values(account: FolderAccount) -> Values:
     """Without the import's id and the key."""
     plain = {fact.name: getattr(account, fact.name) for fact in fields(account)}
     return plain | {"skipped": dict(account.skipped)}
+
+
+def mark(row: AnyRow) -> FolderMark:
+    counted = dict(row.account)
+    account = FolderAccount(row.source_folder, row.destination_folder, **counted)
+    return FolderMark(
+        ImportId(row.import_id),
+        FolderStatus(UidValidity(row.uidvalidity), Uid(row.uidnext), row.messages),
+        FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        Uid(row.highest_uid),
+        account,
+    )
+
+
+def mark_values(mark: FolderMark) -> Values:
+    """Without the route and the key."""
+    counted = account_values(mark.account)
+    return {
+        "source_folder": counted.pop("source_folder"),
+        "destination_folder": counted.pop("destination_folder"),
+        "import_id": mark.import_id,
+        "uidvalidity": mark.status.uidvalidity,
+        "uidnext": mark.status.uidnext,
+        "messages": mark.status.messages,
+        "destination_uidvalidity": mark.destination.uidvalidity,
+        "highest_uid": mark.highest_uid,
+        "account": counted,
+    }
 
 
 def _mailbox(row: AnyRow, side: str) -> Account:
@@ -194,6 +224,7 @@ def intent(row: AnyRow) -> Intent:
         digests=row.digests,
         sizes_bytes=tuple(row.sizes_bytes),
         sent_at=row.sent_at,
+        slot=row.slot,
     )
 
 
@@ -209,6 +240,7 @@ def intent_values(route: Route, intent: Intent) -> Values:
         "digests": intent.digests,
         "sizes_bytes": intent.sizes_bytes,
         "sent_at": intent.sent_at,
+        "slot": intent.slot,
     }
 
 

@@ -6,10 +6,11 @@ from importer.adapters.store.engine import open_engine
 from importer.adapters.store.imports import SqlImports
 from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
+from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
 
 
-class SqlStore(SqlLeases, SqlLedger, SqlOutbox, SqlImports):
+class SqlStore(SqlLeases, SqlLedger, SqlMarks, SqlOutbox, SqlImports):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
     The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,

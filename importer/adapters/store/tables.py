@@ -138,6 +138,22 @@ folder_maps: Final = Table(
     Column("destination_folder", ExactText, nullable=False),
 )
 
+marks: Final = Table(
+    "marks",
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("source_key", Text, primary_key=True),
+    Column("source_folder", ExactText, nullable=False),
+    Column("import_id", Text, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("destination_folder", ExactText, nullable=False),
+    Column("destination_uidvalidity", BigInteger, nullable=False),
+    Column("highest_uid", BigInteger, nullable=False),
+    Column("account", JSON, nullable=False),
+)
+
 receipts: Final = Table(
     "receipts",
     metadata,
@@ -164,6 +180,7 @@ intents: Final = Table(
     metadata,
     Column("route", Text, primary_key=True),
     Column("destination_key", Text, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("destination_folder", ExactText, nullable=False),
     Column("destination_uidvalidity", BigInteger, nullable=False),
     Column("uidnext", BigInteger, nullable=False),

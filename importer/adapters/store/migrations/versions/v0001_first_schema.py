@@ -33,9 +33,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("route", "source_key", name="folder_maps_pk"),
     )
     op.create_table(
+        "marks",
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("source_key", sa.Text(), nullable=False),
+        sa.Column("source_folder", sa.Text(), nullable=False),
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uidnext", sa.BigInteger(), nullable=False),
+        sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.Column("destination_folder", sa.Text(), nullable=False),
+        sa.Column("destination_uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("highest_uid", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("route", "source_key", name="marks_pk"),
+    )
+    op.create_table(
         "intents",
         sa.Column("route", sa.Text(), nullable=False),
         sa.Column("destination_key", sa.Text(), nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("destination_folder", sa.Text(), nullable=False),
         sa.Column("destination_uidvalidity", sa.BigInteger(), nullable=False),
         sa.Column("uidnext", sa.BigInteger(), nullable=False),
@@ -46,7 +62,7 @@ def upgrade() -> None:
         sa.Column("digests", sa.LargeBinary(), nullable=False),
         sa.Column("sizes_bytes", sa.JSON(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("route", "destination_key", name="intents_pk"),
+        sa.PrimaryKeyConstraint("route", "destination_key", "slot", name="intents_pk"),
     )
     op.create_table(
         "leases",

@@ -1,0 +1,154 @@
+"""The copiers that are compared: for each, the command that a user would type, and how to check its copy."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Check(StrEnum):
+    """What a right copy of this copier is, after its known ways."""
+
+    ONCE = "byte-exact, duplicates once"
+    EXACT = "byte-exact"
+    UNSUBSCRIBED = "byte-exact, subscriptions aside"
+    COUNTS = "number of messages per folder only"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A mailbox as a copier reaches it: unencrypted, on a port of 127.0.0.1."""
+
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """From where to where. `home` is the copier's own directory, empty before its first copy.
+
+    `store_config` is the configuration of the destination's Dovecot, for a copier that needs no server.
+    """
+
+    source: Login
+    destination: Login
+    home: Path
+    store_config: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """`command` writes the files that it needs into the route's home and returns the words to run.
+
+    `waits` says that it waits for every message; over a long line it gets fewer of them.
+    """
+
+    name: str
+    program: str
+    command: Callable[[Route], tuple[str, ...]]
+    check: Check
+    waits: bool = False
+
+    def installed(self) -> bool:
+        return shutil.which(self.program) is not None
+
+
+def _secret_file(route: Route, name: str, text: str) -> str:
+    path = route.home / name
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def _password_files(route: Route) -> tuple[str, str]:
+    old = _secret_file(route, "source.password", route.source.password + "\n")
+    return old, _secret_file(route, "destination.password", route.destination.password + "\n")
+
+
+def _mailferry(route: Route) -> tuple[str, ...]:
+    words = [sys.executable, "-m", "importer.cli", "copy", "--allow-plaintext"]
+    words += ["--data", str(route.home / "data")]
+    sides = zip(("from", "to"), (route.source, route.destination), _password_files(route), strict=True)
+    for side, login, password_file in sides:
+        words += [f"--{side}", f"imap://{login.user}@127.0.0.1:{login.port}"]
+        words += [f"--{side}-password-file", password_file]
+    return tuple(words)
+
+
+def _doveadm(route: Route) -> tuple[str, ...]:
+    # Features and prefetching are those of Dovecot's own migration guide; without prefetching it waits for
+    # every single message.
+    settings = f"""\
+!include {route.store_config}
+imapc_host = 127.0.0.1
+imapc_port = {route.source.port}
+imapc_user = {route.source.user}
+imapc_password = {route.source.password}
+imapc_features = rfc822.size fetch-headers
+mail_prefetch_count = 20
+"""
+    config = _secret_file(route, "doveadm.conf", settings)
+    return ("doveadm", "-c", config, "sync", "-1", "-R", "-u", route.destination.user, "imapc:")
+
+
+def _mbsync(route: Route) -> tuple[str, ...]:
+    stores = "".join(
+        f"""\
+IMAPAccount {name}
+Host 127.0.0.1
+Port {login.port}
+User {login.user}
+Pass {login.password}
+SSLType None
+AuthMechs LOGIN
+Timeout 120
+
+IMAPStore {name}
+Account {name}
+
+"""
+        for name, login in (("old", route.source), ("new", route.destination))
+    )
+    channel = f"""\
+Channel all
+Far :old:
+Near :new:
+Patterns *
+Create Near
+Sync Pull
+CopyArrivalDate yes
+SyncState {route.home}/
+"""
+    return ("mbsync", "-q", "-c", _secret_file(route, "mbsyncrc", stores + channel), "-a")
+
+
+def _imapsync(route: Route, *more: str) -> tuple[str, ...]:
+    words = ["imapsync", "--nolog", "--noreleasecheck", "--tmpdir", str(route.home)]
+    sides = zip("12", (route.source, route.destination), _password_files(route), strict=True)
+    for side, login, password_file in sides:
+        words += [f"--host{side}", "127.0.0.1", f"--port{side}", str(login.port), f"--user{side}", login.user]
+        words += [f"--passfile{side}", password_file, f"--nossl{side}", f"--notls{side}"]
+    return (*words, *more)
+
+
+def _imapsync_with_cache(route: Route) -> tuple[str, ...]:
+    return _imapsync(route, "--useuid", "--usecache")
+
+
+COPIERS = {
+    copier.name: copier
+    for copier in (
+        Copier("mailferry", sys.executable, _mailferry, Check.ONCE),
+        Copier("doveadm", "doveadm", _doveadm, Check.EXACT),
+        Copier("mbsync", "mbsync", _mbsync, Check.COUNTS),
+        Copier("imapsync", "imapsync", _imapsync, Check.ONCE, waits=True),
+        Copier("imapsync-cache", "imapsync", _imapsync_with_cache, Check.EXACT, waits=True),
+    )
+}
+RAW = "raw"
+"""Not a copier: the probe of `raw_limit`, which stands beside them under this name."""

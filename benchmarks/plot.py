@@ -1,0 +1,71 @@
+"""Results as one SVG picture: a panel for each case, a bar for each copier, a whisker from least to most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from benchmarks.copiers import RAW
+from benchmarks.results import Copied, Result, rate, shown_rate
+from benchmarks.table import OURS
+
+_PANEL_WIDTH = 460
+_COLUMNS = 2
+_BAR, _STEP = 18, 26
+_LABELS, _ROOM = 120, 90  # left of the bars, and right of them for the figures
+_HEAD, _GAP = 40, 24
+_COLOURS = {OURS: "#0b6e4f"}
+_OTHERS, _LIMIT = "#8d99ae", "#d9c5a0"
+
+
+def svg(results: Sequence[Result]) -> str:
+    """The whole picture; messages per second, each panel on a scale of its own."""
+    rows = [results[at : at + _COLUMNS] for at in range(0, len(results), _COLUMNS)]
+    parts = []
+    top = _GAP
+    for row in rows:
+        for column, result in enumerate(row):
+            parts.append(_panel(result, _GAP + column * (_PANEL_WIDTH + _GAP), top))
+        top += max(_height(result) for result in row) + _GAP
+    width = _GAP + _COLUMNS * (_PANEL_WIDTH + _GAP)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}" '
+        'font-family="sans-serif" font-size="12" fill="#222">\n'
+        "<title>Messages copied per second, first copy</title>\n"
+        f'<rect width="{width}" height="{top}" fill="#fff"/>\n{"".join(parts)}</svg>\n'
+    )
+
+
+def _height(result: Result) -> int:
+    return _HEAD + _STEP * len(_bars(result))
+
+
+def _bars(result: Result) -> list[tuple[str, Copied]]:
+    """Copiers and, of the raw limit, what a copier has to do: both directions."""
+    return [
+        (name, copied)
+        for name, copied in result.copiers.items()
+        if copied.first and (not name.startswith(RAW) or name == f"{RAW} both")
+    ]
+
+
+def _panel(result: Result, left: int, top: int) -> str:
+    case = result.case
+    bars = [(name, copied, found) for name, copied in _bars(result) if (found := rate(copied))]
+    scale = (_PANEL_WIDTH - _LABELS - _ROOM) / max((found.most for _, _, found in bars), default=1)
+    lines = [f'<text x="{left}" y="{top + 14}" font-weight="bold">{escape(case.title)}</text>']
+    for number, (name, copied, found) in enumerate(bars):
+        y = top + _HEAD - 12 + number * _STEP
+        start, middle = left + _LABELS, y + _BAR / 2
+        colour = _LIMIT if name.startswith(RAW) else _COLOURS.get(name, _OTHERS)
+        least, most = (start + one * scale for one in (found.least, found.most))
+        label = "raw limit" if name.startswith(RAW) else name
+        wrong = " *" if max(copied.differences, default=0) else ""
+        lines += [
+            f'<text x="{start - 8}" y="{middle + 4}" text-anchor="end">{escape(label)}</text>',
+            f'<rect x="{start}" y="{y}" width="{found.median * scale:.1f}" height="{_BAR}" fill="{colour}"/>',
+            f'<path d="M{least:.1f} {middle}H{most:.1f}M{least:.1f} {y + 5}v8M{most:.1f} {y + 5}v8" '
+            'stroke="#222" fill="none"/>',
+            f'<text x="{most + 8:.1f}" y="{middle + 4}">{shown_rate(found.median)}/s{wrong}</text>',
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,82 @@
+"""Writes docs/benchmarks.md and docs/benchmarks.svg from the results that are kept.
+
+python -m benchmarks.report
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.corpora import WORKS
+from benchmarks.plot import svg
+from benchmarks.results import Case, Result, load
+from benchmarks.stage import ROOT
+from benchmarks.table import case_table, facts_table
+
+RESULTS = Path(__file__).parent / "results"
+_HEAD = """\
+# Benchmarks
+
+Written by `python -m benchmarks.report` from `benchmarks/results/`. What is measured, how to run it, and to
+whom it is unfair: [benchmarks/README.md](../benchmarks/README.md). Each table is one run on one machine, the
+copiers taking turns; figures are medians. “mailferry is” says how many times as fast as that row Mailferry
+was. “Round trips” is how many of them the second run, which finds nothing new, waited for. The raw limit is
+sockets and nothing else, with as many connections as Mailferry uses: no copier can be faster through IMAP.
+
+![Messages copied per second](benchmarks.svg)
+"""
+
+
+def write(results: Sequence[Result], folder: Path) -> None:
+    """Both files into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(results, key=lambda result: _order(result.case))
+    parts = [_HEAD]
+    for result in ordered:
+        case = result.case
+        size = f"{case.bytes / 1e6:,.0f} MB in {case.folders} folders, {case.lanes} connections each way"
+        parts.append(f"## {case.title}\n\n{size}.\n\n{case_table(result, near(ordered, case))}")
+    parts.append(f"## Machine\n\n{facts_table(ordered)}")
+    (folder / "benchmarks.md").write_text("\n".join(parts), encoding="utf-8")
+    (folder / "benchmarks.svg").write_text(svg(ordered), encoding="utf-8")
+
+
+def near(results: Sequence[Result], case: Case) -> Result | None:
+    """The same case without delay."""
+    alike = (case.work, case.messages, case.store)
+    for other in results:
+        found = other.case
+        if found.delay_ms == 0 < case.delay_ms and (found.work, found.messages, found.store) == alike:
+            return other
+    return None
+
+
+def kept(folder: Path) -> list[Result]:
+    """The results in `folder`, of whole works only: trials with fewer messages prove nothing."""
+    found = [load(path) for path in sorted(folder.glob("*.json"))]
+    return [result for result in found if result.case.messages == WORKS[result.case.work].messages]
+
+
+def _order(case: Case) -> tuple[int, bool, int]:
+    return list(WORKS).index(case.work), case.store != "maildir", case.delay_ms
+
+
+def main() -> None:
+    """The command line above."""
+    parser = argparse.ArgumentParser(
+        prog="report", description="Writes the page and the plot of all results."
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder with the results (%(default)s)")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder to write to (%(default)s)")
+    given = parser.parse_args()
+    found = kept(given.results)
+    if not found:
+        raise SystemExit(f"{given.results} holds no result of a whole work; run python -m benchmarks first.")
+    write(found, given.docs)
+    print(f"{given.docs / 'benchmarks.md'} and benchmarks.svg: {len(found)} cases")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""One case of a benchmark: every copier in turn, first copy, second run, check; then again, for each run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.copiers import COPIERS, RAW, Check, Copier, Login, Route
+from benchmarks.corpora import Work, messages
+from benchmarks.results import Case, Copied, Result, Taken, shown_rate
+from benchmarks.stage import ROOT, Stage, differences, settle_disk, stage
+from tests.rehearsal.processes import kill_group, start_group
+from tests.rehearsal.snapshot import Mailbox
+
+LANES_SETTING = "MAILFERRY_LANES"
+RAW_PARTS = {f"{RAW} upload": (False, True), f"{RAW} download": (True, False), f"{RAW} both": (True, True)}
+"""Name -> (downloads, uploads)."""
+
+_SHOWN_DIFFERENCES = 3
+
+
+class CommandFailed(Exception):
+    """A command that was to be measured did not end well; the text says how, in its own last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to measure. `messages` is None for the work's own number; `runs` of each of `copiers`.
+
+    `limit_s` is the longest that one copy may take.
+    """
+
+    work: Work
+    store: str
+    delay_ms: int
+    lanes: int
+    runs: int
+    copiers: Sequence[str]
+    messages: int | None
+    limit_s: float
+
+
+def measure_case(asked: Asked, tell: Callable[[str], None]) -> Result:
+    """Runs it all; `tell` gets a line for each thing done. Raises RehearsalError without a server."""
+    count = asked.messages or asked.work.messages
+    home = Path(tempfile.mkdtemp(prefix="mailferry-benchmark-"))
+    try:
+        with stage(home, store=asked.store, delay_ms=asked.delay_ms) as where:
+            return _Bench(asked, where, count, tell).run()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class _Bench:
+    def __init__(self, asked: Asked, where: Stage, count: int, tell: Callable[[str], None]) -> None:
+        self._asked = asked
+        self._stage = where
+        self._count = count
+        self._tell = tell
+        self._sources: dict[int, tuple[Login, Mailbox]] = {}  # by number of messages
+        self._copied: dict[str, Copied] = {}
+        self._bytes = 0
+
+    def run(self) -> Result:
+        asked = self._asked
+        self._bytes = sum(len(one.content) for one in messages(asked.work, self._count))
+        case = Case(
+            asked.work.name,
+            self._count,
+            self._bytes,
+            asked.work.folders,
+            asked.store,
+            asked.delay_ms,
+            asked.lanes,
+        )
+        self._tell(f"{case.title}: {self._bytes / 1e6:,.0f} MB, {asked.runs} runs")
+        for run in range(1, asked.runs + 1):
+            for name in asked.copiers:
+                if name == RAW:
+                    for part in RAW_PARTS:
+                        self._probe(part, run)
+                else:
+                    self._copy(COPIERS[name], run)
+        return Result(case, machine.facts(), self._copied)
+
+    def _source(self, copier: Copier | None) -> tuple[int, Login, Mailbox]:
+        count = self._count
+        if copier and copier.waits and self._asked.delay_ms:
+            count = min(count, self._asked.work.few)
+        if count not in self._sources:
+            login = self._stage.fill_source(f"source-{count}", messages(self._asked.work, count))
+            mailbox = self._stage.read(login)
+            if mailbox.count() != count:
+                raise CommandFailed(
+                    f"The source holds {mailbox.count()} messages after filling it with {count}."
+                )
+            self._sources[count] = login, mailbox
+        return count, *self._sources[count]
+
+    def _copy(self, copier: Copier, run: int) -> None:
+        count, near, mailbox = self._source(copier)
+        destination = self._stage.new_destination(f"{copier.name}-{run}")
+        copied = self._copied.setdefault(copier.name, Copied(count, copier.check.value))
+        home = self._fresh_home(destination.user)
+        store_config = self._stage.destination.home / "dovecot.conf"
+        route = Route(self._stage.far(near), self._stage.far(destination), home, store_config)
+        self._stage.forget_index(near)
+        try:
+            command = copier.command(route)
+            first = self._timed(command, home)
+            second = self._timed(command, home)
+            found = differences(mailbox, self._stage.read(destination), copier.check)
+        except CommandFailed as error:
+            self._note_failure(copier.name, run, error)
+            return
+        finally:
+            self._clear(destination, home)
+        copied.first.append(first)
+        copied.second.append(second)
+        copied.differences.append(len(found))
+        self._tell_of(copier.name, count, first, second, found)
+
+    def _probe(self, part: str, run: int) -> None:
+        downloads, uploads = RAW_PARTS[part]
+        count, near, mailbox = self._source(None)
+        destination = self._stage.new_destination(f"{part.replace(' ', '-')}-{run}")
+        copied = self._copied.setdefault(
+            part, Copied(count, Check.UNSUBSCRIBED.value if uploads else "bytes counted")
+        )
+        home = self._fresh_home(destination.user)
+        self._stage.forget_index(near)
+        order = {
+            "work": self._asked.work.name,
+            "messages": count,
+            "lanes": self._asked.lanes,
+            "source": asdict(self._stage.far(near)) if downloads else None,
+            "destination": asdict(self._stage.far(destination)) if uploads else None,
+        }
+        path = home / "order.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(order), encoding="utf-8")
+        try:
+            self._timed((sys.executable, "-m", "benchmarks.raw_limit", str(path)), home)
+            said = (home / "output.log").read_text(encoding="utf-8").splitlines()[-1]
+            there = self._stage.read(destination) if uploads else mailbox
+        except CommandFailed as error:
+            self._note_failure(part, run, error)
+            return
+        finally:
+            self._clear(destination, home)
+        first = Taken(**json.loads(said))
+        found = differences(mailbox, there, Check.UNSUBSCRIBED)
+        copied.first.append(first)
+        copied.differences.append(len(found))
+        self._tell_of(part, count, first, None, found)
+
+    def _note_failure(self, name: str, run: int, error: CommandFailed) -> None:
+        self._copied[name].failures.append(f"run {run}: {error}")
+        self._tell(f"  {name} FAILED: {error}")
+
+    def _clear(self, destination: Login, home: Path) -> None:
+        self._stage.remove_destination(destination)
+        shutil.rmtree(home, ignore_errors=True)
+
+    def _fresh_home(self, name: str) -> Path:
+        home = self._stage.home / name
+        home.mkdir()
+        return home
+
+    def _timed(self, command: Sequence[str], home: Path) -> Taken:
+        settle_disk()
+        facts, log = home / "facts", home / "output.log"
+        runner = (sys.executable, "-I", "-S", str(Path(__file__).with_name("measure.py")))
+        process = start_group(
+            [*runner, str(facts), str(self._asked.limit_s), *command],
+            log,
+            folder=ROOT,
+            environment=self._environment(home),
+        )
+        try:
+            process.wait(self._asked.limit_s + 30)
+        finally:
+            kill_group(process)
+        ended, wall_s, cpu_s, peak_bytes = facts.read_text(encoding="ascii").split()
+        if int(ended) != 0:
+            words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
+            late = f" after {float(wall_s):.0f} s" if int(ended) == -9 else ""
+            raise CommandFailed(f"ended with {ended}{late}: {words or 'without a word'}")
+        return Taken(float(wall_s), float(cpu_s), int(peak_bytes))
+
+    def _environment(self, home: Path) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}
+        return own | {"HOME": str(home), LANES_SETTING: str(self._asked.lanes)}
+
+    def _tell_of(
+        self, name: str, count: int, first: Taken, second: Taken | None, wrong: Sequence[str]
+    ) -> None:
+        again = f", again {second.wall_s:6.2f} s ({second.cpu_s:.2f} s CPU)" if second else ""
+        self._tell(
+            f"  {name:14} {first.wall_s:7.2f} s {shown_rate(count / first.wall_s):>8}/s, "
+            f"{first.cpu_s:5.2f} s CPU, {first.peak_bytes / 1e6:4.0f} MB{again}  [load {machine.busy():.1f}]"
+        )
+        for line in wrong[:_SHOWN_DIFFERENCES]:
+            self._tell(f"    {line}")
+        if len(wrong) > _SHOWN_DIFFERENCES:
+            self._tell(f"    … {len(wrong)} differences in all")

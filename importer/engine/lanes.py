@@ -1,0 +1,199 @@
+"""Several connection pairs on one import: who works on what.
+
+A lane takes the next folder pair that nobody has begun; when there is none, it joins a pair that still has
+batches to hand out. Pairs into the same destination folder go one after the other. Further lanes are
+opened only when there is more to do than those at work can take.
+
+Invariants:
+- After `run` no lane works any more. The first error ends all lanes after their batch, and is raised.
+- Together the lanes hold at most `Pace.held_bytes` of messages, or one batch that is larger.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from importer.domain.model import FolderAccount
+from importer.engine.context import Lane, Leg
+from importer.engine.pair import Pair
+from importer.engine.transfer import copy_batch
+from providers.errors import FolderUnusable, MailError
+
+PASSES: Final = 3
+"""Mail that comes in while we copy is fetched in a further pass; after this many the next import has it."""
+
+Told = Callable[[Pair, FolderAccount], None]
+
+
+class _Job:
+    """One pair on its way through the lanes."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.begun = False
+        self.joinable = False  # prepared, and may have batches to hand out
+        self.lanes = 0  # that work on it
+        self.done = False
+
+
+class Lanes:
+    """Runs pairs to their end. `told` hears the account of a pair after each of its batches and at its
+    end, from the lane that worked on it."""
+
+    def __init__(self, leg: Leg, pairs: Sequence[Pair], told: Told) -> None:
+        self._leg = leg
+        self._told = told
+        self._jobs = [_Job(pair) for pair in pairs]
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._held = _Held(leg.pace.held_bytes)
+        self._error: BaseException | None = None
+        self._spent = False
+
+    def run(self) -> bool:
+        """False when the budget is spent before all is done. Raises what a lane raised first."""
+        self._work(self._leg.lane)
+        for thread in self._threads:  # no more are started once every lane has seen the end
+            thread.join()
+        if self._error is not None:
+            raise self._error
+        return not self._spent
+
+    # --- One lane ------------------------------------------------------------------------------------
+
+    def _work(self, lane: Lane) -> None:
+        try:
+            while (job := self._next_job()) is not None:
+                self._work_on(lane, job)
+        except BaseException as error:  # it has to reach the leg's own thread, whatever it is
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _next_job(self) -> _Job | None:
+        """A pair for a lane that is free, None when all is done or to be ended. Waits while neither is so."""
+        with self._changed:
+            while not self._ending:
+                job = self._unbegun() or self._joinable()
+                if job is not None:
+                    job.lanes += 1
+                    return job
+                if all(job.done for job in self._jobs):
+                    return None
+                self._changed.wait()
+            return None
+
+    def _work_on(self, lane: Lane, job: _Job) -> None:
+        """Copies batches of a pair; the last lane to leave it finishes it."""
+        passes = 0
+        fresh = not job.begun
+        job.begun = True
+        while True:
+            if fresh:
+                job.pair.prepare(lane)
+                self._open(job)
+            self._copy_batches(lane, job)
+            if not self._is_last(job):
+                return
+            fresh = False
+            if job.pair.finish():
+                account, arrived = job.pair.recount(lane)
+                self._told(job.pair, account)
+                passes += 1
+                if not arrived or passes == PASSES:
+                    break
+                fresh = True
+            else:
+                self._open(job)
+        with self._changed:
+            job.done = True
+            self._changed.notify_all()
+
+    def _copy_batches(self, lane: Lane, job: _Job) -> None:
+        while not self._ending and (batch := job.pair.take()) is not None:
+            with self._held.while_held(batch.total_bytes):
+                try:
+                    copy_batch(job.pair, lane, batch)
+                except FolderUnusable as error:
+                    job.pair.give_up(str(error))
+                except MailError:
+                    self._told(job.pair, job.pair.account)
+                    raise
+            self._told(job.pair, job.pair.account)
+            if self._leg.budget.spent():
+                with self._changed:
+                    self._spent = True
+                    self._changed.notify_all()
+
+    # --- Who does what, under the condition's lock -----------------------------------------------------
+
+    @property
+    def _ending(self) -> bool:
+        return self._spent or self._error is not None
+
+    def _unbegun(self) -> _Job | None:
+        busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
+        free = (job for job in self._jobs if not (job.begun or job.lanes or job.pair.destination in busy))
+        return next(free, None)
+
+    def _joinable(self) -> _Job | None:
+        return next((job for job in self._jobs if job.joinable and job.pair.waiting), None)
+
+    def _open(self, job: _Job) -> None:
+        """Others may join the pair; and where there is more than enough to do, another lane is opened."""
+        with self._changed:
+            job.joinable = True
+            to_do = sum(job.pair.waiting for job in self._jobs if job.joinable)
+            lanes = 1 + len(self._threads)
+            for number in range(lanes, min(self._leg.pace.lanes, lanes + to_do - 1)):
+                thread = threading.Thread(target=self._further, args=(number,), name=f"lane-{number}")
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify_all()
+
+    def _is_last(self, job: _Job) -> bool:
+        """Leaves the pair, unless nobody else works on it and all goes on: then it is ours alone."""
+        with self._changed:
+            if job.lanes == 1 and not self._ending:
+                job.joinable = False
+                return True
+            job.lanes -= 1
+            self._changed.notify_all()
+            return False
+
+    def _further(self, number: int) -> None:
+        try:
+            lane = self._leg.open_lane(number)
+        except MailError:
+            return  # one connection too many, perhaps: those that are open do the work
+        except BaseException as error:  # as in _work
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+            return
+        self._work(lane)
+
+
+class _Held:
+    """Bounds the bytes that lanes hold at a time."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held_bytes = 0
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def while_held(self, size_bytes: int) -> Iterator[None]:
+        with self._freed:
+            while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+                self._freed.wait()
+            self._held_bytes += size_bytes
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._held_bytes -= size_bytes
+                self._freed.notify_all()

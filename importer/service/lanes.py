@@ -1,0 +1,51 @@
+"""The connections of one leg: pairs opened as the engine asks for them, all closed together."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from types import TracebackType
+
+from importer.domain.model import Account
+from importer.engine.context import Lane
+from importer.engine.together import together
+from importer.ports import MailboxSession, SessionFactory
+from providers.errors import Side
+from providers.model import Secret
+
+
+class Lanes:
+    """Opens connection pairs between two accounts, for any thread, and closes them all as it is left."""
+
+    def __init__(
+        self, sessions: SessionFactory, source: tuple[Account, Secret], destination: tuple[Account, Secret]
+    ) -> None:
+        self._sessions = sessions
+        self._source = source
+        self._destination = destination
+        self._lock = Lock()
+        self._opened: list[MailboxSession] = []
+
+    def open(self, number: int) -> Lane:
+        """A further pair, both sides at the same time. Raises what `SessionFactory.open` raises."""
+        source, destination = together(
+            lambda: self._session(*self._source, Side.SOURCE),
+            lambda: self._session(*self._destination, Side.DESTINATION),
+        )
+        return Lane(number, source, destination)
+
+    def _session(self, account: Account, password: Secret, side: Side) -> MailboxSession:
+        session = self._sessions.open(account, password, side)
+        with self._lock:
+            self._opened.append(session)
+        return session
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened:
+            with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each waits for its BYE
+                list(pool.map(lambda session: session.close(), self._opened))

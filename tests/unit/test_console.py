@@ -1,0 +1,146 @@
+"""The console without servers: what it refuses, and what its help shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from importer.adapters.store import open_engine
+from importer.adapters.store.schema import migrate
+from importer.cli.accounts import account
+from importer.cli.app import app
+from importer.cli.exits import Usage, run
+from importer.domain.rows import template
+from importer.settings import Settings
+from providers.model import PasswordInServer, parse_server
+
+
+@pytest.fixture
+def mailferry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Console:
+    for variable, _, _ in Settings.table():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("MAILFERRY_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Console(monkeypatch, capfd)
+
+
+class Console:
+    """`mailferry WORDS` in this process: the exit code, and all that it printed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capfd = capfd
+
+    def __call__(self, *words: str) -> tuple[int, str]:
+        self._monkeypatch.setattr("sys.argv", ["mailferry", *words])
+        code = run(app)
+        told = self._capfd.readouterr()
+        return code, told.out + told.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "imaps://ada:hun/ter2@imap.old.example",
+        "imaps://ada:hun#ter2@imap.old.example",
+        "imaps://ada:hun?ter2@imap.old.example",
+        "imaps://ada:[hunter2]@imap.old.example",
+        "imaps://hun/ter2@imap.old.example",
+        "imaps://[hunter2]@imap.old.example",
+        "imaps://hun\u2100ter2@imap.old.example",
+        "ada:hunter2@imap.old.example:99999",
+        "imaps://hunter2 x@imap.old.example",
+    ],
+)
+def test_what_may_be_a_password_in_a_server_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"\w") as refused:
+        parse_server(url)
+    assert "ter2" not in str(refused.value)
+    assert (":" in url.removeprefix("imaps://").split("@")[0]) == isinstance(refused.value, PasswordInServer)
+
+
+@pytest.mark.parametrize(
+    "url", ["imap.old.example?x", "imap.old.example#x", "imaps://a%0D%0Ab@imap.old.example", "imaps://[::1"]
+)
+def test_what_is_no_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not a server name"):
+        parse_server(url)
+
+
+def test_a_login_may_hold_an_at_and_encoded_characters() -> None:
+    endpoint, user = parse_server("imaps://ada%3Ax@old.example@imap.old.example:1993")
+    assert (endpoint.host, endpoint.port, user) == ("imap.old.example", 1993, "ada:x@old.example")
+
+
+@pytest.mark.parametrize("host", ["imap.gmail.com", "outlook.office365.com", "IMAP.gmail.com."])
+def test_a_host_that_nobody_can_copy_from_is_refused_with_what_to_do_instead(host: str) -> None:
+    with pytest.raises(Usage, match=r"--from: .*sign-in"):
+        account("--from", f"imaps://ada@{host}", allow_plaintext=False)
+
+
+def test_a_bare_login_gets_the_host_for_its_address() -> None:
+    assert account("--to", "imaps://ada@new.example", allow_plaintext=False).address == "ada@new.example"
+
+
+def test_copy_and_submit_refuse_such_a_host_before_they_ask_for_a_password(mailferry: Console) -> None:
+    for command in ("copy", "submit"):
+        code, told = mailferry(
+            command, "--from", "imaps://ada@imap.gmail.com", "--to", "imaps://ada@new.example"
+        )
+        assert code == 2
+        assert "Google" in told
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        ("copy", "[env: MAILFERRY_DATA]"),
+        ("copy", "[env: MAILFERRY_SUBMITTER]"),
+        ("worker", "[env: MAILFERRY_WORKER_THREADS]"),
+        ("copy", "imaps://ada@old.example[:993]"),
+    ],
+)
+def test_help_names_the_variables(mailferry: Console, command: str, variable: str) -> None:
+    code, told = mailferry(command, "--help")
+    assert code == 0
+    assert variable in told
+
+
+@pytest.mark.parametrize("words", [("list",), ("batch", "people.csv"), ("migrate",)])
+def test_a_database_of_a_newer_version_is_told_in_a_sentence(
+    mailferry: Console, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "data").mkdir()
+    url = f"sqlite:///{tmp_path}/data/mailferry.db"
+    migrate(url)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
+    engine.dispose()
+    file = tmp_path / "people.csv"
+    file.write_text(
+        f"{template().splitlines()[0]},destination_server\nada@old.example,a,,ada@new.example,b,new.example\n"
+    )
+    code, told = mailferry(*(str(file) if word == file.name else word for word in words))
+    assert code == 2
+    assert "newer version of Mailferry" in " ".join(told.split())
+    assert "Traceback" not in told
+
+
+def test_the_annotated_file_is_written_beside_the_problems(mailferry: Console, tmp_path: Path) -> None:
+    file, out = tmp_path / "people.csv", tmp_path / "people.problems.csv"
+    head = template().splitlines()[0]
+    file.write_text(f"{head}\nada@old.example,hush-hush,,not an address,hush-too\n")
+    code, told = mailferry("batch", str(file), "--annotate", str(out))
+    assert code == 2
+    assert out.name in told.replace("\n", "")
+    assert "This is not a mail address" in out.read_text()
+    assert "hush" not in out.read_text()
+    assert mailferry("batch", str(file), "--annotate", str(file))[0] == 2
+    assert "hush-hush" in file.read_text()
+    assert mailferry("batch", str(file), "--annotate", str(tmp_path / "no" / "where.csv"))[0] == 2
+    printed = mailferry("batch", str(file), "--annotate", str(out), "--json")[1]
+    assert json.loads(printed[printed.index("{") : printed.rindex("}") + 1])["problems"]

@@ -1,0 +1,126 @@
+"""What `mailferry doctor` finds in an installation's database, and that it raises no false alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import text
+
+from importer.adapters.store import SqlStore, open_engine
+from importer.adapters.store.schema import migrate
+from importer.adapters.vault import FernetVault
+from importer.doctor import Finding, Health, examine
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
+from importer.ports import MailState, Notice, SealedPasswords
+from importer.service.submit import destination_context, source_context
+from importer.settings import Settings
+from providers.model import Endpoint, Secret
+
+NOW = datetime.now(UTC)
+KEY = Fernet.generate_key().decode()
+OTHER_KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for variable, _, _ in Settings.table():
+        monkeypatch.delenv(variable, raising=False)
+    made = Settings.load(data=tmp_path, secret_key=Secret(KEY))
+    migrate(made.database_url)
+    return made
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[SqlStore]:
+    with closing(SqlStore.open(settings.database_url)) as opened:
+        yield opened
+
+
+def found(settings: Settings, part: str) -> list[Finding]:
+    return [finding for finding in examine(settings) if finding.part == part]
+
+
+def add(store: SqlStore, created_at: datetime, *, keys: tuple[str, str] = (KEY, KEY)) -> None:
+    id_ = ImportId("one")
+    import_ = Import(
+        id_,
+        Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")),
+        Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example")),
+        created_at,
+        state=State.QUEUED,
+    )
+    source, destination = (FernetVault([Secret(key)]) for key in keys)
+    sealed = SealedPasswords(
+        source.seal(Secret("a"), source_context(id_)), destination.seal(Secret("b"), destination_context(id_))
+    )
+    store.add_batch(Batch(BatchId("b"), created_at, imports=(id_,)), [(import_, sealed)])
+
+
+def notice(state: MailState, created_at: datetime) -> Notice:
+    return Notice(state, "ada@new.example", "s", "t", "h", f"<{state}@new.example>", created_at, state)
+
+
+@pytest.mark.parametrize(
+    ("age", "health"), [(timedelta(seconds=1), Health.WELL), (timedelta(minutes=6), Health.ILL)]
+)
+def test_only_what_is_long_due_says_that_nobody_works(
+    settings: Settings, store: SqlStore, age: timedelta, health: Health
+) -> None:
+    add(store, datetime.now(UTC) - age)
+    [finding] = found(settings, "workers")
+    assert finding.health is health
+
+
+@pytest.mark.parametrize("keys", [(OTHER_KEY, KEY), (KEY, OTHER_KEY)])
+def test_either_password_that_does_not_open_is_found(
+    settings: Settings, store: SqlStore, keys: tuple[str, str]
+) -> None:
+    add(store, NOW, keys=keys)
+    [finding] = found(settings, "key")
+    assert finding.health is Health.ILL
+    assert finding.message.startswith("1 stored password")
+
+
+def test_passwords_that_open_are_well(settings: Settings, store: SqlStore) -> None:
+    add(store, NOW)
+    [finding] = found(settings, "key")
+    assert finding.health is Health.WELL
+
+
+def test_mails_that_are_stuck_are_told(settings: Settings, store: SqlStore) -> None:
+    assert [f.health for f in found(settings, "outbox")] == [Health.WELL]
+    store.post([notice(MailState.SENDING, NOW), notice(MailState.PENDING, NOW)])
+    assert [f.health for f in found(settings, "outbox")] == [Health.WELL]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (MailState.SENDING, "1 mail(s) were being sent"),
+        (MailState.PENDING, "1 of 1 mail(s) have been waiting"),
+        (MailState.REFUSED, "1 mail(s) were refused"),
+    ],
+)
+def test_a_mail_that_hangs_for_hours_is_told(
+    settings: Settings, store: SqlStore, state: MailState, says: str
+) -> None:
+    store.post([notice(state, NOW - timedelta(hours=2))])
+    [finding] = found(settings, "outbox")
+    assert finding.health is Health.ODD
+    assert says in finding.message
+    assert finding.fix
+
+
+def test_a_database_of_a_newer_version_is_a_finding(settings: Settings) -> None:
+    engine = open_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
+    engine.dispose()
+    [finding] = found(settings, "database")
+    assert finding.health is Health.ILL
+    assert "newer version" in finding.message
