@@ -1,7 +1,8 @@
 """The composition root: Settings -> Deps. The only module that knows every adapter.
 
 Four ways to be put together: `reading` (the store alone), `queued` (to submit), `foreground` (to copy at
-once) and `working` (a worker's process).
+once) and `working` (a worker's process). What only some of them need is imported where it is needed:
+a copy in the foreground should not wait for Dramatiq, Redis and Alembic.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.adapters.mail.compose import Composer
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.memory.queue import MemoryQueue
-from importer.adapters.queue import DoorbellBroker, DramatiqQueue, make_broker
-from importer.adapters.queue.embedded import EmbeddedQueueFailed, EmbeddedValkey, running_url
 from importer.adapters.store import SqlStore
-from importer.adapters.store.schema import SchemaState, migrate, schema_state
+from importer.adapters.store.revision import is_current
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.identity import is_notice
 from importer.domain.model import Account
@@ -32,6 +32,9 @@ from importer.ports import Queue
 from importer.service.deps import Deps, Limits
 from importer.settings import Settings, SettingsError
 from providers.catalog import Catalog
+
+if TYPE_CHECKING:
+    from importer.adapters.queue import DoorbellBroker
 
 
 class SystemClock:
@@ -61,6 +64,9 @@ def foreground(settings: Settings) -> Iterator[Deps]:
 @contextmanager
 def queued(settings: Settings) -> Iterator[Deps]:
     """For submitting: rings if the queue is there; what nobody hears, the workers' tick finds."""
+    from importer.adapters.queue import DramatiqQueue, make_broker
+    from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
+
     try:
         url = settings.redis_url or running_url(settings.data_dir())
     except EmbeddedQueueFailed:
@@ -72,6 +78,8 @@ def queued(settings: Settings) -> Iterator[Deps]:
 @contextmanager
 def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, DoorbellBroker]]:
     """For a worker; starts or joins the embedded Valkey when no Redis is configured."""
+    from importer.adapters.queue import DramatiqQueue, make_broker
+
     with embedded_queue(settings) as url:
         broker = make_broker(url)
         with _deps(settings, DramatiqQueue(broker), stopping) as deps:
@@ -81,6 +89,8 @@ def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[
 @contextmanager
 def embedded_queue(settings: Settings) -> Iterator[str]:
     """The queue's URL; without a configured Redis, that of the embedded Valkey, held up meanwhile."""
+    from importer.adapters.queue.embedded import EmbeddedValkey
+
     if settings.redis_url:
         yield settings.redis_url
     else:
@@ -101,12 +111,14 @@ def _store(settings: Settings) -> SqlStore:
     """The store, its schema in order: a SQLite file is brought up to date at once, a server's database
     when its operator says so."""
     settings.data_dir()
-    if settings.database_url.startswith("sqlite"):
+    if not is_current(settings.database_url):
+        from importer.adapters.store.schema import migrate
+
+        if not settings.database_url.startswith("sqlite"):
+            raise SettingsError(
+                ["The database's schema is not the one of this version; run `mailferry migrate`."]
+            )
         migrate(settings.database_url)
-    elif schema_state(settings.database_url) is not SchemaState.CURRENT:
-        raise SettingsError(
-            ["The database's schema is not the one of this version; run `mailferry migrate`."]
-        )
     return SqlStore.open(settings.database_url)
 
 

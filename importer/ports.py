@@ -391,7 +391,11 @@ class Vault(Protocol):
         ...
 
 
-class VaultError(Exception):
+class Unusable(Exception):
+    """A part of the installation that its operator has to mend; the text says which, why and how."""
+
+
+class VaultError(Unusable):
     """A sealed secret cannot be opened: wrong key, wrong row, or damaged."""
 
 

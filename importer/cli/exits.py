@@ -17,11 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from importer import telemetry
-from importer.adapters.queue import QueueUnavailable
-from importer.adapters.queue.embedded import EmbeddedQueueFailed
-from importer.adapters.store.schema import SchemaAhead
 from importer.domain.report import ExitCode
-from importer.ports import VaultError
+from importer.ports import Unusable
 from importer.settings import SettingsError
 
 # Piped into a file or another program, tables need no narrow columns.
@@ -53,7 +50,7 @@ def run(app: typer.Typer) -> int:
     except click.ClickException as error:
         error.show(sys.stderr)
         return int(ExitCode.USAGE)
-    except (Usage, SettingsError, SchemaAhead, VaultError, EmbeddedQueueFailed, QueueUnavailable) as error:
+    except (Usage, SettingsError, Unusable) as error:
         for line in str(error).splitlines():
             stderr.print(f"[red]✗[/] {escape(line)}")
         return int(ExitCode.USAGE)

