@@ -103,6 +103,11 @@ class MailboxSession(Protocol):
 
     def subscribe(self, folder: str) -> None: ...
 
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
+        """`create` and then `subscribe` for many folders, in few round trips. Those that the server will
+        not have are left: whoever needs one is told then."""
+        ...
+
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:
         """Which keywords the folder stores for good."""
         ...

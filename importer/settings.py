@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         le=600,
     )
     batch_messages: int = _setting(
-        100, "Most messages that are stored in one go.", "a whole number from 1 to 10000", ge=1, le=10_000
+        200, "Most messages that are stored in one go.", "a whole number from 1 to 10000", ge=1, le=10_000
     )
     batch_bytes: int = _setting(
         4 * 2**20, "Most bytes that are stored in one go.", "a whole number, 65536 or more", ge=65_536

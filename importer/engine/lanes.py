@@ -55,6 +55,8 @@ class Lanes:
 
     def run(self) -> bool:
         """False when the budget is spent before all is done. Raises what a lane raised first."""
+        if sum(job.pair.shown_messages for job in self._jobs) > 2 * self._leg.pace.batch_messages:
+            self._staff(len(self._jobs))  # most likely worth it: connecting takes a while
         self._work(self._leg.lane)
         for thread in self._threads:  # no more are started once every lane has seen the end
             thread.join()
@@ -146,13 +148,15 @@ class Lanes:
         """Others may join the pair; and where there is more than enough to do, another lane is opened."""
         with self._changed:
             job.joinable = True
-            to_do = sum(job.pair.waiting for job in self._jobs if job.joinable)
-            lanes = 1 + len(self._threads)
-            for number in range(lanes, min(self._leg.pace.lanes, lanes + to_do - 1)):
-                thread = threading.Thread(target=self._further, args=(number,), name=f"lane-{number}")
-                self._threads.append(thread)
-                thread.start()
+            self._staff(len(self._threads) + sum(job.pair.waiting for job in self._jobs if job.joinable))
             self._changed.notify_all()
+
+    def _staff(self, worth: int) -> None:
+        """Opens lanes until there are as many as are worth it, or allowed."""
+        for number in range(1 + len(self._threads), min(self._leg.pace.lanes, worth)):
+            thread = threading.Thread(target=self._further, args=(number,), name=f"lane-{number}")
+            self._threads.append(thread)
+            thread.start()
 
     def _is_last(self, job: _Job) -> bool:
         """Leaves the pair, unless nobody else works on it and all goes on: then it is ours alone."""

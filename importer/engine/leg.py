@@ -29,7 +29,7 @@ from importer.engine.pair import Pair
 from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
 from importer.engine.together import together
-from providers.errors import FolderUnusable, ServerUnavailable, Side
+from providers.errors import ServerUnavailable, Side
 
 
 class LegEnd(StrEnum):
@@ -75,11 +75,14 @@ def _plan(
     epoch_before = leg.ledger.mailbox_epoch(route)
     epoch = _epoch(destination) or epoch_before or UidValidity(1)
     moved_house = epoch_before is not None and epoch_before != epoch
-    for pair in pairs:
-        # A remembered folder that is missing was removed by its owner, and does not come back by
-        # itself; unless the whole mailbox is a new one.
-        if moved_house or pair.source.name not in remembered:
-            _introduce(leg, pair, source, destination.statuses)
+    # A remembered folder that is missing was removed by its owner, and does not come back by itself;
+    # unless the whole mailbox is a new one.
+    new = [pair for pair in pairs if moved_house or pair.source.name not in remembered]
+    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
+    leg.lane.destination.establish(
+        list(dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)),
+        [pair.destination for pair in new if pair.source.subscribed or nobody_subscribes],
+    )
     # Written after the folders stand: a crash in between must find the same news again.
     if epoch != epoch_before:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
@@ -131,19 +134,6 @@ def _epoch(destination: Survey) -> UidValidity | None:
                 f"The INBOX of the new mailbox cannot be opened: {error}", side=Side.DESTINATION
             ) from error
     return None
-
-
-def _introduce(leg: Leg, pair: FolderPair, source: Survey, there: Mapping[str, FolderStatus]) -> None:
-    """Creates the destination folder unless it is there, and subscribes it as the source did."""
-    destination = leg.lane.destination
-    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
-    try:
-        if pair.destination not in there:
-            destination.create(pair.destination)
-        if pair.source.subscribed or nobody_subscribes:
-            destination.subscribe(pair.destination)
-    except FolderUnusable:
-        return  # told when there is something to copy into it
 
 
 # --- Folders that cannot be read ------------------------------------------------------------------------

@@ -89,11 +89,11 @@ class Pair:
         try:
             settle(self.leg, lane, self.destination)
             there = self._look(lane)
-            self._shown = lane.source.uids(self.source)
+            sizes = self._list(lane)
             todo = self._begin()
             if todo:
                 self._target = self._made_ready(lane, there or self._recreate(lane))
-                self._queue(lane, todo)
+                self._queue(sizes or dict(lane.source.sizes(self.source, todo)), todo)
         except FolderUnusable as error:
             self.give_up(str(error))
 
@@ -173,6 +173,11 @@ class Pair:
         return self._left
 
     @property
+    def shown_messages(self) -> int:
+        """How many messages the survey counted at the source."""
+        return self._status.messages
+
+    @property
     def waiting(self) -> int:
         """How many batches there are to hand out."""
         return len(self._waiting)
@@ -249,10 +254,22 @@ class Pair:
         foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
         return Target(folder, rule, lane.destination.append_limit_bytes(), foreign)
 
-    def _queue(self, lane: Lane, todo: UidSet) -> None:
+    def _list(self, lane: Lane) -> dict[Uid, int]:
+        """What the source shows; with the sizes, where all are wanted anyway: a round trip less."""
+        status = self._status
+        dense = status.uidnext <= 2 * status.messages + 1000
+        if status.messages and dense and not (self.history.settled or self.history.refused):
+            all_of_it = UidSet.from_ranges([(1, status.uidnext - 1)])
+            sizes = dict(lane.source.sizes(self.source, all_of_it))
+            if len(sizes) >= status.messages:
+                self._shown = UidSet.of(sizes)
+                return sizes
+        self._shown = lane.source.uids(self.source)
+        return {}
+
+    def _queue(self, sizes: dict[Uid, int], todo: UidSet) -> None:
         # Legs that came to nothing: smaller and smaller batches single out the message that breaks them.
         at_once = max(1, self.leg.pace.batch_messages >> min(self.leg.import_.attempts, 20))
-        sizes = dict(lane.source.sizes(self.source, todo))
         for gone in (todo - UidSet.of(sizes)).chunks(at_once):
             self._waiting.append(Batch(dict.fromkeys(gone, 0)))  # the fetch will tell
         for uids in batches(sizes.items(), max_messages=at_once, max_bytes=self.leg.pace.batch_bytes):

@@ -248,6 +248,20 @@ def test_a_subscription_shows_in_the_listing(bench: Bench) -> None:
     assert not subscribed[other.name]
 
 
+def test_many_folders_are_established_at_once_and_one_refused_stops_no_other(bench: Bench) -> None:
+    session = bench.open()
+    there = new_folder(session, "There already")
+    prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
+    parent, child = f"{prefix}Größe", f"{prefix}Größe{delimiter}unter & über"
+    unheard_of = prefix + "x" * 400  # longer than a file name may be
+    session.establish([there.name, unheard_of, parent, child], [child, unheard_of, there.name])
+    listed = {folder.name: folder for folder in session.folders()}
+    assert {there.name, parent, child} <= set(listed)
+    assert listed[child].subscribed
+    assert listed[there.name].subscribed
+    assert session.status(there.name).uidvalidity == there.uidvalidity
+
+
 def test_status_counts_and_foresees(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)

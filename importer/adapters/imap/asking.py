@@ -132,6 +132,19 @@ def folder_command(
         raise errors.folder_error(refused.reply, link.peer, folder, what) from None
 
 
+def refused(link: Link, connection: Connection, command: bytes, folders: Sequence[str]) -> list[str]:
+    """`command` on each of the folders, sent without waiting for answers; those that it was refused for."""
+    left: list[str] = []
+    for at in range(0, len(folders), _PIPELINED):
+        names: dict[str, bytes] = {}
+        for folder in folders[at : at + _PIPELINED]:
+            with contextlib.suppress(FolderUnusable):
+                names[folder] = link.quoted(folder)
+        answers = connection.call_all([b"%s %s" % (command, name) for name in names.values()])
+        left += [f for f, answer in zip(names, answers, strict=True) if answer.reply.status != "OK"]
+    return left
+
+
 def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) -> dict[str, FolderStatus]:
     """The status of those folders whose answer leaves no doubt.
 

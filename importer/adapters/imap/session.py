@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -140,6 +141,13 @@ class ImapSession:
 
     def subscribe(self, folder: str) -> None:
         self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
+
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
+        refused = self._ask(lambda link, connection: asking.refused(link, connection, b"CREATE", create))
+        for folder in refused:  # there already, perhaps: one by one it is told
+            with suppress(FolderUnusable):
+                self.create(folder)
+        self._ask(lambda link, connection: asking.refused(link, connection, b"SUBSCRIBE", subscribe))
 
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:
         return self._ask(lambda link, connection: asking.keyword_rule(link, connection, folder))

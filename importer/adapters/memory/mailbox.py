@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
@@ -195,6 +196,14 @@ class MemorySession:
 
     def subscribe(self, folder: str) -> None:
         self._folder(folder).subscribed = True
+
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
+        for folder in create:
+            with suppress(FolderUnusable):
+                self.create(folder)
+        for folder in subscribe:
+            with suppress(FolderUnusable):
+                self.subscribe(folder)
 
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:
         self._open(folder)
