@@ -12,14 +12,14 @@ Invariants:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from importer.domain.model import FolderAccount
 from importer.engine.context import Lane, Leg
 from importer.engine.pair import Pair
-from importer.engine.transfer import copy_batch
+from importer.engine.transfer import FetchedBatch, fetch_batch, store_batch
 from providers.errors import FolderUnusable, MailError
 
 PASSES: Final = 3
@@ -71,9 +71,7 @@ class Lanes:
             while (job := self._next_job()) is not None:
                 self._work_on(lane, job)
         except BaseException as error:  # it has to reach the leg's own thread, whatever it is
-            with self._changed:
-                self._error = self._error or error
-                self._changed.notify_all()
+            self._end(error)
 
     def _next_job(self) -> _Job | None:
         """A pair for a lane that is free, None when all is done or to be ended. Waits while neither is so."""
@@ -115,26 +113,58 @@ class Lanes:
             self._changed.notify_all()
 
     def _copy_batches(self, lane: Lane, job: _Job) -> None:
-        while not self._ending and (batch := job.pair.take()) is not None:
-            with self._held.while_held(batch.total_bytes):
-                try:
-                    copy_batch(job.pair, lane, batch)
-                except FolderUnusable as error:
-                    job.pair.give_up(str(error))
-                except MailError:
-                    self._told(job.pair, job.pair.account)
-                    raise
-            self._told(job.pair, job.pair.account)
-            if self._leg.budget.spent():
-                with self._changed:
-                    self._spent = True
-                    self._changed.notify_all()
+        """Stores batch after batch; the next one is fetched meanwhile, if lanes may hold it as well."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lane-{lane.number}-reader") as reader:
+            ahead = self._ahead(reader, lane, job, wait=True)
+            try:
+                while ahead is not None:
+                    size_bytes, fetching = ahead
+                    ahead = None
+                    try:
+                        fetched = fetching.result()
+                        ahead = self._ahead(reader, lane, job, wait=False)
+                        store_batch(job.pair, lane, fetched)
+                    except FolderUnusable as error:
+                        job.pair.give_up(str(error))
+                    finally:
+                        self._held.free(size_bytes)
+                        self._told(job.pair, job.pair.account)
+                    if self._leg.budget.spent():
+                        self._end(spent=True)
+                    if self._ending:
+                        return
+                    ahead = ahead or self._ahead(reader, lane, job, wait=True)
+            finally:
+                if ahead is not None:  # fetched for nothing
+                    self._held.free(ahead[0])
+
+    def _ahead(
+        self, reader: ThreadPoolExecutor, lane: Lane, job: _Job, *, wait: bool
+    ) -> tuple[int, Future[FetchedBatch]] | None:
+        """The next batch on its way: its bytes and the reading of it. None when there is none, or, without
+        `wait`, when lanes hold enough already."""
+        if self._ending:
+            return None
+        batch = job.pair.take()
+        if batch is None:
+            return None
+        if not self._held.hold(batch.total_bytes, wait=wait):
+            job.pair.put_back(batch)
+            return None
+        return batch.total_bytes, reader.submit(fetch_batch, job.pair, lane, batch)
 
     # --- Who does what, under the condition's lock -----------------------------------------------------
 
     @property
     def _ending(self) -> bool:
         return self._spent or self._error is not None
+
+    def _end(self, error: BaseException | None = None, *, spent: bool = False) -> None:
+        """No lane begins another batch."""
+        with self._changed:
+            self._error = self._error or error
+            self._spent = self._spent or spent
+            self._changed.notify_all()
 
     def _unbegun(self) -> _Job | None:
         busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
@@ -174,9 +204,7 @@ class Lanes:
         except MailError:
             return  # one connection too many, perhaps: those that are open do the work
         except BaseException as error:  # as in _work
-            with self._changed:
-                self._error = self._error or error
-                self._changed.notify_all()
+            self._end(error)
             return
         self._work(lane)
 
@@ -189,15 +217,18 @@ class _Held:
         self._held_bytes = 0
         self._freed = threading.Condition()
 
-    @contextmanager
-    def while_held(self, size_bytes: int) -> Iterator[None]:
+    def hold(self, size_bytes: int, *, wait: bool) -> bool:
+        """Counts the bytes in, waiting for room if need be; False when there is none and not to `wait`."""
         with self._freed:
             while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+                if not wait:
+                    return False
                 self._freed.wait()
             self._held_bytes += size_bytes
-        try:
-            yield
-        finally:
-            with self._freed:
-                self._held_bytes -= size_bytes
-                self._freed.notify_all()
+            return True
+
+    def free(self, size_bytes: int) -> None:
+        """Counts them out again."""
+        with self._freed:
+            self._held_bytes -= size_bytes
+            self._freed.notify_all()

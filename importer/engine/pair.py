@@ -108,6 +108,12 @@ class Pair:
         with self.lock:
             return self._waiting.popleft() if self._waiting else None
 
+    def put_back(self, batch: Batch) -> None:
+        """A batch that was taken too early, for whoever takes next."""
+        with self.lock:
+            if self._unusable is None:
+                self._waiting.appendleft(batch)
+
     def put_off(self, sizes_bytes: dict[Uid, int]) -> None:
         """Messages whose content another lane is appending: they come again after it. Call it under lock."""
         self._put_off.update(sizes_bytes)

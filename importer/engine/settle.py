@@ -104,7 +104,8 @@ def _landed(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> dict[int
             else:
                 landed.setdefault(at, message.uid)
         looked_at |= tail
-        if len(landed) + len(strangers) >= len(wanted) or look == looks - 1:
+        # After an answer the source may be busy with the next batch, and nobody needs to guess.
+        if not answered and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
             landed |= _rewritten(lane, intent, landed, strangers)
         if len(landed) == len(wanted):
             break

@@ -1,4 +1,6 @@
-"""Copying one batch on one lane: fetch it, decide about each message, append what is new, record it.
+"""Copying one batch on one lane: fetch it; then decide about each message, append what is new, record it.
+
+The two halves use different sessions, so that a lane can fetch one batch while it stores another.
 
 Invariants:
 - Before an append there is an intent in the ledger, after it a receipt. Between the two the batch is
@@ -47,6 +49,15 @@ class _Fetched:
 
 
 @dataclass(slots=True)
+class FetchedBatch:
+    """What reading a batch brought: messages by ascending UID, and those that could not be had."""
+
+    messages: list[_Fetched] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    vanished: UidSet = UidSet()
+
+
+@dataclass(slots=True)
 class _Decided:
     """What is to become of each message of a batch."""
 
@@ -56,62 +67,52 @@ class _Decided:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def copy_batch(pair: Pair, lane: Lane, batch: Batch) -> None:
-    """Copies one batch. Raises what the sessions and the ledger raise; what is recorded stays recorded."""
-    _BatchCopy(pair, lane, batch).run()
+def fetch_batch(pair: Pair, lane: Lane, batch: Batch) -> FetchedBatch:
+    """Reads one batch, over the lane's source alone. Raises what the session raises."""
+    return _Reading(pair, lane, batch).run()
 
 
-class _BatchCopy:
+def store_batch(pair: Pair, lane: Lane, fetched: FetchedBatch) -> None:
+    """Decides about each message of the batch and stores what is new, over the lane's destination alone.
+
+    Raises what the session and the ledger raise; what is recorded stays recorded.
+    """
+    _Storing(pair, lane).run(fetched)
+
+
+class _Reading:
     def __init__(self, pair: Pair, lane: Lane, batch: Batch) -> None:
         self._pair = pair
         self._lane = lane
         self._batch = batch
-        self._claimed: set[bytes] = set()
 
-    def run(self) -> None:
-        decided = _Decided()
-        fetched = self._fetch(decided)
-        self._decide(decided, fetched)
-        receipts = self._append(decided) if decided.new else []
-        self._pair.record(
-            [*receipts, *self._settled_receipts(decided)],
-            decided.refusals,
-            closes_slot=self._lane.number if decided.new else None,
-        )
-        # Only now: after a lost reply nobody else may append what may have landed; the next leg settles it.
-        with self._pair.lock:
-            self._pair.claims -= self._claimed
-
-    # --- Fetching ----------------------------------------------------------------------------------
-
-    def _fetch(self, decided: _Decided) -> list[_Fetched]:
+    def run(self) -> FetchedBatch:
+        done = FetchedBatch()
         sizes, limit = self._batch.sizes_bytes, self._pair.target.limit_bytes
         too_large = UidSet.of(uid for uid, size in sizes.items() if limit is not None and size > limit)
-        fetched: list[_Fetched] = []
         unreadable: dict[Uid, str] = {}
         wanted = self._batch.uids - too_large
         for message in self._lane.source.messages(self._pair.source, wanted):
             if isinstance(message, tuple):
                 unreadable[message[0]] = message[1]
             else:
-                fetched.append(_Fetched(message, header_block(message.body), digest(message.body)))
+                done.messages.append(_Fetched(message, header_block(message.body), digest(message.body)))
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
             unreadable |= dict.fromkeys(too_large, reason)
         if unreadable:
-            decided.refusals += self._described(unreadable)
-        missing = self._batch.uids - UidSet.of([*(f.message.uid for f in fetched), *unreadable])
+            done.refusals += self._described(unreadable)
+        missing = self._batch.uids - UidSet.of([*(one.message.uid for one in done.messages), *unreadable])
         if missing:
-            self._account_for_missing(decided, missing)
-        fetched.sort(key=lambda one: one.message.uid)
-        return fetched
+            self._account_for_missing(done, missing)
+        done.messages.sort(key=lambda one: one.message.uid)
+        return done
 
-    def _account_for_missing(self, decided: _Decided, missing: UidSet) -> None:
+    def _account_for_missing(self, done: FetchedBatch, missing: UidSet) -> None:
         """Asked for and not handed out: gone, if the source does not list it any more; else refused."""
         still_listed = missing & self._lane.source.uids(self._pair.source)
-        for uid in missing - still_listed:
-            decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
-        decided.refusals += self._described(dict.fromkeys(still_listed, NOT_HANDED_OUT))
+        done.vanished = missing - still_listed
+        done.refusals += self._described(dict.fromkeys(still_listed, NOT_HANDED_OUT))
 
     def _described(self, reasons: dict[Uid, str]) -> Iterator[Refusal]:
         """Refusals of messages that were not fetched, with what their headers tell."""
@@ -123,7 +124,29 @@ class _BatchCopy:
             headers.clear()  # the server cannot show even the header: the report goes without
         for uid, reason in reasons.items():
             header, size_bytes = headers.get(uid, (b"", self._batch.sizes_bytes.get(uid, 0)))
-            yield self._refusal(uid, reason, header, size_bytes)
+            yield _refusal(self._pair, uid, reason, header, size_bytes)
+
+
+class _Storing:
+    def __init__(self, pair: Pair, lane: Lane) -> None:
+        self._pair = pair
+        self._lane = lane
+        self._claimed: set[bytes] = set()
+
+    def run(self, fetched: FetchedBatch) -> None:
+        decided = _Decided(refusals=fetched.refusals)
+        for uid in fetched.vanished:
+            decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
+        self._decide(decided, fetched.messages)
+        receipts = self._append(decided) if decided.new else []
+        self._pair.record(
+            [*receipts, *self._settled_receipts(decided)],
+            decided.refusals,
+            closes_slot=self._lane.number if decided.new else None,
+        )
+        # Only now: after a lost reply nobody else may append what may have landed; the next leg settles it.
+        with self._pair.lock:
+            self._pair.claims -= self._claimed
 
     # --- Deciding ----------------------------------------------------------------------------------
 
@@ -224,7 +247,9 @@ class _BatchCopy:
         for one in (*decided.new, *decided.twins):
             if one.body in reasons:
                 decided.refusals.append(
-                    self._refusal(one.message.uid, reasons[one.body], one.header, len(one.message.body))
+                    _refusal(
+                        self._pair, one.message.uid, reasons[one.body], one.header, len(one.message.body)
+                    )
                 )
         for one in decided.twins:
             if one.body not in reasons:
@@ -270,9 +295,10 @@ class _BatchCopy:
             keywords_dropped,
         )
 
-    def _refusal(self, uid: Uid, reason: str, header: bytes, size_bytes: int) -> Refusal:
-        source = self._pair.source
-        date, subject = date_and_subject(header)
-        return Refusal(
-            self._pair.leg.import_.id, source.name, source.uidvalidity, uid, reason, date, subject, size_bytes
-        )
+
+def _refusal(pair: Pair, uid: Uid, reason: str, header: bytes, size_bytes: int) -> Refusal:
+    source = pair.source
+    date, subject = date_and_subject(header)
+    return Refusal(
+        pair.leg.import_.id, source.name, source.uidvalidity, uid, reason, date, subject, size_bytes
+    )
