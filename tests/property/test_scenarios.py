@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
@@ -265,6 +267,20 @@ def test_several_lanes_share_a_large_folder_and_double_nothing(lanes: int) -> No
     assert account.adds_up
     assert account.copied == len({*many, *same})
     assert account.confirmed == account.copied
+
+
+def test_twins_that_two_lanes_meet_at_the_same_time_are_stored_once() -> None:
+    world = world_of(*[ONE] * 8)
+
+    def take_a_while(operation: str) -> None:
+        if operation == "append":
+            time.sleep(0.02)
+
+    world.destination.fault = take_a_while
+    watched = world.run_with_own_faults(batch=1, legs_of=1000, lanes=4)
+    assert held(world) == [ONE]
+    account = watched.accounts["Work"]
+    assert (account.copied, account.duplicate) == (1, 7)
 
 
 def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
