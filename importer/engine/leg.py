@@ -142,8 +142,8 @@ def _epoch(destination: Survey) -> UidValidity | None:
 def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
     """Folders that the source does not open, or does not list any more: what this import did with them
     stays accounted for; of the rest nobody knows the number."""
+    known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)} if source.unusable else set()
     for name, error in source.unusable.items():
-        known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)}
         if name not in known:
             refusal = Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=str(error), count=0)
             leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)

@@ -128,7 +128,8 @@ class Pair:
     def finish(self) -> bool:
         """For the last lane that worked on the pair. False when there is more to do: messages put off."""
         with self.lock:
-            if self._put_off:
+            # In a folder that was given up nobody's outcome will be known: what was put off is refused.
+            if self._put_off and self._unusable is None:
                 self._waiting.append(Batch(dict(self._put_off)))
                 self._put_off.clear()
                 return False

@@ -8,7 +8,7 @@ import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.domain.model import ImportId
-from providers.errors import ConnectionLost, ServerUnavailable
+from providers.errors import ConnectionLost, FolderUnusable, ServerUnavailable, Side
 from providers.model import FolderRole
 from tests.property.world import BODIES, World, mail
 
@@ -281,6 +281,18 @@ def test_twins_that_two_lanes_meet_at_the_same_time_are_stored_once() -> None:
     assert held(world) == [ONE]
     account = watched.accounts["Work"]
     assert (account.copied, account.duplicate) == (1, 7)
+
+
+def test_a_folder_that_closes_over_a_message_with_twins_ends_in_refusals() -> None:
+    world = world_of(ONE, ONE, TWO)
+
+    def closes(_body: bytes) -> str | None:
+        raise FolderUnusable("no permission", side=Side.DESTINATION)
+
+    world.destination.refuses = lambda body: closes(body) if body == ONE else None
+    account = world.run(batch=1, legs_of=1000).accounts["Work"]
+    assert (account.copied, account.failed) == (0, 3)
+    assert account.adds_up
 
 
 def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
