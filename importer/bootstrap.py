@@ -166,6 +166,6 @@ def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:
     return SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file)
 
 
-def _login_help(catalog: Catalog, account: Account) -> str:
+def _login_help(catalog: Catalog, account: Account, _words: str) -> str:
     provider = catalog.for_host(account.endpoint.host)
     return provider.login_help if provider else ""

@@ -38,6 +38,7 @@ from importer.domain.model import (
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from providers.errors import FolderUnusable, Side
+from providers.grants import Credential
 from providers.model import Secret
 
 
@@ -60,8 +61,8 @@ class MailboxSession(Protocol):
     Reads reconnect by themselves a few times before they raise ConnectionLost; `append` never does:
     when it raises ConnectionLost, nobody knows what landed. Folder names are decoded, in the server's
     own hierarchy. Every method may raise ConnectionLost, ProtocolViolation, ServerUnavailable,
-    Throttled or LoginRejected; methods that name a folder may raise FolderUnusable; methods that take
-    a FolderRef raise FolderChanged when the folder's UIDVALIDITY is another.
+    Throttled, LoginRejected or GrantExpired; methods that name a folder may raise FolderUnusable;
+    methods that take a FolderRef raise FolderChanged when the folder's UIDVALIDITY is another.
     """
 
     side: Side
@@ -132,8 +133,10 @@ class MailboxSession(Protocol):
 class SessionFactory(Protocol):
     """Opens sessions."""
 
-    def open(self, account: Account, password: Secret, side: Side) -> MailboxSession:
-        """Connects and logs in. Raises any MailError of scope session or account."""
+    def open(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
+        """Connects and logs in: with a password for a Secret, else with an access token, fetched before
+        connecting and once more when the host refuses it. Raises any MailError of scope session or
+        account."""
         ...
 
 

@@ -14,6 +14,7 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
     | + NotAnImapServer                               something else answers on that port
     | + EncryptionUnavailable                         the server offers no STARTTLS
     + LoginRejected           account    human        carries what to do at this provider
+    + GrantExpired            account    human        consent withdrawn or run out: its owner signs in again
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
     + FolderUnusable          folder     skip         cannot be opened or created; reported
     + FolderChanged           folder     replan       UIDVALIDITY differs
@@ -138,6 +139,14 @@ class LoginRejected(MailError):
     """The host does not let us in with what we have; carries what to do at this provider."""
 
     code = "login_rejected"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.HUMAN
+
+
+class GrantExpired(MailError):
+    """The consent that let us in is withdrawn or has run out (RFC 6749 section 5.2: invalid_grant)."""
+
+    code = "grant_expired"
     scope = Scope.ACCOUNT
     remedy = Remedy.HUMAN
 

@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from importer.domain.model import Account, Batch, FolderAccount, Import, Problem, Refusal, State
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict, verdict
-from providers.errors import LoginRejected, QuotaExceeded
+from providers.errors import GrantExpired, LoginRejected, QuotaExceeded
 
 # --- Exit codes ---------------------------------------------------------------------------------
 
@@ -55,7 +55,11 @@ def exit_code(import_: Import) -> ExitCode:
         case State.QUEUED | State.RUNNING:
             return ExitCode.WAITING
         case State.WAITING | State.STOPPED:
-            codes = {LoginRejected.code: ExitCode.LOGIN, QuotaExceeded.code: ExitCode.DESTINATION_FULL}
+            codes = {
+                LoginRejected.code: ExitCode.LOGIN,
+                GrantExpired.code: ExitCode.LOGIN,
+                QuotaExceeded.code: ExitCode.DESTINATION_FULL,
+            }
             return codes.get(import_.problem.code if import_.problem else "", ExitCode.WAITING)
     assert_never(import_.state)
 

@@ -11,14 +11,17 @@ from importer.engine.context import Lane
 from importer.engine.together import together
 from importer.ports import MailboxSession, SessionFactory
 from providers.errors import Side
-from providers.model import Secret
+from providers.grants import Credential
 
 
 class Lanes:
     """Opens connection pairs between two accounts, for any thread, and closes them all as it is left."""
 
     def __init__(
-        self, sessions: SessionFactory, source: tuple[Account, Secret], destination: tuple[Account, Secret]
+        self,
+        sessions: SessionFactory,
+        source: tuple[Account, Credential],
+        destination: tuple[Account, Credential],
     ) -> None:
         self._sessions = sessions
         self._source = source
@@ -34,8 +37,8 @@ class Lanes:
         )
         return Lane(number, source, destination)
 
-    def _session(self, account: Account, password: Secret, side: Side) -> MailboxSession:
-        session = self._sessions.open(account, password, side)
+    def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
+        session = self._sessions.open(account, credential, side)
         with self._lock:
             self._opened.append(session)
         return session

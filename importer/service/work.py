@@ -27,7 +27,7 @@ from importer.service.leases import Heartbeat
 from importer.service.observe import StoringObserver, Watch
 from importer.service.submit import destination_context, source_context
 from providers.errors import MailError, Side
-from providers.model import Secret
+from providers.grants import Credential
 
 BUSY_WAIT: Final = timedelta(seconds=10)
 OWN_FAULT_TRIES: Final = 3
@@ -40,8 +40,8 @@ log = structlog.get_logger()
 class Passwords:
     """Both, opened, for the length of a leg."""
 
-    source: Secret
-    destination: Secret
+    source: Credential
+    destination: Credential
 
 
 def work(deps: Deps, import_id: ImportId) -> None:

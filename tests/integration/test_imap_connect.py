@@ -45,7 +45,7 @@ def sessions(ca_file: Path | None = None) -> ImapSessions:
     return ImapSessions(
         ca_file=ca_file,
         timeouts=QUICK,
-        login_help=lambda account: f"Make an app password for {account.address}.",
+        login_help=lambda account, _words: f"Make an app password for {account.address}.",
         now=lambda: NOW,
     )
 

@@ -27,6 +27,7 @@ from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
 from importer.service.work import work
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
+from providers.grants import Credential
 from providers.model import Endpoint, Secret
 
 SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
@@ -62,13 +63,13 @@ class Sessions(MemorySessions):
     meanwhile: Callable[[], object] | None = None
     trouble: Exception | None = None
 
-    def open(self, account: Account, password: Secret, side: Side) -> MemorySession:
+    def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
             happens()
         if self.trouble is not None:
             raise self.trouble
-        return super().open(account, password, side)
+        return super().open(account, credential, side)
 
 
 @dataclass
@@ -388,7 +389,7 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened() ->
     class Narrow:
         destinations = 0
 
-        def open(self, _account: Account, _password: Secret, side: Side) -> MemorySession:
+        def open(self, _account: Account, _credential: Credential, side: Side) -> MemorySession:
             if side is Side.DESTINATION:
                 self.destinations += 1
                 if self.destinations > 1:

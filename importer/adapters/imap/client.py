@@ -10,6 +10,7 @@ import contextlib
 import imaplib
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import cast
@@ -74,6 +75,13 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         """
         answers = iter([f"\0{user}\0{password}".encode()])
         self._imap.authenticate("PLAIN", lambda _challenge: next(answers, None))  # None gives up
+
+    def authenticate(self, mechanism: str, answer: Callable[[bytes], bytes | None]) -> None:
+        """AUTHENTICATE (RFC 9051 section 6.2.2); raises as `login_plain` does.
+
+        IMAPClient's own `oauth2_login` sends the token again when the server says why it does not take it.
+        """
+        self._imap.authenticate(mechanism, answer)
 
     def login_command(self, user: str, password: str) -> None:
         """LOGIN with both properly quoted; a password that is not ASCII goes as a literal, in UTF-8.

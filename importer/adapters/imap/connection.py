@@ -2,7 +2,6 @@
 
 Invariants
 - No password leaves unencrypted unless the endpoint says PLAINTEXT; STARTTLS is never given up silently.
-- No exception of ours holds a password, nor leads to one that does (by cause, context or frame).
 - A connection that broke, or whose answers were not read to the end, is never used again (`usable`).
 """
 
@@ -22,8 +21,10 @@ from importer.adapters.imap import errors, opening_errors
 from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.errors import CommandRefused, Peer
+from importer.adapters.imap.login import Login, token_for, with_password, with_token
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from providers.errors import MailError, ServerUnavailable
+from providers.errors import LoginRejected, MailError, ServerUnavailable
+from providers.grants import Credential
 from providers.model import Secret, Security
 
 _READ_BYTES = 4 << 20
@@ -202,26 +203,37 @@ class Connection:
 
 def open_connection(
     peer: Peer,
-    login: str,
-    password: Secret,
+    login: Login,
+    credential: Credential,
     *,
     tls: ssl.SSLContext,
     timeouts: Timeouts,
-    help_text: Callable[[], str],
     max_literal_bytes: int,
 ) -> Connection:
-    """Connects (a few tries within seconds), encrypts and logs in (one try: lockouts are worse than errors).
+    """Connects (a few tries within seconds), encrypts and logs in: with a password one try, for lockouts are
+    worse than errors; with an access token one more, on a new connection and with a new token.
 
     Raises any MailError of scope session or account.
     """
-    client = _connect_patiently(peer, tls, timeouts)
+
+    def opened(log_in: Callable[[Client, Peer, Login, Secret], None], secret: Secret) -> Connection:
+        client = _connect_patiently(peer, tls, timeouts)
+        try:
+            log_in(client, peer, login, secret)
+            capabilities = _introduce(client, peer)
+        except BaseException:
+            client.hang_up()
+            raise
+        return Connection(client, peer, capabilities, max_literal_bytes)
+
+    if isinstance(credential, Secret):
+        return opened(with_password, credential)
     try:
-        _log_in(client, peer, login, password, help_text)
-        capabilities = _introduce(client, peer)
-    except BaseException:
-        client.hang_up()
-        raise
-    return Connection(client, peer, capabilities, max_literal_bytes)
+        return opened(with_token, token_for(peer, credential))
+    except LoginRejected as error:
+        if not opening_errors.may_be_the_token(error):
+            raise
+    return opened(with_token, token_for(peer, credential, refused=True))
 
 
 def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
@@ -264,35 +276,6 @@ def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
         client.starttls_verified(tls)
     elif security is Security.STARTTLS:
         raise opening_errors.no_encryption(peer)
-
-
-def _log_in(client: Client, peer: Peer, login: str, password: Secret, help_text: Callable[[], str]) -> None:
-    problem = _login_problem(client, peer, login, password, help_text)
-    if problem is not None:
-        raise problem  # outside any `except`: no context leads to the command that failed
-
-
-def _login_problem(
-    client: Client, peer: Peer, login: str, password: Secret, help_text: Callable[[], str]
-) -> MailError | None:
-    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password."""
-    try:
-        line_safe(login.encode())
-        line_safe(password.reveal().encode())
-        if client.has_capability("AUTH=PLAIN"):
-            client.login_plain(login, password.reveal())
-        elif client.has_capability("LOGINDISABLED"):
-            return opening_errors.logins_disabled(peer, help_text())
-        else:
-            client.login_command(login, password.reveal())
-    except ValueError:
-        return opening_errors.unusable_login(peer)
-    except (imaplib.IMAP4.error, OSError) as error:
-        secrets = (password.reveal(),)
-        return opening_errors.login_error(
-            error, client.last_words(), peer, help_text=help_text(), secrets=secrets
-        )
-    return None
 
 
 def _introduce(client: Client, peer: Peer) -> frozenset[str]:

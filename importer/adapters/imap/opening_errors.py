@@ -6,6 +6,7 @@ import imaplib
 import re
 import socket
 import ssl
+from collections.abc import Callable
 
 from importer.adapters.imap.client import EarlyBytes, SilentServer
 from importer.adapters.imap.errors import Peer, account_error, lost, printable, server_words, throttled
@@ -130,23 +131,69 @@ _ABOUT_LOGIN = re.compile(r"auth|log-?in|password|credential|user", re.I)
 
 
 def login_error(
-    error: Exception, last_words: str, peer: Peer, *, help_text: str, secrets: tuple[str, ...]
+    error: Exception,
+    last_words: str,
+    peer: Peer,
+    *,
+    explain: Callable[[str], str],
+    secrets: tuple[str, ...],
 ) -> MailError:
-    """Why we were not let in. `last_words` came with a BYE. `help_text` says what to do at this provider;
-    `secrets` are struck out of what the server said."""
+    """Why a password did not let us in. `last_words` came with a BYE. `explain` says what to do at this
+    provider, given the server's words; `secrets` are struck out of them."""
+    found = _refusal(error, last_words, peer, secrets)
+    return _login_rejected(found, peer, explain) if isinstance(found, Reply) else found
+
+
+def token_error(
+    error: Exception,
+    last_words: str,
+    peer: Peer,
+    *,
+    explain: Callable[[str], str],
+    secrets: tuple[str, ...],
+    challenge: str,
+) -> MailError:
+    """Why an access token did not let us in; as `login_error`. `challenge` is what the server said of it
+    before its NO, mostly JSON (RFC 7628 section 3.2.2)."""
+    found = _refusal(error, last_words, peer, secrets)
+    if not isinstance(found, Reply):
+        return found
+    told = server_words(found)
+    why = _struck_out(challenge, secrets)
+    sentence = f"{peer.endpoint.host} does not let us in with the permission that it gave."
+    if _IMAP_OFF.search(told):
+        sentence = (
+            f"IMAP is switched off for this account at {peer.endpoint.host}, or it is not this mailbox."
+        )
+    return LoginRejected(
+        f"{sentence} {explain(told)}".strip(), side=peer.side, server_text=printable(f"{told} {why}".strip())
+    )
+
+
+def may_be_the_token(refused: LoginRejected) -> bool:
+    """Whether another token may help; False when the host took the token and has no mailbox for it."""
+    return not _IMAP_OFF.search(refused.server_text)
+
+
+def _refusal(error: Exception, last_words: str, peer: Peer, secrets: tuple[str, ...]) -> Reply | MailError:
+    """The server's NO, or what it means when it is not about the login."""
     text = str(error) if isinstance(error, imaplib.IMAP4.error) else ""
     cut_off = isinstance(error, imaplib.IMAP4.abort | OSError)
     if cut_off and last_words:
         text = last_words
-    for secret in secrets:
-        text = text.replace(secret, "•••") if secret else text
-    reply = _login_reply(text)
+    reply = _login_reply(_struck_out(text, secrets))
     known = throttled(reply, peer) if reply.code == "OVERQUOTA" else account_error(reply, peer)
     if known is not None and not isinstance(known, LoginRejected):
         return known
     if cut_off and not (last_words and _ABOUT_LOGIN.search(reply.text)):
-        return lost(peer, text)
-    return _login_rejected(reply, peer, help_text)
+        return lost(peer, reply.text)
+    return reply
+
+
+def _struck_out(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "•••") if secret else text
+    return text
 
 
 def _login_reply(text: str) -> Reply:
@@ -155,7 +202,7 @@ def _login_reply(text: str) -> Reply:
     return parse_reply(b"BAD", bad[1].encode()) if bad else parse_reply(b"NO", text.encode())
 
 
-def _login_rejected(reply: Reply, peer: Peer, help_text: str) -> LoginRejected:
+def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> LoginRejected:
     host, told = peer.endpoint.host, server_words(reply)
     if reply.code == "PRIVACYREQUIRED" or _NO_PASSWORDS.search(told):
         sentence = f"{host} accepts no password over this kind of connection."
@@ -169,12 +216,18 @@ def _login_rejected(reply: Reply, peer: Peer, help_text: str) -> LoginRejected:
         sentence = f"{host} knows the password but does not let this user in. Ask its operator."
     else:
         sentence = f"{host} did not accept the user name or the password. Check both and try again."
-    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side, server_text=told)
+    return LoginRejected(f"{sentence} {explain(told)}".strip(), side=peer.side, server_text=told)
 
 
 def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
     """The server offers no way to log in with a password (LOGINDISABLED)."""
     sentence = f"{peer.endpoint.host} accepts no password over this kind of connection."
+    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
+
+
+def no_token_logins(peer: Peer, help_text: str) -> LoginRejected:
+    """The server announces neither XOAUTH2 nor OAUTHBEARER."""
+    sentence = f"{peer.endpoint.host} takes passwords only, and there is none for it: enter one."
     return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
 
 

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
@@ -23,6 +24,7 @@ from importer.adapters.imap.connection import Connection, open_connection, tls_c
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.folders import Namespaces, guess_hierarchy
 from importer.adapters.imap.link import Link
+from importer.adapters.imap.login import Login
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.reading import Query, Unreadable, fetch
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
@@ -40,7 +42,7 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import FolderUnusable, ProtocolViolation, Side
-from providers.model import Secret
+from providers.grants import Credential
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)
 _HEADERS: Final = Query(
@@ -57,7 +59,7 @@ _MESSAGES: Final = Query(
 T = TypeVar("T")
 
 
-def no_help(_account: Account) -> str:
+def no_help(_account: Account, _words: str) -> str:
     return ""
 
 
@@ -67,14 +69,15 @@ def utc_now() -> datetime:
 
 class ImapSessions:
     """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities; `login_help` says
-    what the owner of an account has to do at its provider, and ends up in LoginRejected."""
+    what its owner has to do at the provider of an account that the host refuses with those words, and ends
+    up in LoginRejected."""
 
     def __init__(
         self,
         *,
         ca_file: Path | None = None,
         timeouts: Timeouts | None = None,
-        login_help: Callable[[Account], str] = no_help,
+        login_help: Callable[[Account, str], str] = no_help,
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
     ) -> None:
@@ -86,17 +89,15 @@ class ImapSessions:
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
 
-    def open(self, account: Account, password: Secret, side: Side) -> ImapSession:
-        """Connects and logs in. Raises any MailError of scope session or account."""
+    def open(self, account: Account, credential: Credential, side: Side) -> ImapSession:
 
         def connect() -> Connection:
             return open_connection(
                 Peer(account.endpoint, side, self._now),
-                account.login,
-                password,
+                Login(account.login, partial(self._login_help, account)),
+                credential,
                 tls=self._tls,
                 timeouts=self._timeouts,
-                help_text=lambda: self._login_help(account),
                 max_literal_bytes=self._max_message_bytes,
             )
 

@@ -37,6 +37,7 @@ from providers.errors import (
     QuotaExceeded,
     Side,
 )
+from providers.grants import Credential
 from providers.model import FolderRole, Secret
 
 
@@ -130,13 +131,20 @@ class MemorySessions:
     def __init__(self, mailboxes: Mapping[str, MemoryMailbox]) -> None:
         self._mailboxes = mailboxes
 
-    def open(self, account: Account, password: Secret, side: Side) -> MemorySession:
+    def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
         mailbox = self._mailboxes.get(account.key)
         if mailbox is None:
             raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
-        if password.reveal() != mailbox.password:
+        if not _lets_in(mailbox, credential):
             raise LoginRejected("The password is not the right one.", side=side)
         return MemorySession(mailbox, side)
+
+
+def _lets_in(mailbox: MemoryMailbox, credential: Credential) -> bool:
+    """A token that is refused is asked for once more."""
+    if isinstance(credential, Secret):
+        return credential.reveal() == mailbox.password
+    return any(credential.access_token(refused=r).reveal() == mailbox.password for r in (False, True))
 
 
 class MemorySession:

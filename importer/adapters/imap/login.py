@@ -1,0 +1,97 @@
+"""Logging in with a password or with an access token.
+
+Invariants
+- One try per connection: lockouts are worse than errors.
+- No exception of ours holds a password or a token, nor leads to one that does (by cause, context or frame).
+"""
+
+from __future__ import annotations
+
+import imaplib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from importer.adapters.imap import opening_errors
+from importer.adapters.imap.client import Client
+from importer.adapters.imap.commands import line_safe
+from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
+from providers.errors import MailError
+from providers.grants import AccessTokens
+from providers.model import Secret
+
+Explain = Callable[[str], str]
+"""What the host's words in a refusal mean there, and what its owner has to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The user name that the host takes, and how to help who is refused."""
+
+    user: str
+    explain: Explain
+
+
+def with_password(client: Client, peer: Peer, login: Login, password: Secret) -> None:
+    """Raises any MailError of scope session or account."""
+    problem = _password_problem(client, peer, login, password)
+    if problem is not None:
+        raise problem  # outside any `except`: no context leads to the command that failed
+
+
+def with_token(client: Client, peer: Peer, login: Login, token: Secret) -> None:
+    """XOAUTH2 or OAUTHBEARER (RFC 7628), whichever is offered. Raises as `with_password` does."""
+    problem = _token_problem(client, peer, login, token)
+    if problem is not None:
+        raise problem
+
+
+def token_for(peer: Peer, tokens: AccessTokens, *, refused: bool = False) -> Secret:
+    """A token for the next login; errors name the side. Raises GrantExpired and ServerUnavailable."""
+    try:
+        return tokens.access_token(refused=refused)
+    except MailError as error:
+        error.side = peer.side
+        raise
+
+
+def _password_problem(client: Client, peer: Peer, login: Login, password: Secret) -> MailError | None:
+    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password."""
+    try:
+        line_safe(login.user.encode())
+        line_safe(password.reveal().encode())
+        if client.has_capability("AUTH=PLAIN"):
+            client.login_plain(login.user, password.reveal())
+        elif client.has_capability("LOGINDISABLED"):
+            return opening_errors.logins_disabled(peer, login.explain("LOGINDISABLED"))
+        else:
+            client.login_command(login.user, password.reveal())
+    except ValueError:
+        return opening_errors.unusable_login(peer)
+    except (imaplib.IMAP4.error, OSError) as error:
+        return opening_errors.login_error(
+            error, client.last_words(), peer, explain=login.explain, secrets=(password.reveal(),)
+        )
+    return None
+
+
+def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:
+    mechanism = next((m for m in (XOAUTH2, OAUTHBEARER) if client.has_capability(f"AUTH={m}")), None)
+    if mechanism is None:
+        return opening_errors.no_token_logins(peer, login.explain(""))
+    exchange: TokenExchange | None = None
+    try:
+        exchange = mechanism_of(mechanism, login.user, token, peer.endpoint)
+        client.authenticate(mechanism, exchange)
+    except ValueError:
+        return opening_errors.unusable_login(peer)
+    except (imaplib.IMAP4.error, OSError) as error:
+        return opening_errors.token_error(
+            error,
+            client.last_words(),
+            peer,
+            explain=login.explain,
+            secrets=(token.reveal(),),
+            challenge=exchange.told if exchange else "",
+        )
+    return None
