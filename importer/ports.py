@@ -34,6 +34,7 @@ from importer.domain.model import (
     Refusal,
     Route,
     State,
+    Wish,
 )
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidSet, UidValidity
@@ -336,6 +337,12 @@ class Store(Leases, Ledger, Outbox, Protocol):
         finished_at). With a lease: raises LeaseLost unless it still holds."""
         ...
 
+    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
+        """Notes what a person wants of the import; None: that it goes on. Needs no lease: who has it does
+        what is wanted. One that has ended, or is to be cancelled, stays as it is. Returns it as it is then,
+        None if there is no such import."""
+        ...
+
     def finish_import(
         self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
     ) -> bool:
@@ -348,8 +355,8 @@ class Store(Leases, Ledger, Outbox, Protocol):
         ...
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
-        """QUEUED, RUNNING or WAITING ones with passwords whose `not_before` has come and whose lease
-        (`import:<id>`) is free or expired, oldest first."""
+        """Those with passwords that have not ended and whose lease (`import:<id>`) is free or expired, when
+        their `not_before` has come or a wish is not yet done, oldest first."""
         ...
 
     def passwords(self, import_id: ImportId) -> SealedPasswords | None:
@@ -357,8 +364,8 @@ class Store(Leases, Ledger, Outbox, Protocol):
         ...
 
     def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
-        """Replaces both, and the import waits no longer (`not_before`). False, and nothing is written,
-        when it has ended or has no passwords."""
+        """Replaces both, and the import waits no longer (`not_before`) unless it is paused. False, and
+        nothing is written, when it has ended or has no passwords."""
         ...
 
     def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:

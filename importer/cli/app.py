@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from importer.cli import batches, copies, looking, services
+from importer.cli import batches, controls, copies, looking, services
 
 app = typer.Typer(
     name="mailferry",
@@ -27,6 +27,9 @@ app.command("list")(looking.list_)
 app.command("show")(looking.show_)
 app.command("watch")(looking.watch)
 app.command("report")(looking.report)
+app.command("pause")(controls.pause)
+app.command("resume")(controls.resume)
+app.command("cancel")(controls.cancel)
 app.command("doctor")(services.doctor)
 app.command("worker")(services.worker)
 app.command("up")(services.up)

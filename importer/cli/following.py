@@ -62,6 +62,7 @@ def _settled(deps: Deps, imports: Sequence[Import]) -> bool:
     soon = deps.clock.now() + PATIENCE
     return all(
         import_.state in ENDED
+        or import_.state is State.PAUSED
         or (import_.state is State.WAITING and import_.not_before is not None and import_.not_before > soon)
         for import_ in imports
     )

@@ -45,7 +45,7 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     Example: mailferry show k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
-        imports = _find(deps, id_)
+        imports = found_imports(deps, id_)
         if as_json:
             show.print_json([report_of(deps, import_).as_json() for import_ in imports])
         else:
@@ -58,7 +58,7 @@ def watch(id_: ImportOrBatch, data: Data = None) -> None:
     Example: mailferry watch k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
-        ids = [import_.id for import_ in _find(deps, id_)]
+        ids = [import_.id for import_ in found_imports(deps, id_)]
         following.watch(deps, ids)
         raise ends(_report(deps, id_).exit_code)
 
@@ -85,7 +85,8 @@ def _report(deps: Deps, id_: str) -> Report | BatchReport:
     return found
 
 
-def _find(deps: Deps, id_: str) -> list[Import]:
+def found_imports(deps: Deps, id_: str) -> list[Import]:
+    """The import of that id, or those of the batch. Raises Usage when there is neither."""
     found = _report(deps, id_)
     reports = found.reports if isinstance(found, BatchReport) else (found,)
     return [one.import_ for one in reports]

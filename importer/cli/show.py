@@ -25,9 +25,11 @@ _STYLES: Final = {
     State.QUEUED: "dim",
     State.RUNNING: "cyan",
     State.WAITING: "yellow",
+    State.PAUSED: "yellow",
     State.COMPLETE: "green",
     State.INCOMPLETE: "yellow",
     State.STOPPED: "red",
+    State.CANCELLED: "dim",
     State.FAILED: "red",
 }
 

@@ -52,10 +52,19 @@ class State(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"  # for a time; `problem` says why, `not_before` until when
+    PAUSED = "paused"  # by a person; `not_before` is when it ends by itself
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"  # finished, with refusals or an unconfirmed message
     STOPPED = "stopped"  # needs a person; `problem` says what to do
+    CANCELLED = "cancelled"  # by a person, or after a pause without end
     FAILED = "failed"  # our own fault
+
+
+class Wish(StrEnum):
+    """What a person wants of an import that is under way; whoever works on it does it at the next look."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"  # final
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class Import:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
+    wish: Wish | None = None
 
     @property
     def route(self) -> Route:

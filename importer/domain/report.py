@@ -52,7 +52,7 @@ def exit_code(import_: Import) -> ExitCode:
             return ExitCode.REFUSALS
         case State.FAILED:
             return ExitCode.INTERNAL
-        case State.QUEUED | State.RUNNING:
+        case State.QUEUED | State.RUNNING | State.PAUSED | State.CANCELLED:
             return ExitCode.WAITING
         case State.WAITING | State.STOPPED:
             codes = {

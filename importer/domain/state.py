@@ -4,7 +4,10 @@
                       -> WAITING -> RUNNING           a time to wait, with a reason
                       -> STOPPED                      a person has to do something; submitting again goes on
                       -> FAILED                       our own fault
-RUNNING stays RUNNING from leg to leg.
+    any of these      -> PAUSED -> RUNNING            a person wants so; forgotten, it is CANCELLED
+    all that go on    -> CANCELLED                    a person wants so
+RUNNING stays RUNNING from leg to leg. Wishes (`model.Wish`) may be had by anybody at any time; they become
+transitions under the lease of the import, like all others.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from typing import Final
 
 from importer.domain.model import Import, Problem, State
 
-ENDED: Final = frozenset({State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.FAILED})
+ENDED: Final = frozenset({State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.CANCELLED, State.FAILED})
 ALIVE: Final = frozenset(State) - ENDED
+GOING: Final = ALIVE - {State.PAUSED}
+"""Those that go on by themselves."""
 
 
 def started(import_: Import, now: datetime) -> Import:
@@ -49,6 +54,22 @@ def waiting(import_: Import, problem: Problem, until: datetime, *, progressed: b
 def queued_behind(import_: Import, problem: Problem, until: datetime) -> Import:
     """Somebody else's turn; no fruitless leg."""
     return replace(import_, state=State.WAITING, problem=problem, not_before=until)
+
+
+def hurried(import_: Import) -> Import:
+    """What it waits for counts no more: the next leg may begin at once."""
+    return replace(import_, not_before=None)
+
+
+def paused(import_: Import, until: datetime) -> Import:
+    """Nothing is done until a person wants it to go on; at `until` it counts as forgotten."""
+    return replace(import_, state=State.PAUSED, problem=None, not_before=until)
+
+
+def resumed(import_: Import) -> Import:
+    """A person wants it to go on; fruitless legs before do not count."""
+    going = State.QUEUED if import_.started_at is None else State.RUNNING
+    return replace(import_, state=going, problem=None, not_before=None, attempts=0)
 
 
 def ended(import_: Import, state: State, now: datetime, problem: Problem | None = None) -> Import:

@@ -31,6 +31,8 @@ def verdict(import_: Import, totals: Totals, unread_folders: int = 0) -> str:
             _so_far(totals),
             "Nothing is lost: start it again.",
         ),
+        State.PAUSED: ("Paused.", _so_far(totals), "It goes on when you resume it."),
+        State.CANCELLED: ("Cancelled.", said, _so_far(totals), _stays(totals)),
         State.RUNNING: ("Under way.", _so_far(totals)),
         State.QUEUED: ("Not started yet.",),
     }
@@ -41,7 +43,9 @@ _BATCH_PHRASES: Final = (
     (State.INCOMPLETE, "finished with gaps"),
     (State.STOPPED, "stopped"),
     (State.FAILED, "failed"),
+    (State.CANCELLED, "cancelled"),
     (State.WAITING, "waiting"),
+    (State.PAUSED, "paused"),
     (State.RUNNING, "under way"),
     (State.QUEUED, "not started yet"),
 )
@@ -108,6 +112,10 @@ def _so_far(totals: Totals) -> str:
     if not totals.in_destination:
         return "Nothing was copied yet."
     return f"So far {totals.in_destination:,} of {counted(totals.found, 'message')} are in the new mailbox."
+
+
+def _stays(totals: Totals) -> str:
+    return "What was copied stays there; undo removes it." if totals.copied else ""
 
 
 def _ended(sentence: str) -> str:

@@ -14,12 +14,13 @@ from typing import Final
 import structlog
 
 from importer.domain import state
-from importer.domain.model import Import, ImportId, Problem, Progress, State
+from importer.domain.model import Import, ImportId, Problem, Progress, State, Wish
 from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.ports import Lease, LeaseLost, SealedPasswords, VaultError
+from importer.service.control import obey
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done
 from importer.service.lanes import Lanes
@@ -30,6 +31,9 @@ from providers.errors import MailError, Side
 from providers.grants import Credential
 
 BUSY_WAIT: Final = timedelta(seconds=10)
+LOOK_EVERY: Final = timedelta(seconds=1)
+"""How long a person's wish may go unnoticed while batches are copied."""
+
 OWN_FAULT_TRIES: Final = 3
 OWN_FAULT_WAIT: Final = timedelta(seconds=60)
 
@@ -47,7 +51,8 @@ class Passwords:
 def work(deps: Deps, import_id: ImportId) -> None:
     """Answers one ring: runs one leg if there is one to run, and rings for the next.
 
-    A ring for an import that has ended, waits, is in other hands or is a foreground copy changes nothing.
+    A ring for an import that has ended, waits, is paused, is in other hands or is a foreground copy changes
+    nothing; what a person wants of it meanwhile is done first.
     """
     lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
     if lease is None:
@@ -57,6 +62,9 @@ def work(deps: Deps, import_id: ImportId) -> None:
         with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
             import_ = deps.store.import_(import_id)
             sealed = deps.store.passwords(import_id)
+            if import_ is not None and sealed is not None:
+                obeyed = obey(deps, import_, lease)
+                after, import_ = (obeyed if obeyed != import_ else None), obeyed
             if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
                     after = leg(deps, import_, _opened(deps, import_id, sealed), lease)
@@ -65,7 +73,7 @@ def work(deps: Deps, import_id: ImportId) -> None:
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
         return
-    if after is not None and after.state in state.ALIVE and not deps.stopping():
+    if after is not None and after.state in state.GOING and not deps.stopping():
         deps.queue.ring(
             after.id, max(timedelta(0), (after.not_before or deps.clock.now()) - deps.clock.now())
         )
@@ -118,7 +126,7 @@ def _run(
                     open_lane=lanes.open,
                     ledger=deps.store,
                     lease=mailbox,
-                    budget=_LegBudget(deps, heartbeat, deps.clock.now() + deps.limits.leg),
+                    budget=_LegBudget(deps, import_.id, heartbeat, deps.clock.now() + deps.limits.leg),
                     observer=observer,
                     clock=deps.clock,
                     is_notice=deps.is_notice,
@@ -137,6 +145,8 @@ def _conclude(
     now = deps.clock.now()
     if ending is LegEnd.DONE:
         return finish_done(deps, import_, lease)
+    if _wish(deps, import_.id) is Wish.CANCEL:
+        return finish(deps, import_, State.CANCELLED, lease)
     if isinstance(ending, LegEnd):
         after = state.continued(import_, progressed=progressed)
     elif isinstance(ending, MailError):
@@ -154,7 +164,13 @@ def _conclude(
             return finish(deps, import_, State.FAILED, lease, _OWN_FAULT)
         after = state.waiting(import_, _OWN_FAULT, now + OWN_FAULT_WAIT, progressed=first)
     deps.store.update_import(after, lease)
-    return after
+    return obey(deps, replace(after, wish=_wish(deps, after.id)), lease)
+
+
+def _wish(deps: Deps, import_id: ImportId) -> Wish | None:
+    """What a person wants of it by now."""
+    import_ = deps.store.import_(import_id)
+    return None if import_ is None else import_.wish
 
 
 def _again(import_: Import, problem: Problem) -> bool:
@@ -163,16 +179,24 @@ def _again(import_: Import, problem: Problem) -> bool:
 
 
 class _LegBudget:
-    """Implements `Budget`: time, and the wish of the process to end."""
+    """Implements `Budget`, for any thread: time, that the process wants to end, and what a person wants of
+    the import."""
 
-    def __init__(self, deps: Deps, heartbeat: Heartbeat, ends_at: datetime) -> None:
+    def __init__(self, deps: Deps, import_id: ImportId, heartbeat: Heartbeat, ends_at: datetime) -> None:
         self._deps = deps
+        self._import_id = import_id
         self._heartbeat = heartbeat
         self._ends_at = ends_at
+        self._look_at: datetime | None = None  # for a wish; the next time
+        self._wished = False
 
     def spent(self) -> bool:
         self._heartbeat.check()
-        return self._deps.stopping() or self._deps.clock.now() >= self._ends_at
+        now = self._deps.clock.now()
+        if self._look_at is None or now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            self._wished = _wish(self._deps, self._import_id) is not None
+        return self._wished or self._deps.stopping() or now >= self._ends_at
 
 
 def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) -> None:
@@ -208,7 +232,7 @@ _OWN_FAULT: Final = Problem(
 
 
 def _due(import_: Import, now: datetime) -> bool:
-    return import_.state in state.ALIVE and (import_.not_before is None or import_.not_before <= now)
+    return import_.state in state.GOING and (import_.not_before is None or import_.not_before <= now)
 
 
 def _opened(deps: Deps, import_id: ImportId, sealed: SealedPasswords) -> Passwords:

@@ -49,7 +49,9 @@ from importer.domain.model import (
     Refusal,
     Route,
     State,
+    Wish,
 )
+from importer.domain.state import ENDED
 from importer.domain.uidset import Uid, UidValidity
 from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords, Store
 from providers.errors import Side
@@ -705,6 +707,7 @@ FULL = an_import(
     started_at=NOW.astimezone(timezone(timedelta(hours=13, minutes=45))),
     finished_at=NOW + 2 * TTL,
     password_mark="c0ffee",
+    wish=Wish.PAUSE,
 )
 
 
@@ -949,7 +952,7 @@ def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store)
         an_import("retrying", not_before=soon),
         an_import("expired", state=State.RUNNING, created_at=NOW - 2 * SECOND),
         an_import("released", created_at=NOW + SECOND),
-        *(an_import(s, state=s, not_before=past) for s in State if s.value not in _UNFINISHED),
+        *(an_import(s, state=s, not_before=past) for s in ENDED),
     )
     add(store, an_import("copy"), sealed=None)
     assert store.acquire("import:held", "worker", NOW, TTL)
@@ -961,7 +964,49 @@ def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store)
     assert list(store.due_imports(NOW, limit=2)) == due[:2]
 
 
-_UNFINISHED = ("queued", "running", "waiting")
+def test_an_import_with_a_wish_that_is_not_done_is_due(store: Store) -> None:
+    soon, past = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
+    pause, cancel, paused = Wish.PAUSE, Wish.CANCEL, State.PAUSED
+    add(
+        store,
+        an_import("to pause", state=State.WAITING, not_before=soon, wish=pause),
+        an_import("to cancel", state=State.WAITING, not_before=soon, wish=cancel),
+        an_import("paused", state=paused, not_before=soon, wish=pause),
+        an_import("to resume", state=paused, not_before=soon),
+        an_import("paused, to cancel", state=paused, not_before=soon, wish=cancel),
+        an_import("forgotten", state=paused, not_before=past, wish=pause),
+    )
+    due = ["to pause", "to cancel", "to resume", "paused, to cancel", "forgotten"]
+    assert list(store.due_imports(NOW)) == due
+
+
+def test_a_wish_is_kept_beside_what_a_worker_writes_and_cancelling_is_final(store: Store) -> None:
+    one, held = ImportId("one"), hold(store)
+    assert store.wish(one, Wish.PAUSE) is None
+    add(store, an_import("one"), an_import("two"))
+    assert store.wish(one, Wish.PAUSE) == an_import("one", wish=Wish.PAUSE)
+    store.update_import(an_import("one", state=State.RUNNING), held)
+    assert store.import_(one) == an_import("one", state=State.RUNNING, wish=Wish.PAUSE)
+    assert store.wish(one, None) == an_import("one", state=State.RUNNING)
+    cancelled = an_import("one", state=State.RUNNING, wish=Wish.CANCEL)
+    assert store.wish(one, Wish.CANCEL) == cancelled
+    assert store.wish(one, None) == store.wish(one, Wish.PAUSE) == store.import_(one) == cancelled
+    assert store.import_(ImportId("two")) == an_import("two")
+
+
+@pytest.mark.parametrize("end", sorted(ENDED))
+def test_an_import_that_has_ended_takes_no_wish(store: Store, end: State) -> None:
+    add(store, an_import("one", state=end))
+    assert store.wish(ImportId("one"), Wish.CANCEL) == an_import("one", state=end)
+
+
+def test_a_paused_import_keeps_its_route_and_takes_a_password_without_going_on(store: Store) -> None:
+    paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, wish=Wish.PAUSE)
+    add(store, paused)
+    assert store.replace_passwords(paused.id, SEALED, "mark")
+    assert store.import_(paused.id) == replace(paused, password_mark="mark")
+    with pytest.raises(RouteUnderWay):
+        add(store, replace(an_import("one"), id=ImportId("two")))
 
 
 # --- Many workers ---------------------------------------------------------------------------------

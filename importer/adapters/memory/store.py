@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Final
 
 from importer.domain.model import (
     ANY_UIDVALIDITY,
@@ -27,11 +26,11 @@ from importer.domain.model import (
     Refusal,
     Route,
     State,
+    Wish,
 )
+from importer.domain.state import ALIVE
 from importer.domain.uidset import UidValidity
 from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords
-
-_UNFINISHED: Final = (State.QUEUED, State.RUNNING, State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +292,13 @@ class MemoryStore:
                 finished_at=changed.finished_at,
             )
 
+    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
+        with self._lock:
+            import_ = self._imports.get(import_id)
+            if import_ is not None and import_.state in ALIVE and import_.wish is not Wish.CANCEL:
+                import_ = self._imports[import_id] = replace(import_, wish=wish)
+            return import_
+
     def finish_import(
         self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
     ) -> bool:
@@ -317,7 +323,7 @@ class MemoryStore:
                 i
                 for i in self._imports.values()
                 if self._has_passwords(i)
-                and (i.not_before is None or i.not_before <= now)
+                and (i.not_before is None or i.not_before <= now or _unheeded(i))
                 and not self._is_held(f"import:{i.id}", now)
             ]
             due.sort(key=lambda i: i.created_at)
@@ -325,7 +331,7 @@ class MemoryStore:
 
     def _has_passwords(self, import_: Import) -> bool:
         """And has not ended."""
-        return import_.state in _UNFINISHED and import_.id in self._passwords
+        return import_.state in ALIVE and import_.id in self._passwords
 
     def _is_held(self, name: str, now: datetime) -> bool:
         hold = self._holds.get(name)
@@ -340,7 +346,8 @@ class MemoryStore:
             import_ = self._imports.get(import_id)
             if import_ is None or not self._has_passwords(import_):
                 return False
-            self._imports[import_id] = replace(import_, password_mark=password_mark, not_before=None)
+            not_before = import_.not_before if import_.state is State.PAUSED else None
+            self._imports[import_id] = replace(import_, password_mark=password_mark, not_before=not_before)
             self._passwords[import_id] = sealed
             return True
 
@@ -361,3 +368,9 @@ class MemoryStore:
             return self._imports[import_id]
         except KeyError:
             raise LookupError(f"there is no import {import_id}") from None
+
+
+def _unheeded(import_: Import) -> bool:
+    """Whether what a person wants of it is not yet done."""
+    heeded = Wish.PAUSE if import_.state is State.PAUSED else None
+    return import_.wish is not heeded

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Text, and_, case, delete, insert, literal, or_, select, text, update
+from sqlalchemy import Connection, Text, and_, case, delete, insert, literal, null, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import rows
@@ -15,12 +15,30 @@ from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import accounts, batches, imports, leases, passwords
-from importer.domain.model import Batch, BatchId, FolderAccount, Import, ImportId, Progress, Route, State
+from importer.domain.model import (
+    Batch,
+    BatchId,
+    FolderAccount,
+    Import,
+    ImportId,
+    Progress,
+    Route,
+    State,
+    Wish,
+)
+from importer.domain.state import ALIVE
 from importer.ports import Lease, Notice, RouteUnderWay, SealedPasswords
 
+_IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 _HAS_PASSWORDS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
-    imports.c.state.in_((State.QUEUED, State.RUNNING, State.WAITING)),
+    _IS_ALIVE,
     imports.c.id.in_(select(passwords.c.import_id)),
+)
+_IS_PAUSED: Final = imports.c.state == State.PAUSED
+_UNHEEDED: Final = or_(  # a wish that is not yet done
+    imports.c.wish == Wish.CANCEL,
+    and_(imports.c.wish == Wish.PAUSE, ~_IS_PAUSED),
+    and_(imports.c.wish.is_(None), _IS_PAUSED),
 )
 
 
@@ -87,6 +105,14 @@ class SqlImports(Database):
         with self.writing(lease) as connection:
             _change(connection, changed.id, rows.changeable_values(changed))
 
+    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
+        open_ = or_(imports.c.wish.is_(None), imports.c.wish != Wish.CANCEL)
+        with self.writing() as connection:
+            noted = update(imports).where(imports.c.id == import_id, _IS_ALIVE, open_).values(wish=wish)
+            connection.execute(noted)
+            row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
+            return None if row is None else rows.import_(row)
+
     def finish_import(
         self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
     ) -> bool:
@@ -114,7 +140,7 @@ class SqlImports(Database):
             select(imports.c.id)
             .where(
                 *_HAS_PASSWORDS,
-                or_(imports.c.not_before.is_(None), imports.c.not_before <= now),
+                or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _UNHEEDED),
                 ~select(leases.c.name).where(held).exists(),
             )
             .order_by(imports.c.created_at, imports.c.seq)
@@ -134,7 +160,10 @@ class SqlImports(Database):
             changed = connection.execute(
                 update(imports)  # first: it waits for an end under way, and then sees it
                 .where(imports.c.id == import_id, *_HAS_PASSWORDS)
-                .values(password_mark=password_mark, not_before=None)
+                .values(
+                    password_mark=password_mark,
+                    not_before=case((_IS_PAUSED, imports.c.not_before), else_=null()),
+                )
             )
             if not changed.rowcount:
                 return False

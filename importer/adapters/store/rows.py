@@ -28,6 +28,7 @@ from importer.domain.model import (
     Refusal,
     Route,
     State,
+    Wish,
 )
 from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
 from importer.ports import MailState, Notice, SealedPasswords
@@ -66,6 +67,7 @@ def import_(row: AnyRow) -> Import:
         started_at=row.started_at,
         finished_at=row.finished_at,
         password_mark=row.password_mark,
+        wish=None if row.wish is None else Wish(row.wish),
     )
 
 
@@ -79,6 +81,7 @@ def import_values(import_: Import) -> Values:
         "submitter": import_.submitter,
         "progress": asdict(import_.progress),
         "password_mark": import_.password_mark,
+        "wish": import_.wish,
         **_mailbox_values("source", import_.source),
         **_mailbox_values("destination", import_.destination),
         **changeable_values(import_),

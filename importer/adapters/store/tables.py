@@ -88,6 +88,7 @@ imports: Final = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("password_mark", Text, nullable=False),
+    Column("wish", Text),  # of a person; NULL: that it goes on
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),
     Index(None, "state", "created_at"),

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("password_mark", sa.Text(), nullable=False),
+        sa.Column("wish", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["submission"], ["batches.seq"], name="imports_submission_fk"),
         sa.PrimaryKeyConstraint("seq", name="imports_pk"),
         sa.UniqueConstraint("id", name="imports_id_key"),

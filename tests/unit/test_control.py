@@ -1,0 +1,212 @@
+"""Pause, resume and cancel, at every moment: while nobody works on the import, in the middle of a leg,
+just before it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from importer.domain.model import Import, ImportId, State
+from importer.engine.context import Pace
+from importer.service.control import Changed, Effect, cancel, pause, resume
+from importer.service.copy import copy
+from importer.service.tick import Tick
+from importer.service.work import work
+from providers.errors import ServerUnavailable, Throttled
+from tests.unit.test_service import MINUTE, Office, a_row
+
+ONE_BY_ONE = Pace(batch_messages=1)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def after_batches(office: Office, number: int, happens: Callable[[], object]) -> None:
+    """`happens` as soon as so many messages were stored; a second passes with each."""
+    left = [number]
+
+    def refuses(_body: bytes) -> None:
+        office.clock.sleep(1)
+        left[0] -= 1
+        if left[0] == 0:
+            happens()
+
+    office.new.refuses = refuses
+
+
+def in_a_leg(office: Office, wish: Callable[[ImportId], object]) -> Import:
+    """A leg during which, after two messages, a person has a wish."""
+    _, import_id = office.submit()
+    after_batches(office, 2, lambda: wish(import_id))
+    work(replace(office.deps, pace=ONE_BY_ONE), import_id)
+    return office.import_(import_id)
+
+
+# --- Pausing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [None, ServerUnavailable("away"), Throttled("later")])
+def test_an_import_that_nobody_works_on_pauses_at_once_and_goes_on(
+    office: Office, trouble: Exception | None
+) -> None:
+    _, import_id = office.submit()
+    if trouble is not None:
+        office.sessions.trouble = trouble
+        work(office.deps, import_id)
+        office.sessions.trouble = None
+    for _ in range(2):
+        paused = pause(office.deps, import_id)
+        assert (paused.effect, paused.import_.state) == (Effect.DONE, State.PAUSED)
+    office.queue.take()
+    office.clock.sleep(3600)
+    Tick(office.deps)()
+    work(office.deps, import_id)
+    assert office.queue.take() == []
+    assert office.new.message_count == 0
+    for _ in range(2):
+        assert resume(office.deps, import_id).effect is Effect.DONE
+        assert office.queue.take() == [import_id]
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_leg_sees_the_wish_to_pause_between_two_batches(office: Office) -> None:
+    asked: list[Changed] = []
+    paused = in_a_leg(office, lambda import_id: asked.append(pause(office.deps, import_id)))
+    assert asked[0].effect is Effect.SOON
+    assert paused.state is State.PAUSED
+    assert 2 <= office.new.message_count < 6
+    assert office.store.passwords(paused.id) is not None
+    resume(office.deps, paused.id)
+    assert office.work(paused.id).state is State.COMPLETE
+    assert office.new.message_count == 6
+
+
+def test_a_pause_that_is_taken_back_in_the_same_leg_changes_nothing(office: Office) -> None:
+    def both(import_id: ImportId) -> None:
+        pause(office.deps, import_id)
+        resume(office.deps, import_id)
+
+    assert in_a_leg(office, both).state is State.COMPLETE
+
+
+def test_a_wish_that_comes_as_a_leg_ends_is_done_by_the_next_ring(office: Office) -> None:
+    _, import_id = office.submit()
+    lease = office.store.acquire(f"import:{import_id}", "ending", office.clock.now(), MINUTE)
+    assert lease is not None
+    assert pause(office.deps, import_id).effect is Effect.SOON
+    office.store.release(lease)
+    office.queue.take()
+    Tick(office.deps)()
+    assert office.queue.take() == [import_id]
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.PAUSED
+
+
+def test_resuming_while_a_worker_is_about_to_pause_is_not_forgotten(office: Office) -> None:
+    _, import_id = office.submit()
+    pause(office.deps, import_id)
+    lease = office.store.acquire(f"import:{import_id}", "pausing", office.clock.now(), MINUTE)
+    assert lease is not None
+    assert resume(office.deps, import_id).effect is Effect.SOON
+    office.store.release(lease)
+    office.queue.take()
+    Tick(office.deps)()
+    assert office.queue.take() == [import_id]
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_pause_is_forgotten_after_two_weeks_and_the_passwords_with_it(office: Office) -> None:
+    _, import_id = office.submit()
+    pause(office.deps, import_id)
+    office.clock.sleep(timedelta(days=15).total_seconds())
+    Tick(office.deps)()
+    assert import_id in office.queue.take()
+    work(office.deps, import_id)
+    ended = office.import_(import_id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code) == (State.CANCELLED, "pause_forgotten")
+    assert office.store.passwords(import_id) is None
+
+
+def test_a_foreground_copy_is_not_paused_from_elsewhere_but_cancelled(office: Office) -> None:
+    def meanwhile() -> None:
+        [import_] = office.store.imports()
+        assert pause(office.deps, import_.id).effect is Effect.NOT_POSSIBLE
+        assert cancel(office.deps, import_.id).effect is Effect.SOON
+
+    after_batches(office, 2, meanwhile)
+    ended = copy(replace(office.deps, pace=ONE_BY_ONE), a_row())
+    assert ended.state is State.CANCELLED
+    assert office.new.message_count < 6
+
+
+# --- Cancelling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", ["queued", "waiting", "paused"])
+def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office, before: str) -> None:
+    _, import_id = office.submit()
+    if before == "waiting":
+        office.sessions.trouble = ServerUnavailable("away")
+        work(office.deps, import_id)
+    if before == "paused":
+        pause(office.deps, import_id)
+    for _ in range(2):
+        cancelled = cancel(office.deps, import_id)
+        assert (cancelled.effect, cancelled.import_.state) == (Effect.DONE, State.CANCELLED)
+    assert office.store.passwords(import_id) is None
+    assert {notice.recipient for notice in office.store.notices()} == {"ada@old.example", "ada@new.example"}
+    assert resume(office.deps, import_id).effect is Effect.TOO_LATE
+    assert pause(office.deps, import_id).effect is Effect.TOO_LATE
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.CANCELLED
+
+
+def test_a_leg_ends_when_its_import_is_cancelled_and_the_report_says_what_stays(office: Office) -> None:
+    cancelled = in_a_leg(office, lambda import_id: cancel(office.deps, import_id))
+    assert cancelled.state is State.CANCELLED
+    assert 2 <= office.new.message_count < 6
+    [first, *_] = office.store.notices()
+    assert "cancelled" in first.subject
+    assert "What was copied stays there; undo removes it." in " ".join(first.text.split())
+    assert office.work(office.submit()[1]).state is State.COMPLETE
+    assert office.new.message_count == 6
+
+
+def test_a_wish_to_cancel_is_final_while_a_worker_has_it_in_hand(office: Office) -> None:
+    told: list[Effect] = []
+
+    def wishes(import_id: ImportId) -> None:
+        cancel(office.deps, import_id)
+        told.extend(wish(office.deps, import_id).effect for wish in (pause, resume))
+
+    assert in_a_leg(office, wishes).state is State.CANCELLED
+    assert told == [Effect.NOT_POSSIBLE] * 2
+
+
+def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> None:
+    _, import_id = office.submit()
+    after_batches(office, 6, lambda: cancel(office.deps, import_id))
+    work(replace(office.deps, pace=Pace(batch_messages=100)), import_id)
+    done = office.import_(import_id)
+    assert done.state in (State.COMPLETE, State.CANCELLED)
+    late = cancel(office.deps, import_id)
+    assert late.effect is (Effect.DONE if done.state is State.CANCELLED else Effect.TOO_LATE)
+
+
+def test_cancelled_wins_over_an_error_of_the_same_leg(office: Office) -> None:
+    _, import_id = office.submit("wrong")
+    office.sessions.meanwhile = lambda: cancel(office.deps, import_id)
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("wish", [pause, resume, cancel])
+def test_an_unknown_import_is_told(office: Office, wish: Callable[..., Changed]) -> None:
+    with pytest.raises(LookupError):
+        wish(office.deps, ImportId("ghost"))
