@@ -1,4 +1,4 @@
-"""A mail host as data: where it is, how to log in, what its owner must do first."""
+"""The words that providers are described in: secrets, servers, folder roles; and reading server URLs."""
 
 from __future__ import annotations
 
@@ -140,26 +140,3 @@ def server_url(endpoint: Endpoint, user: str) -> str:
     """The inverse of `parse_server`."""
     scheme, rest = str(endpoint).split("://")
     return f"{scheme}://{quote(user, safe='@')}@{rest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One mail host.
-
-    `unavailable` says, for hosts that cannot be imported from, why and what to do instead (else "").
-    `login_help` says what the owner must do there first, and is quoted when a login is refused.
-    `source` names where the facts come from, with the date.
-    """
-
-    id: str
-    name: str
-    domains: tuple[str, ...]
-    endpoint: Endpoint | None
-    login_form: LoginForm = LoginForm.ADDRESS
-    login_help: str = ""
-    unavailable: str = ""
-    source: str = ""
-
-    def login_name(self, address: str) -> str:
-        """The user name that this host takes for `address`."""
-        return address.partition("@")[0] if self.login_form is LoginForm.LOCAL_PART else address

@@ -26,7 +26,8 @@ from importer.domain.sheet import (
     Sheet,
     read,
 )
-from providers.model import Endpoint, Provider, Secret
+from providers.model import Endpoint, Secret
+from providers.provider import Provider
 
 __all__ = ["BATCH_ROWS", "Lookup", "Parsed", "Row", "RowProblem", "annotate", "parse", "split", "template"]
 
@@ -232,7 +233,7 @@ def _source(mail_address: str, given: Server, rules: _Rules) -> Account:
     provider = rules.catalog.for_address(mail_address)
     if provider is not None:
         _check_available(provider)
-    found = provider.endpoint if provider is not None else None
+    found = provider.source_endpoint if provider is not None else None
     endpoint = found or Endpoint(host_of(mail_address.rpartition("@")[2]))
     return _account(mail_address, endpoint, None, rules.catalog)
 
@@ -247,11 +248,10 @@ def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
 
 
 def _account(mail_address: str, endpoint: Endpoint, login: str | None, catalog: Lookup) -> Account:
-    """A host's login form counts for its own addresses only; customers' domains log in with the address."""
     serving = catalog.for_host(endpoint.host)
     if serving is not None:
         _check_available(serving)
-        if login is None and serving == catalog.for_address(mail_address):
+        if login is None:
             login = serving.login_name(mail_address)
     return Account(mail_address, login or mail_address, endpoint)
 

@@ -6,15 +6,34 @@ import pytest
 
 from providers.catalog import Catalog, CatalogError
 from providers.model import Endpoint, LoginForm, Security
+from providers.provider import LANGUAGES, MEANINGS, Limits, PasswordKind, Quirk
 
+TEXT = """
+[text.imap-switch]
+en = "Switch on IMAP in {name}."
+de = "Schalten Sie IMAP bei {name} ein."
+fr = "Activez IMAP chez {name}."
+it = "Attivi IMAP presso {name}."
+es = "Active IMAP en {name}."
+"""
 ROW = """
 [[provider]]
 id = "old"
 name = "Old Mail"
 domains = ["old.example", "older.example"]
 server = "imap.old.example"
-login_help = "Switch on IMAP first."
-source = "its help page, 2026-11-23"
+mx = ["mx.old.example"]
+login_form = "local_part"
+steps = ["imap-switch"]
+pages = { imap-switch = "https://help.old.example/imap" }
+limits = { connections = 4 }
+quirks = ["labels"]
+[provider.source]
+server = "its help page, 2026-11-23"
+steps = "its help page, 2026-11-23"
+limits = "unconfirmed: from memory, 2026-11-23"
+quirks = "its help page, 2026-11-23"
+mx = "its help page, 2026-11-23"
 """
 
 
@@ -50,7 +69,9 @@ def test_an_address_is_enough_to_find_server_and_login(
 def test_yahoo_is_read_where_it_shows_whole_folders(catalog: Catalog) -> None:
     provider = catalog.for_domain("yahoo.com")
     assert provider is not None
-    assert provider.endpoint == Endpoint("export.imap.mail.yahoo.com")
+    assert provider.source_endpoint == Endpoint("export.imap.mail.yahoo.com")
+    assert provider.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
+    assert provider.limits.messages_per_folder == 10_000
     assert "app password" in provider.login_help
 
 
@@ -79,7 +100,7 @@ def test_a_customer_domain_is_helped_by_the_server_it_uses(catalog: Catalog) -> 
 
 
 def test_every_host_helps_its_users_or_says_why_not(catalog: Catalog) -> None:
-    assert len(list(catalog)) == len(catalog) > 35
+    assert len(list(catalog)) == len(catalog) > 50
     for provider in catalog:
         if provider.unavailable:
             assert provider.unavailable.endswith("."), provider.id
@@ -91,10 +112,17 @@ def test_every_host_helps_its_users_or_says_why_not(catalog: Catalog) -> None:
 
 
 def test_a_new_host_is_one_row() -> None:
-    provider = Catalog.parse(ROW).for_domain("older.example")
+    provider = Catalog.parse(TEXT + ROW).for_domain("older.example")
     assert provider is not None
-    assert provider.endpoint == Endpoint("imap.old.example")
-    assert provider.login_form is LoginForm.ADDRESS
+    assert provider.endpoint == provider.source_endpoint == Endpoint("imap.old.example")
+    assert provider.login_form is LoginForm.LOCAL_PART
+    assert provider.password is PasswordKind.MAILBOX
+    assert provider.limits == Limits(connections=4)
+    assert provider.quirks == {Quirk.LABELS}
+    assert provider.help_in("de-CH") == "Schalten Sie IMAP bei Old Mail ein."
+    assert provider.help_in("pt") == provider.login_help == "Switch on IMAP in Old Mail."
+    assert provider.steps[0].page == "https://help.old.example/imap"
+    assert [source.facts for source in provider.sources if not source.confirmed] == ["limits"]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +138,22 @@ def test_a_new_host_is_one_row() -> None:
         ('server = "imap.old.example"', "", "row “old”", "server"),
         ('"imap.old.example"', '"https://imap.old.example"', "row “old”", "server"),
         ('"imap.old.example"', '"imap.old.example:0"', "row “old”", "server"),
-        ('login_help = "Switch on IMAP first."', "", "row “old”", "login_help"),
-        ('name = "Old Mail"', 'name = "Old Mail"\nlogin_form = "name"', "row “old”", "login_form"),
+        ('"local_part"', '"name"', "row “old”", "login_form"),
+        ('mx = ["mx.old.example"]', 'mx = ["*.old.example"]', "row “old”", "mx"),
+        ('steps = ["imap-switch"]', "steps = []", "row “old”", "steps"),
+        ('steps = ["imap-switch"]', 'steps = ["imap-swich"]', "row “old”", "steps"),
+        ('steps = ["imap-switch"]', 'steps = "imap-switch"', "row “old”", "steps"),
+        ("https://help", "http://help", "row “old”", "pages"),
+        ("{ imap-switch =", "{ other =", "row “old”", "pages"),
+        ("connections = 4", "connections = 0", "row “old”", "limits"),
+        ("connections = 4", "connection = 4", "row “old”", "limits"),
+        ("connections = 4", "connections = true", "row “old”", "limits"),
+        ('quirks = ["labels"]', 'quirks = ["lables"]', "row “old”", "quirks"),
+        ('quirks = ["labels"]', "quirks = 7", "row “old”", "quirks"),
+        ('name = "Old Mail"', 'name = "Old Mail"\npassword = "none"', "row “old”", "password"),
+        ('name = "Old Mail"', 'name = "Old Mail"\nunavailable = "gone"', "row “old”", "unavailable"),
+        ('mx = "its help page, 2026-11-23"', "", "row “old”", "source"),
+        ('quirks = ["labels"]\n', "", "row “old”", "source"),
         ('name = "Old Mail"', 'name = "Old Mail"\nlogin_hlep = ""', "row “old”", "login_hlep"),
         (", 2026-11-23", "", "row “old”", "source"),
     ],
@@ -119,7 +161,7 @@ def test_a_new_host_is_one_row() -> None:
 def test_a_wrong_row_is_named_with_its_field(change: str, to: str, row: str, field: str) -> None:
     assert change in ROW
     with pytest.raises(CatalogError) as caught:
-        Catalog.parse(ROW.replace(change, to, 1))
+        Catalog.parse(TEXT + ROW.replace(change, to, 1))
     assert f"catalog {row}: field “{field}”" in str(caught.value)
 
 
@@ -129,14 +171,71 @@ def test_a_wrong_row_is_named_with_its_field(change: str, to: str, row: str, fie
         (ROW, "id"),
         (ROW.replace('"old"', '"new"'), "domains"),
         (ROW.replace('"old"', '"new"').replace('"old.example", "older.example"', ""), "server"),
+        (
+            ROW.replace('"old"', '"new"')
+            .replace('"old.example", "older.example"', "")
+            .replace("imap.old", "imap.new"),
+            "mx",
+        ),
     ],
 )
 def test_two_rows_cannot_claim_the_same(second: str, field: str) -> None:
     with pytest.raises(CatalogError, match=f"field “{field}”"):
-        Catalog.parse(ROW + second)
+        Catalog.parse(TEXT + ROW + second)
 
 
 @pytest.mark.parametrize("text", ["[[provider]", "provider = 1", "", "[other]", "provider = [1]"])
 def test_a_catalog_of_another_shape_is_refused(text: str) -> None:
     with pytest.raises(CatalogError):
         Catalog.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [('es = "Active IMAP en {name}."\n', ""), ("ein.", "ein"), ('"Activez IMAP chez {name}."', "1")],
+)
+def test_a_text_that_is_not_whole_in_every_language_is_named(change: str, to: str) -> None:
+    with pytest.raises(CatalogError, match="text “imap-switch”"):
+        Catalog.parse(TEXT.replace(change, to) + ROW)
+
+
+@pytest.mark.parametrize(
+    ("exchanger", "found"),
+    [
+        ("ASPMX.L.Google.com.", "google"),
+        ("smtp.google.com", "google"),
+        ("old-example.mail.protection.outlook.com", "microsoft"),
+        ("old-example.a-v1.mx.microsoft", "microsoft"),
+        ("mta-gw.infomaniak.ch", "infomaniak"),
+        ("mx1.mail.hostpoint.ch", "hostpoint"),
+        ("mx-aol.mail.gm0.yahoodns.net", "aol"),
+        ("mta5.am0.yahoodns.net", "yahoo"),
+        ("mx00.ionos.co.uk", "ionos-co-uk"),
+        ("notgoogle.com", None),
+        ("google.com.old.example", None),
+        ("", None),
+    ],
+)
+def test_a_mail_exchanger_counts_on_the_boundary_of_a_label(
+    catalog: Catalog, exchanger: str, found: str | None
+) -> None:
+    hosted = catalog.for_mx(exchanger)
+    assert (hosted[0].id if hosted else None) == found
+
+
+def test_every_owner_reads_in_their_own_language_what_to_do_first(catalog: Catalog) -> None:
+    for provider in catalog:
+        texts = [provider.help_in(language) + provider.unavailable_in(language) for language in LANGUAGES]
+        assert len(set(texts)) == len(LANGUAGES), provider.id
+        assert not any("{" in text for text in texts), provider.id
+
+
+def test_a_short_login_is_for_the_addresses_of_the_host_itself(catalog: Catalog) -> None:
+    provider = catalog.for_domain("icloud.com")
+    assert provider is not None
+    assert provider.login_name("ada@iCloud.com") == "ada"
+    assert provider.login_name("ada@old.example") == "ada@old.example"
+
+
+def test_every_quirk_is_explained() -> None:
+    assert set(MEANINGS) == set(Quirk)

@@ -1,0 +1,178 @@
+"""One row of catalog.toml becomes a Provider, or an error that names the row and the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from providers.model import Endpoint, LoginForm
+from providers.provider import LANGUAGES, Limits, PasswordKind, Provider, Quirk, Source, Step, Texts
+
+_ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+_DATED: Final = re.compile(r".* \d{4}-\d{2}(-\d{2})?")
+_LIMITS: Final = tuple(field.name for field in fields(Limits))
+_FIELDS: Final = frozenset(
+    {
+        *("id", "name", "domains", "server", "read_server", "other_hosts", "mx", "login_form", "password"),
+        *("sign_in", "steps", "pages", "unavailable", "limits", "quirks", "source"),
+    }
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class CatalogError(ValueError):
+    """A row of the catalog is wrong; the message names the row and the field."""
+
+
+def read_texts(tables: Mapping[str, object]) -> dict[str, Texts]:
+    """The `[text.NAME]` tables: one text in each language. Raises CatalogError."""
+    found: dict[str, Texts] = {}
+    for name, table in tables.items():
+        if not isinstance(table, Mapping) or set(table) != set(LANGUAGES):
+            raise CatalogError(f"catalog text “{name}”: needs {', '.join(LANGUAGES)} and nothing else")
+        for language, text in table.items():
+            if not isinstance(text, str) or not re.fullmatch(r"[^\n]+[.]", text):
+                raise CatalogError(
+                    f"catalog text “{name}”: “{language}” is not one line that ends with a dot"
+                )
+        found[name] = Texts(**table)
+    return found
+
+
+def read_provider(row: object, number: int, texts: Mapping[str, Texts]) -> Provider:
+    """The `number`-th row. `texts` are what its steps are named after. Raises CatalogError."""
+    if not isinstance(row, Mapping):
+        raise CatalogError(f"catalog row {number} is not a table")
+    reader = _Row(row, f"“{row['id']}”" if isinstance(row.get("id"), str) else str(number), texts)
+    return reader.provider()
+
+
+class _Row:
+    """One row with its name for error messages."""
+
+    def __init__(self, row: Mapping[str, Any], label: str, texts: Mapping[str, Texts]) -> None:
+        self._row = row
+        self._label = label
+        self._texts = texts
+
+    def provider(self) -> Provider:
+        for field in self._row:
+            if field not in _FIELDS:
+                raise self._wrong(field, f"is unknown; the fields are {', '.join(sorted(_FIELDS))}")
+        if not _ID.fullmatch(self._text("id", required=True)):
+            raise self._wrong("id", "holds something other than small letters, digits and single hyphens")
+        name = self._text("name", required=True)
+        blocked = self._text("unavailable")
+        provider = Provider(
+            id=self._text("id"),
+            name=name,
+            domains=self._domains("domains", required=True),
+            endpoint=self._endpoint("server", required=not blocked),
+            read_endpoint=self._endpoint("read_server", required=False),
+            other_hosts=self._domains("other_hosts"),
+            mx=self._domains("mx"),
+            login_form=self._choice("login_form", LoginForm, LoginForm.ADDRESS),
+            password=self._choice("password", PasswordKind, PasswordKind.MAILBOX),
+            sign_in=self._text("sign_in") or None,
+            steps=self._steps(name, required=not blocked),
+            obstacle=self._worded("unavailable", blocked, name) if blocked else None,
+            limits=self._limits(),
+            quirks=self._quirks(),
+        )
+        if provider.password is PasswordKind.NONE and not (provider.sign_in or blocked):
+            raise self._wrong("password", "is none, and there is neither sign_in nor unavailable")
+        return replace(provider, sources=self._sources(provider))
+
+    def _wrong(self, field: str, what: str) -> CatalogError:
+        return CatalogError(f"catalog row {self._label}: field “{field}” {what}")
+
+    def _text(self, field: str, *, required: bool = False) -> str:
+        value = self._row.get(field, "")
+        if not isinstance(value, str):
+            raise self._wrong(field, "is not a text")
+        if required and not value.strip():
+            raise self._wrong(field, "is missing or empty")
+        return value.strip()
+
+    def _domains(self, field: str, *, required: bool = False) -> tuple[str, ...]:
+        value = self._row.get(field, None if required else [])
+        if not isinstance(value, list):
+            raise self._wrong(field, "is not a list of domains")
+        for domain in value:
+            if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
+                raise self._wrong(field, f"holds {domain!r}, which is not a domain in small letters")
+        return tuple(value)
+
+    def _endpoint(self, field: str, *, required: bool) -> Endpoint | None:
+        server = self._text(field, required=required)
+        try:
+            return Endpoint.parse(server) if server else None
+        except ValueError as error:
+            raise self._wrong(field, f"is wrong: {error}") from None
+
+    def _choice(self, field: str, kind: type[E], default: E) -> E:
+        try:
+            return kind(self._text(field) or default)
+        except ValueError:
+            raise self._wrong(field, f"is none of {', '.join(kind)}") from None
+
+    def _worded(self, field: str, text_id: str, name: str) -> Texts:
+        """The text of that id, with the provider's name in it."""
+        if text_id not in self._texts:
+            raise self._wrong(field, f"names “{text_id}”, and there is no [text.{text_id}]")
+        text = self._texts[text_id]
+        return Texts(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
+
+    def _steps(self, name: str, *, required: bool) -> tuple[Step, ...]:
+        ids, pages = self._row.get("steps", []), self._row.get("pages", {})
+        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+            raise self._wrong("steps", "is not a list of names of texts")
+        if required and not ids:
+            raise self._wrong("steps", "is missing or empty")
+        worded = [(one, self._worded("steps", one, name)) for one in ids]
+        if not isinstance(pages, Mapping) or not set(pages) <= set(ids):
+            raise self._wrong("pages", "is not a table from steps of this row to addresses")
+        for page in pages.values():
+            if not isinstance(page, str) or not page.startswith("https://"):
+                raise self._wrong("pages", "holds something that does not start with https://")
+        return tuple(Step(one, texts, pages.get(one, "")) for one, texts in worded)
+
+    def _limits(self) -> Limits:
+        value = self._row.get("limits", {})
+        if not isinstance(value, Mapping) or not set(value) <= set(_LIMITS):
+            raise self._wrong("limits", f"is not a table of {', '.join(_LIMITS)}")
+        if any(type(number) is not int or number < 1 for number in value.values()):
+            raise self._wrong("limits", "holds something other than whole numbers from 1")
+        return Limits(**value)
+
+    def _quirks(self) -> frozenset[Quirk]:
+        value = self._row.get("quirks", [])
+        try:
+            return frozenset(Quirk(one) for one in value)
+        except (TypeError, ValueError):
+            raise self._wrong("quirks", f"holds something else than {', '.join(Quirk)}") from None
+
+    def _sources(self, provider: Provider) -> tuple[Source, ...]:
+        """Each kind of facts that the row has, and no other, says where it is from."""
+        has: dict[str, Callable[[], object]] = {
+            "server": lambda: provider.endpoint,
+            "steps": lambda: provider.steps or provider.obstacle,
+            "limits": lambda: provider.limits != Limits(),
+            "quirks": lambda: provider.quirks,
+            "mx": lambda: provider.mx,
+        }
+        value = self._row.get("source")
+        wanted = [facts for facts, there in has.items() if there()]
+        if not isinstance(value, Mapping) or set(value) != set(wanted):
+            raise self._wrong("source", f"has to name where {', '.join(wanted)} come from, and nothing else")
+        for facts, page in value.items():
+            if not isinstance(page, str) or not _DATED.fullmatch(page):
+                raise self._wrong(
+                    "source", f"of {facts} does not end with a date such as 2026-03 or 2026-03-12"
+                )
+        return tuple(Source(facts, value[facts]) for facts in wanted)
