@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from importer.domain.allowance import Backoff, HourlyBytes
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -302,12 +303,44 @@ class Outbox(Protocol):
         ...
 
 
+class Budgets(Protocol):
+    """What all workers together may still ask of accounts and hosts; each method is one transaction.
+
+    Names are the caller's: they tell an account, a host, or the direction of bytes.
+    """
+
+    def take_slots(
+        self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
+    ) -> bool:
+        """Takes one slot under each name of (name, most at a time), or none at all (False). A slot that
+        is neither renewed nor released is free again after `ttl`; a holder may have any number."""
+        ...
+
+    def renew_slots(self, holder: str, now: datetime, ttl: timedelta) -> None: ...
+
+    def release_slots(self, holder: str) -> None: ...
+
+    def count_bytes(self, name: str, now: datetime, size_bytes: int) -> None: ...
+
+    def counted_bytes(self, name: str, now: datetime) -> Sequence[HourlyBytes]:
+        """Of the last 24 hours, the hour that they began in as a whole; oldest first."""
+        ...
+
+    def back_off(self, backoff: Backoff) -> None:
+        """The later of this and what was said of the same name before counts."""
+        ...
+
+    def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
+        """Of those that are not over, the one that lasts longest."""
+        ...
+
+
 class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Protocol):
-    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases and outbox."""
+class Store(Leases, Ledger, Outbox, Budgets, Protocol):
+    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases, outbox and budgets."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with passwords that has not
@@ -444,7 +477,11 @@ class Composer(Protocol):
 
 
 class Budget(Protocol):
-    """How much one leg may still do; the engine looks at it between batches."""
+    """How much one leg may still do; the engine looks at it between batches. For any thread."""
+
+    def count(self, side: Side, size_bytes: int) -> None:
+        """So many bytes of messages were read from the source, or sent to the destination."""
+        ...
 
     def spent(self) -> bool:
         """True when the leg has to end: time, bytes, or the worker wants to stop. Raises LeaseLost."""

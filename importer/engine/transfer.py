@@ -32,7 +32,7 @@ from importer.domain.wording import spoken_bytes
 from importer.engine.context import Lane
 from importer.engine.pair import Batch, Pair
 from importer.engine.settle import settle_intent
-from providers.errors import ConnectionLost, MailError
+from providers.errors import ConnectionLost, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
 NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
@@ -97,6 +97,7 @@ class _Reading:
                 unreadable[message[0]] = message[1]
             else:
                 done.messages.append(_Fetched(message, header_block(message.body), digest(message.body)))
+        self._pair.leg.budget.count(Side.SOURCE, sum(len(one.message.body) for one in done.messages))
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
             unreadable |= dict.fromkeys(too_large, reason)
@@ -210,6 +211,7 @@ class _Storing:
             slot=lane.number,
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
+        leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
         try:
             results = lane.destination.append(folder, outgoing)
         except ConnectionLost:

@@ -94,6 +94,9 @@ class Batches:
 
     left: int
 
+    def count(self, side: Side, size_bytes: int) -> None:
+        pass
+
     def spent(self) -> bool:
         self.left -= 1
         return self.left < 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from threading import RLock
 
+from importer.adapters.memory.budgets import MemoryBudgets
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Batch,
@@ -42,11 +42,11 @@ class _Hold:
     expires_at: datetime
 
 
-class MemoryStore:
+class MemoryStore(MemoryBudgets):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
-        self._lock = RLock()
+        super().__init__()
         self._holds: dict[str, _Hold] = {}
         self._folder_maps: dict[Route, dict[str, str]] = {}
         self._epochs: dict[Route, UidValidity] = {}

@@ -227,3 +227,30 @@ notices: Final = Table(
     Column("error", ExactText, nullable=False),
     Index(None, "state", "created_at"),
 )
+
+slots: Final = Table(
+    "slots",
+    metadata,
+    Column("name", ExactText, primary_key=True),  # of an account or a host
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("holder", ExactText, nullable=False, index=True),
+    Column("expires_at", Instant, nullable=False),
+)
+
+meters: Final = Table(
+    "meters",
+    metadata,
+    Column("name", ExactText, primary_key=True),  # of an account, and a direction
+    Column("hour", Instant, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+backoffs: Final = Table(
+    "backoffs",
+    metadata,
+    Column("name", ExactText, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", ExactText, nullable=False),
+    Column("server_text", ExactText, nullable=False),
+)

@@ -200,3 +200,28 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name="passwords_import_id_fk"),
         sa.PrimaryKeyConstraint("import_id", name="passwords_pk"),
     )
+    op.create_table(
+        "slots",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", "number", name="slots_pk"),
+    )
+    op.create_index("slots_holder_ix", "slots", ["holder"])
+    op.create_table(
+        "meters",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "hour", name="meters_pk"),
+    )
+    op.create_table(
+        "backoffs",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("server_text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="backoffs_pk"),
+    )

@@ -1,0 +1,106 @@
+"""Budgets that all workers share: connection slots, bytes by the hour, pauses that hosts asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select, update
+
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import backoffs, meters, slots
+from importer.domain.allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
+
+
+class _NoneFree(Exception):
+    """Undoes the transaction: all slots or none."""
+
+
+class SqlBudgets(Database):
+    """`importer.ports.Budgets`."""
+
+    def take_slots(
+        self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
+    ) -> bool:
+        try:
+            with self.writing() as connection:
+                # Everybody takes names in the same order and numbers upwards: nobody waits in a circle.
+                for name, limit in sorted(wanted):
+                    _take(connection, name, limit, holder, now, now + ttl)
+        except _NoneFree:
+            return False
+        return True
+
+    def renew_slots(self, holder: str, now: datetime, ttl: timedelta) -> None:
+        with self.writing() as connection:
+            connection.execute(update(slots).where(slots.c.holder == holder).values(expires_at=now + ttl))
+
+    def release_slots(self, holder: str) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(slots).where(slots.c.holder == holder))
+
+    def count_bytes(self, name: str, now: datetime, size_bytes: int) -> None:
+        with self.writing() as connection:
+            added = insert_into(connection, meters).values(
+                name=name, hour=hour_of(now), size_bytes=size_bytes
+            )
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[meters.c.name, meters.c.hour],
+                    set_={"size_bytes": meters.c.size_bytes + added.excluded.size_bytes},
+                )
+            )
+            connection.execute(
+                delete(meters).where(meters.c.name == name, meters.c.hour <= now - DAY - HOUR)
+            )
+
+    def counted_bytes(self, name: str, now: datetime) -> Sequence[HourlyBytes]:
+        asked = select(meters).where(meters.c.name == name, meters.c.hour > now - DAY - HOUR)
+        with self.reading() as connection:
+            found = connection.execute(asked.order_by(meters.c.hour))
+            return [HourlyBytes(row.hour, row.size_bytes) for row in found]
+
+    def back_off(self, backoff: Backoff) -> None:
+        values = {
+            "until": backoff.until,
+            "code": backoff.code,
+            "message": backoff.message,
+            "server_text": backoff.server_text,
+        }
+        with self.writing() as connection:
+            added = insert_into(connection, backoffs).values(name=backoff.name, **values)
+            connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=[backoffs.c.name],
+                    set_={name: added.excluded[name] for name in values},
+                    where=backoffs.c.until < added.excluded.until,
+                )
+            )
+
+    def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
+        asked = select(backoffs).where(backoffs.c.name.in_(names), backoffs.c.until > now)
+        with self.reading() as connection:
+            row = connection.execute(asked.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
+            if row is None:
+                return None
+            return Backoff(row.name, row.until, row.code, row.message, row.server_text)
+
+
+def _take(
+    connection: Connection, name: str, limit: int, holder: str, now: datetime, expires_at: datetime
+) -> None:
+    held = select(slots.c.number).where(slots.c.name == name, slots.c.expires_at > now)
+    taken = set(connection.execute(held).scalars())
+    for number in range(limit):
+        if number not in taken:
+            first = insert_into(connection, slots).values(
+                name=name, number=number, holder=holder, expires_at=expires_at
+            )
+            ours = first.on_conflict_do_update(
+                index_elements=[slots.c.name, slots.c.number],
+                set_={"holder": first.excluded.holder, "expires_at": first.excluded.expires_at},
+                where=slots.c.expires_at <= now,  # another process may just have taken it
+            )
+            if connection.execute(ours).rowcount == 1:
+                return
+    raise _NoneFree
