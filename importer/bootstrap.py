@@ -25,6 +25,7 @@ from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import is_current
 from importer.adapters.vault import FernetVault, load_keys
+from importer.domain.allowance import Allowance
 from importer.domain.identity import is_notice
 from importer.domain.model import Account
 from importer.engine.context import Pace
@@ -132,12 +133,13 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     )
     notice_key = vault.notice_key()
     clock = SystemClock()
+    catalog = Catalog.load()
     return Deps(
         store=store,
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
-            login_help=partial(_login_help, Catalog.load()),
+            login_help=partial(_login_help, catalog),
             now=clock.now,
         ),
         queue=queue,
@@ -147,6 +149,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         clock=clock,
         is_notice=partial(is_notice, notice_key),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        allowance=partial(_allowance, settings, catalog),
         stopping=stopping,
         pace=Pace(
             batch_messages=settings.batch_messages,
@@ -164,6 +167,19 @@ def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:
     if not settings.smtp_url:
         return None
     return SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file)
+
+
+def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowance:
+    """What the host of an account allows, as far as the settings let it."""
+    provider = catalog.for_host(account.endpoint.host)
+    daily = settings.daily_limits.get(provider.id) if provider else None
+    return Allowance(
+        host=provider.name if provider else account.endpoint.host,
+        account_connections=settings.account_connections,
+        host_connections=settings.host_connections,
+        daily_down_bytes=daily.down_bytes if daily else None,
+        daily_up_bytes=daily.up_bytes if daily else None,
+    )
 
 
 def _login_help(catalog: Catalog, account: Account, _words: str) -> str:

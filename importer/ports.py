@@ -340,7 +340,8 @@ class RouteUnderWay(Exception):
 
 
 class Store(Leases, Ledger, Outbox, Budgets, Protocol):
-    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases, outbox and budgets."""
+    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases,
+    outbox and budgets."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with passwords that has not

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_dir
@@ -40,6 +42,25 @@ def _endpoint(value: object, info: ValidationInfo) -> Endpoint | None:
     if value is None or isinstance(value, Endpoint):
         return value
     return Endpoint.parse(str(value), allow_plaintext=bool(info.data.get("allow_plaintext")))
+
+
+class DailyLimit(NamedTuple):
+    """Bytes in 24 hours, out of one mailbox and into one; None is no limit."""
+
+    down_bytes: int | None
+    up_bytes: int | None
+
+
+def _daily_limits(value: object) -> Mapping[str, DailyLimit]:
+    if isinstance(value, Mapping):
+        return value
+    limits: dict[str, DailyLimit] = {}
+    for entry in filter(str.strip, str(value).split(",")):
+        found = re.fullmatch(r"\s*([\w.-]+)=(\d+)/(\d+)\s*", entry)
+        if found is None:
+            raise ValueError
+        limits[found[1]] = DailyLimit(int(found[2]) or None, int(found[3]) or None)
+    return MappingProxyType(limits)
 
 
 def _expanded(value: object) -> object:
@@ -166,6 +187,26 @@ class Settings(BaseSettings):
     )
     lanes: int = _setting(
         4, "Connections to each side that one import may use.", "a whole number from 1 to 16", ge=1, le=16
+    )
+    account_connections: int = _setting(
+        16,
+        "Connections to one mailbox at a time, of all workers together; less where the host allows less.",
+        "a whole number from 1 to 1000",
+        ge=1,
+        le=1000,
+    )
+    host_connections: int = _setting(
+        64,
+        "Connections to one host at a time, of all workers together.",
+        "a whole number from 1 to 10000",
+        ge=1,
+        le=10_000,
+    )
+    daily_limits: Annotated[Mapping[str, DailyLimit], NoDecode, PlainValidator(_daily_limits)] = _setting(
+        MappingProxyType({}),
+        "Bytes in 24 hours out of one mailbox / into one, by provider: gmail=2000000000/450000000, …",
+        "entries such as gmail=2000000000/450000000, separated by commas; 0 is no limit",
+        shown="what is known of each host",
     )
     worker_threads: int = _setting(
         4, "Imports that one worker process runs at a time.", "a whole number from 1 to 64", ge=1, le=64

@@ -90,17 +90,25 @@ class ServerUnavailable(MailError):
 
 
 class Throttled(MailError):
-    """The server asks for a pause; `until` is when it may be asked again, if it said so."""
+    """The server asks for a pause; `until` is when it may be asked again, if it said so. The pause is for
+    the account, or for all that we have to do with that host (`whole_host`)."""
 
     code = "throttled"
     scope = Scope.ACCOUNT
     remedy = Remedy.WAIT
 
     def __init__(
-        self, message: str, *, until: datetime | None = None, side: Side | None = None, server_text: str = ""
+        self,
+        message: str,
+        *,
+        until: datetime | None = None,
+        whole_host: bool = False,
+        side: Side | None = None,
+        server_text: str = "",
     ) -> None:
         super().__init__(message, side=side, server_text=server_text)
         self.until = until
+        self.whole_host = whole_host
 
 
 class EndpointWrong(MailError):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from importer.domain.allowance import Allowance
+from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
 
@@ -31,6 +33,7 @@ class Deps:
     clock: Clock
     is_notice: Callable[[bytes], bool]
     owner: str  # names this process in leases
+    allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)

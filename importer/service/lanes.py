@@ -10,6 +10,7 @@ from importer.domain.model import Account
 from importer.engine.context import Lane
 from importer.engine.together import together
 from importer.ports import MailboxSession, SessionFactory
+from importer.service.manners import Manners
 from providers.errors import Side
 from providers.grants import Credential
 
@@ -22,15 +23,19 @@ class Lanes:
         sessions: SessionFactory,
         source: tuple[Account, Credential],
         destination: tuple[Account, Credential],
+        manners: Manners,
     ) -> None:
         self._sessions = sessions
         self._source = source
         self._destination = destination
+        self._manners = manners
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
 
     def open(self, number: int) -> Lane:
-        """A further pair, both sides at the same time. Raises what `SessionFactory.open` raises."""
+        """A further pair, both sides at the same time. Raises what `SessionFactory.open` and
+        `Manners.open_lane` raise."""
+        self._manners.open_lane(number)
         source, destination = together(
             lambda: self._session(*self._source, Side.SOURCE),
             lambda: self._session(*self._destination, Side.DESTINATION),
@@ -52,3 +57,4 @@ class Lanes:
         if self._opened:
             with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each waits for its BYE
                 list(pool.map(lambda session: session.close(), self._opened))
+        self._manners.release()

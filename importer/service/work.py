@@ -22,12 +22,13 @@ from importer.engine.leg import run_leg as run_engine_leg
 from importer.ports import Lease, LeaseLost, SealedPasswords, VaultError
 from importer.service.control import obey
 from importer.service.deps import Deps
-from importer.service.finish import finish, finish_done
+from importer.service.finish import finish, finish_done, report_of
 from importer.service.lanes import Lanes
 from importer.service.leases import Heartbeat
+from importer.service.manners import HeldBack, Manners
 from importer.service.observe import StoringObserver, Watch
 from importer.service.submit import destination_context, source_context
-from providers.errors import MailError, Side
+from providers.errors import MailError, Side, Throttled
 from providers.grants import Credential
 
 BUSY_WAIT: Final = timedelta(seconds=10)
@@ -92,16 +93,17 @@ def leg(
         deps.store.update_import(busy, lease)
         return busy
     observer = StoringObserver(deps.store, import_.id, lease, deps.clock, watch)
+    manners = Manners(deps, running, f"{deps.owner} {lease.name} {lease.fence}")
     ending: LegEnd | Exception
     try:
-        with Heartbeat(deps.store, [mailbox], deps.clock, deps.limits.lease) as heartbeat:
-            ending = _run(deps, running, passwords, mailbox, heartbeat, observer)
+        with Heartbeat(deps.store, [mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:
+            ending = _run(deps, running, passwords, mailbox, heartbeat, observer, manners)
     except LeaseLost:
         raise
     except Exception as error:  # whatever it is, the import must not be left hanging
         ending = error
     reached = observer.progress or import_.progress
-    after = _conclude(deps, replace(running, progress=reached), import_.progress, ending, lease)
+    after = _conclude(deps, replace(running, progress=reached), import_.progress, ending, lease, manners)
     _log_leg(import_, after, reached, deps.clock.now() - began)
     return after
 
@@ -113,32 +115,45 @@ def _run(
     mailbox: Lease,
     heartbeat: Heartbeat,
     observer: StoringObserver,
+    manners: Manners,
 ) -> LegEnd:
-    """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends."""
+    """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends.
+    Raises HeldBack when there is more to do, but not now."""
+    manners.admit()
     source = (import_.source, passwords.source)
     destination = (import_.destination, passwords.destination)
     try:
-        with Lanes(deps.sessions, source, destination) as lanes:
-            return run_engine_leg(
+        with Lanes(deps.sessions, source, destination, manners) as lanes:
+            end = run_engine_leg(
                 Leg(
                     import_=import_,
                     lane=lanes.open(0),
                     open_lane=lanes.open,
                     ledger=deps.store,
                     lease=mailbox,
-                    budget=_LegBudget(deps, import_.id, heartbeat, deps.clock.now() + deps.limits.leg),
+                    budget=_LegBudget(
+                        deps, import_.id, heartbeat, deps.clock.now() + deps.limits.leg, manners
+                    ),
                     observer=observer,
                     clock=deps.clock,
                     is_notice=deps.is_notice,
                     pace=deps.pace,
                 )
             )
+            if end is LegEnd.AGAIN and (held := manners.held_back()) is not None:
+                raise held
+            return end
     finally:
         observer.flush()
 
 
 def _conclude(
-    deps: Deps, import_: Import, before: Progress, ending: LegEnd | Exception, lease: Lease
+    deps: Deps,
+    import_: Import,
+    before: Progress,
+    ending: LegEnd | Exception,
+    lease: Lease,
+    manners: Manners,
 ) -> Import:
     """What follows from how a leg ended, written to the store."""
     progressed = import_.progress.messages_done > before.messages_done
@@ -149,6 +164,10 @@ def _conclude(
         return finish(deps, import_, State.CANCELLED, lease)
     if isinstance(ending, LegEnd):
         after = state.continued(import_, progressed=progressed)
+    elif isinstance(ending, HeldBack):
+        left = import_.progress.messages_total - import_.progress.messages_done
+        problem = manners.with_end(ending, report_of(deps, import_).totals, left)
+        after = state.queued_behind(import_, problem, ending.until)
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
@@ -156,6 +175,8 @@ def _conclude(
         decision = decide(ending, attempts, now, proven=proven, again=_again(import_, problem))
         if isinstance(decision, Stop | GiveUp):
             return finish(deps, import_, State.STOPPED, lease, problem)
+        if isinstance(ending, Throttled):
+            manners.note(ending, decision.until)
         after = state.waiting(import_, problem, decision.until, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
@@ -179,16 +200,22 @@ def _again(import_: Import, problem: Problem) -> bool:
 
 
 class _LegBudget:
-    """Implements `Budget`, for any thread: time, that the process wants to end, and what a person wants of
-    the import."""
+    """Implements `Budget`, for any thread: time, that the process wants to end, what a person wants of the
+    import, and what hosts allow."""
 
-    def __init__(self, deps: Deps, import_id: ImportId, heartbeat: Heartbeat, ends_at: datetime) -> None:
+    def __init__(
+        self, deps: Deps, import_id: ImportId, heartbeat: Heartbeat, ends_at: datetime, manners: Manners
+    ) -> None:
         self._deps = deps
         self._import_id = import_id
         self._heartbeat = heartbeat
         self._ends_at = ends_at
+        self._manners = manners
         self._look_at: datetime | None = None  # for a wish; the next time
         self._wished = False
+
+    def count(self, side: Side, size_bytes: int) -> None:
+        self._manners.count(side, size_bytes)
 
     def spent(self) -> bool:
         self._heartbeat.check()
@@ -196,7 +223,9 @@ class _LegBudget:
         if self._look_at is None or now >= self._look_at:
             self._look_at = now + LOOK_EVERY
             self._wished = _wish(self._deps, self._import_id) is not None
-        return self._wished or self._deps.stopping() or now >= self._ends_at
+        if self._wished or self._deps.stopping() or now >= self._ends_at:
+            return True
+        return self._manners.held_back() is not None
 
 
 def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) -> None:

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -25,7 +23,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from importer.adapters.memory.store import MemoryStore
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
@@ -56,7 +53,7 @@ from importer.domain.uidset import Uid, UidValidity
 from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords, Store
 from providers.errors import Side
 from providers.model import Endpoint, Security
-from tests.rehearsal.postgres import fresh_database, postgres
+from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -65,92 +62,7 @@ ROUTE = Route("0123456789abcdef0123456789abcdef")
 OTHER_ROUTE = Route("fedcba9876543210fedcba9876543210")
 SEALED = SealedPasswords(b"\x00sealed source\xff", b"sealed destination")
 
-OpenStore = Callable[[], Store]
 T = TypeVar("T")
-
-
-# --- Where the data lies --------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres(postgres_url: str) -> str:
-    """A migrated database, to be emptied before each use: a new one for each test takes half a second."""
-    url = fresh_database(postgres_url)
-    migrate(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy."""
-    file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
-    migrate(f"sqlite:///{file}")
-    return file
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without a schema."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'mailferry.db'}"
-    return fresh_database(request.getfixturevalue("postgres_url"))
-
-
-def migrated_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if kind == "sqlite":
-        file = tmp_path / "mailferry.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
-        return f"sqlite:///{file}"
-    url: str = request.getfixturevalue("migrated_postgres")
-    empty_tables(url)
-    return url
-
-
-def empty_tables(url: str) -> None:
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        connection.execute(  # a failed test may have left a transaction open, and that a lock
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-        connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
-    engine.dispose()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database with the schema."""
-    return migrated_url(request.param, request, tmp_path)
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
-    if request.param == "memory":
-        only = MemoryStore()
-        yield lambda: only
-        return
-    url = migrated_url(request.param, request, tmp_path)
-    with ExitStack() as opened:
-
-        def open_another() -> Store:
-            store = SqlStore.open(url)
-            opened.callback(store.close)
-            return store
-
-        yield open_another
-
-
-@pytest.fixture
-def store(open_store: OpenStore) -> Store:
-    return open_store()
 
 
 # --- Facts to store -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from importer.ports import LeaseLost, MailOutcome, Notice, SealedPasswords
 from importer.service.copy import copy
 from importer.service.deps import Deps
 from importer.service.lanes import Lanes
+from importer.service.manners import Manners
 from importer.service.observe import StoringObserver
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
@@ -379,7 +380,7 @@ def test_who_lost_the_import_overwrites_no_account_and_no_progress(office: Offic
     assert [a.copied for a in office.store.accounts(import_id)] == [5]
 
 
-def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened() -> None:
+def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(office: Office) -> None:
     closed: list[str] = []
 
     class Session(MemorySession):
@@ -396,7 +397,9 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened() ->
                     raise Throttled("too many connections", side=side)
             return Session(MemoryMailbox(), side)
 
-    with Lanes(Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b"))) as lanes:
+    _, import_id = office.submit()
+    manners = Manners(office.deps, office.import_(import_id), "leg")
+    with Lanes(Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)
         with pytest.raises(Throttled):

@@ -129,10 +129,10 @@ class MemorySessions:
     """A session factory over mailboxes by `Account.key`."""
 
     def __init__(self, mailboxes: Mapping[str, MemoryMailbox]) -> None:
-        self._mailboxes = mailboxes
+        self.mailboxes = dict(mailboxes)
 
     def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
-        mailbox = self._mailboxes.get(account.key)
+        mailbox = self.mailboxes.get(account.key)
         if mailbox is None:
             raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
         if not _lets_in(mailbox, credential):

@@ -50,9 +50,7 @@ class SqlBudgets(Database):
                     set_={"size_bytes": meters.c.size_bytes + added.excluded.size_bytes},
                 )
             )
-            connection.execute(
-                delete(meters).where(meters.c.name == name, meters.c.hour <= now - DAY - HOUR)
-            )
+            connection.execute(delete(meters).where(meters.c.name == name, meters.c.hour <= now - DAY - HOUR))
 
     def counted_bytes(self, name: str, now: datetime) -> Sequence[HourlyBytes]:
         asked = select(meters).where(meters.c.name == name, meters.c.hour > now - DAY - HOUR)
@@ -100,7 +98,7 @@ def _take(
                 index_elements=[slots.c.name, slots.c.number],
                 set_={"holder": first.excluded.holder, "expires_at": first.excluded.expires_at},
                 where=slots.c.expires_at <= now,  # another process may just have taken it
-            )
-            if connection.execute(ours).rowcount == 1:
+            ).returning(slots.c.number)
+            if connection.execute(ours).scalar() is not None:
                 return
     raise _NoneFree

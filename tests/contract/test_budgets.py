@@ -1,0 +1,142 @@
+"""The contract of `importer.ports.Budgets`: in memory, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+
+from importer.domain.allowance import Backoff, HourlyBytes
+from importer.ports import Store
+from tests.contract.conftest import OpenStore
+
+NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+TTL = timedelta(minutes=1)
+
+
+# --- Slots ----------------------------------------------------------------------------------------
+
+
+def test_no_more_slots_are_given_out_than_there_are(store: Store) -> None:
+    assert store.take_slots("one", [("ada", 2)], NOW, TTL)
+    assert store.take_slots("one", [("ada", 2)], NOW, TTL)
+    assert not store.take_slots("two", [("ada", 2)], NOW, TTL)
+    assert store.take_slots("two", [("grace", 2)], NOW, TTL)
+
+
+def test_slots_are_taken_together_or_not_at_all(store: Store) -> None:
+    assert store.take_slots("one", [("host", 1)], NOW, TTL)
+    assert not store.take_slots("two", [("ada", 1), ("host", 1), ("zoe", 1)], NOW, TTL)
+    assert store.take_slots("three", [("ada", 1), ("zoe", 1)], NOW, TTL)
+
+
+def test_two_slots_under_one_name_are_two(store: Store) -> None:
+    assert not store.take_slots("one", [("host", 1), ("host", 1)], NOW, TTL)
+    assert store.take_slots("one", [("host", 2), ("host", 2)], NOW, TTL)
+    assert not store.take_slots("two", [("host", 2)], NOW, TTL)
+
+
+def test_slots_of_a_holder_that_fell_silent_are_free_when_they_expire(store: Store) -> None:
+    assert store.take_slots("one", [("ada", 1)], NOW, TTL)
+    assert not store.take_slots("two", [("ada", 1)], NOW + TTL - SECOND, TTL)
+    assert store.take_slots("two", [("ada", 1)], NOW + TTL, TTL)
+
+
+def test_renewed_slots_last_longer_and_released_ones_are_free_at_once(store: Store) -> None:
+    assert store.take_slots("one", [("ada", 1), ("host", 2)], NOW, TTL)
+    assert store.take_slots("two", [("host", 2)], NOW, TTL)
+    store.renew_slots("one", NOW + SECOND, TTL)
+    assert not store.take_slots("three", [("ada", 1)], NOW + TTL, TTL)
+    store.release_slots("one")
+    assert store.take_slots("three", [("ada", 1), ("host", 2)], NOW + SECOND, TTL)
+    assert not store.take_slots("four", [("host", 2)], NOW + SECOND, TTL)
+
+
+def test_a_slot_that_another_took_after_it_expired_is_not_renewed_by_the_first(store: Store) -> None:
+    assert store.take_slots("one", [("ada", 1)], NOW, TTL)
+    assert store.take_slots("two", [("ada", 1)], NOW + TTL, TTL)
+    store.renew_slots("one", NOW + TTL, 10 * TTL)
+    store.release_slots("one")
+    assert not store.take_slots("three", [("ada", 1)], NOW + TTL + SECOND, TTL)
+    assert store.take_slots("three", [("ada", 1)], NOW + 2 * TTL, TTL)
+
+
+def test_of_many_who_ask_at_once_as_many_get_a_slot_as_there_are(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(6)]
+
+    def take(round_: int, start: threading.Barrier, number: int) -> bool:
+        start.wait()
+        # Named in opposite orders: nobody may wait in a circle.
+        wanted = [(f"host {round_}", 3), (f"account {number % 2}{round_}", 9)]
+        return stores[number].take_slots(str(number), wanted[:: 1 - 2 * (number % 2)], NOW, TTL)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        for round_ in range(5):
+            ask = partial(take, round_, threading.Barrier(len(stores)))
+            assert sum(pool.map(ask, range(len(stores)))) == 3
+
+
+# --- Bytes ----------------------------------------------------------------------------------------
+
+
+def test_bytes_are_added_up_by_the_hour_and_the_name(store: Store) -> None:
+    store.count_bytes("down ada", NOW, 2**40)
+    store.count_bytes("down ada", NOW - 10 * SECOND, 1)
+    store.count_bytes("down ada", (NOW + SECOND).astimezone(timezone(timedelta(hours=2))), 7)
+    store.count_bytes("up ada", NOW, 5)
+    assert store.counted_bytes("down ada", NOW + SECOND) == [
+        HourlyBytes(datetime(2026, 3, 29, 0, tzinfo=UTC), 2**40 + 1),
+        HourlyBytes(datetime(2026, 3, 29, 1, tzinfo=UTC), 7),
+    ]
+    assert [one.size_bytes for one in store.counted_bytes("up ada", NOW)] == [5]
+    assert store.counted_bytes("down grace", NOW) == []
+
+
+def test_an_hour_counts_until_its_last_minute_is_a_day_old(store: Store) -> None:
+    store.count_bytes("down ada", NOW, 7)
+    ended = datetime(2026, 3, 30, 1, tzinfo=UTC)
+    assert [one.size_bytes for one in store.counted_bytes("down ada", ended - SECOND)] == [7]
+    assert store.counted_bytes("down ada", ended) == []
+    store.count_bytes("down ada", ended, 1)
+    assert [one.size_bytes for one in store.counted_bytes("down ada", ended)] == [1]
+
+
+def test_bytes_counted_at_once_are_all_counted(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(4)]
+
+    def count(store: Store) -> None:
+        for _ in range(10):
+            store.count_bytes("down ada", NOW, 1)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(count, stores))
+    assert [one.size_bytes for one in stores[0].counted_bytes("down ada", NOW)] == [40]
+
+
+# --- Pauses ---------------------------------------------------------------------------------------
+
+
+def test_a_pause_is_seen_whole_until_it_is_over(open_store: OpenStore) -> None:
+    asked = Backoff("ada", NOW + TTL, "throttled", "The server asks for a pause.", "Backoff 60000 \x00")
+    open_store().back_off(asked)
+    store = open_store()
+    assert store.backoff(["grace", "ada"], NOW + TTL - SECOND) == asked
+    assert store.backoff(["ada"], NOW + TTL) is None
+    assert store.backoff(["grace"], NOW) is None
+    assert store.backoff([], NOW) is None
+
+
+def test_the_longer_pause_counts_whoever_came_first(store: Store) -> None:
+    long, short = Backoff("ada", NOW + HOUR, "throttled", "long"), Backoff("ada", NOW + TTL, "x", "short")
+    store.back_off(long)
+    store.back_off(short)
+    assert store.backoff(["ada"], NOW) == long
+    longer = Backoff("ada", NOW + 2 * HOUR, "throttled", "longer")
+    store.back_off(longer)
+    assert store.backoff(["ada"], NOW) == longer
+    host = Backoff("host", NOW + 3 * HOUR, "throttled", "host")
+    store.back_off(host)
+    assert store.backoff(["ada", "host"], NOW) == host

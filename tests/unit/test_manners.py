@@ -1,0 +1,192 @@
+"""One leg and the budgets that all workers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from importer.adapters.memory.mailbox import MemorySession
+from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
+from importer.domain.model import Account, State
+from importer.service.copy import copy
+from importer.service.manners import SLOT_WAIT, Manners
+from importer.service.submit import submit
+from importer.service.work import work
+from providers.errors import Side, Throttled
+from providers.grants import Credential
+from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
+
+
+def allowing(office: Office, source: Allowance, destination: Allowance | None = None) -> None:
+    by_key = {SOURCE.key: source, DESTINATION.key: destination or Allowance()}
+    office.deps = replace(office.deps, allowance=lambda account: by_key[account.key])
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+# --- Connections ------------------------------------------------------------------------------------
+
+
+def test_an_import_takes_its_turn_while_all_connections_are_in_use(office: Office) -> None:
+    allowing(office, Allowance(account_connections=1))
+    _, import_id = office.submit()
+    office.store.take_slots("other", [(f"account {SOURCE.key}", 1)], office.clock.now(), 60 * MINUTE)
+    waiting = office.work(import_id)
+    assert waiting.problem is not None
+    assert (waiting.state, waiting.problem.code) == (State.WAITING, "connections_in_use")
+    assert waiting.not_before == office.clock.now() + SLOT_WAIT
+    assert waiting.attempts == 0
+    office.store.release_slots("other")
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_further_lanes_stay_away_where_there_is_no_slot_for_them(office: Office) -> None:
+    for n in range(40):
+        office.old.folders["INBOX"].add((), DATE, b"Subject: more %d\r\n\r\ntext\r\n" % n)
+    opened: list[Side] = []
+
+    class Counted(Sessions):
+        def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
+            opened.append(side)
+            return super().open(account, credential, side)
+
+    office.deps = replace(office.deps, sessions=Counted(office.sessions.mailboxes))
+    allowing(office, Allowance(account_connections=2))
+    _, import_id = office.submit()
+    done = office.work(import_id, pace=replace(office.deps.pace, lanes=4, batch_messages=2))
+    assert done.state is State.COMPLETE
+    assert opened.count(Side.SOURCE) == opened.count(Side.DESTINATION) <= 2
+
+
+def test_after_a_leg_no_slot_is_held(office: Office) -> None:
+    allowing(office, Allowance(account_connections=1, host_connections=1))
+    _, import_id = office.submit()
+    assert office.work(import_id).state is State.COMPLETE
+    names = (f"account {SOURCE.key}", "host imap.old.example", "host imap.new.example")
+    assert office.store.take_slots("other", [(name, 1) for name in names], office.clock.now(), MINUTE)
+
+
+def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
+    _, import_id = office.submit()
+    allowing(office, Allowance(account_connections=1))
+    manners = Manners(office.deps, office.import_(import_id), "leg")
+    manners.open_lane(0)
+    office.clock.sleep(40)
+    manners.renew()
+    office.clock.sleep(40)
+    name = f"account {SOURCE.key}"
+    assert not office.store.take_slots("other", [(name, 1)], office.clock.now(), MINUTE)
+    manners.release()
+    assert office.store.take_slots("other", [(name, 1)], office.clock.now(), MINUTE)
+
+
+# --- Pauses -----------------------------------------------------------------------------------------
+
+
+OTHER = Account("grace@old.example", "grace@old.example", SOURCE.endpoint)
+
+
+def throttled(office: Office, *, whole_host: bool) -> None:
+    until = office.clock.now() + timedelta(seconds=299, milliseconds=990)
+    office.sessions.trouble = Throttled(
+        "imap.old.example asks for a pause.", until=until, whole_host=whole_host, side=Side.SOURCE
+    )
+
+
+def other_import(office: Office, source: Account) -> Callable[[], State]:
+    row = replace(a_row(source=source), destination=replace(DESTINATION, login="b"))
+    office.sessions.mailboxes[source.key] = office.old
+    office.sessions.mailboxes[row.destination.key] = office.new
+    [placed] = submit(office.deps, [row]).placed
+    return lambda: office.work(placed.import_.id).state
+
+
+@pytest.mark.parametrize(("whole_host", "expected"), [(False, State.COMPLETE), (True, State.WAITING)])
+def test_a_pause_holds_back_others_at_that_account_or_that_host(
+    office: Office, whole_host: bool, expected: State
+) -> None:
+    _, import_id = office.submit()
+    throttled(office, whole_host=whole_host)
+    first = office.work(import_id)
+    assert first.not_before == office.clock.now() + timedelta(seconds=299, milliseconds=990)
+    office.sessions.trouble = None
+    assert other_import(office, OTHER)() is expected
+
+
+def test_another_import_of_the_account_waits_to_the_second_and_says_why(office: Office) -> None:
+    _, import_id = office.submit()
+    throttled(office, whole_host=False)
+    first = office.work(import_id)
+    office.sessions.trouble = None
+    copied = copy(office.deps, replace(a_row(), destination=replace(DESTINATION, login="b")))
+    assert copied.problem is not None
+    assert (copied.state, copied.problem.code) == (State.STOPPED, "throttled")
+    assert copied.problem.side is Side.SOURCE
+    office.clock.sleep(299.98)
+    assert office.import_(import_id).not_before == first.not_before
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.WAITING
+    office.clock.sleep(0.01)
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.COMPLETE
+
+
+# --- Bytes a day ------------------------------------------------------------------------------------
+
+
+def test_a_daily_cap_ends_the_leg_and_gives_an_honest_end(office: Office) -> None:
+    for n in range(94):
+        office.old.folders["INBOX"].add((), DATE, b"Subject: %d\r\n\r\n" % (100 + n) + b"x" * 982 + b"\r\n")
+    allowing(office, Allowance(host="Old Mail", daily_down_bytes=40_000))
+    _, import_id = office.submit()
+    pace = replace(office.deps.pace, batch_messages=5)
+    office.deps = replace(office.deps, pace=pace)
+    now = office.clock.now
+
+    class Passing(Clock):
+        """Time passes at each look."""
+
+        def now(self) -> datetime:
+            office.clock.sleep(0.2)
+            return now()
+
+    office.deps = replace(office.deps, clock=Passing())
+    waiting = office.work(import_id)
+    assert waiting.problem is not None
+    assert (waiting.state, waiting.problem.code) == (State.WAITING, "daily_limit")
+    assert waiting.problem.side is Side.SOURCE
+    assert "at most 40 kB out of one mailbox at Old Mail in 24 hours" in waiting.problem.message
+    assert "about 2026-03-0" in waiting.problem.message
+    assert waiting.not_before == hour_of(now()) + HOUR + DAY
+    assert waiting.attempts == 0
+    assert 38 <= waiting.progress.messages_done <= 70
+    counted = office.store.counted_bytes(f"down {SOURCE.key}", now())
+    assert 40_000 <= sum(one.size_bytes for one in counted) <= 60_000
+    assert office.work(import_id).state is State.WAITING  # the next day's share
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_what_other_imports_moved_counts_and_nothing_is_connected(office: Office) -> None:
+    allowing(office, Allowance(), Allowance(daily_up_bytes=1000))
+    _, import_id = office.submit()
+    office.store.count_bytes(f"up {DESTINATION.key}", office.clock.now(), 1000)
+    office.sessions.trouble = AssertionError("nobody was to connect")
+    waiting = office.work(import_id)
+    assert waiting.problem is not None
+    assert (waiting.problem.code, waiting.problem.side) == ("daily_limit", Side.DESTINATION)
+    assert "into one mailbox at imap.new.example" in waiting.problem.message
+
+
+def test_bytes_are_counted_to_the_last_only_where_there_is_a_cap(office: Office) -> None:
+    allowing(office, Allowance(daily_down_bytes=10**9))
+    _, import_id = office.submit()
+    assert office.work(import_id).state is State.COMPLETE
+    now, moved = office.clock.now(), sum(len(m.body) for m in office.old.folders["INBOX"].messages.values())
+    assert [one.size_bytes for one in office.store.counted_bytes(f"down {SOURCE.key}", now)] == [moved]
+    assert not office.store.counted_bytes(f"up {DESTINATION.key}", now)
