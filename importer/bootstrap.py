@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,8 +32,9 @@ from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Queue
 from importer.service.deps import Deps, Limits
-from importer.settings import Settings, SettingsError
+from importer.settings import DailyLimit, Settings, SettingsError
 from providers.catalog import Catalog
+from providers.provider import Limits as HostLimits
 
 if TYPE_CHECKING:
     from importer.adapters.queue import DoorbellBroker
@@ -170,15 +172,17 @@ def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:
 
 
 def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowance:
-    """What the host of an account allows, as far as the settings let it."""
+    """What the host of an account allows: what is known of it, as far as the settings let it."""
     provider = catalog.for_host(account.endpoint.host)
-    daily = settings.daily_limits.get(provider.id) if provider else None
+    limits = provider.limits if provider else HostLimits()
+    known = DailyLimit(limits.download_bytes_per_day, limits.upload_bytes_per_day)
+    daily = settings.daily_limits.get(provider.id, known) if provider else known
     return Allowance(
         host=provider.name if provider else account.endpoint.host,
-        account_connections=settings.account_connections,
+        account_connections=min(settings.account_connections, limits.connections or sys.maxsize),
         host_connections=settings.host_connections,
-        daily_down_bytes=daily.down_bytes if daily else None,
-        daily_up_bytes=daily.up_bytes if daily else None,
+        daily_down_bytes=daily.down_bytes,
+        daily_up_bytes=daily.up_bytes,
     )
 
 

@@ -203,9 +203,9 @@ class Settings(BaseSettings):
         le=10_000,
     )
     daily_limits: Annotated[Mapping[str, DailyLimit], NoDecode, PlainValidator(_daily_limits)] = _setting(
-        MappingProxyType({}),
-        "Bytes in 24 hours out of one mailbox / into one, by provider: gmail=2000000000/450000000, …",
-        "entries such as gmail=2000000000/450000000, separated by commas; 0 is no limit",
+        lambda: MappingProxyType({}),
+        "Bytes in 24 hours out of one mailbox / into one, by provider, as google=2000000000/450000000.",
+        "entries such as google=2000000000/450000000, separated by commas; 0 is no limit",
         shown="what is known of each host",
     )
     worker_threads: int = _setting(

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from importer.adapters.memory.mailbox import MemorySession
+from importer.bootstrap import reading
 from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.model import Account, State
 from importer.service.copy import copy
 from importer.service.manners import SLOT_WAIT, Manners
 from importer.service.submit import submit
 from importer.service.work import work
+from importer.settings import Settings
 from providers.errors import Side, Throttled
 from providers.grants import Credential
+from providers.model import Endpoint
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 
@@ -190,3 +194,25 @@ def test_bytes_are_counted_to_the_last_only_where_there_is_a_cap(office: Office)
     now, moved = office.clock.now(), sum(len(m.body) for m in office.old.folders["INBOX"].messages.values())
     assert [one.size_bytes for one in office.store.counted_bytes(f"down {SOURCE.key}", now)] == [moved]
     assert not office.store.counted_bytes(f"up {DESTINATION.key}", now)
+
+
+# --- What is allowed ---------------------------------------------------------------------------------
+
+
+def allowance(host: str, **settings: object) -> Allowance:
+    account = Account("ada@old.example", "ada@old.example", Endpoint(host))
+    with reading(Settings.load(**settings)) as deps:
+        return deps.allowance(account)
+
+
+def test_what_is_known_of_a_host_holds_unless_a_setting_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    google = allowance("imap.gmail.com", data=tmp_path)
+    assert (google.daily_down_bytes, google.daily_up_bytes) == (2_000_000_000, 450_000_000)
+    assert google.account_connections == 15
+    assert allowance("imap.old.example", data=tmp_path) == Allowance(host="imap.old.example")
+    monkeypatch.setenv("MAILFERRY_DAILY_LIMITS", "other=1/1, google=5000000000/0")
+    google = allowance("imap.gmail.com", data=tmp_path, account_connections=3)
+    assert (google.daily_down_bytes, google.daily_up_bytes) == (5_000_000_000, None)
+    assert google.account_connections == 3

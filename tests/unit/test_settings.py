@@ -60,6 +60,9 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "BATCH_MESSAGES": ("7", 7),
         "BATCH_BYTES": ("1048576", 1048576),
         "LANES": ("3", 3),
+        "ACCOUNT_CONNECTIONS": ("4", 4),
+        "HOST_CONNECTIONS": ("40", 40),
+        "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("5", 5),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
@@ -147,6 +150,7 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
         ("SUBMITTER", "ada@old.example, eve@old.example"),
         ("LANES", "0"),
         ("LANES", "17"),
+        ("DAILY_LIMITS", "google=7"),
         ("BATCH_BYTES", "4 MiB"),
     ],
 )
