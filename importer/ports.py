@@ -169,6 +169,10 @@ class Leases(Protocol):
         """False when it is no longer ours."""
         ...
 
+    def holder(self, name: str, now: datetime) -> str | None:
+        """Who holds it, None when nobody does."""
+        ...
+
     def release(self, lease: Lease) -> None:
         """Gives it back; a lease that is no longer ours is left alone."""
         ...
@@ -368,7 +372,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Replaces the import's changeable part (state, problem, not_before, attempts, started_at,
-        finished_at). With a lease: raises LeaseLost unless it still holds."""
+        finished_at, held_up_since). With a lease: raises LeaseLost unless it still holds."""
         ...
 
     def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:

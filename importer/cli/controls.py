@@ -1,18 +1,30 @@
-"""`pause`, `resume`, `cancel`: what a person can do with imports that are under way."""
+"""`pause`, `resume`, `retry`, `cancel`: what a person can do with imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from importer.bootstrap import queued
-from importer.cli import show
-from importer.cli.exits import ends, stdout
+from importer.cli import accounts, show
+from importer.cli.exits import Usage, ends, stdout
 from importer.cli.looking import found_imports
-from importer.cli.options import Data, ImportOrBatch, Json
+from importer.cli.options import (
+    Data,
+    FromPasswordEnv,
+    FromPasswordFile,
+    ImportOrBatch,
+    Json,
+    ToPasswordEnv,
+    ToPasswordFile,
+)
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
+from importer.domain.state import ENDED
 from importer.service import control
+from importer.service.again import run_again
 from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
 from importer.settings import Settings
@@ -41,6 +53,33 @@ def resume(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None
     _each(id_, control.resume, data, as_json=as_json)
 
 
+def retry(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An import's id.")],
+    from_password_file: FromPasswordFile = None,
+    from_password_env: FromPasswordEnv = None,
+    to_password_file: ToPasswordFile = None,
+    to_password_env: ToPasswordEnv = None,
+    data: Data = None,
+) -> None:
+    """Try an import again now. One that has ended needs its passwords anew: a new import then brings what
+    is missing and what is new.
+
+    Example: mailferry retry k3v9m2xw7abc
+    """
+    with queued(Settings.load(data=data)) as deps:
+        import_ = deps.store.import_(ImportId(id_))
+        if import_ is None:
+            raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
+        if import_.state not in ENDED:
+            changed = control.resume(deps, import_.id)
+            if changed.effect is not Effect.TOO_LATE:
+                _tell(changed)
+                return
+        source = accounts.password("from", import_.source, from_password_file, from_password_env)
+        destination = accounts.password("to", import_.destination, to_password_file, to_password_env)
+        show.placed(run_again(deps, import_, source, destination))
+
+
 def cancel(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """End an import or a batch for good. Its passwords are erased; what was copied stays.
 
@@ -57,13 +96,17 @@ def _each(id_: str, change: Callable[[Deps, ImportId], Changed], data: Data, *, 
         show.print_json([_json(one) for one in changed])
     else:
         for one in changed:
-            stdout.print(
-                f"{_MARKS[one.effect]} {show.plain(one.import_.source.address)}  [bold]{one.import_.id}[/]  "
-                f"{show.plain(one.message)}",
-                soft_wrap=True,
-            )
+            _tell(one)
     impossible = any(one.effect is Effect.NOT_POSSIBLE for one in changed)
     raise ends(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
+
+
+def _tell(one: Changed) -> None:
+    stdout.print(
+        f"{_MARKS[one.effect]} {show.plain(one.import_.source.address)}  [bold]{one.import_.id}[/]  "
+        f"{show.plain(one.message)}",
+        soft_wrap=True,
+    )
 
 
 def _json(one: Changed) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`list`, `show`, `watch`, `report`: what there is and how it stands."""
+"""`list`, `show`, `explain`, `watch`, `report`: what there is and how it stands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import Data, ImportOrBatch, Json
 from importer.domain.model import BatchId, Import, ImportId, State
 from importer.domain.report import BatchReport, Report
+from importer.domain.report_csv import refusals_csv
 from importer.service.deps import Deps
+from importer.service.explain import explain as explain_import
 from importer.service.finish import batch_report, report_of
 from importer.settings import Settings
 
@@ -63,14 +65,39 @@ def watch(id_: ImportOrBatch, data: Data = None) -> None:
         raise ends(_report(deps, id_).exit_code)
 
 
-def report(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
+def explain(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
+    """Explain why an import stands where it stands, what happens next and what you can do.
+
+    Example: mailferry explain k3v9m2xw7abc
+    """
+    with reading(Settings.load(data=data)) as deps:
+        explained = [(import_, explain_import(deps, import_)) for import_ in found_imports(deps, id_)]
+    if as_json:
+        show.print_json([{"id": import_.id, **one.as_json()} for import_, one in explained])
+    else:
+        for import_, one in explained:
+            show.explanation(import_, one)
+
+
+def report(
+    id_: ImportOrBatch,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print what could not be copied as CSV, for a spreadsheet.")
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
     """Print the account of an import or a batch: what was found and what became of it.
 
     Example: mailferry report k3v9m2xw7abc --json
     """
+    if as_csv and as_json:
+        raise Usage("--csv and --json exclude each other; give one.")
     with reading(Settings.load(data=data)) as deps:
         found = _report(deps, id_)
-        if isinstance(found, BatchReport):
+        if as_csv:
+            typer.echo(refusals_csv(_reports(found)), nl=False)
+        elif isinstance(found, BatchReport):
             show.batch_report(found, as_json=as_json)
         else:
             show.report(found, as_json=as_json)
@@ -87,6 +114,8 @@ def _report(deps: Deps, id_: str) -> Report | BatchReport:
 
 def found_imports(deps: Deps, id_: str) -> list[Import]:
     """The import of that id, or those of the batch. Raises Usage when there is neither."""
-    found = _report(deps, id_)
-    reports = found.reports if isinstance(found, BatchReport) else (found,)
-    return [one.import_ for one in reports]
+    return [one.import_ for one in _reports(_report(deps, id_))]
+
+
+def _reports(found: Report | BatchReport) -> tuple[Report, ...]:
+    return found.reports if isinstance(found, BatchReport) else (found,)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from importer.cli.exits import stdout
+from importer.domain.explain import Action, Explanation
 from importer.domain.model import FolderAccount, Import, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.rows import RowProblem
@@ -20,6 +21,15 @@ from importer.domain.wording import counted, printable, spoken_bytes, spoken_ins
 from importer.service.submit import Fate, Placed
 
 REFUSALS_SHOWN: Final = 50
+
+_COMMANDS: Final = {
+    Action.PAUSE: "pause",
+    Action.RESUME: "resume",
+    Action.RETRY: "retry",
+    Action.CANCEL: "cancel",
+    Action.RUN_AGAIN: "retry",
+    Action.UNDO: "undo",
+}
 
 _STYLES: Final = {
     State.QUEUED: "dim",
@@ -81,6 +91,26 @@ def imports(many: Sequence[Import], title: str = "") -> Table:
             plain(note, 400),
         )
     return table
+
+
+def explanation(import_: Import, one: Explanation) -> None:
+    """The sentence first, then what follows from it, then the facts."""
+    stdout.print(
+        f"[bold]{plain(import_.source.address)} → {plain(import_.destination.address)}[/]  "
+        f"[dim]{import_.id}[/]  {import_.state.value}",
+        soft_wrap=True,
+    )
+    stdout.print(f"  {plain(one.sentence, 900)}")
+    stdout.print(f"  [bold]Next:[/] {plain(one.next, 400)}")
+    stdout.print(f"  [bold]To do:[/] {plain(one.advice, 400)}")
+    for action in one.actions:
+        stdout.print(f"    [cyan]mailferry {_COMMANDS[action]} {import_.id}[/]")
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, value in one.facts:
+        table.add_row(f"  {plain(what)}", plain(value, 400))
+    stdout.print(table)
 
 
 def placed(one: Placed) -> None:
@@ -196,5 +226,5 @@ def _refusals(one: Report) -> Table:
         subject = plain(refusal.subject, 80) if refusal.uid else "[dim]the whole folder[/]"
         table.add_row(plain(refusal.folder), plain(refusal.date, 40), subject, size, plain(refusal.reason))
     if len(one.refusals) > REFUSALS_SHOWN:
-        table.add_row(f"… and {len(one.refusals) - REFUSALS_SHOWN:,} more (--json has them all)")
+        table.add_row(f"… and {len(one.refusals) - REFUSALS_SHOWN:,} more (--csv has them all)")
     return table

@@ -112,6 +112,7 @@ class Import:
     finished_at: datetime | None = None
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
     wish: Wish | None = None
+    held_up_since: datetime | None = None  # since when it waits without progress, or is paused
 
     @property
     def route(self) -> Route:

@@ -37,10 +37,11 @@ def continued(import_: Import, *, progressed: bool) -> Import:
         problem=None,
         not_before=None,
         attempts=0 if progressed else import_.attempts + 1,
+        held_up_since=None,
     )
 
 
-def waiting(import_: Import, problem: Problem, until: datetime, *, progressed: bool) -> Import:
+def waiting(import_: Import, problem: Problem, now: datetime, until: datetime, *, progressed: bool) -> Import:
     """Nothing to do before `until`."""
     return replace(
         import_,
@@ -48,12 +49,16 @@ def waiting(import_: Import, problem: Problem, until: datetime, *, progressed: b
         problem=problem,
         not_before=until,
         attempts=1 if progressed else import_.attempts + 1,
+        held_up_since=now if progressed else import_.held_up_since or now,
     )
 
 
-def queued_behind(import_: Import, problem: Problem, until: datetime) -> Import:
-    """Somebody else's turn; no fruitless leg."""
-    return replace(import_, state=State.WAITING, problem=problem, not_before=until)
+def queued_behind(
+    import_: Import, problem: Problem, now: datetime, until: datetime, *, progressed: bool = False
+) -> Import:
+    """Somebody else's turn, or a host's pause; no fruitless leg."""
+    since = now if progressed else import_.held_up_since or now
+    return replace(import_, state=State.WAITING, problem=problem, not_before=until, held_up_since=since)
 
 
 def hurried(import_: Import) -> Import:
@@ -61,19 +66,21 @@ def hurried(import_: Import) -> Import:
     return replace(import_, not_before=None)
 
 
-def paused(import_: Import, until: datetime) -> Import:
+def paused(import_: Import, now: datetime, until: datetime) -> Import:
     """Nothing is done until a person wants it to go on; at `until` it counts as forgotten."""
-    return replace(import_, state=State.PAUSED, problem=None, not_before=until)
+    return replace(import_, state=State.PAUSED, problem=None, not_before=until, held_up_since=now)
 
 
 def resumed(import_: Import) -> Import:
     """A person wants it to go on; fruitless legs before do not count."""
     going = State.QUEUED if import_.started_at is None else State.RUNNING
-    return replace(import_, state=going, problem=None, not_before=None, attempts=0)
+    return replace(import_, state=going, problem=None, not_before=None, attempts=0, held_up_since=None)
 
 
 def ended(import_: Import, state: State, now: datetime, problem: Problem | None = None) -> Import:
     """The import's last transition; `state` is one of ENDED."""
     if state not in ENDED:
         raise ValueError(f"{state} is not an end")
-    return replace(import_, state=state, problem=problem, not_before=None, finished_at=now)
+    return replace(
+        import_, state=state, problem=problem, not_before=None, finished_at=now, held_up_since=None
+    )

@@ -95,7 +95,7 @@ def obey(deps: Deps, import_: Import, lease: Lease) -> Import:
         case Wish.CANCEL:
             return finish(deps, import_, State.CANCELLED, lease)
         case Wish.PAUSE if import_.state is not State.PAUSED:
-            after = state.paused(import_, now + PAUSED_AT_MOST)
+            after = state.paused(import_, now, now + PAUSED_AT_MOST)
         case Wish.PAUSE if import_.not_before is not None and import_.not_before <= now:
             return finish(deps, import_, State.CANCELLED, lease, _FORGOTTEN)
         case None if import_.state is State.PAUSED:

@@ -89,7 +89,7 @@ def leg(
     deps.store.update_import(running, lease)
     mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.owner, began, deps.limits.lease)
     if mailbox is None:
-        busy = state.queued_behind(running, _BUSY, began + BUSY_WAIT)
+        busy = state.queued_behind(running, _BUSY, began, began + BUSY_WAIT)
         deps.store.update_import(busy, lease)
         return busy
     observer = StoringObserver(deps.store, import_.id, lease, deps.clock, watch)
@@ -167,7 +167,7 @@ def _conclude(
     elif isinstance(ending, HeldBack):
         left = import_.progress.messages_total - import_.progress.messages_done
         problem = manners.with_end(ending, report_of(deps, import_).totals, left)
-        after = state.queued_behind(import_, problem, ending.until)
+        after = state.queued_behind(import_, problem, now, ending.until, progressed=progressed)
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
@@ -177,13 +177,13 @@ def _conclude(
             return finish(deps, import_, State.STOPPED, lease, problem)
         if isinstance(ending, Throttled):
             manners.note(ending, decision.until)
-        after = state.waiting(import_, problem, decision.until, progressed=progressed)
+        after = state.waiting(import_, problem, now, decision.until, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
         first = progressed or not _again(import_, _OWN_FAULT)  # what servers did before does not count
         if not first and import_.attempts >= OWN_FAULT_TRIES:
             return finish(deps, import_, State.FAILED, lease, _OWN_FAULT)
-        after = state.waiting(import_, _OWN_FAULT, now + OWN_FAULT_WAIT, progressed=first)
+        after = state.waiting(import_, _OWN_FAULT, now, now + OWN_FAULT_WAIT, progressed=first)
     deps.store.update_import(after, lease)
     return obey(deps, replace(after, wish=_wish(deps, after.id)), lease)
 

@@ -188,6 +188,15 @@ def test_the_fence_grows_after_a_release_even_for_the_same_owner(store: Store) -
     assert fences == sorted(set(fences))
 
 
+def test_the_holder_is_told_as_long_as_there_is_one(store: Store) -> None:
+    assert store.holder("import:one", NOW) is None
+    lease = hold(store)
+    assert store.holder("import:one", NOW + TTL - SECOND) == "worker"
+    assert store.holder("import:one", NOW + TTL) is None
+    store.release(lease)
+    assert store.holder("import:one", NOW) is None
+
+
 def test_renewing_keeps_others_out_for_longer(store: Store) -> None:
     lease = hold(store)
     assert store.renew(lease, NOW + TTL - SECOND, TTL)
@@ -620,6 +629,7 @@ FULL = an_import(
     finished_at=NOW + 2 * TTL,
     password_mark="c0ffee",
     wish=Wish.PAUSE,
+    held_up_since=NOW - TTL,
 )
 
 
@@ -720,6 +730,7 @@ def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
         attempts=FULL.attempts,
         started_at=FULL.started_at,
         finished_at=FULL.finished_at,
+        held_up_since=FULL.held_up_since,
     )
     assert store.import_(FULL.id) == changed
     store.update_import(replace(changed, problem=None, not_before=None), hold(store))

@@ -79,6 +79,10 @@ class MemoryStore(MemoryBudgets):
             self._holds[lease.name] = _Hold(lease.owner, lease.fence, now + ttl)
             return True
 
+    def holder(self, name: str, now: datetime) -> str | None:
+        with self._lock:
+            return self._holds[name].owner if self._is_held(name, now) else None
+
     def release(self, lease: Lease) -> None:
         with self._lock:
             if self._holds_still(lease):
@@ -290,6 +294,7 @@ class MemoryStore(MemoryBudgets):
                 attempts=changed.attempts,
                 started_at=changed.started_at,
                 finished_at=changed.finished_at,
+                held_up_since=changed.held_up_since,
             )
 
     def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:

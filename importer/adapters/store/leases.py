@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import leases
@@ -35,6 +35,12 @@ class SqlLeases(Database):
         with self.writing() as connection:
             renewed = update(leases).where(_is(lease)).values(expires_at=now + ttl)
             return connection.execute(renewed).rowcount == 1
+
+    def holder(self, name: str, now: datetime) -> str | None:
+        asked = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at > now)
+        with self.reading() as connection:
+            owner: str | None = connection.execute(asked).scalar()
+            return owner
 
     def release(self, lease: Lease) -> None:
         with self.writing() as connection:

@@ -68,6 +68,7 @@ def import_(row: AnyRow) -> Import:
         finished_at=row.finished_at,
         password_mark=row.password_mark,
         wish=None if row.wish is None else Wish(row.wish),
+        held_up_since=row.held_up_since,
     )
 
 
@@ -101,6 +102,7 @@ def changeable_values(import_: Import) -> Values:
         "attempts": import_.attempts,
         "started_at": import_.started_at,
         "finished_at": import_.finished_at,
+        "held_up_since": import_.held_up_since,
     }
 
 

@@ -89,6 +89,7 @@ imports: Final = Table(
     Column("finished_at", Instant),
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # of a person; NULL: that it goes on
+    Column("held_up_since", Instant),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),
     Index(None, "state", "created_at"),

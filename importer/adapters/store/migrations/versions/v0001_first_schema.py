@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("password_mark", sa.Text(), nullable=False),
         sa.Column("wish", sa.Text(), nullable=True),
+        sa.Column("held_up_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["submission"], ["batches.seq"], name="imports_submission_fk"),
         sa.PrimaryKeyConstraint("seq", name="imports_pk"),
         sa.UniqueConstraint("id", name="imports_id_key"),

@@ -1,0 +1,19 @@
+"""Running an import again: a new one on the same route, which brings only what is new."""
+
+from __future__ import annotations
+
+from importer.domain.model import Import
+from importer.domain.rows import Row
+from importer.service.deps import Deps
+from importer.service.submit import Placed, submit
+from providers.model import Secret
+
+
+def run_again(
+    deps: Deps, import_: Import, source_password: Secret, destination_password: Secret, *, submitter: str = ""
+) -> Placed:
+    """Submits the route of an earlier import once more, complete or not. When another import of the route
+    is under way, that one is `Placed`, with these passwords from now on."""
+    row = Row(0, import_.source, source_password, import_.destination, destination_password)
+    submission = submit(deps, [row], name="again", submitter=submitter or import_.submitter, again=True)
+    return submission.placed[0]

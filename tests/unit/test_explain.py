@@ -1,0 +1,155 @@
+"""Why an import stands where it stands, in words; and what could not be copied, for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from importer.domain.explain import Action, Surroundings, explain
+from importer.domain.model import (
+    Account,
+    FolderAccount,
+    Import,
+    ImportId,
+    Problem,
+    Progress,
+    Refusal,
+    State,
+    Wish,
+)
+from importer.domain.report import Report
+from importer.domain.report_csv import COLUMNS, refusals_csv
+from importer.domain.state import ENDED
+from importer.domain.uidset import Uid, UidValidity
+from importer.service.again import run_again
+from importer.service.control import pause
+from importer.service.explain import explain as explain_now
+from importer.service.submit import Fate
+from importer.service.work import work
+from providers.errors import Side, Throttled
+from providers.model import Endpoint, Secret
+from tests.unit.test_service import Office
+
+T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BUSY = Problem("throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] later")
+AROUND = Surroundings(T, has_passwords=True)
+
+
+def an_import(state: State, **facts: Any) -> Import:
+    old, new = (
+        Account(f"ada@{where}.example", "ada", Endpoint(f"imap.{where}.example")) for where in ("old", "new")
+    )
+    return replace(Import(ImportId("one"), old, new, T - 2 * HOUR, state=state), **facts)
+
+
+def refusal(reason: str = "it is too large", subject: str = "Holiday", uid: int | None = 1) -> Refusal:
+    return Refusal(
+        ImportId("one"),
+        "INBOX",
+        UidValidity(1),
+        None if uid is None else Uid(uid),
+        reason,
+        "2020-01-01",
+        subject,
+        9,
+    )
+
+
+def test_a_wait_tells_until_when_since_when_and_why() -> None:
+    waits = an_import(
+        State.WAITING, problem=BUSY, not_before=T + HOUR, held_up_since=T - HOUR, attempts=2,
+        progress=Progress("INBOX", 1, 2, 3, 4),
+    )  # fmt: skip
+    told = explain(Report(waits), AROUND)
+    assert (
+        told.sentence == "It waits until 2026-03-01 15:30 UTC, 1 hour from now: The server asks for a pause."
+    )
+    assert "28 more fruitless tries" in told.next
+    assert (told.since, told.until) == (T - HOUR, T + HOUR)
+    assert told.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
+    facts = dict(told.facts)
+    assert facts["the server said"] == "NO [LIMIT] later"
+    assert facts["messages done"] == "3 of 4"
+    assert told.as_json()["until"] == "2026-03-01T15:30:00+00:00"
+
+
+def test_gaps_are_told_by_their_reasons() -> None:
+    refusals = (
+        refusal(),
+        refusal(uid=2),
+        refusal("it has a NUL in it"),
+        refusal("it cannot be opened", uid=None),
+    )
+    accounts = (FolderAccount("INBOX", "INBOX", 9, 6, failed=3),)
+    told = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), AROUND)
+    assert told.sentence.startswith(
+        "4 messages could not be copied: 2 because it is too large; 1 because it has a NUL in it; 1 because"
+    )
+    assert told.actions == (Action.RUN_AGAIN, Action.UNDO)
+    assert ("such as", "INBOX, 2020-01-01: Holiday") in told.facts
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("wish", [None, *Wish])
+@pytest.mark.parametrize("bare", [True, False])
+def test_every_state_has_a_sentence_what_follows_and_what_to_do(
+    state: State, wish: Wish | None, *, bare: bool
+) -> None:
+    given = (
+        {}
+        if bare
+        else {"problem": BUSY, "not_before": T + HOUR, "held_up_since": T - HOUR, "started_at": T - HOUR}
+    )
+    around = AROUND if not bare else Surroundings(T)
+    told = explain(Report(an_import(state, wish=wish, **given)), around)
+    for sentence in (told.sentence, told.next, told.advice):
+        assert sentence.endswith(".")
+        assert "None" not in sentence
+    assert bool(set(told.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
+
+
+def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
+    office = Office()
+    _, import_id = office.submit()
+    began = office.clock.now()
+    office.sessions.trouble = Throttled("Later.")
+    office.work(import_id, legs=3)
+    waiting = office.import_(import_id)
+    told = explain_now(office.deps, waiting)
+    assert told.since == began
+    office.store.acquire(f"import:{import_id}", "worker 7", office.clock.now(), HOUR)
+    assert ("worker", "worker 7") in explain_now(office.deps, waiting).facts
+    office.clock.sleep(3601)
+    pause(office.deps, import_id)
+    assert explain_now(office.deps, office.import_(import_id)).since == office.clock.now()
+
+
+def test_running_again_brings_what_is_new_whatever_the_end_was() -> None:
+    office = Office()
+    _, import_id = office.submit()
+    done = office.work(import_id)
+    office.old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
+    placed = run_again(office.deps, done, Secret("secret"), Secret("secret"))
+    assert placed.fate is Fate.STARTED
+    assert run_again(office.deps, done, Secret("secret"), Secret("secret")).fate is Fate.UNDER_WAY
+    work(office.deps, placed.import_.id)
+    assert office.import_(placed.import_.id).state is State.COMPLETE
+    assert office.new.message_count == 7
+
+
+@pytest.mark.parametrize("subject", ["=1+1", "+41 44", "-5", "@SUM(A1)", "\t=1", "\r\n@x", "\uff1dx", " =x"])
+def test_no_cell_is_a_formula(subject: str) -> None:
+    report = Report(an_import(State.INCOMPLETE), (), (refusal("=bad", subject),))
+    text = refusals_csv([report])
+    [heads, row] = csv.reader(io.StringIO(text, newline=""))
+    assert tuple(heads) == COLUMNS
+    found = dict(zip(heads, row, strict=True))
+    assert found["subject"][0] == found["reason"][0] == "'"
+    assert (found["size_bytes"], found["messages"], found["folder"]) == ("9", "1", "INBOX")
+    assert text.count("\r\n") == text.count("\n") == 2
