@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
 from tests.rehearsal.postgres import postgres
@@ -38,6 +39,28 @@ def new_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority)
     """A Dovecot as destinations are: separator "/", no prefix, Sent, Drafts, Trash, Junk and Archive made."""
     with dovecot(tmp_path_factory.mktemp("new-host"), ca=ca) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
+    """A Cyrus as it comes, except that it leaves 8-bit headers alone."""
+    _skip_without_cyrus()
+    with cyrus(tmp_path_factory.mktemp("cyrus"), ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def old_cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
+    """A Cyrus as it was before 3.0: separator ".", everything below "INBOX.", 8-bit headers munged."""
+    _skip_without_cyrus()
+    options = CyrusOptions(separator=".", prefix="INBOX.", special_use=False, munges_8bit=True)
+    with cyrus(tmp_path_factory.mktemp("old-cyrus"), options, ca=ca) as server:
+        yield server
+
+
+def _skip_without_cyrus() -> None:
+    if lacks := cyrus_lacks():
+        pytest.skip(lacks)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,186 @@
+"""A real Cyrus IMAP 3, started as an ordinary user with directories of its own.
+
+Debian's packages of Cyrus and Dovecot exclude each other, so `.ci/debian-packages` unpacks Cyrus into
+UNPACKED and installs only the libraries that it needs; an installed Cyrus is found too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer.domain.model import Account
+from providers.model import Endpoint, Security
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.cyrus_config import server_user, write_config
+from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until
+from tests.rehearsal.processes import kill_group, start_group, stop_group
+
+UNPACKED = Path("/usr/local/lib/mailferry-tests/cyrus")
+_START_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class CyrusOptions:
+    """How the server differs from a plain one.
+
+    With `separator` "." the `prefix` is "INBOX.", as before Cyrus 3.0. `quota_kib` is each user's limit.
+    `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with their RFC 6154 attributes.
+    `munges_8bit`: 8-bit characters in headers become X, as Cyrus does unless told otherwise.
+    """
+
+    separator: str = "/"
+    prefix: str = ""
+    quota_kib: int | None = None
+    special_use: bool = True
+    munges_8bit: bool = False
+
+
+def cyrus_lacks() -> str:
+    """Why no Cyrus can be started here; empty when it can."""
+    for program in (_programs() / "master", _programs() / "imapd", _saslpasswd()):
+        if not program.exists():
+            return f"Cyrus IMAP is not installed ({program} is missing): run `sh .ci/debian-packages`"
+    missing = subprocess.run(
+        ["ldd", str(_programs() / "imapd")], env=_environment(), capture_output=True, text=True, check=False
+    ).stdout
+    if "not found" in missing:
+        return "Cyrus IMAP is there without its libraries: run `sh .ci/debian-packages`"
+    return ""
+
+
+def _programs() -> Path:
+    installed = Path("/usr/lib/cyrus/bin")
+    return installed if (installed / "imapd").exists() else UNPACKED / "usr/lib/cyrus/bin"
+
+
+def _saslpasswd() -> Path:
+    installed = Path("/usr/sbin/saslpasswd2")
+    return installed if installed.exists() else UNPACKED / "usr/sbin/saslpasswd2"
+
+
+def _environment() -> dict[str, str]:
+    libraries = os.pathsep.join(str(one.parent) for one in UNPACKED.glob("usr/lib/*/libcyrus.so.0"))
+    return dict(os.environ) | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+
+
+class Cyrus:
+    """A running server on localhost, of the same shape as `Dovecot`."""
+
+    def __init__(self, home: Path, options: CyrusOptions, ca: CertificateAuthority) -> None:
+        self.home = home
+        self.options = options
+        self.ca_file = ca.ca_file
+        self._log = home / "cyrus.log"
+        tls_port, starttls_port = free_ports(2)
+        self.imaps = Endpoint("localhost", tls_port, Security.TLS)
+        self.starttls = Endpoint("localhost", starttls_port, Security.STARTTLS)
+        for made, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
+            shutil.copyfile(issued, made)
+            made.chmod(0o600)
+        for name in ("config", "config/proc", "config/socket", "config/lock", "mail", "users"):
+            (home / name).mkdir(parents=True)
+        write_config(home, options, _programs(), tls_port, starttls_port)
+        if os.geteuid() == 0:
+            for one in (home, *home.rglob("*")):
+                shutil.chown(one, server_user())
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        home = self.home
+        master = [str(_programs() / "master"), "-C", f"{home}/imapd.conf", "-M", f"{home}/cyrus.conf"]
+        process = start_group(
+            [*_as_server_user(), *master, "-p", f"{home}/master.pid", "-D"],
+            self._log,
+            environment=_environment(),
+        )
+        ports = self.imaps.port, self.starttls.port
+        wait_until(
+            lambda: process.poll() is not None or all(listens(port) for port in ports),
+            timeout_s=_START_TIMEOUT_S,
+        )
+        if process.poll() is not None or not all(listens(port) for port in ports):
+            kill_group(process)
+            raise RehearsalError(f"Cyrus did not start:\n{self.log()}")
+        return process
+
+    def add_user(self, name: str, password: str) -> None:
+        """Adds the user with an empty mailbox, or changes the password. Takes effect at once."""
+        user, _, domain = name.partition("@")
+        if not user or any(c in name for c in ':/\0\r\n "') or name != name.lower():
+            raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
+        words = ["-p", "-c", "-f", f"{self.home}/users/sasldb", "-u", domain or "localhost", user]
+        done = subprocess.run(
+            [*_as_server_user(), str(_saslpasswd()), *words],
+            input=password.encode(),
+            env=_environment(),
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RehearsalError(f"saslpasswd2: {done.stderr.decode(errors='replace').strip()}")
+
+    def account(self, name: str) -> Account:
+        """The user's mailbox over implicit TLS."""
+        return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
+
+    def log(self) -> str:
+        """What the server printed so far; what it tells syslog is nobody's here."""
+        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+
+    def stop(self) -> None:
+        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
+        stop_group(self._process)
+        self._wait_until_gone()
+
+    def kill(self) -> None:
+        """Ends the server and its children in mid-work, with SIGKILL."""
+        kill_group(self._process)
+        self._wait_until_gone()
+
+    def _wait_until_gone(self) -> None:
+        ports = self.imaps.port, self.starttls.port
+        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)
+
+    def restart(self) -> None:
+        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
+        kill_group(self._process)
+        self._process = self._start()
+
+
+def _as_server_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={server_user()}", "--regid=nogroup", "--clear-groups", "--"]
+
+
+@contextmanager
+def cyrus(
+    root: Path, options: CyrusOptions | None = None, *, ca: CertificateAuthority | None = None
+) -> Iterator[Cyrus]:
+    """A running Cyrus; ended and its mail removed at exit. What it printed is left as `cyrus.log` in `root`.
+
+    Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
+    """
+    lacks = cyrus_lacks()
+    if lacks:
+        raise RehearsalError(lacks)
+    root.mkdir(parents=True, exist_ok=True)
+    authority = ca or CertificateAuthority(root / "ca")
+    home = Path(tempfile.mkdtemp(prefix="mailferry-cyrus-", dir="/tmp"))  # unix socket paths are short
+    try:
+        home.chmod(0o755)
+        server = Cyrus(home, options or CyrusOptions(), authority)
+        try:
+            yield server
+        finally:
+            server.kill()
+            (root / "cyrus.log").write_text(server.log(), encoding="utf-8")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""The configuration files of a rehearsal Cyrus IMAP 3."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.rehearsal.dovecot_config import MAIL_USER, SPECIAL_USE
+
+if TYPE_CHECKING:
+    from tests.rehearsal.cyrus import CyrusOptions
+
+# Users may be named like addresses; their mailboxes are made at the first login (imapd.conf(5)).
+_IMAPD = """\
+configdirectory: {home}/config
+defaultpartition: default
+partition-default: {home}/mail
+proc_path: {home}/config/proc
+mboxname_lockpath: {home}/config/lock
+cyrus_user: {user}
+admins: cyrus-admin
+servername: localhost
+allowplaintext: yes
+failedloginpause: 0
+virtdomains: userid
+defaultdomain: localhost
+conversations: off
+sievedir: {home}/config/sieve
+sasl_pwcheck_method: auxprop
+sasl_auxprop_plugin: sasldb
+sasl_sasldb_path: {home}/users/sasldb
+sasl_mech_list: PLAIN LOGIN
+tls_server_cert: {home}/cert.pem
+tls_server_key: {home}/key.pem
+autocreate_quota: {quota_kib}
+unixhierarchysep: {unix_separator}
+altnamespace: {no_prefix}
+munge8bit: {munges_8bit}
+"""
+
+_SERVICES = """\
+START {{
+  recover cmd="{programs}/ctl_cyrusdb -C {home}/imapd.conf -r"
+}}
+SERVICES {{
+  imap cmd="{programs}/imapd -C {home}/imapd.conf" listen="127.0.0.1:{starttls_port}" prefork=0
+  imaps cmd="{programs}/imapd -C {home}/imapd.conf -s" listen="127.0.0.1:{tls_port}" prefork=0
+}}
+EVENTS {{
+}}
+"""
+
+
+def server_user() -> str:
+    """Whom Cyrus runs as: nobody under root, else whoever we are."""
+    return MAIL_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def write_config(
+    home: Path, options: CyrusOptions, programs: Path, tls_port: int, starttls_port: int
+) -> None:
+    """Writes `imapd.conf` and `cyrus.conf` into `home`, where `config/`, `mail/`, `users/`, `cert.pem`
+    and `key.pem` lie too."""
+    folders = "|".join(SPECIAL_USE)
+    made = [f"autocreate_inbox_folders: {folders}", f"autocreate_subscribe_folders: {folders}"]
+    made += [f"xlist-{use.lstrip(chr(92)).lower()}: {name}" for name, use in SPECIAL_USE.items()]
+    main = _IMAPD.format(
+        home=home,
+        user=server_user(),
+        quota_kib=options.quota_kib or 0,
+        unix_separator=_yes(options.separator == "/"),
+        no_prefix=_yes(not options.prefix),
+        munges_8bit=_yes(options.munges_8bit),
+    )
+    (home / "imapd.conf").write_text(main + ("\n".join(made) + "\n" if options.special_use else ""))
+    (home / "cyrus.conf").write_text(
+        _SERVICES.format(home=home, programs=programs, tls_port=tls_port, starttls_port=starttls_port)
+    )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
