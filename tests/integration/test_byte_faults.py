@@ -1,0 +1,212 @@
+"""Faults at any byte between the engine and real servers: nothing is lost and nothing is doubled.
+
+For every way of appending, at Dovecot and at Cyrus, a clean run tells which bytes go over the wire; then
+the same copy is made again and again, each time with one fault at another byte: at the edges of literals,
+their headers, tagged answers and APPENDUIDs, and at random ones. The judge is the independent checker, by
+the multiset of messages on both sides.
+
+MAILFERRY_TEST_OFFSETS sets how many offsets are tried for each way (0: every
+edge and as many random ones; default 10), MAILFERRY_TEST_SEED which.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from importer.adapters.imap import link, reading
+from importer.domain.model import Import, State
+from importer.engine.context import Pace
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import Mailbox, compare
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.fault_proxy import Fault, FaultProxy, Kind, Shape, Toward, fault_proxy
+from tests.rehearsal.ferry import Ferry, ferry
+from tests.rehearsal.fill import INBOX, Stored
+from tests.rehearsal.hosts import RehearsalHost, User
+
+OFFSETS = int(os.environ.get("MAILFERRY_TEST_OFFSETS", "10"))
+SEED = os.environ.get("MAILFERRY_TEST_SEED", "1")
+SHAPES = {
+    "multiappend, literal+": Shape(),
+    "multiappend, literal+, no uidplus": Shape(("UIDPLUS",)),
+    "multiappend, synchronising": Shape(("LITERAL+",)),
+    "pipelined literal+": Shape(("MULTIAPPEND",)),
+    "pipelined literal+, no uidplus": Shape(("MULTIAPPEND", "UIDPLUS")),
+    "literal-": Shape(("MULTIAPPEND", "LITERAL+"), ("LITERAL-",)),
+    "synchronising": Shape(("MULTIAPPEND", "LITERAL+")),
+    "synchronising, no uidplus": Shape(("MULTIAPPEND", "LITERAL+", "UIDPLUS")),
+}
+KINDS: tuple[Kind, ...] = ("stall", "delay", "throttle")
+APPEND, FETCH = b" APPEND ", b" BODY.PEEK[]"
+PACE = Pace(batch_messages=3)
+
+
+def _message(number: int, size_bytes: int, *, identified: bool = True, flags: Sequence[str] = ()) -> Stored:
+    head = b"Message-ID: <%d@old.example>\r\n" % number if identified else b""
+    body = (b"%d %d\r\n" % (number, size_bytes) + b"0123456789abcdef\xfc\r\n" * (size_bytes // 19)) or b""
+    content = head + b"Subject: number %d\r\nFrom: ada@old.example\r\n\r\n" % number + body
+    return Stored(INBOX, tuple(flags), datetime(2020, 1, 1 + number, tzinfo=UTC), content)
+
+
+MAIL = (
+    _message(1, 40, flags=["\\Seen"]),
+    _message(2, 5_000),
+    _message(3, 0, identified=False),
+    _message(3, 0, identified=False),  # a twin
+    _message(4, 9_000, flags=["\\Flagged", "work"]),
+    _message(5, 100),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A filled source at one host, and what the checker has seen there."""
+
+    ferry: Ferry
+    host: RehearsalHost
+    source: User
+    held: Mailbox
+
+    def to(
+        self, new: User, host: RehearsalHost, shape: Shape, trigger: bytes | None, fault: Fault | None
+    ) -> FaultProxy:
+        """One copy through a proxy before the destination. Fails unless the checker agrees with it."""
+        with fault_proxy(host.starttls, shape, trigger=trigger, fault=fault) as proxy:
+            ended = self.ferry.copy(
+                self.source,
+                new,
+                destination=proxy.endpoint,
+                settle=proxy.settle,
+                pace=PACE,
+                io_s=_patience_s(fault),
+            )
+            proxy.settle()
+        self._judge(new, ended, fault)
+        return proxy
+
+    def from_(self, new: User, trigger: bytes | None, fault: Fault | None) -> FaultProxy:
+        """The same with the proxy before the source."""
+        with fault_proxy(self.host.starttls, trigger=trigger, fault=fault) as proxy:
+            ended = self.ferry.copy(
+                self.source, new, source=proxy.endpoint, pace=PACE, io_s=_patience_s(fault)
+            )
+        self._judge(new, ended, fault)
+        return proxy
+
+    def _judge(self, new: User, ended: Import, fault: Fault | None) -> None:
+        assert compare(self.held, new.read(), zones=False, subscriptions=False) == [], fault
+        assert ended.state is State.COMPLETE, (fault, ended.problem)
+
+
+def _patience_s(fault: Fault | None) -> float:
+    return 0.8 if fault and fault.kind == "stall" else 20.0
+
+
+@pytest.fixture(scope="module")
+def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Ferry]:
+    with ferry(tmp_path_factory.mktemp("ferry"), ca.ca_file) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "pause", lambda _losses: None)
+    monkeypatch.setattr(link, "pause", lambda _losses: None)
+
+
+@pytest.fixture(scope="module")
+def bench(own_ferry: Ferry, old_host: Dovecot, make_user: MakeUser) -> Bench:
+    return _filled(own_ferry, old_host, make_user)
+
+
+def _filled(own_ferry: Ferry, host: RehearsalHost, make_user: MakeUser) -> Bench:
+    source = make_user(host)
+    source.fill(MAIL)
+    return Bench(own_ferry, host, source, source.read())
+
+
+# --- Where to strike -----------------------------------------------------------------------------------
+
+
+def edges(heard: bytes) -> list[int]:
+    """The offsets at the edges of what has a meaning: lines, literal headers, literals, [APPENDUID]."""
+    found = {0, 1, len(heard) - 1}
+    at = 0
+    while at < len(heard):
+        end = heard.find(b"\r\n", at) + 2
+        if end == 1:
+            break
+        found |= {at, at + 1, (at + end) // 2, end - 2, end - 1, end}
+        line = heard[at:end]
+        found |= {
+            at + one.start() + n for one in re.finditer(rb"\[APPENDUID |\{[0-9]+\+?\}", line) for n in (0, 1)
+        }
+        found |= {at + one.end() - 1 for one in re.finditer(rb"\[APPENDUID [^\]]*\]|\{[0-9]+\+?\}", line)}
+        at = end
+        if literal := re.search(rb"\{([0-9]+)\+?\}\r\n\Z", line):
+            size = int(literal[1])
+            found |= {at + n for n in (1, size // 2, size - 1, size) if 0 <= n <= size}
+            at += size
+    return sorted(offset for offset in found if 0 <= offset < len(heard))
+
+
+def faults(heard: dict[Toward, bytearray], seed: str) -> list[Fault]:
+    """What to try: each edge in both directions and as many random bytes, or OFFSETS of all these."""
+    chance = random.Random(f"{seed} {SEED}")
+    every: list[Fault] = []
+    for toward, stream in heard.items():
+        offsets = edges(bytes(stream))
+        offsets += [chance.randrange(len(stream)) for _ in offsets]
+        every += [Fault("cut", toward, at) for at in offsets]
+        every += [Fault(chance.choice(KINDS), toward, at) for at in chance.sample(offsets, len(offsets) // 4)]
+    return chance.sample(every, min(OFFSETS, len(every))) if OFFSETS else every
+
+
+def _strike(tried: Sequence[Fault], run: Callable[[Fault], FaultProxy]) -> None:
+    struck = [fault for fault in tried if run(fault).fired.is_set()]
+    assert len(struck) >= len(tried) * 0.8, "most faults were to strike, and did not"
+
+
+# --- The sweeps ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
+def test_appends_survive_a_fault_at_any_byte(
+    bench: Bench, make_user: MakeUser, request: pytest.FixtureRequest, to: str, shape: str
+) -> None:
+    host = request.getfixturevalue(to)
+    clean = bench.to(make_user(host), host, SHAPES[shape], APPEND, None)
+    assert clean.heard["server"].count(b"number 1") == 1
+    assert (b"APPENDUID" in clean.heard["client"]) == ("UIDPLUS" not in SHAPES[shape].hidden)
+    _strike(
+        faults(clean.heard, f"{to} {shape}"),
+        lambda fault: bench.to(make_user(host), host, SHAPES[shape], APPEND, fault),
+    )
+
+
+@pytest.mark.parametrize("origin", ["old_host", "cyrus_host"])
+def test_fetches_survive_a_fault_at_any_byte(
+    own_ferry: Ferry, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
+) -> None:
+    bench = _filled(own_ferry, request.getfixturevalue(origin), make_user)
+    clean = bench.from_(make_user(new_host), FETCH, None)
+    assert b"number 1" in clean.heard["client"]
+    _strike(faults(clean.heard, origin), lambda fault: bench.from_(make_user(new_host), FETCH, fault))
+
+
+@pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
+def test_a_whole_connection_survives_a_fault_at_any_byte(
+    bench: Bench, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+) -> None:
+    host = request.getfixturevalue(to)
+    clean = bench.to(make_user(host), host, Shape(), None, None)
+    _strike(faults(clean.heard, to), lambda fault: bench.to(make_user(host), host, Shape(), None, fault))

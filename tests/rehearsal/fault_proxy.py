@@ -1,0 +1,242 @@
+"""A proxy between the importer and a real server that makes one fault at one byte of the protocol.
+
+It speaks plain IMAP on both sides, so that an offset names a byte of a command, a literal or an answer. It
+takes capabilities out of what the server announces (and [APPENDUID] with UIDPLUS), which makes of one
+server every shape that a host may have: servers obey the commands that they do not announce.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from providers.model import Endpoint, Security
+from tests.rehearsal.ports import HOST, wait_until
+
+Toward = Literal["server", "client"]
+Kind = Literal["cut", "stall", "delay", "throttle"]
+
+_CHUNK_BYTES = 65_536
+_DELAY_S = 0.2
+_THROTTLED_BYTES = 600
+_LITERAL = re.compile(rb"\{([0-9]+)\+?\}\r\n\Z")
+_ALWAYS_HIDDEN = ("STARTTLS", "COMPRESS=DEFLATE")  # what would hide the bytes from us
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens once `at` bytes went `toward` that side, counted from the command with the trigger on.
+
+    "cut" ends both connections, "stall" swallows what follows in that direction until the client hangs up,
+    "delay" pauses once, "throttle" passes the next bytes one to seven at a time.
+    """
+
+    kind: Kind
+    toward: Toward
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Capabilities that the client is not to see, and those that it is to see besides."""
+
+    hidden: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+
+class FaultProxy:
+    """Stands in front of one server. The first connection on which a command holds `trigger` (None: the
+    first at all) is the one that the fault strikes; `heard` is what went over it from there on."""
+
+    def __init__(self, server: Endpoint, shape: Shape, trigger: bytes | None, fault: Fault | None) -> None:
+        self._server = server
+        self._shape = shape
+        self._trigger = trigger
+        self._fault = fault
+        self._listener = socket.create_server((HOST, 0))
+        self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.PLAINTEXT)
+        self.connections = 0
+        self.fired = threading.Event()
+        self.heard: dict[Toward, bytearray] = {"server": bytearray(), "client": bytearray()}
+        self._lock = threading.Lock()
+        self._struck: _Connection | None = None
+        self._open: set[_Connection] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def settle(self) -> None:
+        """Waits until the server has ended all that it was told before a cut."""
+        if not wait_until(lambda: not any(one.cut for one in list(self._open)), timeout_s=20, every_s=0.002):
+            raise TimeoutError("the server goes on after its connection was cut")
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in list(self._open):
+            one.cut_off()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection((HOST, self._server.port))
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
+            connection = _Connection(client, server)
+            with self._lock:
+                self._open.add(connection)
+                if self._trigger is None and self._struck is None:
+                    self._struck = connection
+            threading.Thread(target=self._to_server, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._to_client, args=(connection,), daemon=True).start()
+
+    def _to_server(self, connection: _Connection) -> None:
+        line = bytearray()  # what was passed on since the last line began, to find the trigger
+        with contextlib.suppress(OSError):
+            while data := connection.client.recv(_CHUNK_BYTES):
+                if self._struck is None and self._trigger is not None:
+                    line += data
+                    if (found := line.find(self._trigger)) >= 0:
+                        start = line.rfind(b"\n", 0, found) + 1
+                        before = max(0, start - (len(line) - len(data)))
+                        with self._lock:
+                            self._struck = connection
+                        connection.server.sendall(data[:before])
+                        data = data[before:]
+                    else:
+                        del line[: line.rfind(b"\n") + 1]
+                self._pass(connection, "server", data)
+        connection.cut_off()
+
+    def _to_client(self, connection: _Connection) -> None:
+        rewriting = _Rewriting(self._shape)
+        with contextlib.suppress(OSError):
+            while data := connection.server.recv(_CHUNK_BYTES):
+                with contextlib.suppress(OSError):  # hung up: what the server still says is nobody's
+                    self._pass(connection, "client", rewriting.feed(data))
+        connection.cut_off()
+        for one in (connection.client, connection.server):
+            one.close()
+        with self._lock:
+            self._open.discard(connection)
+
+    def _pass(self, connection: _Connection, toward: Toward, data: bytes) -> None:
+        target = connection.server if toward == "server" else connection.client
+        fault = self._fault
+        if connection is not self._struck:
+            target.sendall(data)
+            return
+        heard = self.heard[toward]
+        passed = len(heard)
+        heard += data
+        if fault is None or fault.toward != toward:
+            target.sendall(data)
+            return
+        if toward in connection.stalled:
+            return
+        if self.fired.is_set() or passed + len(data) <= fault.at:
+            target.sendall(data)
+            return
+        first, rest = data[: fault.at - passed], data[fault.at - passed :]
+        if first:
+            target.sendall(first)
+        self.fired.set()
+        match fault.kind:
+            case "cut":
+                connection.cut_off()
+            case "stall":
+                connection.stalled.add(toward)
+            case "delay":
+                time.sleep(_DELAY_S)
+                target.sendall(rest)
+            case "throttle":
+                at = 0
+                while at < min(len(rest), _THROTTLED_BYTES):
+                    step = 1 + at % 7
+                    target.sendall(rest[at : at + step])
+                    time.sleep(0.0005)
+                    at += step
+                target.sendall(rest[at:])
+
+
+class _Connection:
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.client = client
+        self.server = server
+        self.stalled: set[Toward] = set()
+        self.cut = False
+
+    def cut_off(self) -> None:
+        """The client is gone at once; the server sees the end of its input, and is listened to until it
+        hangs up: by then it has done all that it is going to do."""
+        self.cut = True
+        with contextlib.suppress(OSError):
+            self.client.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.server.shutdown(socket.SHUT_WR)
+
+
+class _Rewriting:
+    """Takes capabilities and APPENDUID out of a server's lines, and leaves literals alone."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._hidden = frozenset((*_ALWAYS_HIDDEN, *shape.hidden))
+        self._shown = " ".join(shape.shown)
+        self._line = bytearray()
+        self._literal_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        out = bytearray()
+        at = 0
+        while at < len(data):
+            if self._literal_bytes:
+                passing = data[at : at + self._literal_bytes]
+                self._literal_bytes -= len(passing)
+                at += len(passing)
+                out += passing
+                continue
+            end = data.find(b"\n", at) + 1
+            self._line += data[at : end or len(data)]
+            at = end or len(data)
+            if end:
+                line = bytes(self._line)
+                self._line.clear()
+                if literal := _LITERAL.search(line):
+                    self._literal_bytes = int(literal[1])
+                out += self._rewritten(line)
+        return bytes(out)
+
+    def _rewritten(self, line: bytes) -> bytes:
+        if "UIDPLUS" in self._hidden:
+            line = re.sub(rb"^(\S+ OK )\[APPENDUID [^\]]*\] ", rb"\1", line)
+        return re.sub(rb"(?<=CAPABILITY )([^\]\r]*)", self._capabilities, line, count=1)
+
+    def _capabilities(self, found: re.Match[bytes]) -> bytes:
+        kept = [name for name in found[1].decode("ascii").split() if name not in self._hidden]
+        return " ".join((*kept, self._shown)).strip().encode("ascii")
+
+
+@contextmanager
+def fault_proxy(
+    server: Endpoint,
+    shape: Shape | None = None,
+    *,
+    trigger: bytes | None = None,
+    fault: Fault | None = None,
+) -> Iterator[FaultProxy]:
+    """A running proxy in front of `server`, which has to take logins without TLS."""
+    proxy = FaultProxy(server, shape or Shape(), trigger, fault)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()

@@ -1,0 +1,100 @@
+"""A Mailferry inside the process of a test: the real engine, store and sessions, under a clock of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSessions
+from importer.bootstrap import foreground
+from importer.domain.model import Import, State
+from importer.domain.report import Report
+from importer.domain.rows import Row
+from importer.engine.context import Pace
+from importer.service.copy import copy
+from importer.service.deps import Deps, Limits
+from importer.service.finish import report_of
+from importer.settings import Settings
+from providers.model import Endpoint, Secret
+from tests.rehearsal.hosts import User
+
+_SLEEP_S = 0.02
+_RUNS = 6
+
+
+class HastyClock:
+    """Sleeps hardly at all, and says afterwards that the time has passed. What a test waits for meanwhile
+    (`settle`) takes the place of the patience that a real clock would have had."""
+
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self._settle = settle
+        self._ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        self._settle()
+        time.sleep(min(seconds, _SLEEP_S))
+        self._ahead += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Ferry:
+    """Copies mailboxes; what it remembers is shared by all of them."""
+
+    deps: Deps
+    ca_file: Path
+
+    def copy(
+        self,
+        old: User,
+        new: User,
+        *,
+        source: Endpoint | None = None,
+        destination: Endpoint | None = None,
+        settle: Callable[[], None] = lambda: None,
+        pace: Pace | None = None,
+        io_s: float = 20.0,
+    ) -> Import:
+        """Runs the copy, and again as long as it stops. `source` and `destination` are proxies to go
+        through, `settle` is what to wait for in place of time."""
+        clock = HastyClock(settle)
+        deps = replace(
+            self.deps,
+            clock=clock,
+            sessions=ImapSessions(
+                ca_file=self.ca_file, timeouts=Timeouts(connect_s=5, io_s=io_s), now=clock.now
+            ),
+            pace=pace or Pace(),
+            limits=Limits(leg=timedelta(days=1), lease=timedelta(days=1)),
+        )
+        row = Row(
+            1,
+            replace(old.account, endpoint=source or old.account.endpoint),
+            Secret(old.password),
+            replace(new.account, endpoint=destination or new.account.endpoint),
+            Secret(new.password),
+        )
+        for _ in range(_RUNS):
+            ended = copy(deps, row)
+            if ended.state is not State.STOPPED:
+                break
+            settle()
+        return ended
+
+    def report(self, import_: Import) -> Report:
+        """The account that adds up."""
+        return report_of(self.deps, import_)
+
+
+@contextmanager
+def ferry(root: Path, ca_file: Path) -> Iterator[Ferry]:
+    """A Mailferry with a database of its own in `root`."""
+    with foreground(Settings.load(data=root / "data", ca_file=ca_file)) as deps:
+        yield Ferry(deps, ca_file)
