@@ -155,7 +155,7 @@ def _unopened(settings: Settings, vault: FernetVault) -> int:
     try:
         with closing(SqlStore.open(settings.database_url)) as store:
             for import_ in store.imports(states=tuple(ALIVE), limit=1000):
-                sealed = store.passwords(import_.id)
+                sealed = store.grants(import_.id)
                 if sealed is not None:
                     closed += not _opens(vault, sealed.source, source_context(import_.id))
                     closed += not _opens(vault, sealed.destination, destination_context(import_.id))

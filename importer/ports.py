@@ -246,7 +246,7 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SealedPasswords:
+class SealedGrants:
     """Both passwords of an import as the vault sealed them."""
 
     source: bytes
@@ -347,7 +347,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
     """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases,
     outbox and budgets."""
 
-    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with passwords that has not
         ended and is to get another with passwords."""
         ...
@@ -397,11 +397,11 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
         their `not_before` has come or a wish is not yet done, oldest first."""
         ...
 
-    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
+    def grants(self, import_id: ImportId) -> SealedGrants | None:
         """None once they were erased."""
         ...
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
         """Replaces both, and the import waits no longer (`not_before`) unless it is paused. False, and
         nothing is written, when it has ended or has no passwords."""
         ...

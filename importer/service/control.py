@@ -43,7 +43,7 @@ class Changed:
 def pause(deps: Deps, import_id: ImportId) -> Changed:
     """Nothing more is copied until `resume`. Raises LookupError for an unknown import."""
     before = _known(deps, import_id)
-    if before.state in state.ALIVE and deps.store.passwords(import_id) is None:
+    if before.state in state.ALIVE and deps.store.grants(import_id) is None:
         return Changed(before, Effect.NOT_POSSIBLE, _IN_THE_FOREGROUND)
     after = _wished(deps, import_id, Wish.PAUSE)
     if after.state in state.ENDED:

@@ -104,7 +104,7 @@ def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import
 def _end_interrupted(deps: Deps, route: Route) -> None:
     """Foreground copies of the route that were killed have left their imports open: ends them."""
     for import_ in deps.store.imports(states=tuple(state.ALIVE), limit=1000):
-        if import_.route == route and deps.store.passwords(import_.id) is None:
+        if import_.route == route and deps.store.grants(import_.id) is None:
             lease = _acquired(deps, import_.id)
             if lease is not None:
                 _stop(deps, import_, lease, _INTERRUPTED)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
 from importer.domain.state import ALIVE
-from importer.ports import RouteUnderWay, SealedPasswords
+from importer.ports import RouteUnderWay, SealedGrants
 from importer.service.deps import Deps
 
 
@@ -70,9 +70,9 @@ def submit(
     return Submission(None, tuple(placed))
 
 
-def sealed(deps: Deps, import_id: ImportId, row: Row) -> SealedPasswords:
+def sealed(deps: Deps, import_id: ImportId, row: Row) -> SealedGrants:
     """Both passwords of a row, sealed for that import."""
-    return SealedPasswords(
+    return SealedGrants(
         deps.vault.seal(row.source_password, source_context(import_id)),
         deps.vault.seal(row.destination_password, destination_context(import_id)),
     )
@@ -113,10 +113,10 @@ def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, *, again: bo
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
     same_passwords = latest.password_mark == fresh.password_mark
-    if latest.state in ALIVE and deps.store.passwords(latest.id) is not None:
+    if latest.state in ALIVE and deps.store.grants(latest.id) is not None:
         if same_passwords:
             return Placed(row, latest, Fate.UNDER_WAY)
-        if deps.store.replace_passwords(latest.id, sealed(deps, latest.id, row), fresh.password_mark):
+        if deps.store.replace_grants(latest.id, sealed(deps, latest.id, row), fresh.password_mark):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
         return _place(deps, row, batch_id, submitter, again=again)  # it ended just now

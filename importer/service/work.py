@@ -19,7 +19,7 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import Lease, LeaseLost, SealedPasswords, VaultError
+from importer.ports import Lease, LeaseLost, SealedGrants, VaultError
 from importer.service.control import obey
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done, report_of
@@ -62,7 +62,7 @@ def work(deps: Deps, import_id: ImportId) -> None:
     try:
         with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
             import_ = deps.store.import_(import_id)
-            sealed = deps.store.passwords(import_id)
+            sealed = deps.store.grants(import_id)
             if import_ is not None and sealed is not None:
                 obeyed = obey(deps, import_, lease)
                 after, import_ = (obeyed if obeyed != import_ else None), obeyed
@@ -264,7 +264,7 @@ def _due(import_: Import, now: datetime) -> bool:
     return import_.state in state.GOING and (import_.not_before is None or import_.not_before <= now)
 
 
-def _opened(deps: Deps, import_id: ImportId, sealed: SealedPasswords) -> Passwords:
+def _opened(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Passwords:
     return Passwords(
         deps.vault.open(sealed.source, source_context(import_id)),
         deps.vault.open(sealed.destination, destination_context(import_id)),

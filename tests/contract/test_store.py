@@ -50,7 +50,7 @@ from importer.domain.model import (
 )
 from importer.domain.state import ENDED
 from importer.domain.uidset import Uid, UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords, Store
+from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedGrants, Store
 from providers.errors import Side
 from providers.model import Endpoint, Security
 from tests.contract.conftest import OpenStore
@@ -60,7 +60,7 @@ SECOND = timedelta(seconds=1)
 TTL = timedelta(minutes=2)
 ROUTE = Route("0123456789abcdef0123456789abcdef")
 OTHER_ROUTE = Route("fedcba9876543210fedcba9876543210")
-SEALED = SealedPasswords(b"\x00sealed source\xff", b"sealed destination")
+SEALED = SealedGrants(b"\x00sealed source\xff", b"sealed destination")
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def an_import(id_: str, **facts: Any) -> Import:
     return Import(**given | facts)
 
 
-def add(store: Store, *imports: Import, batch: str = "", sealed: SealedPasswords | None = SEALED) -> None:
+def add(store: Store, *imports: Import, batch: str = "", sealed: SealedGrants | None = SEALED) -> None:
     """Adds them as one batch."""
     batch_id = BatchId(batch or f"batch of {imports[0].id}")
     facts = Batch(batch_id, imports[0].created_at, imports=tuple(i.id for i in imports))
@@ -273,7 +273,7 @@ def everything(store: Store) -> list[Any]:
         list(store.intents(ROUTE, "Archive")),
         list(store.refusals(ImportId("one"))),
         store.import_(ImportId("one")),
-        store.passwords(ImportId("one")),
+        store.grants(ImportId("one")),
         list(store.accounts(ImportId("one"))),
         list(store.notices()),
     ]
@@ -642,11 +642,11 @@ def test_a_batch_and_its_imports_come_back_whole(open_store: OpenStore) -> None:
     assert other.batch(batch.id) == batch
     assert other.import_(FULL.id) == FULL
     assert other.import_(plain.id) == plain
-    assert other.passwords(FULL.id) == SEALED
-    assert other.passwords(plain.id) is None
+    assert other.grants(FULL.id) == SEALED
+    assert other.grants(plain.id) is None
     assert other.batch(BatchId("none")) is None
     assert other.import_(ImportId("none")) is None
-    assert other.passwords(ImportId("none")) is None
+    assert other.grants(ImportId("none")) is None
 
 
 def test_instants_come_back_in_utc(url: str) -> None:
@@ -671,7 +671,7 @@ def test_a_batch_is_added_whole_or_not_at_all(store: Store) -> None:
         add(store, an_import("two"), batch="first")
     assert [b.id for b in store.batches()] == ["first"]
     assert [i.id for i in store.imports()] == ["one"]
-    assert store.passwords(ImportId("two")) is None
+    assert store.grants(ImportId("two")) is None
 
 
 def test_newest_batches_and_imports_come_first_but_rows_in_order(store: Store) -> None:
@@ -745,8 +745,8 @@ def test_finishing_erases_the_passwords_and_posts_the_mails(store: Store) -> Non
     notices = [a_notice("done", text="new"), a_notice("batch", text="new")]
     assert store.finish_import(finished, notices, hold(store))
     assert store.import_(ImportId("one")) == finished
-    assert store.passwords(ImportId("one")) is None
-    assert store.passwords(ImportId("two")) == SEALED
+    assert store.grants(ImportId("one")) is None
+    assert store.grants(ImportId("two")) == SEALED
     assert {n.key: n.text for n in store.notices()} == {"done": "new", "batch": a_notice("").text}
 
 
@@ -757,7 +757,7 @@ def test_finishing_happens_whole_or_not_at_all(url: str) -> None:
     with pytest.raises(SQLAlchemyError):
         store.finish_import(an_import("one", state=State.FAILED), [a_notice("a"), unstorable], hold(store))
     assert store.import_(ImportId("one")) == an_import("one")
-    assert store.passwords(ImportId("one")) == SEALED
+    assert store.grants(ImportId("one")) == SEALED
     assert not store.notices()
     store.close()
 
@@ -766,12 +766,12 @@ def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
     add(store, an_import("one", state=State.WAITING, not_before=NOW + TTL), an_import("two"))
     one, held = ImportId("one"), hold(store)
     store.set_progress(one, FULL.progress, held)
-    assert store.replace_passwords(one, SealedPasswords(b"new", b"both"), "mark")
+    assert store.replace_grants(one, SealedGrants(b"new", b"both"), "mark")
     changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_mark="mark")
     assert store.import_(one) == changed
-    assert store.passwords(one) == SealedPasswords(b"new", b"both")
+    assert store.grants(one) == SealedGrants(b"new", b"both")
     assert store.import_(ImportId("two")) == an_import("two")
-    assert store.passwords(ImportId("two")) == SEALED
+    assert store.grants(ImportId("two")) == SEALED
 
     skipped = {"our mail": 2}
     inbox = FolderAccount("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
@@ -791,29 +791,29 @@ def test_passwords_that_come_after_the_end_are_not_kept(store: Store, end: State
     add(store, an_import("one"))
     one = ImportId("one")
     store.finish_import(an_import("one", state=end), [], hold(store))
-    assert not store.replace_passwords(one, SEALED, "late")
-    assert store.passwords(one) is None
+    assert not store.replace_grants(one, SEALED, "late")
+    assert store.grants(one) is None
     assert store.import_(one) == an_import("one", state=end)
 
 
 def test_an_import_without_passwords_is_given_none(store: Store) -> None:
     add(store, an_import("copy"), sealed=None)
-    assert not store.replace_passwords(ImportId("copy"), SEALED, "mark")
-    assert not store.replace_passwords(ImportId("ghost"), SEALED, "mark")
-    assert store.passwords(ImportId("copy")) is None
+    assert not store.replace_grants(ImportId("copy"), SEALED, "mark")
+    assert not store.replace_grants(ImportId("ghost"), SEALED, "mark")
+    assert store.grants(ImportId("copy")) is None
     assert store.import_(ImportId("copy")) == an_import("copy")
 
 
 def test_an_end_that_knows_the_former_passwords_alone_is_not_written(store: Store) -> None:
     add(store, an_import("one", password_mark="wrong"))
     one, held = ImportId("one"), hold(store)
-    assert store.replace_passwords(one, SEALED, "right")
+    assert store.replace_grants(one, SEALED, "right")
     before = everything(store)
     stopped = an_import("one", state=State.STOPPED)
     assert not store.finish_import(stopped, [a_notice("stopped")], held, password_mark="wrong")
     assert everything(store) == before
     assert store.finish_import(stopped, [a_notice("stopped")], held, password_mark="right")
-    assert store.passwords(one) is None
+    assert store.grants(one) is None
 
 
 def test_a_route_has_one_import_under_way(store: Store) -> None:
@@ -860,7 +860,7 @@ def test_an_unknown_import_is_not_written_to(store: Store) -> None:
         with pytest.raises(LookupError, match="ghost"):
             write()
     assert not store.notices()
-    assert store.passwords(ghost) is None
+    assert store.grants(ghost) is None
 
 
 def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store) -> None:
@@ -926,7 +926,7 @@ def test_an_import_that_has_ended_takes_no_wish(store: Store, end: State) -> Non
 def test_a_paused_import_keeps_its_route_and_takes_a_password_without_going_on(store: Store) -> None:
     paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, wish=Wish.PAUSE)
     add(store, paused)
-    assert store.replace_passwords(paused.id, SEALED, "mark")
+    assert store.replace_grants(paused.id, SEALED, "mark")
     assert store.import_(paused.id) == replace(paused, password_mark="mark")
     with pytest.raises(RouteUnderWay):
         add(store, replace(an_import("one"), id=ImportId("two")))
@@ -1096,7 +1096,7 @@ def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
         "secure_delete": 1,
         "busy_timeout": 60_000,
     }
-    add(store, an_import("one"), sealed=SealedPasswords(b"canary" * 20, b"canary" * 20))
+    add(store, an_import("one"), sealed=SealedGrants(b"canary" * 20, b"canary" * 20))
     store.finish_import(an_import("one", state=State.COMPLETE), [], hold(store))
     store.close()
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())

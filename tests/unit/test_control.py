@@ -80,7 +80,7 @@ def test_a_leg_sees_the_wish_to_pause_between_two_batches(office: Office) -> Non
     assert asked[0].effect is Effect.SOON
     assert paused.state is State.PAUSED
     assert 2 <= office.new.message_count < 6
-    assert office.store.passwords(paused.id) is not None
+    assert office.store.grants(paused.id) is not None
     resume(office.deps, paused.id)
     assert office.work(paused.id).state is State.COMPLETE
     assert office.new.message_count == 6
@@ -130,7 +130,7 @@ def test_a_pause_is_forgotten_after_two_weeks_and_the_passwords_with_it(office: 
     ended = office.import_(import_id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.CANCELLED, "pause_forgotten")
-    assert office.store.passwords(import_id) is None
+    assert office.store.grants(import_id) is None
 
 
 def test_a_foreground_copy_is_not_paused_from_elsewhere_but_cancelled(office: Office) -> None:
@@ -159,7 +159,7 @@ def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office
     for _ in range(2):
         cancelled = cancel(office.deps, import_id)
         assert (cancelled.effect, cancelled.import_.state) == (Effect.DONE, State.CANCELLED)
-    assert office.store.passwords(import_id) is None
+    assert office.store.grants(import_id) is None
     assert {notice.recipient for notice in office.store.notices()} == {"ada@old.example", "ada@new.example"}
     assert resume(office.deps, import_id).effect is Effect.TOO_LATE
     assert pause(office.deps, import_id).effect is Effect.TOO_LATE

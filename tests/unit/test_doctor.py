@@ -16,7 +16,7 @@ from importer.adapters.store.schema import migrate
 from importer.adapters.vault import FernetVault
 from importer.doctor import Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
-from importer.ports import MailState, Notice, SealedPasswords
+from importer.ports import MailState, Notice, SealedGrants
 from importer.service.submit import destination_context, source_context
 from importer.settings import Settings
 from providers.model import Endpoint, Secret
@@ -55,7 +55,7 @@ def add(store: SqlStore, created_at: datetime, *, keys: tuple[str, str] = (KEY, 
         state=State.QUEUED,
     )
     source, destination = (FernetVault([Secret(key)]) for key in keys)
-    sealed = SealedPasswords(
+    sealed = SealedGrants(
         source.seal(Secret("a"), source_context(id_)), destination.seal(Secret("b"), destination_context(id_))
     )
     store.add_batch(Batch(BatchId("b"), created_at, imports=(id_,)), [(import_, sealed)])

@@ -18,7 +18,7 @@ from importer.adapters.vault import FernetVault
 from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import LeaseLost, MailOutcome, Notice, SealedPasswords
+from importer.ports import LeaseLost, MailOutcome, Notice, SealedGrants
 from importer.service.copy import copy
 from importer.service.deps import Deps
 from importer.service.lanes import Lanes
@@ -155,22 +155,22 @@ def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
     stopped = office.work(import_id)
     assert stopped.state is State.STOPPED
     assert exit_code(stopped) is ExitCode.LOGIN
-    assert office.store.passwords(import_id) is None
+    assert office.store.grants(import_id) is None
     assert office.submit("secret")[0] is Fate.STARTED
 
 
 def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Office) -> None:
     class EndsJustNow(MemoryStore):
-        def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
+        def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
             work(office.deps, import_id)
-            return super().replace_passwords(import_id, sealed, password_mark)
+            return super().replace_grants(import_id, sealed, password_mark)
 
     office = Office(store=EndsJustNow())
     _, first = office.submit()
     fate, second = office.submit("another")
     assert fate is Fate.STARTED
     assert second != first
-    assert office.store.passwords(first) is None
+    assert office.store.grants(first) is None
 
 
 def test_a_new_password_ends_the_waiting(office: Office) -> None:
@@ -221,7 +221,7 @@ def test_a_double_click_starts_one_import(office: Office) -> None:
     clicks: list[tuple[Fate, ImportId]] = []
 
     class Clicked(MemoryStore):
-        def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+        def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             if not clicks:
                 clicks.append((Fate.DONE, ImportId("under way")))
                 clicks.append(office.submit())
@@ -275,7 +275,7 @@ def test_a_copy_behind_another_import_of_the_mailbox_says_so(office: Office) -> 
 
 def test_no_worker_takes_up_a_copy_that_has_just_begun(office: Office) -> None:
     class WorkedOn(MemoryStore):
-        def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+        def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             super().add_batch(batch, imports)
             Tick(replace(office.deps, owner="another"))()
             for import_, _ in imports:

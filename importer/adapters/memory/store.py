@@ -30,7 +30,7 @@ from importer.domain.model import (
 )
 from importer.domain.state import ALIVE
 from importer.domain.uidset import UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedPasswords
+from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedGrants
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class MemoryStore(MemoryBudgets):
         self._batches: dict[BatchId, Batch] = {}
         self._imports: dict[ImportId, Import] = {}
         self._submission: dict[ImportId, int] = {}  # which add_batch brought it
-        self._passwords: dict[ImportId, SealedPasswords] = {}
+        self._grants: dict[ImportId, SealedGrants] = {}
         self._accounts: dict[ImportId, dict[str, FolderAccount]] = {}
 
     # --- Leases ---
@@ -232,10 +232,10 @@ class MemoryStore(MemoryBudgets):
 
     # --- Batches and imports ---
 
-    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Raises ValueError when an id of the batch or of an import is taken already."""
         with self._lock:
-            taken = {i.route for i in self._imports.values() if self._has_passwords(i)}
+            taken = {i.route for i in self._imports.values() if self._has_grants(i)}
             for import_, sealed in imports:
                 if sealed is not None and import_.route in taken:
                     raise RouteUnderWay(import_.route)
@@ -247,7 +247,7 @@ class MemoryStore(MemoryBudgets):
                 self._imports[import_.id] = import_
                 self._submission[import_.id] = len(self._batches)
                 if sealed is not None:
-                    self._passwords[import_.id] = sealed
+                    self._grants[import_.id] = sealed
 
     def batch(self, batch_id: BatchId) -> Batch | None:
         with self._lock:
@@ -279,7 +279,7 @@ class MemoryStore(MemoryBudgets):
     def latest_import(self, route: Route) -> Import | None:
         with self._lock:
             found = [i for i in reversed(self._imports.values()) if i.route == route]
-            return max(found, key=lambda i: (self._has_passwords(i), i.created_at), default=None)
+            return max(found, key=lambda i: (self._has_grants(i), i.created_at), default=None)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Raises LookupError for an import that is not in the store."""
@@ -312,7 +312,7 @@ class MemoryStore(MemoryBudgets):
             if password_mark is not None and self._known(changed.id).password_mark != password_mark:
                 return False
             self.update_import(changed, lease)
-            self._passwords.pop(changed.id, None)
+            self._grants.pop(changed.id, None)
             self.post(notices)
             return True
 
@@ -327,33 +327,33 @@ class MemoryStore(MemoryBudgets):
             due = [
                 i
                 for i in self._imports.values()
-                if self._has_passwords(i)
+                if self._has_grants(i)
                 and (i.not_before is None or i.not_before <= now or _unheeded(i))
                 and not self._is_held(f"import:{i.id}", now)
             ]
             due.sort(key=lambda i: i.created_at)
             return [i.id for i in due[:limit]]
 
-    def _has_passwords(self, import_: Import) -> bool:
+    def _has_grants(self, import_: Import) -> bool:
         """And has not ended."""
-        return import_.state in ALIVE and import_.id in self._passwords
+        return import_.state in ALIVE and import_.id in self._grants
 
     def _is_held(self, name: str, now: datetime) -> bool:
         hold = self._holds.get(name)
         return hold is not None and hold.owner is not None and hold.expires_at > now
 
-    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
+    def grants(self, import_id: ImportId) -> SealedGrants | None:
         with self._lock:
-            return self._passwords.get(import_id)
+            return self._grants.get(import_id)
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
         with self._lock:
             import_ = self._imports.get(import_id)
-            if import_ is None or not self._has_passwords(import_):
+            if import_ is None or not self._has_grants(import_):
                 return False
             not_before = import_.not_before if import_.state is State.PAUSED else None
             self._imports[import_id] = replace(import_, password_mark=password_mark, not_before=not_before)
-            self._passwords[import_id] = sealed
+            self._grants[import_id] = sealed
             return True
 
     def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:

@@ -14,7 +14,7 @@ from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
-from importer.adapters.store.tables import accounts, batches, imports, leases, passwords
+from importer.adapters.store.tables import accounts, batches, grants, imports, leases
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -27,12 +27,12 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.ports import Lease, Notice, RouteUnderWay, SealedPasswords
+from importer.ports import Lease, Notice, RouteUnderWay, SealedGrants
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
-_HAS_PASSWORDS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
+_HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
     _IS_ALIVE,
-    imports.c.id.in_(select(passwords.c.import_id)),
+    imports.c.id.in_(select(grants.c.import_id)),
 )
 _IS_PAUSED: Final = imports.c.state == State.PAUSED
 _UNHEEDED: Final = or_(  # a wish that is not yet done
@@ -48,7 +48,7 @@ class SqlImports(Database):
     Methods that change an import raise LookupError for one that is not in the store.
     """
 
-    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Raises ValueError when an id of the batch or of an import is taken already."""
         try:
             with self.writing() as connection:
@@ -93,7 +93,7 @@ class SqlImports(Database):
             select(imports)
             .where(imports.c.route == route)
             .order_by(
-                case((and_(*_HAS_PASSWORDS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
+                case((and_(*_HAS_GRANTS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
             )
             .limit(1)
         )
@@ -122,7 +122,7 @@ class SqlImports(Database):
             if password_mark is not None and found is not None and found != password_mark:
                 return False
             _change(connection, changed.id, rows.changeable_values(changed))
-            connection.execute(delete(passwords).where(passwords.c.import_id == changed.id))
+            connection.execute(delete(grants).where(grants.c.import_id == changed.id))
             post_notices(connection, notices)
             return True
 
@@ -139,7 +139,7 @@ class SqlImports(Database):
         due = (
             select(imports.c.id)
             .where(
-                *_HAS_PASSWORDS,
+                *_HAS_GRANTS,
                 or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _UNHEEDED),
                 ~select(leases.c.name).where(held).exists(),
             )
@@ -149,17 +149,17 @@ class SqlImports(Database):
         with self.reading() as connection:
             return [ImportId(found) for found in connection.execute(due).scalars()]
 
-    def passwords(self, import_id: ImportId) -> SealedPasswords | None:
-        asked = select(passwords).where(passwords.c.import_id == import_id)
+    def grants(self, import_id: ImportId) -> SealedGrants | None:
+        asked = select(grants).where(grants.c.import_id == import_id)
         with self.reading() as connection:
             row = connection.execute(asked).one_or_none()
-            return None if row is None else SealedPasswords(row.source, row.destination)
+            return None if row is None else SealedGrants(row.source, row.destination)
 
-    def replace_passwords(self, import_id: ImportId, sealed: SealedPasswords, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
         with self.writing() as connection:
             changed = connection.execute(
                 update(imports)  # first: it waits for an end under way, and then sees it
-                .where(imports.c.id == import_id, *_HAS_PASSWORDS)
+                .where(imports.c.id == import_id, *_HAS_GRANTS)
                 .values(
                     password_mark=password_mark,
                     not_before=case((_IS_PAUSED, imports.c.not_before), else_=null()),
@@ -167,8 +167,8 @@ class SqlImports(Database):
             )
             if not changed.rowcount:
                 return False
-            values = rows.password_values(import_id, sealed)
-            connection.execute(update(passwords).where(passwords.c.import_id == import_id).values(values))
+            values = rows.grant_values(import_id, sealed)
+            connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
     def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
@@ -193,22 +193,22 @@ class SqlImports(Database):
 
 
 def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
-    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *_HAS_PASSWORDS).limit(1)
+    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *_HAS_GRANTS).limit(1)
     route = connection.execute(taken).scalar()
     if route is not None:
         raise RouteUnderWay(route)
 
 
-def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedPasswords | None]]) -> None:
+def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedGrants | None]]) -> None:
     added = insert(batches).values(rows.batch_values(batch)).returning(batches.c.seq)
     submission: int = connection.execute(added).scalar_one()
     if new:
         connection.execute(
             insert(imports), [rows.import_values(i) | {"submission": submission} for i, _ in new]
         )
-    sealed = [rows.password_values(i.id, secrets) for i, secrets in new if secrets is not None]
+    sealed = [rows.grant_values(i.id, secrets) for i, secrets in new if secrets is not None]
     if sealed:
-        connection.execute(insert(passwords), sealed)
+        connection.execute(insert(grants), sealed)
 
 
 def _change(connection: Connection, import_id: ImportId, values: dict[str, Any]) -> None:

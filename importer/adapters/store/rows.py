@@ -31,7 +31,7 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
-from importer.ports import MailState, Notice, SealedPasswords
+from importer.ports import MailState, Notice, SealedGrants
 from providers.errors import Side
 from providers.model import Endpoint, Security
 
@@ -106,7 +106,7 @@ def changeable_values(import_: Import) -> Values:
     }
 
 
-def password_values(import_id: ImportId, sealed: SealedPasswords) -> Values:
+def grant_values(import_id: ImportId, sealed: SealedGrants) -> Values:
     return {"import_id": import_id, "source": sealed.source, "destination": sealed.destination}
 
 

@@ -95,8 +95,8 @@ imports: Final = Table(
     Index(None, "state", "created_at"),
 )
 
-passwords: Final = Table(
-    "passwords",
+grants: Final = Table(
+    "grants",
     metadata,
     Column("import_id", ForeignKey("imports.id"), primary_key=True),
     Column("source", LargeBinary, nullable=False),

@@ -194,12 +194,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("import_id", "source_key", name="accounts_import_id_source_key_key"),
     )
     op.create_table(
-        "passwords",
+        "grants",
         sa.Column("import_id", sa.Text(), nullable=False),
         sa.Column("source", sa.LargeBinary(), nullable=False),
         sa.Column("destination", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name="passwords_import_id_fk"),
-        sa.PrimaryKeyConstraint("import_id", name="passwords_pk"),
+        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name="grants_import_id_fk"),
+        sa.PrimaryKeyConstraint("import_id", name="grants_pk"),
     )
     op.create_table(
         "slots",
