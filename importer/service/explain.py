@@ -16,6 +16,6 @@ def explain(deps: Deps, import_: Import) -> Explanation:
         now=now,
         worker=deps.store.holder(f"import:{import_.id}", now) or "",
         writer=deps.store.holder(f"mailbox:{import_.destination.key}", now) or "",
-        has_passwords=deps.store.passwords(import_.id) is not None,
+        has_passwords=deps.store.grants(import_.id) is not None,
     )
     return explained(report_of(deps, import_), around)
