@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from importer.adapters.guard import Guard
 from importer.adapters.imap.client import Timeouts
-from importer.adapters.imap.session import ImapSessions
+from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
 from importer.adapters.mail.compose import Composer
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.memory.queue import MemoryQueue
@@ -143,6 +144,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
             login_help=partial(_login_help, catalog),
             now=clock.now,
+            guard=_guard(settings),
         ),
         queue=queue,
         vault=vault,
@@ -163,6 +165,11 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             leg=timedelta(seconds=settings.leg_seconds), lease=timedelta(seconds=settings.lease_seconds)
         ),
     )
+
+
+def _guard(settings: Settings) -> Guard:
+    """For servers that users name: strangers among them."""
+    return Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS)
 
 
 def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:

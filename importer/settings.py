@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple, cast
@@ -21,6 +22,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from providers.model import Endpoint, Secret
+
+Network = IPv4Network | IPv6Network
 
 _PREFIX: Final = "MAILFERRY_"
 _DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
@@ -61,6 +64,12 @@ def _daily_limits(value: object) -> Mapping[str, DailyLimit]:
             raise ValueError
         limits[found[1]] = DailyLimit(int(found[2]) or None, int(found[3]) or None)
     return MappingProxyType(limits)
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    if isinstance(value, tuple):
+        return value
+    return tuple(ip_network(part.strip()) for part in str(value).split(",") if part.strip())
 
 
 def _expanded(value: object) -> object:
@@ -126,6 +135,18 @@ class Settings(BaseSettings):
         "Whether imap:// may go on without encryption where the server offers no STARTTLS.",
         "true or false",
         shown="false",
+    )
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode, PlainValidator(_networks)] = _setting(
+        (),
+        "Private networks in which users may name mail servers, separated by commas, such as 10.0.0.0/8.",
+        "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
+        shown="none",
+    )
+    forbidden_networks: Annotated[tuple[Network, ...], NoDecode, PlainValidator(_networks)] = _setting(
+        (),
+        "Public networks in which users may name none, such as your own.",
+        "networks such as 192.0.2.0/24, separated by commas",
+        shown="none",
     )
     destination_server: Annotated[Endpoint | None, NoDecode, PlainValidator(_endpoint)] = _setting(
         None,

@@ -10,6 +10,7 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
     + Throttled               account    wait         carries `until`
     + EndpointWrong           account    human        the server we were told to use cannot be used
     | + HostUnknown                                   the name does not resolve
+    | + HostForbidden                                 not a public server, and nobody allowed it
     | + CertificateRefused                            TLS works, the certificate does not prove the host
     | + NotAnImapServer                               something else answers on that port
     | + EncryptionUnavailable                         the server offers no STARTTLS
@@ -123,6 +124,12 @@ class HostUnknown(EndpointWrong):
     """The host name does not resolve."""
 
     code = "host_unknown"
+
+
+class HostForbidden(EndpointWrong):
+    """The name leads into a private network, and the operator did not allow it for whoever named it."""
+
+    code = "host_forbidden"
 
 
 class CertificateRefused(EndpointWrong):

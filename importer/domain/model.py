@@ -28,11 +28,16 @@ ANY_UIDVALIDITY: Final = UidValidity(0)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One mailbox on a host. `address` is for people and mail, `login` is what the host takes."""
+    """One mailbox on a host. `address` is for people and mail, `login` is what the host takes.
+
+    `guarded` says that nobody whom the operator trusts named the server: it is reached at public addresses
+    only, or at those that the operator allows.
+    """
 
     address: str
     login: str
     endpoint: Endpoint
+    guarded: bool = False
 
     @property
     def key(self) -> str:

@@ -613,7 +613,9 @@ def test_two_who_post_the_same_keys_at_once_post_them_once(open_store: OpenStore
 
 FULL = an_import(
     "full",
-    source=Account("Ädä@old.example", "old\\ada", Endpoint("2001:db8::1", 1143, Security.PLAINTEXT)),
+    source=Account(
+        "Ädä@old.example", "old\\ada", Endpoint("2001:db8::1", 1143, Security.PLAINTEXT), guarded=True
+    ),
     destination=Account("ada@new.example", "ada", Endpoint("imap.new.example", 143, Security.STARTTLS)),
     batch_id=BatchId("b"),
     row=25,

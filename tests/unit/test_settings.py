@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "REDIS_URL": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         "SECRET_KEY": ("new,old", Secret("new,old")),
         "ALLOW_PLAINTEXT": ("yes", True),
+        "ALLOWED_NETWORKS": ("10.0.0.0/8, fd00::/8", (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))),
+        "FORBIDDEN_NETWORKS": ("192.0.2.0/24", (ip_network("192.0.2.0/24"),)),
         "DESTINATION_SERVER": ("mail.example.org", Endpoint("mail.example.org")),
         "CA_FILE": (str(authority), authority),
         "SMTP_URL": ("smtps://mail.example.org", "smtps://mail.example.org"),

@@ -20,6 +20,9 @@ from imapclient import IMAPClient, SocketTimeout
 from importer.adapters.imap.commands import quoted
 from providers.model import Endpoint, Security
 
+Dial = Callable[[tuple[str, int], float | None], socket.socket]
+"""How a TCP connection to (host, port) is opened: `socket.create_connection`, or a guard's."""
+
 
 class EarlyBytes(Exception):
     """The server sent something between its OK to STARTTLS and the handshake (CVE-2011-0411)."""
@@ -43,8 +46,15 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     Raises what socket, ssl and imaplib raise; `errors.py` translates.
     """
 
-    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        tls: ssl.SSLContext,
+        timeouts: Timeouts,
+        dial: Dial = socket.create_connection,
+    ) -> None:
         self._endpoint = endpoint
+        self._dial = dial
         implicit = endpoint.security is Security.TLS
         timeout = SocketTimeout(timeouts.connect_s, timeouts.io_s)
         super().__init__(
@@ -57,7 +67,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         self.folder_encode = False
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802  # IMAPClient's name
-        return _Imap4(self._endpoint, self.ssl_context, self._timeout.connect)
+        return _Imap4(self._endpoint, self.ssl_context, self._timeout.connect, self._dial)
 
     def preauthenticated(self) -> bool:
         """True when the greeting was PREAUTH; imaplib takes that for a login."""
@@ -131,12 +141,13 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
 
 
 class _Imap4(imaplib.IMAP4):
-    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float, dial: Dial) -> None:
         self._tls = tls
+        self._dial = dial
         super().__init__(endpoint.host, endpoint.port, timeout_s)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        plain = socket.create_connection((self.host, self.port), timeout)
+        plain = self._dial((self.host, self.port), timeout)
         # Without it Nagle's algorithm and delayed ACKs cost up to 40 ms per command with some servers.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:

@@ -254,7 +254,7 @@ def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> C
 def _connect(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
     client: Client | None = None
     try:
-        client = Client(peer.endpoint, tls, timeouts)
+        client = Client(peer.endpoint, tls, timeouts, peer.dial)
         _encrypt(client, peer, tls)
     except Exception as error:
         if client is not None:

@@ -8,10 +8,12 @@ are known to use second.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from importer.adapters.imap.client import Dial
 from importer.adapters.imap.wire import Reply
 from providers.errors import (
     ConnectionLost,
@@ -40,11 +42,13 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom we talk to, for the sentences; `now` gives the instant that a pause counts from."""
+    """Whom we talk to, also for the sentences, and how the connection is opened; `now` gives the instant
+    that a pause counts from."""
 
     endpoint: Endpoint
     side: Side
     now: Callable[[], datetime]
+    dial: Dial = socket.create_connection
 
     def __str__(self) -> str:
         return f"the {self.side} server {self.endpoint.host}"

@@ -8,12 +8,14 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from importer.adapters.guard import AddressForbidden
 from importer.adapters.imap.client import EarlyBytes, SilentServer
 from importer.adapters.imap.errors import Peer, account_error, lost, printable, server_words, throttled
 from importer.adapters.imap.wire import Reply, parse_reply
 from providers.errors import (
     CertificateRefused,
     EncryptionUnavailable,
+    HostForbidden,
     HostUnknown,
     LoginRejected,
     MailError,
@@ -31,6 +33,13 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
     match error:
         case imaplib.IMAP4.error():
             return _greeting_error(error, peer)
+        case AddressForbidden():
+            kind = HostForbidden
+            sentence = (
+                f"{host} is not a mail server on the public internet. Check the server name; a server inside"
+                " a private network can be reached only where the operator of Mailferry allows it."
+            )
+            told = ""
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
             sentence = f"The name {host} could not be looked up just now. Mailferry tries again later."
         case socket.gaierror():

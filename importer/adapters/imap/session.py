@@ -8,6 +8,7 @@ Invariants
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
+from importer.adapters.guard import Guard
 from importer.adapters.imap import asking, errors
 from importer.adapters.imap.appending import append
 from importer.adapters.imap.client import Timeouts
@@ -43,6 +45,7 @@ from importer.domain.model import (
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential
+from providers.model import IMAP_PORT, IMAPS_PORT
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)
 _HEADERS: Final = Query(
@@ -55,6 +58,9 @@ _MESSAGES: Final = Query(
     lambda found: None not in (found.body, found.flags, found.internaldate),
     10_000,
 )
+
+PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
+"""Strangers may name servers at these ports: Mailferry is no tool to try what else answers where."""
 
 T = TypeVar("T")
 
@@ -70,7 +76,7 @@ def utc_now() -> datetime:
 class ImapSessions:
     """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities; `login_help` says
     what its owner has to do at the provider of an account that the host refuses with those words, and ends
-    up in LoginRejected."""
+    up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone."""
 
     def __init__(
         self,
@@ -80,20 +86,23 @@ class ImapSessions:
         login_help: Callable[[Account, str], str] = no_help,
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
+        guard: Guard | None = None,
     ) -> None:
         self._tls: ssl.SSLContext = tls_context(ca_file)
         self._timeouts = timeouts or Timeouts()
         self._login_help = login_help
         self._now = now
         self._max_message_bytes = max_message_bytes
+        self._guard = guard or Guard(ports=PUBLIC_PORTS)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
 
     def open(self, account: Account, credential: Credential, side: Side) -> ImapSession:
+        dial = self._guard.connect if account.guarded else socket.create_connection
 
         def connect() -> Connection:
             return open_connection(
-                Peer(account.endpoint, side, self._now),
+                Peer(account.endpoint, side, self._now, dial),
                 Login(account.login, partial(self._login_help, account)),
                 credential,
                 tls=self._tls,

@@ -164,7 +164,7 @@ def mark_values(mark: FolderMark) -> Values:
 def _mailbox(row: AnyRow, side: str) -> Account:
     column = row._mapping
     endpoint = Endpoint(column[f"{side}_host"], column[f"{side}_port"], Security(column[f"{side}_security"]))
-    return Account(column[f"{side}_address"], column[f"{side}_login"], endpoint)
+    return Account(column[f"{side}_address"], column[f"{side}_login"], endpoint, column[f"{side}_guarded"])
 
 
 def _mailbox_values(side: str, mailbox: Account) -> Values:
@@ -174,6 +174,7 @@ def _mailbox_values(side: str, mailbox: Account) -> Values:
         f"{side}_host": mailbox.endpoint.host,
         f"{side}_port": mailbox.endpoint.port,
         f"{side}_security": mailbox.endpoint.security,
+        f"{side}_guarded": mailbox.guarded,
     }
 
 

@@ -1,0 +1,80 @@
+"""Servers that strangers name are reached through the guard, at every connection, certificates included."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from importer.adapters.guard import Guard
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSessions
+from providers.errors import CertificateRefused, HostForbidden, MailError, Side
+from providers.model import Secret, Security
+from tests.conftest import MakeUser
+from tests.rehearsal.dovecot import Dovecot
+
+LOOPBACK = ip_network("127.0.0.0/8"), ip_network("::1/128")
+QUICK = Timeouts(connect_s=2.0, io_s=5.0)
+
+
+def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
+    new_host: Dovecot, make_user: MakeUser
+) -> None:
+    user = make_user(new_host)
+    guarded = replace(user.account, guarded=True)
+    closed = ImapSessions(ca_file=user.ca_file, timeouts=QUICK)
+    with pytest.raises(HostForbidden, match="not a mail server on the public internet") as caught:
+        closed.open(guarded, Secret(user.password), Side.SOURCE)
+    assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
+    closed.open(user.account, Secret(user.password), Side.SOURCE).close()  # what the operator names is free
+    guard = Guard(allowed=LOOPBACK, ports=())
+    opened = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
+    for security, endpoint in ((Security.TLS, new_host.imaps), (Security.STARTTLS, new_host.starttls)):
+        where = replace(guarded, endpoint=replace(endpoint, security=security))
+        session = opened.open(where, Secret(user.password), Side.SOURCE)
+        assert session.status("INBOX").messages == 0
+        session.close()
+
+
+def test_the_certificate_has_to_prove_the_name_and_not_the_address(
+    new_host: Dovecot, make_user: MakeUser
+) -> None:
+    user = make_user(new_host)
+
+    def look_up(_host: str, port: int, **kind: Any) -> list[Any]:
+        return list(socket.getaddrinfo("127.0.0.1", port, **kind))
+
+    guard = Guard(allowed=LOOPBACK, ports=(), look_up=look_up)
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
+    for endpoint in (new_host.imaps, replace(new_host.starttls, security=Security.STARTTLS)):
+        other = replace(endpoint, host="imap.old.example")
+        with pytest.raises(CertificateRefused, match="does not prove that it is imap"):
+            sessions.open(
+                replace(user.account, endpoint=other, guarded=True), Secret(user.password), Side.SOURCE
+            )
+        same = replace(endpoint, host="localhost")
+        sessions.open(
+            replace(user.account, endpoint=same, guarded=True), Secret(user.password), Side.SOURCE
+        ).close()
+
+
+def test_each_new_connection_is_judged_anew(new_host: Dovecot, make_user: MakeUser) -> None:
+    user = make_user(new_host)
+    leads_to = ["127.0.0.1"]
+
+    def look_up(_host: str, port: int, **kind: Any) -> list[Any]:
+        return list(socket.getaddrinfo(leads_to[0], port, **kind))
+
+    guard = Guard(allowed=[ip_network("127.0.0.1")], ports=(), look_up=look_up)
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
+    session = sessions.open(replace(user.account, guarded=True), Secret(user.password), Side.SOURCE)
+    assert session.status("INBOX").messages == 0
+    leads_to[0] = "127.0.0.2"
+    session._link.drop()  # the connection is lost, and the next read opens another
+    with pytest.raises(MailError) as caught:
+        session.status("INBOX")
+    assert isinstance(caught.value, HostForbidden)
