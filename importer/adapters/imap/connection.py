@@ -27,8 +27,8 @@ from providers.errors import LoginRejected, MailError, ServerUnavailable
 from providers.grants import Credential
 from providers.model import Secret, Security
 
-_READ_BYTES = 4 << 20
-"""A message up to this size is read in one piece and never copied."""
+_READ_BYTES = 256 << 10
+"""What is read at a time, if there is so much: some 60 small messages."""
 
 _SEND_BYTES = 64 << 10
 """Small pieces of a command are sent together up to this size: one TLS record, one packet train."""
@@ -166,13 +166,8 @@ class Connection:
         return event
 
     def _receive(self) -> None:
-        # Never reads beyond the response at hand: imaplib reads from the same stream at LOGOUT.
-        missing = self._reader.missing_bytes
         try:
-            if missing:
-                data = self._client.incoming.read(min(missing, _READ_BYTES))
-            else:
-                data = self._client.incoming.readline(self._reader.max_line_bytes + 1)
+            data = self._client.incoming.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             raise self._broken(error) from error
         if not data:

@@ -135,7 +135,8 @@ def _ask(
         uid = event.uid
         if uid not in asked or uid in done:
             continue
-        found = _merged(partial.pop(uid, event), event)
+        before = partial.pop(uid, None)
+        found = event if before is None else _merged(before, event)
         if query.complete(found):
             yield uid, found
         else:
