@@ -5,7 +5,7 @@ Every port has one contract suite in tests/contract, run against memory and ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -124,6 +124,16 @@ class MailboxSession(Protocol):
 
         Raises ConnectionLost when the outcome is unknown, QuotaExceeded when the mailbox is full
         (some may have landed in both cases: look before repeating).
+        """
+        ...
+
+    def begin_append(
+        self, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult]]:
+        """Sends the messages; the function that it returns waits for what became of them, as `append` says.
+
+        More may be begun before that, each to be waited for once. Either of the two raises what `append`
+        raises; what this one raised was not begun, or nobody knows.
         """
         ...
 

@@ -5,9 +5,9 @@ Its bytes are never changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
+from functools import lru_cache
 from re import ASCII, IGNORECASE
 from re import compile as regex
 from typing import Final
@@ -26,11 +26,17 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _INTERNALDATE: Final = regex(
     r"( \d|\d\d?)-([a-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", ASCII | IGNORECASE
 )
+_PLAIN_DATE: Final = regex(  # a real instant in any month of any year, told without calculating
+    r"(?:[ 0][1-9]|1\d|2[0-8])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-(\d{4})"
+    r" (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d [+-](?:0\d|1[0-4])[0-5]\d",
+    ASCII,
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE: Final = timedelta(days=1)
 
 
-def fit_flags(flags: Sequence[str], rule: KeywordRule) -> tuple[tuple[str, ...], int]:
+@lru_cache(maxsize=4096)  # a mailbox has few combinations, and this is asked for every message
+def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...], int]:
     """The flags to append with, in their order and each once, and how many had to be dropped.
 
     \\Recent is the server's own and goes uncounted. Dropped and counted: other system flags than the
@@ -60,6 +66,9 @@ def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> str:
     turn others silently into the present (Dovecot 2.3: 32-Jan, year 9999). Else the Date field in
     `header`, under the same condition; else 01-Jan-1970 00:00:00 +0000.
     """
+    plain = _PLAIN_DATE.fullmatch(internaldate)
+    if plain is not None and _EPOCH.year < int(plain[1]) < now.year:
+        return internaldate
     own = _read_internaldate(internaldate)
     if own is not None and _is_sane(own[1], now):
         return own[0]

@@ -19,6 +19,7 @@ DIGEST_BYTES: Final = 16
 IDENTIFYING_FIELDS: Final = (b"message-id", b"date", b"from", b"subject")
 NOTICE_HEADER: Final = "X-Mailferry-Notice"
 
+_NOTICE_FIELD: Final = NOTICE_HEADER.lower().encode()
 _END_OF_HEADER: Final = regex(rb"(?:\A|\n)\r?\n")
 
 
@@ -34,6 +35,9 @@ def digest(body: bytes) -> bytes:
 
 def header_block(body: bytes) -> bytes:
     """The header with the empty line that ends it (CRLF or LF), or everything where there is none."""
+    usual = body.find(b"\n\r\n")  # found ten times faster than by the pattern
+    if usual > 0 and body.find(b"\n\n", 0, usual + 1) < 0 and body[:1] not in (b"\r", b"\n"):
+        return body[: usual + 3]
     end = _END_OF_HEADER.search(body)
     return body[: end.end()] if end else body
 
@@ -103,8 +107,10 @@ def notice_mark(key: bytes, message_id: str) -> str:
 
 def is_notice(key: bytes, header: bytes) -> bool:
     """True for a mail that this installation sent: its mark fits its Message-ID."""
-    fields = _first_fields(header, (b"message-id", NOTICE_HEADER.lower().encode()))
-    mark = fields.get(NOTICE_HEADER.lower().encode())
+    if _NOTICE_FIELD not in header.lower():  # asked of every message
+        return False
+    fields = _first_fields(header, (b"message-id", _NOTICE_FIELD))
+    mark = fields.get(_NOTICE_FIELD)
     message_id = fields.get(b"message-id")
     if not mark or not message_id:
         return False

@@ -282,7 +282,7 @@ class Intent:
     digests: bytes
     sizes_bytes: tuple[int, ...]
     sent_at: datetime
-    slot: int = 0  # the lane that sent it; a folder has at most one open intent per lane
+    slot: int = 0  # of the lane that sent it: a folder has at most one open intent per slot
 
 
 @dataclass(frozen=True, slots=True)

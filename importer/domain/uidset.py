@@ -29,7 +29,10 @@ class UidSet:
     @classmethod
     def of(cls, uids: Iterable[int]) -> UidSet:
         """From UIDs in any order, repeated or not."""
-        return cls.from_ranges((uid, uid) for uid in uids)
+        members = sorted(set(uids))
+        if members and members[-1] - members[0] == len(members) - 1:  # without gaps, as mostly
+            return cls(((members[0], members[-1]),))
+        return cls.from_ranges(zip(members, members, strict=True))
 
     @classmethod
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> UidSet:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderAccount
 from importer.engine.context import Lane, Leg
 from importer.engine.pair import Pair
-from importer.engine.transfer import FetchedBatch, fetch_batch, store_batch
-from providers.errors import FolderUnusable, MailError
+from importer.engine.stream import Held, Stream
+from providers.errors import MailError
 
 PASSES: Final = 3
 """Mail that comes in while we copy is fetched in a further pass; after this many the next import has it."""
@@ -49,7 +49,7 @@ class Lanes:
         self._jobs = [_Job(pair) for pair in pairs]
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._held = _Held(leg.pace.held_bytes)
+        self._held = Held(leg.pace.held_bytes)
         self._error: BaseException | None = None
         self._spent = False
 
@@ -95,7 +95,8 @@ class Lanes:
             if fresh:
                 job.pair.prepare(lane)
                 self._open(job)
-            self._copy_batches(lane, job)
+            concluded = partial(self._concluded, job)
+            Stream(job.pair, lane, self._held, lambda: not self._ending, concluded).run()
             if not self._is_last(job):
                 return
             fresh = False
@@ -112,46 +113,11 @@ class Lanes:
             job.done = True
             self._changed.notify_all()
 
-    def _copy_batches(self, lane: Lane, job: _Job) -> None:
-        """Stores batch after batch; the next one is fetched meanwhile, if lanes may hold it as well."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lane-{lane.number}-reader") as reader:
-            ahead = self._ahead(reader, lane, job, wait=True)
-            try:
-                while ahead is not None:
-                    size_bytes, fetching = ahead
-                    ahead = None
-                    try:
-                        fetched = fetching.result()
-                        ahead = self._ahead(reader, lane, job, wait=False)
-                        store_batch(job.pair, lane, fetched)
-                    except FolderUnusable as error:
-                        job.pair.give_up(str(error))
-                    finally:
-                        self._held.free(size_bytes)
-                        self._told(job.pair, job.pair.account)
-                    if self._leg.budget.spent():
-                        self._end(spent=True)
-                    if self._ending:
-                        return
-                    ahead = ahead or self._ahead(reader, lane, job, wait=True)
-            finally:
-                if ahead is not None:  # fetched for nothing
-                    self._held.free(ahead[0])
-
-    def _ahead(
-        self, reader: ThreadPoolExecutor, lane: Lane, job: _Job, *, wait: bool
-    ) -> tuple[int, Future[FetchedBatch]] | None:
-        """The next batch on its way: its bytes and the reading of it. None when there is none, or, without
-        `wait`, when lanes hold enough already."""
-        if self._ending:
-            return None
-        batch = job.pair.take()
-        if batch is None:
-            return None
-        if not self._held.hold(batch.total_bytes, wait=wait):
-            job.pair.put_back(batch)
-            return None
-        return batch.total_bytes, reader.submit(fetch_batch, job.pair, lane, batch)
+    def _concluded(self, job: _Job) -> None:
+        """After each batch."""
+        self._told(job.pair, job.pair.account)
+        if self._leg.budget.spent():
+            self._end(spent=True)
 
     # --- Who does what, under the condition's lock -----------------------------------------------------
 
@@ -207,28 +173,3 @@ class Lanes:
             self._end(error)
             return
         self._work(lane)
-
-
-class _Held:
-    """Bounds the bytes that lanes hold at a time."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._held_bytes = 0
-        self._freed = threading.Condition()
-
-    def hold(self, size_bytes: int, *, wait: bool) -> bool:
-        """Counts the bytes in, waiting for room if need be; False when there is none and not to `wait`."""
-        with self._freed:
-            while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
-                if not wait:
-                    return False
-                self._freed.wait()
-            self._held_bytes += size_bytes
-            return True
-
-    def free(self, size_bytes: int) -> None:
-        """Counts them out again."""
-        with self._freed:
-            self._held_bytes -= size_bytes
-            self._freed.notify_all()

@@ -6,7 +6,7 @@ An append is never repeated without this look (RFC 4315 has no way to ask "did i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,7 +15,7 @@ from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Ref
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
-from providers.errors import FolderUnusable
+from providers.errors import FolderChanged, FolderUnusable
 
 LOOK_AGAIN_S: Final = 1.0
 TRIES_ALONE: Final = 9
@@ -32,19 +32,24 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     there yet is looked for again, for as long as the leg's pace says. Messages that did not land get no
     receipt and will be copied like any other.
     """
-    for intent in leg.ledger.intents(leg.import_.route, folder):
+    open_ = leg.ledger.intents(leg.import_.route, folder)
+    for intent in open_:
         age = leg.clock.now() - intent.sent_at
-        landed = settle_intent(leg, lane, intent, answered=age > LONG_AGO)
+        rivals = [other for other in open_ if other.slot != intent.slot]
+        landed = settle_intent(leg, lane, intent, answered=age > LONG_AGO, rivals=rivals)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
 
 
-def settle_intent(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> list[Receipt]:
+def settle_intent(
+    leg: Leg, lane: Lane, intent: Intent, *, answered: bool, rivals: Sequence[Intent] = ()
+) -> list[Receipt]:
     """Settles one intent; when the server `answered`, it is done and one look is enough.
 
-    Returns the receipt, if anything landed. Raises LeaseLost, and what the sessions raise.
+    `rivals` are appends into the same folder that were under way at the same time. Returns the receipt, if
+    anything landed. Raises LeaseLost, and what the sessions raise.
     """
-    landed = _landed(leg, lane, intent, answered=answered)
+    landed = _landed(leg, lane, intent, rivals, answered=answered)
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
         leg.import_.route, intent.destination.name, receipts, [], leg.lease, closes_slot=intent.slot
@@ -76,7 +81,9 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
     leg.ledger.record(leg.import_.route, intent.destination.name, [], [refusal], leg.lease)
 
 
-def _landed(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> dict[int, Uid]:
+def _landed(
+    leg: Leg, lane: Lane, intent: Intent, rivals: Sequence[Intent], *, answered: bool
+) -> dict[int, Uid]:
     """Index within the intent -> destination UID, for those that are there."""
     folder, destination = intent.destination, lane.destination
     try:
@@ -86,6 +93,7 @@ def _landed(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> dict[int
         return {}
     wanted = {intent.digests[16 * i : 16 * i + 16]: i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
+    theirs = {rival.digests[at : at + 16] for rival in rivals for at in range(0, len(rival.digests), 16)}
     strangers: dict[Uid, bytes] = {}  # headers of what is there and equals nothing that was sent
     looked_at = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
     # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
@@ -98,25 +106,31 @@ def _landed(leg: Leg, lane: Lane, intent: Intent, *, answered: bool) -> dict[int
         for message in destination.messages(folder, tail):
             if isinstance(message, tuple):
                 continue
-            at = wanted.get(digest(message.body))
-            if at is None:
+            body = digest(message.body)
+            at = wanted.get(body)
+            if at is None and body not in theirs:
                 strangers[message.uid] = header_block(message.body)
-            else:
+            elif at is not None:
                 landed.setdefault(at, message.uid)
         looked_at |= tail
         # After an answer the source may be busy with the next batch, and nobody needs to guess.
         if not answered and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
-            landed |= _rewritten(lane, intent, landed, strangers)
+            landed |= _rewritten(lane, intent, rivals, landed, strangers)
         if len(landed) == len(wanted):
             break
     return landed
 
 
 def _rewritten(
-    lane: Lane, intent: Intent, landed: dict[int, Uid], strangers: dict[Uid, bytes]
+    lane: Lane,
+    intent: Intent,
+    rivals: Sequence[Intent],
+    landed: dict[int, Uid],
+    strangers: dict[Uid, bytes],
 ) -> dict[int, Uid]:
     """What landed with other bytes than were sent: some servers change what they store (Dovecot turns NUL
-    into 0x80, Exchange rewrites whole messages). Told by headers that only one message on each side has."""
+    into 0x80, Exchange rewrites whole messages). Told by headers that only one message on each side has,
+    those of the rivals counted."""
     open_ = {uid: i for i, uid in enumerate(intent.source_uids) if i not in landed}
     if not open_ or not strangers:
         return {}
@@ -125,6 +139,12 @@ def _rewritten(
         key = header_key(lines.header)
         if key.has_message_id:
             sent.setdefault(key.digest, []).append(open_[lines.uid])
+    try:
+        for rival in rivals:
+            for lines in lane.source.headers(rival.source, UidSet.of(rival.source_uids)):
+                sent.setdefault(header_key(lines.header).digest, []).append(-1)  # so that it is not alone
+    except (FolderUnusable, FolderChanged):
+        return {}  # nobody can tell any more: rather twice than not at all
     there: dict[bytes, list[Uid]] = {}
     for uid, header in strangers.items():
         there.setdefault(header_key(header).digest, []).append(uid)

@@ -1,6 +1,7 @@
-"""Copying one batch on one lane: fetch it; then decide about each message, append what is new, record it.
+"""Copying one batch on one lane: fetch it; decide about each message and send what is new; conclude.
 
-The two halves use different sessions, so that a lane can fetch one batch while it stores another.
+Fetching uses the lane's source alone, sending and concluding its destination, so that a lane can fetch one
+batch while it sends another; and the next can be sent before the last one is concluded.
 
 Invariants:
 - Before an append there is an intent in the ledger, after it a receipt. Between the two the batch is
@@ -10,13 +11,15 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from importer.domain.fit import fit_flags, fit_internaldate
 from importer.domain.identity import digest, header_block
 from importer.domain.model import (
+    AppendResult,
     Intent,
     Message,
     Outcome,
@@ -72,14 +75,6 @@ def fetch_batch(pair: Pair, lane: Lane, batch: Batch) -> FetchedBatch:
     return _Reading(pair, lane, batch).run()
 
 
-def store_batch(pair: Pair, lane: Lane, fetched: FetchedBatch) -> None:
-    """Decides about each message of the batch and stores what is new, over the lane's destination alone.
-
-    Raises what the session and the ledger raise; what is recorded stays recorded.
-    """
-    _Storing(pair, lane).run(fetched)
-
-
 class _Reading:
     def __init__(self, pair: Pair, lane: Lane, batch: Batch) -> None:
         self._pair = pair
@@ -128,22 +123,46 @@ class _Reading:
             yield _refusal(self._pair, uid, reason, header, size_bytes)
 
 
-class _Storing:
-    def __init__(self, pair: Pair, lane: Lane) -> None:
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """An append that was sent: what was sent, and how to wait for what became of it."""
+
+    intent: Intent
+    outgoing: list[Outgoing]
+    keywords_dropped: list[int]  # for each message
+    results: Callable[[], Sequence[AppendResult]]
+
+
+class Sent:
+    """A batch on its way into the destination, under an intent of `slot`. What it does goes over the
+    lane's destination alone; it raises what the session and the ledger raise, and what is recorded stays."""
+
+    def __init__(self, pair: Pair, lane: Lane, slot: int) -> None:
         self._pair = pair
         self._lane = lane
+        self._slot = slot
         self._claimed: set[bytes] = set()
+        self._decided = _Decided()
+        self._under_way: _UnderWay | None = None
 
-    def run(self, fetched: FetchedBatch) -> None:
-        decided = _Decided(refusals=fetched.refusals)
+    def send(self, fetched: FetchedBatch) -> None:
+        """Decides about each message of the batch and sends what is new."""
+        decided = self._decided
+        decided.refusals += fetched.refusals
         for uid in fetched.vanished:
             decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
         self._decide(decided, fetched.messages)
-        receipts = self._append(decided) if decided.new else []
+        if decided.new:
+            self._under_way = self._append(decided)
+
+    def conclude(self) -> None:
+        """Waits for what became of it, and records that."""
+        decided, under_way = self._decided, self._under_way
+        receipts = self._appended(decided, under_way) if under_way else []
         self._pair.record(
             [*receipts, *self._settled_receipts(decided)],
             decided.refusals,
-            closes_slot=self._lane.number if decided.new else None,
+            closes_slot=self._slot if under_way else None,
         )
         # Only now: after a lost reply nobody else may append what may have landed; the next leg settles it.
         with self._pair.lock:
@@ -188,9 +207,9 @@ class _Storing:
 
     # --- Appending ----------------------------------------------------------------------------------
 
-    def _append(self, decided: _Decided) -> list[Receipt]:
-        """Appends what is new; returns the receipt, and settles the twins."""
-        pair, lane, leg = self._pair, self._lane, self._pair.leg
+    def _append(self, decided: _Decided) -> _UnderWay:
+        """Sends what is new, after its intent."""
+        pair, leg = self._pair, self._pair.leg
         folder, now = pair.target.folder, leg.clock.now()
         outgoing: list[Outgoing] = []
         dropped: list[int] = []
@@ -208,17 +227,18 @@ class _Storing:
             digests=b"".join(one.body for one in decided.new),
             sizes_bytes=tuple(len(message.body) for message in outgoing),
             sent_at=now,
-            slot=lane.number,
+            slot=self._slot,
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
-        try:
-            results = lane.destination.append(folder, outgoing)
-        except ConnectionLost:
-            raise  # the next leg settles it, over a new connection
-        except MailError:
-            pair.learn(settle_intent(leg, lane, intent, answered=True))
-            raise
+        with self._settling(intent):
+            return _UnderWay(intent, outgoing, dropped, self._lane.destination.begin_append(folder, outgoing))
+
+    def _appended(self, decided: _Decided, under_way: _UnderWay) -> list[Receipt]:
+        """The receipt of what was stored; settles the twins."""
+        pair, outgoing = self._pair, under_way.outgoing
+        with self._settling(under_way.intent):
+            results = under_way.results()
         reasons = {
             one.body: result.reason
             for one, result in zip(decided.new, results, strict=True)
@@ -232,7 +252,8 @@ class _Storing:
         uids = [result.uid for result in results if isinstance(result, Stored) and result.uid is not None]
         if len(uids) < len(stored):
             uids = []
-            pair.uidnext = lane.destination.status(folder.name).uidnext  # no UIDPLUS: keep the tail short
+            folder = pair.target.folder.name
+            pair.uidnext = self._lane.destination.status(folder).uidnext  # no UIDPLUS: keep the tail short
         return [
             self._receipt(
                 Outcome.COPIED,
@@ -240,9 +261,20 @@ class _Storing:
                 digests=b"".join(decided.new[i].body for i in stored),
                 destination_uids=tuple(uids),
                 size_bytes=sum(len(outgoing[i].body) for i in stored),
-                keywords_dropped=sum(dropped[i] for i in stored) + refused_keywords,
+                keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
             )
         ]
+
+    @contextmanager
+    def _settling(self, intent: Intent) -> Iterator[None]:
+        """After an answer that is no outcome, looks what became of the append."""
+        try:
+            yield
+        except ConnectionLost:
+            raise  # the next leg settles it, over a new connection
+        except MailError:
+            self._pair.learn(settle_intent(self._pair.leg, self._lane, intent, answered=True))
+            raise
 
     def _judge(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
         """Refuses what the destination refused, and each twin with it; other twins are duplicates."""

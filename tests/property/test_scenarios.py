@@ -229,13 +229,13 @@ def test_a_folder_that_does_not_open_any_more_keeps_what_it_brought() -> None:
     def close(operation: str) -> None:
         nonlocal done
         done += operation == "append"
-        if operation == "list" and done == 1:
+        if operation == "list" and done:
             world.source.closed.add("Work")
 
     world.source.fault = world.destination.fault = close
     watched = world.run_with_own_faults(batch=2, legs_of=0)
     account = watched.accounts["Work"]
-    assert account.copied == len(held(world)) == 2
+    assert account.copied == len(held(world)) == 4  # one batch, and one that was on its way
     assert account.adds_up
     assert [refusal.folder for refusal in world.store.refusals(ImportId("import1"))] == ["Work"]
 
@@ -291,7 +291,7 @@ def test_a_folder_that_closes_over_a_message_with_twins_ends_in_refusals() -> No
 
     world.destination.refuses = lambda body: closes(body) if body == ONE else None
     account = world.run(batch=1, legs_of=1000).accounts["Work"]
-    assert (account.copied, account.failed) == (0, 3)
+    assert (account.copied, account.failed) == (1, 2)  # the last was on its way already
     assert account.adds_up
 
 

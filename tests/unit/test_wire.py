@@ -10,6 +10,7 @@ from importer.adapters.imap.commands import (
     UnsafeText,
     append_pieces,
     line_safe,
+    part,
     quoted,
     uid_pieces,
     with_crlf,
@@ -202,7 +203,7 @@ def outgoing(body: bytes, *flags: str, internaldate: str = "") -> Outgoing:
 
 def test_one_message_is_an_append() -> None:
     message = outgoing(b"ab\r\n", "\\Seen", "work", internaldate=" 1-Feb-2003 04:05:06 +0130")
-    assert list(append_pieces(b'"INBOX"', [message], Literals.PLUS)) == [
+    assert list(append_pieces(b'"INBOX"', [part(message)], Literals.PLUS)) == [
         Piece(b'APPEND "INBOX" (\\Seen work) " 1-Feb-2003 04:05:06 +0130" {4+}\r\n'),
         Piece(b"ab\r\n"),
         Piece(b"\r\n"),
@@ -210,7 +211,7 @@ def test_one_message_is_an_append() -> None:
 
 
 def test_several_messages_are_one_multiappend() -> None:
-    pieces = append_pieces(b'"A"', [outgoing(b"a"), outgoing(b"", "\\Seen")], Literals.PLUS)
+    pieces = append_pieces(b'"A"', [part(outgoing(b"a")), part(outgoing(b"", "\\Seen"))], Literals.PLUS)
     assert b"".join(piece.data for piece in pieces) == b'APPEND "A" {1+}\r\na (\\Seen) {0+}\r\n\r\n'
 
 
@@ -219,7 +220,11 @@ def test_several_messages_are_one_multiappend() -> None:
 )
 def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, waits: list[int]) -> None:
     messages = [outgoing(b"x" * 4096), outgoing(b"x" * 4097)]
-    pieces = [piece for piece in append_pieces(b'"A"', messages, literals) if piece.data.endswith(b"}\r\n")]
+    pieces = [
+        piece
+        for piece in append_pieces(b'"A"', [part(message) for message in messages], literals)
+        if piece.data.endswith(b"}\r\n")
+    ]
     assert [piece.waits for piece in pieces] == [bool(w) for w in waits]
     assert [piece.data.endswith(b"+}\r\n") for piece in pieces] == [not w for w in waits]
 

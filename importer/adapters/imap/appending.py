@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from importer.adapters.imap import errors
-from importer.adapters.imap.commands import Literals, append_options, append_pieces
+from importer.adapters.imap.commands import Literals, Part, append_pieces, part
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.link import TROUBLES_IN_A_ROW
 from importer.adapters.imap.wire import Continue, Event, Reply, Tagged
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
 from importer.domain.uidset import UidSet, parse_ordered
@@ -25,55 +24,157 @@ IN_FLIGHT = 8
 """APPENDs sent ahead of their answers: their answers together are far below any socket's buffer, so that
 neither side ever waits for the other to read."""
 
-
-def append(
-    connection: Connection, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]
-) -> list[AppendResult]:
-    """Stores the messages in order. `mailbox` is the folder's quoted name.
-
-    Raises ConnectionLost or ProtocolViolation (outcome unknown), QuotaExceeded, FolderUnusable,
-    FolderChanged (the messages went into another folder of that name), Throttled, ServerUnavailable.
-    """
-    job = _Job(connection, folder, mailbox)
-    sendable = [message for message in messages if _sendable(message)]
-    results = job.together(sendable) if connection.has("MULTIAPPEND") else job.one_by_one(sendable)
-    if job.troubles and not any(isinstance(result, Stored) for result in results):
-        raise job.troubles[-1]
-    unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
-    sent = iter(results)
-    return [next(sent) if _sendable(message) else unsendable for message in messages]
+Ready = tuple[Outgoing, Part]
 
 
-def _is_of_one(reply: Reply, trouble: MailError | None) -> bool:
-    """True when the refusal is, or may be, of one message only: these codes (RFC 5530) are what a server
-    says of a message that it chokes on, and of every message when it is ill."""
-    of_both = isinstance(trouble, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
-    return trouble is None or of_both
+class Appends:
+    """The appends over one connection, answered or not."""
 
-
-def _sendable(message: Outgoing) -> bool:
-    try:
-        append_options(message)
-    except ValueError:
-        return False
-    return True
-
-
-class _Job:
-    def __init__(self, connection: Connection, folder: FolderRef, mailbox: bytes) -> None:
-        self._connection = connection
-        self._folder = folder
-        self._mailbox = mailbox
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._literals = Literals.offered(connection.capabilities)
         self._replies: dict[str, Reply] = {}
-        self.troubles: list[MailError] = []
-        """Why messages were rejected since the last one was stored, where it may be the server's fault."""
+        self._open: deque[Append] = deque()
 
-    def together(self, messages: Sequence[Outgoing]) -> list[AppendResult]:
+    def begin(self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]) -> Append:
+        """Sends the messages; where the server needs to be asked in between, waits for all its answers.
+
+        `mailbox` is the folder's quoted name. Raises what `Append.results` raises.
+        """
+        append = Append(self, folder, mailbox, messages)
+        self._open.append(append)
+        append.send()
+        return append
+
+    def answer_all(self) -> None:
+        """Reads what is still to be answered, so that another command may follow. Raises nothing: what
+        there is to raise, `Append.results` does."""
+        while self._open:
+            self._open[0].finish()
+
+    @property
+    def under_way(self) -> bool:
+        """True when there are answers to come."""
+        return bool(self._open)
+
+    def answered(self, append: Append) -> None:
+        """For an append that has all its answers."""
+        self._open.remove(append)
+
+    # --- Commands ----------------------------------------------------------------------------------
+
+    @property
+    def literals(self) -> Literals:
+        return self._literals
+
+    def send(self, mailbox: bytes, messages: Sequence[Ready]) -> str:
+        """Sends one APPEND; returns its tag. Ends early when the server refuses before it has all."""
+        tag = self.connection.new_tag()
+        ready = [tag.encode() + b" "]
+        for piece in append_pieces(mailbox, [one for _, one in messages], self._literals):
+            ready.append(piece.data)
+            if piece.waits:
+                self.connection.send(ready)
+                ready = []
+                if not self._invited(tag):
+                    return tag
+        self.connection.send(ready)
+        return tag
+
+    def answer(self, tag: str) -> Reply:
+        """Waits for the answer to one command; those to others are kept for whoever waits for them."""
+        while tag not in self._replies:
+            self._note(self.connection.next_event())
+        return self._replies.pop(tag)
+
+    def _invited(self, tag: str) -> bool:
+        """Waits for `+`; False when the answer to the whole command came in its place."""
+        while tag not in self._replies:
+            event = self.connection.next_event()
+            if isinstance(event, Continue):
+                return True
+            self._note(event)
+        return False
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Tagged):
+            self._replies[event.tag] = event.reply
+
+
+class Append:
+    """Messages on their way into one folder."""
+
+    def __init__(
+        self, appends: Appends, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]
+    ) -> None:
+        self._appends = appends
+        self._connection = appends.connection
+        self._folder = folder
+        self._mailbox = mailbox
+        self._messages = [_ready(message) for message in messages]
+        self._troubles: list[MailError] = []
+        """Why messages were rejected since the last one was stored, where it may be the server's fault."""
+        self._first: str | None = None  # the tag of the whole, as MULTIAPPEND
+        self._done = False
+        self._results: list[AppendResult] = []
+        self._error: MailError | None = None
+
+    def send(self) -> None:
+        """Sends what can be sent at once."""
+        sendable = self._sendable()
+        ahead = self._connection.has("MULTIAPPEND") and self._appends.literals is Literals.PLUS
+        if not ahead or len(sendable) < 2:
+            self.finish()
+            return
+        try:
+            self._first = self._appends.send(self._mailbox, sendable)
+        except MailError as error:
+            self._end(error)
+
+    def results(self) -> list[AppendResult]:
+        """What became of each message, in their order.
+
+        Raises ConnectionLost or ProtocolViolation (outcome unknown), QuotaExceeded, FolderUnusable,
+        FolderChanged (the messages went into another folder of that name), Throttled, ServerUnavailable.
+        """
+        self.finish()
+        if self._error is not None:
+            raise self._error
+        return self._results
+
+    def finish(self) -> None:
+        """Waits for all answers; what they mean, `results` tells."""
+        if self._done:
+            return
+        sendable = self._sendable()
+        try:
+            if self._connection.has("MULTIAPPEND"):
+                results = self._together(sendable, self._first)
+            else:
+                results = self._one_by_one(sendable)
+            if self._troubles and not any(isinstance(result, Stored) for result in results):
+                raise self._troubles[-1]
+        except MailError as error:
+            self._end(error)
+            return
+        unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
+        sent = iter(results)
+        self._results = [unsendable if one is None else next(sent) for one in self._messages]
+        self._end()
+
+    def _end(self, error: MailError | None = None) -> None:
+        self._done = True
+        self._error = error
+        self._appends.answered(self)
+
+    def _sendable(self) -> list[Ready]:
+        return [one for one in self._messages if one is not None]
+
+    def _together(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
         """MULTIAPPEND is all or nothing: a refused one is halved until the bad message stands alone."""
         if len(messages) <= 1:
-            return self.one_by_one(messages)
-        reply = self._answer(self._send(messages))
+            return self._one_by_one(messages)
+        reply = self._appends.answer(tag or self._appends.send(self._mailbox, messages))
         if reply.status == "OK":
             return [*self._stored(reply, len(messages))]
         trouble = self._trouble(reply)
@@ -81,50 +182,52 @@ class _Job:
         if trouble is not None and not half_may_fit and not _is_of_one(reply, trouble):
             raise trouble
         half = len(messages) // 2
-        return [*self.together(messages[:half]), *self.together(messages[half:])]
+        return [*self._together(messages[:half]), *self._together(messages[half:])]
 
-    def one_by_one(self, messages: Sequence[Outgoing]) -> list[AppendResult]:
+    def _one_by_one(self, messages: Sequence[Ready]) -> list[AppendResult]:
         """Single APPENDs, IN_FLIGHT at a time where literals need no invitation."""
         results: list[AppendResult] = []
-        waiting: deque[tuple[str, Outgoing]] = deque()
-        window = 1 if self._literals is Literals.ASK else IN_FLIGHT
+        waiting: deque[tuple[str, Ready]] = deque()
+        window = 1 if self._appends.literals is Literals.ASK else IN_FLIGHT
         try:
             for message in messages:
                 if len(waiting) >= window:
                     results.append(self._settled(*waiting.popleft()))
-                waiting.append((self._send((message,)), message))
+                waiting.append((self._appends.send(self._mailbox, (message,)), message))
             while waiting:
                 results.append(self._settled(*waiting.popleft()))
         except MailError:
             if self._connection.usable:
                 for tag, _ in waiting:
-                    self._answer(tag)
+                    self._appends.answer(tag)
             raise
         return results
 
-    def _settled(self, tag: str, message: Outgoing) -> AppendResult:
-        reply = self._answer(tag)
+    def _settled(self, tag: str, ready: Ready) -> AppendResult:
+        message, _ = ready
+        reply = self._appends.answer(tag)
         trouble = self._trouble(reply)
         system_flags = tuple(flag for flag in message.flags if flag.startswith("\\"))
         keywords_dropped = 0
         if reply.status != "OK" and system_flags != message.flags and _is_of_one(reply, trouble):
             # Exchange says "BAD Command Argument Error. 11" to a keyword that it does not like, others that
             # there are too many: there are more words for it than anybody can know.
-            reply = self._answer(self._send((replace(message, flags=system_flags),)))
+            plainer = replace(message, flags=system_flags)
+            reply = self._appends.answer(self._appends.send(self._mailbox, ((plainer, part(plainer)),)))
             trouble = self._trouble(reply)
             keywords_dropped = len(message.flags) - len(system_flags)
         if reply.status == "OK":
             return replace(self._stored(reply, 1)[0], keywords_dropped=keywords_dropped)
         if trouble is not None:
-            self.troubles.append(trouble)
-            if not _is_of_one(reply, trouble) or len(self.troubles) >= TROUBLES_IN_A_ROW:
+            self._troubles.append(trouble)
+            if not _is_of_one(reply, trouble) or len(self._troubles) >= errors.TROUBLES_IN_A_ROW:
                 raise trouble
         words = errors.server_words(reply) or "no reason given"
         return Rejected(f"{self._connection.peer.sentence_start} refused the message: {words}")
 
     def _stored(self, reply: Reply, count: int) -> list[Stored]:
         """UIDs in the order of the messages (APPENDUID, RFC 4315 section 3), None where there are none."""
-        self.troubles.clear()
+        self._troubles.clear()
         uidvalidity, _, uids = reply.arguments.partition(" ")
         if reply.code != "APPENDUID" or not uidvalidity.isdigit():
             return [Stored(None)] * count
@@ -142,34 +245,17 @@ class _Job:
             return None
         return errors.append_error(reply, self._connection.peer, self._folder.name)
 
-    def _send(self, messages: Sequence[Outgoing]) -> str:
-        """Sends one APPEND; returns its tag. Ends early when the server refuses before it has all."""
-        tag = self._connection.new_tag()
-        ready = [tag.encode() + b" "]
-        for piece in append_pieces(self._mailbox, messages, self._literals):
-            ready.append(piece.data)
-            if piece.waits:
-                self._connection.send(ready)
-                ready = []
-                if not self._invited(tag):
-                    return tag
-        self._connection.send(ready)
-        return tag
 
-    def _invited(self, tag: str) -> bool:
-        """Waits for `+`; False when the answer to the whole command came in its place."""
-        while tag not in self._replies:
-            event = self._connection.next_event()
-            if isinstance(event, Continue):
-                return True
-            self._note(event)
-        return False
+def _is_of_one(reply: Reply, trouble: MailError | None) -> bool:
+    """True when the refusal is, or may be, of one message only: these codes (RFC 5530) are what a server
+    says of a message that it chokes on, and of every message when it is ill."""
+    of_both = isinstance(trouble, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
+    return trouble is None or of_both
 
-    def _answer(self, tag: str) -> Reply:
-        while tag not in self._replies:
-            self._note(self._connection.next_event())
-        return self._replies.pop(tag)
 
-    def _note(self, event: Event) -> None:
-        if isinstance(event, Tagged):
-            self._replies[event.tag] = event.reply
+def _ready(message: Outgoing) -> Ready | None:
+    """None when no command can carry it."""
+    try:
+        return message, part(message)
+    except ValueError:
+        return None

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 from importer.domain.model import Outgoing
 from importer.domain.uidset import UidSet
@@ -78,31 +80,37 @@ class Piece:
     waits: bool = False
 
 
-def append_pieces(mailbox: bytes, messages: Sequence[Outgoing], literals: Literals) -> Iterator[Piece]:
+class Part(NamedTuple):
+    """One message as APPEND takes it: flags and date, each with a blank before it, and CRLF line ends."""
+
+    options: bytes
+    body: bytes
+
+
+def part(message: Outgoing) -> Part:
+    """The bytes of a message stay as they are, except that a bare LF becomes CRLF: servers refuse the one
+    or store the other. Raises ValueError when no command can carry its flags or its date."""
+    date = b" " + quoted(message.internaldate.encode("latin-1")) if message.internaldate else b""
+    return Part(_flag_list(message.flags) + date, with_crlf(message.body))
+
+
+def append_pieces(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> Iterator[Piece]:
     """APPEND of one message (RFC 9051 section 6.3.12), MULTIAPPEND of several (RFC 3502), without the tag.
 
-    `mailbox` is the quoted name. The bytes of a message are sent as they are, except that a bare LF
-    becomes CRLF: servers refuse the one or store the other. Raises UnsafeText.
+    `mailbox` is the quoted name.
     """
     head = b"APPEND " + mailbox
-    for message in messages:
-        body = with_crlf(message.body)
+    for options, body in parts:
         waits = literals.waits_for(len(body))
-        size = b" {%d%s}\r\n" % (len(body), b"" if waits else b"+")
-        yield Piece(head + append_options(message) + size, waits)
+        yield Piece(b"%s%s {%d%s}\r\n" % (head, options, len(body), b"" if waits else b"+"), waits)
         yield Piece(body)
         head = b""
     yield Piece(b"\r\n")
 
 
-def append_options(message: Outgoing) -> bytes:
-    """Flags and date of a message as APPEND takes them, each with a blank before it. Raises ValueError."""
-    options = b""
-    if message.flags:
-        options += b" (" + line_safe(" ".join(message.flags).encode("latin-1")) + b")"
-    if message.internaldate:
-        options += b" " + quoted(message.internaldate.encode("latin-1"))
-    return options
+@lru_cache(maxsize=1024)
+def _flag_list(flags: tuple[str, ...]) -> bytes:
+    return b" (" + line_safe(" ".join(flags).encode("latin-1")) + b")" if flags else b""
 
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")

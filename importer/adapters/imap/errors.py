@@ -31,6 +31,11 @@ from providers.model import Endpoint
 
 SERVER_TEXT_CHARS = 300
 
+TROUBLES_IN_A_ROW = 5
+"""[UNAVAILABLE], or the end of the connection, is what some servers have for one broken message, and others
+when nothing works: so many messages that failed with it, not one in between that did not, and it is the
+server."""
+
 
 class CommandRefused(Exception):
     """NO or BAD to a command; never leaves the adapter."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from importer.adapters.imap import errors
+from importer.adapters.imap.appending import Appends
 from importer.adapters.imap.commands import UnsafeText
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.errors import CommandRefused, Peer
@@ -21,11 +22,6 @@ from providers.errors import ConnectionLost, MailError, ProtocolViolation
 
 READ_TRIES = 3
 """How often a read is tried without getting any further before the loss is the caller's."""
-
-TROUBLES_IN_A_ROW = 5
-"""[UNAVAILABLE], or the end of the connection, is what some servers have for one broken message, and others
-when nothing works: so many messages that failed with it, not one in between that did not, and it is the
-server."""
 
 T = TypeVar("T")
 
@@ -54,6 +50,7 @@ class Link:
         """Connects and logs in."""
         self._connect = connect
         self._connection: Connection | None = connect()
+        self._appends: Appends | None = None
         self._closed = False
         self.peer: Peer = self._connection.peer
         self.names = names
@@ -66,7 +63,11 @@ class Link:
         return self._connection if self._connection is not None and self._connection.idle else None
 
     def connection(self) -> Connection:
-        """The connection, opened again if the last one was lost or left with an answer unread."""
+        """The connection, opened again if the last one was lost or left with an answer unread.
+
+        Appends under way are waited for before."""
+        if self._appends is not None:
+            self._appends.answer_all()
         alive = self.alive
         if alive is not None:
             return alive
@@ -75,6 +76,15 @@ class Link:
             raise errors.lost(self.peer, "the session is closed")
         self._connection = self._connect()
         return self._connection
+
+    def appends(self) -> Appends | None:
+        """For appending; None when the connection can take none. Never opens one."""
+        connection = self._connection
+        if connection is None or not connection.usable:
+            return None
+        if self._appends is None or self._appends.connection is not connection:
+            self._appends = Appends(connection)
+        return self._appends if connection.idle or self._appends.under_way else None
 
     def drop(self) -> None:
         if self._connection is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.errors import CommandRefused
-from importer.adapters.imap.link import READ_TRIES, TROUBLES_IN_A_ROW, Link, pause
+from importer.adapters.imap.link import READ_TRIES, Link, pause
 from importer.adapters.imap.wire import Fetched
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
@@ -87,7 +87,7 @@ def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator
             continue
         for uid in left:
             troubles += trouble is not None
-            if trouble is not None and troubles >= TROUBLES_IN_A_ROW:
+            if trouble is not None and troubles >= errors.TROUBLES_IN_A_ROW:
                 raise trouble
             yield Unreadable(uid, _reason(link, words))
 

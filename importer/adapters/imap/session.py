@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,6 @@ from weakref import WeakValueDictionary
 
 from importer.adapters.guard import Guard
 from importer.adapters.imap import asking, errors
-from importer.adapters.imap.appending import append
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
@@ -63,6 +62,15 @@ PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
 """Strangers may name servers at these ports: Mailferry is no tool to try what else answers where."""
 
 T = TypeVar("T")
+
+
+@contextmanager
+def _outcome_unknown(link: Link) -> Iterator[None]:
+    """Of an append that was answered in no way that an RFC allows nobody knows what became."""
+    try:
+        yield
+    except ProtocolViolation as violation:
+        raise errors.lost(link.peer, violation.server_text) from violation
 
 
 def no_help(_account: Account, _words: str) -> str:
@@ -200,18 +208,28 @@ class ImapSession:
         return None
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        return self.begin_append(folder, messages)()
+
+    def begin_append(
+        self, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult]]:
         link = self._link
-        connection = link.alive
-        if connection is None:
+        appends = link.appends()
+        if appends is None:
             raise errors.lost(link.peer, "the connection was lost before this append")
         mailbox = link.quoted(folder.name)
-        try:
+        with _outcome_unknown(link):
             if folder.name not in link.seen:
-                asking.status(link, connection, folder.name)
+                appends.answer_all()
+                asking.status(link, appends.connection, folder.name)
             link.check(folder, link.seen[folder.name])
-            return append(connection, folder, mailbox, messages)
-        except ProtocolViolation as violation:
-            raise errors.lost(link.peer, violation.server_text) from violation
+            append = appends.begin(folder, mailbox, messages)
+
+        def results() -> Sequence[AppendResult]:
+            with _outcome_unknown(link):
+                return append.results()
+
+        return results
 
     # -----------------------------------------------------------------------------------------------
 

@@ -140,8 +140,8 @@ class ResponseReader:
                     self._chunks = []
                 continue
             if not (self._partial or self._text) and (whole := self._whole(data, at)):
-                event, at = whole
-                events.append(event)
+                found, at = whole
+                events.append(found)
                 continue
             end = data.find(b"\n", at) + 1
             self._partial += data[at : end or len(data)]

@@ -34,6 +34,7 @@ from providers.errors import (
     FolderUnusable,
     HostUnknown,
     LoginRejected,
+    MailError,
     QuotaExceeded,
     Side,
 )
@@ -229,6 +230,21 @@ class MemorySession:
         results = self._store(found, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
         self._lose(lost)
         return results
+
+    def begin_append(
+        self, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult]]:
+        """Stores at once; what went wrong comes out when it is waited for."""
+        try:
+            results = self.append(folder, messages)
+        except MailError as error:
+            failure = error
+
+            def fails() -> Sequence[AppendResult]:
+                raise failure
+
+            return fails
+        return lambda: results
 
     def _store(self, found: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
         with self._mailbox.storing:  # one append at a time, as on a real host
