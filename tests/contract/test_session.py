@@ -495,6 +495,17 @@ def test_a_hundred_messages_arrive_in_order(bench: Bench) -> None:
     assert len(results) == 100
 
 
+def test_several_appends_may_be_under_way_and_be_read_between(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    first = session.begin_append(folder, [outgoing(mail(1)), outgoing(mail(2))])
+    second = session.begin_append(folder, [outgoing(mail(3)), outgoing(mail(4))])
+    assert len(session.uids(folder)) == 4  # asking waits for what is under way
+    third = session.begin_append(folder, [outgoing(mail(5))])
+    assert [isinstance(one, Stored) for one in (*first(), *second(), *third())] == [True] * 5
+    assert sorted(m.body for m in whole(session, folder).values()) == sorted(map(mail, range(1, 6)))
+
+
 def test_appends_go_on_while_the_folder_is_open(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
