@@ -1,0 +1,187 @@
+"""Microsoft: signing in, organisations, and what its refusals mean.
+
+Endpoints and scopes: https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow,
+https://learn.microsoft.com/en-us/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+(both 2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from providers.model import Secret
+from providers.oauth import AccessToken, Application, Endpoints, Web, ask, token_of
+from providers.wording import Meanings, meaning
+
+ID: Final = "microsoft"
+NAME: Final = "Microsoft"
+
+AUTHORITY: Final = "https://login.microsoftonline.com"
+"""Sovereign clouds have others."""
+
+MAIL_SCOPE: Final = "https://outlook.office.com/IMAP.AccessAsUser.All"
+ORGANISATION_SCOPE: Final = "https://outlook.office365.com/.default"
+
+ANY_TENANT: Final = ("common", "organizations", "consumers")
+
+
+def application(
+    client_id: str,
+    client_secret: Secret,
+    redirect_uri: str,
+    *,
+    tenant: str = "common",
+    authority: str = AUTHORITY,
+) -> Application:
+    """The application that owners sign in to. `tenant`: "common" for everybody, "organizations" for work
+    and school accounts, "consumers" for personal ones, or one directory's id or domain."""
+    return Application(
+        provider=ID,
+        name=NAME,
+        client_id=client_id,
+        client_secret=client_secret,
+        redirect_uri=redirect_uri,
+        endpoints=Endpoints(
+            f"{authority}/{{tenant}}/oauth2/v2.0/authorize",
+            f"{authority}/{{tenant}}/oauth2/v2.0/token",
+            # It has nothing to revoke with: owners do it at https://myapps.microsoft.com.
+        ),
+        scope=f"openid email profile offline_access {MAIL_SCOPE}",
+        mail_scope="/IMAP.AccessAsUser.All",  # its resource has several names
+        # The issuer names the directory of the account, whatever directory was asked.
+        issuers=frozenset(),
+        issuers_of=lambda claims: frozenset({f"{authority}/{claims.get('tid', '')}/v2.0"}),
+        explain=explain,
+        tenant=tenant,
+        asks={"prompt": "select_account"},
+    )
+
+
+# --- An organisation's grant -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An application that an organisation lets into mailboxes, shared ones too: application permission
+    IMAP.AccessAsApp with admin consent, and FullAccess to each mailbox (Add-MailboxPermission)."""
+
+    tenant: str
+    client_id: str
+    client_secret: Secret
+    authority: str = AUTHORITY
+
+
+def organisation_token(web: Web, organisation: Organisation) -> AccessToken:
+    """A token for every mailbox of the organisation (RFC 6749 section 4.4). Raises as `oauth.ask` does."""
+    ours = application(
+        organisation.client_id,
+        organisation.client_secret,
+        "",
+        tenant=organisation.tenant,
+        authority=organisation.authority,
+    )
+    return token_of(
+        ask(
+            lambda: web.session(ours).fetch_token(
+                ours.at(ours.endpoints.token),
+                grant_type="client_credentials",
+                scope=ORGANISATION_SCOPE,
+                allow_redirects=False,
+            ),
+            NAME,
+            explain,
+        )
+    )
+
+
+# --- What its refusals mean ------------------------------------------------------------------------
+
+
+def explain(words: str) -> str:
+    """What a refusal in those words means at Microsoft and what to do there; "" for an unknown one."""
+    return meaning(words, _MEANINGS)
+
+
+def _codes(*numbers: int) -> str:
+    return rf"AADSTS(?:{'|'.join(map(str, numbers))})\b"
+
+
+_AGAIN: Final = "Its owner has to sign in to Microsoft again."
+_MAILBOX: Final = (
+    "Check that the address is the mailbox's main one and that it was signed in to with that address, that"
+    " IMAP is switched on for the mailbox (Microsoft 365 admin center: Users, the user, Mail, Manage email"
+    " apps; Outlook.com: Settings, Mail, Forwarding and IMAP), and, for an organisation's permission, that"
+    " the application was given FullAccess to the mailbox in Exchange."
+)
+
+# https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes (2026-11). Microsoft says
+# that the numbers may change: what fits nothing here is told in Microsoft's own words.
+# IMAP: the answers collected in simonrob/email-oauth2-proxy#74 and #275, imapsync#411, MailKit#2016.
+_MEANINGS: Final[Meanings] = tuple(
+    (re.compile(pattern, re.IGNORECASE), sentence)
+    for pattern, sentence in (
+        (
+            _codes(65001, 65004, 90094, 90095, 900941, 900971) + "|consent_required",
+            "An administrator of the organisation has to allow the application first: Microsoft Entra admin"
+            " center, Enterprise applications, Mailferry, Permissions, Grant admin consent.",
+        ),
+        (
+            _codes(53000, 53001, 53002, 53003, 53004, 530003, 530021, 50097, 50158, 50005),
+            "A conditional access policy of the organisation blocks it: its administrator has to exempt"
+            " the application, or the network that Mailferry runs on.",
+        ),
+        (
+            _codes(50072, 50074, 50076, 50078, 50079, 50055, 50144),
+            f"{_AGAIN} The organisation asks for a second factor, or for a new password.",
+        ),
+        (
+            _codes(50105),
+            "The owner is not assigned to the application: an administrator does that in the Microsoft Entra"
+            " admin center under Enterprise applications, Mailferry, Users and groups.",
+        ),
+        (
+            _codes(7000215, 7000222, 7000216, 700027) + "|^invalid_client",
+            "Whoever runs Mailferry has to make a new client secret for the Microsoft application and set it"
+            " here: the present one is wrong or has run out.",
+        ),
+        (
+            _codes(700016, 7000112, 50001, 500011, 650052),
+            "The organisation does not know the application, or has no Exchange Online: its administrator has"
+            " to allow the application once, and whoever runs Mailferry to check the client ID and the"
+            " directory.",
+        ),
+        (
+            _codes(90002, 900023, 90013),
+            "There is no directory of that name: whoever runs Mailferry has to check the tenant.",
+        ),
+        (
+            _codes(50011, 500112, 500113),
+            "Whoever runs Mailferry has to enter its redirect address in the app registration under"
+            " Authentication, Web, letter by letter.",
+        ),
+        (
+            _codes(50020, 50034, 50059, 90072, 51004, 16000),
+            "This account does not belong to the directory that was asked: sign in with an account of the"
+            " organisation.",
+        ),
+        (
+            _codes(50053, 50057, 50196),
+            "The account is locked or switched off: its administrator can say why.",
+        ),
+        (
+            _codes(70008, 700082, 700084, 70043, 50173, 50133, 54005, 70000, 500133) + "|^invalid_grant",
+            _AGAIN,
+        ),
+        (r"^interaction_required|^login_required", _AGAIN),
+        (r"^access_denied", "The permission was not given: open the link again and choose Accept."),
+        (r"authenticated but not connected", f"The sign-in works, the mailbox does not. {_MAILBOX}"),
+        (
+            r"basic auth|basicauthblocked|logindisabled",
+            "Microsoft takes no passwords for IMAP: have the owner sign in with Microsoft.",
+        ),
+        (r"authenticate failed|invalid_token|\"?status\"?: ?\"?40[01]", _MAILBOX),
+        (r"imap.*disabled|protocol disabled", _MAILBOX),
+    )
+)
