@@ -34,6 +34,7 @@ from importer.engine.context import Pace
 from importer.ports import Queue
 from importer.service.deps import Deps, Limits
 from importer.settings import DailyLimit, Settings, SettingsError
+from providers.access import Access, PasswordsOnly
 from providers.catalog import Catalog
 from providers.provider import Limits as HostLimits
 
@@ -139,6 +140,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     catalog = Catalog.load()
     return Deps(
         store=store,
+        access=_access(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
@@ -193,6 +195,15 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
     )
 
 
-def _login_help(catalog: Catalog, account: Account, _words: str) -> str:
-    provider = catalog.for_host(account.endpoint.host)
-    return provider.login_help if provider else ""
+def _access(settings: Settings) -> Access:
+    if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
+        return PasswordsOnly()
+    from importer.signing_in import access
+
+    return access(settings)
+
+
+def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
+    from importer.signing_in import login_help
+
+    return login_help(catalog, account, words, by_token=by_token)

@@ -76,6 +76,17 @@ def _expanded(value: object) -> object:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
 
 
+def _domains(value: object) -> frozenset[str]:
+    if isinstance(value, frozenset):
+        return value
+    names = [name.strip().strip("@.").casefold() for name in str(value).split(",") if name.strip()]
+    if not all(re.fullmatch(r"[^\s@/:]+\.[^\s@/:]+", name) for name in names):
+        raise ValueError
+    return frozenset(names)
+
+
+_Domains = Annotated[frozenset[str], NoDecode, PlainValidator(_domains)]
+_Secret = Annotated[Secret | None, NoDecode, PlainValidator(_secret)]
 _File = Annotated[Path, BeforeValidator(_expanded)]
 
 
@@ -85,6 +96,27 @@ def _setting(default: Any, meaning: str, rule: str, *, shown: str | None = None,
     if callable(default):
         return Field(default_factory=default, description=meaning, json_schema_extra=extra, **rest)
     return Field(default=default, description=meaning, json_schema_extra=extra, **rest)
+
+
+def _client_secret(provider: str) -> Any:
+    return _setting(
+        None,
+        "Client secret of that application.",
+        f"the client secret of {_PREFIX}{provider}_CLIENT_ID, and set with it",
+        shown="none",
+        repr=False,
+        validate_default=True,
+    )
+
+
+def _organisation_domains(needed_by: str) -> Any:
+    return _setting(
+        frozenset(),
+        "Domains whose mailboxes that permission opens, separated by commas; no others are opened with it.",
+        f"domains such as example.org,example.com, and set with {_PREFIX}{needed_by}",
+        shown="none",
+        validate_default=True,
+    )
 
 
 class Settings(BaseSettings):
@@ -117,7 +149,7 @@ class Settings(BaseSettings):
         shown="embedded Valkey in MAILFERRY_DATA",
         repr=False,
     )
-    secret_key: Annotated[Secret | None, NoDecode, PlainValidator(_secret)] = _setting(
+    secret_key: _Secret = _setting(
         None,
         "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
         "one or more Fernet keys, separated by commas",
@@ -156,7 +188,7 @@ class Settings(BaseSettings):
     )
     ca_file: _File | None = _setting(
         None,
-        "PEM file with certificate authorities to trust besides the system's, for IMAP and SMTP.",
+        "PEM file with certificate authorities to trust besides the system's, for IMAP, SMTP and sign-in.",
         "a file that exists",
         shown="the system's only",
     )
@@ -246,6 +278,72 @@ class Settings(BaseSettings):
         ge=1,
         le=600,
     )
+    google_client_id: str = _setting(
+        "",
+        "Client ID of the OAuth application at Google that owners of mailboxes sign in to.",
+        "the client ID from the Google Cloud console",
+        shown="none; nobody can sign in with Google",
+    )
+    google_client_secret: _Secret = _client_secret("GOOGLE")
+    google_service_account_file: _File | None = _setting(
+        None,
+        "JSON key of a service account with domain-wide delegation, for an organisation's Google mailboxes.",
+        "a file that exists",
+        shown="none",
+    )
+    google_organisation_domains: _Domains = _organisation_domains("GOOGLE_SERVICE_ACCOUNT_FILE")
+    google_authority: str = _setting(
+        "",
+        "Stands in for Google when signing in, for rehearsals.",
+        "a URL such as https://HOST:PORT/PATH",
+        shown="Google",
+    )
+    microsoft_client_id: str = _setting(
+        "",
+        "Application (client) ID of the app registration at Microsoft that owners of mailboxes sign in to.",
+        "the application ID from the Microsoft Entra admin center",
+        shown="none; nobody can sign in with Microsoft",
+    )
+    microsoft_client_secret: _Secret = _client_secret("MICROSOFT")
+    microsoft_tenant: str = _setting(
+        "common",
+        "Who can sign in: common, organizations, consumers, or one directory by ID or domain.",
+        "common, organizations, consumers, or a directory's ID or domain",
+    )
+    microsoft_organisation_tenant: str = _setting(
+        "",
+        "Directory that lets an application into its mailboxes (IMAP.AccessAsApp), by ID or domain.",
+        "a directory's ID or domain",
+        shown="none",
+    )
+    microsoft_organisation_client_id: str = _setting(
+        "",
+        "Application (client) ID for that directory.",
+        "an application ID, and it or MAILFERRY_MICROSOFT_CLIENT_ID must be set with the directory",
+        shown="MAILFERRY_MICROSOFT_CLIENT_ID",
+        validate_default=True,
+    )
+    microsoft_organisation_client_secret: _Secret = _setting(
+        None,
+        "Client secret of the application for that directory.",
+        "the client secret of MAILFERRY_MICROSOFT_ORGANISATION_CLIENT_ID, and set with it",
+        shown="MAILFERRY_MICROSOFT_CLIENT_SECRET",
+        repr=False,
+        validate_default=True,
+    )
+    microsoft_organisation_domains: _Domains = _organisation_domains("MICROSOFT_ORGANISATION_TENANT")
+    microsoft_authority: str = _setting(
+        "https://login.microsoftonline.com",
+        "Where signing in with Microsoft begins; sovereign clouds have others.",
+        "a URL such as https://login.microsoftonline.com",
+    )
+    public_url: str = _setting(
+        "",
+        "Address at which people reach Mailferry's pages. Signing in comes back there.",
+        "a URL such as https://mailferry.example.org, and set whenever owners can sign in",
+        shown="none",
+        validate_default=True,
+    )
     log_format: Literal["console", "json"] = _setting(
         "console", "Form of the log on stderr.", "console or json"
     )
@@ -285,6 +383,11 @@ class Settings(BaseSettings):
                 [f"{_PREFIX}DATA is “{self.data}”, which cannot be made: {error.strerror}. Name another."]
             ) from None
         return self.data
+
+    @property
+    def has_organisation(self) -> bool:
+        """Whether some organisation lets us into its mailboxes."""
+        return self.google_service_account_file is not None or bool(self.microsoft_organisation_tenant)
 
     @field_validator("log_format", "log_level", mode="before")
     @classmethod
@@ -329,7 +432,61 @@ class Settings(BaseSettings):
             raise ValueError
         return value
 
-    @field_validator("ca_file")
+    @field_validator(
+        "google_client_secret", "microsoft_client_secret", "microsoft_organisation_client_secret"
+    )
+    @classmethod
+    def _secret_with_id(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        client_id = info.data.get(str(info.field_name).removesuffix("secret") + "id")
+        if bool(client_id) != (value is not None and bool(value.reveal())):
+            raise ValueError
+        return value
+
+    @field_validator("microsoft_organisation_client_id")
+    @classmethod
+    def _some_application(cls, value: str, info: ValidationInfo) -> str:
+        directory = info.data.get("microsoft_organisation_tenant")
+        if directory and not (value or info.data.get("microsoft_client_id")):
+            raise ValueError
+        return value
+
+    @field_validator("google_organisation_domains", "microsoft_organisation_domains")
+    @classmethod
+    def _domains_with_permission(cls, value: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        google = str(info.field_name).startswith("google")
+        needs = info.data.get("google_service_account_file" if google else "microsoft_organisation_tenant")
+        if bool(needs) != bool(value):
+            raise ValueError
+        return value
+
+    @field_validator("google_authority", "microsoft_authority")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError
+        return value.rstrip("/")
+
+    @field_validator("microsoft_tenant", "microsoft_organisation_tenant")
+    @classmethod
+    def _tenant(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9.-]*", value):
+            raise ValueError
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, value: str, info: ValidationInfo) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")  # where OAuth takes http too
+        right = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
+        if value and (not right or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
+            raise ValueError
+        if not value and (info.data.get("google_client_id") or info.data.get("microsoft_client_id")):
+            raise ValueError
+        return value.rstrip("/")
+
+    @field_validator("ca_file", "google_service_account_file")
     @classmethod
     def _exists(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

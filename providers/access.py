@@ -1,51 +1,72 @@
-"""Every way into mailboxes that this installation was set up with, and what each grant opens."""
+"""The ways into mailboxes that an installation was set up with, beside passwords.
+
+This page needs no network library: what does is in `sign_in.py`, and loaded only where it is set up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Protocol
 
-from providers import oauth
-from providers.errors import GrantExpired
+from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Credential, Grant, OAuthGrant, OrganisationGrant, PasswordGrant
-from providers.oauth import AccessToken, Application, Web
-from providers.tokens import FreshTokens, of_consent
+from providers.model import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class OrganisationAccess:
-    """What an organisation allowed for the mailboxes of its `domains`, and for no others.
+class Question:
+    """One owner being asked. `url` is where to send the browser; the rest is kept here until it comes back,
+    for one use."""
 
-    `tokens_for` gives the tokens for one mailbox.
-    """
-
-    domains: frozenset[str]
-    tokens_for: Callable[[str], FreshTokens]
-
-    def covers(self, mailbox: str) -> bool:
-        return mailbox.rpartition("@")[2].casefold().rstrip(".") in self.domains
+    url: str = field(repr=False)
+    state: str
+    verifier: Secret
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Applications that owners sign in to, and organisations that let us in, each by provider."""
+class AccessToken:
+    """A token and when it ends, on the clock of `time.monotonic`."""
 
-    web: Web | None = None
-    applications: Mapping[str, Application] = field(default_factory=dict)
-    organisations: Mapping[str, OrganisationAccess] = field(default_factory=dict)
+    secret: Secret
+    ends_at_s: float
+    life_s: float
 
-    def application(self, provider: str | None) -> Application | None:
-        """The one that owners at `provider` sign in to, None when there is none."""
-        return self.applications.get(provider or "")
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What an owner gave: the grant to keep, the first token, and the addresses that they signed in as."""
+
+    grant: OAuthGrant
+    token: AccessToken
+    addresses: tuple[str, ...]
+
+
+class Access(Protocol):
+    """What can be opened with something else than a password. Providers are "google" and "microsoft"."""
+
+    def asks(self, provider: str | None) -> bool:
+        """Whether owners at `provider` can be asked for their consent."""
+        ...
+
+    def question(self, provider: str, mailbox: str) -> Question:
+        """Where to send the owner of `mailbox`. Raises LoginRejected when nobody can be asked."""
+        ...
+
+    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
+        """What the owner gave, from the parameters that the browser came back with.
+
+        Raises LoginRejected when it was not given, or for another mailbox; ServerUnavailable, Throttled.
+        """
+        ...
 
     def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
         """The grant that opens `mailbox` without its owner, None when there is none.
 
-        It opens every mailbox of those domains: only who runs the installation may be given it.
+        It opens every mailbox of the organisation: only who runs the installation may be given it.
         """
-        found = self.organisations.get(provider or "")
-        return OrganisationGrant(provider or "") if found is not None and found.covers(mailbox) else None
+        ...
 
     def credential(
         self,
@@ -56,36 +77,54 @@ class Access:
         first: AccessToken | None = None,
     ) -> Credential:
         """What a login to `mailbox` takes. `keep` is given the grant to store each time that its refresh
-        token is replaced; `first` is a token that came with the consent.
+        token is replaced, before the new one is used; `first` is a token that came with the consent.
 
         Raises GrantExpired when the installation no longer knows the application or the organisation.
         """
-        match grant:
-            case PasswordGrant(password):
-                return password
-            case OAuthGrant(provider):
-                application = self.applications.get(provider)
-                if application is None or self.web is None:
-                    raise _not_set_up(provider)
-                return of_consent(self.web, application, grant, keep, first=first)
-            case OrganisationGrant(provider):
-                organisation = self.organisations.get(provider)
-                if organisation is None or not organisation.covers(mailbox):
-                    raise _not_set_up(provider)
-                return organisation.tokens_for(mailbox)
-            case _:
-                assert_never(grant)
+        ...
 
     def give_back(self, grant: Grant) -> bool:
-        """Ends an owner's consent at its provider, where that is possible; whether it did. Never raises."""
-        application = self.applications.get(grant.provider) if isinstance(grant, OAuthGrant) else None
-        if application is None or self.web is None or not isinstance(grant, OAuthGrant):
-            return False
-        return oauth.revoked(self.web, application, grant)
+        """Ends an owner's consent at its provider, where that is possible; whether it did. Never raises.
+
+        At Google it ends every grant that this owner gave to this installation.
+        """
+        ...
 
 
-def _not_set_up(provider: str) -> GrantExpired:
-    return GrantExpired(
-        f"Mailferry is no longer set up for signing in with {provider.capitalize()}: whoever runs it has to"
-        " set that up again, or the owner has to use a password."
+class PasswordsOnly:
+    """Implements `Access` where nothing is set up."""
+
+    def asks(self, _provider: str | None) -> bool:
+        return False
+
+    def question(self, provider: str, _mailbox: str) -> Question:
+        raise LoginRejected(not_set_up(provider))
+
+    def answered(self, provider: str, _asked: Question, _answer: Mapping[str, str], _mailbox: str) -> Consent:
+        raise LoginRejected(not_set_up(provider))
+
+    def organisation_grant(self, _provider: str | None, _mailbox: str) -> OrganisationGrant | None:
+        return None
+
+    def credential(
+        self,
+        grant: Grant,
+        _mailbox: str,
+        _keep: Callable[[OAuthGrant], object],
+        *,
+        first: AccessToken | None = None,
+    ) -> Credential:
+        if isinstance(grant, PasswordGrant):
+            return grant.password
+        raise GrantExpired(not_set_up(grant.provider))
+
+    def give_back(self, _grant: Grant) -> bool:
+        return False
+
+
+def not_set_up(provider: str) -> str:
+    """Told where a grant or a question is of no use here."""
+    return (
+        f"Mailferry is not set up for signing in with {provider.capitalize()}: whoever runs it has to set"
+        " that up, or the owner has to use a password."
     )

@@ -21,8 +21,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from providers.access import AccessToken
 from providers.model import Secret
-from providers.oauth import AccessToken, Application, Endpoints, Web, ask, token_of
+from providers.oauth import Application, Endpoints, Web, ask, token_of
 from providers.wording import Meanings, meaning
 
 ID: Final = "google"

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from providers.access import AccessToken
 from providers.model import Secret
-from providers.oauth import AccessToken, Application, Endpoints, Web, ask, token_of
+from providers.oauth import Application, Endpoints, Web, ask, token_of
 from providers.wording import Meanings, meaning
 
 ID: Final = "microsoft"

@@ -25,6 +25,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 
+from providers.access import AccessToken, Consent, Question
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import OAuthGrant
 from providers.identity import Identity, id_token_identity
@@ -78,35 +79,6 @@ class Application:
     def at(self, url: str, tenant: str = "") -> str:
         """An endpoint for that directory, or for the application's own."""
         return url.replace("{tenant}", tenant or self.tenant)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One owner being asked. `url` is where to send the browser; the rest is kept here until it comes back,
-    for one use."""
-
-    url: str = field(repr=False)
-    state: str
-    verifier: Secret
-    nonce: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A token and when it ends, on the clock of `time.monotonic`."""
-
-    secret: Secret
-    ends_at_s: float
-    life_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What an owner gave: the grant to keep, and the first token."""
-
-    grant: OAuthGrant
-    token: AccessToken
-    identity: Identity
 
 
 class Web:
@@ -193,7 +165,7 @@ def answered(
             f" connected applications of this account at {application.name}, then open the link again."
         )
     grant = OAuthGrant(application.provider, Secret(str(told["refresh_token"])), identity.tenant)
-    return Consent(grant, token_of(told), identity)
+    return Consent(grant, token_of(told), identity.addresses)
 
 
 def refreshed(web: Web, application: Application, grant: OAuthGrant) -> tuple[AccessToken, OAuthGrant]:
@@ -210,6 +182,7 @@ def refreshed(web: Web, application: Application, grant: OAuthGrant) -> tuple[Ac
         ),
         application.name,
         application.explain,
+        renewing=True,
     )
     kept = str(told.get("refresh_token") or grant.refresh_token.reveal())
     return token_of(told), replace(grant, refresh_token=Secret(kept))
@@ -256,16 +229,18 @@ def _check_scope(application: Application, told: Mapping[str, Any]) -> None:
 # --- Talking to a provider -----------------------------------------------------------------------
 
 
-def ask(request: Callable[[], Any], name: str, explain: Callable[[str], str]) -> Mapping[str, Any]:
-    """Runs one token request; what it brought. Raises GrantExpired, LoginRejected, Throttled,
-    ServerUnavailable, and leads to nothing that holds a secret."""
-    found = _asked(request, name, explain)
+def ask(
+    request: Callable[[], Any], name: str, explain: Callable[[str], str], *, renewing: bool = False
+) -> Mapping[str, Any]:
+    """Runs one token request; what it brought. Raises LoginRejected (GrantExpired when `renewing` what is
+    over), Throttled and ServerUnavailable, and leads to nothing that holds a secret."""
+    found = _asked(request, name, explain, renewing)
     if isinstance(found, MailError):
         raise found  # outside any `except`: no context leads to the request
     return found
 
 
-def refusal(words: str, name: str, explain: Callable[[str], str]) -> MailError:
+def refusal(words: str, name: str, explain: Callable[[str], str], *, renewing: bool = False) -> MailError:
     """What an error of the provider means; `words` begin with its code (RFC 6749 section 5.2)."""
     code, told = words.partition(":")[0], words[:_SERVER_TEXT_CHARS]
     if code in _LATER:
@@ -273,7 +248,7 @@ def refusal(words: str, name: str, explain: Callable[[str], str]) -> MailError:
             f"{name} cannot give us access at the moment. Mailferry tries again later.", server_text=told
         )
     help_ = explain(words)
-    if code in _OVER:
+    if renewing and code in _OVER:
         sentence = f"The permission at {name} is withdrawn or has run out."
         return GrantExpired(f"{sentence} {help_ or 'Sign in there again.'}", server_text=told)
     sentence = f"{name} does not give us access."
@@ -295,14 +270,15 @@ def token_of(told: Mapping[str, Any]) -> AccessToken:
 
 
 def _asked(
-    request: Callable[[], Any], name: str, explain: Callable[[str], str]
+    request: Callable[[], Any], name: str, explain: Callable[[str], str], renewing: bool
 ) -> Mapping[str, Any] | MailError:
     try:
         return dict(request())
     except _Busy as busy:
         return _busy(name, busy)
     except AuthlibBaseError as error:
-        return refusal(_words(error.error, error.description), name, explain)
+        words = _words(error.error, error.description)
+        return refusal(words, name, explain, renewing=renewing)
     except requests.exceptions.SSLError:
         return ServerUnavailable(f"The certificate of {name} cannot be trusted from here. Tell the operator.")
     except (requests.RequestException, OSError):

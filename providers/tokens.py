@@ -15,10 +15,11 @@ from threading import Lock, local
 from typing import Final
 
 from providers import oauth
+from providers.access import AccessToken
 from providers.errors import GrantExpired
 from providers.grants import OAuthGrant
 from providers.model import Secret
-from providers.oauth import AccessToken, Application, Web
+from providers.oauth import Application, Web
 
 _LEEWAY_S: Final = 60.0
 _LEEWAY_SHARE: Final = 0.2

@@ -10,6 +10,7 @@ from importer.domain.allowance import Allowance
 from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
+from providers.access import Access, PasswordsOnly
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Deps:
     is_notice: Callable[[bytes], bool]
     owner: str  # names this process in leases
     allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
+    access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)
     limits: Limits = field(default_factory=Limits)

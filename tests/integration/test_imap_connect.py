@@ -41,11 +41,15 @@ PASSWORD = "k4n4r13nv0g3l"
 QUICK = Timeouts(connect_s=1.0, io_s=5.0)
 
 
+def app_password(account: Account, _words: str, *, by_token: bool) -> str:
+    return "" if by_token else f"Make an app password for {account.address}."
+
+
 def sessions(ca_file: Path | None = None) -> ImapSessions:
     return ImapSessions(
         ca_file=ca_file,
         timeouts=QUICK,
-        login_help=lambda account, _words: f"Make an app password for {account.address}.",
+        login_help=app_password,
         now=lambda: NOW,
     )
 

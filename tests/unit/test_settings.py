@@ -69,6 +69,20 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("5", 5),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
+        "GOOGLE_CLIENT_ID": ("ferry.example", "ferry.example"),
+        "GOOGLE_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
+        "GOOGLE_SERVICE_ACCOUNT_FILE": (str(authority), authority),
+        "GOOGLE_ORGANISATION_DOMAINS": ("Old.example, @older.example", {"old.example", "older.example"}),
+        "GOOGLE_AUTHORITY": ("https://google.example/", "https://google.example"),
+        "MICROSOFT_CLIENT_ID": ("1-2-3", "1-2-3"),
+        "MICROSOFT_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
+        "MICROSOFT_TENANT": ("organizations", "organizations"),
+        "MICROSOFT_ORGANISATION_TENANT": ("old.example", "old.example"),
+        "MICROSOFT_ORGANISATION_CLIENT_ID": ("4-5-6", "4-5-6"),
+        "MICROSOFT_ORGANISATION_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
+        "MICROSOFT_ORGANISATION_DOMAINS": ("old.example", {"old.example"}),
+        "MICROSOFT_AUTHORITY": ("https://login.example", "https://login.example"),
+        "PUBLIC_URL": ("https://ferry.example/", "https://ferry.example"),
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }
@@ -162,6 +176,40 @@ def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, na
     assert [line.split()[0] for line in problems()] == [f"MAILFERRY_{name}"]
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"GOOGLE_CLIENT_ID": "canary"}, ["GOOGLE_CLIENT_SECRET", "PUBLIC_URL"]),
+        ({"GOOGLE_CLIENT_SECRET": "canary"}, ["GOOGLE_CLIENT_SECRET"]),
+        ({"MICROSOFT_CLIENT_ID": "1", "MICROSOFT_CLIENT_SECRET": "canary"}, ["PUBLIC_URL"]),
+        ({"GOOGLE_SERVICE_ACCOUNT_FILE": __file__}, ["GOOGLE_ORGANISATION_DOMAINS"]),
+        ({"GOOGLE_ORGANISATION_DOMAINS": "old.example"}, ["GOOGLE_ORGANISATION_DOMAINS"]),
+        ({"GOOGLE_ORGANISATION_DOMAINS": "everybody"}, ["GOOGLE_ORGANISATION_DOMAINS"]),
+        (
+            {"MICROSOFT_ORGANISATION_TENANT": "old.example"},
+            ["MICROSOFT_ORGANISATION_CLIENT_ID", "MICROSOFT_ORGANISATION_DOMAINS"],
+        ),
+        ({"MICROSOFT_TENANT": "old.example/../evil"}, ["MICROSOFT_TENANT"]),
+        ({"MICROSOFT_AUTHORITY": "http://login.example"}, ["MICROSOFT_AUTHORITY"]),
+        ({"PUBLIC_URL": "http://ferry.example"}, ["PUBLIC_URL"]),
+        ({"PUBLIC_URL": "https://ferry.example/somewhere"}, ["PUBLIC_URL"]),
+    ],
+)
+def test_settings_that_belong_together_come_together(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wrong: list[str]
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"MAILFERRY_{name}", value)
+    told = problems()
+    assert [line.split()[0] for line in told] == [f"MAILFERRY_{name}" for name in wrong]
+    assert "canary" not in "".join(told).replace("GOOGLE_CLIENT_ID is “canary”", "")
+
+
+def test_the_pages_may_be_without_tls_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "http://localhost:8000")
+    assert Settings.load().public_url == "http://localhost:8000"
+
+
 def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILFERRY_SECRET_KEY", "canary")
     monkeypatch.setenv("MAILFERRY_SECRET_KEY_FILE", "/run/secrets/key")
@@ -174,6 +222,8 @@ def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "good", "bad"),
     [
         ("SECRET_KEY", "canary", None),
+        ("GOOGLE_CLIENT_SECRET", None, "canary"),
+        ("MICROSOFT_CLIENT_SECRET", None, "canary"),
         ("DATABASE_URL", "postgresql://u:canary@db.example/m", "nonsense://u:canary@db.example/m"),
         ("REDIS_URL", "redis://:canary@queue.example", "nonsense://:canary@queue.example"),
         ("SMTP_URL", "smtp://u:canary@mail.example", "nonsense://u:canary@mail.example"),

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from importer.adapters.guard import Guard
@@ -44,7 +44,7 @@ from importer.domain.model import (
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential
-from providers.model import IMAP_PORT, IMAPS_PORT
+from providers.model import IMAP_PORT, IMAPS_PORT, Secret
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)
 _HEADERS: Final = Query(
@@ -73,7 +73,13 @@ def _outcome_unknown(link: Link) -> Iterator[None]:
         raise errors.lost(link.peer, violation.server_text) from violation
 
 
-def no_help(_account: Account, _words: str) -> str:
+class LoginHelp(Protocol):
+    """What the owner of an account has to do at its provider, which refused the login with those words."""
+
+    def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
+
+
+def no_help(_account: Account, _words: str, *, by_token: bool) -> str:
     return ""
 
 
@@ -82,16 +88,15 @@ def utc_now() -> datetime:
 
 
 class ImapSessions:
-    """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities; `login_help` says
-    what its owner has to do at the provider of an account that the host refuses with those words, and ends
-    up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone."""
+    """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities. What `login_help`
+    says ends up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone."""
 
     def __init__(
         self,
         *,
         ca_file: Path | None = None,
         timeouts: Timeouts | None = None,
-        login_help: Callable[[Account, str], str] = no_help,
+        login_help: LoginHelp = no_help,
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
         guard: Guard | None = None,
@@ -107,11 +112,12 @@ class ImapSessions:
 
     def open(self, account: Account, credential: Credential, side: Side) -> ImapSession:
         dial = self._guard.connect if account.guarded else socket.create_connection
+        by_token = not isinstance(credential, Secret)
 
         def connect() -> Connection:
             return open_connection(
                 Peer(account.endpoint, side, self._now, dial),
-                Login(account.login, partial(self._login_help, account)),
+                Login(account.login, partial(self._login_help, account, by_token=by_token)),
                 credential,
                 tls=self._tls,
                 timeouts=self._timeouts,

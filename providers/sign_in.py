@@ -1,0 +1,86 @@
+"""`Access` with applications that owners sign in to, and organisations that let us in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from providers import oauth
+from providers.access import AccessToken, Consent, Question, not_set_up
+from providers.errors import GrantExpired, LoginRejected
+from providers.grants import Credential, Grant, OAuthGrant, OrganisationGrant, PasswordGrant
+from providers.oauth import Application, Web
+from providers.tokens import FreshTokens, of_consent
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationAccess:
+    """What an organisation allowed for the mailboxes of its `domains`, and for no others.
+
+    `tokens_for` gives the tokens for one mailbox.
+    """
+
+    domains: frozenset[str]
+    tokens_for: Callable[[str], FreshTokens]
+
+    def covers(self, mailbox: str) -> bool:
+        return mailbox.rpartition("@")[2].casefold().rstrip(".") in self.domains
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Implements `Access`, each thing by provider."""
+
+    web: Web
+    applications: Mapping[str, Application]
+    organisations: Mapping[str, OrganisationAccess]
+
+    def asks(self, provider: str | None) -> bool:
+        return provider in self.applications
+
+    def question(self, provider: str, mailbox: str) -> Question:
+        return oauth.question(self._application(provider), mailbox)
+
+    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
+        return oauth.answered(self.web, self._application(provider), asked, answer, mailbox)
+
+    def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
+        found = self.organisations.get(provider or "")
+        return OrganisationGrant(provider or "") if found is not None and found.covers(mailbox) else None
+
+    def credential(
+        self,
+        grant: Grant,
+        mailbox: str,
+        keep: Callable[[OAuthGrant], object],
+        *,
+        first: AccessToken | None = None,
+    ) -> Credential:
+        match grant:
+            case PasswordGrant(password):
+                return password
+            case OAuthGrant(provider):
+                application = self.applications.get(provider)
+                if application is None:
+                    raise GrantExpired(not_set_up(provider))
+                return of_consent(self.web, application, grant, keep, first=first)
+            case OrganisationGrant(provider):
+                organisation = self.organisations.get(provider)
+                if organisation is None or not organisation.covers(mailbox):
+                    raise GrantExpired(not_set_up(provider))
+                return organisation.tokens_for(mailbox)
+            case _:
+                assert_never(grant)
+
+    def give_back(self, grant: Grant) -> bool:
+        application = self.applications.get(grant.provider) if isinstance(grant, OAuthGrant) else None
+        if application is None or not isinstance(grant, OAuthGrant):
+            return False
+        return oauth.revoked(self.web, application, grant)
+
+    def _application(self, provider: str) -> Application:
+        application = self.applications.get(provider)
+        if application is None:
+            raise LoginRejected(not_set_up(provider))
+        return application
