@@ -12,16 +12,16 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from providers.model import Endpoint, Security
 from tests.rehearsal.ports import HOST, wait_until
 
 Toward = Literal["server", "client"]
-Kind = Literal["cut", "stall", "delay", "throttle"]
+Kind = Literal["cut", "stall", "delay", "throttle", "act"]
 
 _CHUNK_BYTES = 65_536
 _DELAY_S = 0.2
@@ -35,12 +35,14 @@ class Fault:
     """What happens once `at` bytes went `toward` that side, counted from the command with the trigger on.
 
     "cut" ends both connections, "stall" swallows what follows in that direction until the client hangs up,
-    "delay" pauses once, "throttle" passes the next bytes one to seven at a time.
+    "delay" pauses once, "throttle" passes the next bytes one to seven at a time, "act" does something
+    elsewhere before the next byte passes.
     """
 
     kind: Kind
     toward: Toward
     at: int
+    act: Callable[[], object] = field(default=lambda: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,9 @@ class FaultProxy:
                 connection.cut_off()
             case "stall":
                 connection.stalled.add(toward)
+            case "act":
+                fault.act()
+                target.sendall(rest)
             case "delay":
                 time.sleep(_DELAY_S)
                 target.sendall(rest)

@@ -24,7 +24,6 @@ from providers.model import Endpoint, Secret
 from tests.rehearsal.hosts import User
 
 _SLEEP_S = 0.02
-_RUNS = 6
 
 
 class HastyClock:
@@ -61,9 +60,10 @@ class Ferry:
         settle: Callable[[], None] = lambda: None,
         pace: Pace | None = None,
         io_s: float = 20.0,
+        runs: int = 6,
     ) -> Import:
-        """Runs the copy, and again as long as it stops. `source` and `destination` are proxies to go
-        through, `settle` is what to wait for in place of time."""
+        """Runs the copy, and again as long as it stops, at most `runs` times. `source` and `destination`
+        are proxies to go through, `settle` is what to wait for in place of time."""
         clock = HastyClock(settle)
         deps = replace(
             self.deps,
@@ -81,7 +81,7 @@ class Ferry:
             replace(new.account, endpoint=destination or new.account.endpoint),
             Secret(new.password),
         )
-        for _ in range(_RUNS):
+        for _ in range(runs):
             ended = copy(deps, row)
             if ended.state is not State.STOPPED:
                 break

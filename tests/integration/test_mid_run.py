@@ -1,0 +1,253 @@
+"""What others do to both mailboxes while a copy runs, and what servers refuse in the middle of a batch.
+
+On real servers: a proxy holds the copy at a chosen byte while somebody else acts. The judge is the checker.
+"""
+
+from __future__ import annotations
+
+import imaplib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from importer.domain.model import Import, State
+from importer.engine.context import Pace
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import Mailbox, compare
+from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fault_proxy import Fault, Shape, fault_proxy
+from tests.rehearsal.ferry import Ferry, ferry
+from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, naming_of
+from tests.rehearsal.hosts import RehearsalHost, User
+
+BOX: FolderPath = ("Box",)
+PACE = Pace(batch_messages=4)
+SHAPES = {
+    "multiappend": Shape(),
+    "pipelined": Shape(("MULTIAPPEND",)),
+    "synchronising": Shape(("MULTIAPPEND", "LITERAL+", "UIDPLUS")),
+}
+BOTH = pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
+IN_EACH_SHAPE = pytest.mark.parametrize("shape", SHAPES)
+
+
+def mail(number: int, size_bytes: int = 100, folder: FolderPath = BOX) -> Stored:
+    head = b"Message-ID: <%d@old.example>\r\nSubject: number %d.\r\n\r\n" % (number, number)
+    return Stored(folder, (), datetime(2020, 1, 1, tzinfo=UTC), head + b"x" * size_bytes + b"\r\n")
+
+
+MAIL = [mail(number) for number in range(1, 13)]  # three batches
+
+
+@pytest.fixture(scope="module")
+def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Ferry]:
+    with ferry(tmp_path_factory.mktemp("ferry"), ca.ca_file) as made:
+        yield made
+
+
+@pytest.fixture
+def old(old_host: Dovecot, make_user: MakeUser) -> User:
+    user = make_user(old_host)
+    user.fill(MAIL)
+    return user
+
+
+def run(
+    own_ferry: Ferry, old: User, new: User, host: RehearsalHost, when: bytes, act: Callable[[], object]
+) -> Import:
+    """A copy, with `act` done before the destination hears the command or literal with `when` in it."""
+    with fault_proxy(host.starttls, trigger=when, fault=Fault("act", "server", 0, act)) as proxy:
+        ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
+        proxy.settle()
+    assert proxy.fired.is_set()
+    return ended
+
+
+def owner(user: User) -> imaplib.IMAP4:
+    """The owner's other program."""
+    return connect(user.account.endpoint, user.account.login, user.password, user.ca_file)
+
+
+def expunge(user: User, folder: FolderPath, subjects: str) -> None:
+    client = owner(user)
+    client.select(naming_of(client).wire_name(folder))
+    found = client.uid("SEARCH", "SUBJECT", f'"{subjects}"')[1][0].decode().replace(" ", ",")
+    client.uid("STORE", found, "+FLAGS", "(\\Deleted)")
+    client.expunge()
+    client.logout()
+
+
+def remove(user: User, folder: FolderPath) -> None:
+    client = owner(user)
+    assert client.delete(naming_of(client).wire_name(folder))[0] == "OK"
+    client.logout()
+
+
+def digests(mailbox: Mailbox) -> Counter[str]:
+    return Counter(message.digest for messages in mailbox.folders.values() for message in messages)
+
+
+# --- At the source ----------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_mail_that_arrives_meanwhile_is_copied_too(
+    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+) -> None:
+    host = request.getfixturevalue(to)
+    new = make_user(host)
+    ended = run(own_ferry, old, new, host, b"number 6.", lambda: old.fill([mail(98), mail(99)]))
+    assert ended.state is State.COMPLETE
+    assert compare(old.read(), new.read(), zones=False) == []
+
+
+@pytest.mark.parametrize("origin", ["old_host", "cyrus_host"])
+def test_mail_that_is_removed_meanwhile_is_nowhere_twice_and_the_rest_is_there(
+    own_ferry: Ferry, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
+) -> None:
+    old, new = make_user(request.getfixturevalue(origin)), make_user(new_host)
+    old.fill(MAIL)
+    before = digests(old.read())
+    ended = run(own_ferry, old, new, new_host, b"number 2.", lambda: expunge(old, BOX, "number 1"))
+    after, came = digests(old.read()), digests(new.read())
+    print(own_ferry.deps.store.refusals(ended.id))
+    assert len(before) - len(after) == 4  # 1, 10, 11 and 12
+    assert after <= came <= before
+    assert ended.state is State.COMPLETE
+
+
+def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
+    own_ferry: Ferry, old_host: Dovecot, new_host: Dovecot, old: User, make_user: MakeUser
+) -> None:
+    new = make_user(new_host)
+    login = old.account.login
+
+    def renumber() -> None:
+        old_host.doveadm("mailbox", "update", "-u", login, "--uid-validity", "77777", "INBOX.Box")
+
+    ended = run(own_ferry, old, new, new_host, b"number 6.", renumber)
+    assert ended.state is State.COMPLETE
+    assert compare(old.read(), new.read(), zones=False) == []
+
+
+# --- At the destination -----------------------------------------------------------------------------------
+
+
+def test_a_destination_folder_that_is_renumbered_meanwhile_gets_nothing_twice(
+    own_ferry: Ferry, new_host: Dovecot, old: User, make_user: MakeUser
+) -> None:
+    new = make_user(new_host)
+    login = new.account.login
+
+    def renumber() -> None:
+        new_host.doveadm("mailbox", "update", "-u", login, "--uid-validity", "77777", "Box")
+
+    ended = run(own_ferry, old, new, new_host, b"number 6.", renumber)
+    assert ended.state is State.COMPLETE
+    assert compare(old.read(), new.read(), zones=False) == []
+
+
+@BOTH
+def test_a_destination_folder_that_is_removed_meanwhile_ends_without_a_double(
+    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+) -> None:
+    host = request.getfixturevalue(to)
+    new = make_user(host)
+    ended = run(own_ferry, old, new, host, b"number 6.", lambda: remove(new, BOX))
+    report = own_ferry.report(ended)
+    assert report.totals.adds_up
+    print(ended.state, ended.problem, report.totals)
+    own_ferry.copy(old, new)
+    came = digests(new.read())
+    assert came <= digests(old.read())
+
+
+@BOTH
+def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
+    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+) -> None:
+    host = request.getfixturevalue(to)
+    new = make_user(host)
+
+    def make_anew() -> None:
+        remove(new, BOX)
+        client = owner(new)
+        assert client.create("Box")[0] == "OK"
+        client.logout()
+
+    ended = run(own_ferry, old, new, host, b"number 6.", make_anew)
+    print(ended.state, ended.problem, own_ferry.report(ended).totals)
+    assert compare(old.read(), new.read(), zones=False) == []
+
+
+# --- Refused in the middle of a batch -----------------------------------------------------------------------
+
+
+@IN_EACH_SHAPE
+def test_one_message_that_dovecot_refuses_keeps_no_other_back(
+    own_ferry: Ferry, tmp_path: Path, ca: CertificateAuthority, old: User, make_user: MakeUser, shape: str
+) -> None:
+    old.fill([mail(13), mail(14, 50_000), mail(15)])
+    with dovecot(tmp_path, DovecotOptions(quota_bytes=1_000_000, max_mail_bytes=40_000), ca=ca) as host:
+        _all_but_one_arrive(own_ferry, old, make_user(host), host, SHAPES[shape])
+
+
+@IN_EACH_SHAPE
+def test_one_message_that_cyrus_refuses_keeps_no_other_back(
+    own_ferry: Ferry, cyrus_host: Cyrus, old: User, make_user: MakeUser, shape: str
+) -> None:
+    broken = b"Subject: x\r\nno header line\r\n\r\n" + b"x" * 50_000
+    old.fill([mail(13), Stored(BOX, (), datetime(2020, 1, 1, tzinfo=UTC), broken), mail(15)])
+    _all_but_one_arrive(own_ferry, old, make_user(cyrus_host), cyrus_host, SHAPES[shape])
+
+
+def _all_but_one_arrive(own_ferry: Ferry, old: User, new: User, host: RehearsalHost, shape: Shape) -> None:
+    with fault_proxy(host.starttls, shape) as proxy:
+        ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE)
+    assert ended.state is State.INCOMPLETE
+    (lost,) = compare(old.read(), new.read(), zones=False)
+    assert lost.startswith("lost: Box:")
+    totals = own_ferry.report(ended).totals
+    assert (totals.found, totals.copied, totals.failed) == (15, 14, 1)
+
+
+@pytest.mark.parametrize("kind", ["dovecot", "cyrus"])
+@IN_EACH_SHAPE
+def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_room(
+    own_ferry: Ferry,
+    tmp_path: Path,
+    ca: CertificateAuthority,
+    old_host: Dovecot,
+    make_user: MakeUser,
+    kind: str,
+    shape: str,
+) -> None:
+    if kind == "cyrus" and (lacks := cyrus_lacks()):
+        pytest.skip(lacks)
+    old = make_user(old_host)
+    old.fill([mail(number, 4_000) for number in range(1, 13)])
+    made = (
+        dovecot(tmp_path, DovecotOptions(quota_bytes=50_000), ca=ca)
+        if kind == "dovecot"
+        else cyrus(tmp_path, CyrusOptions(quota_kib=50), ca=ca)
+    )
+    with made as host:
+        new = make_user(host)
+        new.fill([mail(number, 8_000, INBOX) for number in range(90, 93)])
+        with fault_proxy(host.starttls, SHAPES[shape]) as proxy:
+            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE, runs=1)
+            assert ended.state is State.STOPPED
+            assert ended.problem is not None
+            assert ended.problem.code == "destination_full"
+            there = digests(new.read())
+            assert 3 < there.total() < 15
+            assert max(there.values()) == 1
+            expunge(new, INBOX, "number 9")
+            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE)
+        assert ended.state is State.COMPLETE
+        assert compare(old.read(), new.read(), zones=False, subscriptions=False) == []
