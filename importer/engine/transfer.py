@@ -93,22 +93,25 @@ class _Reading:
             else:
                 done.messages.append(_Fetched(message, header_block(message.body), digest(message.body)))
         self._pair.leg.budget.count(Side.SOURCE, sum(len(one.message.body) for one in done.messages))
+        missing = wanted - UidSet.of(one.message.uid for one in done.messages)
+        if missing:
+            self._account_for_missing(done, missing, unreadable)
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
-            unreadable |= dict.fromkeys(too_large, reason)
-        if unreadable:
-            done.refusals += self._described(unreadable)
-        missing = self._batch.uids - UidSet.of([*(one.message.uid for one in done.messages), *unreadable])
-        if missing:
-            self._account_for_missing(done, missing)
+            done.refusals += self._described(dict.fromkeys(too_large, reason))
         done.messages.sort(key=lambda one: one.message.uid)
         return done
 
-    def _account_for_missing(self, done: FetchedBatch, missing: UidSet) -> None:
-        """Asked for and not handed out: gone, if the source does not list it any more; else refused."""
+    def _account_for_missing(self, done: FetchedBatch, missing: UidSet, reasons: dict[Uid, str]) -> None:
+        """Asked for and not handed out: gone, if the source does not list it any more; else refused.
+
+        A server may show a removed message to those who have the folder open, without its content
+        (RFC 2180 section 4.1), so that a reason alone tells nothing.
+        """
         still_listed = missing & self._lane.source.uids(self._pair.source)
         done.vanished = missing - still_listed
-        done.refusals += self._described(dict.fromkeys(still_listed, NOT_HANDED_OUT))
+        if still_listed:
+            done.refusals += self._described({uid: reasons.get(uid, NOT_HANDED_OUT) for uid in still_listed})
 
     def _described(self, reasons: dict[Uid, str]) -> Iterator[Refusal]:
         """Refusals of messages that were not fetched, with what their headers tell."""
