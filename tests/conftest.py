@@ -11,6 +11,10 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
+from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.gmail import Gmail
+from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.imitations.yahoo import Yahoo
 from tests.rehearsal.postgres import postgres
 from tests.rehearsal.pymap import Pymap, pymap_server
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
@@ -67,6 +71,27 @@ def _skip_without_cyrus() -> None:
 def small_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Pymap]:
     """A pymap: another implementation, which keeps the zone of every date."""
     with pymap_server(tmp_path_factory.mktemp("small-host"), ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gmail_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
+    """A server that speaks like Gmail."""
+    with imitation(Gmail(), tmp_path_factory.mktemp("gmail"), ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def exchange_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
+    """A server that speaks like Exchange Online."""
+    with imitation(Exchange(), tmp_path_factory.mktemp("exchange"), ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def yahoo_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
+    """A server that speaks like Yahoo; ten messages are the most that one command may touch."""
+    with imitation(Yahoo(message_limit=10), tmp_path_factory.mktemp("yahoo"), ca) as server:
         yield server
 
 

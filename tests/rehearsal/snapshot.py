@@ -125,11 +125,12 @@ def _seen(flags: str, date: str, content: bytes) -> Seen:
         flags=frozenset(flags.lower().split()) - {"\\recent"},
         date=datetime.strptime(date.strip(), "%d-%b-%Y %H:%M:%S %z"),
         size=len(content),
-        message_id=_header(head, b"message-id"),
-        subject=_header(head, b"subject"),
+        message_id=header_of(head, b"message-id"),
+        subject=header_of(head, b"subject"),
     )
 
 
-def _header(head: bytes, name: bytes) -> str:
+def header_of(head: bytes, name: bytes) -> str:
+    """The first line of that header field, "" without one; `name` in any case."""
     found = re.search(rb"(?im)^" + name + rb":[ \t]*(.*?)\r?$", head)
     return found[1].decode("utf-8", "replace") if found else ""

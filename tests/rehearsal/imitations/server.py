@@ -1,0 +1,142 @@
+"""The server around the talks: sockets, TLS, users, and answers that a test puts into its mouth."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer.domain.model import Account
+from providers.model import Endpoint, Security
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.imitations.mailbox import Mailbox
+from tests.rehearsal.imitations.talk import Dialect, Talk
+from tests.rehearsal.ports import HOST
+
+TokenChecker = Callable[[str, str], bool]
+"""From user name and access token to whether the token opens that mailbox."""
+
+
+@dataclass(slots=True)
+class Line:
+    """An answer in place of the usual one: `text` follows the tag, and `closes` is said with BYE after it."""
+
+    command: str
+    text: str
+    times: int
+    skips: int = 0
+    closes: str = ""
+
+
+class Imitation:
+    """A running server on localhost, of the same shape as `Dovecot`.
+
+    `bodies` counts how often the content of each message went out, by its number; `commands` are the names
+    of all commands so far, with a UID in front where there was one.
+    """
+
+    def __init__(
+        self, dialect: Dialect, ca: CertificateAuthority, accepts_token: TokenChecker | None = None
+    ) -> None:
+        self.dialect = dialect
+        self.ca_file = ca.ca_file
+        self.accepts_token = accepts_token
+        self.lock = threading.RLock()
+        self.bodies: Counter[int] = Counter()
+        self.commands: Counter[str] = Counter()
+        self.talks: set[Talk] = set()
+        self._passwords: dict[str, str] = {}
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._lines: deque[Line] = deque()
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._tls.load_cert_chain(*ca.issue())
+        self._listener = socket.create_server((HOST, 0), backlog=50)
+        self.imaps = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.TLS)
+        self.starttls = self.imaps  # none of the three offers STARTTLS to those who can do better
+        threading.Thread(target=self._accept, daemon=True, name=f"{dialect.name}-accept").start()
+
+    def add_user(self, name: str, password: str) -> None:
+        """Adds the user with an empty mailbox, or changes the password."""
+        self._passwords[name] = password
+        if name not in self._mailboxes:
+            self._mailboxes[name] = self.dialect.new_mailbox()
+
+    def share_user(self, name: str, other: Imitation) -> None:
+        """Adds the user with the password and the mailbox that `other` has."""
+        self._passwords[name] = other._passwords[name]
+        self._mailboxes[name] = other._mailboxes[name]
+
+    def account(self, name: str) -> Account:
+        return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
+
+    def mailbox(self, name: str) -> Mailbox:
+        return self._mailboxes[name]
+
+    def admits(self, name: str, password: str) -> bool:
+        return self._passwords.get(name) == password
+
+    def says(self, command: str, text: str, *, times: int = 1, skips: int = 0, closes: str = "") -> None:
+        """The next `times` commands of that name, after `skips` of them, are answered with `text`
+        ("NO [OVERQUOTA] full") and not carried out; what it `closes` with is the text of a BYE."""
+        with self.lock:
+            self._lines.append(Line(command, text, times, skips, closes))
+
+    def line_for(self, command: str) -> Line | None:
+        for line in self._lines:
+            if line.command == command and line.times:
+                if line.skips:
+                    line.skips -= 1
+                    return None
+                line.times -= 1
+                return line
+        return None
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for talk in list(self.talks):
+            talk.hang_up()
+
+    kill = stop
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            secure = self._tls.wrap_socket(client, server_side=True)
+            talk = Talk(self, secure)
+            self.talks.add(talk)
+            try:
+                talk.run()
+            finally:
+                self.talks.discard(talk)
+                talk.hang_up()
+
+
+@contextmanager
+def imitation(
+    dialect: Dialect,
+    root: Path,
+    ca: CertificateAuthority | None = None,
+    accepts_token: TokenChecker | None = None,
+) -> Iterator[Imitation]:
+    """A running server; ended at exit. Without `ca` it makes an authority of its own in `root`."""
+    server = Imitation(dialect, ca or CertificateAuthority(root / "ca"), accepts_token)
+    try:
+        yield server
+    finally:
+        server.stop()
