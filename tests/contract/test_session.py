@@ -484,7 +484,7 @@ def test_reading_leaves_the_source_as_it_was(bench: Bench) -> None:
 def test_a_stream_may_be_left_in_the_middle(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
-    uids = stored(session, folder, *(mail(n, b"x" * 20_000) for n in range(30)))
+    uids = stored(session, folder, *(mail(n, b"0123456789abcdef\r\n" * 1100) for n in range(30)))
     stream = session.messages(folder, UidSet.of(uids))
     assert isinstance(next(stream), Message)
     assert session.status(folder.name).messages == 30  # while the stream is open
@@ -504,7 +504,8 @@ def test_a_hundred_messages_arrive_in_order(bench: Bench) -> None:
     results = session.append(
         folder, [outgoing(b, f, uid=n) for n, (b, f) in enumerate(zip(bodies, flags, strict=True))]
     )
-    found = list(whole(session, folder).values())
+    assert len(session.uids(folder)) == 100
+    found = sorted(whole(session, folder).values(), key=lambda message: message.uid)
     assert [message.body for message in found] == bodies
     assert [message.flags for message in found] == flags
     assert [r.uid for r in results if isinstance(r, Stored) and r.uid] in ([], [m.uid for m in found])

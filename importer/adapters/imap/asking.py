@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from importer.adapters.imap import errors
@@ -114,7 +115,8 @@ def uids(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid
     if not opened.messages or (opened.uidnext is not None and at_or_above >= opened.uidnext):
         return UidSet()
     worst_line_bytes = 1000 + 11 * opened.messages
-    if connection.has("ESEARCH") and worst_line_bytes <= _SEARCH_LINE_BYTES:
+    limited = connection.message_limit is not None
+    if connection.has("ESEARCH") and not limited and worst_line_bytes <= _SEARCH_LINE_BYTES:
         found = _search(connection, at_or_above, worst_line_bytes)
         # Mail may have arrived meanwhile, but a set far above what the folder holds is made up.
         if found is not None and len(found) <= 1000 + 2 * opened.messages:
@@ -218,10 +220,34 @@ def _search(connection: Connection, at_or_above: Uid, max_line_bytes: int) -> Ui
 
 
 def _enumerate(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
-    """UID FETCH of nothing but UIDs: SEARCH puts them all on one line, which ends at a megabyte or so."""
+    """UID FETCH of nothing but UIDs: SEARCH puts them all on one line, which ends at a megabyte or so.
+
+    A server may do only a part of a command (RFC 9738, Yahoo), the highest UIDs or the lowest: what lies
+    below and above what it told is asked for until all is told.
+    """
+    ask = partial(_enumerated, link, connection, folder, at_or_above)
+    shown, partly = ask(b"%d:*" % at_or_above)
+    while partly and shown:
+        (lowest, _), (_, highest) = shown.ranges[0], shown.ranges[-1]
+        below, partly_below = (
+            ask(b"%d:%d" % (at_or_above, lowest - 1)) if lowest > at_or_above else (UidSet(), False)
+        )
+        above, partly_above = ask(b"%d:*" % (highest + 1))
+        fresh = (below | above) - shown
+        shown |= fresh
+        partly = bool(fresh) and (partly_below or partly_above)
+    return shown
+
+
+def _enumerated(
+    link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid, asked: bytes
+) -> tuple[UidSet, bool]:
+    """What one command tells, and whether the server did only a part of it."""
     ranges: list[tuple[int, int]] = []
+    running = connection.run(b"UID FETCH " + asked + b" (UID)")
     try:
-        for event in connection.run(b"UID FETCH %d:* (UID)" % at_or_above):
+        while True:
+            event = next(running)
             # n:* holds the last message even when its UID is below n (RFC 9051: seq-range).
             if not isinstance(event, Fetched) or event.uid is None or event.uid < at_or_above:
                 continue
@@ -229,6 +255,7 @@ def _enumerate(link: Link, connection: Connection, folder: FolderRef, at_or_abov
                 ranges[-1] = (ranges[-1][0], event.uid)
             else:
                 ranges.append((event.uid, event.uid))
+    except StopIteration as ended:
+        return UidSet.from_ranges(ranges), ended.value.code == "MESSAGELIMIT"
     except CommandRefused as refused:
         raise errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
-    return UidSet.from_ranges(ranges)

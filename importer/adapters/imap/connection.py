@@ -76,6 +76,12 @@ class Connection:
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
 
+    @property
+    def message_limit(self) -> int | None:
+        """How many messages one command may touch (MESSAGELIMIT, RFC 9738); None: as many as it likes."""
+        found = (c.removeprefix("MESSAGELIMIT=") for c in self.capabilities if c.startswith("MESSAGELIMIT="))
+        return next((max(1, int(number)) for number in found if number.isdigit()), None)
+
     def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
         """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
         usual = self._reader.max_line_bytes

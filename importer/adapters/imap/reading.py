@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.link import READ_TRIES, Link, pause
-from importer.adapters.imap.wire import Fetched
+from importer.adapters.imap.wire import Event, Fetched, Reply
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerUnavailable
@@ -50,20 +50,24 @@ def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator
     Raises Throttled, FolderChanged, FolderUnusable, ConnectionLost when the server cannot be reached any
     more, and ServerUnavailable, ProtocolViolation or ConnectionLost when nothing can be had at all.
     """
-    todo = deque(uid_pieces(uids, query.max_members))
+    limit = link.reading(lambda connection: connection.message_limit) or query.max_members
+    todo = deque(uid_pieces(uids, min(limit, query.max_members)))
     losses = _Losses()
     troubles = 0
     while todo:
         link.reading(lambda connection: link.examine(connection, folder))
         asked = todo.popleft()
         done: set[int] = set()
+        partly: list[Reply] = []
         losses.clock()
         try:
-            for uid, found in _ask(link, asked, query, done):
+            for uid, found in _ask(link, asked, query, done, partly):
                 done.add(uid)
                 yield found
                 losses.clock()
                 troubles = 0
+            if partly and done:  # RFC 9738 section 3.1: the rest is there and has to be asked for again
+                todo.appendleft(asked - UidSet.of(done))
             continue
         except (ConnectionLost, ProtocolViolation) as error:  # a message too large for us is a violation
             link.drop()
@@ -124,12 +128,14 @@ def _more_than_a_message(refused: CommandRefused, link: Link) -> ServerUnavailab
 
 
 def _ask(
-    link: Link, asked: UidSet, query: Query, done: set[int]
+    link: Link, asked: UidSet, query: Query, done: set[int], partly: list[Reply]
 ) -> Iterator[tuple[Uid, Fetched | Unreadable]]:
-    """One command on the open folder. `done` are the UIDs that the caller has."""
+    """One command on the open folder. `done` are the UIDs that the caller has; `partly` gets the reply of a
+    server that did only a part of it."""
     connection = link.connection()
     partial: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
-    for event in connection.run(b"UID FETCH " + str(asked).encode() + b" " + query.items):
+    running = connection.run(b"UID FETCH " + str(asked).encode() + b" " + query.items)
+    for event in _noting_limit(running, partly):
         if not isinstance(event, Fetched) or event.uid is None:
             continue
         uid = event.uid
@@ -143,6 +149,12 @@ def _ask(
             partial[uid] = found
     for uid in partial:
         yield uid, Unreadable(uid, _reason(link, "its content was left out of the answer"))
+
+
+def _noting_limit(running: Generator[Event, None, Reply], partly: list[Reply]) -> Iterator[Event]:
+    reply = yield from running
+    if reply.code == "MESSAGELIMIT":
+        partly.append(reply)
 
 
 def _merged(old: Fetched, new: Fetched) -> Fetched:

@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors
+from importer.adapters.imap import asking, errors, exchange
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
@@ -229,11 +229,17 @@ class ImapSession:
                 appends.answer_all()
                 asking.status(link, appends.connection, folder.name)
             link.check(folder, link.seen[folder.name])
-            append = appends.begin(folder, mailbox, messages)
+            at_exchange = exchange.is_exchange(appends.connection.capabilities)
+            sent = exchange.without_receipts(messages) if at_exchange else messages
+            append = appends.begin(folder, mailbox, sent)
 
         def results() -> Sequence[AppendResult]:
             with _outcome_unknown(link):
-                return append.results()
+                found = append.results()
+            if at_exchange:
+                appends.answer_all()
+                return exchange.set_flagged(link, appends.connection, folder, sent, found)
+            return found
 
         return results
 

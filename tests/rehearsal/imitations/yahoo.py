@@ -23,6 +23,7 @@ class Yahoo(Dialect):
 
     view_messages: int | None = 10_000
     message_limit: int = 1000  # MESSAGELIMIT=1000 in the example of senders.yahooinc.com (RFC 9738)
+    announces_limit: bool = True
     broken: set[int] = field(default_factory=set)  # numbers of letters that cannot be had
     broken_says: str = UNAVAILABLE
     export: bool = False
@@ -38,10 +39,8 @@ class Yahoo(Dialect):
     @property
     def capabilities(self) -> str:  # type: ignore[override]
         # senders.yahooinc.com, developer documentation of IMAP (read 2026-11), shortened.
-        return (
-            "IMAP4rev1 ID MOVE NAMESPACE UIDPLUS LITERAL+ CHILDREN UNSELECT OBJECTID UIDONLY"
-            f" MESSAGELIMIT={self.message_limit}"
-        )
+        limit = f" MESSAGELIMIT={self.message_limit}" if self.announces_limit else ""
+        return f"IMAP4rev1 ID MOVE NAMESPACE UIDPLUS LITERAL+ CHILDREN UNSELECT OBJECTID UIDONLY{limit}"
 
     def new_mailbox(self) -> Mailbox:
         return Mailbox(

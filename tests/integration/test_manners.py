@@ -1,0 +1,152 @@
+"""What hosts do differently, against servers that speak like them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.domain.model import Message, Outgoing, Stored
+from importer.domain.uidset import Uid, UidSet
+from providers.errors import Side
+from providers.model import Secret
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.hosts import User
+from tests.rehearsal.imitations import yahoo
+from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.imitations.yahoo import Yahoo
+
+DATE = "02-Feb-2003 04:05:06 +0000"
+
+
+def mail(number: int, header: bytes = b"", text: bytes = b"") -> bytes:
+    return b"Message-ID: <%d@old.example>\r\nSubject: %d\r\n%s\r\n%s\r\n" % (number, number, header, text)
+
+
+@contextmanager
+def session_of(user: User, side: Side) -> Iterator[ImapSession]:
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=5))
+    session = sessions.open(user.account, Secret(user.password), side)
+    yield session
+    session.close()
+
+
+# --- Exchange ------------------------------------------------------------------------------------------
+
+
+def appended(user: User, *messages: Outgoing) -> tuple[list[Stored], dict[Uid, set[str]]]:
+    """What APPEND told, and the flags that another look then finds."""
+    with session_of(user, Side.DESTINATION) as session:
+        inbox = session.status("INBOX").ref("INBOX")
+        results = session.append(inbox, messages)
+    with session_of(user, Side.SOURCE) as session:
+        found = session.messages(inbox, session.uids(inbox))
+        flags = {one.uid: set(one.flags) for one in found if isinstance(one, Message)}
+    assert all(isinstance(result, Stored) for result in results)
+    return [result for result in results if isinstance(result, Stored)], flags
+
+
+def test_exchange_gets_flagged_after_the_append(exchange_host: Imitation, make_user: MakeUser) -> None:
+    user = make_user(exchange_host)
+    stores = exchange_host.commands["UID STORE"]
+    results, flags = appended(
+        user,
+        Outgoing(Uid(1), ("\\Seen", "\\Flagged"), DATE, mail(1)),
+        Outgoing(Uid(2), ("\\Seen",), DATE, mail(2)),
+        Outgoing(Uid(3), ("\\Flagged",), DATE, mail(3)),
+    )
+    assert [flags[result.uid] for result in results if result.uid] == [
+        {"\\Seen", "\\Flagged"},
+        {"\\Seen"},
+        {"\\Flagged"},
+    ]
+    assert exchange_host.commands["UID STORE"] == stores + 1
+    assert [result.keywords_dropped for result in results] == [0, 0, 0]
+
+
+def test_a_flag_that_exchange_does_not_take_costs_no_message(
+    exchange_host: Imitation, make_user: MakeUser
+) -> None:
+    user = make_user(exchange_host)
+    exchange_host.says("UID STORE", "NO STORE failed.")
+    results, flags = appended(
+        user,
+        Outgoing(Uid(1), ("\\Flagged",), DATE, mail(1)),
+        Outgoing(Uid(2), (), DATE, mail(2)),
+    )
+    assert [result.keywords_dropped for result in results] == [1, 0]
+    assert list(flags.values()) == [set(), set()]
+
+
+def test_exchange_sends_no_second_read_receipt(exchange_host: Imitation, make_user: MakeUser) -> None:
+    user = make_user(exchange_host)
+    asks = b"Disposition-Notification-To: grace@new.example\r\n"
+    results, flags = appended(
+        user,
+        Outgoing(Uid(1), ("\\Seen",), DATE, mail(1, asks)),
+        Outgoing(Uid(2), (), DATE, mail(2, asks)),  # not read yet: its sender may hear when it is
+        Outgoing(Uid(3), ("\\Seen",), DATE, mail(3)),
+    )
+    assert [flags[result.uid] for result in results if result.uid] == [
+        {"\\Seen", "$MDNSent"},
+        set(),
+        {"\\Seen"},
+    ]
+
+
+def test_imap4rev2_is_never_enabled(tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser) -> None:
+    dialect = Exchange(advertises_rev2=True)
+    with imitation(dialect, tmp_path, ca) as server:
+        appended(make_user(server), Outgoing(Uid(1), (), DATE, mail(1)))
+        assert dialect.enabled == []
+
+
+# --- Yahoo ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_server_that_does_a_part_of_each_command_hands_out_everything(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, announced: bool
+) -> None:
+    dialect = Yahoo(message_limit=7, announces_limit=announced)
+    with imitation(dialect, tmp_path, ca) as server:
+        user = make_user(server)
+        inbox = server.mailbox(user.account.login).folders["INBOX"]
+        for number in range(100):
+            server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
+        for gone in (1, 5, 6, 7, 50, 100):
+            del inbox.letters[gone]
+        with session_of(user, Side.SOURCE) as session:
+            folder = session.status("INBOX").ref("INBOX")
+            uids = session.uids(folder)
+            assert uids == UidSet.of(inbox.letters)
+            assert session.uids(folder, Uid(60)) == uids.at_or_above(60)
+            assert [uid for uid, _ in session.sizes(folder, uids)] == list(uids)
+            assert sorted(one.uid for one in session.headers(folder, uids)) == list(uids)
+            assert sorted(
+                one.uid for one in session.messages(folder, uids) if isinstance(one, Message)
+            ) == list(uids)
+
+
+@pytest.mark.parametrize("says", [yahoo.UNAVAILABLE, yahoo.TRY_LATER, yahoo.SERVER_BUG])
+def test_one_message_that_yahoo_cannot_hand_out_does_not_keep_the_others_back(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, says: str
+) -> None:
+    dialect = Yahoo(message_limit=10, broken_says=says)
+    with imitation(dialect, tmp_path, ca) as server:
+        user = make_user(server)
+        inbox = server.mailbox(user.account.login).folders["INBOX"]
+        for number in range(20):
+            server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
+        dialect.broken.add(inbox.letters[13].number)
+        with session_of(user, Side.SOURCE) as session:
+            folder = session.status("INBOX").ref("INBOX")
+            found = list(session.messages(folder, session.uids(folder)))
+    assert sorted(one.uid for one in found if isinstance(one, Message)) == [*range(1, 13), *range(14, 21)]
+    assert [one[0] for one in found if isinstance(one, tuple)] == [13]
