@@ -30,7 +30,9 @@ from importer.domain.model import (
     KeywordRule,
     Message,
     Outgoing,
+    Outline,
     Progress,
+    Quota,
     Receipt,
     Refusal,
     Route,
@@ -135,6 +137,35 @@ class MailboxSession(Protocol):
         More may be begun before that, each to be waited for once. Either of the two raises what `append`
         raises; what this one raised was not begun, or nobody knows.
         """
+        ...
+
+    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
+        """Size and date of messages, in any order, lazily; vanished ones are left out."""
+        ...
+
+    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
+        """What the messages of those folders weigh, exactly, in few round trips; folders whose size the
+        server does not tell are missing (RFC 8438: STATUS=SIZE)."""
+        ...
+
+    def quota(self) -> Quota | None:
+        """That of INBOX, the tightest where there are several; None where the server tells none."""
+        ...
+
+    def removes_exactly(self) -> bool:
+        """Whether `remove` can be told which messages to remove (UIDPLUS, RFC 4315 section 2.1)."""
+        ...
+
+    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+        """Removes these messages and no other, for good. Those that are gone already are gone.
+
+        Only where `removes_exactly`; FolderUnusable elsewhere. Safe to repeat. Raises ValueError at a source.
+        """
+        ...
+
+    def remove_folder(self, folder: FolderRef) -> None:
+        """Removes a folder that holds nothing, and its subscription. Raises FolderUnusable when there is
+        mail in it, folders are inside it, or the server will not."""
         ...
 
     def close(self) -> None:

@@ -78,6 +78,12 @@ def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> str:
     return UNKNOWN_DATE
 
 
+def instant_of(internaldate: str) -> datetime | None:
+    """The instant that the text of an INTERNALDATE names; None when it is none (RFC 9051: date-time)."""
+    read = _read_internaldate(internaldate)
+    return None if read is None else read[1]
+
+
 def _is_sane(instant: datetime, now: datetime) -> bool:
     return _EPOCH <= instant <= now + _CLOCK_TOLERANCE
 

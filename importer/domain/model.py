@@ -233,6 +233,25 @@ class HeaderLines:
     header: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One message from outside: RFC822.SIZE in bytes, and the server's INTERNALDATE as text."""
+
+    uid: Uid
+    size_bytes: int
+    internaldate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much a mailbox holds and may hold (RFC 9208); a limit of None is none."""
+
+    used_bytes: int = 0
+    limit_bytes: int | None = None
+    used_messages: int = 0
+    limit_messages: int | None = None
+
+
 # --- What happened ------------------------------------------------------------------------------
 
 

@@ -84,6 +84,9 @@ class Bench:
     def expunge(self, folder: str, uids: UidSet) -> None:
         raise NotImplementedError
 
+    def mark_deleted(self, folder: str, uids: UidSet) -> None:
+        raise NotImplementedError
+
     def delete(self, folder: str) -> None:
         raise NotImplementedError
 
@@ -101,10 +104,14 @@ class ImapBench(Bench):
         return sessions.open(self.account, Secret(self.user.password), side)
 
     def expunge(self, folder: str, uids: UidSet) -> None:
+        self.mark_deleted(folder, uids, expunge=True)
+
+    def mark_deleted(self, folder: str, uids: UidSet, *, expunge: bool = False) -> None:
         client = self._client()
         client.select(FolderNames().quoted(folder).decode())
         client.uid("STORE", str(uids), "+FLAGS", "(\\Deleted)")
-        client.expunge()
+        if expunge:
+            client.expunge()
         client.logout()
 
     def delete(self, folder: str) -> None:
@@ -140,6 +147,11 @@ class MemoryBench(Bench):
     def expunge(self, folder: str, uids: UidSet) -> None:
         for uid in uids:
             del self.mailbox.folders[folder].messages[uid]
+
+    def mark_deleted(self, folder: str, uids: UidSet) -> None:
+        messages = self.mailbox.folders[folder].messages
+        for uid in uids:
+            messages[uid] = replace(messages[uid], flags=(*messages[uid].flags, "\\Deleted"))
 
     def delete(self, folder: str) -> None:
         del self.mailbox.folders[folder]
@@ -692,6 +704,109 @@ def test_a_full_mailbox_and_a_message_too_large_are_told_apart(
         assert caught.value.server_text == "[OVERQUOTA] Quota exceeded (mailbox for user is full)"
         assert session.status(folder.name).messages == 5  # what fits is in, and the session goes on
         bench.close()
+
+
+# --- Weighing ------------------------------------------------------------------------------------------
+
+
+def test_messages_are_outlined_by_size_and_date(bench: Bench) -> None:
+    session = bench.open(Side.SOURCE)
+    folder = new_folder(session)
+    dates = [DATE, "31-Dec-1999 23:59:59 +0100", "01-Jul-2020 12:00:00 -0700"]
+    session.append(folder, [outgoing(mail(n, b"x" * n), (), date) for n, date in enumerate(dates)])
+    uids = session.uids(folder)
+    found = {one.uid: one for one in session.outlines(folder, uids)}
+    assert sorted(found) == list(uids)
+    assert [one.size_bytes for _, one in sorted(found.items())] == [len(mail(n, b"x" * n)) for n in range(3)]
+    assert [instant(one.internaldate) for _, one in sorted(found.items())] == [instant(d) for d in dates]
+    bench.expunge(folder.name, UidSet.of([min(uids)]))
+    assert {one.uid for one in bench.open(Side.SOURCE).outlines(folder, uids)} == set(uids) - {min(uids)}
+
+
+def test_what_folders_weigh_is_exact_where_it_is_told(bench: Bench) -> None:
+    session = bench.open(Side.SOURCE)
+    full, empty = new_folder(session, "Entwürfe"), new_folder(session, "Empty")
+    bodies = [mail(n, b"x" * 1000 * n) for n in range(5)]
+    stored(session, full, *bodies)
+    list(session.outlines(full, session.uids(full)))  # it is open
+    missing = session.hierarchy().prefix + "Missing"
+    told = session.folder_bytes([full.name, missing, empty.name])
+    assert told in ({}, {full.name: sum(map(len, bodies)), empty.name: 0})
+    assert session.status(full.name).messages == 5
+
+
+def test_a_server_without_quotas_tells_none(bench: Bench) -> None:
+    quota = bench.open().quota()
+    assert quota is None or quota.limit_bytes is None
+
+
+def test_the_quota_is_told_in_bytes(tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser) -> None:
+    with dovecot(tmp_path, DovecotOptions(quota_bytes=1_024_000), ca=ca) as host:
+        bench = ImapBench(make_user(host))
+        session = bench.open()
+        stored(session, new_folder(session), mail(1, b"x" * 300_000))
+        quota = session.quota()
+        assert quota is not None
+        assert quota.limit_bytes == 1_024_000
+        assert 300_000 <= quota.used_bytes <= 302_000
+        bench.close()
+
+
+# --- Removing ------------------------------------------------------------------------------------------
+
+
+def test_exactly_the_named_messages_are_removed(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    uids = stored(session, folder, *(mail(n) for n in range(6)))
+    if not session.removes_exactly():
+        with pytest.raises(FolderUnusable):
+            session.remove(folder, UidSet.of(uids[:1]))
+        assert list(session.uids(folder)) == uids
+        return
+    bench.mark_deleted(folder.name, UidSet.of(uids[:2]))  # by somebody else, and not expunged yet
+    session.remove(folder, UidSet.of([uids[1], uids[3], uids[5] + 100]))
+    left = [uids[0], uids[2], uids[4], uids[5]]
+    assert list(session.uids(folder)) == left
+    session.remove(folder, UidSet.of([uids[1], uids[3]]))  # once more
+    assert list(bench.open().uids(folder)) == left
+    assert "\\Deleted" in whole(session, folder)[uids[0]].flags
+    assert len(session.append(folder, [outgoing(mail(9))])) == 1
+
+
+def test_nothing_is_removed_from_a_folder_made_anew_or_at_a_source(bench: Bench) -> None:
+    session = bench.open()
+    old = new_folder(session)
+    if not session.removes_exactly():
+        return
+    stored(session, old, mail(1))
+    bench.delete(old.name)
+    new = new_folder(bench.open())
+    [uid] = stored(bench.open(), new, mail(2))
+    with pytest.raises(FolderChanged):
+        session.remove(old, UidSet.of([uid]))
+    with pytest.raises(FolderChanged):
+        session.remove_folder(old)
+    with pytest.raises(ValueError, match="source"):
+        bench.open(Side.SOURCE).remove(new, UidSet.of([uid]))
+    assert list(bench.open().uids(new)) == [uid]
+
+
+def test_a_folder_is_removed_only_when_it_is_empty(bench: Bench) -> None:
+    session = bench.open()
+    delimiter = session.hierarchy().delimiter
+    parent = new_folder(session, "Größe")
+    child = new_folder(session, f"Größe{delimiter}unter & über")
+    session.subscribe(child.name)
+    stored(session, child, mail(1))
+    for folder in (parent, child):
+        with pytest.raises(FolderUnusable):
+            session.remove_folder(folder)
+    bench.expunge(child.name, session.uids(child))
+    session.remove_folder(child)
+    session.remove_folder(parent)
+    assert not {parent.name, child.name} & {folder.name for folder in bench.open().folders()}
+    assert new_folder(session, "Größe").name == parent.name
 
 
 # --- What only a network does ---------------------------------------------------------------------------

@@ -28,7 +28,7 @@ _SEARCH_LINE_BYTES: Final = 16 << 20
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 
-_PIPELINED: Final = 100
+PIPELINED: Final = 100
 """STATUS commands sent ahead of their answers: some 10 KB each way, which every socket holds."""
 
 
@@ -36,12 +36,12 @@ def namespaces(link: Link, connection: Connection) -> Namespaces:
     """Whose folders are where; nothing known where the server has no NAMESPACE."""
     if not connection.has("NAMESPACE"):
         return Namespaces(None)
-    return read_namespaces(_account_command(link, connection, b"NAMESPACE").events, link.names)
+    return read_namespaces(account_command(link, connection, b"NAMESPACE").events, link.names)
 
 
 def listing(link: Link, connection: Connection) -> list[Listed]:
     """All folders, subscriptions not told."""
-    return read_list(_account_command(link, connection, b'LIST "" "*"').events, link.names)
+    return read_list(account_command(link, connection, b'LIST "" "*"').events, link.names)
 
 
 def folders(link: Link, connection: Connection, known: Namespaces) -> list[Folder]:
@@ -49,7 +49,7 @@ def folders(link: Link, connection: Connection, known: Namespaces) -> list[Folde
     if connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED"):
         # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
         command = b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED)'
-        answer = _account_command(link, connection, command)
+        answer = account_command(link, connection, command)
         return as_folders(read_list(answer.events, link.names), known, None)
     listed = listing(link, connection)
     try:
@@ -84,8 +84,8 @@ def statuses(
     if link.opened is not None and link.opened.folder in folders:
         link.leave_folder(connection)
     told: dict[str, FolderStatus] = {}
-    for at in range(0, len(folders), _PIPELINED):
-        told |= _told_at_once(link, connection, folders[at : at + _PIPELINED])
+    for at in range(0, len(folders), PIPELINED):
+        told |= _told_at_once(link, connection, folders[at : at + PIPELINED])
     found: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:
@@ -137,9 +137,9 @@ def folder_command(
 def refused(link: Link, connection: Connection, command: bytes, folders: Sequence[str]) -> list[str]:
     """`command` on each of the folders, sent without waiting for answers; those that it was refused for."""
     left: list[str] = []
-    for at in range(0, len(folders), _PIPELINED):
+    for at in range(0, len(folders), PIPELINED):
         names: dict[str, bytes] = {}
-        for folder in folders[at : at + _PIPELINED]:
+        for folder in folders[at : at + PIPELINED]:
             with contextlib.suppress(FolderUnusable):
                 names[folder] = link.quoted(folder)
         answers = connection.call_all([b"%s %s" % (command, name) for name in names.values()])
@@ -147,8 +147,10 @@ def refused(link: Link, connection: Connection, command: bytes, folders: Sequenc
     return left
 
 
-def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) -> dict[str, FolderStatus]:
-    """The status of those folders whose answer leaves no doubt.
+def status_at_once(
+    link: Link, connection: Connection, folders: Sequence[str], query: bytes
+) -> dict[str, Data]:
+    """The STATUS answers of those folders for which they leave no doubt.
 
     A server may answer commands in another order (RFC 9051 section 5.5), so a STATUS counts when it came
     alone before the OK of its command and names the folder as we do.
@@ -157,13 +159,29 @@ def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) ->
     for folder in folders:
         with contextlib.suppress(FolderUnusable):
             names[folder] = link.quoted(folder)
-    answers = connection.call_all([b"STATUS %s %s" % (name, _STATUS_QUERY) for name in names.values()])
-    found: dict[str, FolderStatus] = {}
+    answers = connection.call_all([b"STATUS %s %s" % (name, query) for name in names.values()])
+    found: dict[str, Data] = {}
     for folder, answer in zip(names, answers, strict=True):
         told = [event for event in answer.events if isinstance(event, Data) and event.name == "STATUS"]
         if answer.reply.status != "OK" or len(told) != 1 or _name(told[0]) != link.names.encode(folder):
             continue
-        one = _status(told[0])
+        found[folder] = told[0]
+    return found
+
+
+def status_numbers(event: Event) -> dict[bytes, int]:
+    """The items of a STATUS answer that are numbers; none when it is no such answer."""
+    if not isinstance(event, Data) or event.name != "STATUS":
+        return {}
+    items = _STATUS_ITEMS.search(event.text)
+    words = items[1].upper().split() if items else []
+    return {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()}
+
+
+def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) -> dict[str, FolderStatus]:
+    found: dict[str, FolderStatus] = {}
+    for folder, answer in status_at_once(link, connection, folders, _STATUS_QUERY).items():
+        one = _status(answer)
         if one is not None:
             found[folder] = one
             link.seen[folder] = one.uidvalidity
@@ -180,19 +198,14 @@ def _name(told: Data) -> Value:
 
 def _status(event: Event) -> FolderStatus | None:
     """What a STATUS answer tells; None when it is none, or not a whole one."""
-    if not isinstance(event, Data) or event.name != "STATUS":
-        return None
-    items = _STATUS_ITEMS.search(event.text)
-    words = items[1].upper().split() if items else []
-    found = {
-        name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()
-    }
+    found = status_numbers(event)
     if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
         return None
     return FolderStatus(UidValidity(found[b"UIDVALIDITY"]), Uid(found[b"UIDNEXT"]), found[b"MESSAGES"])
 
 
-def _account_command(link: Link, connection: Connection, command: bytes) -> Answer:
+def account_command(link: Link, connection: Connection, command: bytes) -> Answer:
+    """`command`, whose refusal is the account's trouble or a violation."""
     try:
         return connection.call(command)
     except CommandRefused as refused:

@@ -2,7 +2,8 @@
 
 Invariants
 - The source is opened with EXAMINE and read with BODY.PEEK: nothing there changes, not even \\Seen.
-- No folder is ever left by CLOSE, and EXPUNGE is never sent.
+- No folder is ever left by CLOSE, and EXPUNGE is never sent. What is removed, by `remove` alone, is named by
+  UID: UID EXPUNGE (RFC 4315). A source session is never asked to.
 - Reads reconnect; `append` never does, and after a failure of unknown outcome says ConnectionLost.
 """
 
@@ -19,7 +20,7 @@ from typing import Final, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors, exchange
+from importer.adapters.imap import asking, errors, exchange, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
@@ -40,6 +41,8 @@ from importer.domain.model import (
     KeywordRule,
     Message,
     Outgoing,
+    Outline,
+    Quota,
 )
 from importer.domain.uidset import Uid, UidSet
 from providers.errors import FolderUnusable, ProtocolViolation, Side
@@ -51,6 +54,11 @@ _HEADERS: Final = Query(
     b"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])",
     lambda found: found.size_bytes is not None and found.header is not None,
     1_000,
+)
+_OUTLINES: Final = Query(
+    b"(UID RFC822.SIZE INTERNALDATE)",
+    lambda found: found.size_bytes is not None and found.internaldate is not None,
+    10_000,
 )
 _MESSAGES: Final = Query(
     b"(UID FLAGS INTERNALDATE BODY.PEEK[])",
@@ -204,6 +212,34 @@ class ImapSession:
                 flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
                 yield Message(found.uid, flags, found.internaldate or "", found.body)
 
+    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
+        for found in fetch(self._link, folder, uids, _OUTLINES):
+            if isinstance(found, Unreadable):
+                yield Outline(found.uid, 0, "")
+            elif found.uid is not None:
+                yield Outline(found.uid, found.size_bytes or 0, found.internaldate or "")
+
+    # --- Weighing ----------------------------------------------------------------------------------
+
+    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
+        return self._ask(lambda link, connection: weighing.folder_bytes(link, connection, folders))
+
+    def quota(self) -> Quota | None:
+        return self._ask(weighing.quota)
+
+    # --- Removing ----------------------------------------------------------------------------------
+
+    def removes_exactly(self) -> bool:
+        return self._ask(lambda _link, connection: removing.removes_exactly(connection))
+
+    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+        self._demand_destination()
+        self._ask(lambda link, connection: removing.remove(link, connection, folder, uids))
+
+    def remove_folder(self, folder: FolderRef) -> None:
+        self._demand_destination()
+        self._ask(lambda link, connection: removing.remove_folder(link, connection, folder))
+
     # --- Writing -----------------------------------------------------------------------------------
 
     def append_limit_bytes(self) -> int | None:
@@ -247,6 +283,10 @@ class ImapSession:
 
     def _ask(self, question: Callable[[Link, Connection], T]) -> T:
         return self._link.reading(lambda connection: question(self._link, connection))
+
+    def _demand_destination(self) -> None:
+        if self.side is Side.SOURCE:
+            raise ValueError("nothing is ever removed from a source")
 
     def _folder_command(self, command: bytes, folder: str, what: str) -> None:
         self._ask(

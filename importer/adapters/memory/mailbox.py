@@ -24,6 +24,8 @@ from importer.domain.model import (
     KeywordRule,
     Message,
     Outgoing,
+    Outline,
+    Quota,
     Rejected,
     Stored,
 )
@@ -90,6 +92,8 @@ class MemoryMailbox:
         self.capacity_messages: int | None = None
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
+        self.tells_sizes = True  # STATUS=SIZE
+        self.quota: Quota | None = None
         self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts change what they store
         self.storing = threading.Lock()
         self._under_way: list[Callable[[], object]] = []
@@ -259,6 +263,48 @@ class MemorySession:
             raise QuotaExceeded("The new mailbox is full.", side=self.side)
         uid = found.add(message.flags, message.internaldate, self._mailbox.stores(message.body))
         return Stored(uid if self._mailbox.gives_uids else None)
+
+    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
+        for message in self._fetch("outlines", folder, uids):
+            yield Outline(message.uid, len(message.body), message.internaldate)
+
+    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
+        self._reach("status")
+        if not self._mailbox.tells_sizes:
+            return {}
+        found: dict[str, int] = {}
+        for name in folders:
+            with suppress(FolderUnusable):
+                found[name] = sum(len(message.body) for message in self._folder(name).messages.values())
+        return found
+
+    def quota(self) -> Quota | None:
+        self._reach("quota")
+        return self._mailbox.quota
+
+    def removes_exactly(self) -> bool:
+        return self._mailbox.gives_uids
+
+    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+        if self.side is Side.SOURCE:
+            raise ValueError("nothing is ever removed from a source")
+        lost = self._reach("remove")
+        found = self._open(folder)
+        if not self._mailbox.gives_uids:
+            raise FolderUnusable(f"Nothing can be removed from “{folder.name}”.", side=self.side)
+        wanted = [uid for uid in uids if uid in found.messages]
+        for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
+            del found.messages[uid]
+        self._lose(lost)
+
+    def remove_folder(self, folder: FolderRef) -> None:
+        lost = self._reach("remove_folder")
+        inside = folder.name + (self._mailbox.hierarchy.delimiter or "\0")
+        if self._open(folder).messages or any(name.startswith(inside) for name in self._mailbox.folders):
+            raise FolderUnusable(f"The folder “{folder.name}” is not empty.", side=self.side)
+        if lost is not Fault.DURING:
+            del self._mailbox.folders[folder.name]
+        self._lose(lost)
 
     def close(self) -> None:
         """Nothing to give back."""

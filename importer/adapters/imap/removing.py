@@ -1,0 +1,61 @@
+"""Taking back what was brought: exactly these messages, and folders that hold nothing.
+
+Invariants
+- What is expunged is named by UID: UID EXPUNGE (RFC 4315 section 2.1), never EXPUNGE, never CLOSE. Mail that
+  somebody else marked as deleted stays as it is.
+- A folder is removed only if it was empty a moment ago and its UIDVALIDITY is the one meant: DELETE would
+  take its mail with it (RFC 9051 section 6.3.5).
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from importer.adapters.imap import asking, errors
+from importer.adapters.imap.commands import uid_pieces
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.errors import CommandRefused
+from importer.adapters.imap.link import Link
+from importer.domain.model import FolderRef
+from importer.domain.uidset import UidSet
+
+_AT_ONCE = 500
+
+
+def removes_exactly(connection: Connection) -> bool:
+    return connection.has("UIDPLUS")
+
+
+def remove(link: Link, connection: Connection, folder: FolderRef, uids: UidSet) -> None:
+    """Removes the messages. Raises FolderUnusable and FolderChanged; may be repeated."""
+    if not removes_exactly(connection):
+        raise errors.folder_unusable(link.peer, folder.name, "cleared", "no UIDPLUS")
+    opened = link.open_folder(connection, folder.name, b"SELECT")
+    link.check(folder, opened.uidvalidity)
+    if opened.read_only:
+        raise errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
+    try:
+        for piece in uid_pieces(uids, _AT_ONCE):
+            named = str(piece).encode()
+            connection.call(b"UID STORE " + named + b" +FLAGS.SILENT (\\Deleted)")
+            connection.call(b"UID EXPUNGE " + named)
+    except CommandRefused as refused:
+        raise errors.folder_error(refused.reply, link.peer, folder.name, "cleared") from None
+    link.leave_folder(connection)
+
+
+def remove_folder(link: Link, connection: Connection, folder: FolderRef) -> None:
+    """Removes an empty folder and its subscription. Raises FolderUnusable and FolderChanged."""
+    link.leave_folder(connection)
+    if link.opened is not None:  # no UNSELECT; a server hangs up on whoever is in a folder that goes
+        link.open_folder(connection, "INBOX", b"EXAMINE")
+    there = asking.status(link, connection, folder.name)
+    link.check(folder, there.uidvalidity)
+    delimiters = {one.name: one.delimiter for one in asking.listing(link, connection)}
+    inside = folder.name + (delimiters.get(folder.name) or "\0")
+    if there.messages or any(name.startswith(inside) for name in delimiters):
+        raise errors.folder_unusable(link.peer, folder.name, "removed", "it is not empty")
+    asking.folder_command(link, connection, b"DELETE", folder.name, what="removed")
+    link.seen.pop(folder.name, None)
+    with contextlib.suppress(CommandRefused):  # a server without subscriptions
+        connection.call(b"UNSUBSCRIBE " + link.quoted(folder.name))
