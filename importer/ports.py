@@ -5,7 +5,7 @@ Every port has one contract suite in tests/contract, run against memory and ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -108,9 +108,9 @@ class MailboxSession(Protocol):
 
     def subscribe(self, folder: str) -> None: ...
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
-        """`create` and then `subscribe` for many folders, in few round trips. Those that the server will
-        not have are left: whoever needs one is told then."""
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+        """`create` and then `subscribe` for many folders, in few round trips. Returns those that the
+        server will not have; whoever needs one is told why then."""
         ...
 
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 from unicodedata import category
 
+REFUSED_SOMEWHERE: Final = frozenset('"%*;<>^`{|}\\#&~?:')
+"""Cyrus 3.6 creates no folder with one of the first twelve but "*" in its name, whatever stands around it
+(tried out character by character); RFC 9051 section 5.1 warns of "%", "*", "#" and "&"; the others are
+no part of a file name on some systems."""
 
-def acceptable(component: str, delimiter: str | None, *, at_root: bool) -> tuple[str, list[str]]:
+
+def acceptable(
+    component: str, delimiter: str | None, *, at_root: bool, cautious: bool = False
+) -> tuple[str, list[str]]:
     """The component as servers take it, and in words what had to be changed.
 
     Control characters and line separators: RFC 9051 section 5.1. "/" beside another delimiter, "~" at the
-    start of a whole name, "." and "..": refused by Dovecot 2.3, which takes "%" and "*".
+    start of a whole name, "." and "..": refused by Dovecot 2.3, which takes "%" and "*". `cautious`: the
+    server refused the name as it is, so REFUSED_SOMEWHERE is replaced too.
     """
     stand_in = "-" if delimiter == "_" else "_"
     changes: dict[str, None] = {}
     kept = []
     for char in component:
-        if char in (delimiter, "/"):
+        if char in (delimiter, "/") or (cautious and char in REFUSED_SOMEWHERE):
             changes[f"“{char}” is not allowed in a name there"] = None
         elif category(char) in ("Cc", "Zl", "Zp", "Cs"):  # Cs: lone surrogates, which no encoding can write
             changes["control characters are not allowed in a name"] = None

@@ -304,7 +304,7 @@ def _wish(place: _Place, parent: _Spot | None, hierarchy: Hierarchy, *, min_room
         stem = max("".join(stem[:-1].rpartition(delimiter)[:2]), prefix, key=len)
         room_bytes = _room_bytes(stem, hierarchy)
         changes = ["the path is too long there"]
-    leaf, unfit = acceptable(own, delimiter, at_root=stem == prefix)
+    leaf, unfit = acceptable(own, delimiter, at_root=stem == prefix, cautious=hierarchy.cautious)
     changes += unfit
     if encoded_bytes(leaf) > room_bytes:
         leaf = cut(leaf, room_bytes)

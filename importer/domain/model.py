@@ -151,10 +151,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter."""
+    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter. `cautious`: new
+    names hold only what every known server takes, because this one refused others."""
 
     prefix: str = ""
     delimiter: str | None = "/"
+    cautious: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ nothing else. Raises what the sessions and the ledger raise.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -68,21 +68,15 @@ def _plan(
     Creates and subscribes the folders that are new to the route.
     """
     route = leg.import_.route
-    mapped = map_folders(
-        source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
-    )
-    pairs = [pair for pair in mapped if pair.source.name in source.statuses]
+    pairs = _mapped(source, destination, remembered)
     epoch_before = leg.ledger.mailbox_epoch(route)
     epoch = _epoch(destination) or epoch_before or UidValidity(1)
     moved_house = epoch_before is not None and epoch_before != epoch
     # A remembered folder that is missing was removed by its owner, and does not come back by itself;
     # unless the whole mailbox is a new one.
     new = [pair for pair in pairs if moved_house or pair.source.name not in remembered]
-    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
-    leg.lane.destination.establish(
-        list(dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)),
-        [pair.destination for pair in new if pair.source.subscribed or nobody_subscribes],
-    )
+    if refused := _established(leg, source, destination, new):
+        pairs = _renamed(leg, source, destination, pairs, refused, remembered)
     # Written after the folders stand: a crash in between must find the same news again.
     if epoch != epoch_before:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
@@ -90,6 +84,40 @@ def _plan(
     if any(remembered.get(name) != target for name, target in mapping.items()):
         leg.ledger.map_folders(route, mapping, leg.lease)
     return pairs, moved_house
+
+
+def _mapped(source: Survey, destination: Survey, remembered: Mapping[str, str]) -> list[FolderPair]:
+    mapped = map_folders(
+        source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
+    )
+    return [pair for pair in mapped if pair.source.name in source.statuses]
+
+
+def _established(leg: Leg, source: Survey, destination: Survey, new: Sequence[FolderPair]) -> Collection[str]:
+    """Creates and subscribes the destinations of `new`; returns the names that the server refused."""
+    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
+    return leg.lane.destination.establish(
+        list(dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)),
+        [pair.destination for pair in new if pair.source.subscribed or nobody_subscribes],
+    )
+
+
+def _renamed(
+    leg: Leg,
+    source: Survey,
+    destination: Survey,
+    pairs: Sequence[FolderPair],
+    refused: Collection[str],
+    remembered: Mapping[str, str],
+) -> list[FolderPair]:
+    """`pairs`, with the refused destinations under names that the server takes, where it takes any."""
+    fixed = dict(remembered) | {p.source.name: p.destination for p in pairs if p.destination not in refused}
+    cautious = replace(destination, hierarchy=replace(destination.hierarchy, cautious=True))
+    others = {pair.source.name: pair for pair in _mapped(source, cautious, fixed)}
+    new = [others[p.source.name] for p in pairs if p.destination != others[p.source.name].destination]
+    refused_too = _established(leg, source, destination, new)
+    taken = {pair.source.name: pair for pair in new if pair.destination not in refused_too}
+    return [taken.get(pair.source.name, pair) for pair in pairs]
 
 
 def _changed(

@@ -296,9 +296,10 @@ def test_many_folders_are_established_at_once_and_one_refused_stops_no_other(ben
     prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
     parent, child = f"{prefix}Größe", f"{prefix}Größe{delimiter}unter & über"
     unheard_of = prefix + "x" * 400  # longer than a file name may be
-    session.establish([there.name, unheard_of, parent, child], [child, unheard_of, there.name])
+    refused = session.establish([there.name, unheard_of, parent, child], [child, unheard_of, there.name])
     listed = {folder.name: folder for folder in session.folders()}
     assert {there.name, parent, child} <= set(listed)
+    assert list(refused) == [unheard_of] * (unheard_of not in listed)
     assert listed[child].subscribed
     assert listed[there.name].subscribed
     assert session.status(there.name).uidvalidity == there.uidvalidity

@@ -12,6 +12,8 @@ from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.corpus import LANDS_IN, corpus
+from tests.rehearsal.cyrus import Cyrus
+from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.ferry import Ferry, ferry
 from tests.rehearsal.fill import INBOX, FolderPath, Stored
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
@@ -55,6 +57,27 @@ def test_a_mailbox_moves_whole_and_the_same_again_is_a_delta(
     old.fill([Stored(INBOX, (), DATE, b"Subject: late\r\n\r\none more\r\n")])
     assert own_ferry.report(own_ferry.copy(old, new)).totals.copied == 1
     assert compare(old.read(), new.read(), folder_map=lands_in, zones=False) == []
+
+
+def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
+    own_ferry: Ferry, new_host: Dovecot, cyrus_host: Cyrus, make_user: MakeUser
+) -> None:
+    old, new = make_user(new_host), make_user(cyrus_host)
+    names: dict[FolderPath, FolderPath] = {
+        ("Fragen; Antworten",): ("Fragen_ Antworten",),
+        ("100 %", 'ein "Zitat"', "innen"): ("100 _", "ein _Zitat_", "innen"),
+        ("R&D",): ("R&D",),
+        ("a_b",): ("a_b",),
+        ("a|b",): ("a_b (2)",),
+    }
+    old.fill(
+        Stored(path, (), DATE, b"Subject: %d\r\n\r\nx\r\n" % number) for number, path in enumerate(names)
+    )
+    for copied in (5, 0):
+        ended = own_ferry.copy(old, new)
+        assert ended.state is State.COMPLETE
+        assert own_ferry.report(ended).totals.copied == copied
+        assert compare(old.read(), new.read(), folder_map=names, zones=False) == []
 
 
 def _head(message: Stored) -> bytes:

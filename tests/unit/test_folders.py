@@ -442,3 +442,14 @@ def test_a_preview_names_roles_and_earlier_choices() -> None:
         "follows its parent folder",
         "as in the earlier import",
     ]
+
+
+def test_a_cautious_name_holds_nothing_that_any_server_refuses() -> None:
+    cautious = Hierarchy("", "/", cautious=True)
+    names = ["Wichtig!", "50 % & mehr?", 'a/"b"/c', "a/_b_"]
+    assert mapped(names, there=cautious) == {
+        "Wichtig!": "Wichtig!",
+        "50 % & mehr?": "50 _ _ mehr_",
+        'a/"b"/c': "a/_b_ (2)/c",
+        "a/_b_": "a/_b_",
+    }

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -174,12 +174,15 @@ class ImapSession:
     def subscribe(self, folder: str) -> None:
         self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
-        refused = self._ask(lambda link, connection: asking.refused(link, connection, b"CREATE", create))
-        for folder in refused:  # there already, perhaps: one by one it is told
-            with suppress(FolderUnusable):
-                self.create(folder)
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+        refused = []
+        for folder in self._ask(lambda link, connection: asking.refused(link, connection, b"CREATE", create)):
+            try:
+                self.create(folder)  # there already, perhaps: one by one it is told
+            except FolderUnusable:
+                refused.append(folder)
         self._ask(lambda link, connection: asking.refused(link, connection, b"SUBSCRIBE", subscribe))
+        return refused
 
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:
         return self._ask(lambda link, connection: asking.keyword_rule(link, connection, folder))

@@ -6,7 +6,7 @@ It passes the same contract suite as the real servers (tests/contract/test_sessi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -210,13 +210,17 @@ class MemorySession:
     def subscribe(self, folder: str) -> None:
         self._folder(folder).subscribed = True
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> None:
+    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+        refused = []
         for folder in create:
-            with suppress(FolderUnusable):
+            try:
                 self.create(folder)
+            except FolderUnusable:
+                refused.append(folder)
         for folder in subscribe:
             with suppress(FolderUnusable):
                 self.subscribe(folder)
+        return refused
 
     def keyword_rule(self, folder: FolderRef) -> KeywordRule:
         self._open(folder)
