@@ -72,6 +72,15 @@ def header_key(header: bytes) -> HeaderKey:
     )
 
 
+_MUNGED: Final = bytes(byte if byte < 0x80 else ord("X") for byte in range(256))
+
+
+def munged(header: bytes) -> bytes:
+    """The header as a Cyrus stores it unless told otherwise: each 8-bit byte is an X (imapd.conf(5),
+    munge8bit)."""
+    return header.translate(_MUNGED)
+
+
 class ForeignIndex:
     """What stands in one destination folder without a receipt, found by headers and size."""
 

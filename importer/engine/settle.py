@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from importer.domain.identity import digest, header_block, header_key
+from importer.domain.identity import digest, header_block, header_key, munged
 from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
@@ -129,25 +129,27 @@ def _rewritten(
     strangers: dict[Uid, bytes],
 ) -> dict[int, Uid]:
     """What landed with other bytes than were sent: some servers change what they store (Dovecot turns NUL
-    into 0x80, Exchange rewrites whole messages). Told by headers that only one message on each side has,
-    those of the rivals counted."""
+    into 0x80, Cyrus 8-bit bytes in headers into X, Exchange rewrites whole messages). Told by headers that
+    only one message on each side has, those of the rivals counted."""
     open_ = {uid: i for i, uid in enumerate(intent.source_uids) if i not in landed}
     if not open_ or not strangers:
         return {}
     sent: dict[bytes, list[int]] = {}
     for lines in lane.source.headers(intent.source, UidSet.of(open_)):
-        key = header_key(lines.header)
+        key = header_key(munged(lines.header))
         if key.has_message_id:
             sent.setdefault(key.digest, []).append(open_[lines.uid])
     try:
         for rival in rivals:
             for lines in lane.source.headers(rival.source, UidSet.of(rival.source_uids)):
-                sent.setdefault(header_key(lines.header).digest, []).append(-1)  # so that it is not alone
+                sent.setdefault(header_key(munged(lines.header)).digest, []).append(
+                    -1
+                )  # so that it is not alone
     except (FolderUnusable, FolderChanged):
         return {}  # nobody can tell any more: rather twice than not at all
     there: dict[bytes, list[Uid]] = {}
     for uid, header in strangers.items():
-        there.setdefault(header_key(header).digest, []).append(uid)
+        there.setdefault(header_key(munged(header)).digest, []).append(uid)
     return {
         ours[0]: theirs[0]
         for key, ours in sent.items()

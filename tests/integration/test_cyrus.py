@@ -14,6 +14,7 @@ from tests.rehearsal.checker import compare
 from tests.rehearsal.corpus import LANDS_IN, corpus
 from tests.rehearsal.cyrus import Cyrus
 from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.fault_proxy import Fault, Shape, fault_proxy
 from tests.rehearsal.ferry import Ferry, ferry
 from tests.rehearsal.fill import INBOX, FolderPath, Stored
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
@@ -78,6 +79,25 @@ def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
         assert ended.state is State.COMPLETE
         assert own_ferry.report(ended).totals.copied == copied
         assert compare(old.read(), new.read(), folder_map=names, zones=False) == []
+
+
+@pytest.mark.parametrize("shape", [Shape(), Shape(("MULTIAPPEND", "UIDPLUS"))])
+def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer(
+    own_ferry: Ferry, old_host: Dovecot, old_cyrus_host: Cyrus, make_user: MakeUser, shape: Shape
+) -> None:
+    old, new = make_user(old_host), make_user(old_cyrus_host)
+    head = "Message-ID: <%d@old.example>\r\nSubject: Grüße %d\r\nFrom: ada@old.example\r\n\r\n"
+    old.fill(
+        Stored(INBOX, (), DATE, (head % (number, number)).encode("latin-1") + b"x\r\n") for number in range(6)
+    )
+    lost_answer = Fault("cut", "client", 0)
+    with fault_proxy(old_cyrus_host.starttls, shape, trigger=b" APPEND ", fault=lost_answer) as proxy:
+        for _ in range(2):
+            ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle)
+            assert ended.state is State.COMPLETE
+            subjects = [message.subject for message in new.read().folders[INBOX]]
+            assert sorted(subjects) == [f"GrXXe {number}" for number in range(6)]
+    assert proxy.fired.is_set()
 
 
 def _head(message: Stored) -> bytes:
