@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 app.command("copy")(copies.copy)
+app.command("check")(copies.check)
 app.command("submit")(copies.submit)
 app.command("batch")(batches.batch)
 app.command("template")(batches.template)

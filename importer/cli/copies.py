@@ -1,4 +1,4 @@
-"""`copy` and `submit`: one mailbox, in the foreground or through the queue."""
+"""`check`, `copy` and `submit`: one mailbox, looked at, in the foreground or through the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as ProgressBar
 
 from importer.bootstrap import foreground, queued
-from importer.cli import accounts, show
+from importer.cli import accounts, checking, show
 from importer.cli.exits import ends, stderr
 from importer.cli.options import (
     AllowPlaintext,
@@ -26,6 +26,7 @@ from importer.cli.options import (
 )
 from importer.domain.model import Import, Progress
 from importer.domain.rows import Row
+from importer.service.check import check as check_mailboxes
 from importer.service.copy import copy as copy_mailbox
 from importer.service.deliver import deliver
 from importer.service.finish import report_of
@@ -74,6 +75,35 @@ def copy(
         result = report_of(deps, import_)
     show.report(result, as_json=as_json)
     raise ends(result.exit_code)
+
+
+def check(
+    from_: From,
+    to: To,
+    from_password_file: FromPasswordFile = None,
+    from_password_env: FromPasswordEnv = None,
+    to_password_file: ToPasswordFile = None,
+    to_password_env: ToPasswordEnv = None,
+    data: Data = None,
+    ca_file: CaFile = None,
+    allow_plaintext: AllowPlaintext = False,
+    as_json: Json = False,
+) -> None:
+    """Log in to both mailboxes and show what there is and what a copy would do, without copying anything.
+
+    Example: mailferry check --from imaps://ada@old.example --from-password-file old.txt
+    --to imaps://ada@new.example --to-password-file new.txt
+    """
+    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
+    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    source, destination = (row.source, row.source_password), (row.destination, row.destination_password)
+    with foreground(settings) as deps, stderr.status("connecting") as status:
+        for found in check_mailboxes(deps, source, destination):
+            weighed = sum(folder.size_bytes is not None for folder in found.folders)
+            if found.ready and found.folders:
+                status.update(f"looking through folders: {weighed} of {len(found.folders)}")
+    checking.show(found, as_json=as_json)
+    raise ends(checking.exit_code(found))
 
 
 def submit(

@@ -19,8 +19,9 @@ from tests.rehearsal.ports import free_ports
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
-LOOKING = ("list", "show", "watch", "report", "doctor")
-COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, "worker", "up", "migrate")
+LOOKING = ("check", "list", "show", "explain", "watch", "report", "doctor")
+CONTROLLING = ("pause", "resume", "retry", "cancel")
+COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, *CONTROLLING, "worker", "up", "migrate")
 FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 
 
@@ -54,6 +55,44 @@ def test_one_command_copies_a_mailbox_and_the_same_again_is_a_delta(
     shown = installation.run("report", listed[0]["id"]).stdout
     assert "Gesendet" in shown
     assert "Sent" in shown
+
+
+def test_a_check_shows_what_a_copy_will_do_and_changes_nothing(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(sample_mailbox(), EMPTY_FOLDERS)
+    words = ["check", *installation.copy_words(old, new)[1:]]
+    found = installation.json(*words)
+    assert (found["done"], found["ready"]) == (True, True)
+    assert found["source"]["messages"] == old.read().count()
+    assert new.read().count() == 0
+    told = installation.run(*words).stdout
+    assert "To copy: at most" in told
+    assert "Gesendet" in told
+    copied = installation.json(*installation.copy_words(old, new))
+    folders = {(one["source_folder"], one["destination_folder"]) for one in found["folders"]}
+    assert folders == {(one["source_folder"], one["destination_folder"]) for one in copied["folders"]}
+    again = installation.json(*words)
+    assert again["to_copy"]["messages"] == 0
+    assert again["source"]["size_bytes"] == found["source"]["size_bytes"]
+
+
+def test_an_import_that_nobody_works_on_is_controlled_and_explained(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    words = installation.copy_words(old, new)[1:]
+    import_id = installation.json("submit", *words)["id"]
+    assert installation.json("pause", import_id)[0]["state"] == "paused"
+    assert "Somebody paused it" in installation.run("explain", import_id).stdout
+    assert installation.json("resume", import_id)[0]["effect"] == "done"
+    assert installation.json("cancel", import_id)[0]["state"] == "cancelled"
+    [explained] = installation.json("explain", import_id)
+    assert explained["actions"] == ["run again"]
+    passwords = [*words[2:4], *words[6:8]]
+    assert "started" in installation.run("retry", import_id, *passwords).stdout
+    assert installation.run("report", import_id, "--csv", ends=5).stdout.startswith("import,source")
 
 
 def test_a_password_from_the_environment_and_starttls(
