@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
@@ -19,6 +20,10 @@ from tests.rehearsal.postgres import postgres
 from tests.rehearsal.pymap import Pymap, pymap_server
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
 from tests.rehearsal.valkey import Valkey, valkey
+
+# A machine that is busy with something else makes no property false.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 MakeUser = Callable[[RehearsalHost], User]
 _numbers = itertools.count(1)
