@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from importer.adapters.guard import Guard
 from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
 from importer.adapters.mail.compose import Composer
 from importer.adapters.mail.smtp import SmtpMailer
@@ -36,6 +37,7 @@ from importer.service.deps import Deps, Limits
 from importer.settings import DailyLimit, Settings, SettingsError
 from providers.access import Access, PasswordsOnly
 from providers.catalog import Catalog
+from providers.directory import Directory
 from providers.provider import Limits as HostLimits
 
 if TYPE_CHECKING:
@@ -166,6 +168,22 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         limits=Limits(
             leg=timedelta(seconds=settings.leg_seconds), lease=timedelta(seconds=settings.lease_seconds)
         ),
+    )
+
+
+def directory(settings: Settings) -> Directory:
+    """For finding the servers of addresses, on the network too: one for each file or request."""
+    from importer.adapters.imap.probing import ImapProber
+    from importer.adapters.lookup.names import DnsResolver
+    from importer.adapters.lookup.pages import GuardedWeb
+
+    tls = tls_context(settings.ca_file)
+    pages = Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,))
+    return Directory(
+        Catalog.load(),
+        resolver=DnsResolver(),
+        web=GuardedWeb(pages, tls),
+        prober=ImapProber(_guard(settings), tls, Timeouts(connect_s=5.0, io_s=5.0)),
     )
 
 

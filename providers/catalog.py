@@ -6,7 +6,7 @@ A new host that is reached by plain IMAP is one row there and nothing here.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 
 from providers.catalog_rows import CatalogError, read_provider, read_texts
@@ -68,6 +68,13 @@ class Catalog:
     def for_address(self, address: str) -> Provider | None:
         """The provider that gives out addresses like this one."""
         return self.for_domain(address.rpartition("@")[2])
+
+    def expect(self, addresses: Sequence[str]) -> None:
+        """Nothing to do: what is known is known."""
+
+    def why_unknown(self, address: str) -> str:
+        """For an address that `for_address` does not know, a sentence that says so."""
+        return f"The mail server of {address.rpartition('@')[2]} is not one that Mailferry knows."
 
     def for_host(self, host: str) -> Provider | None:
         """The provider whose IMAP server this is, also for customers who bring a domain of their own."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
-from importer.cli.exits import Usage
+from importer.cli.exits import Usage, stderr
+from importer.domain.cells import Refused, address
 from importer.domain.model import Account
 from providers.catalog import Catalog
+from providers.discovery import Discovery
 from providers.model import Secret, parse_server
 
 
-def account(option: str, url: str, *, allow_plaintext: bool) -> Account:
-    """The mailbox that a server URL with a user name stands for. Raises Usage, also for a host that the
-    catalog knows nobody can copy from."""
+def account(
+    option: str, url: str, *, allow_plaintext: bool, find: Callable[[str], Discovery] | None = None
+) -> Account:
+    """The mailbox that a server URL with a user name stands for; or a bare mail address, whose server `find`
+    finds. Raises Usage, also for a host that nobody can copy from."""
+    if find is not None and "://" not in url and url.count("@") == 1 and ":" not in url:
+        return _found(option, url, find)
     try:
         endpoint, user = parse_server(url, allow_plaintext=allow_plaintext)
     except ValueError as error:
@@ -27,6 +35,30 @@ def account(option: str, url: str, *, allow_plaintext: bool) -> Account:
     if provider is not None and provider.unavailable:
         raise Usage(f"{option}: {provider.unavailable}")
     return Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
+
+
+def _found(option: str, text: str, find: Callable[[str], Discovery]) -> Account:
+    try:
+        mailbox = address(text)
+    except Refused as refused:
+        raise Usage(f"{option}: {refused} {refused.fix}") from None
+    found = find(mailbox)
+    provider = found.provider
+    if provider is not None and provider.unavailable:
+        raise Usage(f"{option}: {provider.unavailable}")
+    endpoint = provider.source_endpoint if provider else None
+    if provider is not None and option == "--to":
+        endpoint = provider.endpoint
+    if provider is None or endpoint is None:
+        raise Usage(
+            f"{option}: no mail server was found for {mailbox}.",
+            *found.evidence,
+            f"Write it too, such as imaps://{mailbox}@imap.{found.domain}.",
+        )
+    stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
+    for step in provider.steps:
+        stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
+    return Account(mailbox, provider.login_name(mailbox), endpoint, guarded=True)
 
 
 def password(side: str, owner: Account, file: Path | None, variable: str | None) -> Secret:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from importer.cli import batches, controls, copies, looking, services
+from importer.cli import batches, controls, copies, detecting, looking, services
 
 app = typer.Typer(
     name="mailferry",
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("copy")(copies.copy)
 app.command("check")(copies.check)
 app.command("submit")(copies.submit)
+app.command("detect")(detecting.detect)
 app.command("batch")(batches.batch)
 app.command("template")(batches.template)
 app.command("list")(looking.list_)

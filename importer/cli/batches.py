@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from importer.bootstrap import queued
+from importer.bootstrap import directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Notify
@@ -18,7 +18,6 @@ from importer.domain.rows import template as template_text
 from importer.service.submit import Submission
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
-from providers.catalog import Catalog
 
 
 def batch(
@@ -113,7 +112,7 @@ def _annotate(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
 def _parsed(content: bytes, settings: Settings, *, split_: bool) -> Parsed:
     return parse(
         content,
-        catalog=Catalog.load(),
+        catalog=directory(settings),
         destination=settings.destination_server,
         allow_plaintext=settings.allow_plaintext,
         max_rows=None if split_ else BATCH_ROWS,

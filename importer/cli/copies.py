@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from importer.bootstrap import foreground, queued
+from importer.bootstrap import directory, foreground, queued
 from importer.cli import accounts, checking, show
 from importer.cli.exits import ends, stderr
 from importer.cli.options import (
@@ -32,6 +32,7 @@ from importer.service.deliver import deliver
 from importer.service.finish import report_of
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
+from providers.discovery import Discovery
 
 
 def copy(
@@ -146,8 +147,12 @@ def _row(
     to_file: Path | None,
     to_env: str | None,
 ) -> Row:
-    source = accounts.account("--from", from_, allow_plaintext=settings.allow_plaintext)
-    destination = accounts.account("--to", to, allow_plaintext=settings.allow_plaintext)
+    def find(address: str) -> Discovery:
+        return directory(settings).discover(address)
+
+    plaintext = settings.allow_plaintext
+    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find)
+    destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find)
     accounts.refuse_circle(source, destination)
     return Row(
         0,

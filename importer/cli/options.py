@@ -25,7 +25,7 @@ From = Annotated[
     str,
     typer.Option(
         "--from",
-        help="The old mailbox: imaps://ada@old.example\\[:993]; imap:// uses STARTTLS.",
+        help="The old mailbox: imaps://ada@old.example\\[:993]; imap:// uses STARTTLS. Or a mail address.",
     ),
 ]
 FromPasswordFile = Annotated[

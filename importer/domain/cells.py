@@ -104,17 +104,6 @@ def password(cell: str) -> Secret:
     return Secret(cell)
 
 
-def host_of(domain: str) -> str:
-    """The server to try where nothing else is known. Raises Refused for a domain without a dot."""
-    if "." not in domain:
-        raise Refused(
-            "server_unknown",
-            "The server of this address cannot be worked out.",
-            "Check the address, or write its mail server into the server column.",
-        )
-    return f"imap.{domain.lower()}"
-
-
 def _check_characters(text: str, max_chars: int) -> None:
     if len(text) > max_chars:
         raise Refused(

@@ -5,15 +5,16 @@ Invariants: a `Parsed` with problems starts nothing; no problem and no annotated
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from importer.domain.cells import Refused, Server, address, host_of, password, server
+from importer.domain.cells import Refused, Server, address, password, server
 from importer.domain.model import Account
 from importer.domain.sheet import (
     DESTINATION_SERVER,
@@ -42,9 +43,18 @@ T = TypeVar("T")
 
 
 class Lookup(Protocol):
-    """Finds the provider of an address or of a server; `providers.catalog.Catalog` is one."""
+    """Finds the provider of an address or of a server. `providers.catalog.Catalog` knows what it knows,
+    `providers.directory.Directory` looks further on the network."""
+
+    def expect(self, addresses: Sequence[str]) -> None:
+        """These will be asked for: whoever takes time to find them finds them all at the same time."""
+        ...
 
     def for_address(self, address: str) -> Provider | None: ...
+
+    def why_unknown(self, address: str) -> str:
+        """For an address that `for_address` finds no provider of: why, as a sentence for people."""
+        ...
 
     def for_host(self, host: str) -> Provider | None: ...
 
@@ -76,16 +86,21 @@ def parse(
     catalog: Lookup,
     destination: Endpoint | None,
     allow_plaintext: bool = False,
+    guarded: bool = False,
     max_rows: int | None = BATCH_ROWS,
 ) -> Parsed:
     """Reads a CSV file of imports. Never raises, whatever the bytes are.
+
+    With `guarded`, the servers that the file names are for `Account.guarded`; `destination` never is, and
+    servers that were found from an address always are.
 
     `destination` serves rows that name no destination server. With `max_rows` None a file may be as
     long as `split` takes: 1,000 rows and 1 MiB, in place of `max_rows` and 64 KiB.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
     problems = [*sheet.problems, *_file_problems(sheet, destination, max_rows)]
-    rules = _Rules(catalog, destination, allow_plaintext)
+    rules = _Rules(catalog, destination, allow_plaintext, guarded)
+    catalog.expect(_without_server(sheet))
     line_of: dict[tuple[str, str], int] = {}
     rows: list[Row] = []
     for record in sheet.records[:LONG_FILE_ROWS]:
@@ -160,6 +175,17 @@ class _Rules:
     catalog: Lookup
     destination: Endpoint | None
     allow_plaintext: bool
+    guarded: bool
+
+
+def _without_server(sheet: Sheet) -> list[str]:
+    """The source addresses whose server has to be found."""
+    found: list[str] = []
+    for record in sheet.records[:LONG_FILE_ROWS]:
+        if record.cells is not None and not record.cells.get("source_server", "").strip():
+            with contextlib.suppress(Refused):
+                found.append(address(record.cells.get("source_address", "")))
+    return found
 
 
 def _file_problems(sheet: Sheet, destination: Endpoint | None, max_rows: int | None) -> Iterator[RowProblem]:
@@ -229,13 +255,19 @@ def _read_row(
 
 def _source(mail_address: str, given: Server, rules: _Rules) -> Account:
     if given.endpoint is not None:
-        return _account(mail_address, given.endpoint, given.login, rules.catalog)
+        return _account(mail_address, given.endpoint, given.login, rules)
     provider = rules.catalog.for_address(mail_address)
     if provider is not None:
         _check_available(provider)
-    found = provider.source_endpoint if provider is not None else None
-    endpoint = found or Endpoint(host_of(mail_address.rpartition("@")[2]))
-    return _account(mail_address, endpoint, None, rules.catalog)
+    endpoint = provider.source_endpoint if provider is not None else None
+    if provider is None or endpoint is None:
+        domain = mail_address.rpartition("@")[2].lower()
+        raise Refused(
+            "server_unknown",
+            rules.catalog.why_unknown(mail_address),
+            f"Check the address, or write its mail server into the server column, such as imap.{domain}.",
+        )
+    return Account(mail_address, provider.login_name(mail_address), endpoint, guarded=True)
 
 
 def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
@@ -244,16 +276,17 @@ def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
         raise Refused(
             "destination_server_missing", _NO_DESTINATION, "Write its mail server, such as imap.new.example."
         )
-    return _account(mail_address, endpoint, given.login, rules.catalog)
+    return _account(mail_address, endpoint, given.login, rules)
 
 
-def _account(mail_address: str, endpoint: Endpoint, login: str | None, catalog: Lookup) -> Account:
-    serving = catalog.for_host(endpoint.host)
+def _account(mail_address: str, endpoint: Endpoint, login: str | None, rules: _Rules) -> Account:
+    serving = rules.catalog.for_host(endpoint.host)
     if serving is not None:
         _check_available(serving)
         if login is None:
             login = serving.login_name(mail_address)
-    return Account(mail_address, login or mail_address, endpoint)
+    guarded = rules.guarded and endpoint != rules.destination
+    return Account(mail_address, login or mail_address, endpoint, guarded)
 
 
 def _check_available(provider: Provider) -> None:

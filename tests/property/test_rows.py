@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from importer.domain.cells import address, server
 from importer.domain.rows import Parsed, annotate, parse, split
-from providers.catalog import Catalog
 from providers.model import Endpoint
+from tests.lookups import UsualNames
 
-CATALOG = Catalog.load()
+LOOKUP = UsualNames()
+CATALOG = LOOKUP.catalog
 COLUMNS = [
     "source_address",
     "source_password",
@@ -41,7 +42,7 @@ ROWS = st.lists(
 
 
 def read(data: bytes, max_rows: int | None = 25) -> Parsed:
-    return parse(data, catalog=CATALOG, destination=Endpoint("imap.new.example"), max_rows=max_rows)
+    return parse(data, catalog=LOOKUP, destination=Endpoint("imap.new.example"), max_rows=max_rows)
 
 
 DIALECTS = st.fixed_dictionaries(

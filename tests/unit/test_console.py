@@ -122,7 +122,7 @@ def test_a_database_of_a_newer_version_is_told_in_a_sentence(
     engine.dispose()
     file = tmp_path / "people.csv"
     file.write_text(
-        f"{template().splitlines()[0]},destination_server\nada@old.example,a,,ada@new.example,b,new.example\n"
+        f"{template().splitlines()[0]},destination_server\nada@old.example,a,imap.old.example,ada@new.example,b,new.example\n"
     )
     code, told = mailferry(*(str(file) if word == file.name else word for word in words))
     assert code == 2

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from importer.domain.rows import Parsed, Row, RowProblem, annotate, parse, split, template
-from providers.catalog import Catalog
 from providers.model import Endpoint, Secret, Security
+from tests.lookups import UsualNames
 
-CATALOG = Catalog.load()
+LOOKUP = UsualNames()
+CATALOG = LOOKUP.catalog
 NEW = Endpoint("imap.new.example")
 HEADER = "source_address,source_password,source_server,destination_address,destination_password"
 GOOD = "ada@old.example,s3cret-one,,ada@new.example,s3cret-two"
@@ -27,7 +28,7 @@ def read(
 ) -> Parsed:
     data = text.encode() if isinstance(text, str) else text
     return parse(
-        data, catalog=CATALOG, destination=destination, allow_plaintext=allow_plaintext, max_rows=max_rows
+        data, catalog=LOOKUP, destination=destination, allow_plaintext=allow_plaintext, max_rows=max_rows
     )
 
 
@@ -449,3 +450,44 @@ def test_the_template_explains_every_column_and_its_examples_work() -> None:
     found = rows("\n".join([HEADER, *examples]))
     assert len(found) == len(examples) == 2
     assert found[1].destination_password.reveal() == "  blanks stay  "
+
+
+# --- Finding servers --------------------------------------------------------------------------------------
+
+
+def test_servers_to_be_found_are_announced_all_at_once() -> None:
+    lookup = UsualNames()
+    lines = [
+        row(),
+        row(source_address="bob@gmx.de"),
+        row(source_address="x"),
+        row(source_server="imap.old.example"),
+    ]
+    parse("\n".join([HEADER, *lines]).encode(), catalog=lookup, destination=Endpoint("imap.new.example"))
+    assert lookup.expected == ["ada@old.example", "bob@gmx.de"]
+
+
+def test_an_address_without_a_server_says_why_and_what_to_do() -> None:
+    found = parse(
+        f"{HEADER}\n{GOOD}".encode(), catalog=CATALOG, destination=Endpoint("imap.new.example")
+    )  # the catalog alone looks nothing up
+    [problem] = found.problems
+    assert (problem.column, problem.rule) == ("source_address", "server_unknown")
+    assert "old.example" in problem.message
+    assert "imap.old.example" in problem.fix
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(guarded: bool) -> None:
+    text = "\n".join(
+        [
+            f"{HEADER},destination_server",
+            f"{GOOD},",
+            "bob@old.example,pw,imap.old.example,bob@new.example,pw,imap.other.example",
+        ]
+    )
+    parsed = parse(text.encode(), catalog=LOOKUP, destination=Endpoint("imap.new.example"), guarded=guarded)
+    first, second = parsed.rows
+    assert first.source.guarded
+    assert not first.destination.guarded  # the operator's own
+    assert second.source.guarded is second.destination.guarded is guarded

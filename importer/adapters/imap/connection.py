@@ -237,15 +237,15 @@ def open_connection(
     return opened(with_token, token_for(peer, credential, refused=True))
 
 
-def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, *, tries: int = 3) -> None:
     """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
-    _connect_patiently(peer, tls, timeouts).hang_up()
+    _connect_patiently(peer, tls, timeouts, tries).hang_up()
 
 
-def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
+def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, tries: int = 3) -> Client:
     patience = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ServerUnavailable),
-        stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(8),
+        stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(8),
         wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3),
         reraise=True,
     )

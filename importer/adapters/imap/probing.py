@@ -1,0 +1,30 @@
+"""Implements `Prober` (providers/discovery.py): does an IMAP server answer there that proves its name?"""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+
+from importer.adapters.guard import Guard
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import probe
+from importer.adapters.imap.errors import Peer
+from providers.errors import MailError, Side
+from providers.model import Endpoint
+
+
+class ImapProber:
+    """Connects and encrypts, once, through the guard; logs in nowhere."""
+
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._timeouts = timeouts
+
+    def answers(self, endpoint: Endpoint) -> bool:
+        peer = Peer(endpoint, Side.SOURCE, lambda: datetime.now(UTC), self._guard.connect)
+        try:
+            probe(peer, self._tls, self._timeouts, tries=1)
+        except MailError:
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Looking providers up on the network: DNS and small files, within limits, through the guard."""

@@ -1,0 +1,98 @@
+"""`detect`: from a mail address to its host, and what its owner has to do there first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from importer.bootstrap import directory
+from importer.cli import show
+from importer.cli.exits import Usage, ends, stdout
+from importer.cli.options import CaFile, Data, Json
+from importer.domain.cells import Refused
+from importer.domain.cells import address as checked
+from importer.domain.report import ExitCode
+from importer.domain.wording import spoken_bytes
+from importer.settings import Settings
+from providers.discovery import Discovery
+from providers.provider import LANGUAGES, MEANINGS, Provider
+from providers.telling import facts
+
+
+def detect(
+    address: Annotated[str, typer.Argument(help="A mail address, such as ada@old.example.")],
+    language: Annotated[
+        str, typer.Option("--language", help=f"Language for its owner: {', '.join(LANGUAGES)}.")
+    ] = "en",
+    data: Data = None,
+    ca_file: CaFile = None,
+    as_json: Json = False,
+) -> None:
+    """Find the mail server of an address, why it is that one, and what its owner has to do there first.
+
+    Asks the DNS, the domain itself and Thunderbird's list of hosts; never a mailbox.
+
+    Example: mailferry detect ada@old.example
+    """
+    try:
+        mailbox = checked(address)
+    except Refused as refused:
+        raise Usage(f"{refused} {refused.fix}") from None
+    found = directory(Settings.load(data=data, ca_file=ca_file)).discover(mailbox)
+    if as_json:
+        show.print_json(facts(found, mailbox, language))
+    else:
+        for line in _lines(found, mailbox, language):
+            stdout.print(line)
+    usable = found.provider is not None and not found.provider.unavailable
+    raise ends(ExitCode.COMPLETE if usable else ExitCode.USAGE)
+
+
+def _lines(found: Discovery, mailbox: str, language: str) -> list[str]:
+    provider = found.provider
+    if provider is None:
+        lines = [f"[yellow]{show.plain(found.domain)}[/]: no mail server found."]
+    else:
+        lines = [f"[green]{show.plain(provider.name)}[/]"]
+        if provider.source_endpoint is not None:
+            login = show.plain(provider.login_name(mailbox))
+            lines.append(f"  server   {show.plain(str(provider.source_endpoint))}")
+            lines.append(f"  login    {login}")
+    lines += ["", "Why:", *(f"  {show.plain(line, 500)}" for line in found.evidence)]
+    if provider is None:
+        guess = f" It may be {found.guess.host}." if found.guess else ""
+        return [*lines, "", show.plain(f"Ask whoever runs the mailbox for its IMAP server.{guess}")]
+    if provider.unavailable:
+        return [*lines, "", show.plain(provider.unavailable_in(language), 1000)]
+    if provider.steps:
+        lines += ["", "First:"]
+        for number, step in enumerate(provider.steps, start=1):
+            page = f" ({show.plain(step.page)})" if step.page else ""
+            lines.append(f"  {number}. {show.plain(step.texts.in_language(language), 500)}{page}")
+    known = _good_to_know(provider)
+    return [*lines, "", "Good to know:", *(f"  {line}" for line in known)] if known else lines
+
+
+def _good_to_know(provider: Provider) -> list[str]:
+    limits = provider.limits
+    told = [
+        (limits.connections, f"At most {limits.connections} connections to one mailbox at a time."),
+        (
+            limits.download_bytes_per_day,
+            f"About {spoken_bytes(limits.download_bytes_per_day or 0)} a day come out of one mailbox.",
+        ),
+        (
+            limits.upload_bytes_per_day,
+            f"About {spoken_bytes(limits.upload_bytes_per_day or 0)} a day go into one mailbox.",
+        ),
+        (
+            limits.message_bytes,
+            f"Messages of more than {spoken_bytes(limits.message_bytes or 0)} are refused.",
+        ),
+        (
+            limits.messages_per_folder,
+            f"Its usual server shows {limits.messages_per_folder or 0:,} messages of a folder.",
+        ),
+    ]
+    return [text for value, text in told if value] + [MEANINGS[quirk] for quirk in sorted(provider.quirks)]

@@ -1,0 +1,316 @@
+"""Looking up on the network: name servers and web servers of our own, and what they may not do to us."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from importer.adapters.guard import Guard
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.probing import ImapProber
+from importer.adapters.lookup.names import DnsResolver
+from importer.adapters.lookup.pages import GuardedWeb
+from providers.discovery import CouldNotLook
+from providers.model import Endpoint
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.ports import free_ports
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+Answer = Callable[[dns.message.Message], dns.message.Message | None]
+Handler = Callable[[BaseHTTPRequestHandler], None]
+
+
+def at_loopback(_host: str, port: int, **kind: Any) -> list[Any]:
+    """Every name is this machine."""
+    return list(socket.getaddrinfo("127.0.0.1", port, **kind))
+
+
+@contextmanager
+def web_server(authority: CertificateAuthority, handler: Handler, *names: str) -> Iterator[int]:
+    """An https server that answers GET with `handler`; its port."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            handler(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    certificate, key = authority.issue(*names)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def send(
+    request: BaseHTTPRequestHandler, body: bytes = b"<a/>", status: int = 200, location: str = ""
+) -> None:
+    request.send_response(status)
+    if location:
+        request.send_header("Location", location)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def web(authority: CertificateAuthority) -> GuardedWeb:
+    guard = Guard(allowed=LOOPBACK, ports=(), look_up=at_loopback)
+    return GuardedWeb(guard, tls_context(authority.ca_file), timeout_s=1.0)
+
+
+# --- The web -----------------------------------------------------------------------------------------
+
+
+def test_a_file_is_fetched_and_a_missing_one_is_none(
+    authority: CertificateAuthority, web: GuardedWeb
+) -> None:
+    def handler(request: BaseHTTPRequestHandler) -> None:
+        send(request, request.path.encode(), 200 if request.path.startswith("/mail") else 404)
+
+    with web_server(authority, handler, "autoconfig.old.example") as port:
+        site = f"https://autoconfig.old.example:{port}"
+        assert web.fetch(f"{site}/mail/config?emailaddress=ada@old.example") == (
+            b"/mail/config?emailaddress=ada@old.example"
+        )
+        assert web.fetch(f"{site}/nothing") is None
+
+
+def test_redirects_stay_with_their_host(authority: CertificateAuthority, web: GuardedWeb) -> None:
+    asked = []
+
+    def handler(request: BaseHTTPRequestHandler) -> None:
+        asked.append((request.headers["Host"].partition(":")[0], request.path))
+        port = request.server.server_address[1]  # type: ignore[index]
+        match request.path:
+            case "/same":
+                send(request, b"", 302, "/there")
+            case "/there":
+                send(request, b"found")
+            case "/circle":
+                send(request, b"", 302, "/circle")
+            case "/other":
+                send(request, b"", 302, f"https://inside.example:{port}/there")
+            case "/plain":
+                send(request, b"", 302, f"http://old.example:{port}/there")
+            case "/nowhere":
+                send(request, b"", 302)
+
+    with web_server(authority, handler, "old.example", "inside.example") as port:
+        site = f"https://old.example:{port}"
+        assert web.fetch(f"{site}/same") == b"found"
+        assert web.fetch(f"{site}/nowhere") is None
+        with pytest.raises(CouldNotLook, match="circle"):
+            web.fetch(f"{site}/circle")
+        for path in ("/other", "/plain"):
+            with pytest.raises(CouldNotLook, match="another host"):
+                web.fetch(f"{site}{path}")
+    assert {host for host, _ in asked} == {"old.example"}
+
+
+def test_large_files_and_slow_ones_are_given_up(authority: CertificateAuthority, web: GuardedWeb) -> None:
+    def drip(request: BaseHTTPRequestHandler, *, told: bool) -> None:
+        request.wfile.write(b"HTTP/1.0 200 OK\r\n" + (b"Content-Length: 9999\r\n" if told else b"") + b"\r\n")
+        for _ in range(100):
+            request.wfile.write(b"x")
+            time.sleep(0.05)
+
+    def handler(request: BaseHTTPRequestHandler) -> None:
+        try:
+            match request.path:
+                case "/fits":
+                    send(request, b"x" * 65_536)
+                case "/large":
+                    send(request, b"x" * 65_537)
+                case "/drips":
+                    drip(request, told=False)
+                case "/drips-told":
+                    drip(request, told=True)
+                case "/head":
+                    for _ in range(100):
+                        request.wfile.write(b"H")
+                        time.sleep(0.05)
+                case "/silent":
+                    time.sleep(3)
+        except OSError:  # we hung up
+            request.close_connection = True
+
+    with web_server(authority, handler, "old.example") as port:
+        site = f"https://old.example:{port}"
+        assert len(web.fetch(f"{site}/fits") or b"") == 65_536
+        with pytest.raises(CouldNotLook, match="larger than 64 KiB"):
+            web.fetch(f"{site}/large")
+        for path in ("/drips", "/drips-told", "/head", "/silent"):
+            started = time.monotonic()
+            with pytest.raises(CouldNotLook):
+                web.fetch(f"{site}{path}")
+            assert time.monotonic() - started < 2.5, path
+
+
+def test_only_a_server_that_proves_its_name_at_a_public_address_is_asked(
+    authority: CertificateAuthority, web: GuardedWeb
+) -> None:
+    with web_server(authority, send, "old.example") as port:
+        with pytest.raises(CouldNotLook, match="certificate"):
+            web.fetch(f"https://other.example:{port}/")
+        strict = GuardedWeb(Guard(ports=(443,), look_up=at_loopback), tls_context(authority.ca_file))
+        with pytest.raises(CouldNotLook, match="not on the public internet"):
+            strict.fetch(f"https://old.example:{port}/")
+    for url in ("http://old.example/", "file:///etc/passwd", "https:///x"):
+        with pytest.raises(CouldNotLook):
+            web.fetch(url)
+    [closed] = free_ports(1)
+    with pytest.raises(CouldNotLook, match="does not answer"):
+        web.fetch(f"https://old.example:{closed}/")
+
+
+@pytest.mark.parametrize(("error", "there"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, None)])
+def test_a_name_that_is_not_there_is_no_trouble(error: int, there: bool | None) -> None:
+    def look_up(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(error, "x")
+
+    web = GuardedWeb(Guard(ports=(443,), look_up=look_up), tls_context())
+    if there is False:
+        assert web.fetch("https://autoconfig.old.example/x") is None
+    else:
+        with pytest.raises(CouldNotLook, match="could not be looked up"):
+            web.fetch("https://autoconfig.old.example/x")
+
+
+# --- Name servers --------------------------------------------------------------------------------------
+
+ZONE = {
+    ("old.example.", "MX"): ["20 mx2.old.example.", "5 MX1.old.example.", "10 mxa.old.example."],
+    ("none.example.", "MX"): ["0 ."],
+    ("_imaps._tcp.old.example.", "SRV"): [
+        "10 0 993 b.old.example.",
+        "0 1 993 c.old.example.",
+        "0 9 9993 a.old.example.",
+    ],
+    ("_imap._tcp.old.example.", "SRV"): ["0 0 0 ."],
+}
+
+
+@contextmanager
+def name_server(
+    answer: Answer,
+) -> Iterator[tuple[str, int]]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.05)
+        stop = threading.Event()
+
+        def serve() -> None:
+            while not stop.is_set():
+                try:
+                    data, client = server.recvfrom(4096)
+                except TimeoutError:
+                    continue
+                reply = answer(dns.message.from_wire(data))
+                if reply is not None:
+                    server.sendto(reply.to_wire(), client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()
+        finally:
+            stop.set()
+            thread.join()
+
+
+def from_zone(query: dns.message.Message) -> dns.message.Message:
+    reply = dns.message.make_response(query)
+    question = query.question[0]
+    kind = dns.rdatatype.to_text(question.rdtype)
+    records = ZONE.get((question.name.to_text(), kind))
+    if records:
+        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
+    elif not any(name == question.name.to_text() for name, _ in ZONE):
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+    return reply
+
+
+def with_code(code: dns.rcode.Rcode, query: dns.message.Message) -> dns.message.Message:
+    reply = dns.message.make_response(query)
+    reply.set_rcode(code)
+    return reply
+
+
+def test_records_come_in_the_order_of_their_preference() -> None:
+    with name_server(from_zone) as server:
+        resolver = DnsResolver(servers=[server], timeout_s=2)
+        assert resolver.mail_exchangers("old.example") == [
+            "MX1.old.example",
+            "mxa.old.example",
+            "mx2.old.example",
+        ]
+        assert resolver.mail_exchangers("none.example") == ["."]
+        assert resolver.services("_imaps._tcp.old.example") == [
+            ("a.old.example.", 9993),
+            ("c.old.example.", 993),
+            ("b.old.example.", 993),
+        ]
+        assert resolver.services("_imap._tcp.old.example") == [(".", 0)]
+        assert resolver.mail_exchangers("nobody.example") == []
+        assert resolver.services("old.example") == []  # the name is there, the record is not
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda _query: None, partial(with_code, dns.rcode.SERVFAIL), partial(with_code, dns.rcode.REFUSED)],
+)
+def test_name_servers_that_do_not_answer_are_told_apart_from_names_that_are_not_there(
+    answer: Answer,
+) -> None:
+    with name_server(answer) as server:
+        started = time.monotonic()
+        with pytest.raises(CouldNotLook):
+            DnsResolver(servers=[server], timeout_s=0.5).mail_exchangers("old.example")
+        assert time.monotonic() - started < 2
+
+
+# --- Usual names ---------------------------------------------------------------------------------------
+
+
+def test_a_usual_name_counts_when_a_mail_server_there_proves_it(new_host: Dovecot) -> None:
+    tls = tls_context(new_host.ca_file)
+    timeouts = Timeouts(connect_s=2, io_s=2)
+    opened = ImapProber(Guard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
+    port = new_host.imaps.port
+    assert opened.answers(Endpoint("localhost", port))
+    assert not opened.answers(Endpoint("imap.old.example", port))  # the certificate is another's
+    assert not opened.answers(Endpoint("localhost", free_ports(1)[0]))
+    assert not ImapProber(Guard(ports=(), look_up=at_loopback), tls, timeouts).answers(
+        Endpoint("localhost", port)
+    )

@@ -1,0 +1,33 @@
+"""A lookup that needs no network: what the catalog does not know is at its usual name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from providers.catalog import Catalog
+from providers.model import Endpoint
+from providers.provider import Provider
+
+
+class UsualNames:
+    """Implements `importer.domain.rows.Lookup`: old.example is at imap.old.example."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog.load()
+        self.expected: list[str] = []
+
+    def expect(self, addresses: Sequence[str]) -> None:
+        self.expected += addresses
+
+    def for_address(self, address: str) -> Provider | None:
+        known = self.catalog.for_address(address)
+        domain = address.rpartition("@")[2].lower()
+        if known is not None or "." not in domain:
+            return known
+        return Provider(f"at-{domain}", domain, (domain,), Endpoint(f"imap.{domain}"))
+
+    def why_unknown(self, address: str) -> str:
+        return self.catalog.why_unknown(address)
+
+    def for_host(self, host: str) -> Provider | None:
+        return self.catalog.for_host(host)

@@ -1,0 +1,129 @@
+"""`mailferry detect`: one address of every host that we know, and domains that customers bring."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from importer.cli import detecting
+from importer.cli.app import app
+from providers.catalog import Catalog
+from providers.provider import Provider
+from tests.recorded import Recorded, domains, recorded
+
+CATALOG = Catalog.load()
+
+
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    known = recorded()
+    monkeypatch.setattr(detecting, "directory", lambda _settings: known.directory())
+    return known
+
+
+def detect(*words: str) -> Result:
+    return CliRunner().invoke(app, ["detect", *words])
+
+
+def told(*words: str, ends: int = 0) -> dict[str, Any]:
+    result = detect(*words, "--json")
+    assert result.exit_code == ends, result.output
+    facts: dict[str, Any] = json.loads(result.stdout)
+    return facts
+
+
+def address_at(provider: Provider) -> str:
+    """One of its own; else one at a domain that a customer brings, by recorded answers."""
+    if provider.domains:
+        return f"ada@{provider.domains[0]}"
+    [*_, name] = [row["name"] for row in domains() if row.get("provider") == provider.id]
+    return f"ada@{name}"
+
+
+@pytest.mark.parametrize("provider", list(CATALOG), ids=lambda provider: provider.id)
+def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
+    address = address_at(provider)
+    facts = told(address, ends=2 if provider.unavailable else 0)
+    assert facts["provider"] == {"id": provider.id, "name": provider.name}
+    assert facts["evidence"]
+    if provider.source_endpoint is not None:
+        assert facts["server"] == str(provider.source_endpoint)
+        assert facts["login"] == provider.login_name(address)
+    assert [one["step"] for one in facts["first"]] == [step.texts.en for step in provider.steps]
+    assert (facts["unavailable"] or "") == provider.unavailable
+    text = " ".join(detect(address, "--language", "de").output.split())
+    for step in provider.steps:
+        assert provider.unavailable or step.texts.de in text
+
+
+@pytest.mark.parametrize("row", domains(), ids=lambda row: row["name"])
+def test_a_domain_that_a_customer_brings(row: dict[str, Any]) -> None:
+    """The login there is the whole address, unless the domain says otherwise."""
+    known = {provider.id: provider for provider in CATALOG}
+    provider = known.get(row.get("provider", ""))
+    address = f"ada@{row['name']}"
+    facts = told(address, ends=2 if provider and provider.unavailable else 0)
+    assert facts["found_by"] == row["how"]
+    assert facts["server"] == (str(provider.source_endpoint) if provider else row["server"])
+    assert facts["login"] == ("ada" if row["name"] == "own-server.example" else address)
+    if provider is not None:
+        assert facts["provider"]["id"] == provider.id
+    else:
+        assert row["server"] in " ".join(facts["evidence"])
+
+
+def test_every_recorded_answer_names_its_source_and_date() -> None:
+    rows = domains()
+    assert len(rows) >= 10
+    for row in rows:
+        assert row["source"][-4:].strip(), row["name"]
+        assert any(f"20{year}-" in row["source"] for year in range(10, 40)), row["name"]
+
+
+def test_the_evidence_says_why_in_sentences() -> None:
+    text = " ".join(detect("ada@hostpoint-customer.example").output.split())
+    assert "MX mx2.mail.hostpoint.ch ends in mail.hostpoint.ch, which is Hostpoint." in text
+    assert (
+        "First: 1. Use the password of this mailbox, not that of your customer account at Hostpoint." in text
+    )
+    text = " ".join(detect("ada@own-server.example").output.split())
+    assert "MX mail.own-server.example is of no host that Mailferry knows." in text
+    assert "https://autoconfig.own-server.example/mail/config-v1.1.xml is not there." in text
+    assert "config-v1.1.xml names imaps://mail.own-server.example." in text
+    assert "1. Switch on IMAP. (https://own-server.example/imap)" in text
+
+
+def test_without_a_network_it_says_so_and_asks(answers: Recorded) -> None:
+    answers.broken = "no name server answers"
+    result = detect("ada@own-server.example")
+    text = " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert "could not be looked up: no name server answers." in text
+    assert "Nothing could be looked up: there seems to be no network." in text
+    assert "Ask whoever runs the mailbox for its IMAP server. It may be imap.own-server.example." in text
+    assert not any(one.startswith("probe") for one in answers.asked)
+    facts = told("ada@own-server.example", ends=2)
+    assert (facts["offline"], facts["guess"]) == (True, "imaps://imap.own-server.example")
+    assert told("ada@gmx.de")["server"] == "imaps://imap.gmx.net"  # what we know needs no network
+
+
+def test_an_unknown_domain_is_asked_for(answers: Recorded) -> None:
+    facts = told("ada@nobody.example", ends=2)
+    assert (facts["provider"], facts["offline"], facts["found_by"]) == (None, False, "nothing")
+    assert "imap.nobody.example and mail.nobody.example were tried; neither answers." in facts["evidence"]
+
+
+@pytest.mark.parametrize("word", ["ada", "ada@", "@old.example", "a da@old.example"])
+def test_what_is_no_address_is_told_and_nobody_is_asked(answers: Recorded, word: str) -> None:
+    assert detect(word).exception
+    assert not answers.asked
+
+
+def test_what_comes_from_the_network_does_no_harm_at_the_terminal(answers: Recorded) -> None:
+    answers.mx["nobody.example"] = ["mx.[bold]\x1b[31m.example"]
+    text = detect("ada@nobody.example").output
+    assert "\x1b" not in text
+    assert "[bold]" in text
