@@ -15,7 +15,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -53,7 +53,7 @@ def _message(number: int, size_bytes: int, *, identified: bool = True, flags: Se
     head = b"Message-ID: <%d@old.example>\r\n" % number if identified else b""
     body = (b"%d %d\r\n" % (number, size_bytes) + b"0123456789abcdef\xfc\r\n" * (size_bytes // 19)) or b""
     content = head + b"Subject: number %d\r\nFrom: ada@old.example\r\n\r\n" % number + body
-    return Stored(INBOX, tuple(flags), datetime(2020, 1, 1 + number, tzinfo=UTC), content)
+    return Stored(INBOX, tuple(flags), datetime(2020, 1, 1 + number % 28, tzinfo=UTC), content)
 
 
 MAIL = (
@@ -79,7 +79,7 @@ class Bench:
         self, new: User, host: RehearsalHost, shape: Shape, trigger: bytes | None, fault: Fault | None
     ) -> FaultProxy:
         """One copy through a proxy before the destination. Fails unless the checker agrees with it."""
-        with fault_proxy(host.starttls, shape, trigger=trigger, fault=fault) as proxy:
+        with fault_proxy(host.starttls, shape, trigger=trigger, faults=[fault] if fault else []) as proxy:
             ended = self.ferry.copy(
                 self.source,
                 new,
@@ -94,7 +94,7 @@ class Bench:
 
     def from_(self, new: User, trigger: bytes | None, fault: Fault | None) -> FaultProxy:
         """The same with the proxy before the source."""
-        with fault_proxy(self.host.starttls, trigger=trigger, fault=fault) as proxy:
+        with fault_proxy(self.host.starttls, trigger=trigger, faults=[fault] if fault else []) as proxy:
             ended = self.ferry.copy(
                 self.source, new, source=proxy.endpoint, pace=PACE, io_s=_patience_s(fault)
             )
@@ -171,7 +171,7 @@ def faults(heard: dict[Toward, bytearray], seed: str) -> list[Fault]:
 
 
 def _strike(tried: Sequence[Fault], run: Callable[[Fault], FaultProxy]) -> None:
-    struck = [fault for fault in tried if run(fault).fired.is_set()]
+    struck = [fault for fault in tried if run(fault).fired]
     assert len(struck) >= len(tried) * 0.8, "most faults were to strike, and did not"
 
 
@@ -210,3 +210,56 @@ def test_a_whole_connection_survives_a_fault_at_any_byte(
     host = request.getfixturevalue(to)
     clean = bench.to(make_user(host), host, Shape(), None, None)
     _strike(faults(clean.heard, to), lambda fault: bench.to(make_user(host), host, Shape(), None, fault))
+
+
+# --- Many faults, several lanes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
+def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
+    own_ferry: Ferry, old_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+) -> None:
+    """Random ones, which strike while earlier ones are being settled too."""
+    host = request.getfixturevalue(to)
+    source = make_user(old_host)
+    more = (_message(number, 37 * number % 4_000) for number in range(10, 50))
+    source.fill([*MAIL, *(replace(one, folder=("Box",)) for one in more)])
+    held = source.read()
+    chance = random.Random(f"{to} {SEED}")
+    fired = 0
+    for _ in range(OFFSETS or 100):
+        new = make_user(host)
+        shape = SHAPES[chance.choice(list(SHAPES))]
+        pace = Pace(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
+        plan = [_random_faults(chance) for _ in range(2)]
+        with (
+            fault_proxy(old_host.starttls, trigger=chance.choice((None, FETCH)), faults=plan[0]) as before,
+            fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,
+        ):
+            ended = own_ferry.copy(
+                source,
+                new,
+                source=before.endpoint,
+                destination=after.endpoint,
+                settle=after.settle,
+                pace=pace,
+                io_s=1.0,
+            )
+            after.settle()
+        told = (shape, pace, plan, ended.problem)
+        assert compare(held, new.read(), zones=False, subscriptions=False) == [], told
+        assert ended.state is State.COMPLETE, told
+        fired += before.fired + after.fired
+    assert fired >= (OFFSETS or 100)
+
+
+def _random_faults(chance: random.Random) -> list[Fault]:
+    """None to three; small offsets as likely as large ones."""
+    return [
+        Fault(
+            chance.choice(("cut", "cut", "cut", *KINDS)),
+            chance.choice(("server", "client")),
+            int(10 ** chance.uniform(0, 4.2)),
+        )
+        for _ in range(chance.randrange(4))
+    ]

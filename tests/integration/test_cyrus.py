@@ -91,13 +91,13 @@ def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer(
         Stored(INBOX, (), DATE, (head % (number, number)).encode("latin-1") + b"x\r\n") for number in range(6)
     )
     lost_answer = Fault("cut", "client", 0)
-    with fault_proxy(old_cyrus_host.starttls, shape, trigger=b" APPEND ", fault=lost_answer) as proxy:
+    with fault_proxy(old_cyrus_host.starttls, shape, trigger=b" APPEND ", faults=[lost_answer]) as proxy:
         for _ in range(2):
             ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle)
             assert ended.state is State.COMPLETE
             subjects = [message.subject for message in new.read().folders[INBOX]]
             assert sorted(subjects) == [f"GrXXe {number}" for number in range(6)]
-    assert proxy.fired.is_set()
+    assert proxy.fired
 
 
 def _head(message: Stored) -> bytes:

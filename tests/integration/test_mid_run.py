@@ -62,10 +62,10 @@ def run(
     own_ferry: Ferry, old: User, new: User, host: RehearsalHost, when: bytes, act: Callable[[], object]
 ) -> Import:
     """A copy, with `act` done before the destination hears the command or literal with `when` in it."""
-    with fault_proxy(host.starttls, trigger=when, fault=Fault("act", "server", 0, act)) as proxy:
+    with fault_proxy(host.starttls, trigger=when, faults=[Fault("act", "server", 0, act)]) as proxy:
         ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         proxy.settle()
-    assert proxy.fired.is_set()
+    assert proxy.fired
     return ended
 
 
@@ -159,7 +159,7 @@ def test_a_destination_folder_that_is_removed_meanwhile_ends_without_a_double(
     host = request.getfixturevalue(to)
     new = make_user(host)
     act = partial(remove, new, BOX)
-    with fault_proxy(host.starttls, trigger=b"number 6.", fault=Fault("act", "server", 0, act)) as proxy:
+    with fault_proxy(host.starttls, trigger=b"number 6.", faults=[Fault("act", "server", 0, act)]) as proxy:
         ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         assert ended.state is State.INCOMPLETE
         assert own_ferry.report(ended).totals.failed == 8

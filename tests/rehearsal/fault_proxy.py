@@ -1,4 +1,4 @@
-"""A proxy between the importer and a real server that makes one fault at one byte of the protocol.
+"""A proxy between the importer and a real server that makes faults at chosen bytes of the protocol.
 
 It speaks plain IMAP on both sides, so that an offset names a byte of a command, a literal or an answer. It
 takes capabilities out of what the server announces (and [APPENDUID] with UIDPLUS), which makes of one
@@ -12,7 +12,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -55,17 +56,20 @@ class Shape:
 
 class FaultProxy:
     """Stands in front of one server. The first connection on which a command holds `trigger` (None: the
-    first at all) is the one that the fault strikes; `heard` is what went over it from there on."""
+    first at all) is the one that the first fault strikes; `heard` is what went over it from there on. The
+    next fault strikes later on the same connection, or the next such one if that has come to its end."""
 
-    def __init__(self, server: Endpoint, shape: Shape, trigger: bytes | None, fault: Fault | None) -> None:
+    def __init__(
+        self, server: Endpoint, shape: Shape, trigger: bytes | None, faults: Sequence[Fault]
+    ) -> None:
         self._server = server
         self._shape = shape
         self._trigger = trigger
-        self._fault = fault
+        self._faults = deque(faults)
         self._listener = socket.create_server((HOST, 0))
         self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.PLAINTEXT)
         self.connections = 0
-        self.fired = threading.Event()
+        self.fired = 0  # faults so far
         self.heard: dict[Toward, bytearray] = {"server": bytearray(), "client": bytearray()}
         self._lock = threading.Lock()
         self._struck: _Connection | None = None
@@ -112,7 +116,7 @@ class FaultProxy:
                         start = line.rfind(b"\n", 0, found) + 1
                         before = max(0, start - (len(line) - len(data)))
                         with self._lock:
-                            self._struck = connection
+                            self._struck = self._struck or connection
                         connection.server.sendall(data[:before])
                         data = data[before:]
                     else:
@@ -134,30 +138,36 @@ class FaultProxy:
 
     def _pass(self, connection: _Connection, toward: Toward, data: bytes) -> None:
         target = connection.server if toward == "server" else connection.client
-        fault = self._fault
-        if connection is not self._struck:
-            target.sendall(data)
-            return
-        heard = self.heard[toward]
-        passed = len(heard)
-        heard += data
-        if fault is None or fault.toward != toward:
-            target.sendall(data)
-            return
         if toward in connection.stalled:
             return
-        if self.fired.is_set() or passed + len(data) <= fault.at:
+        with self._lock:
+            fault = self._faults[0] if self._faults and connection is self._struck else None
+            passed = connection.passed[toward]
+            if connection is self._struck:
+                connection.passed[toward] += len(data)
+                if self.fired == 0:
+                    self.heard[toward] += data
+            if fault is None or fault.toward != toward or passed + len(data) <= fault.at:
+                fault = None
+            else:
+                self._faults.popleft()
+                self.fired += 1
+                if fault.kind in ("cut", "stall"):
+                    self._struck = None
+        if fault is None:
             target.sendall(data)
             return
-        first, rest = data[: fault.at - passed], data[fault.at - passed :]
+        first = max(0, fault.at - passed)
         if first:
-            target.sendall(first)
-        self.fired.set()
+            target.sendall(data[:first])
+        self._make(fault, connection, target, data[first:])
+
+    def _make(self, fault: Fault, connection: _Connection, target: socket.socket, rest: bytes) -> None:
         match fault.kind:
             case "cut":
                 connection.cut_off()
             case "stall":
-                connection.stalled.add(toward)
+                connection.stalled.add(fault.toward)
             case "act":
                 fault.act()
                 target.sendall(rest)
@@ -178,6 +188,7 @@ class _Connection:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client = client
         self.server = server
+        self.passed: dict[Toward, int] = {"server": 0, "client": 0}  # since it was chosen to be struck
         self.stalled: set[Toward] = set()
         self.cut = False
 
@@ -237,10 +248,10 @@ def fault_proxy(
     shape: Shape | None = None,
     *,
     trigger: bytes | None = None,
-    fault: Fault | None = None,
+    faults: Sequence[Fault] = (),
 ) -> Iterator[FaultProxy]:
     """A running proxy in front of `server`, which has to take logins without TLS."""
-    proxy = FaultProxy(server, shape or Shape(), trigger, fault)
+    proxy = FaultProxy(server, shape or Shape(), trigger, faults)
     try:
         yield proxy
     finally:

@@ -69,7 +69,9 @@ class Ferry:
             self.deps,
             clock=clock,
             sessions=ImapSessions(
-                ca_file=self.ca_file, timeouts=Timeouts(connect_s=5, io_s=io_s), now=clock.now
+                ca_file=self.ca_file,
+                timeouts=Timeouts(connect_s=min(5.0, 2 * io_s), io_s=io_s),
+                now=clock.now,
             ),
             pace=pace or Pace(),
             limits=Limits(leg=timedelta(days=1), lease=timedelta(days=1)),
