@@ -142,7 +142,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     catalog = Catalog.load()
     return Deps(
         store=store,
-        access=_access(settings),
+        access=access_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
@@ -166,8 +166,12 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
         limits=Limits(
-            leg=timedelta(seconds=settings.leg_seconds), lease=timedelta(seconds=settings.lease_seconds)
+            leg=timedelta(seconds=settings.leg_seconds),
+            lease=timedelta(seconds=settings.lease_seconds),
+            consent=timedelta(days=settings.consent_days),
         ),
+        public_url=settings.public_url,
+        gives_back=settings.give_back_consent,
     )
 
 
@@ -213,7 +217,8 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
     )
 
 
-def _access(settings: Settings) -> Access:
+def access_of(settings: Settings) -> Access:
+    """The ways into mailboxes beside passwords. Raises SettingsError."""
     if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
         return PasswordsOnly()
     from importer.signing_in import access

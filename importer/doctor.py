@@ -22,7 +22,7 @@ from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, sc
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.state import ALIVE
 from importer.ports import MailState, VaultError
-from importer.service.submit import destination_context, source_context
+from importer.service.grants import destination_context, source_context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 

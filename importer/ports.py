@@ -288,10 +288,57 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SealedGrants:
-    """Both passwords of an import as the vault sealed them."""
+    """What lets an import into its two mailboxes (`providers.grants`), as the vault sealed it."""
 
     source: bytes
     destination: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """One owner who was asked to sign in for one import, over a link that works until `expires_at`.
+
+    The link's token is kept as `token_hash`, to find the consent by, and sealed, to show the link again.
+    `state_hash` and `question` (sealed) belong to the sign-in that was begun last, empty before.
+    """
+
+    import_id: ImportId
+    token_hash: str
+    token: bytes
+    asked_at: datetime
+    expires_at: datetime
+    state_hash: str = ""
+    question: bytes = b""
+
+
+class Consents(Protocol):
+    """Owners who are asked; at most one consent for each import. It ends with the import."""
+
+    def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
+        """The one that stands: this one, or the one that was there."""
+        ...
+
+    def consent_of(self, import_id: ImportId) -> ConsentRequest | None: ...
+
+    def consent_by_token(self, token_hash: str) -> ConsentRequest | None: ...
+
+    def consent_by_state(self, state_hash: str) -> ConsentRequest | None:
+        """None for an empty hash."""
+        ...
+
+    def begin_consent(self, import_id: ImportId, state_hash: str, question: bytes) -> bool:
+        """Replaces the sign-in that was begun; False when there is nothing to begin any more."""
+        ...
+
+    def give_consent(self, import_id: ImportId, state_hash: str, source: bytes) -> bool:
+        """In one transaction: removes the consent, if that sign-in is its last one, keeps the sealed grant
+        for the source, and the import waits no longer (`not_before`, `problem`). Else False, and nothing
+        is written; so too when the import has ended."""
+        ...
+
+    def keep_source(self, import_id: ImportId, source: bytes, lease: Lease) -> None:
+        """Replaces the sealed grant for the source. Raises LeaseLost unless the lease still holds."""
+        ...
 
 
 class MailState(StrEnum):
@@ -384,13 +431,13 @@ class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Protocol):
-    """The truth: batches, imports, sealed passwords and accounts, beside ledger, leases,
-    outbox and budgets."""
+class Store(Leases, Ledger, Outbox, Budgets, Consents, Protocol):
+    """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets and
+    consents."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-        """All or nothing. Raises RouteUnderWay when a route has an import with passwords that has not
-        ended and is to get another with passwords."""
+        """All or nothing. Raises RouteUnderWay when a route has an import with grants that has not
+        ended and is to get another with grants."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
@@ -408,7 +455,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
         ...
 
     def latest_import(self, route: Route) -> Import | None:
-        """The one of that route that has passwords and has not ended; if there is none, the newest."""
+        """The one of that route that has grants and has not ended; if there is none, the newest."""
         ...
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
@@ -425,7 +472,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
     def finish_import(
         self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
     ) -> bool:
-        """In one transaction: `update_import`, erase its passwords, `post` the notices. With a
+        """In one transaction: `update_import`, erase its grants and its consent, `post` the notices. With a
         `password_mark`: False, and nothing is written, when the import has another one by now."""
         ...
 
@@ -434,7 +481,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
         ...
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
-        """Those with passwords that have not ended and whose lease (`import:<id>`) is free or expired, when
+        """Those with grants that have not ended and whose lease (`import:<id>`) is free or expired, when
         their `not_before` has come or a wish is not yet done, oldest first."""
         ...
 
@@ -444,7 +491,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Protocol):
 
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
         """Replaces both, and the import waits no longer (`not_before`) unless it is paused. False, and
-        nothing is written, when it has ended or has no passwords."""
+        nothing is written, when it has ended or has no grants."""
         ...
 
     def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
@@ -510,11 +557,27 @@ class Mailer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an owner is asked: to sign in at `provider` (its name for people), so that `import_` can read
+    the mailbox. `mail` counts from 1; further ones are reminders."""
+
+    import_: Import
+    provider: str
+    link: str
+    expires_at: datetime
+    mail: int = 1
+
+
 class Composer(Protocol):
     """Writes the mails."""
 
     def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
         """One for each address concerned: source, destination, and the submitter when known; each once."""
+        ...
+
+    def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
+        """One for the owner of the source: to sign in, or to be reminded of it."""
         ...
 
     def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:

@@ -344,6 +344,19 @@ class Settings(BaseSettings):
         shown="none",
         validate_default=True,
     )
+    consent_days: int = _setting(
+        14,
+        "How long an owner who was asked to sign in may take; then the import ends.",
+        "a whole number from 1 to 90",
+        ge=1,
+        le=90,
+    )
+    give_back_consent: bool = _setting(
+        True,
+        "Whether an owner's consent is given back to its provider when the import ends.",
+        "true or false",
+        shown="true",
+    )
     log_format: Literal["console", "json"] = _setting(
         "console", "Form of the log on stderr.", "console or json"
     )

@@ -149,6 +149,11 @@ class Provider:
         """Why nobody can import from here, in English; "" where one can."""
         return self.obstacle.en if self.obstacle else ""
 
+    @property
+    def closed_to_passwords(self) -> str:
+        """Why nobody gets in with a password, in English; "" where one does, if only an app password."""
+        return "" if self.sign_in and self.password is not PasswordKind.NONE else self.unavailable
+
     def help_in(self, language: str) -> str:
         """What the owner must do first, as one text."""
         return " ".join(step.texts.in_language(language) for step in self.steps)

@@ -32,8 +32,8 @@ def account(
     if not user:
         raise Usage(f"{option}: say whose mailbox it is, such as imaps://ada@{endpoint.host}.")
     provider = Catalog.load().for_host(endpoint.host)
-    if provider is not None and provider.unavailable:
-        raise Usage(f"{option}: {provider.unavailable}")
+    if provider is not None and provider.closed_to_passwords:
+        raise Usage(f"{option}: {provider.closed_to_passwords}")
     return Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
 
 

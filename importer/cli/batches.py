@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from importer.bootstrap import directory, queued
+from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Notify
+from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
 from importer.domain.rows import annotate as annotated
 from importer.domain.rows import template as template_text
+from importer.service import consent
+from importer.service.grants import sign_in
 from importer.service.submit import Submission
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
@@ -55,18 +59,27 @@ def batch(
         _refuse(parsed, as_json=as_json, split_=split_)
     with queued(settings) as deps:
         submissions: list[Submission] = [
-            submit_rows(deps, rows, name=file.name, submitter=notify or settings.submitter, again=again)
+            submit_rows(
+                deps,
+                rows,
+                name=file.name,
+                submitter=notify or settings.submitter,
+                again=again,
+                organisation=True,
+            )
             for rows in split(parsed)
         ]
+        links = consent.links(deps, (p.import_ for one in submissions for p in one.placed))
         if not as_json:
             for submission in submissions:
                 for one in submission.placed:
                     show.placed(one)
+            show.links(links)
         import_ids = [one.import_.id for submission in submissions for one in submission.placed]
         if wait:
             raise ends(following.to_the_end(deps, import_ids, as_json=as_json))
         if as_json:
-            show.print_json([_submission_json(submission) for submission in submissions])
+            show.print_json([_submission_json(submission, links) for submission in submissions])
 
 
 def template(
@@ -116,6 +129,7 @@ def _parsed(content: bytes, settings: Settings, *, split_: bool) -> Parsed:
         destination=settings.destination_server,
         allow_plaintext=settings.allow_plaintext,
         max_rows=None if split_ else BATCH_ROWS,
+        sign_in=sign_in(access_of(settings), organisation=True),
     )
 
 
@@ -134,10 +148,16 @@ def _refuse(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     raise ends(ExitCode.USAGE)
 
 
-def _submission_json(submission: Submission) -> dict[str, object]:
+def _submission_json(submission: Submission, links: Mapping[ImportId, str]) -> dict[str, object]:
     return {
         "batch_id": submission.batch.id if submission.batch else None,
         "rows": [
-            {"line": one.row.line, "id": one.import_.id, "fate": one.fate.value} for one in submission.placed
+            {
+                "line": one.row.line,
+                "id": one.import_.id,
+                "fate": one.fate.value,
+                "consent_link": links.get(one.import_.id),
+            }
+            for one in submission.placed
         ],
     }

@@ -33,6 +33,7 @@ from importer.service.finish import report_of
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
 from providers.discovery import Discovery
+from providers.model import Secret
 
 
 def copy(
@@ -97,7 +98,10 @@ def check(
     """
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
-    source, destination = (row.source, row.source_password), (row.destination, row.destination_password)
+    source, destination = (
+        (row.source, row.source_password or Secret("")),
+        (row.destination, row.destination_password),
+    )
     with foreground(settings) as deps, stderr.status("connecting") as status:
         for found in check_mailboxes(deps, source, destination):
             weighed = sum(folder.size_bytes is not None for folder in found.folders)

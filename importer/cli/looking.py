@@ -13,6 +13,7 @@ from importer.cli.options import Data, ImportOrBatch, Json
 from importer.domain.model import BatchId, Import, ImportId, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.report_csv import refusals_csv
+from importer.service import consent
 from importer.service.deps import Deps
 from importer.service.explain import explain as explain_import
 from importer.service.finish import batch_report, report_of
@@ -34,9 +35,11 @@ def list_(
     with reading(Settings.load(data=data)) as deps:
         imports = deps.store.imports(states=tuple(state or ()), limit=limit)
         if as_json:
-            show.print_json([Report(import_).as_json() for import_ in imports])
+            links = consent.links(deps, imports)
+            show.print_json([{**Report(i).as_json(), "consent_link": links.get(i.id)} for i in imports])
         elif imports:
             stdout.print(show.imports(imports))
+            show.links(consent.links(deps, imports))
         else:
             stdout.print("No imports. Start one with `mailferry submit` or `mailferry batch FILE.csv`.")
 
@@ -49,9 +52,13 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     with reading(Settings.load(data=data)) as deps:
         imports = found_imports(deps, id_)
         if as_json:
-            show.print_json([report_of(deps, import_).as_json() for import_ in imports])
+            links = consent.links(deps, imports)
+            show.print_json(
+                [{**report_of(deps, i).as_json(), "consent_link": links.get(i.id)} for i in imports]
+            )
         else:
             stdout.print(show.imports(imports))
+            show.links(consent.links(deps, imports))
 
 
 def watch(id_: ImportOrBatch, data: Data = None) -> None:

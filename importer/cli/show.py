@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from importer.cli.exits import stdout
 from importer.domain.explain import Action, Explanation
-from importer.domain.model import FolderAccount, Import, State
+from importer.domain.model import FolderAccount, Import, ImportId, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.rows import RowProblem
 from importer.domain.wording import counted, printable, spoken_bytes, spoken_instant, spoken_span
@@ -128,6 +128,14 @@ def placed(one: Placed) -> None:
         f"[bold]{import_.id}[/]  {words[one.fate]}",
         soft_wrap=True,
     )
+
+
+def links(by_import: Mapping[ImportId, str]) -> None:
+    """Over which links owners sign in, for whoever wants to hand them on."""
+    for import_id, link in by_import.items():
+        stdout.print(
+            f"[yellow]…[/] {import_id} waits for its owner to sign in: {plain(link)}", soft_wrap=True
+        )
 
 
 def problems(found: Iterable[RowProblem]) -> None:

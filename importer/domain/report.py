@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, assert_never
 
+from importer.domain.consent import CONSENT_EXPIRED
 from importer.domain.model import Account, Batch, FolderAccount, Import, Problem, Refusal, State
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict, verdict
@@ -57,6 +58,7 @@ def exit_code(import_: Import) -> ExitCode:
         case State.WAITING | State.STOPPED:
             codes = {
                 LoginRejected.code: ExitCode.LOGIN,
+                CONSENT_EXPIRED: ExitCode.LOGIN,
                 GrantExpired.code: ExitCode.LOGIN,
                 QuotaExceeded.code: ExitCode.DESTINATION_FULL,
             }

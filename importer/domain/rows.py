@@ -28,7 +28,7 @@ from importer.domain.sheet import (
     read,
 )
 from providers.model import Endpoint, Secret
-from providers.provider import Provider
+from providers.provider import PasswordKind, Provider
 
 __all__ = ["BATCH_ROWS", "Lookup", "Parsed", "Row", "RowProblem", "annotate", "parse", "split", "template"]
 
@@ -40,6 +40,11 @@ LONG_FILE_BYTES: Final = 1024 * 1024
 _NO_DESTINATION: Final = "No destination server is given, and Mailferry is not configured for one."
 
 T = TypeVar("T")
+
+
+SignIn = Callable[[str, str], bool]
+"""Whether this installation can be let into a mailbox without its password: by the provider that its owner
+can sign in with (`Provider.sign_in`), and the address."""
 
 
 class Lookup(Protocol):
@@ -61,13 +66,15 @@ class Lookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One import as its line asks for it."""
+    """One import as its line asks for it. Without a `source_password`, `sign_in` names where its owner can
+    sign in (`Provider.sign_in`)."""
 
     line: int
     source: Account
-    source_password: Secret
+    source_password: Secret | None
     destination: Account
     destination_password: Secret
+    sign_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +95,20 @@ def parse(
     allow_plaintext: bool = False,
     guarded: bool = False,
     max_rows: int | None = BATCH_ROWS,
+    sign_in: SignIn = lambda _provider, _mailbox: False,
 ) -> Parsed:
     """Reads a CSV file of imports. Never raises, whatever the bytes are.
 
     With `guarded`, the servers that the file names are for `Account.guarded`; `destination` never is, and
     servers that were found from an address always are.
 
-    `destination` serves rows that name no destination server. With `max_rows` None a file may be as
-    long as `split` takes: 1,000 rows and 1 MiB, in place of `max_rows` and 64 KiB.
+    `destination` serves rows that name no destination server. A row without a source password is good
+    where `sign_in` says so. With `max_rows` None a file may be as long as `split` takes: 1,000 rows and
+    1 MiB, in place of `max_rows` and 64 KiB.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
     problems = [*sheet.problems, *_file_problems(sheet, destination, max_rows)]
-    rules = _Rules(catalog, destination, allow_plaintext, guarded)
+    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
     catalog.expect(_without_server(sheet))
     line_of: dict[tuple[str, str], int] = {}
     rows: list[Row] = []
@@ -176,6 +185,7 @@ class _Rules:
     destination: Endpoint | None
     allow_plaintext: bool
     guarded: bool
+    sign_in: SignIn
 
 
 def _without_server(sheet: Sheet) -> list[str]:
@@ -223,15 +233,17 @@ def _read_row(
 
     read_server = partial(server, allow_plaintext=rules.allow_plaintext)
     source_address = read_cell("source_address", address)
-    source_password = read_cell("source_password", password)
     source_server = read_cell("source_server", read_server)
     destination_address = read_cell("destination_address", address)
     destination_password = read_cell("destination_password", password)
     destination_server = read_cell(DESTINATION_SERVER, read_server)
-    source = destination = None
+    source = destination = source_password = None
+    way = _Way.into(source_address, source_server, cells.get("source_password", ""), rules)
+    if way.takes_password:
+        source_password = read_cell("source_password", way.password)
     if source_address is not None and source_server is not None:
         column = "source_address" if source_server.endpoint is None else "source_server"
-        source = take(column, partial(_source, source_address, source_server, rules))
+        source = take(column, partial(_source, source_address, source_server, way, rules))
     # Without any destination server the file has one problem at its header, not one in each row.
     named = rules.destination is not None or DESTINATION_SERVER in cells
     if destination_address is not None and destination_server is not None and named:
@@ -248,17 +260,54 @@ def _read_row(
         message = f"Line {first} asks for the same import already."
         fix = "Remove one of the two lines."
         problems.append(RowProblem(line, "source_address", "duplicate_row", message, fix))
-    if source_password is None or destination_password is None:
+    if destination_password is None or (source_password is None and not way.sign_in):
         return None, problems
-    return Row(line, source, source_password, destination, destination_password), problems
+    return Row(line, source, source_password, destination, destination_password, way.sign_in), problems
 
 
-def _source(mail_address: str, given: Server, rules: _Rules) -> Account:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a row gets into its source: with the password that it holds, or, without one, by signing in at
+    `sign_in`. `closed` says why nobody gets in; `useless` that the host takes no password."""
+
+    sign_in: str = ""
+    closed: str = ""
+    useless: bool = False
+    blank: bool = False
+
+    @classmethod
+    def into(cls, mail_address: str | None, given: Server | None, cell: str, rules: _Rules) -> _Way:
+        if mail_address is None or given is None:
+            return cls()
+        by_host = rules.catalog.for_host(given.endpoint.host) if given.endpoint is not None else None
+        host = by_host if given.endpoint is not None else rules.catalog.for_address(mail_address)
+        blank = not cell.strip()
+        if host is None:
+            return cls(blank=blank)
+        if host.sign_in is not None and rules.sign_in(host.sign_in, mail_address):
+            useless = not blank and host.password is PasswordKind.NONE
+            return cls(host.sign_in if blank else "", useless=useless, blank=blank)
+        return cls(closed=host.unavailable if blank else host.closed_to_passwords, blank=blank)
+
+    @property
+    def takes_password(self) -> bool:
+        return not self.sign_in and not (self.closed and self.blank)
+
+    def password(self, cell: str) -> Secret:
+        if self.useless:
+            raise Refused(
+                "password_not_taken",
+                "This host takes no passwords over IMAP.",
+                "Leave the password empty: the owner of the mailbox is asked to sign in there.",
+            )
+        return password(cell)
+
+
+def _source(mail_address: str, given: Server, way: _Way, rules: _Rules) -> Account:
+    _check_open(way.closed)
     if given.endpoint is not None:
         return _account(mail_address, given.endpoint, given.login, rules)
     provider = rules.catalog.for_address(mail_address)
-    if provider is not None:
-        _check_available(provider)
     endpoint = provider.source_endpoint if provider is not None else None
     if provider is None or endpoint is None:
         domain = mail_address.rpartition("@")[2].lower()
@@ -276,23 +325,24 @@ def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
         raise Refused(
             "destination_server_missing", _NO_DESTINATION, "Write its mail server, such as imap.new.example."
         )
+    serving = rules.catalog.for_host(endpoint.host)
+    if serving is not None:
+        _check_open(serving.closed_to_passwords)
     return _account(mail_address, endpoint, given.login, rules)
 
 
 def _account(mail_address: str, endpoint: Endpoint, login: str | None, rules: _Rules) -> Account:
     serving = rules.catalog.for_host(endpoint.host)
-    if serving is not None:
-        _check_available(serving)
-        if login is None:
-            login = serving.login_name(mail_address)
+    if serving is not None and login is None:
+        login = serving.login_name(mail_address)
     guarded = rules.guarded and endpoint != rules.destination
     return Account(mail_address, login or mail_address, endpoint, guarded)
 
 
-def _check_available(provider: Provider) -> None:
-    if provider.unavailable:
+def _check_open(closed: str) -> None:
+    if closed:
         fix = "Take this row out of the file; the others can start without it."
-        raise Refused("provider_unavailable", provider.unavailable, fix)
+        raise Refused("provider_unavailable", closed, fix)
 
 
 _TEMPLATE: Final = f"""\

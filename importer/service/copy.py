@@ -13,10 +13,11 @@ from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Rou
 from importer.domain.rows import Row
 from importer.ports import Lease, LeaseLost
 from importer.service.deps import Deps
+from importer.service.grants import Credentials
 from importer.service.leases import Heartbeat
 from importer.service.observe import Watch
 from importer.service.submit import new_id, new_import
-from importer.service.work import Passwords, leg
+from importer.service.work import leg
 
 PATIENCE: Final = timedelta(seconds=25)
 """Longer waits than this end the command: what is copied stays, and running it again goes on."""
@@ -60,10 +61,12 @@ def _run(
     watch: Watch | None,
     waits: Callable[[Import], None] | None,
 ) -> Import:
-    passwords = Passwords(row.source_password, row.destination_password)
+    if row.source_password is None:
+        raise ValueError("a copy in the foreground needs both passwords")
+    passwords = Credentials(row.source_password, row.destination_password)
     reached, patience_ends = import_.progress, deps.clock.now() + PATIENCE
     while True:
-        import_ = leg(deps, import_, passwords, lease, watch)
+        import_ = leg(deps, import_, lambda: passwords, lease, watch)
         if import_.state in state.ENDED:
             return import_
         now = deps.clock.now()

@@ -15,15 +15,18 @@ from providers.access import Access, PasswordsOnly
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a leg lasts, and how long a silent worker keeps its leases."""
+    """How long a leg lasts, how long a silent worker keeps its leases, and how long an owner may take to
+    sign in."""
 
     leg: timedelta = timedelta(minutes=5)
     lease: timedelta = timedelta(seconds=60)
+    consent: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`mailer` is None where no mail server is configured: then no mails are written either."""
+    """`mailer` is None where no mail server is configured: then no mails are written either. `public_url` is
+    where people reach our pages; `gives_back` says whether consents end at their provider with the import."""
 
     store: Store
     sessions: SessionFactory
@@ -38,4 +41,6 @@ class Deps:
     access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)
+    public_url: str = ""
+    gives_back: bool = True
     limits: Limits = field(default_factory=Limits)

@@ -15,6 +15,7 @@ from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.report import BatchReport, Report
 from importer.ports import Lease, Notice
 from importer.service.deps import Deps
+from importer.service.grants import to_give_back
 
 log = structlog.get_logger()
 
@@ -44,7 +45,8 @@ def finish_done(deps: Deps, import_: Import, lease: Lease) -> Import:
 
 
 def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Problem | None = None) -> Import:
-    """Ends the import, erases its passwords and posts its mails, in one transaction; then rings for them.
+    """Ends the import, erases its grants and posts its mails, in one transaction; then rings for them, and
+    gives an owner's consent back.
 
     An import that would stop goes on instead when it was given other passwords since `import_` was read.
     """
@@ -52,7 +54,8 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     notices: Sequence[Notice] = ()
     if deps.mailer is not None:
         write = partial(deps.composer.completion, report_of(deps, ended), deps.clock.now())
-        notices = _written(write, ended.id)
+        notices = written(write, ended.id)
+    consent = to_give_back(deps, import_)
     mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
     if not deps.store.finish_import(ended, notices, lease, password_mark=mark):
         resumed = state.continued(import_, progressed=True)
@@ -64,6 +67,8 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         except Exception as error:  # the import has ended all the same; the tick posts what is missing
             log.warning("summary.failed", batch_id=ended.batch_id, exc_info=error)
     deps.queue.ring_mail()
+    if consent is not None:  # as far as possible: whoever gave it can end it as well
+        log.info("consent.given_back", import_id=ended.id, done=deps.access.give_back(consent))
     return ended
 
 
@@ -79,10 +84,11 @@ def summarise(deps: Deps, batch_id: BatchId) -> None:
     if all(import_.state in state.ENDED for import_ in imports):
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
         write = partial(deps.composer.batch_summary, report, deps.clock.now())
-        deps.store.post(_written(write, batch_id))
+        deps.store.post(written(write, batch_id))
 
 
-def _written(write: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:
+def written(write: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:
+    """The mails that `write` writes; none, and a line in the log, when it fails."""
     try:
         return write()
     except Exception as error:

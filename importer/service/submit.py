@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
 from importer.domain.state import ALIVE
 from importer.ports import RouteUnderWay, SealedGrants
+from importer.service.consent import ask_owner
 from importer.service.deps import Deps
+from importer.service.grants import awaits_owner, seal, source_grant
+from providers.grants import PasswordGrant
+from providers.model import Secret
 
 
 class Fate(StrEnum):
@@ -45,9 +49,17 @@ class Submission:
 
 
 def submit(
-    deps: Deps, rows: Sequence[Row], *, name: str = "", submitter: str = "", again: bool = False
+    deps: Deps,
+    rows: Sequence[Row],
+    *,
+    name: str = "",
+    submitter: str = "",
+    again: bool = False,
+    organisation: bool = False,
 ) -> Submission:
-    """Stores a batch of imports and rings for each.
+    """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
+    With `organisation`, rows may use what an organisation allowed, which opens any of its mailboxes: only
+    for who runs the installation.
 
     A row is started when its route is new, or its last import did not end complete, or a password is
     another than then; with `again`, also when all is as it was (to fetch what is new). Validated rows only.
@@ -56,36 +68,26 @@ def submit(
     placed = [_place(deps, row, batch_id, submitter, again=again) for row in rows]
     while starting := [p for p in placed if p.fate is Fate.STARTED]:
         batch = Batch(batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting))
+        sources = [source_grant(deps, p.row, organisation=organisation) for p in starting]
+        sealed = [
+            (p.import_, seal(deps, p.import_.id, source, PasswordGrant(p.row.destination_password)))
+            for p, source in zip(starting, sources, strict=True)
+        ]
         try:
-            deps.store.add_batch(batch, [(p.import_, sealed(deps, p.import_.id, p.row)) for p in starting])
+            deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
             placed = [
                 _place(deps, p.row, batch_id, submitter, again=again) if p.fate is Fate.STARTED else p
                 for p in placed
             ]
         else:
-            for p in starting:
-                deps.queue.ring(p.import_.id)
+            for p, source in zip(starting, sources, strict=True):
+                if awaits_owner(source):
+                    ask_owner(deps, p.import_.id)
+                else:
+                    deps.queue.ring(p.import_.id)
             return Submission(batch, tuple(placed))
     return Submission(None, tuple(placed))
-
-
-def sealed(deps: Deps, import_id: ImportId, row: Row) -> SealedGrants:
-    """Both passwords of a row, sealed for that import."""
-    return SealedGrants(
-        deps.vault.seal(row.source_password, source_context(import_id)),
-        deps.vault.seal(row.destination_password, destination_context(import_id)),
-    )
-
-
-def source_context(import_id: ImportId) -> str:
-    """What the source password is sealed for."""
-    return f"{import_id}:source"
-
-
-def destination_context(import_id: ImportId) -> str:
-    """What the destination password is sealed for."""
-    return f"{import_id}:destination"
 
 
 def new_id() -> str:
@@ -103,7 +105,7 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Impor
         batch_id=batch_id,
         row=row.line,
         submitter=submitter,
-        password_mark=deps.vault.mark(row.source_password, row.destination_password),
+        password_mark=deps.vault.mark(row.source_password or Secret(""), row.destination_password),
     )
 
 
@@ -113,13 +115,20 @@ def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, *, again: bo
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
     same_passwords = latest.password_mark == fresh.password_mark
-    if latest.state in ALIVE and deps.store.grants(latest.id) is not None:
+    if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
         if same_passwords:
             return Placed(row, latest, Fate.UNDER_WAY)
-        if deps.store.replace_grants(latest.id, sealed(deps, latest.id, row), fresh.password_mark):
+        if deps.store.replace_grants(latest.id, _replaced(deps, latest.id, row, before), fresh.password_mark):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
         return _place(deps, row, batch_id, submitter, again=again)  # it ended just now
     if latest.state is State.COMPLETE and same_passwords and not again:
         return Placed(row, latest, Fate.DONE)
     return Placed(row, fresh, Fate.STARTED)
+
+
+def _replaced(deps: Deps, import_id: ImportId, row: Row, before: SealedGrants) -> SealedGrants:
+    """The row's passwords in place of those of before; without one for the source, what was there stays."""
+    given = row.source_password or Secret("")
+    new = seal(deps, import_id, PasswordGrant(given), PasswordGrant(row.destination_password))
+    return new if row.source_password is not None else replace(new, source=before.source)

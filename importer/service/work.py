@@ -7,8 +7,10 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,17 +21,17 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import Lease, LeaseLost, SealedGrants, VaultError
+from importer.ports import Lease, LeaseLost, VaultError
+from importer.service.consent import await_owner
 from importer.service.control import obey
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done, report_of
+from importer.service.grants import Credentials, awaits_owner, credentials, open_grants
 from importer.service.lanes import Lanes
 from importer.service.leases import Heartbeat
 from importer.service.manners import HeldBack, Manners
 from importer.service.observe import StoringObserver, Watch
-from importer.service.submit import destination_context, source_context
 from providers.errors import MailError, Side, Throttled
-from providers.grants import Credential
 
 BUSY_WAIT: Final = timedelta(seconds=10)
 LOOK_EVERY: Final = timedelta(seconds=1)
@@ -39,14 +41,6 @@ OWN_FAULT_TRIES: Final = 3
 OWN_FAULT_WAIT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Passwords:
-    """Both, opened, for the length of a leg."""
-
-    source: Credential
-    destination: Credential
 
 
 def work(deps: Deps, import_id: ImportId) -> None:
@@ -68,7 +62,12 @@ def work(deps: Deps, import_id: ImportId) -> None:
                 after, import_ = (obeyed if obeyed != import_ else None), obeyed
             if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
-                    after = leg(deps, import_, _opened(deps, import_id, sealed), lease)
+                    opened = open_grants(deps, import_id, sealed)
+                    if awaits_owner(opened.source):
+                        after = await_owner(deps, import_, lease)
+                    else:
+                        log_in = partial(credentials, deps, import_, opened, lease)
+                        after = leg(deps, import_, log_in, lease)
                 except VaultError:
                     after = finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
     except LeaseLost:
@@ -81,7 +80,11 @@ def work(deps: Deps, import_id: ImportId) -> None:
 
 
 def leg(
-    deps: Deps, import_: Import, passwords: Passwords, lease: Lease, watch: Watch | None = None
+    deps: Deps,
+    import_: Import,
+    log_in: Callable[[], Credentials],
+    lease: Lease,
+    watch: Watch | None = None,
 ) -> Import:
     """Runs one leg under the import's lease, and writes what follows from how it ended. Raises LeaseLost."""
     began = deps.clock.now()
@@ -97,7 +100,7 @@ def leg(
     ending: LegEnd | Exception
     try:
         with Heartbeat(deps.store, [mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:
-            ending = _run(deps, running, passwords, mailbox, heartbeat, observer, manners)
+            ending = _run(deps, running, log_in, mailbox, heartbeat, observer, manners)
     except LeaseLost:
         raise
     except Exception as error:  # whatever it is, the import must not be left hanging
@@ -111,7 +114,7 @@ def leg(
 def _run(
     deps: Deps,
     import_: Import,
-    passwords: Passwords,
+    log_in: Callable[[], Credentials],
     mailbox: Lease,
     heartbeat: Heartbeat,
     observer: StoringObserver,
@@ -120,8 +123,9 @@ def _run(
     """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends.
     Raises HeldBack when there is more to do, but not now."""
     manners.admit()
-    source = (import_.source, passwords.source)
-    destination = (import_.destination, passwords.destination)
+    given = log_in()
+    source = (import_.source, given.source)
+    destination = (import_.destination, given.destination)
     try:
         with Lanes(deps.sessions, source, destination, manners) as lanes:
             end = run_engine_leg(
@@ -262,10 +266,3 @@ _OWN_FAULT: Final = Problem(
 
 def _due(import_: Import, now: datetime) -> bool:
     return import_.state in state.GOING and (import_.not_before is None or import_.not_before <= now)
-
-
-def _opened(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Passwords:
-    return Passwords(
-        deps.vault.open(sealed.source, source_context(import_id)),
-        deps.vault.open(sealed.destination, destination_context(import_id)),
-    )

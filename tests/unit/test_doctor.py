@@ -17,7 +17,7 @@ from importer.adapters.vault import FernetVault
 from importer.doctor import Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports import MailState, Notice, SealedGrants
-from importer.service.submit import destination_context, source_context
+from importer.service.grants import destination_context, source_context
 from importer.settings import Settings
 from providers.model import Endpoint, Secret
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def row(**cells: str) -> str:
     out = io.StringIO()
     csv.writer(out).writerow((good | cells).values())
     return out.getvalue()
+
+
+def shown(password: Secret | None) -> str:
+    assert password is not None
+    return password.reveal()
 
 
 # --- What is read -----------------------------------------------------------------------------------
@@ -125,20 +131,20 @@ def test_two_sources_may_go_into_one_destination() -> None:
 )
 def test_a_password_stays_as_it_was_written(password: str) -> None:
     (found,) = rows(f"{HEADER}\n{row(source_password=password, destination_password=password)}")
-    assert found.source_password.reveal() == found.destination_password.reveal() == password
+    assert shown(found.source_password) == found.destination_password.reveal() == password
 
 
 def test_blanks_around_other_cells_do_not_count() -> None:
     text = " Source_Address ,SOURCE_PASSWORD,source_server, destination_address,destination_password\n"
     (found,) = rows(f"{text}  ada@old.example , pw,  , ada@new.example\t,pw")
     assert (found.source.address, found.destination.address) == ("ada@old.example", "ada@new.example")
-    assert found.source_password.reveal() == " pw"
+    assert shown(found.source_password) == " pw"
 
 
 def test_columns_may_stand_in_any_order() -> None:
     text = "destination_address,destination_password,source_address,source_password,source_server\n"
     (found,) = rows(f"{text}ada@new.example,new,ada@old.example,old,")
-    assert (found.source_password.reveal(), found.destination.address) == ("old", "ada@new.example")
+    assert (shown(found.source_password), found.destination.address) == ("old", "ada@new.example")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -161,7 +167,7 @@ def test_every_common_encoding_and_delimiter_is_understood(
     cells = ["ada@old.example", "pässwörd€", "", "ada@new.example", "x"]
     text = HEADER.replace(",", delimiter) + end + delimiter.join(cells) + end
     (found,) = rows(mark + text.encode(encoding))
-    assert (found.line, found.source_password.reveal()) == (2, "pässwörd€")
+    assert (found.line, shown(found.source_password)) == (2, "pässwörd€")
 
 
 def test_a_file_made_by_german_excel_is_understood() -> None:
@@ -176,7 +182,7 @@ def test_a_file_made_by_german_excel_is_understood() -> None:
     ]
     (found,) = rows("\r\n".join(lines).encode("cp1252"))
     assert found.line == 5
-    assert (found.source_password.reveal(), found.destination_password.reveal()) == ("päss;wort", 'a "b"')
+    assert (shown(found.source_password), found.destination_password.reveal()) == ("päss;wort", 'a "b"')
 
 
 def test_empty_columns_at_the_end_do_not_count() -> None:
@@ -219,10 +225,14 @@ def test_lines_are_counted_right_behind_a_cell_with_a_line_break() -> None:
         ({"source_address": "ada@old\n.example"}, "source_address", "control_character"),
         ({"source_address": "a" * 310 + "@old.example"}, "source_address", "cell_too_long"),
         ({"source_address": "ada@gmail"}, "source_address", "server_unknown"),
-        ({"source_address": "ada@gmail.com"}, "source_address", "provider_unavailable"),
+        (
+            {"source_address": "ada@gmail.com", "source_password": ""},
+            "source_address",
+            "provider_unavailable",
+        ),
         ({"source_address": "ada@Outlook.com"}, "source_address", "provider_unavailable"),
         ({"source_address": "ada@pm.me"}, "source_address", "provider_unavailable"),
-        ({"source_server": "imap.gmail.com"}, "source_server", "provider_unavailable"),
+        ({"source_server": "outlook.office365.com"}, "source_server", "provider_unavailable"),
         ({"source_password": ""}, "source_password", "password_missing"),
         ({"source_password": "  "}, "source_password", "password_missing"),
         ({"source_password": "a\r\nb"}, "source_password", "control_character"),
@@ -252,9 +262,65 @@ def test_a_bad_cell_is_named_by_line_column_and_rule(cells: dict[str, str], colu
 
 
 def test_a_refused_provider_is_explained_in_its_own_words() -> None:
-    provider = CATALOG.for_domain("gmail.com")
+    provider = CATALOG.for_domain("outlook.com")
     assert provider is not None
-    assert only(f"{HEADER}\n{row(source_address='ada@gmail.com')}").message == provider.unavailable
+    assert only(f"{HEADER}\n{row(source_address='ada@outlook.com')}").message == provider.unavailable
+
+
+# --- Rows whose owners sign in ------------------------------------------------------------------------
+
+
+def signing_in(text: str) -> Parsed:
+    """Read by an installation where owners at Google and Microsoft can sign in."""
+    return parse(
+        f"{HEADER}\n{text}".encode(),
+        catalog=LOOKUP,
+        destination=NEW,
+        sign_in=lambda provider, mailbox: provider in ("google", "microsoft") and "@" in mailbox,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "provider", "host"),
+    [
+        ({"source_address": "ada@gmail.com"}, "google", "imap.gmail.com"),
+        ({"source_address": "ada@outlook.com"}, "microsoft", "outlook.office365.com"),
+        ({"source_server": "imap.gmail.com"}, "google", "imap.gmail.com"),
+    ],
+)
+def test_a_row_without_a_password_is_good_where_its_owner_can_sign_in(
+    cells: dict[str, str], provider: str, host: str
+) -> None:
+    parsed = signing_in(row(source_password=" ", **cells))
+    assert not parsed.problems
+    [found] = parsed.rows
+    assert (found.source_password, found.sign_in) == (None, provider)
+    assert found.source.endpoint.host == host
+
+
+@pytest.mark.parametrize("read_file", [signing_in, lambda text: read(f"{HEADER}\n{text}")])
+def test_an_app_password_is_used_whether_owners_can_sign_in_or_not(
+    read_file: Callable[[str], Parsed],
+) -> None:
+    [found] = read_file(row(source_address="ada@gmail.com", source_password="app pass")).rows
+    assert (shown(found.source_password), found.sign_in) == ("app pass", "")
+
+
+def test_a_password_that_a_host_does_not_take_is_to_be_left_out() -> None:
+    [problem] = signing_in(row(source_address="ada@outlook.com")).problems
+    assert (problem.column, problem.rule) == ("source_password", "password_not_taken")
+    assert "asked to sign in" in problem.fix
+
+
+def test_elsewhere_a_password_is_needed_all_the_same() -> None:
+    [problem] = signing_in(row(source_password="")).problems
+    assert (problem.column, problem.rule) == ("source_password", "password_missing")
+
+
+def test_a_row_without_a_password_for_a_host_elsewhere_is_not_signed_in_to() -> None:
+    moved = row(source_address="ada@gmail.com", source_password="", source_server="imap.old.example")
+    [problem] = signing_in(moved).problems
+    assert problem.rule == "password_missing"
 
 
 def test_a_moved_domain_is_not_held_back_by_where_it_was() -> None:
@@ -392,7 +458,7 @@ def test_nothing_that_can_be_printed_holds_a_password() -> None:
 
 def test_the_annotated_file_shows_each_problem_beside_its_row_and_no_password() -> None:
     hush = "hush@old.example"  # a password that could be an address
-    bad = row(source_address="ada@gmail.com", source_password=hush) + row(source_server="s3cret")
+    bad = row(source_address="ada@outlook.com", source_password=hush) + row(source_server="s3cret")
     text = f"# hush\n{HEADER}\n{GOOD}\n#{GOOD}\n\n{bad}"
     data = text.encode()
     parsed = read(data)
@@ -403,7 +469,7 @@ def test_the_annotated_file_shows_each_problem_beside_its_row_and_no_password() 
     assert next(csv.reader([lines[2]])) == ["ada@old.example", "", "", "ada@new.example", "", ""]
     assert lines[3] == lines[4] == ""
     cells = next(csv.reader([lines[5]]))
-    assert cells[0] == "ada@gmail.com"
+    assert cells[0] == "ada@outlook.com"
     assert cells[-1] == str(parsed.problems[0])
     assert cells[-1].startswith("line 6, source_address: ")
     assert "line 7, source_server: " in next(csv.reader([lines[6]]))[-1]

@@ -11,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from importer.adapters.mail.compose import Composer
+from importer.adapters.memory.access import MemoryAccess
 from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.memory.store import MemoryStore
@@ -82,6 +83,7 @@ class Office:
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: Clock = field(default_factory=Clock)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    access: MemoryAccess = field(default_factory=MemoryAccess)
 
     def __post_init__(self) -> None:
         for n in range(6):
@@ -97,6 +99,8 @@ class Office:
             clock=self.clock,
             is_notice=lambda _header: False,
             owner="worker",
+            access=self.access,
+            public_url="https://ferry.example",
         )
 
     def submit(self, password: str = RIGHT) -> tuple[Fate, ImportId]:

@@ -83,6 +83,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "MICROSOFT_ORGANISATION_DOMAINS": ("old.example", {"old.example"}),
         "MICROSOFT_AUTHORITY": ("https://login.example", "https://login.example"),
         "PUBLIC_URL": ("https://ferry.example/", "https://ferry.example"),
+        "CONSENT_DAYS": ("3", 3),
+        "GIVE_BACK_CONSENT": ("no", False),
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }

@@ -15,10 +15,10 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
-from importer.adapters.mail.pages import BatchPage, ReportPage
+from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
 from importer.domain.report import BatchReport, Report
 from importer.domain.wording import counted, printable
-from importer.ports import Notice
+from importer.ports import Invitation, Notice
 
 _MAX_SUBJECT_CHARS: Final = 150
 _PRODUCT: Final = "Mailferry"
@@ -64,6 +64,17 @@ class Composer:
             for to in concerned(report)
         )
 
+    def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
+        """One notice to the owner of the old mailbox. The key is `consent:<id>:<recipient>:<mail>`."""
+        import_, to = invitation.import_, invitation.import_.source.address
+        subject, text, html = self._written("invitation", InvitationPage.of(invitation))
+        return tuple(
+            self._notice(
+                f"consent:{import_.id}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
+            )
+            for to in _each_once((to,))
+        )
+
     def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
         """One notice to the submitter, none where nobody knows them.
 
@@ -78,7 +89,7 @@ class Composer:
             for to in _each_once((report.batch.submitter,))
         )
 
-    def _written(self, template: str, page: ReportPage | BatchPage) -> tuple[str, str, str]:
+    def _written(self, template: str, page: ReportPage | BatchPage | InvitationPage) -> tuple[str, str, str]:
         """Subject, text and HTML."""
         subject, text, html = (
             self._templates.get_template(f"{template}{ending}").render(page=page, product=_PRODUCT)

@@ -13,7 +13,8 @@ from typing import Final
 from importer.domain.model import FolderAccount, Refusal, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.totals import Totals
-from importer.domain.wording import printable, spoken_bytes, spoken_span
+from importer.domain.wording import printable, spoken_bytes, spoken_instant, spoken_span
+from importer.ports import Invitation
 
 MAX_REFUSALS: Final = 50
 MAX_FOLDERS: Final = 60
@@ -145,6 +146,38 @@ class ReportPage:
     def columns(self) -> tuple[str, ...]:
         """The columns of the folder table: those of Sums that are not 0 all the way down."""
         return _used(self.sums)
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationPage:
+    """The mail that asks an owner to sign in. `submitter` is "" while unknown."""
+
+    verdict: str
+    provider: str
+    source: str
+    destination: str
+    submitter: str
+    link: str
+    until: str
+    reminder: bool
+
+    @classmethod
+    def of(cls, invitation: Invitation) -> InvitationPage:
+        import_ = invitation.import_
+        source = printable(import_.source.address, _MAX_NAME_CHARS)
+        destination = printable(import_.destination.address, _MAX_NAME_CHARS)
+        return cls(
+            verdict=f"The mail of {source} is to be copied to {destination}. For that, Mailferry has to be"
+            f" allowed to read it: please sign in with {invitation.provider} once. The copy then begins by"
+            " itself, and another mail tells you when it is done.",
+            provider=invitation.provider,
+            source=source,
+            destination=destination,
+            submitter=printable(import_.submitter, _MAX_NAME_CHARS),
+            link=invitation.link,
+            until=spoken_instant(invitation.expires_at),
+            reminder=invitation.mail > 1,
+        )
 
 
 @dataclass(frozen=True, slots=True)

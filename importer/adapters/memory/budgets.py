@@ -13,6 +13,7 @@ class MemoryBudgets:
     """`importer.ports.Budgets`, safe for threads."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = RLock()
         self._slots: dict[tuple[str, int], tuple[str, datetime]] = {}  # (name, number): holder, expires_at
         self._meters: dict[tuple[str, datetime], int] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from importer.adapters.memory.budgets import MemoryBudgets
+from importer.adapters.memory.consents import MemoryConsents
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Batch,
@@ -42,7 +43,7 @@ class _Hold:
     expires_at: datetime
 
 
-class MemoryStore(MemoryBudgets):
+class MemoryStore(MemoryBudgets, MemoryConsents):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
@@ -313,6 +314,7 @@ class MemoryStore(MemoryBudgets):
                 return False
             self.update_import(changed, lease)
             self._grants.pop(changed.id, None)
+            self._consents.pop(changed.id, None)
             self.post(notices)
             return True
 

@@ -1,4 +1,4 @@
-"""Batches and imports with their sealed passwords and accounts."""
+"""Batches and imports with their sealed grants and accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
-from importer.adapters.store.tables import accounts, batches, grants, imports, leases
+from importer.adapters.store.tables import accounts, batches, consents, grants, imports, leases
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -30,15 +30,15 @@ from importer.domain.state import ALIVE
 from importer.ports import Lease, Notice, RouteUnderWay, SealedGrants
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
-_HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
+HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
     _IS_ALIVE,
     imports.c.id.in_(select(grants.c.import_id)),
 )
-_IS_PAUSED: Final = imports.c.state == State.PAUSED
+IS_PAUSED: Final = imports.c.state == State.PAUSED
 _UNHEEDED: Final = or_(  # a wish that is not yet done
     imports.c.wish == Wish.CANCEL,
-    and_(imports.c.wish == Wish.PAUSE, ~_IS_PAUSED),
-    and_(imports.c.wish.is_(None), _IS_PAUSED),
+    and_(imports.c.wish == Wish.PAUSE, ~IS_PAUSED),
+    and_(imports.c.wish.is_(None), IS_PAUSED),
 )
 
 
@@ -93,7 +93,7 @@ class SqlImports(Database):
             select(imports)
             .where(imports.c.route == route)
             .order_by(
-                case((and_(*_HAS_GRANTS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
+                case((and_(*HAS_GRANTS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
             )
             .limit(1)
         )
@@ -123,6 +123,7 @@ class SqlImports(Database):
                 return False
             _change(connection, changed.id, rows.changeable_values(changed))
             connection.execute(delete(grants).where(grants.c.import_id == changed.id))
+            connection.execute(delete(consents).where(consents.c.import_id == changed.id))
             post_notices(connection, notices)
             return True
 
@@ -139,7 +140,7 @@ class SqlImports(Database):
         due = (
             select(imports.c.id)
             .where(
-                *_HAS_GRANTS,
+                *HAS_GRANTS,
                 or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _UNHEEDED),
                 ~select(leases.c.name).where(held).exists(),
             )
@@ -159,10 +160,10 @@ class SqlImports(Database):
         with self.writing() as connection:
             changed = connection.execute(
                 update(imports)  # first: it waits for an end under way, and then sees it
-                .where(imports.c.id == import_id, *_HAS_GRANTS)
+                .where(imports.c.id == import_id, *HAS_GRANTS)
                 .values(
                     password_mark=password_mark,
-                    not_before=case((_IS_PAUSED, imports.c.not_before), else_=null()),
+                    not_before=case((IS_PAUSED, imports.c.not_before), else_=null()),
                 )
             )
             if not changed.rowcount:
@@ -193,7 +194,7 @@ class SqlImports(Database):
 
 
 def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
-    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *_HAS_GRANTS).limit(1)
+    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *HAS_GRANTS).limit(1)
     route = connection.execute(taken).scalar()
     if route is not None:
         raise RouteUnderWay(route)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importer.adapters.store.budgets import SqlBudgets
+from importer.adapters.store.consents import SqlConsents
 from importer.adapters.store.engine import open_engine
 from importer.adapters.store.imports import SqlImports
 from importer.adapters.store.leases import SqlLeases
@@ -11,7 +12,7 @@ from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
 
 
-class SqlStore(SqlLeases, SqlLedger, SqlMarks, SqlOutbox, SqlBudgets, SqlImports):
+class SqlStore(SqlLeases, SqlLedger, SqlMarks, SqlOutbox, SqlBudgets, SqlConsents, SqlImports):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
     The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,

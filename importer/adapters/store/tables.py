@@ -106,6 +106,18 @@ grants: Final = Table(
     Column("destination", LargeBinary, nullable=False),
 )
 
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("import_id", ForeignKey("imports.id"), primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("token", LargeBinary, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("state_hash", Text, nullable=False, index=True),
+    Column("question", LargeBinary, nullable=False),
+)
+
 accounts: Final = Table(
     "accounts",
     metadata,

@@ -1,0 +1,77 @@
+"""Owners who are asked to sign in, and what they gave."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import ColumnElement, case, delete, null, select, update
+
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.imports import HAS_GRANTS, IS_PAUSED
+from importer.adapters.store.tables import consents, grants, imports
+from importer.domain.model import ImportId
+from importer.ports import ConsentRequest, Lease
+
+
+class SqlConsents(Database):
+    """`importer.ports.Consents`."""
+
+    def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
+        with self.writing() as connection:
+            added = insert_into(connection, consents).values(asdict(consent))
+            connection.execute(added.on_conflict_do_nothing(index_elements=[consents.c.import_id]))
+        return self.consent_of(consent.import_id) or consent
+
+    def consent_of(self, import_id: ImportId) -> ConsentRequest | None:
+        return self._one(consents.c.import_id == import_id)
+
+    def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
+        return self._one(consents.c.token_hash == token_hash)
+
+    def consent_by_state(self, state_hash: str) -> ConsentRequest | None:
+        return self._one(consents.c.state_hash == state_hash) if state_hash else None
+
+    def begin_consent(self, import_id: ImportId, state_hash: str, question: bytes) -> bool:
+        begun = (
+            update(consents)
+            .where(consents.c.import_id == import_id)
+            .values(state_hash=state_hash, question=question)
+        )
+        with self.writing() as connection:
+            return connection.execute(begun).rowcount == 1
+
+    def give_consent(self, import_id: ImportId, state_hash: str, source: bytes) -> bool:
+        with self.writing() as connection:
+            alive = (
+                update(imports)  # first: it waits for an end under way, and then sees it
+                .where(
+                    imports.c.id == import_id,
+                    imports.c.id.in_(
+                        select(consents.c.import_id).where(
+                            consents.c.import_id == import_id, consents.c.state_hash == state_hash
+                        )
+                    ),
+                    *HAS_GRANTS,
+                )
+                .values(
+                    not_before=case((IS_PAUSED, imports.c.not_before), else_=null()),
+                    problem_code=None,
+                    problem_message=None,
+                    problem_side=None,
+                    problem_server_text=None,
+                )
+            )
+            if not state_hash or connection.execute(alive).rowcount == 0:
+                return False
+            connection.execute(delete(consents).where(consents.c.import_id == import_id))
+            connection.execute(update(grants).where(grants.c.import_id == import_id).values(source=source))
+            return True
+
+    def keep_source(self, import_id: ImportId, source: bytes, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            connection.execute(update(grants).where(grants.c.import_id == import_id).values(source=source))
+
+    def _one(self, which: ColumnElement[bool]) -> ConsentRequest | None:
+        with self.reading() as connection:
+            row = connection.execute(select(consents).where(which)).one_or_none()
+            return None if row is None else ConsentRequest(**row._mapping)

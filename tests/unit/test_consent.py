@@ -1,0 +1,402 @@
+"""Rows whose owners sign in: asked, reminded, let in, given up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from importer.adapters.memory.access import MemoryAccess
+from importer.adapters.memory.store import MemoryStore
+from importer.adapters.vault import FernetVault
+from importer.domain.consent import mails_due, next_look
+from importer.domain.model import Import, ImportId, State
+from importer.domain.report import ExitCode, exit_code
+from importer.domain.rows import Row
+from importer.ports import Lease, Notice
+from importer.service import consent
+from importer.service.control import cancel, pause, resume
+from importer.service.grants import open_grants, to_give_back
+from importer.service.submit import Fate, submit
+from importer.service.tick import Tick
+from importer.service.work import work
+from providers.errors import LoginRejected
+from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
+from providers.model import Secret
+from tests.unit.test_service import DESTINATION, SOURCE, Office, a_row
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office(access=MemoryAccess(frozenset({"google"})))
+
+
+def asking(row: Row | None = None) -> Row:
+    return replace(row or a_row(), source_password=None, sign_in="google")
+
+
+def placed(office: Office, row: Row | None = None, *, organisation: bool = False) -> tuple[Fate, Import]:
+    [one] = submit(office.deps, [row or asking()], organisation=organisation).placed
+    return one.fate, office.import_(one.import_.id)
+
+
+def token_of(office: Office, import_id: ImportId) -> str:
+    link = consent.links(office.deps, [office.import_(import_id)])[import_id]
+    assert link.startswith("https://ferry.example/consent/")
+    return link.rpartition("/")[2]
+
+
+def sign_in(office: Office, import_id: ImportId, mailbox: str = SOURCE.address) -> Import:
+    question = consent.begin(office.deps, token_of(office, import_id))
+    answer = office.access.sign_in(question, mailbox)
+    return consent.complete(office.deps, question.state, answer)
+
+
+def invitations(office: Office) -> list[Notice]:
+    return list(office.store.notices("consent:"))
+
+
+# --- Asked -------------------------------------------------------------------------------------------
+
+
+def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> None:
+    fate, import_ = placed(office)
+    assert fate is Fate.STARTED
+    assert import_.problem is not None
+    assert (import_.state, import_.problem.code) == (State.WAITING, "consent_needed")
+    assert import_.not_before == office.clock.now() + 2 * DAY
+    assert exit_code(import_) is ExitCode.WAITING
+    [mail] = invitations(office)
+    assert mail.recipient == SOURCE.address
+    link = f"https://ferry.example/consent/{token_of(office, import_.id)}"
+    assert link in mail.text
+    assert f'href="{link}"' in mail.html
+    assert DESTINATION.address in mail.text
+    asked = consent.look_up(office.deps, token_of(office, import_.id))
+    assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
+    assert asked.expires_at == office.clock.now() + 14 * DAY
+
+
+def test_the_token_is_in_the_store_only_as_a_hash_and_sealed(office: Office) -> None:
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    request = office.store.consent_of(import_.id)
+    assert request is not None
+    assert len(token) >= 43  # 256 bits
+    assert token not in repr(request)
+
+
+def test_nobody_connects_while_the_owner_has_not_signed_in(office: Office) -> None:
+    _, import_ = placed(office)
+    office.sessions.trouble = AssertionError("nobody was to connect")
+    work(office.deps, import_.id)
+    assert office.import_(import_.id).state is State.WAITING
+
+
+def test_a_worker_asks_where_the_submitter_was_killed_before_it_could(office: Office) -> None:
+    class Killed(MemoryStore):
+        """Its first lease breaks the process."""
+
+        killed = False
+
+        def acquire(self, *given: Any) -> Lease | None:
+            if not self.killed:
+                self.killed = True
+                raise KeyboardInterrupt
+            return super().acquire(*given)
+
+    office = Office(access=office.access, store=Killed())
+    with pytest.raises(KeyboardInterrupt):
+        placed(office)
+    Tick(office.deps)()
+    [import_id] = office.queue.take()
+    work(office.deps, import_id)
+    assert office.import_(import_id).state is State.WAITING
+    assert len(invitations(office)) == 1
+
+
+def test_the_other_rows_go_on(office: Office) -> None:
+    other = replace(a_row(line=2), destination=replace(DESTINATION, login="other"))
+    office.sessions.mailboxes[other.destination.key] = office.new
+    [waits, goes] = submit(office.deps, [asking(), other]).placed
+    assert office.work(goes.import_.id).state is State.COMPLETE
+    assert office.import_(waits.import_.id).state is State.WAITING
+
+
+# --- Let in -----------------------------------------------------------------------------------------
+
+
+def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> None:
+    _, import_ = placed(office)
+    office.queue.take()
+    token = token_of(office, import_.id)
+    after = sign_in(office, import_.id)
+    assert (after.problem, after.not_before) == (None, None)
+    assert office.queue.take() == [import_.id]
+    for again in (consent.look_up, consent.begin):
+        with pytest.raises(consent.LinkGone, match="used already"):
+            again(office.deps, token)
+    work(office.deps, import_.id)
+    assert office.import_(import_.id).state is State.COMPLETE
+    assert office.store.grants(import_.id) is None
+    assert office.store.consent_of(import_.id) is None
+
+
+def test_another_mailbox_is_not_taken_and_the_link_still_works(office: Office) -> None:
+    _, import_ = placed(office)
+    with pytest.raises(LoginRejected, match=r"signed in as grace@old\.example"):
+        sign_in(office, import_.id, "grace@old.example")
+    assert office.import_(import_.id).state is State.WAITING
+    sign_in(office, import_.id)
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+def test_the_sign_in_that_was_begun_last_counts(office: Office) -> None:
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    first, second = consent.begin(office.deps, token), consent.begin(office.deps, token)
+    with pytest.raises(consent.LinkGone):
+        consent.complete(office.deps, first.state, office.access.sign_in(first, SOURCE.address))
+    consent.complete(office.deps, second.state, office.access.sign_in(second, SOURCE.address))
+
+
+@pytest.mark.parametrize("state", ["", "guessed"])
+def test_a_state_that_was_never_given_out_completes_nothing(office: Office, state: str) -> None:
+    placed(office)
+    with pytest.raises(consent.LinkGone):
+        consent.complete(office.deps, state, {"state": state, "code": "x"})
+
+
+def test_a_guessed_link_leads_nowhere(office: Office) -> None:
+    placed(office)
+    for token in ("", "guessed", "\ud800"):
+        with pytest.raises(consent.LinkGone):
+            consent.look_up(office.deps, token)
+
+
+def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: Office) -> None:
+    _, import_ = placed(office)
+    question = consent.begin(office.deps, token_of(office, import_.id))
+    answer = office.access.sign_in(question, SOURCE.address)
+    office.clock.sleep(2 * 86_400)
+
+    class Quick(MemoryStore):
+        def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+            if changed.state is State.WAITING and self.consent_of(import_.id):
+                consent.complete(office.deps, question.state, answer)
+            super().update_import(changed, lease)
+
+    quick = Quick()
+    quick.__dict__.update(office.store.__dict__)
+    office.store = quick
+    office.deps = replace(office.deps, store=quick)
+    work(office.deps, import_.id)
+    assert office.import_(import_.id).not_before is None
+    work(office.deps, import_.id)
+    assert office.import_(import_.id).state is State.COMPLETE
+
+
+def test_a_paused_import_takes_the_consent_and_stays_paused(office: Office) -> None:
+    _, import_ = placed(office)
+    pause(office.deps, import_.id)
+    sign_in(office, import_.id)
+    assert office.import_(import_.id).state is State.PAUSED
+    resume(office.deps, import_.id)
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+# --- Reminded, given up ------------------------------------------------------------------------------
+
+
+def test_reminders_come_after_two_and_five_days_and_the_end_after_fourteen(office: Office) -> None:
+    began = office.clock.now()
+    _, import_ = placed(office)
+    days = []
+    while office.import_(import_.id).state is State.WAITING:
+        days.append((office.import_(import_.id).not_before or began) - began)
+        office.work(import_.id)
+    assert days == [2 * DAY, 5 * DAY, 14 * DAY]
+    first, *reminders = invitations(office)
+    assert not first.subject.startswith("Reminder")
+    assert [mail.subject[:8] for mail in reminders] == ["Reminder"] * 2
+    ended = office.import_(import_.id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code) == (State.STOPPED, "consent_expired")
+    assert exit_code(ended) is ExitCode.LOGIN
+    told = office.store.notices(f"import:{import_.id}")
+    assert "Nobody signed in with Google for ada@old.example" in told[0].text.replace("\n", " ")
+    assert office.store.grants(import_.id) is None
+
+
+def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Office) -> None:
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    question = consent.begin(office.deps, token)
+    office.clock.sleep(14 * 86_400)
+    with pytest.raises(consent.LinkGone):
+        consent.look_up(office.deps, token)
+    with pytest.raises(consent.LinkGone):
+        consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
+
+
+def test_many_looks_write_each_mail_once(office: Office) -> None:
+    _, import_ = placed(office)
+    for _ in range(3):
+        office.store.update_import(replace(office.import_(import_.id), not_before=None))
+        work(office.deps, import_.id)
+    assert len(invitations(office)) == 1
+
+
+def test_the_schedule_fits_a_short_time_too(office: Office) -> None:
+    asked = office.clock.now()
+    assert mails_due(asked, asked) == 1
+    assert next_look(asked, asked, asked + DAY) == asked + DAY
+    assert next_look(asked, asked + 2 * DAY, asked + 5 * DAY) == asked + 5 * DAY
+    assert mails_due(asked, asked + 13 * DAY) == 3
+
+
+def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    cancel(office.deps, import_.id)
+    assert office.import_(import_.id).state is State.CANCELLED
+    with pytest.raises(consent.LinkGone):
+        consent.look_up(office.deps, token)
+    assert consent.links(office.deps, [office.import_(import_.id)]) == {}
+
+
+def test_where_nobody_can_be_asked_any_more_the_import_says_so(office: Office) -> None:
+    _, import_ = placed(office)
+    office.access.open_at = frozenset()
+    ended = office.work(import_.id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code) == (State.STOPPED, "grant_expired")
+    assert "not set up for signing in with Google" in ended.problem.message
+
+
+# --- Organisations and passwords ----------------------------------------------------------------------
+
+
+def organised(office: Office) -> None:
+    office.access.organisations["google"] = frozenset({"old.example"})
+
+
+def test_an_organisation_s_grant_runs_without_anybody(office: Office) -> None:
+    organised(office)
+    _, import_ = placed(office, organisation=True)
+    assert import_.state is State.QUEUED
+    assert not invitations(office)
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    assert open_grants(office.deps, import_.id, sealed).source == OrganisationGrant("google")
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+def test_only_who_runs_the_installation_gets_into_an_organisation(office: Office) -> None:
+    organised(office)
+    _, import_ = placed(office)
+    assert import_.problem is not None
+    assert import_.problem.code == "consent_needed"
+
+
+def test_the_same_row_again_is_under_way_and_a_new_destination_password_keeps_the_consent(
+    office: Office,
+) -> None:
+    _, import_ = placed(office)
+    assert placed(office) == (Fate.UNDER_WAY, import_)
+    sign_in(office, import_.id)
+    fate, _ = placed(office, replace(asking(), destination_password=Secret("other")))
+    assert fate is Fate.PASSWORD_UPDATED
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    opened = open_grants(office.deps, import_.id, sealed)
+    assert isinstance(opened.source, OAuthGrant)
+    assert opened.source.refresh_token.reveal()
+    assert opened.destination == PasswordGrant(Secret("other"))
+
+
+def test_an_app_password_in_place_of_the_consent_starts_the_import_and_ends_the_link(office: Office) -> None:
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    fate, _ = placed(office, a_row())
+    assert fate is Fate.PASSWORD_UPDATED
+    with pytest.raises(consent.LinkGone):
+        consent.look_up(office.deps, token)
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+# --- Afterwards -------------------------------------------------------------------------------------
+
+
+def test_the_consent_is_given_back_at_the_end(office: Office) -> None:
+    _, import_ = placed(office)
+    sign_in(office, import_.id)
+    office.work(import_.id)
+    assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
+
+
+def test_a_consent_is_not_given_back_while_another_import_reads_the_mailbox(office: Office) -> None:
+    _, first = placed(office)
+    other = replace(DESTINATION, login="other")
+    _, second = placed(office, replace(asking(), destination=other))
+    office.sessions.mailboxes[other.key] = office.new
+    for import_ in (first, second):
+        sign_in(office, import_.id)
+    office.work(first.id)
+    assert not office.access.given_back
+    office.work(second.id)
+    assert len(office.access.given_back) == 1
+
+
+@pytest.mark.parametrize("how", ["password", "setting", "organisation", "key"])
+def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) -> None:
+    organised(office)
+    row = a_row() if how == "password" else asking()
+    _, import_ = placed(office, row, organisation=how == "organisation")
+    if how == "setting":
+        sign_in(office, import_.id)
+        office.deps = replace(office.deps, gives_back=False)
+    if how == "key":
+        sign_in(office, import_.id)
+        other = FernetVault([Secret("mWXlyYjQbFuKCbVrP2vTmDbBVWyvEVQ9A8TiDIUXH4k=")])
+        office.deps = replace(office.deps, vault=other)
+    assert to_give_back(office.deps, import_) is None
+
+
+def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> None:
+    office.access.rotates = True
+    _, import_ = placed(office)
+    sign_in(office, import_.id)
+    office.sessions.trouble = ConnectionError("the leg ends here")
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    before = open_grants(office.deps, import_.id, sealed).source
+    office.sessions.trouble = None
+    office.work(import_.id, limits=replace(office.deps.limits, leg=timedelta(0)))
+    assert isinstance(before, OAuthGrant)
+    assert before.refresh_token.reveal() in office.access.withdrawn
+    assert office.work(import_.id).state is State.COMPLETE
+    [given_back] = office.access.given_back
+    assert isinstance(given_back, OAuthGrant)
+    assert given_back.refresh_token.reveal() not in office.access.withdrawn
+
+
+def test_a_consent_that_was_withdrawn_stops_the_import_with_what_to_do(office: Office) -> None:
+    _, import_ = placed(office)
+    sign_in(office, import_.id)
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    source = open_grants(office.deps, import_.id, sealed).source
+    assert isinstance(source, OAuthGrant)
+    office.access.withdrawn.add(source.refresh_token.reveal())
+    ended = office.work(import_.id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code) == (State.STOPPED, "grant_expired")
+    fate, again = placed(office)
+    assert fate is Fate.STARTED
+    sign_in(office, again.id)
+    assert office.work(again.id).state is State.COMPLETE
