@@ -25,7 +25,6 @@ _COMMON = """\
 protocols = imap
 listen = 127.0.0.1
 auth_failure_delay = 0
-auth_mechanisms = plain login
 mail_max_userip_connections = 1000
 shutdown_clients = yes
 default_vsz_limit = 0
@@ -54,6 +53,17 @@ key passdb {{
 """
 
 
+# Two of them: a token is good for the mailbox that it names, or, where it says so, for every mailbox.
+_OAUTH2 = """\
+introspection_url = {url}
+introspection_mode = post
+active_attribute = active
+active_value = true
+username_attribute = {attribute}
+username_validation_format = {expected}
+"""
+
+
 def write_config(
     path: Path, options: DovecotOptions, tls_port: int, starttls_port: int, capability: str | None
 ) -> None:
@@ -67,6 +77,7 @@ def write_config(
         "\n".join(
             (
                 _COMMON,
+                _mechanisms(path.parent, options),
                 _users_and_places(path.parent),
                 _services(tls_port, starttls_port),
                 _mail(options),
@@ -86,6 +97,20 @@ def internal_user_and_group() -> tuple[str, str]:
     return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
 
 
+def _mechanisms(home: Path, options: DovecotOptions) -> str:
+    if not options.introspection_url:
+        return "auth_mechanisms = plain login\n"
+    blocks = ["auth_mechanisms = plain login xoauth2 oauthbearer\n"]
+    for attribute, expected in (("username", "%u"), ("opens", "every-mailbox")):
+        file = home / f"oauth2-{attribute}.conf"
+        told = _OAUTH2.format(url=options.introspection_url, attribute=attribute, expected=expected)
+        file.write_text(told, encoding="utf-8")
+        blocks.append(
+            f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {file}\n}}\n"
+        )
+    return "".join(blocks)
+
+
 def _users_and_places(home: Path) -> str:
     user, group = internal_user_and_group()
     login_user, mail_user = ("dovenull", MAIL_USER) if os.geteuid() == 0 else (user, user)
@@ -101,6 +126,7 @@ default_internal_group = {group}
 default_login_user = {login_user}
 passdb {{
   driver = dict
+  mechanisms = plain login
   args = {home}/passdb.conf
 }}
 userdb {{

@@ -1,0 +1,439 @@
+"""Signing in, over HTTP, at an authorisation server that is stricter than Google's and Microsoft's."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+
+from importer.settings import Settings
+from importer.signing_in import access
+from providers import google
+from providers.access import Access, Consent, Question
+from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
+from providers.grants import AccessTokens, Credential, OAuthGrant
+from providers.model import Secret
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.certificates import CertificateAuthority
+
+ADA = "ada@old.example"
+CLIENT_SECRET = "0pen-s3same"
+PROVIDERS = ["google", "microsoft"]
+
+
+@pytest.fixture(scope="module")
+def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
+    with authority(ca) as server:
+        for provider in PROVIDERS:
+            server.add_application(
+                f"ferry-{provider}", CLIENT_SECRET, f"http://localhost:8000/sign-in/{provider}"
+            )
+        yield server
+
+
+@pytest.fixture
+def host(_authority: Authority) -> Authority:
+    _authority.as_new()
+    return _authority
+
+
+@pytest.fixture
+def ways(host: Authority, tmp_path: Path) -> Access:
+    """Everything set up: both applications, both organisations, for old.example."""
+    key_file = tmp_path / "service-account.json"
+    host.add_service_account(key_file, "old.example")
+    return access(
+        Settings.load(
+            ca_file=host.ca_file,
+            google_client_id="ferry-google",
+            google_client_secret=Secret(CLIENT_SECRET),
+            google_authority=host.google,
+            google_service_account_file=key_file,
+            google_organisation_domains="old.example",
+            microsoft_client_id="ferry-microsoft",
+            microsoft_client_secret=Secret(CLIENT_SECRET),
+            microsoft_authority=host.microsoft,
+            microsoft_organisation_tenant="organizations",
+            microsoft_organisation_domains="old.example",
+            public_url="http://localhost:8000",
+        )
+    )
+
+
+def browse(
+    host: Authority, question: Question, *, account: str | None = None, answer: str = "allow"
+) -> dict[str, str]:
+    """What the owner's browser does: opens the page, answers it, and is sent back with these parameters."""
+    with requests.Session() as browser:
+        browser.trust_env = False  # REQUESTS_CA_BUNDLE would win
+        browser.verify = str(host.ca_file)
+        page = browser.get(question.url, timeout=5)
+        assert page.status_code == 200, page.text
+        [hint] = re.findall(r'name="account" value="([^"]*)"', page.text)
+        form = {"account": account or hint, "answer": answer}
+        sent = browser.post(question.url, data=form, allow_redirects=False, timeout=5)
+    back = urlsplit(sent.headers["Location"])
+    assert f"{back.scheme}://{back.netloc}" == "http://localhost:8000"
+    return dict(parse_qsl(back.query))
+
+
+def consent(host: Authority, ways: Access, provider: str, mailbox: str = ADA) -> Consent:
+    question = ways.question(provider, mailbox)
+    return ways.answered(provider, question, browse(host, question), mailbox)
+
+
+def tokens_of(credential: Credential) -> AccessTokens:
+    assert not isinstance(credential, Secret)
+    return credential
+
+
+def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
+    """The error that it ends in, after a look for secrets in all that it leads to."""
+    with pytest.raises(MailError) as caught:
+        call()
+    error = caught.value
+    assert str(error).endswith("."), str(error)
+    chain: BaseException | None = error
+    while chain is not None:
+        told = "".join(traceback.format_exception(chain)) + repr(vars(chain)) + repr(chain.args)
+        assert not any(secret.reveal() in told for secret in (Secret(CLIENT_SECRET), *hidden))
+        chain = chain.__cause__ or chain.__context__
+    return error
+
+
+# --- An owner's consent -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_owner_consents_and_the_tokens_renew_themselves(
+    host: Authority, ways: Access, provider: str
+) -> None:
+    given = consent(host, ways, provider)
+    assert given.grant.provider == provider
+    assert given.addresses == (ADA,)
+    kept: list[OAuthGrant] = []
+    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append, first=given.token))
+    assert tokens.access_token() == given.token.secret
+    assert not kept
+    second = tokens.access_token(refused=True)
+    assert second != given.token.secret
+    assert tokens.access_token() == second
+    assert [one.refresh_token != given.grant.refresh_token for one in kept] == [True]
+    later = tokens_of(ways.credential(kept[-1], ADA, kept.append))
+    assert later.access_token() != second
+    assert host.count("refresh_token") == 2
+
+
+def test_the_question_is_asked_as_each_provider_wants_it(ways: Access) -> None:
+    asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
+    for provider, query in asked.items():
+        assert query["client_id"] == f"ferry-{provider}"
+        assert query["redirect_uri"] == f"http://localhost:8000/sign-in/{provider}"
+        assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
+        assert query["login_hint"] == ADA
+        assert len(query["state"]) >= 32
+    assert (asked["google"]["access_type"], asked["google"]["prompt"]) == ("offline", "consent")
+    assert asked["google"]["scope"].split() == ["openid", "email", "https://mail.google.com/"]
+    assert "offline_access" in asked["microsoft"]["scope"].split()
+    assert "https://outlook.office.com/IMAP.AccessAsUser.All" in asked["microsoft"]["scope"].split()
+
+
+def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: Access) -> None:
+    host.rules.rotates = False
+    given = consent(host, ways, "google")
+    kept: list[OAuthGrant] = []
+    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append))
+    assert tokens.access_token() != tokens.access_token(refused=True)
+    assert not kept
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_owner_who_says_no_is_told_how_to_say_yes(host: Authority, ways: Access, provider: str) -> None:
+    question = ways.question(provider, ADA)
+    back = browse(host, question, answer="deny")
+    error = problem(lambda: ways.answered(provider, question, back, ADA))
+    assert isinstance(error, LoginRejected)
+    assert "open the link again" in str(error)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
+    host: Authority, ways: Access, provider: str
+) -> None:
+    question = ways.question(provider, ADA)
+    back = browse(host, question, account="eve@old.example")
+    error = problem(lambda: ways.answered(provider, question, back, ADA))
+    assert isinstance(error, LoginRejected)
+    assert "signed in" in str(error)
+    assert "eve@old.example" in str(error)
+
+
+def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Access) -> None:
+    question = ways.question("google", "Ada.Lovelace@googlemail.com")
+    back = browse(host, question, account="adalovelace@gmail.com")
+    given = ways.answered("google", question, back, "Ada.Lovelace@googlemail.com")
+    assert given.addresses == ("adalovelace@gmail.com",)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "word"),
+    [
+        ({"state": "of-another-question"}, "another question"),
+        ({"iss": "https://evil.example"}, "somebody else"),
+        ({"code": "guessed"}, "Google"),
+        ({"code": ""}, "Google"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused(
+    host: Authority, ways: Access, spoilt: dict[str, str], word: str
+) -> None:
+    question = ways.question("google", ADA)
+    back = browse(host, question) | spoilt
+    error = problem(lambda: ways.answered("google", question, back, ADA))
+    assert isinstance(error, LoginRejected)
+    assert word in str(error)
+
+
+def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
+    host: Authority, ways: Access
+) -> None:
+    for other in ({"verifier": Secret("v" * 48)}, {"nonce": "another"}):
+        question = ways.question("google", ADA)
+        back = browse(host, question)
+        changed = replace(question, **other)
+        assert isinstance(problem(lambda: ways.answered("google", changed, back, ADA)), LoginRejected)  # noqa: B023
+
+
+def test_a_code_counts_once(host: Authority, ways: Access) -> None:
+    question = ways.question("google", ADA)
+    back = browse(host, question)
+    ways.answered("google", question, back, ADA)
+    assert isinstance(problem(lambda: ways.answered("google", question, back, ADA)), LoginRejected)
+
+
+def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: Access) -> None:
+    question = ways.question("google", ADA)
+    asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
+    back = browse(host, asked)
+    error = problem(lambda: ways.answered("google", question, back, ADA))
+    assert "permission to read mail was not given" in str(error)
+
+
+# --- When it ends -------------------------------------------------------------------------------------
+
+
+def test_a_consent_that_was_taken_back_ends_in_words_and_is_not_asked_about_again(
+    host: Authority, ways: Access
+) -> None:
+    given = consent(host, ways, "google")
+    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
+    host.withdraw(ADA)
+    for _ in range(3):
+        error = problem(tokens.access_token, given.grant.refresh_token)
+        assert isinstance(error, GrantExpired)
+        assert "sign in to Google again" in str(error)
+    assert host.count("refresh_token") == 1
+
+
+def test_a_consent_can_be_given_back_where_the_provider_takes_it(host: Authority, ways: Access) -> None:
+    given = consent(host, ways, "google")
+    assert ways.give_back(given.grant)
+    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
+    assert isinstance(problem(tokens.access_token), GrantExpired)
+    assert not ways.give_back(consent(host, ways, "microsoft").grant)
+
+
+def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, ways: Access) -> None:
+    """What the rehearsal is strict about: it shows when two refresh at the same time."""
+    given = consent(host, ways, "microsoft")
+    kept: list[OAuthGrant] = []
+    tokens_of(ways.credential(given.grant, ADA, kept.append)).access_token()
+    assert isinstance(
+        problem(tokens_of(ways.credential(given.grant, ADA, kept.append)).access_token), GrantExpired
+    )
+    assert isinstance(
+        problem(tokens_of(ways.credential(kept[-1], ADA, kept.append)).access_token), GrantExpired
+    )
+
+
+def test_eight_threads_share_one_refresh(host: Authority, ways: Access) -> None:
+    given = consent(host, ways, "microsoft")
+    kept: list[OAuthGrant] = []
+    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append))
+    host.as_new()
+    host.slow_s = 0.1
+    with ThreadPoolExecutor(8) as pool:
+        first = {t.reveal() for t in pool.map(lambda _n: tokens.access_token(), range(8))}
+        assert (len(first), host.count("refresh_token")) == (1, 1)
+        again = {t.reveal() for t in pool.map(lambda _n: tokens.access_token(refused=True), range(8))}
+        assert (len(again), host.count("refresh_token")) == (1, 2)
+    assert host.at_once() == 1
+    assert len(kept) == 2
+
+
+def test_a_token_is_replaced_before_it_ends(host: Authority, ways: Access) -> None:
+    host.rules.life_s = 1
+    given = consent(host, ways, "google")
+    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None, first=given.token))
+    assert tokens.access_token() == given.token.secret
+    seen = {tokens.access_token().reveal()}
+    while len(seen) < 3:
+        token = tokens.access_token()
+        seen.add(token.reveal())
+        found = host.rules.by_token(token.reveal())
+        assert found is not None
+        assert not found.is_expired()
+    assert host.count("refresh_token") == 2
+
+
+# --- Trouble ------------------------------------------------------------------------------------------
+
+
+def said(error: str, description: str = "") -> dict[str, str]:
+    return {"error": error} | ({"error_description": description} if description else {})
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind", "word"),
+    [
+        (503, {}, "<html>", ServerUnavailable, "later"),
+        (200, {}, "<html>", ServerUnavailable, "later"),
+        (302, {"Location": "https://evil.example/"}, "", ServerUnavailable, "later"),
+        (200, {}, {"token_type": "Bearer"}, ServerUnavailable, "later"),
+        (400, {}, said("temporarily_unavailable"), ServerUnavailable, "later"),
+        (429, {"Retry-After": "120"}, said("slow_down"), Throttled, "pause"),
+        (400, {}, said("invalid_client", "AADSTS7000222: expired"), LoginRejected, "client secret"),
+        (400, {}, said("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
+        (400, {}, said("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
+        (400, {}, said("interaction_required", "AADSTS53003: no"), GrantExpired, "conditional access"),
+        (400, {}, said("unheard_of"), LoginRejected, "whoever runs Mailferry"),
+    ],
+)
+def test_what_a_provider_answers_in_place_of_a_token(
+    host: Authority,
+    ways: Access,
+    status: int,
+    headers: dict[str, str],
+    body: object,
+    kind: type[MailError],
+    word: str,
+) -> None:
+    given = consent(host, ways, "microsoft")
+    host.trouble = lambda _form: (status, headers, body)
+    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
+    error = problem(tokens.access_token, given.grant.refresh_token)
+    assert type(error) is kind
+    assert word in str(error)
+    if isinstance(error, Throttled):
+        assert error.until is not None
+        assert 100 < (error.until - datetime.now(UTC)).total_seconds() <= 120
+    host.as_new()
+    if not isinstance(error, GrantExpired):
+        assert tokens.access_token()
+
+
+def test_a_provider_that_cannot_be_reached_is_waited_for(
+    host: Authority, ways: Access, tmp_path: Path
+) -> None:
+    given = consent(host, ways, "google")
+    nowhere = Settings.load(
+        google_client_id="ferry",
+        google_client_secret=Secret(CLIENT_SECRET),
+        google_authority="https://localhost:1",
+        public_url="http://localhost:8000",
+    )
+    tokens = tokens_of(access(nowhere).credential(given.grant, ADA, lambda _grant: None))
+    assert isinstance(problem(tokens.access_token), ServerUnavailable)
+    untrusted = nowhere.model_copy(update={"google_authority": host.google})
+    tokens = tokens_of(access(untrusted).credential(given.grant, ADA, lambda _grant: None))
+    error = problem(tokens.access_token)
+    assert isinstance(error, ServerUnavailable)
+    assert "certificate" in str(error)
+
+
+# --- Organisations ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_organisation_opens_the_mailboxes_of_its_domains_and_no_others(
+    host: Authority, ways: Access, provider: str
+) -> None:
+    assert ways.organisation_grant(provider, "ada@else.example") is None
+    assert ways.organisation_grant(provider, "ada@evil-old.example") is None
+    grant = ways.organisation_grant(provider, "Ada@Old.Example")
+    assert grant is not None
+    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    assert tokens.access_token() != tokens.access_token(refused=True)
+    with pytest.raises(GrantExpired):
+        ways.credential(grant, "ada@else.example", lambda _grant: None)
+
+
+def test_each_assertion_is_new(host: Authority, ways: Access) -> None:
+    grant = ways.organisation_grant("google", ADA)
+    assert grant is not None
+    shown = len(host.rules.assertions)
+    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    for _ in range(3):
+        tokens.access_token(refused=True)
+    assert len(host.rules.assertions) == shown + 3
+    assert {t.scope for t in host.rules.tokens[-3:]} == {google.ORGANISATION_SCOPE}
+    assert {t.mailbox for t in host.rules.tokens[-3:]} == {ADA}
+
+
+def test_one_token_of_microsofts_opens_every_mailbox_there(host: Authority, ways: Access) -> None:
+    grant = ways.organisation_grant("microsoft", ADA)
+    assert grant is not None
+    both = [
+        tokens_of(ways.credential(grant, mailbox, lambda _grant: None)).access_token()
+        for mailbox in (ADA, "eve@old.example")
+    ]
+    assert both[0] == both[1]
+    assert host.count("client_credentials") == 1
+
+
+_UNAUTHORIZED = (
+    "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of"
+    " the scopes requested."
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        (said("unauthorized_client", _UNAUTHORIZED), "Domain-wide delegation"),
+        (said("invalid_grant", "Invalid email or User ID"), "no such mailbox"),
+        (said("invalid_grant", "Invalid JWT Signature."), "make a new one"),
+    ],
+)
+def test_what_an_organisation_has_to_mend_is_told(
+    host: Authority, ways: Access, told: dict[str, str], word: str
+) -> None:
+    grant = ways.organisation_grant("google", ADA)
+    assert grant is not None
+    host.trouble = lambda _form: (400, {}, told)
+    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    error = problem(tokens.access_token)
+    assert type(error) is LoginRejected
+    assert word in str(error)
+    host.as_new()
+    assert tokens.access_token()
+
+
+def test_a_key_file_that_is_none_is_told_without_being_quoted(tmp_path: Path) -> None:
+    for text in (
+        "hunter2",
+        '{"client_email": "hunter2"}',
+        '{"client_email":"a","private_key_id":"b","private_key":"hunter2"}',
+    ):
+        (tmp_path / "key.json").write_text(text)
+        with pytest.raises(ValueError, match="not the JSON key of a service account") as caught:
+            google.ServiceAccount.load(tmp_path / "key.json")
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))

@@ -1,0 +1,235 @@
+"""An authorisation server as Google and Microsoft have them: a consent page, tokens, revocation.
+
+Below `/google` it has Google's paths, below `/microsoft` Microsoft's, over HTTPS with the rehearsal's own
+authority. Introspection (RFC 7662) is on a port of its own, without TLS, for the IMAP server beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+
+from tests.rehearsal.authority_rules import JWT_BEARER, Client, Request, Rules
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.ports import HOST
+
+TENANT = "9f5e1c5a-0000-4000-8000-000000000001"
+"""The directory that everybody at the rehearsal's Microsoft belongs to."""
+
+Trouble = Callable[[Mapping[str, str]], tuple[int, dict[str, str], Any] | None]
+"""What the token endpoint answers in place of a token: status, headers, body; None lets it work."""
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """One request to a token endpoint, on the clock of `time.monotonic`."""
+
+    grant_type: str
+    path: str
+    began_at_s: float
+    ended_at_s: float
+
+
+class Authority:
+    """A running server. Settings may be changed while it runs."""
+
+    def __init__(self, ca: CertificateAuthority) -> None:
+        self.ca_file = ca.ca_file
+        self.trouble: Trouble = lambda _form: None
+        self.slow_s = 0.0  # how long each token takes
+        self.requests: list[TokenRequest] = []
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*ca.issue())
+        self._servers = [_Server(self, tls), _Server(self, None)]
+        self.url = f"https://localhost:{self._servers[0].server_port}"
+        self.introspection_url = f"http://{HOST}:{self._servers[1].server_port}/introspect"
+        self.rules = Rules(self.url)
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def google(self) -> str:
+        """What MAILFERRY_GOOGLE_AUTHORITY takes."""
+        return f"{self.url}/google"
+
+    @property
+    def microsoft(self) -> str:
+        """What MAILFERRY_MICROSOFT_AUTHORITY takes."""
+        return f"{self.url}/microsoft"
+
+    def add_application(self, client_id: str, secret: str, redirect_uri: str) -> None:
+        types = ("authorization_code", "refresh_token", "client_credentials")
+        self.rules.clients[client_id] = Client(client_id, secret, redirect_uri, types)
+
+    def add_service_account(self, file: Path, *domains: str) -> None:
+        """A service account for the mailboxes of those domains; its key file, as Google makes it."""
+        key = self.rules.key  # it takes a while to make one
+        email = "ferry@project.example"
+        self.rules.clients[email] = Client(
+            email, grant_types=(JWT_BEARER,), key=key, domains=frozenset(domains)
+        )
+        facts = {
+            "type": "service_account",
+            "client_email": email,
+            "private_key_id": "k1",
+            "private_key": key.as_pem(private=True).decode(),
+        }
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(facts), encoding="utf-8")
+
+    def withdraw(self, mailbox: str) -> None:
+        """The owner takes back every consent."""
+        with self.rules.lock:
+            for family in {t.family for t in self.rules.tokens if t.mailbox == mailbox}:
+                self.rules.end(family)
+
+    def count(self, grant_type: str) -> int:
+        """How many requests of that kind there were."""
+        return sum(one.grant_type == grant_type for one in self.requests)
+
+    def at_once(self) -> int:
+        """The most token requests that were ever under way at the same time."""
+        moments = [one.began_at_s for one in self.requests]
+        return max((sum(o.began_at_s <= m < o.ended_at_s for o in self.requests) for m in moments), default=0)
+
+    def as_new(self) -> None:
+        """Back to how it was at first, but for what was registered and given."""
+        self.trouble, self.slow_s = (lambda _form: None), 0.0
+        self.rules.life_s, self.rules.rotates = 3600, True
+        self.requests.clear()
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    # --- What it answers -------------------------------------------------------------------------
+
+    def answer(self, method: str, url: str, form: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        parts = urlsplit(url)
+        asked = Request(method, self.url + url, dict(parse_qsl(parts.query)), form)
+        asked.rules, asked.tenant = self.rules, TENANT
+        asked.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
+        match parts.path.rpartition("/")[2]:
+            case "auth" | "authorize":
+                return self._consent(method, asked)
+            case "token":
+                return self._token(parts.path, asked)
+            case "revoke" if "/google" in parts.path:
+                return self._json(*self.rules.create_endpoint_response("revocation", asked))
+            case "introspect":
+                with self.rules.lock:
+                    return self._json(*self.rules.create_endpoint_response("introspection", asked))
+        return 404, {}, b""
+
+    def _consent(self, method: str, asked: Request) -> tuple[int, dict[str, str], bytes]:
+        try:
+            grant = self.rules.get_consent_grant(asked)
+        except OAuth2Error as error:
+            return 400, {"Content-Type": "text/plain"}, f"{error.error}: {error.description}".encode()
+        if method == "GET":
+            return 200, {"Content-Type": "text/html; charset=utf-8"}, _page(asked.args.get("login_hint", ""))
+        allowed = asked.form.get("answer") == "allow"
+        with self.rules.lock:
+            status, body, headers = self.rules.create_authorization_response(
+                asked, asked.form["account"] if allowed else None, grant
+            )
+        headers = dict(headers)
+        if "Location" in headers and "/google" in asked.uri:
+            headers["Location"] += "&" + urlencode({"iss": asked.issuer})  # RFC 9207; Microsoft has it not
+        return self._json(status, body, headers)
+
+    def _token(self, path: str, asked: Request) -> tuple[int, dict[str, str], bytes]:
+        began = time.monotonic()
+        time.sleep(self.slow_s)
+        try:
+            trouble = self.trouble(asked.form)
+            if trouble is not None:
+                status, headers, body = trouble
+                return self._json(status, body, list(headers.items()))
+            if "/microsoft/" in path and path.split("/")[2] not in ("common", "organizations", TENANT):
+                told = {"error": "invalid_request", "error_description": "AADSTS90002: Tenant not found."}
+                return self._json(400, told, [])
+            with self.rules.lock:
+                return self._json(*self.rules.create_token_response(asked))
+        finally:
+            self.requests.append(
+                TokenRequest(asked.form.get("grant_type", ""), path, began, time.monotonic())
+            )
+
+    def _json(self, status: int, body: Any, headers: Any) -> tuple[int, dict[str, str], bytes]:
+        text = body if isinstance(body, str) else json.dumps(body) if body else ""
+        return status, {"Content-Type": "application/json", **dict(headers)}, text.encode()
+
+
+def _page(hint: str) -> bytes:
+    return f"""<!doctype html><html lang="en"><title>Rehearsal sign-in</title>
+<h1>Mailferry wants to read your mail</h1>
+<form method="post">
+<label>Account <input name="account" value="{html.escape(hint, quote=True)}"></label>
+<button name="answer" value="allow">Allow</button>
+<button name="answer" value="deny">Cancel</button>
+</form></html>""".encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, authority: Authority, tls: ssl.SSLContext | None) -> None:
+        self.authority = authority
+        self._tls = tls
+        super().__init__((HOST, 0), _Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the request's own thread, so that nobody's handshake keeps others waiting."""
+        with contextlib.suppress(OSError):
+            secured = self._tls.wrap_socket(request, server_side=True) if self._tls else request
+            super().finish_request(secured, client_address)
+            if self._tls:
+                secured.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer({})
+
+    def do_POST(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        self._answer(dict(parse_qsl(self.rfile.read(size).decode())))
+
+    def _answer(self, form: Mapping[str, str]) -> None:
+        status, headers, body = self.server.authority.answer(self.command, self.path, form)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Requests are counted, not printed."""
+
+
+@contextmanager
+def authority(ca: CertificateAuthority) -> Iterator[Authority]:
+    """A running authorisation server on localhost."""
+    server = Authority(ca)
+    try:
+        yield server
+    finally:
+        server.stop()
