@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
 
 from importer.settings import Settings
 from importer.signing_in import access
 from providers import google
-from providers.access import Access, Consent, Question
+from providers.access import Access, Consent
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import AccessTokens, Credential, OAuthGrant
 from providers.model import Secret
@@ -68,26 +66,9 @@ def ways(host: Authority, tmp_path: Path) -> Access:
     )
 
 
-def browse(
-    host: Authority, question: Question, *, account: str | None = None, answer: str = "allow"
-) -> dict[str, str]:
-    """What the owner's browser does: opens the page, answers it, and is sent back with these parameters."""
-    with requests.Session() as browser:
-        browser.trust_env = False  # REQUESTS_CA_BUNDLE would win
-        browser.verify = str(host.ca_file)
-        page = browser.get(question.url, timeout=5)
-        assert page.status_code == 200, page.text
-        [hint] = re.findall(r'name="account" value="([^"]*)"', page.text)
-        form = {"account": account or hint, "answer": answer}
-        sent = browser.post(question.url, data=form, allow_redirects=False, timeout=5)
-    back = urlsplit(sent.headers["Location"])
-    assert f"{back.scheme}://{back.netloc}" == "http://localhost:8000"
-    return dict(parse_qsl(back.query))
-
-
 def consent(host: Authority, ways: Access, provider: str, mailbox: str = ADA) -> Consent:
     question = ways.question(provider, mailbox)
-    return ways.answered(provider, question, browse(host, question), mailbox)
+    return ways.answered(provider, question, host.browse(question.url), mailbox)
 
 
 def tokens_of(credential: Credential) -> AccessTokens:
@@ -158,7 +139,7 @@ def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: Access) -> No
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_owner_who_says_no_is_told_how_to_say_yes(host: Authority, ways: Access, provider: str) -> None:
     question = ways.question(provider, ADA)
-    back = browse(host, question, answer="deny")
+    back = host.browse(question.url, answer="deny")
     error = problem(lambda: ways.answered(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "open the link again" in str(error)
@@ -169,7 +150,7 @@ def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
     host: Authority, ways: Access, provider: str
 ) -> None:
     question = ways.question(provider, ADA)
-    back = browse(host, question, account="eve@old.example")
+    back = host.browse(question.url, account="eve@old.example")
     error = problem(lambda: ways.answered(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "signed in" in str(error)
@@ -178,7 +159,7 @@ def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
 
 def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Access) -> None:
     question = ways.question("google", "Ada.Lovelace@googlemail.com")
-    back = browse(host, question, account="adalovelace@gmail.com")
+    back = host.browse(question.url, account="adalovelace@gmail.com")
     given = ways.answered("google", question, back, "Ada.Lovelace@googlemail.com")
     assert given.addresses == ("adalovelace@gmail.com",)
 
@@ -196,7 +177,7 @@ def test_an_answer_that_does_not_fit_is_refused(
     host: Authority, ways: Access, spoilt: dict[str, str], word: str
 ) -> None:
     question = ways.question("google", ADA)
-    back = browse(host, question) | spoilt
+    back = host.browse(question.url) | spoilt
     error = problem(lambda: ways.answered("google", question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert word in str(error)
@@ -207,14 +188,14 @@ def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
 ) -> None:
     for other in ({"verifier": Secret("v" * 48)}, {"nonce": "another"}):
         question = ways.question("google", ADA)
-        back = browse(host, question)
+        back = host.browse(question.url)
         changed = replace(question, **other)
         assert isinstance(problem(lambda: ways.answered("google", changed, back, ADA)), LoginRejected)  # noqa: B023
 
 
 def test_a_code_counts_once(host: Authority, ways: Access) -> None:
     question = ways.question("google", ADA)
-    back = browse(host, question)
+    back = host.browse(question.url)
     ways.answered("google", question, back, ADA)
     assert isinstance(problem(lambda: ways.answered("google", question, back, ADA)), LoginRejected)
 
@@ -222,7 +203,7 @@ def test_a_code_counts_once(host: Authority, ways: Access) -> None:
 def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: Access) -> None:
     question = ways.question("google", ADA)
     asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
-    back = browse(host, asked)
+    back = host.browse(asked.url)
     error = problem(lambda: ways.answered("google", question, back, ADA))
     assert "permission to read mail was not given" in str(error)
 

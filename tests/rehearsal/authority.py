@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import re
 import ssl
 import threading
 import time
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import requests
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from tests.rehearsal.authority_rules import JWT_BEARER, Client, Request, Rules
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.ports import HOST
+from tests.rehearsal.ports import HOST, RehearsalError
 
 TENANT = "9f5e1c5a-0000-4000-8000-000000000001"
 """The directory that everybody at the rehearsal's Microsoft belongs to."""
@@ -89,6 +91,22 @@ class Authority:
         }
         file.touch(mode=0o600)
         file.write_text(json.dumps(facts), encoding="utf-8")
+
+    def browse(self, url: str, *, account: str = "", answer: str = "allow") -> dict[str, str]:
+        """What an owner's browser does: opens the page, answers it, and is sent back with these parameters.
+
+        `account` is the one signed in to, the suggested one unless it is given.
+        """
+        with requests.Session() as browser:
+            browser.trust_env = False  # REQUESTS_CA_BUNDLE would win
+            browser.verify = str(self.ca_file)
+            page = browser.get(url, timeout=5)
+            if page.status_code != 200:
+                raise RehearsalError(page.text)
+            [hint] = re.findall(r'name="account" value="([^"]*)"', page.text)
+            form = {"account": account or hint, "answer": answer}
+            sent = browser.post(url, data=form, allow_redirects=False, timeout=5)
+        return dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
 
     def withdraw(self, mailbox: str) -> None:
         """The owner takes back every consent."""

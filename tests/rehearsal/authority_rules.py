@@ -351,5 +351,10 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         return next((t for t in self.server.tokens if t.access_token == token_string), None)
 
     def introspect_token(self, token: Token) -> dict[str, Any]:
-        whose = {"username": token.mailbox} if token.mailbox else {"opens": "every-mailbox"}
-        return {"active": True, "client_id": token.client.client_id, "scope": token.scope, **whose}
+        return {
+            "active": True,
+            "client_id": token.client.client_id,
+            "scope": token.scope,
+            "username": token.mailbox or "nobody",
+            "opens": "one-mailbox" if token.mailbox else "every-mailbox",
+        }

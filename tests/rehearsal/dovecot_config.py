@@ -53,14 +53,15 @@ key passdb {{
 """
 
 
-# Two of them: a token is good for the mailbox that it names, or, where it says so, for every mailbox.
+# Two of them: a token is good for the mailbox that it names, or, where it says so, for every mailbox. The
+# login and the token's user name have to be the same once both are put into `username_format`.
 _OAUTH2 = """\
 introspection_url = {url}
 introspection_mode = post
-active_attribute = active
-active_value = true
-username_attribute = {attribute}
-username_validation_format = {expected}
+active_attribute = {active[0]}
+active_value = {active[1]}
+username_attribute = username
+username_format = {same}
 """
 
 
@@ -101,9 +102,9 @@ def _mechanisms(home: Path, options: DovecotOptions) -> str:
     if not options.introspection_url:
         return "auth_mechanisms = plain login\n"
     blocks = ["auth_mechanisms = plain login xoauth2 oauthbearer\n"]
-    for attribute, expected in (("username", "%u"), ("opens", "every-mailbox")):
-        file = home / f"oauth2-{attribute}.conf"
-        told = _OAUTH2.format(url=options.introspection_url, attribute=attribute, expected=expected)
+    for active, same in ((("active", "true"), "%u"), (("opens", "every-mailbox"), "anybody")):
+        file = home / f"oauth2-{active[0]}.conf"
+        told = _OAUTH2.format(url=options.introspection_url, active=active, same=same)
         file.write_text(told, encoding="utf-8")
         blocks.append(
             f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {file}\n}}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,7 @@ class CuttingProxy:
         self._left = dict(self._budget)
         self._muted = False
         self._cuts = 0
+        self.bytes_per_s: int | None = None  # of each connection, each way
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut_after(
@@ -78,6 +80,8 @@ class CuttingProxy:
     def _pump(self, source: socket.socket, target: socket.socket, toward: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK_BYTES):
+                if self.bytes_per_s is not None:
+                    time.sleep(len(data) / self.bytes_per_s)
                 with self._lock:
                     left = self._left[toward]
                     passing = data if left is None else data[:left]

@@ -1,0 +1,406 @@
+"""Logging in with access tokens: at a real Dovecot that asks the authorisation server about each of them."""
+
+from __future__ import annotations
+
+import imaplib
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from secrets import token_urlsafe
+
+import pytest
+
+from importer.adapters.imap.client import Client, Timeouts
+from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.bootstrap import foreground
+from importer.domain.model import Account, State
+from importer.domain.rows import Row
+from importer.engine.context import Pace
+from importer.ports import MailboxSession
+from importer.service.copy import copy
+from importer.service.finish import report_of
+from importer.settings import Settings
+from importer.signing_in import access, login_help
+from providers.access import Access
+from providers.catalog import Catalog
+from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Side
+from providers.grants import AccessTokens, Credential, OAuthGrant
+from providers.model import Endpoint, Secret
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fill import INBOX, Stored
+from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.proxy import cutting_proxy
+from tests.rehearsal.scripted import CAPABILITIES, scripted_server, usual_answer
+
+ADA = "ada@old.example"
+ONE, TWO = Secret(token_urlsafe()), Secret(token_urlsafe())  # in no line of the source
+
+
+@pytest.fixture(scope="module")
+def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
+    with authority(ca) as server:
+        for provider in ("google", "microsoft"):
+            server.add_application(
+                f"ferry-{provider}", "0pen-s3same", f"http://localhost:8000/sign-in/{provider}"
+            )
+        yield server
+
+
+@pytest.fixture
+def host(_authority: Authority) -> Authority:
+    _authority.as_new()
+    return _authority
+
+
+@pytest.fixture(scope="module")
+def mail_host(
+    _authority: Authority, tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
+) -> Iterator[Dovecot]:
+    options = DovecotOptions(introspection_url=_authority.introspection_url)
+    with dovecot(tmp_path_factory.mktemp("token-host"), options, ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ways(_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+    key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
+    _authority.add_service_account(key_file, "old.example")
+    return access(
+        Settings.load(
+            ca_file=_authority.ca_file,
+            google_client_id="ferry-google",
+            google_client_secret=Secret("0pen-s3same"),
+            google_authority=_authority.google,
+            google_service_account_file=key_file,
+            google_organisation_domains="old.example",
+            microsoft_client_id="ferry-microsoft",
+            microsoft_client_secret=Secret("0pen-s3same"),
+            microsoft_authority=_authority.microsoft,
+            microsoft_organisation_tenant="organizations",
+            microsoft_organisation_domains="old.example",
+            public_url="http://localhost:8000",
+        )
+    )
+
+
+@dataclass
+class SignedIn:
+    """An owner's consent and what came of it."""
+
+    tokens: AccessTokens
+    kept: list[OAuthGrant] = field(default_factory=list)
+
+
+def sign_in(host: Authority, ways: Access, mailbox: str, provider: str = "google") -> SignedIn:
+    asked = ways.question(provider, mailbox)
+    given = ways.answered(provider, asked, host.browse(asked.url), mailbox)
+    kept: list[OAuthGrant] = []
+    credential = ways.credential(given.grant, mailbox, kept.append, first=given.token)
+    assert not isinstance(credential, Secret)
+    return SignedIn(credential, kept)
+
+
+def sessions(ca_file: Path | None) -> ImapSessions:
+    catalog = Catalog.load()
+
+    def help_(account: Account, words: str, *, by_token: bool) -> str:
+        return login_help(catalog, account, words, by_token=by_token)
+
+    return ImapSessions(ca_file=ca_file, timeouts=Timeouts(connect_s=5, io_s=20), login_help=help_)
+
+
+def opened(mail_host: Dovecot, credential: Credential, mailbox: str = ADA) -> ImapSession:
+    return sessions(mail_host.ca_file).open(mail_host.account(mailbox), credential, Side.SOURCE)
+
+
+def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
+    """The error that it ends in, after a look for the tokens in all that it leads to."""
+    with pytest.raises(MailError) as caught:
+        call()
+    error = caught.value
+    assert error.side is Side.SOURCE
+    assert str(error).endswith(".")
+    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    for secret in hidden:
+        assert secret.reveal() not in told + repr(vars(error)) + repr(error.args)
+    return error
+
+
+@dataclass
+class Fixed:
+    """Tokens as they are told."""
+
+    values: list[Secret]
+    asked: list[bool] = field(default_factory=list)
+
+    def access_token(self, *, refused: bool = False) -> Secret:
+        self.asked.append(refused)
+        return self.values[min(len(self.asked), len(self.values)) - 1]
+
+
+# --- Getting in ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mechanism", [XOAUTH2, OAUTHBEARER])
+def test_both_mechanisms_get_in_and_tell_why_they_do_not(
+    host: Authority, ways: Access, mail_host: Dovecot, mechanism: str
+) -> None:
+    token = sign_in(host, ways, ADA).tokens.access_token()
+    for secret, lets_in in ((token, True), (Secret("wr0ng"), False)):
+        client = Client(mail_host.imaps, tls_context(mail_host.ca_file), Timeouts())
+        exchange = mechanism_of(mechanism, ADA, secret, mail_host.imaps)
+        if lets_in:
+            client.authenticate(mechanism, exchange)
+            assert "UIDPLUS" in client.fresh_capabilities()
+            client.logout()
+        else:
+            with pytest.raises(imaplib.IMAP4.error):
+                client.authenticate(mechanism, exchange)
+            assert "{" in exchange.told
+            client.hang_up()
+
+
+@pytest.mark.parametrize("provider", ["google", "microsoft"])
+def test_an_owners_consent_opens_the_mailbox(
+    host: Authority, ways: Access, mail_host: Dovecot, provider: str
+) -> None:
+    session = opened(mail_host, sign_in(host, ways, ADA, provider).tokens)
+    assert session.status("INBOX").messages == 0
+    session.close()
+    assert host.count("refresh_token") == 0
+
+
+@pytest.mark.parametrize("provider", ["google", "microsoft"])
+def test_an_organisation_opens_the_mailbox(ways: Access, mail_host: Dovecot, provider: str) -> None:
+    grant = ways.organisation_grant(provider, ADA)
+    assert grant is not None
+    session = opened(mail_host, ways.credential(grant, ADA, lambda _grant: None))
+    assert session.status("INBOX").messages == 0
+    session.close()
+
+
+def test_a_refused_token_is_replaced_once_and_then_gets_in(
+    host: Authority, ways: Access, mail_host: Dovecot
+) -> None:
+    owner = sign_in(host, ways, ADA)
+    stale = host.rules.by_token(owner.tokens.access_token().reveal())
+    assert stale is not None
+    stale.ends_at = 0
+    opened(mail_host, owner.tokens).close()
+    assert host.count("refresh_token") == 1
+    assert len(owner.kept) == 1
+
+
+# --- Not getting in -----------------------------------------------------------------------------------
+
+
+def test_a_token_for_another_mailbox_is_refused_in_words(
+    host: Authority, ways: Access, mail_host: Dovecot
+) -> None:
+    owner = sign_in(host, ways, "eve@old.example")
+    token = owner.tokens.access_token()
+    error = problem(lambda: opened(mail_host, owner.tokens), token)
+    assert type(error) is LoginRejected
+    assert "sign in again" in str(error)
+    assert error.server_text
+    assert host.count("refresh_token") == 1
+
+
+def test_a_consent_that_was_taken_back_is_told_at_the_next_login(
+    host: Authority, ways: Access, mail_host: Dovecot
+) -> None:
+    owner = sign_in(host, ways, ADA)
+    token = owner.tokens.access_token()
+    host.withdraw(ADA)
+    error = problem(lambda: opened(mail_host, owner.tokens), token)
+    assert type(error) is GrantExpired
+    assert "sign in to Google again" in str(error)
+
+
+def test_an_authorisation_server_that_is_away_is_waited_for(
+    host: Authority, ways: Access, mail_host: Dovecot
+) -> None:
+    host.rules.life_s = 0
+    owner = sign_in(host, ways, ADA)
+    host.trouble = lambda _form: (503, {}, "")
+    assert type(problem(lambda: opened(mail_host, owner.tokens))) is ServerUnavailable
+
+
+def test_a_token_is_sent_once_and_only_one_more_is_tried() -> None:
+    challenge = b"+ eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=\r\n"  # as Google's, facts of XOAUTH2
+
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2"))
+        if command == "AUTHENTICATE XOAUTH2":
+            return b"+ \r\n"
+        if command == "CREDENTIALS":  # the token, and then the empty line after the challenge
+            refused = server.commands.count("CREDENTIALS") % 2 == 0
+            return (
+                b"TAG NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)\r\n" if refused else challenge
+            )
+        return None
+
+    tokens = Fixed([ONE, TWO])
+    with scripted_server(answer) as server:
+        account = Account("ada@gmail.com", "ada@gmail.com", server.endpoint)
+        error = problem(
+            lambda: sessions(None).open(account, tokens, Side.SOURCE),
+            Secret("t0k3n-one"),
+            Secret("t0k3n-two"),
+        )
+    assert type(error) is LoginRejected
+    assert "Invalid credentials" in error.server_text
+    assert '"status":"400"' in error.server_text
+    assert tokens.asked == [False, True]
+
+
+REFUSALS = [
+    ("ada@gmail.com", b"NO [ALERT] Your account is not enabled for IMAP use. (Failure)", "IMAP on in Gmail"),
+    ("ada@gmail.com", b"NO [WEBALERT https://old.example/x] Web login required.", "confirm that it was you"),
+    ("ada@outlook.com", b"BAD User is authenticated but not connected.", "IMAP is switched on"),
+    ("ada@outlook.com", b"NO AUTHENTICATE failed.", "FullAccess"),
+]
+
+
+@pytest.mark.parametrize(("mailbox", "reply", "word"), REFUSALS)
+def test_each_refusal_ends_in_what_to_do_there(mailbox: str, reply: bytes, word: str) -> None:
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2"))
+        if command == "AUTHENTICATE XOAUTH2":
+            return b"+ \r\n"
+        return b"TAG " + reply + b"\r\n" if command == "CREDENTIALS" else None
+
+    with scripted_server(answer) as server:
+        account = Account(mailbox, mailbox, server.endpoint)
+        error = problem(lambda: sessions(None).open(account, Fixed([ONE]), Side.SOURCE), ONE)
+    assert type(error) is LoginRejected
+    assert word in str(error)
+
+
+def test_a_host_that_takes_passwords_only_is_told() -> None:
+    with scripted_server() as server:
+        account = Account(ADA, ADA, server.endpoint)
+        error = problem(lambda: sessions(None).open(account, Fixed([ONE]), Side.SOURCE), ONE)
+    assert type(error) is LoginRejected
+    assert "passwords only" in str(error)
+
+
+def test_microsoft_without_passwords_says_so() -> None:
+    def answer(command: str) -> bytes | None:
+        wanted = CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2 LOGINDISABLED")
+        return usual_answer(command, wanted) if command == "CAPABILITY" else None
+
+    with scripted_server(answer) as server:
+        account = Account("ada@outlook.com", "ada@outlook.com", server.endpoint)
+        error = problem(lambda: sessions(None).open(account, ONE, Side.SOURCE), ONE)
+    assert type(error) is LoginRejected
+    assert "sign in with Microsoft" in str(error)
+
+
+# --- Tokens that end in the middle --------------------------------------------------------------------
+
+
+def test_sessions_that_reconnect_do_it_with_a_fresh_token(
+    host: Authority, ways: Access, mail_host: Dovecot
+) -> None:
+    owner = sign_in(host, ways, ADA)
+    with cutting_proxy(mail_host.imaps) as proxy:
+        account = replace(mail_host.account(ADA), endpoint=proxy.endpoint)
+        made = sessions(mail_host.ca_file)
+        with ThreadPoolExecutor(8) as pool:
+            all_of_them = list(pool.map(lambda _n: made.open(account, owner.tokens, Side.SOURCE), range(8)))
+            for token in host.rules.tokens:
+                token.ends_at = 0
+            host.slow_s = 0.1
+            proxy.cut()
+            assert {s.messages for s in pool.map(lambda one: one.status("INBOX"), all_of_them)} == {0}
+        for session in all_of_them:
+            session.close()
+    assert host.count("refresh_token") == 1
+    assert host.at_once() == 1
+
+
+class _ByToken:
+    """A session factory that lets the old mailbox in by `source` tokens and the new one by the others."""
+
+    def __init__(self, inner: ImapSessions, source: AccessTokens, destination: AccessTokens) -> None:
+        self._inner = inner
+        self._tokens = {Side.SOURCE: source, Side.DESTINATION: destination}
+
+    def open(self, account: Account, _credential: Credential, side: Side) -> MailboxSession:
+        return self._inner.open(account, self._tokens[side], side)
+
+
+def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
+    host: Authority,
+    ways: Access,
+    mail_host: Dovecot,
+    tmp_path: Path,
+) -> None:
+    old, new = (new_user(mail_host, name) for name in ("ada2000@old.example", "grace2000@new.example"))
+    date = datetime(2020, 1, 1, tzinfo=UTC)
+    old.fill(
+        Stored(INBOX if n % 2 else ("Box",), (), date, b"Subject: number %d\r\n\r\n%s\r\n" % (n, b"x" * 1500))
+        for n in range(2000)
+    )
+    host.rules.life_s, host.slow_s = 5, 0.05
+    owners = sign_in(host, ways, old.account.address), sign_in(host, ways, new.account.address, "microsoft")
+    over = threading.Event()
+    with (
+        cutting_proxy(mail_host.imaps) as source,
+        cutting_proxy(mail_host.imaps) as destination,
+        foreground(Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)) as deps,
+    ):
+
+        def interrupt() -> None:
+            """Connections break, so that tokens that still are good are of no use."""
+            cuts = 0
+            while not over.wait(2.0):
+                (destination if cuts % 3 == 2 else source).cut()
+                cuts += 1
+
+        source.bytes_per_s = 130_000
+        own = replace(
+            deps,
+            sessions=_ByToken(sessions(mail_host.ca_file), owners[0].tokens, owners[1].tokens),
+            pace=Pace(batch_messages=50, lanes=2, settle_quiet=timedelta(0)),
+        )
+        row = Row(1, _at(old, source.endpoint), Secret(""), _at(new, destination.endpoint), Secret(""))
+        began = datetime.now(UTC)
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            ended = copy(own, row)
+        finally:
+            over.set()
+        took = datetime.now(UTC) - began
+        report = report_of(own, ended)
+    assert ended.state is State.COMPLETE, ended.problem
+    assert compare(old.read(), new.read()) == []
+    assert report.totals.copied == 2000
+    refreshes = host.count("refresh_token")
+    print(
+        f"2,000 messages in {took.total_seconds():.1f} s, {source.connections}+{destination.connections}"
+        f" connections, {refreshes} refreshes"
+    )
+    assert took > timedelta(seconds=10)
+    assert refreshes >= 4
+    assert refreshes == len(owners[0].kept) + len(owners[1].kept)  # none was lost, none came twice
+    for path in ("/google/", "/microsoft/"):  # single-flight: no owner's token is fetched twice at a time
+        mine = sorted((r.began_at_s, r.ended_at_s) for r in host.requests if path in r.path)
+        assert all(this[1] <= next_[0] for this, next_ in pairwise(mine))
+
+
+def _at(user: User, endpoint: Endpoint) -> Account:
+    return replace(user.account, endpoint=endpoint)
