@@ -83,6 +83,12 @@ class MailboxSession(Protocol):
         """The status of many folders in few round trips; for one that cannot be opened, why."""
         ...
 
+    def folders_and_statuses(
+        self,
+    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
+        """`folders`, and `statuses` of those that can be selected, in as few round trips as there can be."""
+        ...
+
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         """The UIDs that the folder holds now."""
         ...
@@ -113,8 +119,9 @@ class MailboxSession(Protocol):
         server will not have; whoever needs one is told why then."""
         ...
 
-    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
-        """Which keywords the folder stores for good."""
+    def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
+        """How a destination folder stands, and which keywords it stores for good; None when it takes
+        nothing at all. Later appends into it may be faster."""
         ...
 
     def append_limit_bytes(self) -> int | None:

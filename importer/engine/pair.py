@@ -33,8 +33,17 @@ from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.engine.context import Lane, Leg
 from importer.engine.foreign import ForeignMail
 from importer.engine.settle import settle
+from importer.engine.together import together
 from importer.engine.verify import recount
 from providers.errors import FolderUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """The destination folder, and which keywords it takes; None when it takes nothing at all."""
+
+    status: FolderStatus
+    rule: KeywordRule | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +97,10 @@ class Pair:
         """Settles what is doubtful, finds out what is to do. Trouble with a folder is kept for `finish`."""
         try:
             settle(self.leg, lane, self.destination)
-            there = self._look(lane)
-            sizes = self._list(lane)
+            there, sizes = together(lambda: self._look(lane), lambda: self._list(lane))
+            self._recall(there)
+            if isinstance(sizes, FolderUnusable):
+                raise sizes
             todo = self._begin()
             if todo:
                 self._target = self._made_ready(lane, there or self._recreate(lane))
@@ -213,13 +224,17 @@ class Pair:
 
     # --- Finding out -----------------------------------------------------------------------------------
 
-    def _look(self, lane: Lane) -> FolderStatus | None:
-        """The destination folder as it is now, and the history that follows; None while it is missing."""
+    def _look(self, lane: Lane) -> _There | None:
+        """The destination folder as it is now; None while it is missing."""
         try:
-            there = lane.destination.status(self.destination)
+            return _There(*lane.destination.open_for_appending(self.destination))
         except FolderUnusable:
-            there = None
+            return None
+
+    def _recall(self, found: _There | None) -> None:
+        """The history that goes with the destination folder."""
         leg, route = self.leg, self.leg.import_.route
+        there = found.status if found else None
         uidvalidity = there.uidvalidity if there else self._last_uidvalidity()
         self.history = FolderHistory(
             leg.import_.id,
@@ -231,7 +246,6 @@ class Pair:
         self.history.refuse(leg.ledger.refusals(leg.import_.id))
         if there and self.history.detached:  # we were stopped while we made the folder anew
             leg.ledger.attach(route, self.destination, there.uidvalidity, leg.lease)
-        return there
 
     def _last_uidvalidity(self) -> UidValidity:
         """Of the folder that its owner removed or renamed: what was copied into it stays accounted for."""
@@ -240,12 +254,13 @@ class Pair:
             last = receipt.destination.uidvalidity
         return last
 
-    def _recreate(self, lane: Lane) -> FolderStatus:
+    def _recreate(self, lane: Lane) -> _There:
         """New mail for a folder that is not there: what went into the old one stays settled."""
         leg, gone = self.leg, self.history.destination
         leg.ledger.detach(leg.import_.route, gone.name, gone.uidvalidity, leg.lease)
         lane.destination.create(self.destination)
         there = self._look(lane)
+        self._recall(there)
         if there is None:
             raise FolderUnusable(
                 f"The folder “{self.destination}” could not be created at the new mailbox.",
@@ -253,25 +268,36 @@ class Pair:
             )
         return there
 
-    def _made_ready(self, lane: Lane, there: FolderStatus) -> Target:
-        folder = there.ref(self.destination)
-        self.uidnext = there.uidnext
-        rule = lane.destination.keyword_rule(folder)
-        held = lane.destination.uids(folder) if there.messages else UidSet()
+    def _made_ready(self, lane: Lane, there: _There) -> Target:
+        folder = there.status.ref(self.destination)
+        if there.rule is None:
+            raise FolderUnusable(
+                f"The folder “{self.destination}” at the new mailbox can only be read.",
+                side=lane.destination.side,
+            )
+        self.uidnext = there.status.uidnext
+        held = lane.destination.uids(folder) if there.status.messages else UidSet()
         foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
-        return Target(folder, rule, lane.destination.append_limit_bytes(), foreign)
+        return Target(folder, there.rule, lane.destination.append_limit_bytes(), foreign)
 
-    def _list(self, lane: Lane) -> dict[Uid, int]:
+    def _list(self, lane: Lane) -> dict[Uid, int] | FolderUnusable:
         """What the source shows; with the sizes, where all are wanted anyway: a round trip less."""
-        status = self._status
+        status, route = self._status, self.leg.import_.route
         dense = status.uidnext <= 2 * status.messages + 1000
-        if status.messages and dense and not (self.history.settled or self.history.refused):
-            all_of_it = UidSet.from_ranges([(1, status.uidnext - 1)])
-            sizes = dict(lane.source.sizes(self.source, all_of_it))
-            if len(sizes) >= status.messages:
-                self._shown = UidSet.of(sizes)
-                return sizes
-        self._shown = lane.source.uids(self.source)
+        try:
+            if (
+                status.messages
+                and dense
+                and next(self.leg.ledger.receipts(route, self.destination), None) is None
+            ):
+                all_of_it = UidSet.from_ranges([(1, status.uidnext - 1)])
+                sizes = dict(lane.source.sizes(self.source, all_of_it))
+                if len(sizes) >= status.messages:
+                    self._shown = UidSet.of(sizes)
+                    return sizes
+            self._shown = lane.source.uids(self.source)
+        except FolderUnusable as unusable:
+            return unusable
         return {}
 
     def _queue(self, sizes: dict[Uid, int], todo: UidSet) -> None:

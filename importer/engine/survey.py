@@ -28,8 +28,8 @@ class Survey:
 
 def survey(session: MailboxSession) -> Survey:
     """Lists the mailbox and asks for the status of each folder. Raises what the session raises."""
-    folders = tuple(session.folders())
-    answers = session.statuses([folder.name for folder in folders if folder.selectable])
+    listed, answers = session.folders_and_statuses()
+    folders = tuple(listed)
     return Survey(
         session.hierarchy(),
         folders,

@@ -12,6 +12,7 @@ from importer.domain.history import FolderHistory, recounted
 from importer.domain.model import FolderAccount
 from importer.domain.uidset import UidSet
 from importer.engine.context import Lane
+from importer.engine.together import together
 from providers.errors import FolderUnusable
 
 
@@ -26,8 +27,9 @@ class Recount:
 def recount(lane: Lane, history: FolderHistory, account: FolderAccount) -> Recount:
     """Counts one folder again on both sides. Raises FolderUnusable when the source does not open it any
     more, FolderChanged when it is not the same folder."""
-    shown = lane.source.uids(history.source)
-    confirmed = _confirmed(lane, history, account)
+    shown, confirmed = together(
+        lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, account)
+    )
     return Recount(recounted(account, confirmed=confirmed, source_recount=len(shown)), history.todo(shown))
 
 

@@ -367,7 +367,6 @@ def test_a_folder_made_anew_is_noticed(bench: Bench) -> None:
         lambda: list(session.headers(old, UidSet.of([1]))),
         lambda: list(session.messages(old, UidSet.of([1]))),
         lambda: session.append(old, [outgoing(mail(1))]),
-        lambda: session.keyword_rule(old),
     ):
         with pytest.raises(FolderChanged):
             use()
@@ -447,7 +446,9 @@ def test_bare_line_feeds_arrive_as_crlf(bench: Bench) -> None:
 def test_flags_and_keywords_are_kept(bench: Bench, flags: tuple[str, ...]) -> None:
     session = bench.open()
     folder = new_folder(session)
-    rule = session.keyword_rule(folder)
+    status, rule = session.open_for_appending(folder.name)
+    assert rule is not None
+    assert status == session.status(folder.name)
     if not rule.any_keyword:
         flags = tuple(flag for flag in flags if flag.startswith("\\") or flag in rule.known)
     session.append(folder, [outgoing(mail(1), flags)])
@@ -486,7 +487,6 @@ def test_reading_leaves_the_source_as_it_was(bench: Bench) -> None:
     folder = new_folder(writer)
     stored(writer, folder, mail(1), mail(2))
     session = bench.open(Side.SOURCE)
-    session.keyword_rule(folder)
     for _ in range(2):
         found = whole(session, folder)
         list(session.headers(folder, session.uids(folder)))
@@ -610,7 +610,8 @@ def test_keywords_are_read_from_the_folder_as_writers_see_it(host_bench: ImapBen
     session = host_bench.open()
     folder = new_folder(session)
     session.append(folder, [outgoing(mail(1), ["work"])])
-    rule = session.keyword_rule(folder)
+    _, rule = session.open_for_appending(folder.name)
+    assert rule is not None
     assert rule.any_keyword
     assert "work" in rule.known
 

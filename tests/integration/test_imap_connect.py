@@ -156,6 +156,7 @@ def test_capabilities_count_from_after_the_login() -> None:
     with scripted_server(answer) as server:
         session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
         assert session.append_limit_bytes() == 35651584
+        session.folders()
     assert 'ID ("name" "mailferry")' in server.commands
 
 

@@ -394,7 +394,8 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
     session, server = scripted(poisoned(set(), b"", partly=False))
     read(session)
     session.uids(INBOX)
-    session.keyword_rule(INBOX)
+    with pytest.raises(ValueError, match="source"):
+        session.open_for_appending(INBOX.name)
     session.status("INBOX")
     session.close()
     verbs = {command.split(" ")[0] for command in server.commands}

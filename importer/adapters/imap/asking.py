@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from importer.adapters.imap import errors
 from importer.adapters.imap.connection import Answer, Connection
 from importer.adapters.imap.errors import CommandRefused
-from importer.adapters.imap.folders import Listed, Namespaces, as_folders, read_list, read_namespaces
+from importer.adapters.imap.folders import as_folders, guess_hierarchy, read_list, read_namespaces
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.wire import Data, Event, Fetched, Value, WireError
-from importer.domain.model import Folder, FolderRef, FolderStatus, KeywordRule
+from importer.domain.model import Folder, FolderRef, FolderStatus, Hierarchy, KeywordRule
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from providers.errors import FolderUnusable, Side
 
-_SEARCH_LINE_BYTES: Final = 16 << 20
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The folders of the personal namespace with their roles and subscriptions; `statuses` holds those that
+    were told along with them, none where the server cannot do that."""
+
+    hierarchy: Hierarchy
+    folders: tuple[Folder, ...]
+    statuses: Mapping[str, FolderStatus]
+
+
+_SEARCH_LINE_BYTES: Final = 64 << 20
 """The longest ESEARCH answer that is asked for. A message takes at most 11 bytes of it."""
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
@@ -32,32 +44,42 @@ PIPELINED: Final = 100
 """STATUS commands sent ahead of their answers: some 10 KB each way, which every socket holds."""
 
 
-def namespaces(link: Link, connection: Connection) -> Namespaces:
-    """Whose folders are where; nothing known where the server has no NAMESPACE."""
-    if not connection.has("NAMESPACE"):
-        return Namespaces(None)
-    return read_namespaces(account_command(link, connection, b"NAMESPACE").events, link.names)
+def listing(link: Link, connection: Connection) -> Listing:
+    """All folders, where they are and, where the server tells it along with them, how they stand.
 
-
-def listing(link: Link, connection: Connection) -> list[Listed]:
-    """All folders, subscriptions not told."""
-    return read_list(account_command(link, connection, b'LIST "" "*"').events, link.names)
-
-
-def folders(link: Link, connection: Connection, known: Namespaces) -> list[Folder]:
-    """The folders of the personal namespace with their roles and subscriptions."""
-    if connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED"):
+    Commands are sent without waiting for answers. Those that a server answers in another order than it
+    was asked (RFC 9051 section 5.5) are told apart by their names.
+    """
+    commands = [b"NAMESPACE"] if connection.has("NAMESPACE") else []
+    extended = connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED")
+    if extended:
         # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
-        command = b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED)'
-        answer = account_command(link, connection, command)
-        return as_folders(read_list(answer.events, link.names), known, None)
-    listed = listing(link, connection)
-    try:
-        subscriptions = read_list(connection.call(b'LSUB "" "*"').events, link.names, command="LSUB")
-        subscribed = frozenset(one.name for one in subscriptions)
-    except CommandRefused:  # a server without subscriptions shows everything
+        with_status = b" STATUS " + _STATUS_QUERY if connection.has("LIST-STATUS") else b""  # RFC 5819
+        commands.append(b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED%s)' % with_status)
+    else:
+        commands += [b'LIST "" "*"', b'LSUB "" "*"']
+    answers = connection.call_all(commands)
+    events = [event for answer in answers for event in answer.events]
+    refused = {
+        c.split(b" ")[0]: a.reply for c, a in zip(commands, answers, strict=True) if a.reply.status != "OK"
+    }
+    for name in (b"NAMESPACE", b"LIST"):
+        if name in refused:
+            words = errors.server_words(refused[name])
+            raise errors.account_error(refused[name], link.peer) or errors.violation(link.peer, words)
+    listed = read_list(events, link.names)
+    if extended:
+        subscribed = None
+    elif b"LSUB" in refused:  # a server without subscriptions shows everything
         subscribed = frozenset(one.name for one in listed)
-    return as_folders(listed, known, subscribed)
+    else:
+        subscribed = frozenset(one.name for one in read_list(events, link.names, command="LSUB"))
+    known = read_namespaces(events, link.names)
+    return Listing(
+        known.personal or guess_hierarchy(listed),
+        tuple(as_folders(listed, known, subscribed)),
+        _told_along(link, events),
+    )
 
 
 def status(link: Link, connection: Connection, folder: str) -> FolderStatus:
@@ -95,32 +117,41 @@ def statuses(
     return found
 
 
-def keyword_rule(link: Link, connection: Connection, folder: FolderRef) -> KeywordRule:
-    """From PERMANENTFLAGS, which Dovecot and others leave empty in EXAMINE."""
-    command = b"EXAMINE" if link.peer.side is Side.SOURCE else b"SELECT"
-    opened = link.open_folder(connection, folder.name, command)
-    link.check(folder, opened.uidvalidity)
-    if command == b"SELECT" and opened.read_only:
-        raise errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
-    link.leave_folder(connection)
+def open_for_appending(
+    link: Link, connection: Connection, folder: str
+) -> tuple[FolderStatus, KeywordRule | None]:
+    """By SELECT: Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays open: appending
+    into the open one is faster with some servers, and slower with none that is known."""
+    if link.peer.side is Side.SOURCE:
+        raise ValueError("nothing is ever written to the source")
+    opened = link.open_folder(connection, folder, b"SELECT")
+    if opened.uidnext is None:
+        found = status(link, connection, folder)
+    else:
+        found = FolderStatus(opened.uidvalidity, opened.uidnext, opened.messages)
+    if opened.read_only:
+        return found, None
     if opened.permanent_flags is None:  # not told: all of them (RFC 9051 section 6.3.2)
-        return KeywordRule()
+        return found, KeywordRule()
     keywords = frozenset(flag for flag in opened.permanent_flags if not flag.startswith("\\"))
-    return KeywordRule("\\*" in opened.permanent_flags, keywords)
+    return found, KeywordRule("\\*" in opened.permanent_flags, keywords)
 
 
 def uids(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
     """The UIDs that the folder holds now, of a million messages too."""
-    opened = link.examine(connection, folder, afresh=True)
-    if not opened.messages or (opened.uidnext is not None and at_or_above >= opened.uidnext):
-        return UidSet()
-    worst_line_bytes = 1000 + 11 * opened.messages
-    limited = connection.message_limit is not None
-    if connection.has("ESEARCH") and not limited and worst_line_bytes <= _SEARCH_LINE_BYTES:
-        found = _search(connection, at_or_above, worst_line_bytes)
+    if not connection.has("ESEARCH") or connection.message_limit is not None:
+        opened = link.examine(connection, folder, afresh=True)
+    else:
+        criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
+        command = b"UID SEARCH RETURN (ALL) " + criterion
+        opened, tag = link.open_and_ask(connection, folder, command, afresh=True)
+        worst_line_bytes = 1000 + 11 * opened.messages
+        found = _found(connection, tag, min(worst_line_bytes, _SEARCH_LINE_BYTES))
         # Mail may have arrived meanwhile, but a set far above what the folder holds is made up.
         if found is not None and len(found) <= 1000 + 2 * opened.messages:
             return found.at_or_above(at_or_above)
+    if not opened.messages or (opened.uidnext is not None and at_or_above >= opened.uidnext):
+        return UidSet()
     return _enumerate(link, connection, folder, at_or_above)
 
 
@@ -134,16 +165,18 @@ def folder_command(
         raise errors.folder_error(refused.reply, link.peer, folder, what) from None
 
 
-def refused(link: Link, connection: Connection, command: bytes, folders: Sequence[str]) -> list[str]:
-    """`command` on each of the folders, sent without waiting for answers; those that it was refused for."""
-    left: list[str] = []
-    for at in range(0, len(folders), PIPELINED):
-        names: dict[str, bytes] = {}
-        for folder in folders[at : at + PIPELINED]:
+def refused(
+    link: Link, connection: Connection, wanted: Sequence[tuple[bytes, str]]
+) -> list[tuple[bytes, str]]:
+    """Each (command, folder) in turn, sent without waiting for answers; those that were refused."""
+    left: list[tuple[bytes, str]] = []
+    for at in range(0, len(wanted), PIPELINED):
+        commands: dict[tuple[bytes, str], bytes] = {}
+        for command, folder in wanted[at : at + PIPELINED]:
             with contextlib.suppress(FolderUnusable):
-                names[folder] = link.quoted(folder)
-        answers = connection.call_all([b"%s %s" % (command, name) for name in names.values()])
-        left += [f for f, answer in zip(names, answers, strict=True) if answer.reply.status != "OK"]
+                commands[command, folder] = b"%s %s" % (command, link.quoted(folder))
+        answers = connection.call_all(list(commands.values()))
+        left += [one for one, answer in zip(commands, answers, strict=True) if answer.reply.status != "OK"]
     return left
 
 
@@ -188,6 +221,16 @@ def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) ->
     return found
 
 
+def _told_along(link: Link, events: Sequence[Event]) -> dict[str, FolderStatus]:
+    """The status of folders that are named readably and once."""
+    told: dict[str, list[FolderStatus]] = {}
+    for event in events:
+        one = _status(event)
+        if one is not None and isinstance(event, Data) and isinstance(name := _name(event), bytes):
+            told.setdefault(link.names.decode(name), []).append(one)
+    return {name: found[0] for name, found in told.items() if len(found) == 1}
+
+
 def _name(told: Data) -> Value:
     """The name in front of a STATUS answer, None when it is not to be read."""
     try:
@@ -213,11 +256,11 @@ def account_command(link: Link, connection: Connection, command: bytes) -> Answe
         raise errors.account_error(refused.reply, link.peer) or errors.violation(link.peer, words) from None
 
 
-def _search(connection: Connection, at_or_above: Uid, max_line_bytes: int) -> UidSet | None:
-    """UID SEARCH RETURN (ALL), RFC 4731: UIDs as ranges. None when refused, or not to be understood."""
-    criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
+def _found(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:
+    """What UID SEARCH RETURN (ALL), RFC 4731, found: UIDs as ranges. None when refused, or not to be
+    understood."""
     try:
-        answer = connection.call(b"UID SEARCH RETURN (ALL) " + criterion, max_line_bytes=max_line_bytes)
+        answer = connection.collect(tag, max_line_bytes=max_line_bytes)
     except CommandRefused:
         return None
     for event in answer.events:

@@ -30,10 +30,8 @@ from providers.model import Secret, Security
 _READ_BYTES = 256 << 10
 """What is read at a time, if there is so much: some 60 small messages."""
 
-_SEND_BYTES = 64 << 10
-"""Small pieces of a command are sent together up to this size: one TLS record, one packet train."""
-
-_LOGOUT_TIMEOUT_S = 3.0
+_SEND_BYTES = 256 << 10
+"""Small pieces of a command are sent together up to this size: each call costs a wait for other threads."""
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -67,6 +65,8 @@ class Connection:
         self._events: deque[Event] = deque()
         self._tags = 0
         self._unanswered = 0
+        self._mentioned: set[str] = set()  # tags of commands whose answers nobody waits for
+        self._ahead = bytearray()  # what goes out in front of the next command
 
     @property
     def idle(self) -> bool:
@@ -84,10 +84,28 @@ class Connection:
 
     def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
         """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
+        return self.collect(self.start(command), max_line_bytes=max_line_bytes)
+
+    def run(self, command: bytes) -> Generator[Event, None, Reply]:
+        """Runs one command and gives the untagged events as they come; raises as `call` does.
+
+        Abandoned before its end it leaves the connection not idle: it is to be dropped.
+        """
+        return self.follow(self.start(command))
+
+    def start(self, command: bytes) -> str:
+        """Sends one command, whose answer is to be awaited with `collect` or `follow`; several may be
+        started before that, in the order in which they are awaited. Raises ConnectionLost."""
+        tag = self.new_tag()
+        self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
+        return tag
+
+    def collect(self, tag: str, *, max_line_bytes: int | None = None) -> Answer:
+        """Waits for the end of a command; raises as `call` does."""
         usual = self._reader.max_line_bytes
         self._reader.max_line_bytes = max_line_bytes or usual
         events: list[Event] = []
-        running = self.run(command)
+        running = self.follow(tag)
         try:
             while True:
                 events.append(next(running))
@@ -96,13 +114,8 @@ class Connection:
         finally:
             self._reader.max_line_bytes = usual
 
-    def run(self, command: bytes) -> Generator[Event, None, Reply]:
-        """Runs one command and gives the untagged events as they come; raises as `call` does.
-
-        Abandoned before its end it leaves the connection not idle: it is to be dropped.
-        """
-        tag = self.new_tag()
-        self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
+    def follow(self, tag: str) -> Generator[Event, None, Reply]:
+        """What comes until the end of a command; as `run`."""
         while True:
             event = self.next_event()
             if isinstance(event, Tagged) and event.tag == tag:
@@ -134,6 +147,13 @@ class Connection:
             raise errors.violation(self.peer, "an answer to no command of ours")
         return [answers[tag] for tag in tags]
 
+    def mention(self, command: bytes) -> None:
+        """Sends a command along with the next one; nobody waits for its answer or cares about it."""
+        tag = self.new_tag()
+        self._unanswered -= 1
+        self._mentioned.add(tag)
+        self._ahead += tag.encode() + b" " + line_safe(command) + b"\r\n"
+
     def new_tag(self) -> str:
         """The tag of a command that the caller is about to send, and whose answer it will await."""
         self._tags += 1
@@ -143,7 +163,7 @@ class Connection:
     def send(self, pieces: Iterable[bytes]) -> None:
         """Sends the pieces in order. Raises ConnectionLost."""
         socket = self._client.socket()
-        small = bytearray()
+        small, self._ahead = self._ahead, bytearray()
         try:
             for piece in pieces:
                 if len(small) + len(piece) > _SEND_BYTES:
@@ -165,6 +185,9 @@ class Connection:
             self._receive()
         event = self._events.popleft()
         if isinstance(event, Tagged):
+            if event.tag in self._mentioned:
+                self._mentioned.discard(event.tag)
+                return self.next_event()
             self._unanswered -= 1
         elif isinstance(event, Untagged) and event.reply.status == "BYE":
             self.drop()
@@ -173,10 +196,10 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            data = self._client.incoming.read1(_READ_BYTES)
+            data = b"" if self._reader.broken else self._client.incoming.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             raise self._broken(error) from error
-        if not data:
+        if not data and not self._reader.broken:
             raise self._broken(None)
         try:
             self._events.extend(self._reader.feed(data))
@@ -194,11 +217,10 @@ class Connection:
         self._client.hang_up()
 
     def close(self) -> None:
-        """Logs out, if the connection is in a state to; never raises."""
+        """Logs out, if the connection is in a state to; never raises. Nobody waits for the goodbye."""
         if self.idle:
-            with contextlib.suppress(OSError, ValueError, imaplib.IMAP4.error):
-                self._client.socket().settimeout(_LOGOUT_TIMEOUT_S)
-                self._client.logout()
+            with contextlib.suppress(MailError):
+                self.start(b"LOGOUT")
         self.drop()
 
 
@@ -221,11 +243,14 @@ def open_connection(
         client = _connect_patiently(peer, tls, timeouts)
         try:
             log_in(client, peer, login, secret)
-            capabilities = _introduce(client, peer)
+            capabilities = _capabilities(client, peer)
         except BaseException:
             client.hang_up()
             raise
-        return Connection(client, peer, capabilities, max_literal_bytes)
+        connection = Connection(client, peer, capabilities, max_literal_bytes)
+        if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
+            connection.mention(b'ID ("name" "mailferry")')
+        return connection
 
     if isinstance(credential, Secret):
         return opened(with_password, credential)
@@ -279,13 +304,10 @@ def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
         raise opening_errors.no_encryption(peer)
 
 
-def _introduce(client: Client, peer: Peer) -> frozenset[str]:
+def _capabilities(client: Client, peer: Peer) -> frozenset[str]:
     try:
-        capabilities = client.fresh_capabilities()
-        if "ID" in capabilities:
-            client.say_who_we_are()
+        return client.fresh_capabilities()
     except (imaplib.IMAP4.abort, OSError) as error:
         raise errors.lost(peer, str(error)) from error
     except imaplib.IMAP4.error as error:
         raise errors.violation(peer, str(error)) from error
-    return capabilities

@@ -18,7 +18,7 @@ from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.wire import Data, Event, Untagged, WireError
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidValidity
-from providers.errors import ConnectionLost, MailError, ProtocolViolation
+from providers.errors import ConnectionLost, FolderChanged, FolderUnusable, MailError, ProtocolViolation
 
 READ_TRIES = 3
 """How often a read is tried without getting any further before the loss is the caller's."""
@@ -75,6 +75,12 @@ class Link:
         if self._closed:
             raise errors.lost(self.peer, "the session is closed")
         self._connection = self._connect()
+        return self._connection
+
+    def current(self) -> Connection:
+        """The connection that a command was started on, to await its answer. Raises ConnectionLost."""
+        if self._connection is None:
+            raise errors.lost(self.peer)
         return self._connection
 
     def appends(self) -> Appends | None:
@@ -134,12 +140,40 @@ class Link:
         self.check(folder, opened.uidvalidity)
         return opened
 
+    def open_and_ask(
+        self, connection: Connection, folder: FolderRef, command: bytes, *, afresh: bool = False
+    ) -> tuple[Opened, str]:
+        """As `examine`, and `command` is sent without waiting for that; its tag is to be awaited.
+
+        What cannot be opened is not asked: servers refuse the command, as no folder is open then.
+        """
+        opened = self.opened
+        if not afresh and opened is not None and opened.folder == folder.name and opened.read_only:
+            self.check(folder, opened.uidvalidity)
+            return opened, connection.start(command)
+        opening = self._start_opening(connection, folder.name, b"EXAMINE")
+        asked = connection.start(command)
+        try:
+            opened = self._opened(connection, folder.name, opening, b"EXAMINE")
+            self.check(folder, opened.uidvalidity)
+        except (FolderUnusable, FolderChanged):
+            with contextlib.suppress(CommandRefused):
+                connection.collect(asked)
+            raise
+        return opened, asked
+
     def open_folder(self, connection: Connection, folder: str, command: bytes) -> Opened:
         """EXAMINE or SELECT, as `command` says. Raises FolderUnusable."""
+        opening = self._start_opening(connection, folder, command)
+        return self._opened(connection, folder, opening, command)
+
+    def _start_opening(self, connection: Connection, folder: str, command: bytes) -> str:
         self.opened = None
-        name = self.quoted(folder)
+        return connection.start(command + b" " + self.quoted(folder))
+
+    def _opened(self, connection: Connection, folder: str, tag: str, command: bytes) -> Opened:
         try:
-            answer = connection.call(command + b" " + name)
+            answer = connection.collect(tag)
         except CommandRefused as refused:
             raise errors.folder_error(refused.reply, self.peer, folder, "opened") from None
         read_only = command == b"EXAMINE" or answer.reply.code == "READ-ONLY"

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import uid_pieces
@@ -55,13 +56,14 @@ def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator
     losses = _Losses()
     troubles = 0
     while todo:
-        link.reading(lambda connection: link.examine(connection, folder))
         asked = todo.popleft()
+        command = b"UID FETCH %s %s" % (str(asked).encode(), query.items)
+        _, tag = link.reading(partial(link.open_and_ask, folder=folder, command=command))
         done: set[int] = set()
         partly: list[Reply] = []
         losses.clock()
         try:
-            for uid, found in _ask(link, asked, query, done, partly):
+            for uid, found in _answers(link, tag, asked, query, done, partly):
                 done.add(uid)
                 yield found
                 losses.clock()
@@ -127,27 +129,26 @@ def _more_than_a_message(refused: CommandRefused, link: Link) -> ServerUnavailab
     raise trouble
 
 
-def _ask(
-    link: Link, asked: UidSet, query: Query, done: set[int], partly: list[Reply]
+def _answers(
+    link: Link, tag: str, asked: UidSet, query: Query, done: set[int], partly: list[Reply]
 ) -> Iterator[tuple[Uid, Fetched | Unreadable]]:
-    """One command on the open folder. `done` are the UIDs that the caller has; `partly` gets the reply of a
-    server that did only a part of it."""
-    connection = link.connection()
-    partial: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
-    running = connection.run(b"UID FETCH " + str(asked).encode() + b" " + query.items)
-    for event in _noting_limit(running, partly):
+    """What one command brings. `done` are the UIDs that the caller has; `partly` gets the reply of a server
+    that did only a part of it."""
+    connection = link.current()
+    parts: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
+    for event in _noting_limit(connection.follow(tag), partly):
         if not isinstance(event, Fetched) or event.uid is None:
             continue
         uid = event.uid
         if uid not in asked or uid in done:
             continue
-        before = partial.pop(uid, None)
+        before = parts.pop(uid, None)
         found = event if before is None else _merged(before, event)
         if query.complete(found):
             yield uid, found
         else:
-            partial[uid] = found
-    for uid in partial:
+            parts[uid] = found
+    for uid in parts:
         yield uid, Unreadable(uid, _reason(link, "its content was left out of the answer"))
 
 

@@ -51,7 +51,7 @@ def remove_folder(link: Link, connection: Connection, folder: FolderRef) -> None
         link.open_folder(connection, "INBOX", b"EXAMINE")
     there = asking.status(link, connection, folder.name)
     link.check(folder, there.uidvalidity)
-    delimiters = {one.name: one.delimiter for one in asking.listing(link, connection)}
+    delimiters = {one.name: one.delimiter for one in asking.listing(link, connection).folders}
     inside = folder.name + (delimiters.get(folder.name) or "\0")
     if there.messages or any(name.startswith(inside) for name in delimiters):
         raise errors.folder_unusable(link.peer, folder.name, "removed", "it is not empty")

@@ -24,7 +24,6 @@ from importer.adapters.imap import asking, errors, exchange, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
-from importer.adapters.imap.folders import Namespaces, guess_hierarchy
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.names import FolderNames
@@ -141,7 +140,7 @@ class ImapSession:
     def __init__(self, connect: Callable[[], Connection], side: Side, names: FolderNames) -> None:
         self.side = side
         self._link = Link(connect, names)
-        self._namespaces: Namespaces | None = None
+        self._hierarchy: Hierarchy | None = None
 
     def close(self) -> None:
         self._link.close()
@@ -149,11 +148,24 @@ class ImapSession:
     # --- Folders -----------------------------------------------------------------------------------
 
     def hierarchy(self) -> Hierarchy:
-        return self._known_namespaces().personal or guess_hierarchy(self._ask(asking.listing))
+        if self._hierarchy is None:
+            self._hierarchy = self._ask(asking.listing).hierarchy
+        return self._hierarchy
 
     def folders(self) -> Sequence[Folder]:
-        known = self._known_namespaces()
-        return self._ask(lambda link, connection: asking.folders(link, connection, known))
+        listing = self._ask(asking.listing)
+        self._hierarchy = listing.hierarchy
+        return listing.folders
+
+    def folders_and_statuses(
+        self,
+    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
+        listing = self._ask(asking.listing)
+        self._hierarchy = listing.hierarchy
+        selectable = [folder.name for folder in listing.folders if folder.selectable]
+        told = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
+        self._link.seen.update((name, status.uidvalidity) for name, status in told.items())
+        return listing.folders, {**told, **self.statuses([name for name in selectable if name not in told])}
 
     def status(self, folder: str) -> FolderStatus:
         return self._ask(lambda link, connection: asking.status(link, connection, folder))
@@ -175,17 +187,21 @@ class ImapSession:
         self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
 
     def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
-        refused = []
-        for folder in self._ask(lambda link, connection: asking.refused(link, connection, b"CREATE", create)):
-            try:
-                self.create(folder)  # there already, perhaps: one by one it is told
-            except FolderUnusable:
-                refused.append(folder)
-        self._ask(lambda link, connection: asking.refused(link, connection, b"SUBSCRIBE", subscribe))
-        return refused
+        wanted = [
+            *((b"CREATE", folder) for folder in create),
+            *((b"SUBSCRIBE", folder) for folder in subscribe),
+        ]
+        left = []
+        for command, folder in self._ask(lambda link, connection: asking.refused(link, connection, wanted)):
+            if command == b"CREATE":  # there already, perhaps: one by one it is told
+                try:
+                    self.create(folder)
+                except FolderUnusable:
+                    left.append(folder)
+        return left
 
-    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
-        return self._ask(lambda link, connection: asking.keyword_rule(link, connection, folder))
+    def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
+        return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
 
     # --- Reading -----------------------------------------------------------------------------------
 
@@ -295,8 +311,3 @@ class ImapSession:
         self._ask(
             lambda link, connection: asking.folder_command(link, connection, command, folder, what=what)
         )
-
-    def _known_namespaces(self) -> Namespaces:
-        if self._namespaces is None:
-            self._namespaces = self._ask(asking.namespaces)
-        return self._namespaces

@@ -122,10 +122,28 @@ class ResponseReader:
         self._literals: list[bytes] = []
         self._chunks: list[bytes] = []  # of the literal that is coming in
         self._held_bytes = 0  # by the literals of this response
+        self._broken: WireError | None = None
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes, in order. After a WireError the reader is of no more use."""
+        """The events that `data` completes, in order. After a WireError the reader is of no more use; what
+        came before it in the same `data` is given first, and the next call raises."""
+        if self._broken is not None:
+            raise self._broken
         events: list[Event] = []
+        try:
+            self._read(data, events)
+        except WireError as error:
+            if not events:
+                raise
+            self._broken = error
+        return events
+
+    @property
+    def broken(self) -> bool:
+        """True when the next call of `feed` will raise, whatever it is given."""
+        return self._broken is not None
+
+    def _read(self, data: bytes, events: list[Event]) -> None:
         at = 0
         while at < len(data):
             if self.missing_bytes:
@@ -153,7 +171,6 @@ class ResponseReader:
             event = self._line()
             if event is not None:
                 events.append(event)
-        return events
 
     def _whole(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
         """A FETCH response in its usual form that lies in `data` as a whole, and where it ends."""

@@ -183,6 +183,12 @@ class MemorySession:
                 found[folder] = unusable
         return found
 
+    def folders_and_statuses(
+        self,
+    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
+        folders = self.folders()
+        return folders, self.statuses([folder.name for folder in folders if folder.selectable])
+
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         self._reach("uids")
         return UidSet.of(uid for uid in list(self._open(folder).messages) if uid >= at_or_above)
@@ -222,9 +228,8 @@ class MemorySession:
                 self.subscribe(folder)
         return refused
 
-    def keyword_rule(self, folder: FolderRef) -> KeywordRule:
-        self._open(folder)
-        return self._mailbox.keywords
+    def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
+        return self.status(folder), self._mailbox.keywords
 
     def append_limit_bytes(self) -> int | None:
         return self._mailbox.append_limit_bytes
