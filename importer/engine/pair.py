@@ -104,7 +104,9 @@ class Pair:
             todo = self._begin()
             if todo:
                 self._target = self._made_ready(lane, there or self._recreate(lane))
-                self._queue(sizes or dict(lane.source.sizes(self.source, todo)), todo)
+                if len(sizes) != len(todo):  # some of it is settled or refused already
+                    sizes = dict(lane.source.sizes(self.source, todo))
+                self._queue(sizes, todo)
         except FolderUnusable as error:
             self.give_up(str(error))
 

@@ -300,3 +300,17 @@ def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
     world.refuse_lanes_above = 1
     watched = world.run(batch=2, legs_of=1000, lanes=6)
     assert watched.accounts["Work"].copied == 30
+
+
+def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
+    world = world_of(ONE, *(mail(f"number {n}", f"text {n}") for n in range(6)))
+    sent: list[bytes] = []
+
+    def refuses(body: bytes) -> str | None:
+        sent.append(body)
+        return "it does not like it" if body == ONE else None
+
+    world.destination.refuses = refuses
+    account = world.run(batch=1, legs_of=0).accounts["Work"]
+    assert (account.copied, account.failed) == (6, 1)
+    assert sent.count(ONE) == 1
