@@ -18,13 +18,24 @@ from importer.domain.report import ExitCode
 from importer.domain.sheet import KNOWN_COLUMNS
 from importer.domain.state import ENDED
 from importer.settings import Settings
+from importer.signing_in import SIGN_IN_PATH
+from providers import google, microsoft
+from providers.catalog import Catalog
+from providers.document import written
 from providers.errors import MailError
 
 ROOT = Path(__file__).parents[2]
 README, ARCHITECTURE, RUNBOOK = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "deploy/RUNBOOK.md")
 )
-DOCUMENTS = (README, ARCHITECTURE, ROOT / "CHANGELOG.md", *sorted((ROOT / "deploy").glob("**/*.md")))
+PROVIDERS = ROOT / "docs" / "providers.md"
+DOCUMENTS = (
+    README,
+    ARCHITECTURE,
+    PROVIDERS,
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "deploy").glob("**/*.md")),
+)
 COMMANDS = vars(typer.main.get_command(app))["commands"]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
@@ -244,6 +255,43 @@ def test_the_runbook_names_only_settings_that_exist() -> None:
     for document in DOCUMENTS:
         named = set(re.findall(r"MAILFERRY_[A-Z_]+", document.read_text(encoding="utf-8")))
         assert named <= known, document.name
+
+
+# --- Mail hosts -----------------------------------------------------------------------------------
+
+
+def test_the_page_of_mail_hosts_is_the_catalog() -> None:
+    page = PROVIDERS.read_text(encoding="utf-8")
+    catalog = Catalog.load()
+    assert page == written(page, catalog), "run: make document"
+    for provider in catalog:
+        assert f"\n### {provider.name}\n" in page
+        assert all(step.texts.en in page for step in provider.steps), provider.id
+        assert all(source.page in page for source in provider.sources), provider.id
+    fewer = Catalog(list(catalog)[1:])
+    assert written(page, fewer) != page  # a change in the catalog is a change of the page
+
+
+def test_the_page_of_mail_hosts_needs_its_marks() -> None:
+    page = PROVIDERS.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="<!-- hosts -->"):
+        written(page.replace("<!-- hosts -->", ""), Catalog.load())
+
+
+def test_signing_in_is_explained_with_the_very_words_that_are_needed() -> None:
+    page = PROVIDERS.read_text(encoding="utf-8")
+    scopes = [
+        google.MAIL_SCOPE,
+        google.ORGANISATION_SCOPE,
+        microsoft.MAIL_SCOPE,
+        microsoft.ORGANISATION_SCOPE,
+    ]
+    assert all(f"`{scope}`" in page for scope in scopes)
+    for provider in (google.ID, microsoft.ID):
+        assert f"`https://mailferry.example.org{SIGN_IN_PATH.format(provider=provider)}`" in page
+    for variable, _, _ in Settings.table():
+        if re.match("MAILFERRY_(GOOGLE|MICROSOFT)_", variable) and not variable.endswith("_AUTHORITY"):
+            assert f"`{variable}`" in page
 
 
 # --- All of them ----------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""Writes what the catalog knows into docs/providers.md: python -m providers.document [FILE]
+
+The page is written by hand but for what stands between its marks; only that is made anew.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from providers.catalog import Catalog
+from providers.model import LoginForm
+from providers.provider import MEANINGS, PasswordKind, Provider
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "providers.md"
+
+_PASSWORDS: Final = {
+    PasswordKind.MAILBOX: "the mailbox's own",
+    PasswordKind.APP_WITH_TWO_FACTOR: "the mailbox's own; with two factors an app password",
+    PasswordKind.APP: "an app password",
+    PasswordKind.NONE: "none",
+}
+_LOGINS: Final = {LoginForm.ADDRESS: "the address", LoginForm.LOCAL_PART: "the part before the @"}
+_BRANDS: Final = {"google": "Google", "microsoft": "Microsoft"}
+
+
+def written(page: str, catalog: Catalog) -> str:
+    """The page with everything between its marks made anew. Raises ValueError when a mark is missing."""
+    sections: dict[str, Callable[[Catalog], Iterator[str]]] = {
+        "overview": _overview,
+        "hosts": _hosts,
+        "quirks": _quirks,
+    }
+    for name, lines in sections.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(page):
+            raise ValueError(f"the marks <!-- {name} --> and <!-- /{name} --> are missing")
+        inside = "\n".join(lines(catalog))
+        page = pattern.sub(lambda found, inside=inside: f"{found[1]}\n{inside}\n\n{found[2]}", page)  # type: ignore[misc]
+    return page
+
+
+def _overview(catalog: Catalog) -> Iterator[str]:
+    yield from _table(
+        ("host", "server", "login", "password", "customers' domains have an MX in"),
+        (
+            (
+                f"[{provider.name}](#{_anchor(provider)})",
+                f"`{provider.endpoint.host}`" if provider.endpoint else "not to be had",
+                _LOGINS[provider.login_form] if provider.endpoint else "",
+                _ways_in(provider),
+                ", ".join(f"`{ending}`" for ending in provider.mx),
+            )
+            for provider in catalog
+        ),
+    )
+
+
+def _hosts(catalog: Catalog) -> Iterator[str]:
+    blocks = ("\n".join(_host(provider)) for provider in catalog)
+    yield "\n\n".join(blocks)
+
+
+def _host(provider: Provider) -> Iterator[str]:
+    yield f"### {provider.name}"
+    yield ""
+    if provider.domains:
+        yield f"- Addresses: {', '.join(provider.domains)}."
+    if provider.obstacle:
+        yield f"- **Cannot be imported from.** {provider.unavailable}"
+    for step in provider.steps:
+        yield f"- First: {step.texts.en}" + (f" ({step.page})" if step.page else "")
+    if provider.read_endpoint:
+        yield f"- Mail is read at `{provider.read_endpoint.host}`."
+    yield from (f"- {text}" for text in _limits(provider))
+    for quirk in sorted(provider.quirks):
+        yield f"- {MEANINGS[quirk]}"
+    told = "; ".join(f"{source.facts}: {source.page}" for source in provider.sources)
+    yield f"- Sources: {told}."
+
+
+def _quirks(_catalog: Catalog) -> Iterator[str]:
+    yield from _table(("quirk", "meaning"), ((f"`{quirk}`", meaning) for quirk, meaning in MEANINGS.items()))
+
+
+def _limits(provider: Provider) -> Iterator[str]:
+    limits = provider.limits
+    if limits.connections:
+        yield f"At most {limits.connections} connections to one mailbox at a time."
+    if limits.download_bytes_per_day:
+        yield f"Mailferry reads at most {limits.download_bytes_per_day:,} bytes a day from one mailbox."
+    if limits.upload_bytes_per_day:
+        yield f"Mailferry writes at most {limits.upload_bytes_per_day:,} bytes a day into one mailbox."
+    if limits.message_bytes:
+        yield f"Messages of up to {limits.message_bytes:,} bytes are taken."
+    if limits.messages_per_folder:
+        yield f"The usual server shows no more than {limits.messages_per_folder:,} messages of a folder."
+
+
+def _ways_in(provider: Provider) -> str:
+    if not provider.sign_in:
+        return _PASSWORDS[provider.password]
+    sign_in = f"sign-in with {_BRANDS[provider.sign_in]}"
+    return (
+        sign_in
+        if provider.password is PasswordKind.NONE
+        else f"{sign_in}, or {_PASSWORDS[provider.password]}"
+    )
+
+
+def _anchor(provider: Provider) -> str:
+    return re.sub(r"[^\w\- ]", "", provider.name.lower()).replace(" ", "-")
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(row)} |".replace("|  |", "| |")
+
+
+def main(arguments: list[str]) -> None:
+    """Rewrites the page, or the one that is named."""
+    page = Path(arguments[0]) if arguments else PAGE
+    page.write_text(written(page.read_text(encoding="utf-8"), Catalog.load()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
