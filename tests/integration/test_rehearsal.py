@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
 import smtplib
 import ssl
@@ -22,6 +23,7 @@ from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare, main
 from tests.rehearsal.corpus import corpus, folder_paths
+from tests.rehearsal.cyrus import cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, decode_utf7, encode_utf7
 from tests.rehearsal.hosts import User, new_user
@@ -80,7 +82,7 @@ def test_folder_names_survive_modified_utf7() -> None:
 # --- The mail hosts -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host_name", ["old_host", "new_host", "small_host"])
+@pytest.mark.parametrize("host_name", ["old_host", "new_host", "cyrus_host", "small_host"])
 def test_a_host_keeps_what_was_filled_in(
     host_name: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
@@ -92,7 +94,7 @@ def test_a_host_keeps_what_was_filled_in(
     assert compare(_meant(messages, EMPTY_FOLDERS), user.read(), duplicates_once=False, zones=zones) == []
 
 
-@pytest.mark.parametrize("host_name", ["new_host", "small_host"])
+@pytest.mark.parametrize("host_name", ["new_host", "cyrus_host", "small_host"])
 def test_a_host_upgrades_a_connection_with_starttls(
     host_name: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
@@ -104,7 +106,7 @@ def test_a_host_upgrades_a_connection_with_starttls(
     client.logout()
 
 
-@pytest.mark.parametrize("host_name", ["new_host", "small_host"])
+@pytest.mark.parametrize("host_name", ["new_host", "cyrus_host", "small_host"])
 def test_a_new_password_counts_at_once_and_a_wrong_one_is_refused_quickly(
     host_name: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
@@ -148,6 +150,38 @@ def test_quota_and_largest_message_are_refused_with_their_codes(
         assert b"[LIMIT]" in _text(client.append("INBOX", "", "", mail + mail))
         assert b"[OVERQUOTA]" in _text(client.append("INBOX", "", "", mail))
         client.logout()
+
+
+def test_cyrus_keeps_its_mail_over_a_kill_and_leaves_no_process(
+    tmp_path: Path, ca: CertificateAuthority
+) -> None:
+    if lacks := cyrus_lacks():
+        pytest.skip(lacks)
+    with cyrus(tmp_path, ca=ca) as server:
+        user = new_user(server, "ada@mail.example")
+        user.fill(list(sample_mailbox())[:10])
+        before = user.read()
+        server.kill()
+        with pytest.raises(OSError, match="refused"):
+            user.read()
+        server.restart()
+        assert compare(before, user.read(), duplicates_once=False) == []
+        home = str(server.home)
+        assert _processes_of(home)
+        server.stop()
+        assert _processes_of(home) == []
+        server.restart()
+    assert _processes_of(home) == []
+    assert not server.home.exists()
+
+
+def _processes_of(home: str) -> list[str]:
+    """The command lines of all processes that name `home`."""
+    lines = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(one.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in lines if home in line]
 
 
 def test_mail_survives_a_kill_and_a_restart(tmp_path: Path, ca: CertificateAuthority) -> None:

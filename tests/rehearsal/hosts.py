@@ -19,7 +19,7 @@ from tests.rehearsal.snapshot import Mailbox, read_mailbox
 
 
 class RehearsalHost(Protocol):
-    """What Dovecot and pymap have in common."""
+    """What Dovecot, Cyrus and pymap have in common."""
 
     imaps: Endpoint
     starttls: Endpoint
