@@ -91,7 +91,7 @@ class ForeignIndex:
 
     def add(self, uid: Uid, size_bytes: int, header: bytes) -> None:
         """Takes in one message; each UID once."""
-        key = header_key(header)
+        key = header_key(munged(header))
         self._by_key[key.digest].append(uid)
         self._by_size[size_bytes].append(uid)
         if not key.has_message_id:
@@ -103,7 +103,7 @@ class ForeignIndex:
         Those with an equal key; of equal size, those without Message-ID as well, because servers and
         tools add a missing one; and all of equal size when the message itself has none.
         """
-        key = header_key(body_header)
+        key = header_key(munged(body_header))
         same_size = self._nameless_by_size if key.has_message_id else self._by_size
         return tuple(sorted({*self._by_key.get(key.digest, ()), *same_size.get(size_bytes, ())}))
 

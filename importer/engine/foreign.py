@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from importer.domain.identity import ForeignIndex, digest
+from importer.domain.identity import ForeignIndex, digest, munged
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
 from importer.ports import MailboxSession
@@ -27,17 +27,19 @@ class ForeignMail:
             for lines in session.headers(folder, uids):
                 self._index.add(lines.uid, lines.size_bytes, lines.header)
 
-    def find(self, session: MailboxSession, wanted: Sequence[tuple[bytes, bytes, int]]) -> dict[bytes, Uid]:
-        """For (digest, header, bytes) of source messages: digest -> UID of the equal one there, if any."""
+    def find(self, session: MailboxSession, wanted: Sequence[tuple[bytes, bytes, bytes]]) -> dict[bytes, Uid]:
+        """For (digest, header, body) of source messages: digest -> UID of the equal one there, if any.
+        Equal is also what a Cyrus makes of the message, to the byte."""
         if not self._any:
             return {}
-        candidates = {body: self._index.candidates(header, size) for body, header, size in wanted}
+        candidates = {found: self._index.candidates(header, len(body)) for found, header, body in wanted}
         self._read_bodies(session, UidSet.of(uid for uids in candidates.values() for uid in uids))
         found: dict[bytes, Uid] = {}
-        for body, uids in candidates.items():
-            for uid in uids:
-                if self._read.get(uid) == body:
-                    found.setdefault(body, uid)
+        for sent, header, body in wanted:
+            as_stored = sent if header.isascii() else digest(munged(header) + body[len(header) :])
+            for uid in candidates[sent]:
+                if self._read.get(uid) in (sent, as_stored):
+                    found.setdefault(sent, uid)
         return found
 
     def _read_bodies(self, session: MailboxSession, uids: UidSet) -> None:

@@ -178,7 +178,7 @@ class Sent:
         pair = self._pair
         unknown = [one for one in fetched if not self._known(decided, one)]
         there = pair.target.foreign.find(
-            self._lane.destination, [(one.body, one.header, len(one.message.body)) for one in unknown]
+            self._lane.destination, [(one.body, one.header, one.message.body) for one in unknown]
         )
         put_off: dict[Uid, int] = {}
         with pair.lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -82,8 +83,13 @@ def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(("MULTIAPPEND", "UIDPLUS"))])
-def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer(
-    own_ferry: Ferry, old_host: Dovecot, old_cyrus_host: Cyrus, make_user: MakeUser, shape: Shape
+def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer_or_with_another_database(
+    own_ferry: Ferry,
+    tmp_path: Path,
+    old_host: Dovecot,
+    old_cyrus_host: Cyrus,
+    make_user: MakeUser,
+    shape: Shape,
 ) -> None:
     old, new = make_user(old_host), make_user(old_cyrus_host)
     head = "Message-ID: <%d@old.example>\r\nSubject: Grüße %d\r\nFrom: ada@old.example\r\n\r\n"
@@ -98,6 +104,9 @@ def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer(
             subjects = [message.subject for message in new.read().folders[INBOX]]
             assert sorted(subjects) == [f"GrXXe {number}" for number in range(6)]
     assert proxy.fired
+    with ferry(tmp_path, new.ca_file) as another:
+        totals = another.report(another.copy(old, new)).totals
+    assert (totals.present, totals.copied) == (6, 0)
 
 
 def _head(message: Stored) -> bytes:

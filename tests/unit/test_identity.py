@@ -13,6 +13,7 @@ from importer.domain.identity import (
     header_block,
     header_key,
     is_notice,
+    munged,
     notice_mark,
 )
 from importer.domain.uidset import Uid
@@ -245,3 +246,10 @@ def test_a_mark_gives_nothing_away() -> None:
     assert len(mark) == 64
     assert int(mark, 16)
     assert mark != notice_mark(KEY, "<n2@new.example>")
+
+
+def test_what_a_munging_server_made_of_a_header_is_a_candidate() -> None:
+    sent = "Message-ID: <1@old.example>\r\nSubject: Grüße\r\n\r\n".encode("latin-1")
+    there = b"Message-ID: <1@old.example>\r\nSubject: GrXXe\r\n\r\n"
+    assert munged(sent) == there
+    assert index((1, 100, there)).candidates(sent, 100) == (1,)
