@@ -226,6 +226,16 @@ class Leases(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """One receipt of copies, with its `number` in the ledger, and those that undo was about to remove when
+    it was last seen (`undoing`, destination UIDs)."""
+
+    number: int
+    receipt: Receipt
+    undoing: UidSet = UidSet()
+
+
 class Ledger(Protocol):
     """Receipts, intents, refusals and the folder map, by route. Writing methods raise LeaseLost
     (and write nothing) unless `lease` is still the holder's; each is one transaction."""
@@ -253,7 +263,7 @@ class Ledger(Protocol):
         ...
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        """All receipts into that folder, oldest first, of any UIDVALIDITY."""
+        """All receipts into that folder that count, oldest first, of any UIDVALIDITY."""
         ...
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
@@ -262,6 +272,40 @@ class Ledger(Protocol):
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """A new folder stands in its place: detached receipts get its UIDVALIDITY, without UIDs."""
+        ...
+
+    def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
+        """That import's COPIED receipts that are not undone, folder by folder, oldest first."""
+        ...
+
+    def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
+        """How many of that import's copies were undone, by the folder they stood in."""
+        ...
+
+    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
+        """Before they are removed: those of the copies that are about to be. Replaces what was noted."""
+        ...
+
+    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
+        """After they were removed: these copies count no more, so that another import may bring them again.
+        The marks of their folder are forgotten."""
+        ...
+
+    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        """What was settled as present or duplicate in that folder because of copies that are undone now
+        counts no more either; its marks are forgotten. Safe to repeat."""
+        ...
+
+    def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
+        """Before they are created: destination folders that were not there."""
+        ...
+
+    def created(self, import_id: ImportId) -> Sequence[str]:
+        """Those that it noted, each once, in that order."""
+        ...
+
+    def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        """An undone import's folder is gone: nothing is mapped to it, marked or noted as created any more."""
         ...
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:

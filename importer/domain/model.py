@@ -273,7 +273,7 @@ class Receipt:
 
     `source_uids`, `destination_uids` and `digests` run in parallel, 16 bytes per digest.
     `destination_uids` is empty where the server names none and for DUPLICATE and SKIPPED,
-    `digests` is empty for SKIPPED.
+    `digests` is empty for SKIPPED. `flags` are those that COPIED messages went with (`flags.fold_flags`).
     """
 
     import_id: ImportId
@@ -286,6 +286,7 @@ class Receipt:
     size_bytes: int = 0
     reason: str = ""
     keywords_dropped: int = 0
+    flags: str = ""
 
     def digest_at(self, index: int) -> bytes:
         return self.digests[16 * index : 16 * index + 16]
@@ -303,6 +304,7 @@ class Intent:
     digests: bytes
     sizes_bytes: tuple[int, ...]
     sent_at: datetime
+    flags: str = ""  # as in Receipt
     slot: int = 0  # of the lane that sent it: a folder has at most one open intent per slot
 
 

@@ -96,8 +96,11 @@ def _mapped(source: Survey, destination: Survey, remembered: Mapping[str, str]) 
 def _established(leg: Leg, source: Survey, destination: Survey, new: Sequence[FolderPair]) -> Collection[str]:
     """Creates and subscribes the destinations of `new`; returns the names that the server refused."""
     nobody_subscribes = not any(folder.subscribed for folder in source.folders)
+    missing = dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
+    if missing:
+        leg.ledger.note_created(leg.import_.id, list(missing), leg.lease)
     return leg.lane.destination.establish(
-        list(dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)),
+        list(missing),
         [pair.destination for pair in new if pair.source.subscribed or nobody_subscribes],
     )
 

@@ -260,6 +260,7 @@ class Pair:
         """New mail for a folder that is not there: what went into the old one stays settled."""
         leg, gone = self.leg, self.history.destination
         leg.ledger.detach(leg.import_.route, gone.name, gone.uidvalidity, leg.lease)
+        leg.ledger.note_created(leg.import_.id, [self.destination], leg.lease)
         lane.destination.create(self.destination)
         there = self._look(lane)
         self._recall(there)

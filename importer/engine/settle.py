@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from importer.domain.flags import fold_flags, unfold_flags
 from importer.domain.identity import digest, header_block, header_key, munged
 from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal
 from importer.domain.subject import date_and_subject
@@ -171,6 +172,7 @@ def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
 
 def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:
     order = sorted(landed)
+    flags = unfold_flags(intent.flags)
     return Receipt(
         import_id=intent.import_id,
         source=intent.source,
@@ -180,4 +182,5 @@ def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:
         destination_uids=tuple(landed[i] for i in order),
         digests=b"".join(intent.digests[16 * i : 16 * i + 16] for i in order),
         size_bytes=sum(intent.sizes_bytes[i] for i in order),
+        flags=fold_flags(flags[i] for i in order) if flags else "",
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from importer.domain.fit import fit_flags, fit_internaldate
+from importer.domain.flags import fold_flags
 from importer.domain.identity import digest, header_block
 from importer.domain.model import (
     AppendResult,
@@ -230,6 +231,7 @@ class Sent:
             digests=b"".join(one.body for one in decided.new),
             sizes_bytes=tuple(len(message.body) for message in outgoing),
             sent_at=now,
+            flags=fold_flags(message.flags for message in outgoing),
             slot=self._slot,
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
@@ -265,6 +267,7 @@ class Sent:
                 destination_uids=tuple(uids),
                 size_bytes=sum(len(outgoing[i].body) for i in stored),
                 keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
+                flags=fold_flags(outgoing[i].flags for i in stored),
             )
         ]
 
@@ -318,6 +321,7 @@ class Sent:
         size_bytes: int = 0,
         reason: str = "",
         keywords_dropped: int = 0,
+        flags: str = "",
     ) -> Receipt:
         return Receipt(
             self._pair.leg.import_.id,
@@ -330,6 +334,7 @@ class Sent:
             size_bytes,
             reason,
             keywords_dropped,
+            flags,
         )
 
 

@@ -6,185 +6,39 @@ one transaction. Facts are frozen, so handing them out shares nothing that can c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from importer.adapters.memory.budgets import MemoryBudgets
 from importer.adapters.memory.consents import MemoryConsents
+from importer.adapters.memory.ledger import MemoryLedger
 from importer.domain.model import (
-    ANY_UIDVALIDITY,
     Batch,
     BatchId,
     FolderAccount,
-    FolderMark,
-    FolderRef,
     Import,
     ImportId,
-    Intent,
     Progress,
-    Receipt,
-    Refusal,
     Route,
     State,
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.domain.uidset import UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedGrants
+from importer.ports import Lease, MailState, Notice, RouteUnderWay, SealedGrants
 
 
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """Who holds a name, until when; `owner` is None after a release."""
-
-    owner: str | None
-    fence: int
-    expires_at: datetime
-
-
-class MemoryStore(MemoryBudgets, MemoryConsents):
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._holds: dict[str, _Hold] = {}
-        self._folder_maps: dict[Route, dict[str, str]] = {}
-        self._epochs: dict[Route, UidValidity] = {}
-        self._marks: dict[Route, dict[str, FolderMark]] = {}
-        self._receipts: dict[tuple[Route, str], list[Receipt]] = {}
-        self._intents: dict[tuple[Route, str], dict[int, Intent]] = {}
-        self._refusals: dict[ImportId, list[Refusal]] = {}
         self._notices: dict[str, Notice] = {}
         self._batches: dict[BatchId, Batch] = {}
         self._imports: dict[ImportId, Import] = {}
         self._submission: dict[ImportId, int] = {}  # which add_batch brought it
         self._grants: dict[ImportId, SealedGrants] = {}
         self._accounts: dict[ImportId, dict[str, FolderAccount]] = {}
-
-    # --- Leases ---
-
-    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
-        with self._lock:
-            hold = self._holds.get(name)
-            if hold is not None and hold.owner is not None and hold.expires_at > now:
-                return None
-            fence = 1 if hold is None else hold.fence + 1
-            self._holds[name] = _Hold(owner, fence, now + ttl)
-            return Lease(name, owner, fence)
-
-    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
-        with self._lock:
-            if not self._holds_still(lease):
-                return False
-            self._holds[lease.name] = _Hold(lease.owner, lease.fence, now + ttl)
-            return True
-
-    def holder(self, name: str, now: datetime) -> str | None:
-        with self._lock:
-            return self._holds[name].owner if self._is_held(name, now) else None
-
-    def release(self, lease: Lease) -> None:
-        with self._lock:
-            if self._holds_still(lease):
-                self._holds[lease.name] = replace(self._holds[lease.name], owner=None)
-
-    def _holds_still(self, lease: Lease) -> bool:
-        hold = self._holds.get(lease.name)
-        return hold is not None and (hold.owner, hold.fence) == (lease.owner, lease.fence)
-
-    def _demand(self, lease: Lease) -> None:
-        if not self._holds_still(lease):
-            raise LeaseLost(lease.name)
-
-    # --- Ledger ---
-
-    def folder_map(self, route: Route) -> Mapping[str, str]:
-        with self._lock:
-            return dict(self._folder_maps.get(route, {}))
-
-    def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None:
-        with self._lock:
-            self._demand(lease)
-            self._folder_maps.setdefault(route, {}).update(mapping)
-
-    def mailbox_epoch(self, route: Route) -> UidValidity | None:
-        with self._lock:
-            return self._epochs.get(route)
-
-    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
-        with self._lock:
-            self._demand(lease)
-            self._epochs[route] = epoch
-            self._marks.pop(route, None)
-            for (of_route, _), receipts in self._receipts.items():
-                if of_route == route:
-                    receipts[:] = [r for r in receipts if r.destination.uidvalidity != ANY_UIDVALIDITY]
-
-    def marks(self, route: Route) -> Mapping[str, FolderMark]:
-        with self._lock:
-            return dict(self._marks.get(route, {}))
-
-    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
-        with self._lock:
-            self._demand(lease)
-            self._marks.setdefault(route, {})[mark.account.source_folder] = mark
-
-    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        with self._lock:
-            return iter(tuple(self._receipts.get((route, destination_folder), ())))
-
-    def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
-        self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
-
-    def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
-        self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
-
-    def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
-        with self._lock:
-            self._demand(lease)
-            there = FolderRef(folder.name, to)
-            receipts = self._receipts.get((route, folder.name), [])
-            receipts[:] = [
-                replace(r, destination=there, destination_uids=()) if r.destination == folder else r
-                for r in receipts
-            ]
-
-    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
-        with self._lock:
-            by_slot = self._intents.get((route, destination_folder), {})
-            return [by_slot[slot] for slot in sorted(by_slot)]
-
-    def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
-        with self._lock:
-            self._demand(lease)
-            self._intents.setdefault((route, intent.destination.name), {})[intent.slot] = intent
-
-    def record(
-        self,
-        route: Route,
-        destination_folder: str,
-        receipts: Sequence[Receipt],
-        refusals: Sequence[Refusal],
-        lease: Lease,
-        *,
-        closes_slot: int | None = None,
-    ) -> None:
-        """Raises ValueError when a receipt speaks of another destination folder."""
-        for receipt in receipts:
-            if receipt.destination.name != destination_folder:
-                raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
-        with self._lock:
-            self._demand(lease)
-            self._receipts.setdefault((route, destination_folder), []).extend(receipts)
-            for refusal in refusals:
-                self._refusals.setdefault(refusal.import_id, []).append(refusal)
-            if closes_slot is not None:
-                self._intents.get((route, destination_folder), {}).pop(closes_slot, None)
-
-    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
-        with self._lock:
-            return tuple(self._refusals.get(import_id, ()))
 
     # --- Outbox ---
 
@@ -339,10 +193,6 @@ class MemoryStore(MemoryBudgets, MemoryConsents):
     def _has_grants(self, import_: Import) -> bool:
         """And has not ended."""
         return import_.state in ALIVE and import_.id in self._grants
-
-    def _is_held(self, name: str, now: datetime) -> bool:
-        hold = self._holds.get(name)
-        return hold is not None and hold.owner is not None and hold.expires_at > now
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
         with self._lock:

@@ -72,7 +72,7 @@ class SqlLedger(Database):
         """Read in pages: however slowly the reader goes, no transaction stays open between two of them."""
         page = (
             select(receipts)
-            .where(_into(receipts, route, destination_folder))
+            .where(_into(receipts, route, destination_folder), ~receipts.c.undone)
             .order_by(receipts.c.seq)
             .limit(_PAGE_ROWS)
         )
@@ -97,7 +97,7 @@ class SqlLedger(Database):
             connection.execute(
                 update(receipts)
                 .where(_into(receipts, route, folder.name))
-                .where(receipts.c.destination_uidvalidity == folder.uidvalidity)
+                .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
                 .values(destination_uidvalidity=to, destination_uids="")
             )
 

@@ -200,6 +200,7 @@ def receipt(row: AnyRow) -> Receipt:
         size_bytes=row.size_bytes,
         reason=row.reason,
         keywords_dropped=row.keywords_dropped,
+        flags=row.flags,
     )
 
 
@@ -217,6 +218,7 @@ def receipt_values(route: Route, receipt: Receipt) -> Values:
         "size_bytes": receipt.size_bytes,
         "reason": receipt.reason,
         "keywords_dropped": receipt.keywords_dropped,
+        "flags": receipt.flags,
     }
 
 
@@ -230,6 +232,7 @@ def intent(row: AnyRow) -> Intent:
         digests=row.digests,
         sizes_bytes=tuple(row.sizes_bytes),
         sent_at=row.sent_at,
+        flags=row.flags,
         slot=row.slot,
     )
 
@@ -246,6 +249,7 @@ def intent_values(route: Route, intent: Intent) -> Values:
         "digests": intent.digests,
         "sizes_bytes": intent.sizes_bytes,
         "sent_at": intent.sent_at,
+        "flags": intent.flags,
         "slot": intent.slot,
     }
 

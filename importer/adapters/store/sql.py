@@ -10,9 +10,10 @@ from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
 from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
+from importer.adapters.store.undoing import SqlUndoing
 
 
-class SqlStore(SqlLeases, SqlLedger, SqlMarks, SqlOutbox, SqlBudgets, SqlConsents, SqlImports):
+class SqlStore(SqlLeases, SqlLedger, SqlUndoing, SqlMarks, SqlOutbox, SqlBudgets, SqlConsents, SqlImports):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
     The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,

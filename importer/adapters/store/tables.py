@@ -189,7 +189,20 @@ receipts: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("reason", ExactText, nullable=False),
     Column("keywords_dropped", BigInteger, nullable=False),
+    Column("flags", ExactText, nullable=False),  # as `flags.fold_flags` writes them
+    Column("undoing", Text, nullable=False, default=""),  # destination UIDs that undo is about to remove
+    Column("undone", Boolean, nullable=False, default=False),  # counts no more
     Index(None, "route", "destination_key", "seq"),
+)
+
+created_folders: Final = Table(
+    "created_folders",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("import_id", Text, nullable=False),
+    Column("folder_key", Text, nullable=False),
+    Column("folder", ExactText, nullable=False),
+    UniqueConstraint("import_id", "folder_key"),
 )
 
 intents: Final = Table(
@@ -207,6 +220,7 @@ intents: Final = Table(
     Column("source_uids", Text, nullable=False),
     Column("digests", LargeBinary, nullable=False),
     Column("sizes_bytes", JSON, nullable=False),
+    Column("flags", ExactText, nullable=False),
     Column("sent_at", Instant, nullable=False),
 )
 

@@ -25,6 +25,15 @@ def upgrade() -> None:
     )
     op.create_index("batches_created_at_ix", "batches", ["created_at"])
     op.create_table(
+        "created_folders",
+        sa.Column("seq", SERIAL, nullable=False),
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("folder_key", sa.Text(), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="created_folders_pk"),
+        sa.UniqueConstraint("import_id", "folder_key", name="created_folders_import_id_folder_key_key"),
+    )
+    op.create_table(
         "folder_maps",
         sa.Column("route", sa.Text(), nullable=False),
         sa.Column("source_key", sa.Text(), nullable=False),
@@ -61,6 +70,7 @@ def upgrade() -> None:
         sa.Column("source_uids", sa.Text(), nullable=False),
         sa.Column("digests", sa.LargeBinary(), nullable=False),
         sa.Column("sizes_bytes", sa.JSON(), nullable=False),
+        sa.Column("flags", sa.Text(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("route", "destination_key", "slot", name="intents_pk"),
     )
@@ -107,6 +117,9 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("keywords_dropped", sa.BigInteger(), nullable=False),
+        sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("undoing", sa.Text(), nullable=False),
+        sa.Column("undone", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="receipts_pk"),
     )
     op.create_index("receipts_route_destination_key_seq_ix", "receipts", ["route", "destination_key", "seq"])

@@ -1,0 +1,64 @@
+"""Leases in a plain dictionary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import RLock
+
+from importer.ports import Lease, LeaseLost
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Who holds a name, until when; `owner` is None after a release."""
+
+    owner: str | None
+    fence: int
+    expires_at: datetime
+
+
+class MemoryLeases:
+    """`importer.ports.Leases`, safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        super().__init__()
+        self._holds: dict[str, _Hold] = {}
+
+    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+        with self._lock:
+            hold = self._holds.get(name)
+            if hold is not None and hold.owner is not None and hold.expires_at > now:
+                return None
+            fence = 1 if hold is None else hold.fence + 1
+            self._holds[name] = _Hold(owner, fence, now + ttl)
+            return Lease(name, owner, fence)
+
+    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+        with self._lock:
+            if not self._holds_still(lease):
+                return False
+            self._holds[lease.name] = _Hold(lease.owner, lease.fence, now + ttl)
+            return True
+
+    def holder(self, name: str, now: datetime) -> str | None:
+        with self._lock:
+            return self._holds[name].owner if self._is_held(name, now) else None
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            if self._holds_still(lease):
+                self._holds[lease.name] = replace(self._holds[lease.name], owner=None)
+
+    def _holds_still(self, lease: Lease) -> bool:
+        hold = self._holds.get(lease.name)
+        return hold is not None and (hold.owner, hold.fence) == (lease.owner, lease.fence)
+
+    def _demand(self, lease: Lease) -> None:
+        if not self._holds_still(lease):
+            raise LeaseLost(lease.name)
+
+    def _is_held(self, name: str, now: datetime) -> bool:
+        hold = self._holds.get(name)
+        return hold is not None and hold.owner is not None and hold.expires_at > now

@@ -1,0 +1,147 @@
+"""The part of the ledger's contract that is about undoing: in memory, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from importer.domain.flags import fold_flags, unfold_flags
+from importer.domain.model import FolderMark, FolderRef, ImportId, Outcome, Receipt
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.ports import Lease, LeaseLost, Store
+from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_mark, a_receipt, hold
+
+ONE, TWO = ImportId("one"), ImportId("two")
+SEEN, PLAIN, TAGGED = ("\\Seen",), (), ("\\Seen", "$Label;1")
+
+
+def copied(first_uid: int = 1, **facts: object) -> Receipt:
+    receipt = replace(a_receipt(first_uid), flags=fold_flags([SEEN, PLAIN, TAGGED]), size_bytes=30)
+    return replace(receipt, **facts)  # type: ignore[arg-type]
+
+
+def followers(first_uid: int, *digests_of: Receipt) -> Receipt:
+    """Receipt of messages that were there already: the first of each of those receipts."""
+    uids = tuple(Uid(first_uid + at) for at in range(len(digests_of)))
+    digests = b"".join(receipt.digest_at(0) for receipt in digests_of)
+    return a_receipt(
+        first_uid,
+        import_id=TWO,
+        source_uids=uids,
+        outcome=Outcome.DUPLICATE,
+        destination_uids=(),
+        digests=digests,
+    )
+
+
+def mark_into(folder: FolderRef) -> FolderMark:
+    mark = a_mark()
+    return replace(mark, destination=folder, account=replace(mark.account, destination_folder=folder.name))
+
+
+def all_receipts(store: Store) -> list[Receipt]:
+    return list(store.receipts(ROUTE, "Archive"))
+
+
+def test_the_copies_of_an_import_come_folder_by_folder(store: Store) -> None:
+    held = hold(store)
+    first, second = copied(1), copied(11)
+    elsewhere = replace(copied(21), destination=FolderRef("Sent", UidValidity(9)))
+    store.record(
+        ROUTE, "Archive", [first, replace(copied(31), import_id=TWO), followers(41, first)], [], held
+    )
+    store.record(ROUTE, "Sent", [elsewhere], [], held)
+    store.record(ROUTE, "Archive", [second], [], held)
+    store.record(OTHER_ROUTE, "Archive", [copied(51)], [], held)
+    found = [copies.receipt for copies in store.copies(ROUTE, ONE)]
+    assert found in ([first, second, elsewhere], [elsewhere, first, second])
+    assert unfold_flags(found[0].flags) == [SEEN, PLAIN, TAGGED]
+    assert store.undone(ROUTE, ONE) == {}
+
+
+def test_copies_that_are_undone_count_no_more(store: Store) -> None:
+    held = hold(store)
+    receipt = copied(1)
+    store.record(ROUTE, "Archive", [receipt, copied(11)], [], held)
+    store.mark(ROUTE, mark_into(receipt.destination), held)
+    store.mark(ROUTE, replace(a_mark(), account=replace(a_mark().account, source_folder="Other")), held)
+    [copies, _] = store.copies(ROUTE, ONE)
+    gone = UidSet.of([receipt.destination_uids[1], 999_999])
+    store.note_undoing(copies.number, gone, held)
+    assert next(store.copies(ROUTE, ONE)).undoing == gone
+    assert len(all_receipts(store)) == 2
+    store.undo_copies(copies.number, gone, held)
+    [left, other] = all_receipts(store)
+    assert left == replace(
+        receipt,
+        source_uids=receipt.source_uids[::2],
+        destination_uids=receipt.destination_uids[::2],
+        digests=receipt.digest_at(0) + receipt.digest_at(2),
+        flags=fold_flags([SEEN, TAGGED]),
+        size_bytes=20,
+    )
+    assert other == copied(11)
+    assert [c.undoing for c in store.copies(ROUTE, ONE)] == [UidSet(), UidSet()]
+    assert store.undone(ROUTE, ONE) == {receipt.destination: 1}
+    assert set(store.marks(ROUTE)) == {"Other"}
+    store.undo_copies(copies.number, UidSet.of(receipt.destination_uids), held)
+    assert all_receipts(store) == [copied(11)]
+    assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
+    store.detach(ROUTE, "Archive", receipt.destination.uidvalidity, held)
+    assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
+
+
+def test_what_was_there_because_of_an_undone_copy_counts_no_more(store: Store) -> None:
+    held = hold(store)
+    gone, stays = copied(1), copied(11)
+    following = followers(21, gone, stays)
+    store.record(ROUTE, "Archive", [gone, stays, following], [], held)
+    store.undo_copies(next(store.copies(ROUTE, ONE)).number, UidSet.of(gone.destination_uids), held)
+    for _ in range(2):
+        store.undo_followers(ROUTE, ONE, "Archive", held)
+        [left, part] = all_receipts(store)
+        assert left == stays
+        assert part.source_uids == following.source_uids[1:]
+    assert store.undone(ROUTE, ONE) == {gone.destination: 3}
+
+
+def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store) -> None:
+    held = hold(store)
+    store.map_folders(ROUTE, {"Archiv": "Archive", "Gesendet": "Sent"}, held)
+    store.mark(ROUTE, mark_into(FolderRef("Archive", UidValidity(7))), held)
+    store.note_created(ONE, ["Archive", "Größe \x00"], held)
+    store.note_created(ONE, ["Archive", "Later"], held)
+    store.note_created(TWO, ["Archive"], held)
+    assert list(store.created(ONE)) == ["Archive", "Größe \x00", "Later"]
+    store.forget_folder(ROUTE, ONE, "Archive", held)
+    assert list(store.created(ONE)) == ["Größe \x00", "Later"]
+    assert list(store.created(TWO)) == ["Archive"]
+    assert store.folder_map(ROUTE) == {"Gesendet": "Sent"}
+    assert store.marks(ROUTE) == {}
+
+
+WRITES: list[Callable[[Store, int, Lease], object]] = [
+    lambda store, number, held: store.note_undoing(number, UidSet.of([1001]), held),
+    lambda store, number, held: store.undo_copies(number, UidSet.of([1001]), held),
+    lambda store, number, held: store.undo_followers(ROUTE, ONE, "Archive", held),
+    lambda store, number, held: store.note_created(ONE, ["New"], held),
+    lambda store, number, held: store.forget_folder(ROUTE, ONE, "Archive", held),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_who_lost_the_lease_undoes_nothing(
+    store: Store, write: Callable[[Store, int, Lease], object]
+) -> None:
+    held = hold(store)
+    store.map_folders(ROUTE, {"Archiv": "Archive"}, held)
+    store.record(ROUTE, "Archive", [copied(1)], [], held)
+    [before] = store.copies(ROUTE, ONE)
+    assert store.acquire(held.name, "rival", NOW + TTL, TTL) is not None
+    with pytest.raises(LeaseLost):
+        write(store, before.number, held)
+    assert list(store.copies(ROUTE, ONE)) == [before]
+    assert list(store.created(ONE)) == []
+    assert store.folder_map(ROUTE) == {"Archiv": "Archive"}

@@ -1,0 +1,39 @@
+"""Flags in few bytes, and whether somebody changed them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.domain.flags import fold_flags, touched, unfold_flags
+
+atoms = st.text("abc;,$\\:0", min_size=1, max_size=4)
+
+
+@given(st.lists(st.lists(atoms, max_size=3), max_size=9))
+def test_what_is_folded_comes_back(flags: list[list[str]]) -> None:
+    assert unfold_flags(fold_flags(flags)) == [tuple(of_one) for of_one in flags]
+
+
+def test_a_batch_of_alike_flags_takes_one_line() -> None:
+    assert fold_flags([("\\Seen",)] * 97 + [()] * 3) == "97 \\Seen\n3"
+    assert unfold_flags("") == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "now", "changed"),
+    [
+        (["\\Seen"], ["\\seen", "\\Recent"], False),
+        (["\\Seen"], ["\\Seen", "\\Deleted"], False),
+        (["\\Seen", "$Label1"], ["\\Seen"], False),
+        (["$label1"], ["$Label1"], False),
+        ([], ["\\Seen"], True),
+        (["\\Seen"], [], True),
+        (["\\Seen"], ["\\Seen", "\\Answered"], True),
+        (["\\Flagged"], ["\\Seen"], True),
+        (["\\Seen"], ["\\Seen", "Work"], True),
+    ],
+)
+def test_what_counts_as_touched(sent: list[str], now: list[str], *, changed: bool) -> None:
+    assert touched(sent, now) is changed
