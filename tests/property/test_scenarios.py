@@ -314,4 +314,4 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
     world.destination.refuses = refuses
     account = world.run(batch=1, legs_of=0).accounts["Work"]
     assert (account.copied, account.failed) == (2, 6)
-    assert sorted(sent) == sorted(bodies)
+    assert sorted(body for body in sent if body in bodies) == sorted(bodies)
