@@ -26,7 +26,7 @@ from importer.adapters.mail.compose import Composer
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.store import SqlStore
-from importer.adapters.store.revision import is_current
+from importer.adapters.store.revision import create, is_current
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.allowance import Allowance
 from importer.domain.identity import is_notice
@@ -119,13 +119,14 @@ def _store(settings: Settings) -> SqlStore:
     when its operator says so."""
     settings.data_dir()
     if not is_current(settings.database_url):
-        from importer.adapters.store.schema import migrate
-
         if not settings.database_url.startswith("sqlite"):
             raise SettingsError(
                 ["The database's schema is not the one of this version; run `mailferry migrate`."]
             )
-        migrate(settings.database_url)
+        if not create(settings.database_url):
+            from importer.adapters.store.schema import migrate
+
+            migrate(settings.database_url)
     return SqlStore.open(settings.database_url)
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from importer.adapters.store import SqlStore, open_engine
-from importer.adapters.store.revision import is_current
+from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.domain.model import (
@@ -1102,6 +1102,18 @@ def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
     store.finish_import(an_import("one", state=State.COMPLETE), [], hold(store))
     store.close()
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_new_database_gets_at_once_what_the_migrations_make(empty_url: str) -> None:
+    assert create(empty_url)
+    assert is_current(empty_url)
+    assert schema_state(empty_url) is SchemaState.CURRENT
+    engine = open_engine(empty_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    assert not create(empty_url)
+    migrate(empty_url)
 
 
 def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> None:

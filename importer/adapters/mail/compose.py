@@ -9,16 +9,18 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
-from typing import Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING, Final
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
 from importer.domain.report import BatchReport, Report
 from importer.domain.wording import counted, printable
 from importer.ports import Invitation, Notice
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MAX_SUBJECT_CHARS: Final = 150
 _PRODUCT: Final = "Mailferry"
@@ -41,7 +43,13 @@ class Composer:
     def __init__(self, sender: str, notice_key: bytes) -> None:
         self._domain = sender_mailbox(sender).domain
         self._key = notice_key
-        self._templates = Environment(
+
+    @cached_property
+    def _templates(self) -> Environment:
+        # Only where a mail is written: a copy without a mail server starts sooner.
+        from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+        templates = Environment(
             loader=PackageLoader("importer.adapters.mail"),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
             undefined=StrictUndefined,
@@ -49,8 +57,9 @@ class Composer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._templates.filters["counted"] = counted
-        self._templates.filters["thousands"] = lambda number: f"{number:,}"
+        templates.filters["counted"] = counted
+        templates.filters["thousands"] = lambda number: f"{number:,}"
+        return templates
 
     def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
         """One notice to each address concerned that the import ended, however it did.
