@@ -5,13 +5,14 @@ Every port has one contract suite in tests/contract, run against memory and ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from importer.domain.allowance import Backoff, HourlyBytes
+from importer.domain.labels import LabelRule
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -87,6 +88,11 @@ class MailboxSession(Protocol):
         self,
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
         """`folders`, and `statuses` of those that can be selected, in as few round trips as there can be."""
+        ...
+
+    def unshown(self) -> Mapping[str, str]:
+        """Folder -> a sentence, where the server is known to show only a part of the mail, for the report.
+        To be asked after `statuses`."""
         ...
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
@@ -180,13 +186,30 @@ class MailboxSession(Protocol):
         ...
 
 
+def _nothing_settled() -> Iterable[tuple[FolderRef, UidSet]]:
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class LabelView:
+    """How the folders of a source with labels are shown: one object per leg, given with each of its
+    sessions, so that they show the same. `settled` tells where messages were put before: source folder and
+    UIDs, as receipts and intents have them."""
+
+    rule: LabelRule = LabelRule.ONE
+    settled: Callable[[], Iterable[tuple[FolderRef, UidSet]]] = _nothing_settled
+
+
 class SessionFactory(Protocol):
     """Opens sessions."""
 
-    def open(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> MailboxSession:
         """Connects and logs in: with a password for a Secret, else with an access token, fetched before
         connecting and once more when the host refuses it. Raises any MailError of scope session or
-        account."""
+        account. With `labels`, a host that has labels shows them as folders with a message each, to be read
+        only; other hosts are as they are."""
         ...
 
 

@@ -21,6 +21,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, Va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from importer.domain.labels import LabelRule
 from providers.model import Endpoint, Secret
 
 Network = IPv4Network | IPv6Network
@@ -240,6 +241,11 @@ class Settings(BaseSettings):
     )
     lanes: int = _setting(
         4, "Connections to each side that one import may use.", "a whole number from 1 to 16", ge=1, le=16
+    )
+    labels: LabelRule = _setting(
+        LabelRule.ONE,
+        "What becomes of mail with several labels, from hosts that have labels (Gmail).",
+        "one, keywords or each",
     )
     account_connections: int = _setting(
         16,

@@ -16,8 +16,10 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
     | + EncryptionUnavailable                         the server offers no STARTTLS
     + LoginRejected           account    human        carries what to do at this provider
     + GrantExpired            account    human        consent withdrawn or run out: its owner signs in again
+    + MailHidden              account    human        the host shows programs only a part of the mail
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
     + FolderUnusable          folder     skip         cannot be opened or created; reported
+    | + FolderLeftOut                                 what it holds is no mail
     + FolderChanged           folder     replan       UIDVALIDITY differs
 
 The text of an error is written for the person who reads the report: what happened and what to do
@@ -166,6 +168,14 @@ class GrantExpired(MailError):
     remedy = Remedy.HUMAN
 
 
+class MailHidden(MailError):
+    """The host shows programs only a part of the mail, by a setting that its owner can change."""
+
+    code = "mail_hidden"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.HUMAN
+
+
 class QuotaExceeded(MailError):
     """The destination is full (RFC 5530: OVERQUOTA)."""
 
@@ -180,6 +190,17 @@ class FolderUnusable(MailError):
     code = "folder_unusable"
     scope = Scope.FOLDER
     remedy = Remedy.SKIP
+
+
+class FolderLeftOut(FolderUnusable):
+    """A folder that holds no mail (calendars, contacts): reported, and no fault. `messages`: how many the
+    server counts in it."""
+
+    code = "folder_left_out"
+
+    def __init__(self, message: str, *, messages: int, side: Side | None = None) -> None:
+        super().__init__(message, side=side)
+        self.messages = messages
 
 
 class FolderChanged(MailError):

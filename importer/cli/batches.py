@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
-from importer.cli.options import AllowPlaintext, Data, Json, Notify
+from importer.cli.options import AllowPlaintext, Data, Json, Labels, Notify
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
@@ -39,6 +40,7 @@ def batch(
         Path | None,
         typer.Option(help="Where to write the file once more, with its problems and without its passwords."),
     ] = None,
+    labels: Labels = None,
     notify: Notify = "",
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
@@ -57,6 +59,9 @@ def batch(
         if annotate is not None:
             _annotate(file, content, parsed, annotate)
         _refuse(parsed, as_json=as_json, split_=split_)
+    rows = [replace(row, labels=labels or settings.labels) for row in parsed.rows]
+    show.label_rule(rows)
+    parsed = replace(parsed, rows=tuple(rows))
     with queued(settings) as deps:
         submissions: list[Submission] = [
             submit_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -19,6 +20,7 @@ from importer.cli.options import (
     FromPasswordEnv,
     FromPasswordFile,
     Json,
+    Labels,
     Notify,
     To,
     ToPasswordEnv,
@@ -43,6 +45,7 @@ def copy(
     from_password_env: FromPasswordEnv = None,
     to_password_file: ToPasswordFile = None,
     to_password_env: ToPasswordEnv = None,
+    labels: Labels = None,
     notify: Notify = "",
     data: Data = None,
     ca_file: CaFile = None,
@@ -56,6 +59,8 @@ def copy(
     """
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    row = replace(row, labels=labels or settings.labels)
+    show.label_rule([row])
     with foreground(settings) as deps, _bar(quiet=as_json) as bar:
         task = bar.add_task("connecting", total=None)
 
@@ -118,6 +123,7 @@ def submit(
     from_password_env: FromPasswordEnv = None,
     to_password_file: ToPasswordFile = None,
     to_password_env: ToPasswordEnv = None,
+    labels: Labels = None,
     notify: Notify = "",
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
@@ -130,6 +136,8 @@ def submit(
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    row = replace(row, labels=labels or settings.labels)
+    show.label_rule([row])
     with queued(settings) as deps:
         submission = submit_rows(
             deps, [row], name="submit", submitter=notify or settings.submitter, again=True

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from importer.domain.labels import LabelRule
+
 Data = Annotated[
     Path | None, typer.Option("--data", help="Where Mailferry keeps its state \\[env: MAILFERRY_DATA].")
 ]
@@ -17,6 +19,14 @@ AllowPlaintext = Annotated[
     bool, typer.Option("--allow-plaintext", help="Let imap:// go on unencrypted where STARTTLS is missing.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
+Labels = Annotated[
+    LabelRule | None,
+    typer.Option(
+        "--labels",
+        help="Mail with several labels, from Gmail: one copy in its most specific label's folder; the same"
+        " with the others as keywords; or one copy for each \\[env: MAILFERRY_LABELS].",
+    ),
+]
 Notify = Annotated[
     str,
     typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILFERRY_SUBMITTER]."),

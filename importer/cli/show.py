@@ -12,13 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from importer.cli.exits import stdout
+from importer.cli.exits import stderr, stdout
 from importer.domain.explain import Action, Explanation
+from importer.domain.labels import SENTENCES
 from importer.domain.model import FolderAccount, Import, ImportId, State
 from importer.domain.report import BatchReport, Report
-from importer.domain.rows import RowProblem
+from importer.domain.rows import Row, RowProblem
 from importer.domain.wording import counted, printable, spoken_bytes, spoken_instant, spoken_span
 from importer.service.submit import Fate, Placed
+from providers.catalog import Catalog
+from providers.provider import Quirk
 
 REFUSALS_SHOWN: Final = 50
 
@@ -138,6 +141,19 @@ def links(by_import: Mapping[ImportId, str]) -> None:
         )
 
 
+def label_rule(rows: Sequence[Row]) -> None:
+    """What becomes of labels, before an import from a host that has them begins."""
+    catalog = Catalog.load()
+    providers = [catalog.for_host(row.source.endpoint.host) for row in rows]
+    with_labels = {
+        row.labels: provider.name
+        for row, provider in zip(rows, providers, strict=True)
+        if provider is not None and Quirk.LABELS in provider.quirks
+    }
+    for rule, name in with_labels.items():
+        stderr.print(f"Labels at {name}: {SENTENCES[rule]} [dim]--labels chooses.[/]", soft_wrap=True)
+
+
 def problems(found: Iterable[RowProblem]) -> None:
     """All that is wrong with a file."""
     for problem in found:
@@ -178,6 +194,9 @@ def _report(one: Report) -> RenderableType:
     if totals.skipped:
         reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in totals.skipped.items())
         parts.append(f"Skipped: {reasons}.")
+    if elsewhere := [account for account in one.accounts if account.elsewhere]:
+        labels = "; ".join(f"{plain(a.source_folder)} {a.elsewhere:,}" for a in elsewhere)
+        parts.append(f"With these labels too, and in the folder of another label: {labels}.")
     if totals.keywords_dropped:
         parts.append(
             f"{counted(totals.keywords_dropped, 'keyword')} that the new mailbox cannot store left out."

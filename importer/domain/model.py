@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NewType
 
+from importer.domain.labels import LabelRule
 from importer.domain.uidset import Uid, UidValidity
 from providers.errors import Side
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
@@ -115,6 +116,7 @@ class Import:
     progress: Progress = Progress()
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    labels: LabelRule = LabelRule.ONE  # where the source has labels
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
     wish: Wish | None = None
     held_up_since: datetime | None = None  # since when it waits without progress, or is paused
@@ -169,11 +171,17 @@ class FolderRef:
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """One STATUS answer (RFC 9051 section 6.3.11)."""
+    """One STATUS answer (RFC 9051 section 6.3.11). Two that are equal mean that the folder holds the same
+    messages: where the three numbers do not say that (folders of labels), `contents` does.
+
+    `elsewhere` counts messages that have the folder's label and are shown in another label's folder.
+    """
 
     uidvalidity: UidValidity
     uidnext: Uid
     messages: int
+    contents: int = 0
+    elsewhere: int = field(default=0, compare=False)
 
     def ref(self, name: str) -> FolderRef:
         return FolderRef(name, self.uidvalidity)
@@ -311,7 +319,8 @@ class Intent:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A message that could not be copied; or a folder that could not be opened (`uid` None), with `count`
-    messages, 0 when nobody knows how many."""
+    messages, 0 when nobody knows how many. `partly`: of that folder the server shows only a part, and that
+    part was copied."""
 
     import_id: ImportId
     folder: str
@@ -322,6 +331,7 @@ class Refusal:
     subject: str = ""
     size_bytes: int = 0
     count: int = 1
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +340,7 @@ class FolderAccount:
 
     The recount is independent of the copier: `confirmed` of the `copied` messages stood at the
     destination when it was looked through again; `source_recount` is what the source then showed.
+    `elsewhere` messages have this folder's label and are accounted for in another label's folder.
     """
 
     source_folder: str
@@ -344,6 +355,7 @@ class FolderAccount:
     keywords_dropped: int = 0
     confirmed: int | None = None
     source_recount: int | None = None
+    elsewhere: int = 0
 
     @property
     def skipped_total(self) -> int:

@@ -108,8 +108,9 @@ class Report:
     @property
     def verdict(self) -> str:
         """What happened, in one to four plain sentences. May quote foreign text from the problem."""
-        unread = sum(refusal.uid is None and not refusal.count for refusal in self.refusals)
-        return verdict(self.import_, self.totals, unread)
+        whole = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
+        partly = sum(refusal.partly for refusal in whole)
+        return verdict(self.import_, self.totals, len(whole) - partly, partly)
 
     def as_json(self) -> dict[str, object]:
         """The report for machines. Keys are stable; new ones may be added.
@@ -124,7 +125,8 @@ class Report:
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
                      failed, copied_bytes, keywords_dropped, confirmed, adds_up}
-            folders: [{source_folder, destination_folder, source_recount, ... as totals}]
+            folders: [{source_folder, destination_folder, source_recount, elsewhere,
+                       ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, reason, messages}]
         """
         import_ = self.import_
@@ -150,6 +152,7 @@ class Report:
                     "source_folder": account.source_folder,
                     "destination_folder": account.destination_folder,
                     "source_recount": account.source_recount,
+                    "elsewhere": account.elsewhere,
                     **Totals.of([account]).as_json(),
                 }
                 for account in self.accounts

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from importer.domain.cells import Refused, Server, address, password, server
+from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.domain.sheet import (
     DESTINATION_SERVER,
@@ -75,6 +76,7 @@ class Row:
     destination: Account
     destination_password: Secret
     sign_in: str = ""
+    labels: LabelRule = LabelRule.ONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,17 @@ from importer.domain.totals import Totals
 from importer.domain.wording import counted, spoken_instant
 
 
-def verdict(import_: Import, totals: Totals, unread_folders: int = 0) -> str:
+def verdict(import_: Import, totals: Totals, unread_folders: int = 0, partly_shown: int = 0) -> str:
     """One to four sentences: how it ended or stands, what to do, how far it came.
 
-    `unread_folders` could not be opened, so that nobody knows how many messages are in them.
+    `unread_folders` could not be opened, so that nobody knows how many messages are in them; of
+    `partly_shown` ones the old mailbox shows only a part.
     """
     said = import_.problem.message if import_.problem else ""
     until = f"Waiting until {spoken_instant(import_.not_before)}." if import_.not_before else "Waiting."
     sentences: Mapping[State, tuple[str, ...]] = {
         State.COMPLETE: (_all_there(totals),),
-        State.INCOMPLETE: (_not_all_there(totals, unread_folders),),
+        State.INCOMPLETE: (_not_all_there(totals, unread_folders, partly_shown),),
         State.STOPPED: ("Stopped.", said, _so_far(totals)),
         State.WAITING: (until, said, "It goes on by itself.", _so_far(totals)),
         State.FAILED: (
@@ -83,7 +84,7 @@ def _all_there(totals: Totals) -> str:
     return f"{where} are in the new one."
 
 
-def _not_all_there(totals: Totals, unread_folders: int) -> str:
+def _not_all_there(totals: Totals, unread_folders: int, partly_shown: int) -> str:
     showed = f"{counted(totals.found, 'message')} that the old mailbox showed"
     sentences = []
     if totals.failed:
@@ -96,6 +97,11 @@ def _not_all_there(totals: Totals, unread_folders: int) -> str:
         sentences.append(
             f"{counted(unread_folders, 'folder')} of the old mailbox could not be opened, and nothing in it"
             " was copied."
+        )
+    if partly_shown:
+        sentences.append(
+            f"Of {counted(partly_shown, 'folder')} the old mailbox shows only a part, or may do so: what it"
+            " shows was copied."
         )
     if totals.unconfirmed:
         sentences.append(

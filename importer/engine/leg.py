@@ -29,7 +29,7 @@ from importer.engine.pair import Pair
 from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
 from importer.engine.together import together
-from providers.errors import ServerUnavailable, Side
+from providers.errors import FolderLeftOut, ServerUnavailable, Side
 
 
 class LegEnd(StrEnum):
@@ -45,6 +45,7 @@ def run_leg(leg: Leg) -> LegEnd:
     remembered = leg.ledger.folder_map(leg.import_.route)
     pairs, moved_house = _plan(leg, source, destination, remembered)
     _account_for_closed(leg, source, remembered)
+    _tell_unshown(leg)
     watch = _Watch(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
     if not moved_house:
         pairs = _changed(leg, pairs, source, destination, watch)
@@ -175,6 +176,9 @@ def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str])
     stays accounted for; of the rest nobody knows the number."""
     known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)} if source.unusable else set()
     for name, error in source.unusable.items():
+        if isinstance(error, FolderLeftOut):
+            leg.observer.account_changed(_account_of_left_out(name, error))
+            continue
         if name not in known:
             refusal = Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=str(error), count=0)
             leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
@@ -183,6 +187,25 @@ def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str])
         account = _account_of_closed(leg, name, remembered[name])
         if account.found:
             leg.observer.account_changed(account)
+
+
+def _account_of_left_out(name: str, why: FolderLeftOut) -> FolderAccount:
+    skipped = {str(why): why.messages} if why.messages else {}
+    return FolderAccount(
+        name, "", found=why.messages, skipped=skipped, confirmed=0, source_recount=why.messages
+    )
+
+
+def _tell_unshown(leg: Leg) -> None:
+    """Mail that the source is known to keep from us: nobody shall believe that all of it was copied."""
+    told = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
+    refusals = [
+        Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=reason, count=0, partly=True)
+        for name, reason in leg.lane.source.unshown().items()
+        if (name, reason) not in told
+    ]
+    if refusals:
+        leg.ledger.record(leg.import_.route, "", [], refusals, leg.lease)
 
 
 def _account_of_closed(leg: Leg, name: str, destination: str | None) -> FolderAccount:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from importer.domain.history import FolderHistory, with_batch
 from importer.domain.model import (
@@ -112,9 +112,13 @@ class Pair:
 
     def _begin(self) -> UidSet:
         todo = self.history.todo(self._shown)
-        self._account = self.history.account(self._shown, self.destination)
+        self._account = self._counted()
         self._left = len(todo)
         return todo
+
+    def _counted(self) -> FolderAccount:
+        account = self.history.account(self._shown, self.destination)
+        return replace(account, elsewhere=self._status.elsewhere)
 
     def take(self) -> Batch | None:
         """The next batch for a lane, None when there is none to hand out."""
@@ -155,7 +159,7 @@ class Pair:
         good end is marked, so that nobody need look again while nothing changes."""
         account = self.account
         try:
-            result = recount(lane, self.history, self.history.account(self._shown, self.destination))
+            result = recount(lane, self.history, self._counted())
         except FolderUnusable:
             return account, False
         arrived = bool(result.arrived) and self._unusable is None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -32,10 +33,11 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
-from importer.ports import MailboxSession
+from importer.ports import LabelView, MailboxSession
 from importer.service.deps import Deps
 from importer.service.finish import report_of
 from importer.service.manners import HeldBack, Manners
+from importer.service.placed import placed
 from importer.service.submit import new_id
 from providers.errors import FolderChanged, FolderUnusable, MailError, Side
 from providers.grants import Credential
@@ -118,7 +120,9 @@ class _Looking:
 
     def _open(self, side: Side) -> dict[str, Any]:
         account, credential = self._logins[side]
-        session = self._sessions[side] = self._deps.sessions.open(account, credential, side)
+        labels = LabelView(settled=partial(placed, self._deps.store, self._route))
+        view = labels if side is Side.SOURCE else None
+        session = self._sessions[side] = self._deps.sessions.open(account, credential, side, view)
         began = self._deps.clock.now()
         try:
             session.status("INBOX")

@@ -9,7 +9,7 @@ from types import TracebackType
 from importer.domain.model import Account
 from importer.engine.context import Lane
 from importer.engine.together import together
-from importer.ports import MailboxSession, SessionFactory
+from importer.ports import LabelView, MailboxSession, SessionFactory
 from importer.service.manners import Manners
 from providers.errors import Side
 from providers.grants import Credential
@@ -24,11 +24,13 @@ class Lanes:
         source: tuple[Account, Credential],
         destination: tuple[Account, Credential],
         manners: Manners,
+        labels: LabelView,
     ) -> None:
         self._sessions = sessions
         self._source = source
         self._destination = destination
         self._manners = manners
+        self._labels = labels
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
 
@@ -43,7 +45,8 @@ class Lanes:
         return Lane(number, source, destination)
 
     def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
-        session = self._sessions.open(account, credential, side)
+        labels = self._labels if side is Side.SOURCE else None
+        session = self._sessions.open(account, credential, side, labels)
         with self._lock:
             self._opened.append(session)
         return session

@@ -105,6 +105,7 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Impor
         batch_id=batch_id,
         row=row.line,
         submitter=submitter,
+        labels=row.labels,
         password_mark=deps.vault.mark(row.source_password or Secret(""), row.destination_password),
     )
 

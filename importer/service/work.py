@@ -21,7 +21,7 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import Lease, LeaseLost, VaultError
+from importer.ports import LabelView, Lease, LeaseLost, VaultError
 from importer.service.consent import await_owner
 from importer.service.control import obey
 from importer.service.deps import Deps
@@ -31,6 +31,7 @@ from importer.service.lanes import Lanes
 from importer.service.leases import Heartbeat
 from importer.service.manners import HeldBack, Manners
 from importer.service.observe import StoringObserver, Watch
+from importer.service.placed import placed
 from providers.errors import MailError, Side, Throttled
 
 BUSY_WAIT: Final = timedelta(seconds=10)
@@ -127,7 +128,8 @@ def _run(
     source = (import_.source, given.source)
     destination = (import_.destination, given.destination)
     try:
-        with Lanes(deps.sessions, source, destination, manners) as lanes:
+        labels = LabelView(import_.labels, partial(placed, deps.store, import_.route))
+        with Lanes(deps.sessions, source, destination, manners, labels) as lanes:
             end = run_engine_leg(
                 Leg(
                     import_=import_,

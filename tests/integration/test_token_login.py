@@ -23,7 +23,7 @@ from importer.bootstrap import foreground
 from importer.domain.model import Account, State
 from importer.domain.rows import Row
 from importer.engine.context import Pace
-from importer.ports import MailboxSession
+from importer.ports import LabelView, MailboxSession
 from importer.service.copy import copy
 from importer.service.finish import report_of
 from importer.settings import Settings
@@ -339,8 +339,10 @@ class _ByToken:
         self._inner = inner
         self._tokens = {Side.SOURCE: source, Side.DESTINATION: destination}
 
-    def open(self, account: Account, _credential: Credential, side: Side) -> MailboxSession:
-        return self._inner.open(account, self._tokens[side], side)
+    def open(
+        self, account: Account, _credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> MailboxSession:
+        return self._inner.open(account, self._tokens[side], side, labels)
 
 
 def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(

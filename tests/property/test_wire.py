@@ -48,7 +48,7 @@ def fetch_responses(draw: st.DrawFn) -> tuple[bytes, Fetched]:
         b"X-GM-LABELS (NIL (" + draw(CONTENT.flatmap(string)) + b"))",
     ]
     line = b"* 9 FETCH (" + b" ".join(draw(st.permutations(items))) + b")\r\n"
-    return line, Fetched(9, Uid(uid), tuple(flags), date, size, body=body)
+    return line, Fetched(9, Uid(uid), tuple(flags), date, size, body=body, labels=(b"NIL",))
 
 
 @given(fetch_responses())

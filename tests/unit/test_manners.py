@@ -13,6 +13,7 @@ from importer.adapters.memory.mailbox import MemorySession
 from importer.bootstrap import reading
 from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.model import Account, State
+from importer.ports import LabelView
 from importer.service.copy import copy
 from importer.service.manners import SLOT_WAIT, Manners
 from importer.service.submit import submit
@@ -56,7 +57,9 @@ def test_further_lanes_stay_away_where_there_is_no_slot_for_them(office: Office)
     opened: list[Side] = []
 
     class Counted(Sessions):
-        def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
+        def open(
+            self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        ) -> MemorySession:
             opened.append(side)
             return super().open(account, credential, side)
 

@@ -243,7 +243,7 @@ def test_json_holds_everything_a_script_needs() -> None:
         "adds_up": True,
     }
     assert row["totals"] == read["totals"] == sums
-    names = {"source_folder": "INBOX", "destination_folder": "INBOX", "source_recount": 4}
+    names = {"source_folder": "INBOX", "destination_folder": "INBOX", "source_recount": 4, "elsewhere": 0}
     assert row["folders"] == [names | sums]
     assert row["refusals"] == [
         {

@@ -19,7 +19,7 @@ from importer.adapters.vault import FernetVault
 from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import LeaseLost, MailOutcome, Notice, SealedGrants
+from importer.ports import LabelView, LeaseLost, MailOutcome, Notice, SealedGrants
 from importer.service.copy import copy
 from importer.service.deps import Deps
 from importer.service.lanes import Lanes
@@ -65,7 +65,9 @@ class Sessions(MemorySessions):
     meanwhile: Callable[[], object] | None = None
     trouble: Exception | None = None
 
-    def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> MemorySession:
         happens, self.meanwhile = self.meanwhile, None
         if happens is not None:
             happens()
@@ -394,7 +396,9 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
     class Narrow:
         destinations = 0
 
-        def open(self, _account: Account, _credential: Credential, side: Side) -> MemorySession:
+        def open(
+            self, _account: Account, _credential: Credential, side: Side, _labels: LabelView | None = None
+        ) -> MemorySession:
             if side is Side.DESTINATION:
                 self.destinations += 1
                 if self.destinations > 1:
@@ -403,7 +407,7 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
 
     _, import_id = office.submit()
     manners = Manners(office.deps, office.import_(import_id), "leg")
-    with Lanes(Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners) as lanes:
+    with Lanes(Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners, LabelView()) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)
         with pytest.raises(Throttled):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.domain.labels import LabelRule
 from importer.settings import Settings, SettingsError
 from providers.model import Endpoint, Secret, Security
 
@@ -63,6 +64,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "BATCH_MESSAGES": ("7", 7),
         "BATCH_BYTES": ("1048576", 1048576),
         "LANES": ("3", 3),
+        "LABELS": ("each", LabelRule.EACH),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
         "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),

@@ -58,11 +58,27 @@ WHOLE = Fetched(
         b'* 7 FETCH (INTERNALDATE " 1-Feb-2003 04:05:06 +0130" BODY[] {17}\r\nSubject: x\r\n\r\n)\r\n'
         b" FLAGS (\\Seen $Label1) UID 42)\r\n",
         b'* 7 fetch (uid 42 flags ( \\Seen $Label1 ) internaldate " 1-Feb-2003 04:05:06 +0130"'
-        b' body[] ~{17}\r\nSubject: x\r\n\r\n)\r\n MODSEQ (12) X-GM-LABELS ("a b" \\Inbox NIL))\r\n',
+        b' body[] ~{17}\r\nSubject: x\r\n\r\n)\r\n MODSEQ (12) X-OTHER ("a b" \\Inbox NIL))\r\n',
     ],
 )
 def test_a_message_is_read_whatever_the_order_of_its_items(line: bytes) -> None:
     assert only(line) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("told", "labels"),
+    [
+        (b"()", ()),
+        (b"NIL", ()),
+        (
+            b'("\\\\Inbox" &ANw-bung R&-D "work/project x" NIL)',
+            (b"\\Inbox", b"&ANw-bung", b"R&-D", b"work/project x", b"NIL"),
+        ),
+        (b"(\\Inbox {3}\r\na b)", (b"\\Inbox", b"a b")),
+    ],
+)
+def test_labels_are_read_in_every_form(told: bytes, labels: tuple[bytes, ...]) -> None:
+    assert only(b"* 1 FETCH (X-GM-LABELS " + told + b" UID 5)\r\n") == Fetched(1, Uid(5), labels=labels)
 
 
 def test_header_lines_and_sizes_are_read() -> None:

@@ -167,6 +167,7 @@ def _merged(old: Fetched, new: Fetched) -> Fetched:
         old.size_bytes if new.size_bytes is None else new.size_bytes,
         old.header if new.header is None else new.header,
         old.body if new.body is None else new.body,
+        labels=old.labels if new.labels is None else new.labels,
     )
 
 

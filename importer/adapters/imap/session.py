@@ -16,14 +16,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
-from weakref import WeakValueDictionary
+from typing import Final, Protocol, TypeVar, overload
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors, exchange, removing, weighing
+from importer.adapters.imap import asking, errors, exchange, gmail, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.names import FolderNames
@@ -44,6 +45,7 @@ from importer.domain.model import (
     Quota,
 )
 from importer.domain.uidset import Uid, UidSet
+from importer.ports import LabelView
 from providers.errors import FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential
 from providers.model import IMAP_PORT, IMAPS_PORT, Secret
@@ -116,8 +118,25 @@ class ImapSessions:
         self._guard = guard or Guard(ports=PUBLIC_PORTS)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
+        self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
 
-    def open(self, account: Account, credential: Credential, side: Side) -> ImapSession:
+    @overload
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: None = None
+    ) -> ImapSession: ...
+    @overload
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> ImapSession | GmailSource: ...
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> ImapSession | GmailSource:
+        session = self._open_plain(account, credential, side)
+        if labels is None or side is not Side.SOURCE or not session.offers(gmail.CAPABILITY):
+            return session
+        return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
+
+    def _open_plain(self, account: Account, credential: Credential, side: Side) -> ImapSession:
         dial = self._guard.connect if account.guarded else socket.create_connection
         by_token = not isinstance(credential, Secret)
 
@@ -141,6 +160,19 @@ class ImapSession:
         self.side = side
         self._link = Link(connect, names)
         self._hierarchy: Hierarchy | None = None
+
+    @property
+    def link(self) -> Link:
+        """For those who show the mailbox in another way."""
+        return self._link
+
+    @property
+    def peer(self) -> Peer:
+        return self._link.peer
+
+    def offers(self, capability: str) -> bool:
+        """Whether the server has that extension."""
+        return self._ask(lambda _link, connection: connection.has(capability))
 
     def close(self) -> None:
         self._link.close()
@@ -202,6 +234,9 @@ class ImapSession:
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
+
+    def unshown(self) -> Mapping[str, str]:
+        return {}
 
     # --- Reading -----------------------------------------------------------------------------------
 

@@ -71,7 +71,8 @@ class Fetched(NamedTuple):  # one for each message: made in a fifth of the time 
     """One FETCH response; None is what it did not hold. `uid` is None in unsolicited ones.
 
     `internaldate` is the server's own text. `body` is BODY[], `header` any BODY[HEADER...].
-    `withheld` means that the server answered NIL where the content was asked for.
+    `withheld` means that the server answered NIL where the content was asked for. `labels` are Gmail's,
+    as it writes them.
     """
 
     sequence: int
@@ -82,6 +83,7 @@ class Fetched(NamedTuple):  # one for each message: made in a fifth of the time 
     header: bytes | None = None
     body: bytes | None = None
     withheld: bool = False
+    labels: tuple[bytes, ...] | None = None
 
     def __repr__(self) -> str:
         """Without content."""
@@ -291,6 +293,7 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
     header: bytes | None = None
     body: bytes | None = None
     withheld = False
+    labels: tuple[bytes, ...] | None = None
     for name, value in zip(items[::2], items[1::2], strict=True):
         match name.upper() if isinstance(name, bytes) else b"":
             case b"UID":
@@ -304,11 +307,15 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
             case b"BODY[]":
                 body = _content(value)
                 withheld = value is None
+            case b"X-GM-LABELS":
+                # An atom NIL in the list can only be a label of that name.
+                told = value if isinstance(value, tuple) else ()
+                labels = tuple(b"NIL" if one is None else one for one in told if not isinstance(one, tuple))
             case section if section.startswith(b"BODY[HEADER"):
                 header = _content(value) or b""
             case _:  # what we did not ask for
                 pass
-    return Fetched(sequence, uid, flags, internaldate, size_bytes, header, body, withheld)
+    return Fetched(sequence, uid, flags, internaldate, size_bytes, header, body, withheld, labels)
 
 
 _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){\"\\]+")

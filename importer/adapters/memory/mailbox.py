@@ -30,6 +30,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.ports import LabelView
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -136,7 +137,9 @@ class MemorySessions:
     def __init__(self, mailboxes: Mapping[str, MemoryMailbox]) -> None:
         self.mailboxes = dict(mailboxes)
 
-    def open(self, account: Account, credential: Credential, side: Side) -> MemorySession:
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> MemorySession:
         mailbox = self.mailboxes.get(account.key)
         if mailbox is None:
             raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
@@ -243,6 +246,9 @@ class MemorySession:
         results = self._store(found, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
         self._lose(lost)
         return results
+
+    def unshown(self) -> Mapping[str, str]:
+        return {}
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from importer.adapters.store.columns import folder_key
+from importer.domain.labels import LabelRule
 from importer.domain.model import (
     Account,
     Batch,
@@ -66,6 +67,7 @@ def import_(row: AnyRow) -> Import:
         progress=Progress(**row.progress),
         started_at=row.started_at,
         finished_at=row.finished_at,
+        labels=LabelRule(row.labels),
         password_mark=row.password_mark,
         wish=None if row.wish is None else Wish(row.wish),
         held_up_since=row.held_up_since,
@@ -81,6 +83,7 @@ def import_values(import_: Import) -> Values:
         "created_at": import_.created_at,
         "submitter": import_.submitter,
         "progress": asdict(import_.progress),
+        "labels": import_.labels,
         "password_mark": import_.password_mark,
         "wish": import_.wish,
         **_mailbox_values("source", import_.source),
@@ -124,6 +127,7 @@ def account(row: AnyRow) -> FolderAccount:
         keywords_dropped=row.keywords_dropped,
         confirmed=row.confirmed,
         source_recount=row.source_recount,
+        elsewhere=row.elsewhere,
     )
 
 
@@ -138,7 +142,7 @@ def mark(row: AnyRow) -> FolderMark:
     account = FolderAccount(row.source_folder, row.destination_folder, **counted)
     return FolderMark(
         ImportId(row.import_id),
-        FolderStatus(UidValidity(row.uidvalidity), Uid(row.uidnext), row.messages),
+        FolderStatus(UidValidity(row.uidvalidity), Uid(row.uidnext), row.messages, row.contents),
         FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
         Uid(row.highest_uid),
         account,
@@ -155,6 +159,7 @@ def mark_values(mark: FolderMark) -> Values:
         "uidvalidity": mark.status.uidvalidity,
         "uidnext": mark.status.uidnext,
         "messages": mark.status.messages,
+        "contents": mark.status.contents,
         "destination_uidvalidity": mark.destination.uidvalidity,
         "highest_uid": mark.highest_uid,
         "account": counted,
@@ -264,6 +269,7 @@ def refusal(row: AnyRow) -> Refusal:
         date=row.date,
         subject=row.subject,
         size_bytes=row.size_bytes,
+        partly=row.partly,
         count=row._mapping["count"],  # a row is a tuple: `row.count` is its method
     )
 

@@ -90,6 +90,7 @@ imports: Final = Table(
     Column("progress", JSON, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    Column("labels", Text, nullable=False),
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # of a person; NULL: that it goes on
     Column("held_up_since", Instant),
@@ -136,6 +137,7 @@ accounts: Final = Table(
     Column("keywords_dropped", BigInteger, nullable=False),
     Column("confirmed", BigInteger),
     Column("source_recount", BigInteger),
+    Column("elsewhere", BigInteger, nullable=False),
     UniqueConstraint("import_id", "source_key"),
 )
 
@@ -165,6 +167,7 @@ marks: Final = Table(
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uidnext", BigInteger, nullable=False),
     Column("messages", BigInteger, nullable=False),
+    Column("contents", BigInteger, nullable=False),
     Column("destination_folder", ExactText, nullable=False),
     Column("destination_uidvalidity", BigInteger, nullable=False),
     Column("highest_uid", BigInteger, nullable=False),
@@ -237,6 +240,7 @@ refusals: Final = Table(
     Column("subject", ExactText, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
+    Column("partly", Boolean, nullable=False),
     Index(None, "import_id", "seq"),
 )
 

@@ -110,6 +110,8 @@ class GmailMailbox(Mailbox):
 
     def label(self, letter: Letter, label: str) -> None:
         """Adds a label; one that is not there is made."""
+        if label in letter.labels:
+            return
         folder = self._labels.get(label) or self.find(label)
         if folder is None:
             self.create(label)
@@ -117,8 +119,7 @@ class GmailMailbox(Mailbox):
         letter.labels.add(label)
         if label == "\\Starred":
             letter.flags.add("\\Flagged")
-        if folder.uid_of(letter) is None:
-            folder.add(letter)
+        folder.add(letter)
 
     def unlabel(self, letter: Letter, label: str) -> None:
         letter.labels.discard(label)

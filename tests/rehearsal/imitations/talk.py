@@ -494,6 +494,12 @@ class Talk:
         self._mail.expunge(folder, gone)
         self._ok()
 
+    def _do_uid_expunge(self, given: list[Word]) -> None:
+        folder = self._opened
+        named = chosen(text_of(given[0]), list(folder.letters))
+        self._mail.expunge(folder, [uid for uid in named if "\\Deleted" in folder.letters[uid].flags])
+        self._ok()
+
 
 def _header_fields(content: bytes, names: Sequence[str]) -> bytes:
     head = content.partition(b"\r\n\r\n")[0] + b"\r\n" if not content.startswith(b"\r\n") else b""

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
         sa.Column("uidnext", sa.BigInteger(), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.Column("contents", sa.BigInteger(), nullable=False),
         sa.Column("destination_folder", sa.Text(), nullable=False),
         sa.Column("destination_uidvalidity", sa.BigInteger(), nullable=False),
         sa.Column("highest_uid", sa.BigInteger(), nullable=False),
@@ -135,6 +136,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("partly", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="refusals_pk"),
     )
     op.create_index("refusals_import_id_seq_ix", "refusals", ["import_id", "seq"])
@@ -176,6 +178,7 @@ def upgrade() -> None:
         sa.Column("progress", sa.JSON(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("password_mark", sa.Text(), nullable=False),
         sa.Column("wish", sa.Text(), nullable=True),
         sa.Column("held_up_since", sa.DateTime(timezone=True), nullable=True),
@@ -204,6 +207,7 @@ def upgrade() -> None:
         sa.Column("keywords_dropped", sa.BigInteger(), nullable=False),
         sa.Column("confirmed", sa.BigInteger(), nullable=True),
         sa.Column("source_recount", sa.BigInteger(), nullable=True),
+        sa.Column("elsewhere", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name="accounts_import_id_fk"),
         sa.PrimaryKeyConstraint("seq", name="accounts_pk"),
         sa.UniqueConstraint("import_id", "source_key", name="accounts_import_id_source_key_key"),

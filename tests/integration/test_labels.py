@@ -1,0 +1,354 @@
+"""Gmail's labels as folders: the engine over the real adapter, from a server that speaks like Gmail."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSessions
+from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
+from importer.adapters.memory.store import MemoryStore
+from importer.domain.labels import LabelRule
+from importer.domain.model import Account, FolderAccount, Import, ImportId
+from importer.engine.context import Lane, Leg, Pace
+from importer.engine.leg import LegEnd, run_leg
+from importer.ports import LabelView
+from importer.service.placed import placed
+from providers.errors import ConnectionLost, MailHidden, Side
+from providers.model import Endpoint, FolderRole, Secret
+from tests.conftest import MakeUser
+from tests.property.world import Batches, TestClock, Watcher
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.hosts import User
+from tests.rehearsal.imitations.gmail import GERMAN, Gmail, GmailMailbox, GmailSettings
+from tests.rehearsal.imitations.server import Imitation, imitation
+
+DESTINATION = Account("grace@new.example", "grace@new.example", Endpoint("mail.new.example"))
+
+
+def mail(number: int) -> bytes:
+    return b"Message-ID: <%d@old.example>\r\nSubject: %d\r\n\r\ntext %d\r\n" % (number, number, number)
+
+
+@dataclass
+class Move:
+    """A Gmail account, a new mailbox in memory, and what is remembered between imports."""
+
+    server: Imitation
+    user: User
+    destination: MemoryMailbox = field(default_factory=MemoryMailbox)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    clock: TestClock = field(default_factory=TestClock)
+    imports: int = 0
+
+    @property
+    def old(self) -> GmailMailbox:
+        mailbox = self.server.mailbox(self.user.account.login)
+        assert isinstance(mailbox, GmailMailbox)
+        return mailbox
+
+    def run(
+        self, rule: LabelRule = LabelRule.ONE, *, lanes: int = 1, batches: int = 10_000
+    ) -> dict[str, FolderAccount]:
+        """One import to its end; the accounts of its folders."""
+        self.imports += 1
+        import_ = Import(
+            ImportId(f"import{self.imports}"), self.user.account, DESTINATION, self.clock.now(), labels=rule
+        )
+        watcher = Watcher()
+        while self._leg(import_, watcher, Pace(lanes=lanes, batch_messages=100), batches) is LegEnd.AGAIN:
+            pass
+        assert all(account.adds_up for account in watcher.accounts.values())
+        self.refusals = self.store.refusals(import_.id)
+        return watcher.accounts
+
+    def _leg(self, import_: Import, watcher: Watcher, pace: Pace, batches: int) -> LegEnd:
+        sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
+        view = LabelView(import_.labels, partial(placed, self.store, import_.route))
+        opened = []
+
+        def lane(number: int) -> Lane:
+            source = sessions.open(self.user.account, Secret(self.user.password), Side.SOURCE, view)
+            opened.append(source)
+            return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
+
+        lease = self.store.acquire("mailbox", "test", self.clock.now(), timedelta(minutes=1))
+        assert lease is not None
+        try:
+            return run_leg(
+                Leg(
+                    import_,
+                    lane(0),
+                    lane,
+                    self.store,
+                    lease,
+                    Batches(batches),
+                    watcher,
+                    self.clock,
+                    lambda _header: False,
+                    pace,
+                )
+            )
+        finally:
+            self.store.release(lease)
+            for session in opened:
+                session.close()
+
+    def there(self) -> dict[str, list[str]]:
+        """Folder -> the subjects in it."""
+        return {
+            name: [_subject(message.body) for message in folder.messages.values()]
+            for name, folder in self.destination.folders.items()
+            if folder.messages
+        }
+
+
+def _subject(body: bytes) -> str:
+    return body.split(b"Subject: ")[1].split(b"\r\n")[0].decode()
+
+
+@pytest.fixture
+def move(gmail_host: Imitation, make_user: MakeUser) -> Move:
+    made = Move(gmail_host, make_user(gmail_host))
+    for name, role in (
+        ("Sent", FolderRole.SENT),
+        ("Drafts", FolderRole.DRAFTS),
+        ("Archive", FolderRole.ARCHIVE),
+    ):
+        made.destination.create(name).role = role
+    return made
+
+
+def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move: Move) -> None:
+    for number, labels in enumerate(
+        [
+            ("\\Inbox",),
+            ("\\Inbox", "Work"),
+            ("Work", "Work/Clients/Ada", "Zoo"),
+            ("zebra", "Apple"),
+            ("\\Sent",),
+            ("\\Sent", "\\Inbox"),
+            (),
+            ("\\Important", "\\Starred"),
+            ("Gr&APYA3w-e",),
+            ("\\foo",),
+        ]
+    ):
+        move.old.put(mail(number), labels)
+    move.old.put(mail(10), ("\\Draft",), flags=("\\Draft",))
+    move.old.spam.add(move.old.put(mail(11)))
+    accounts = move.run()
+    assert move.there() == {
+        "INBOX": ["0", "5"],
+        "Work": ["1"],
+        "Work/Clients/Ada": ["2"],
+        "Apple": ["3"],
+        "Sent": ["4"],
+        "Archive": ["6", "7", "11"],
+        "Größe": ["8"],
+        "\\foo": ["9"],
+        "Drafts": ["10"],
+        "[Gmail]/Spam": ["11"],
+    }
+    assert accounts["Zoo"].elsewhere == 1
+    assert (accounts["Work"].found, accounts["Work"].elsewhere) == (1, 1)
+    assert (accounts["INBOX"].found, accounts["INBOX"].elsewhere) == (2, 1)
+    assert not {"[Gmail]/Starred", "[Gmail]/Important", "[Gmail]/Chats"} & accounts.keys()
+    assert not move.refusals
+    flags = {_subject(m.body): m.flags for m in move.destination.folders["Archive"].messages.values()}
+    assert "\\Flagged" in flags["7"]
+    assert max(move.server.bodies[letter.number] for letter in move.old.all.letters.values()) <= 2
+
+
+def test_the_next_import_copies_nothing_and_hears_of_new_mail_only(move: Move) -> None:
+    for number in range(20):
+        move.old.put(mail(number), ("Work",) if number % 2 else ("\\Inbox", "Private"))
+    move.run()
+    before, bodies = move.there(), move.server.bodies.total()
+    accounts = move.run()
+    assert sum(account.copied for account in accounts.values()) == 0
+    assert sum(account.present for account in accounts.values()) == 20
+    move.old.put(mail(20), ("Work",))
+    accounts = move.run()
+    assert accounts["Work"].copied == 1
+    assert move.server.bodies.total() == bodies + 1
+    assert move.there() == before | {"Work": [*before["Work"], "20"]}
+
+
+def test_labels_that_change_between_imports_copy_nothing_again(move: Move) -> None:
+    letters = [move.old.put(mail(number), ("Work",)) for number in range(4)]
+    move.run()
+    before, bodies = move.there(), move.server.bodies.total()
+    move.old.label(letters[0], "Work/Ada")  # a more specific one
+    move.old.unlabel(letters[1], "Work")  # archived
+    move.old.unlabel(letters[2], "Work")  # another
+    move.old.label(letters[2], "Private")
+    accounts = move.run()
+    assert move.there() == before
+    assert move.server.bodies.total() == bodies
+    assert accounts["Work"].present == 4
+    assert (accounts["Work/Ada"].elsewhere, accounts["Private"].elsewhere) == (1, 1)
+    for letter in letters:  # a label that is gone altogether
+        for label in list(letter.labels):
+            move.old.unlabel(letter, label)
+    move.old.delete("Work")
+    accounts = move.run()
+    assert move.there() == before
+    assert accounts["Work"].present == 4
+
+
+def test_a_label_that_changes_while_an_append_is_doubtful_makes_no_second_copy(move: Move) -> None:
+    letter = move.old.put(mail(1), ("Work",))
+    lost = iter([Fault.AFTER])
+    move.destination.fault = lambda operation: next(lost, None) if operation == "append" else None
+    with pytest.raises(ConnectionLost):
+        move.run()
+    move.old.unlabel(letter, "Work")
+    move.old.label(letter, "Private")
+    move.run()
+    assert move.there() == {"Work": ["1"]}
+
+
+def test_what_moved_in_and_out_of_a_label_is_seen_though_the_numbers_are_the_same(move: Move) -> None:
+    letters = [move.old.put(mail(number), ("Work",) if number != 1 else ("Play",)) for number in range(3)]
+    move.run(LabelRule.EACH)
+    move.old.unlabel(letters[0], "Work")
+    move.old.label(letters[1], "Work")
+    accounts = move.run(LabelRule.EACH)
+    assert move.there()["Work"] == ["0", "2", "1"]
+    assert (accounts["Work"].present, accounts["Work"].copied) == (1, 1)
+
+
+def test_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
+    move.old.put(mail(1), ("Work/Ada", "To do (soon)", "Gr&APYA3w-e", "\\Inbox"), flags=("\\Seen",))
+    move.old.put(mail(2), ("\\Inbox", "\\Starred"))
+    move.run(LabelRule.KEYWORDS)
+    flags = {
+        name: [set(m.flags) for m in folder.messages.values()]
+        for name, folder in move.destination.folders.items()
+        if folder.messages
+    }
+    assert flags == {
+        "Work/Ada": [{"\\Seen", "to_do__soon_", "gr&apya3w-e"}],
+        "INBOX": [{"\\Flagged"}],
+    }
+
+
+def test_one_copy_for_each_label(move: Move) -> None:
+    move.old.put(mail(1), ("Work", "Private", "\\Inbox"))
+    move.old.put(mail(2))
+    accounts = move.run(LabelRule.EACH)
+    assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
+    assert not any(account.elsewhere for account in accounts.values())
+    move.run(LabelRule.ONE)  # another choice the next time takes nothing back and adds nothing
+    assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
+
+
+def test_all_mail_by_any_name_and_labels_that_programs_are_not_shown(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    settings = GmailSettings(names=GERMAN, parent="[Google Mail]", hidden=frozenset({"Work"}))
+    with imitation(Gmail(settings), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        move.destination.create("Archive").role = FolderRole.ARCHIVE
+        move.old.put(mail(1))
+        move.old.put(mail(2), ("Work",))
+        move.old.put(mail(3), ("\\Draft",))
+        move.run()
+        assert move.there() == {"Archive": ["1"], "Work": ["2"], "[Google Mail]/Entwürfe": ["3"]}
+
+
+def test_hidden_all_mail_stops_the_import_before_anything_is_copied(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    settings = GmailSettings(hidden=frozenset({"[Gmail]/All Mail"}))
+    with imitation(Gmail(settings), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        move.old.put(mail(1), ("\\Inbox",))
+        with pytest.raises(MailHidden, match="tick “Show in IMAP” beside “All Mail”"):
+            move.run()
+        assert move.there() == {}
+
+
+def test_a_folder_limit_that_cuts_mail_off_stops_the_import(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Gmail(GmailSettings(folder_limit=1000)), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        for number in range(1010):
+            move.old.put(mail(number), ("Old",) if number < 10 else ())
+        with pytest.raises(MailHidden, match=r"1,000 messages of a folder.*“Do not limit"):
+            move.run()
+        assert move.there() == {}
+
+
+def test_what_may_be_a_folder_limit_is_told_in_the_report(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Gmail(GmailSettings(folder_limit=1000)), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        for number in range(1010):
+            move.old.put(mail(number))
+        accounts = move.run()
+        assert sum(account.copied for account in accounts.values()) == 1000
+        (refusal,) = move.refusals
+        assert (refusal.folder, refusal.partly) == ("[Gmail]/All Mail", True)
+        assert refusal.reason.startswith("Gmail shows exactly 1,000 messages")
+        move.run()
+        assert len(move.refusals) == 1
+
+
+def test_mail_that_comes_in_meanwhile_is_copied_too(move: Move) -> None:
+    for number in range(5):
+        move.old.put(mail(number), ("Work",))
+    arriving = iter([5])
+
+    def stores(body: bytes) -> bytes:
+        for number in arriving:
+            move.old.put(mail(number), ("Work", "\\Inbox"))
+        return body
+
+    move.destination.stores = stores
+    accounts = move.run()
+    assert move.there() == {"Work": ["0", "1", "2", "3", "4", "5"]}
+    assert accounts["Work"].source_recount == 6
+
+
+def test_mail_that_its_owner_deletes_meanwhile_is_no_failure(move: Move) -> None:
+    letters = [move.old.put(mail(number), ("Work",)) for number in range(300)]
+
+    def stores(body: bytes) -> bytes:
+        uid = move.old.all.uid_of(letters[299])
+        if uid is not None:
+            move.old.expunge(move.old.all, [uid])
+        return body
+
+    move.destination.stores = stores
+    accounts = move.run()
+    assert accounts["Work"].failed == 0
+    assert accounts["Work"].source_recount == 299
+
+
+def test_five_thousand_messages_with_overlapping_labels_cross_once_each(move: Move) -> None:
+    draw = random.Random(7)
+    labels = ["\\Inbox", "\\Sent", "\\Important", *(f"Label {n}" for n in range(12)), "Label 1/Deep"]
+    letters = [
+        move.old.put(mail(n), draw.sample(labels, draw.choice((0, 1, 1, 2, 3, 5)))) for n in range(5000)
+    ]
+    accounts = move.run(lanes=3)
+    assert {move.server.bodies[letter.number] for letter in letters} == {1}
+    assert sum(map(len, move.there().values())) == 5000
+    assert sum(account.copied for account in accounts.values()) == 5000
+    with_label = Counter(label for letter in letters for label in letter.labels)
+    for label in labels[3:]:
+        assert accounts[label].found + accounts[label].elsewhere == with_label[label]
+    assert accounts["INBOX"].found + accounts["INBOX"].elsewhere == with_label["\\Inbox"]
+    assert move.run()["Label 1"].copied == 0
+    assert {move.server.bodies[letter.number] for letter in letters} == {1}
