@@ -1,0 +1,315 @@
+"""One batch with rows of every kind: plain, by an organisation's grant, by their owners' consent, throttled,
+with a wrong password, and where no IMAP server is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.bootstrap import queued
+from importer.domain.model import BatchId, Import
+from importer.domain.rows import parse
+from importer.domain.state import ENDED
+from importer.service import consent
+from importer.service.deps import Deps
+from importer.service.grants import sign_in
+from importer.service.submit import Fate, submit
+from importer.settings import Settings
+from providers.errors import LoginRejected
+from providers.model import Endpoint
+from providers.provider import PasswordKind, Provider
+from tests.conftest import MakeUser
+from tests.lookups import UsualNames
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.authority_rules import JWT_BEARER
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fill import FolderPath
+from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.ports import wait_until
+from tests.rehearsal.sample import sample_mailbox
+from tests.rehearsal.smtp import SmtpCatcher
+from tests.rehearsal.valkey import Valkey
+
+FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+MAIL = tuple(sample_mailbox())[::5]
+DATE = "02-Feb-2003 04:05:06 +0000"
+PAUSE_S = 3
+SECRET = "0pen-s3same"
+PATIENCE_S = 180
+ADMIN = "admin@new.example"
+
+
+class Owners(UsualNames):
+    """Addresses of org.example are at Google and those of team.example at Microsoft, both in one Dovecot."""
+
+    def __init__(self, server: Endpoint) -> None:
+        super().__init__()
+        self._server = server
+
+    def for_address(self, address: str) -> Provider | None:
+        match address.rpartition("@")[2]:
+            case "org.example":
+                return Provider("google", "Google", (), self._server, sign_in="google")
+            case "team.example":
+                none = PasswordKind.NONE
+                return Provider(
+                    "microsoft", "Microsoft", (), self._server, password=none, sign_in="microsoft"
+                )
+        return super().for_address(address)
+
+
+@pytest.fixture
+def signing_in(ca: CertificateAuthority) -> Iterator[Authority]:
+    with authority(ca) as server:
+        server.add_application("ferry-microsoft", SECRET, "http://localhost:8000/sign-in/microsoft")
+        yield server
+
+
+@pytest.fixture
+def token_host(tmp_path: Path, ca: CertificateAuthority, signing_in: Authority) -> Iterator[Dovecot]:
+    """Takes the tokens that `signing_in` gives out."""
+    options = DovecotOptions(
+        separator=".", prefix="INBOX.", special_use=False, introspection_url=signing_in.introspection_url
+    )
+    with dovecot(tmp_path / "token-host", options, ca=ca) as server:
+        yield server
+
+
+@pytest.fixture
+def throttling(tmp_path: Path, ca: CertificateAuthority) -> Iterator[list[Imitation]]:
+    """Three that speak like Exchange; each asks for a pause at the first messages that it is to hand out."""
+    pause = f"BAD Request is throttled. Suggested Backoff Time: {PAUSE_S * 1000} milliseconds"
+    with ExitStack() as running:
+        servers = [running.enter_context(imitation(Exchange(), tmp_path, ca)) for _ in range(3)]
+        for server in servers:
+            server.says("UID FETCH", pause)
+        yield servers
+
+
+@pytest.fixture
+def installation(
+    tmp_path: Path, ca: CertificateAuthority, smtp: SmtpCatcher, valkey_server: Valkey, signing_in: Authority
+) -> Installation:
+    key_file = tmp_path / "service-account.json"
+    signing_in.add_service_account(key_file, "org.example")
+    return Installation(
+        tmp_path,
+        {
+            "CA_FILE": str(ca.ca_file),
+            "SMTP_URL": smtp.url,
+            "MAIL_FROM": "mailferry@new.example",
+            "REDIS_URL": valkey_server.url,
+            "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "TICK_SECONDS": "1",
+            "SETTLE_QUIET_SECONDS": "1",
+            "LOG_FORMAT": "json",
+            "PUBLIC_URL": "http://localhost:8000",
+            "GOOGLE_SERVICE_ACCOUNT_FILE": str(key_file),
+            "GOOGLE_ORGANISATION_DOMAINS": "org.example",
+            "GOOGLE_AUTHORITY": signing_in.google,
+            "MICROSOFT_CLIENT_ID": "ferry-microsoft",
+            "MICROSOFT_CLIENT_SECRET": SECRET,
+            "MICROSOFT_AUTHORITY": signing_in.microsoft,
+        },
+    )
+
+
+@contextmanager
+def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deps]:
+    """The installation as a front end of its own has it."""
+    with monkeypatch.context() as here:
+        for name, value in installation.environment().items():
+            if name.startswith("MAILFERRY_"):
+                here.setenv(name, value)
+        with queued(Settings.load()) as deps:
+            yield deps
+
+
+@dataclass
+class Rows:
+    """The lines of a batch, by kind, and the routes that are to arrive whole."""
+
+    lines: list[str]
+    routes: dict[str, list[tuple[User, User]]]
+
+    def add(self, kind: str, old: User, new: User, *, password: str, server: object = "") -> None:
+        self.routes.setdefault(kind, []).append((old, new))
+        cells = (old.account.address, password, str(server), new.account.address, new.password)
+        self.lines.append(",".join((*cells, str(new.account.endpoint))))
+
+    def addresses(self, kind: str) -> set[str]:
+        return {old.account.address for old, _ in self.routes[kind]}
+
+
+@pytest.fixture
+def rows(
+    old_host: Dovecot,
+    new_host: Dovecot,
+    token_host: Dovecot,
+    throttling: list[Imitation],
+    make_user: MakeUser,
+    smtp: SmtpCatcher,
+) -> Rows:
+    """25 of them."""
+    made = Rows([], {})
+
+    def filled(user: User) -> User:
+        user.fill(MAIL)
+        return user
+
+    for _ in range(10):
+        old = filled(make_user(old_host))
+        made.add("plain", old, make_user(new_host), password=old.password, server=old.account.endpoint)
+    for kind, domain in (("google", "org.example"), ("microsoft", "team.example")):
+        for n in range(5):
+            old = filled(new_user(token_host, f"ada{n}@{domain}"))
+            made.add(kind, old, make_user(new_host), password="")
+    for host in throttling:
+        old = make_user(host)
+        held = host.mailbox(old.account.login)
+        for n in range(7):
+            held.append(held.folders["INBOX"], (), DATE, b"Subject: %d\r\n\r\n%d\r\n" % (n, n))
+        made.add("throttled", old, make_user(new_host), password=old.password, server=old.account.endpoint)
+    old = filled(make_user(old_host))
+    made.add("wrong", old, make_user(new_host), password="not-this-one", server=old.account.endpoint)
+    nowhere = f"imaps://localhost:{smtp.url.rpartition(':')[2]}"  # a mail server, but for SMTP
+    made.add("no imap", make_user(old_host), make_user(new_host), password="any", server=nowhere)
+    return made
+
+
+def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
+    head = (
+        "source_address,source_password,source_server,destination_address,destination_password,"
+        "destination_server"
+    )
+    parsed = parse(
+        "\n".join([head, *rows.lines]).encode(),
+        catalog=Owners(token_host.imaps),
+        destination=None,
+        sign_in=sign_in(deps.access, organisation=True),
+    )
+    assert [str(problem) for problem in parsed.problems] == []
+    submission = submit(deps, parsed.rows, name="all.csv", submitter=ADMIN, organisation=True)
+    assert [one.fate for one in submission.placed] == [Fate.STARTED] * 25
+    assert submission.batch is not None
+    return submission.batch.id
+
+
+def imports_of(deps: Deps, batch_id: BatchId) -> list[Import]:
+    return list(deps.store.imports(batch_id=batch_id))
+
+
+def waiting(imports: Sequence[Import]) -> list[Import]:
+    return [one for one in imports if one.state not in ENDED]
+
+
+def link_in(smtp: SmtpCatcher, address: str) -> str:
+    """The token in the mail that asks the owner to sign in."""
+    [mail] = smtp.to(address)
+    text = mail.message.get_body(("plain",))
+    assert text is not None
+    [token] = re.findall(r"http://localhost:8000/consent/(\S+)", text.get_content())
+    return str(token)
+
+
+def legs(installation: Installation) -> dict[str, list[tuple[datetime, datetime, str | None]]]:
+    """When each leg of each import began and ended, and with what problem."""
+    found: dict[str, list[tuple[datetime, datetime, str | None]]] = {}
+    for line in installation.log().splitlines():
+        if '"leg.finished"' in line:
+            told = json.loads(line)
+            ended = datetime.fromisoformat(told["timestamp"]).replace(tzinfo=UTC)
+            began = ended - timedelta(seconds=told["seconds"])
+            found.setdefault(told["import_id"], []).append((began, ended, told["problem"]))
+    return found
+
+
+def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
+    installation: Installation,
+    rows: Rows,
+    token_host: Dovecot,
+    signing_in: Authority,
+    smtp: SmtpCatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with opened(installation, monkeypatch) as deps:
+        batch_id = submitted(deps, rows, token_host)
+        owners = rows.addresses("microsoft")
+        with installation.worker(), installation.worker():
+            # All others end while the owners have not signed in yet.
+            assert wait_until(
+                lambda: len(waiting(imports_of(deps, batch_id))) == 5, timeout_s=PATIENCE_S, every_s=0.2
+            ), [(i.source.address, i.state, i.problem) for i in waiting(imports_of(deps, batch_id))]
+            asked = waiting(imports_of(deps, batch_id))
+            assert {one.source.address for one in asked} == owners
+            assert {one.problem.code for one in asked if one.problem} == {"consent_needed"}
+            shown = installation.json("show", batch_id)
+            links = {one["source"]["address"]: one["consent_link"] for one in shown}
+            assert {address for address, link in links.items() if link} == owners
+            tokens = {address: link_in(smtp, address) for address in owners}
+            assert all(links[address].endswith(token) for address, token in tokens.items())
+
+            first, *_ = sorted(owners)
+            with pytest.raises(LoginRejected, match=f"the mailbox is {first}"):
+                answered(deps, signing_in, tokens[first], account="grace@team.example")
+            for token in tokens.values():
+                answered(deps, signing_in, token)
+            assert wait_until(
+                lambda: not waiting(imports_of(deps, batch_id)), timeout_s=PATIENCE_S, every_s=0.2
+            )
+            assert wait_until(lambda: len(smtp.to(ADMIN)) == 26, timeout_s=PATIENCE_S)
+        report = installation.json("report", batch_id, ends=3)
+
+    ended = {one["source"]["address"]: one for one in report["imports"]}
+    for kind in ("plain", "google", "microsoft", "throttled"):
+        for old, new in rows.routes[kind]:
+            one = ended[old.account.address]
+            assert (one["state"], one["totals"]["adds_up"]) == ("complete", True), one["verdict"]
+            if kind == "throttled":
+                assert one["totals"]["copied"] == new.read().count() == 7
+            else:
+                assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
+    why = {kind: ended[next(iter(rows.addresses(kind)))] for kind in ("wrong", "no imap")}
+    assert {kind: (one["state"], one["problem"]["code"]) for kind, one in why.items()} == {
+        "wrong": ("stopped", "login_rejected"),
+        "no imap": ("stopped", "not_an_imap_server"),
+    }
+    assert "password" in why["wrong"]["verdict"]
+    assert report["states"] == {"complete": 23, "stopped": 2}
+    assert report["totals"]["adds_up"]
+    told = smtp.to(ADMIN)[-1].message.get_body(("plain",))
+    assert told is not None
+    assert "23 of 25 mailboxes complete" in " ".join(told.get_content().split())
+
+    pauses = [one for one in legs(installation).values() if any(p == "throttled" for *_, p in one)]
+    assert len(pauses) == 3
+    for many in pauses:
+        for (_, ended_at, problem), (next_began, _, _) in pairwise(many):
+            if problem == "throttled":  # the pause began as the leg ended, or a moment before
+                assert timedelta(seconds=PAUSE_S - 0.5) <= next_began - ended_at
+
+    assert signing_in.count(JWT_BEARER) >= 5
+    assert signing_in.count("authorization_code") == 6
+    everything = installation.log() + "".join(installation.transcript)
+    assert SECRET not in everything
+    assert "not-this-one" not in everything
+
+
+def answered(deps: Deps, signing_in: Authority, token: str, account: str = "") -> Any:
+    """The owner opens the link and signs in."""
+    question = consent.begin(deps, token)
+    return consent.complete(deps, question.state, signing_in.browse(question.url, account=account))
