@@ -5,7 +5,8 @@ made by whoever works on the import first, under its lease; it works for one imp
 signed in or time is over. One consent serves one import: the owner was shown where the mail goes.
 
 Invariants:
-- Tokens and states are stored as hashes; the link can be shown again by who has the vault's key.
+- Tokens and states are stored as hashes, and not in mails that wait to be sent; the link can be shown
+  again by who has the vault's key.
 - What an owner gives is kept only if the provider vouches that the mailbox is the one asked for.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -22,7 +23,7 @@ from typing import Final
 from importer.domain import consent as waiting
 from importer.domain import state
 from importer.domain.model import Import, ImportId, Problem, State
-from importer.ports import ConsentRequest, Invitation, Lease, VaultError
+from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, written
 from importer.service.grants import awaits_owner, open_grants, seal_source
@@ -33,6 +34,9 @@ from providers.model import Secret
 
 LINK_PATH: Final = "/consent/{token}"
 """Where a link leads, below `Deps.public_url`."""
+
+_TOKEN: Final = "TOKEN-OF-THE-LINK"  # noqa: S105
+"""Stands in mails for the token until they are sent."""
 
 NAMES: Final[Mapping[str, str]] = {"google": "Google", "microsoft": "Microsoft"}
 
@@ -154,7 +158,8 @@ def await_owner(deps: Deps, import_: Import, lease: Lease) -> Import:
         return finish(deps, import_, State.STOPPED, lease, over)
     if deps.mailer is not None:
         mail = waiting.mails_due(consent.asked_at, now)
-        invitation = Invitation(import_, name, _link(deps, consent), expires_at, mail)
+        # The mail waits in the store: the token is put into it as it is sent.
+        invitation = Invitation(import_, name, _link_to(deps, _TOKEN), expires_at, mail)
         deps.store.post(written(lambda: deps.composer.invitation(invitation, now), import_.id))
         deps.queue.ring_mail()
     until = waiting.next_look(consent.asked_at, now, expires_at)
@@ -168,6 +173,27 @@ def _go_on(deps: Deps, import_: Import, lease: Lease) -> Import:
     after = state.continued(import_, progressed=True)
     deps.store.update_import(after, lease)
     return after
+
+
+# --- What is mailed -------------------------------------------------------------------------------------
+
+
+def filled_in(deps: Deps, notice: Notice) -> Notice | None:
+    """A notice as it is to be sent: with the token in its link, if it asks an owner to sign in. None when
+    the owner has done so, or need not any more. Raises VaultError."""
+    import_id = _invited(notice)
+    if import_id is None:
+        return notice
+    consent = deps.store.consent_of(import_id)
+    if consent is None or deps.clock.now() >= consent.expires_at or _awaited(deps, import_id) is None:
+        return None
+    token = deps.vault.open(consent.token, _link_context(import_id)).reveal()
+    return replace(notice, text=notice.text.replace(_TOKEN, token), html=notice.html.replace(_TOKEN, token))
+
+
+def _invited(notice: Notice) -> ImportId | None:
+    kind, _, rest = notice.key.partition(":")
+    return ImportId(rest.partition(":")[0]) if kind == "consent" else None
 
 
 # --- Pieces -----------------------------------------------------------------------------------------------
@@ -197,8 +223,11 @@ def _new(deps: Deps, import_id: ImportId, now: datetime) -> ConsentRequest:
 
 
 def _link(deps: Deps, consent: ConsentRequest) -> str:
-    token = deps.vault.open(consent.token, _link_context(consent.import_id))
-    return deps.public_url.rstrip("/") + LINK_PATH.format(token=token.reveal())
+    return _link_to(deps, deps.vault.open(consent.token, _link_context(consent.import_id)).reveal())
+
+
+def _link_to(deps: Deps, token: str) -> str:
+    return deps.public_url.rstrip("/") + LINK_PATH.format(token=token)
 
 
 def _hash(text: str) -> str:

@@ -7,11 +7,13 @@ from typing import Final, assert_never
 
 import structlog
 
-from importer.ports import MailOutcome, MailState, Notice
+from importer.ports import Mailer, MailOutcome, MailState, Notice, VaultError
+from importer.service.consent import filled_in
 from importer.service.deps import Deps
 
 RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
 MAX_ATTEMPTS: Final = 20
+NOT_NEEDED: Final = "not sent: nobody has to sign in any more"
 
 log = structlog.get_logger()
 
@@ -27,17 +29,25 @@ def deliver(deps: Deps) -> int:
     sent = 0
     for notice in deps.store.due_notices(deps.clock.now()):
         if deps.store.claim_notice(notice.key):
-            outcome, text = deps.mailer.send(notice)
+            outcome, text = _send(deps, deps.mailer, notice)
             _settle(deps, notice, outcome, text)
-            sent += outcome is MailOutcome.SENT
+            sent += outcome is MailOutcome.SENT and text != NOT_NEEDED
     return sent
+
+
+def _send(deps: Deps, mailer: Mailer, notice: Notice) -> tuple[MailOutcome, str]:
+    try:
+        filled = filled_in(deps, notice)
+    except VaultError as error:
+        return MailOutcome.RETRY, str(error)
+    return (MailOutcome.SENT, NOT_NEEDED) if filled is None else mailer.send(filled)
 
 
 def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None:
     attempts = notice.attempts + 1
     match outcome:
         case MailOutcome.SENT:
-            deps.store.settle_notice(notice.key, MailState.SENT)
+            deps.store.settle_notice(notice.key, MailState.SENT, error=text if text == NOT_NEEDED else "")
         case MailOutcome.UNKNOWN:
             deps.store.settle_notice(notice.key, MailState.SENT, error=f"no reply from the server: {text}")
         case MailOutcome.REFUSED:

@@ -261,6 +261,8 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
             links = {one["source"]["address"]: one["consent_link"] for one in shown}
             assert {address for address, link in links.items() if link} == owners
             tokens = {address: link_in(smtp, address) for address in owners}
+            kept = stored(installation)
+            assert not [token for token in tokens.values() if token.encode() in kept]
             assert all(links[address].endswith(token) for address, token in tokens.items())
 
             first, *_ = sorted(owners)
@@ -306,7 +308,16 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
     assert signing_in.count("authorization_code") == 6
     everything = installation.log() + "".join(installation.transcript)
     assert SECRET not in everything
+    given = [str(t.refresh_token) for t in signing_in.rules.tokens if t.refresh_token]
+    assert len(given) >= 5
+    kept = stored(installation)
+    assert not [token for token in given if token in everything or token.encode() in kept]
     assert "not-this-one" not in everything
+
+
+def stored(installation: Installation) -> bytes:
+    """All that the database's files hold."""
+    return b"".join(file.read_bytes() for file in sorted(installation.data.glob("mailferry.db*")))
 
 
 def answered(deps: Deps, signing_in: Authority, token: str, account: str = "") -> Any:

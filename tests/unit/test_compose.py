@@ -26,7 +26,7 @@ from importer.domain.model import (
 )
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidValidity
-from importer.ports import Notice
+from importer.ports import Invitation, Notice
 from providers.model import Endpoint
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
@@ -264,6 +264,47 @@ def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
         assert not re.search(r"https?:|url\(|@import", notice.html)
         assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
         assert "prefers-color-scheme: dark" in notice.html
+
+
+# --- Invitations --------------------------------------------------------------------------------------
+
+
+def invitation(**changes: Any) -> Notice:
+    import_ = replace(IMPORT, **changes)
+    asked = Invitation(import_, "Google", "https://ferry.example/consent/x", T + timedelta(days=14))
+    [notice] = COMPOSER.invitation(asked, T)
+    return notice
+
+
+def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> None:
+    notice = invitation(submitter="admin@new.example")
+    assert (notice.recipient, notice.key) == ("ada@old.example", "consent:i1:ada@old.example:1")
+    assert "ada" not in notice.subject
+    for body in (notice.text, " ".join(_Page(notice.html).words)):
+        for told in ("ada@old.example", "ada@new.example", "admin@new.example", "Google", "2026-03-15 14:30"):
+            assert told in body
+        assert "https://ferry.example/consent/x" in body
+        assert re.search(r"do\s+nothing: without you, nothing is copied", body)
+
+
+def test_an_invitation_links_to_one_page_and_loads_nothing() -> None:
+    notice = invitation()
+    tags = _Page(notice.html).tags
+    assert [facts["href"] for tag, facts in tags if tag == "a"] == ["https://ferry.example/consent/x"]
+    assert not {"img", "script", "link", "iframe", "form"} & {tag for tag, _ in tags}
+    assert [tag for tag, _ in tags].count("h1") == 1
+    assert all(facts.get("scope") for tag, facts in tags if tag == "th")
+
+
+def test_nothing_foreign_can_inject_into_an_invitation() -> None:
+    notice = invitation(
+        submitter=NASTY, destination=replace(IMPORT.destination, address=f"a@new.example\r\n{NASTY}")
+    )
+    for body in (notice.subject, notice.text, notice.html):
+        body.encode()
+        assert not set(body) & set("\r\x00\x1b\u202e")
+        assert "49" not in body
+    assert "script" not in {tag for tag, _ in _Page(notice.html).tags}
 
 
 # --- Recipients and keys ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from importer.adapters.memory.access import MemoryAccess
 from importer.adapters.memory.store import MemoryStore
@@ -15,9 +16,10 @@ from importer.domain.consent import mails_due, next_look
 from importer.domain.model import Import, ImportId, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import Lease, Notice
+from importer.ports import Lease, MailOutcome, MailState, Notice
 from importer.service import consent
 from importer.service.control import cancel, pause, resume
+from importer.service.deliver import deliver
 from importer.service.grants import open_grants, to_give_back
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
@@ -25,9 +27,10 @@ from importer.service.work import work
 from providers.errors import LoginRejected
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
 from providers.model import Secret
-from tests.unit.test_service import DESTINATION, SOURCE, Office, a_row
+from tests.unit.test_service import DESTINATION, SOURCE, Mailer, Office, a_row
 
 DAY = timedelta(days=1)
+OTHER_VAULT = FernetVault([Secret(Fernet.generate_key().decode())])
 
 
 @pytest.fixture
@@ -73,8 +76,10 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     [mail] = invitations(office)
     assert mail.recipient == SOURCE.address
     link = f"https://ferry.example/consent/{token_of(office, import_.id)}"
-    assert link in mail.text
-    assert f'href="{link}"' in mail.html
+    sent = consent.filled_in(office.deps, mail)
+    assert sent is not None
+    assert link in sent.text
+    assert f'href="{link}"' in sent.html
     assert DESTINATION.address in mail.text
     asked = consent.look_up(office.deps, token_of(office, import_.id))
     assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
@@ -87,7 +92,7 @@ def test_the_token_is_in_the_store_only_as_a_hash_and_sealed(office: Office) -> 
     request = office.store.consent_of(import_.id)
     assert request is not None
     assert len(token) >= 43  # 256 bits
-    assert token not in repr(request)
+    assert token not in repr(request) + repr(invitations(office))
 
 
 def test_nobody_connects_while_the_owner_has_not_signed_in(office: Office) -> None:
@@ -125,6 +130,38 @@ def test_the_other_rows_go_on(office: Office) -> None:
     [waits, goes] = submit(office.deps, [asking(), other]).placed
     assert office.work(goes.import_.id).state is State.COMPLETE
     assert office.import_(waits.import_.id).state is State.WAITING
+
+
+def test_a_mail_goes_out_with_its_link_and_not_when_the_owner_was_quicker(office: Office) -> None:
+    sent: list[Notice] = []
+
+    class Kept(Mailer):
+        def send(self, notice: Notice) -> tuple[MailOutcome, str]:
+            sent.append(notice)
+            return super().send(notice)
+
+    office.deps = replace(office.deps, mailer=Kept())
+    _, import_ = placed(office)
+    token = token_of(office, import_.id)
+    assert deliver(office.deps) == 1
+    assert token in sent[0].text
+    office.clock.sleep(2 * 86_400)
+    work(office.deps, import_.id)
+    assert len(invitations(office)) == 2
+    sign_in(office, import_.id)
+    assert deliver(office.deps) == 0
+    assert len(sent) == 1
+    assert [mail.state for mail in invitations(office)] == [MailState.SENT] * 2
+
+
+def test_a_mail_whose_token_cannot_be_opened_waits_for_the_key(office: Office) -> None:
+    placed(office)
+    right = office.deps.vault
+    office.deps = replace(office.deps, vault=OTHER_VAULT)
+    assert deliver(office.deps) == 0
+    office.deps = replace(office.deps, vault=right)
+    office.clock.sleep(60)
+    assert deliver(office.deps) == 1
 
 
 # --- Let in -----------------------------------------------------------------------------------------
@@ -362,8 +399,7 @@ def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) ->
         office.deps = replace(office.deps, gives_back=False)
     if how == "key":
         sign_in(office, import_.id)
-        other = FernetVault([Secret("mWXlyYjQbFuKCbVrP2vTmDbBVWyvEVQ9A8TiDIUXH4k=")])
-        office.deps = replace(office.deps, vault=other)
+        office.deps = replace(office.deps, vault=OTHER_VAULT)
     assert to_give_back(office.deps, import_) is None
 
 
