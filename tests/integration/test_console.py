@@ -194,7 +194,7 @@ def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
     file = tmp_path / "people.csv"
     file.write_text(
         "source_address,source_password,source_server,destination_address,destination_password\n"
-        "ada@old.example,hush-hush,,ada@new.example,hush-too\n"
+        "ada@old.example,hush-hush,imap.old.example,ada@new.example,hush-too\n"
         "not an address,,imap.old.example,ada@new.example,hush-too\n"
     )
     done = installation.run(
@@ -214,7 +214,7 @@ def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
 def test_more_than_25_rows_are_refused_with_an_offer_to_split(
     installation: Installation, tmp_path: Path
 ) -> None:
-    rows = [f"ada{i}@old.example,pw,,ada{i}@new.example,pw" for i in range(60)]
+    rows = [f"ada{i}@old.example,pw,imap.old.example,ada{i}@new.example,pw" for i in range(60)]
     file = tmp_path / "many.csv"
     file.write_text("\n".join([template().splitlines()[0], *rows]) + "\n")
     installation.settings["DESTINATION_SERVER"] = "imaps://mail.new.example"
