@@ -265,6 +265,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "server_unavailable": "Nothing at first. If it stays so, check the server's name and port.",
     "throttled": "Nothing: the host limits how much it hands out, and it goes on when the host allows it.",
     "host_unknown": "Correct the server's name, then run it again.",
+    "host_forbidden": "Correct the server's name; if it is right, ask whoever runs this service to allow it.",
     "certificate_refused": "Check the server's name; its operator can mend the certificate.",
     "not_an_imap_server": "Correct the port or the kind of encryption, then run it again.",
     "encryption_unavailable": "Use another port of that host, one with encryption, then run it again.",
