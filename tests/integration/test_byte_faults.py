@@ -16,7 +16,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -245,6 +245,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
                 settle=after.settle,
                 pace=pace,
                 io_s=1.0,
+                leg=chance.choice((timedelta(milliseconds=100), timedelta(days=1))),
             )
             after.settle()
         told = (shape, pace, plan, ended.problem, own_ferry.deps.store.refusals(ended.id))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import imaplib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -218,6 +219,7 @@ def _all_but_one_arrive(own_ferry: Ferry, old: User, new: User, host: RehearsalH
     assert (totals.found, totals.copied, totals.failed) == (15, 14, 1)
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("kind", ["dovecot", "cyrus"])
 @IN_EACH_SHAPE
 def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_room(
@@ -228,7 +230,9 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
     make_user: MakeUser,
     kind: str,
     shape: str,
+    lanes: int,
 ) -> None:
+    pace = replace(PACE, lanes=lanes)
     if kind == "cyrus" and (lacks := cyrus_lacks()):
         pytest.skip(lacks)
     old = make_user(old_host)
@@ -242,7 +246,7 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
         new = make_user(host)
         new.fill([mail(number, 8_000, INBOX) for number in range(90, 93)])
         with fault_proxy(host.starttls, SHAPES[shape]) as proxy:
-            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE, runs=1)
+            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=pace, runs=1)
             assert ended.state is State.STOPPED
             assert ended.problem is not None
             assert ended.problem.code == "destination_full"
@@ -250,6 +254,6 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
             assert 3 < there.total() < 15
             assert max(there.values()) == 1
             expunge(new, INBOX, "number 9")
-            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE)
+            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=pace)
         assert ended.state is State.COMPLETE
         assert compare(old.read(), new.read(), zones=False, subscriptions=False) == []

@@ -61,6 +61,7 @@ class Ferry:
         pace: Pace | None = None,
         io_s: float = 20.0,
         runs: int = 6,
+        leg: timedelta = timedelta(days=1),
     ) -> Import:
         """Runs the copy, and again as long as it stops, at most `runs` times. `source` and `destination`
         are proxies to go through, `settle` is what to wait for in place of time."""
@@ -74,7 +75,7 @@ class Ferry:
                 now=clock.now,
             ),
             pace=pace or Pace(),
-            limits=Limits(leg=timedelta(days=1), lease=timedelta(days=1)),
+            limits=Limits(leg=leg, lease=timedelta(days=1)),
         )
         row = Row(
             1,
