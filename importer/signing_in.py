@@ -21,16 +21,18 @@ letter."""
 
 
 _EXPLAIN: Final = {google.ID: google.explain, microsoft.ID: microsoft.explain}
+_PASSWORD_HELP: Final = {google.ID: google.PASSWORD_HELP, microsoft.ID: microsoft.PASSWORD_HELP}
 _SIGN_IN_AGAIN: Final = "Have its owner sign in again; if that does not help, ask whoever runs Mailferry."
 
 
 def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
     """What the owner of the account has to do, where its host refused the login with those words."""
     provider = catalog.for_host(account.endpoint.host) or catalog.for_address(account.address)
-    explained = _EXPLAIN[provider.sign_in](words) if provider and provider.sign_in in _EXPLAIN else ""
+    sign_in = provider.sign_in if provider is not None else None
+    explained = _EXPLAIN[sign_in](words) if sign_in in _EXPLAIN else ""
     if explained or by_token:
         return explained or _SIGN_IN_AGAIN
-    return provider.login_help if provider else ""
+    return _PASSWORD_HELP.get(sign_in or "") or (provider.login_help if provider else "")
 
 
 def redirect_uri(settings: Settings, provider: str) -> str:

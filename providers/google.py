@@ -145,6 +145,10 @@ def explain(words: str) -> str:
     return meaning(words, _MEANINGS)
 
 
+PASSWORD_HELP: Final = (
+    "Google takes app passwords only: make one at https://myaccount.google.com/apppasswords and use it in place"
+    " of the account's password, or sign in with Google."
+)
 _AGAIN: Final = "Its owner has to sign in to Google again and allow Mailferry to read the mail."
 
 # OAuth: the pages above, and https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
@@ -197,8 +201,7 @@ _MEANINGS: Final[Meanings] = tuple(
         (r"^invalid_grant|^interaction_required|^login_required", _AGAIN),
         (
             r"application-specific password|app password",
-            "Make an app password at https://myaccount.google.com/apppasswords and use it in place of the"
-            " account's password, or sign in with Google.",
+            PASSWORD_HELP,
         ),
         (
             r"web browser|weblogin|webalert",

@@ -17,34 +17,52 @@ from providers.catalog import Catalog
 from providers.discovery import Discovery
 from providers.model import Secret, parse_server
 
+LetsIn = Callable[[str, str], bool]
+"""Whether an organisation at a provider (`Provider.sign_in`) lets us into the mailbox of that address."""
+
 
 def account(
-    option: str, url: str, *, allow_plaintext: bool, find: Callable[[str], Discovery] | None = None
+    option: str,
+    url: str,
+    *,
+    allow_plaintext: bool,
+    find: Callable[[str], Discovery] | None = None,
+    lets_in: LetsIn = lambda _provider, _mailbox: False,
 ) -> Account:
     """The mailbox that a server URL with a user name stands for; or a bare mail address, whose server `find`
-    finds. Raises Usage, also for a host that nobody can copy from."""
+    finds. Raises Usage, also for a host that nobody can copy from, unless its organisation `lets_in` us."""
     if find is not None and "://" not in url and url.count("@") == 1 and ":" not in url:
-        return _found(option, url, find)
+        return _found(option, url, find, lets_in)
     try:
         endpoint, user = parse_server(url, allow_plaintext=allow_plaintext)
     except ValueError as error:
         raise Usage(f"{option}: {error}.") from None
     if not user:
         raise Usage(f"{option}: say whose mailbox it is, such as imaps://ada@{endpoint.host}.")
+    mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = Catalog.load().for_host(endpoint.host)
-    if provider is not None and provider.closed_to_passwords:
+    if provider is not None and provider.closed_to_passwords and not organisation_of(mailbox, lets_in):
         raise Usage(f"{option}: {provider.closed_to_passwords}")
-    return Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
+    return mailbox
 
 
-def _found(option: str, text: str, find: Callable[[str], Discovery]) -> Account:
+def organisation_of(mailbox: Account, lets_in: LetsIn) -> str:
+    """The provider whose organisation lets us into that mailbox without its password; "" when none does.
+    Its tokens go to its own servers and to no others."""
+    provider = Catalog.load().for_host(mailbox.endpoint.host)
+    known = provider.sign_in if provider is not None else None
+    return known if known is not None and lets_in(known, mailbox.address) else ""
+
+
+def _found(option: str, text: str, find: Callable[[str], Discovery], lets_in: LetsIn) -> Account:
     try:
         mailbox = address(text)
     except Refused as refused:
         raise Usage(f"{option}: {refused} {refused.fix}") from None
     found = find(mailbox)
     provider = found.provider
-    if provider is not None and provider.unavailable:
+    admitted = provider is not None and provider.sign_in and lets_in(provider.sign_in, mailbox)
+    if provider is not None and provider.unavailable and not admitted:
         raise Usage(f"{option}: {provider.unavailable}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":

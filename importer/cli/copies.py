@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from importer.bootstrap import directory, foreground, queued
+from importer.bootstrap import access_of, directory, foreground, queued
 from importer.cli import accounts, checking, show
 from importer.cli.exits import ends, stderr
 from importer.cli.options import (
@@ -32,10 +32,10 @@ from importer.service.check import check as check_mailboxes
 from importer.service.copy import copy as copy_mailbox
 from importer.service.deliver import deliver
 from importer.service.finish import report_of
+from importer.service.grants import credentials_at_once
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
 from providers.discovery import Discovery
-from providers.model import Secret
 
 
 def copy(
@@ -103,11 +103,9 @@ def check(
     """
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
-    source, destination = (
-        (row.source, row.source_password or Secret("")),
-        (row.destination, row.destination_password),
-    )
     with foreground(settings) as deps, stderr.status("connecting") as status:
+        opened = credentials_at_once(deps, row)
+        source, destination = (row.source, opened.source), (row.destination, opened.destination)
         for found in check_mailboxes(deps, source, destination):
             weighed = sum(folder.size_bytes is not None for folder in found.folders)
             if found.ready and found.folders:
@@ -140,7 +138,12 @@ def submit(
     show.label_rule([row])
     with queued(settings) as deps:
         submission = submit_rows(
-            deps, [row], name="submit", submitter=notify or settings.submitter, again=True
+            deps,
+            [row],
+            name="submit",
+            submitter=notify or settings.submitter,
+            again=True,
+            organisation=True,
         )
         placed = submission.placed[0]
         if as_json:
@@ -163,15 +166,23 @@ def _row(
         return directory(settings).discover(address)
 
     plaintext = settings.allow_plaintext
-    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find)
+    access = access_of(settings)
+
+    def lets_in(provider: str, mailbox: str) -> bool:
+        return access.organisation_grant(provider, mailbox) is not None
+
+    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find, lets_in=lets_in)
     destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find)
     accounts.refuse_circle(source, destination)
+    given = from_file is not None or from_env is not None
+    sign_in = "" if given else accounts.organisation_of(source, lets_in)
     return Row(
         0,
         source,
-        accounts.password("from", source, from_file, from_env),
+        None if sign_in else accounts.password("from", source, from_file, from_env),
         destination,
         accounts.password("to", destination, to_file, to_env),
+        sign_in,
     )
 
 

@@ -13,7 +13,7 @@ from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Rou
 from importer.domain.rows import Row
 from importer.ports import Lease, LeaseLost
 from importer.service.deps import Deps
-from importer.service.grants import Credentials
+from importer.service.grants import Credentials, credentials_at_once
 from importer.service.leases import Heartbeat
 from importer.service.observe import Watch
 from importer.service.submit import new_id, new_import
@@ -34,8 +34,10 @@ def copy(
     """Copies one mailbox and returns the import as it ended. When it would have to wait for long it is
     STOPPED for what it would wait for: nobody else has its passwords, so that nobody else could go on.
 
-    `watch` is told of progress, `waits` of each pause before it begins. Raises LeaseLost.
+    `watch` is told of progress, `waits` of each pause before it begins. Raises LeaseLost, and GrantExpired
+    for a source that only its owner opens.
     """
+    opened = credentials_at_once(deps, row)
     import_ = new_import(deps, row, BatchId(new_id()), submitter)
     lease = _acquired(deps, import_.id)
     if lease is None:
@@ -44,7 +46,7 @@ def copy(
         _end_interrupted(deps, import_.route)
         deps.store.add_batch(_batch(import_), [(import_, None)])
         try:
-            return _run(deps, import_, row, lease, watch, waits)
+            return _run(deps, import_, opened, lease, watch, waits)
         except KeyboardInterrupt:
             reached = deps.store.import_(import_.id) or import_
             if reached.state in state.ALIVE:
@@ -56,17 +58,14 @@ def copy(
 def _run(
     deps: Deps,
     import_: Import,
-    row: Row,
+    opened: Credentials,
     lease: Lease,
     watch: Watch | None,
     waits: Callable[[Import], None] | None,
 ) -> Import:
-    if row.source_password is None:
-        raise ValueError("a copy in the foreground needs both passwords")
-    passwords = Credentials(row.source_password, row.destination_password)
     reached, patience_ends = import_.progress, deps.clock.now() + PATIENCE
     while True:
-        import_ = leg(deps, import_, lambda: passwords, lease, watch)
+        import_ = leg(deps, import_, lambda: opened, lease, watch)
         if import_.state in state.ENDED:
             return import_
         now = deps.clock.now()

@@ -10,6 +10,7 @@ from importer.domain.rows import Row, SignIn
 from importer.ports import Lease, SealedGrants, VaultError
 from importer.service.deps import Deps
 from providers.access import Access
+from providers.errors import GrantExpired
 from providers.grants import Credential, Grant, OAuthGrant, PasswordGrant, dump, load
 from providers.model import Secret
 
@@ -66,6 +67,16 @@ def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Cr
         deps.access.credential(opened.source, import_.source.address, keep),
         deps.access.credential(opened.destination, import_.destination.address, never),
     )
+
+
+def credentials_at_once(deps: Deps, row: Row) -> Credentials:
+    """The same out of a row, with nothing stored: for whoever runs the installation. Raises GrantExpired
+    when only the owner can open the source, and nobody can be asked here."""
+    source = source_grant(deps, row, organisation=True)
+    if isinstance(source, OAuthGrant):
+        raise GrantExpired("Only its owner opens this mailbox, by signing in. Submit it with `batch`.")
+    opened = deps.access.credential(source, row.source.address, lambda _renewed: None)
+    return Credentials(opened, row.destination_password)
 
 
 # --- Grants that are still to come ------------------------------------------------------------------

@@ -180,6 +180,7 @@ def test_an_owners_consent_opens_the_mailbox(
     assert host.count("refresh_token") == 0
 
 
+@pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
 def test_an_organisation_opens_the_mailbox(ways: Access, mail_host: Dovecot, provider: str) -> None:
     grant = ways.organisation_grant(provider, ADA)
@@ -289,6 +290,30 @@ def test_each_refusal_ends_in_what_to_do_there(mailbox: str, reply: bytes, word:
     assert word in str(error)
 
 
+def test_exchange_that_lets_in_and_opens_nothing_is_told_for_what_it_is() -> None:
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2"))
+        if command == "AUTHENTICATE XOAUTH2":
+            return b"+ \r\n"
+        if command == "CREDENTIALS":
+            return b"TAG OK AUTHENTICATE completed.\r\n"
+        return b"TAG BAD User is authenticated but not connected.\r\n"
+
+    def look(endpoint: Endpoint) -> None:
+        account = Account("ada@outlook.com", "ada@outlook.com", endpoint)
+        session = sessions(None).open(account, Fixed([ONE]), Side.SOURCE)
+        try:
+            session.folders()
+        finally:
+            session.close()
+
+    with scripted_server(answer) as server:
+        error = problem(lambda: look(server.endpoint), ONE)
+    assert type(error) is LoginRejected
+    assert "belongs to another mailbox" in str(error)
+
+
 def test_a_host_that_takes_passwords_only_is_told() -> None:
     with scripted_server() as server:
         account = Account(ADA, ADA, server.endpoint)
@@ -307,6 +332,25 @@ def test_microsoft_without_passwords_says_so() -> None:
         error = problem(lambda: sessions(None).open(account, ONE, Side.SOURCE), ONE)
     assert type(error) is LoginRejected
     assert "sign in with Microsoft" in str(error)
+
+
+# --- From the console ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", ["google", "microsoft"])
+@pytest.mark.usefixtures("host")
+def test_a_copy_takes_what_an_organisation_allowed(
+    ways: Access, mail_host: Dovecot, provider: str, tmp_path: Path
+) -> None:
+    old = new_user(mail_host, f"ada.{provider}@old.example")
+    new = new_user(mail_host, f"grace.{provider}@new.example")
+    old.fill([Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\none\r\n")])
+    row = Row(1, old.account, None, new.account, Secret(new.password), provider)
+    with foreground(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
+        assert copy(replace(deps, access=ways), row).state is State.COMPLETE
+        with pytest.raises(GrantExpired, match="Only its owner opens this mailbox"):
+            copy(deps, row)
+    assert compare(old.read(), new.read()) == []
 
 
 # --- Tokens that end in the middle --------------------------------------------------------------------

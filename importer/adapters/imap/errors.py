@@ -106,6 +106,9 @@ _THROTTLED = re.compile(
 )
 _BUSY = re.compile(r"too many.*connections|maximum number of connections|connection limit", re.I)
 _BUSY_CODES = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
+# Exchange's answer to every command after a login that worked (github.com/jstedfast/MailKit issue 1496,
+# github.com/simonrob/email-oauth2-proxy issue 275, read 2026-11-23).
+_NO_MAILBOX = re.compile(r"authenticated but not connected", re.I)
 _LOGIN_ENDED_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 
 
@@ -115,6 +118,14 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
         return throttled(reply, peer)
     if reply.code in _BUSY_CODES or _BUSY.search(reply.text):
         return busy(reply, peer)
+    if _NO_MAILBOX.search(reply.text):
+        return LoginRejected(
+            f"{peer.endpoint.host} takes the sign-in but opens no mailbox for it: it belongs to another"
+            " mailbox, IMAP is switched off for this one, or the application was given no access to it. Mend"
+            " that there, then start again.",
+            side=peer.side,
+            server_text=server_words(reply),
+        )
     if reply.code in _LOGIN_ENDED_CODES:
         return LoginRejected(
             f"{peer.endpoint.host} no longer accepts the login. Check the account there and try again.",

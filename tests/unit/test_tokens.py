@@ -1,0 +1,97 @@
+"""Access tokens that are fresh by themselves, without a network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from providers.access import AccessToken
+from providers.errors import GrantExpired, MailError, ServerUnavailable
+from providers.model import Secret
+from providers.tokens import FreshTokens
+
+
+class Source:
+    """Fetches numbered tokens that live for a minute of a clock that stands still."""
+
+    def __init__(self, trouble: MailError | None = None, life_s: float = 60.0) -> None:
+        self.now_s = 1000.0
+        self.fetched = 0
+        self.trouble = trouble
+        self.life_s = life_s
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def fetch(self) -> AccessToken:
+        self.fetched += 1
+        self.meanwhile()
+        if self.trouble is not None:
+            raise self.trouble
+        return AccessToken(Secret(f"token {self.fetched}"), self.now_s + self.life_s, self.life_s)
+
+    def tokens(self) -> FreshTokens:
+        return FreshTokens(self.fetch, now_s=lambda: self.now_s)
+
+
+@pytest.mark.parametrize(
+    ("life_s", "still_good_s", "over_s"), [(60.0, 47, 49), (3600.0, 3539, 3541), (5.0, 3.9, 4.1)]
+)
+def test_a_token_is_replaced_a_while_before_it_ends(
+    life_s: float, still_good_s: float, over_s: float
+) -> None:
+    source = Source(life_s=life_s)
+    tokens = source.tokens()
+    first, began_s = tokens.access_token(), source.now_s
+    source.now_s = began_s + still_good_s
+    assert tokens.access_token() == first
+    source.now_s = began_s + over_s
+    assert tokens.access_token() != first
+
+
+def test_a_refusal_counts_for_the_token_that_was_refused() -> None:
+    source = Source()
+    tokens = source.tokens()
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(tokens.access_token).result()
+        assert tokens.access_token() == Secret("token 1")
+        assert tokens.access_token(refused=True) == Secret("token 2")
+        # The other thread was refused the first one; there is a second by now.
+        assert elsewhere.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 2")
+        assert elsewhere.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 3")
+
+
+def test_threads_that_wait_for_a_token_share_its_trouble() -> None:
+    source = Source(ServerUnavailable("away"))
+    tokens = source.tokens()
+    everybody = threading.Barrier(8)
+    waiting = threading.Event()
+    source.meanwhile = lambda: waiting.wait(0.3)
+
+    def ask() -> str:
+        everybody.wait()
+        with pytest.raises(ServerUnavailable) as caught:
+            tokens.access_token()
+        return str(caught.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _n: ask(), range(8))) == {"away"}
+    assert source.fetched == 1
+    source.trouble = None
+    assert tokens.access_token() == Secret("token 2")
+
+
+def test_a_grant_that_has_ended_is_not_asked_again() -> None:
+    source = Source(GrantExpired("withdrawn"))
+    tokens = source.tokens()
+    for _ in range(3):
+        with pytest.raises(GrantExpired, match="withdrawn"):
+            tokens.access_token(refused=True)
+    assert source.fetched == 1
+
+
+def test_no_token_shows() -> None:
+    source = Source()
+    token = source.fetch()
+    assert "token 1" not in repr(token) + str(token)
