@@ -21,7 +21,7 @@ letter."""
 
 
 _EXPLAIN: Final = {google.ID: google.explain, microsoft.ID: microsoft.explain}
-_PASSWORD_HELP: Final = {google.ID: google.PASSWORD_HELP, microsoft.ID: microsoft.PASSWORD_HELP}
+_INSTEAD: Final = {google.ID: google.INSTEAD, microsoft.ID: microsoft.INSTEAD}
 _SIGN_IN_AGAIN: Final = "Have its owner sign in again; if that does not help, ask whoever runs Mailferry."
 
 
@@ -32,7 +32,7 @@ def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool
     explained = _EXPLAIN[sign_in](words) if sign_in in _EXPLAIN else ""
     if explained or by_token:
         return explained or _SIGN_IN_AGAIN
-    return _PASSWORD_HELP.get(sign_in or "") or (provider.login_help if provider else "")
+    return _INSTEAD.get(sign_in or "") or (provider.login_help if provider else "")
 
 
 def redirect_uri(settings: Settings, provider: str) -> str:

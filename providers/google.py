@@ -145,9 +145,9 @@ def explain(words: str) -> str:
     return meaning(words, _MEANINGS)
 
 
-PASSWORD_HELP: Final = (
-    "Google takes app passwords only: make one at https://myaccount.google.com/apppasswords and use it in place"
-    " of the account's password, or sign in with Google."
+INSTEAD: Final = (
+    "Google takes app passwords only: make one at https://myaccount.google.com/apppasswords and use it in"
+    " place of the account's password, or sign in with Google."
 )
 _AGAIN: Final = "Its owner has to sign in to Google again and allow Mailferry to read the mail."
 
@@ -201,7 +201,7 @@ _MEANINGS: Final[Meanings] = tuple(
         (r"^invalid_grant|^interaction_required|^login_required", _AGAIN),
         (
             r"application-specific password|app password",
-            PASSWORD_HELP,
+            INSTEAD,
         ),
         (
             r"web browser|weblogin|webalert",

@@ -109,7 +109,7 @@ def _codes(*numbers: int) -> str:
     return rf"AADSTS(?:{'|'.join(map(str, numbers))})\b"
 
 
-PASSWORD_HELP: Final = "Microsoft takes no passwords for IMAP: have the owner sign in with Microsoft."
+INSTEAD: Final = "Microsoft takes no passwords for IMAP: have the owner sign in with Microsoft."
 _AGAIN: Final = "Its owner has to sign in to Microsoft again."
 _MAILBOX: Final = (
     "Check that the address is the mailbox's main one and that it was signed in to with that address, that"
@@ -181,7 +181,7 @@ _MEANINGS: Final[Meanings] = tuple(
         (r"authenticated but not connected", f"The sign-in works, the mailbox does not. {_MAILBOX}"),
         (
             r"basic auth|basicauthblocked|logindisabled",
-            PASSWORD_HELP,
+            INSTEAD,
         ),
         (r"authenticate failed|invalid_token|\"?status\"?: ?\"?40[01]", _MAILBOX),
         (r"imap.*disabled|protocol disabled", _MAILBOX),
