@@ -17,8 +17,8 @@ _SAYS_NOTHING: Final = frozenset({"\\recent", "\\deleted"})
 
 def fold_flags(flags: Iterable[Collection[str]]) -> str:
     """The flags of each message, in order, as text. Read back by `unfold_flags`."""
-    runs = groupby(" ".join(of_one) for of_one in flags)
-    return "\n".join(f"{sum(1 for _ in run)} {text}".rstrip() for text, run in runs)
+    runs = groupby(tuple(of_one) for of_one in flags)
+    return "\n".join(" ".join((str(len(list(run))), *of_one)) for of_one, run in runs)
 
 
 def unfold_flags(text: str) -> list[tuple[str, ...]]:

@@ -207,7 +207,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message as it is to be appended: the flags and the date are already fit for the destination."""
+    """One message as it is to be appended: the flags and the date are already fit for the destination, and
+    its lines end with CRLF."""
 
     uid: Uid  # at the source
     flags: tuple[str, ...]

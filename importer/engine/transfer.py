@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from importer.domain.fit import fit_flags, fit_internaldate
 from importer.domain.flags import fold_flags
-from importer.domain.identity import digest, header_block
+from importer.domain.identity import digest_of_sent, header_block, with_crlf
 from importer.domain.model import (
     AppendResult,
     Intent,
@@ -50,6 +50,13 @@ class _Fetched:
     message: Message
     header: bytes
     body: bytes  # the digest
+
+
+def _fetched(message: Message) -> _Fetched:
+    body = with_crlf(message.body)
+    if body is not message.body:
+        message = replace(message, body=body)
+    return _Fetched(message, header_block(body), digest_of_sent(body))
 
 
 @dataclass(slots=True)
@@ -92,7 +99,7 @@ class _Reading:
             if isinstance(message, tuple):
                 unreadable[message[0]] = message[1]
             else:
-                done.messages.append(_Fetched(message, header_block(message.body), digest(message.body)))
+                done.messages.append(_fetched(message))
         self._pair.leg.budget.count(Side.SOURCE, sum(len(one.message.body) for one in done.messages))
         missing = wanted - UidSet.of(one.message.uid for one in done.messages)
         if missing:

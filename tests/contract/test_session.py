@@ -60,7 +60,6 @@ Session = ImapSession | MemorySession
 class Bench:
     """One fresh, empty mailbox: sessions on it, and what its owner does there with another program."""
 
-    keeps_bare_line_ends = False
     refused_in_names = ""
 
     def __init__(self) -> None:
@@ -132,8 +131,6 @@ class CyrusBench(ImapBench):
 
 class MemoryBench(Bench):
     """A mailbox in memory, which keeps whatever it is given."""
-
-    keeps_bare_line_ends = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -429,15 +426,6 @@ def test_the_bytes_come_back_as_they_went(bench: Bench, body: bytes) -> None:
     (uid,) = stored(session, folder, body)
     assert whole(session, folder)[uid].body == body
     assert list(session.sizes(folder, UidSet.of([uid]))) == [(uid, len(body))]
-
-
-def test_bare_line_feeds_arrive_as_crlf(bench: Bench) -> None:
-    if bench.keeps_bare_line_ends:
-        pytest.skip("bytes in memory are never sent")
-    session = bench.open()
-    folder = new_folder(session)
-    (uid,) = stored(session, folder, b"Subject: x\n\na\r\nb\n")
-    assert whole(session, folder)[uid].body == b"Subject: x\r\n\r\na\r\nb\r\n"
 
 
 @pytest.mark.parametrize(

@@ -315,3 +315,11 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
     account = world.run(batch=1, legs_of=0).accounts["Work"]
     assert (account.copied, account.failed) == (2, 6)
     assert sorted(body for body in sent if body in bodies) == sorted(bodies)
+
+
+def test_bare_line_feeds_arrive_as_crlf_and_are_copied_once() -> None:
+    world = world_of(b"Subject: x\n\na\r\nb\n")
+    for _ in range(2):
+        account = world.run().accounts["Work"]
+    assert held(world) == [b"Subject: x\r\n\r\na\r\nb\r\n"]
+    assert (account.copied, account.present) == (0, 1)

@@ -15,6 +15,7 @@ from importer.domain.identity import (
     is_notice,
     munged,
     notice_mark,
+    with_crlf,
 )
 from importer.domain.uidset import Uid
 
@@ -253,3 +254,9 @@ def test_what_a_munging_server_made_of_a_header_is_a_candidate() -> None:
     there = b"Message-ID: <1@old.example>\r\nSubject: GrXXe\r\n\r\n"
     assert munged(sent) == there
     assert index((1, 100, there)).candidates(sent, 100) == (1,)
+
+
+def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:
+    assert with_crlf(b"a\nb\r\nc\rd\n\n\0\xff") == b"a\r\nb\r\nc\rd\r\n\r\n\0\xff"
+    clean = b"a\r\nb\rc"
+    assert with_crlf(clean) is clean

@@ -13,7 +13,6 @@ from importer.adapters.imap.commands import (
     part,
     quoted,
     uid_pieces,
-    with_crlf,
 )
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.wire import (
@@ -249,12 +248,6 @@ def test_the_way_literals_go_comes_from_the_capabilities() -> None:
     assert Literals.offered(frozenset({"IMAP4REV1", "LITERAL+", "LITERAL-"})) is Literals.PLUS
     assert Literals.offered(frozenset({"LITERAL-"})) is Literals.MINUS
     assert Literals.offered(frozenset()) is Literals.ASK
-
-
-def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:
-    assert with_crlf(b"a\nb\r\nc\rd\n\n\0\xff") == b"a\r\nb\r\nc\rd\r\n\r\n\0\xff"
-    clean = b"a\r\nb\rc"
-    assert with_crlf(clean) is clean
 
 
 def test_uid_sets_are_cut_to_what_a_command_line_holds() -> None:

@@ -6,7 +6,6 @@ elsewhere: a folder name or a user name with a line break in it becomes a comman
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -81,17 +80,16 @@ class Piece:
 
 
 class Part(NamedTuple):
-    """One message as APPEND takes it: flags and date, each with a blank before it, and CRLF line ends."""
+    """One message as APPEND takes it: flags and date, each with a blank before it, and the bytes."""
 
     options: bytes
     body: bytes
 
 
 def part(message: Outgoing) -> Part:
-    """The bytes of a message stay as they are, except that a bare LF becomes CRLF: servers refuse the one
-    or store the other. Raises ValueError when no command can carry its flags or its date."""
+    """Raises ValueError when no command can carry its flags or its date."""
     date = b" " + quoted(message.internaldate.encode("latin-1")) if message.internaldate else b""
-    return Part(_flag_list(message.flags) + date, with_crlf(message.body))
+    return Part(_flag_list(message.flags) + date, message.body)
 
 
 def append_pieces(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> Iterator[Piece]:
@@ -111,13 +109,3 @@ def append_pieces(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> 
 @lru_cache(maxsize=1024)
 def _flag_list(flags: tuple[str, ...]) -> bytes:
     return b" (" + line_safe(" ".join(flags).encode("latin-1")) + b")" if flags else b""
-
-
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-
-
-def with_crlf(body: bytes) -> bytes:
-    """`body` with every bare LF as CRLF; the same object when there is none."""
-    if body.count(b"\n") == body.count(b"\r\n"):  # counting is 100 times cheaper than substituting
-        return body
-    return _BARE_LF.sub(b"\r\n", body)

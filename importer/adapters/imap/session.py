@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -86,6 +86,12 @@ class LoginHelp(Protocol):
     """What the owner of an account has to do at its provider, which refused the login with those words."""
 
     def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
+
+
+@lru_cache(maxsize=1024)  # asked for every message, and a mailbox has few combinations
+def _of_the_message(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Without \\Recent, which tells about sessions (RFC 3501 section 2.3.2)."""
+    return tuple(flag for flag in flags if flag.lower() != "\\recent")
 
 
 def no_help(_account: Account, _words: str, *, by_token: bool) -> str:
@@ -262,8 +268,7 @@ class ImapSession:
             if isinstance(found, Unreadable):
                 yield found.uid, found.reason
             elif found.uid is not None and found.body is not None:
-                # \Recent tells about sessions, not about the message (RFC 3501 section 2.3.2).
-                flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
+                flags = _of_the_message(found.flags or ())
                 yield Message(found.uid, flags, found.internaldate or "", found.body)
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:

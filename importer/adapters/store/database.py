@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, select, text
+from sqlalchemy import Connection, Engine, Table, bindparam, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from importer.adapters.store.engine import BEGIN
@@ -54,16 +55,19 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def _demand(connection: Connection, lease: Lease) -> None:
-    held = (
-        select(leases.c.fence)
-        .where(
-            leases.c.name == lease.name,
-            leases.c.owner == lease.owner,
-            leases.c.fence == lease.fence,
-        )
-        # Shared, so that the threads of one holder do not queue up. SQLite needs none: BEGIN IMMEDIATE.
-        .with_for_update(read=True)
+_HELD: Final = (  # made once: it goes in front of every batch
+    select(leases.c.fence)
+    .where(
+        leases.c.name == bindparam("lease_name"),
+        leases.c.owner == bindparam("lease_owner"),
+        leases.c.fence == bindparam("lease_fence"),
     )
-    if connection.execute(held).first() is None:
+    # Shared, so that the threads of one holder do not queue up. SQLite needs none: BEGIN IMMEDIATE.
+    .with_for_update(read=True)
+)
+
+
+def _demand(connection: Connection, lease: Lease) -> None:
+    asked = {"lease_name": lease.name, "lease_owner": lease.owner, "lease_fence": lease.fence}
+    if connection.execute(_HELD, asked).first() is None:
         raise LeaseLost(lease.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Delete, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, insert, select, update
 
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
@@ -108,8 +108,8 @@ class SqlLedger(Database):
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            connection.execute(_without_intent(route, intent.destination.name, intent.slot))
-            connection.execute(insert(intents).values(rows.intent_values(route, intent)))
+            _forget_intent(connection, route, intent.destination.name, intent.slot)
+            connection.execute(_NEW_INTENT, rows.intent_values(route, intent))
 
     def record(
         self,
@@ -131,7 +131,7 @@ class SqlLedger(Database):
             if refusals:
                 connection.execute(_NEW_REFUSAL, [rows.refusal_values(r) for r in refusals])
             if closes_slot is not None:
-                connection.execute(_without_intent(route, destination_folder, closes_slot))
+                _forget_intent(connection, route, destination_folder, closes_slot)
 
     def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
         asked = select(refusals).where(refusals.c.import_id == import_id).order_by(refusals.c.seq)
@@ -139,12 +139,20 @@ class SqlLedger(Database):
             return [rows.refusal(row) for row in connection.execute(asked)]
 
 
+# Made once: building a statement costs more than running it, and these run with every batch.
 _NEW_RECEIPT: Final = insert(receipts)
 _NEW_REFUSAL: Final = insert(refusals)
+_NEW_INTENT: Final = insert(intents)
+_OLD_INTENT: Final = delete(intents).where(
+    intents.c.route == bindparam("of_route"),
+    intents.c.destination_key == bindparam("of_folder"),
+    intents.c.slot == bindparam("of_slot"),
+)
 
 
-def _without_intent(route: Route, destination_folder: str, slot: int) -> Delete:
-    return delete(intents).where(_into(intents, route, destination_folder), intents.c.slot == slot)
+def _forget_intent(connection: Connection, route: Route, destination_folder: str, slot: int) -> None:
+    of = {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
+    connection.execute(_OLD_INTENT, of)
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:
