@@ -11,7 +11,7 @@ demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
 
 test: debian-packages check  ## every test, against real servers
-	$(BIN)/python -m pytest tests/contract tests/integration
+	$(BIN)/python -m pytest tests/contract tests/integration tests/browser
 
 check: $(READY)  ## the fast inner loop
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from importer.domain.access import Visit, VisitId
 from importer.domain.allowance import Backoff, HourlyBytes
 from importer.domain.labels import LabelRule
 from importer.domain.model import (
@@ -501,13 +502,42 @@ class Budgets(Protocol):
         ...
 
 
+class Visits(Protocol):
+    """Who is signed in, and how often something was tried."""
+
+    def add_visit(self, visit: Visit) -> None: ...
+
+    def visit(self, visit_id: VisitId, now: datetime) -> Visit | None:
+        """None for one that has ended or expired."""
+        ...
+
+    def save_visit(self, visit_id: VisitId, sealed: bytes) -> None:
+        """Replaces what the visit remembers; one that has ended is left alone."""
+        ...
+
+    def end_visit(self, visit_id: VisitId) -> None: ...
+
+    def count(self, key: str, now: datetime, span: timedelta) -> int:
+        """Counts one more under `key`, and says how many there are in the span that the first of them
+        began; when it is over, counting starts anew."""
+        ...
+
+    def uncount(self, key: str) -> None:
+        """Takes one back; never below zero."""
+        ...
+
+    def sweep(self, now: datetime) -> None:
+        """Removes visits and counts that are over."""
+        ...
+
+
 class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, Protocol):
-    """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets and
-    consents."""
+class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Protocol):
+    """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
+    consents and visits."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with grants that has not
@@ -516,16 +546,21 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Protocol):
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
 
-    def batches(self, limit: int = 50) -> Sequence[Batch]:
-        """Newest first."""
+    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
+        """Newest first; with an owner, only theirs."""
         ...
 
     def import_(self, import_id: ImportId) -> Import | None: ...
 
     def imports(
-        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+        self,
+        *,
+        batch_id: BatchId | None = None,
+        ids: Sequence[ImportId] | None = None,
+        states: Sequence[State] = (),
+        limit: int = 200,
     ) -> Sequence[Import]:
-        """Newest first; those of a batch in the order of their rows."""
+        """Newest first; those of a batch in the order of their rows. With `ids`, only those of them."""
         ...
 
     def latest_import(self, route: Route) -> Import | None:

@@ -363,6 +363,16 @@ class Settings(BaseSettings):
         "true or false",
         shown="true",
     )
+    web_listen: str = _setting(
+        "127.0.0.1:8025",
+        "Address and port that the web pages are served on, without TLS: a proxy in front adds it.",
+        "HOST:PORT, such as 127.0.0.1:8025 or [::]:8025",
+    )
+    web_proxies: str = _setting(
+        "127.0.0.1",
+        "Proxies whose word about the client's address is taken, separated by commas.",
+        "addresses or networks, separated by commas",
+    )
     log_format: Literal["console", "json"] = _setting(
         "console", "Form of the log on stderr.", "console or json"
     )
@@ -392,6 +402,11 @@ class Settings(BaseSettings):
             shown = _extra(name)["shown"] or str(field.default)
             rows.append((_PREFIX + name.upper(), shown, field.description or ""))
         return rows
+
+    @property
+    def web_origin(self) -> str:
+        """Where the pages are, `scheme://host[:port]`, as browsers write it."""
+        return (self.public_url or f"http://{self.web_listen}").lower()
 
     def data_dir(self) -> Path:
         """The data directory; made, readable by its owner only, when absent. Raises SettingsError."""
@@ -441,6 +456,14 @@ class Settings(BaseSettings):
         if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
             raise ValueError
         if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+            raise ValueError
+        return value
+
+    @field_validator("web_listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        parts = urlsplit(f"//{value}")
+        if not parts.hostname or parts.port is None or parts.netloc != value or "@" in value:
             raise ValueError
         return value
 

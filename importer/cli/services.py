@@ -66,10 +66,29 @@ def worker(
     run(settings)
 
 
+def web(
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT to serve on \\[env: MAILFERRY_WEB_LISTEN].")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Serve the web pages until stopped. People sign in with a mailbox at MAILFERRY_DESTINATION_SERVER.
+
+    Example: mailferry web --listen 127.0.0.1:8025
+    """
+    settings = Settings.load(data=data, web_listen=listen)
+    telemetry.configure(settings.log_format, settings.log_level)
+    from importer.web.server import serve
+
+    serve(settings)
+
+
 def up(
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=16)] = 1, data: Data = None
 ) -> None:
-    """Run everything that one machine needs, in one process tree: queue, database, workers.
+    """Run everything that one machine needs, in one process tree: queue, database, workers, web pages.
+
+    The pages are served where MAILFERRY_DESTINATION_SERVER is set.
 
     Example: mailferry up --workers 2
     """
@@ -82,16 +101,25 @@ def up(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    command = [sys.executable, "-m", "importer.cli", "worker", "--data", str(settings.data_dir())]
+    commands = [_command("worker", settings)] * workers
+    pages = "; no pages, since MAILFERRY_DESTINATION_SERVER is not set"
+    if settings.destination_server is not None:
+        commands.append(_command("web", settings))
+        pages = f", pages at {settings.web_origin}"
     with embedded_queue(settings):
-        children = [subprocess.Popen(command) for _ in range(workers)]  # noqa: S603
-        stderr.print(f"Mailferry is up: {workers} worker(s), data in {settings.data_dir()}. Ctrl-C ends it.")
+        children = [(subprocess.Popen(command), command) for command in commands]  # noqa: S603
+        stderr.print(
+            f"Mailferry is up: {workers} worker(s){pages}. Data in {settings.data_dir()}. Ctrl-C ends it."
+        )
         while not stopping:
             time.sleep(0.2)
-            children = [child if child.poll() is None else _restarted(child, command) for child in children]
-        for child in children:
+            children = [
+                (child if child.poll() is None else _restarted(child, command), command)
+                for child, command in children
+            ]
+        for child, _ in children:
             child.terminate()
-        for child in children:
+        for child, _ in children:
             try:
                 child.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -112,6 +140,10 @@ def migrate(data: Data = None) -> None:
     except Exception as error:
         raise Usage(f"The database cannot be migrated: {error}") from None
     stderr.print("The database's schema is up to date.")
+
+
+def _command(name: str, settings: Settings) -> list[str]:
+    return [sys.executable, "-m", "importer.cli", name, "--data", str(settings.data_dir())]
 
 
 def _restarted(child: subprocess.Popen[bytes], command: list[str]) -> subprocess.Popen[bytes]:

@@ -135,6 +135,7 @@ class Batch:
     name: str = ""  # of the file
     submitter: str = ""
     imports: tuple[ImportId, ...] = ()
+    owner: str = ""  # who may look at it: a PersonId of `access.py`, "" for the console alone
 
 
 # --- Folders and messages ---------------------------------------------------------------------

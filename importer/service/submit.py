@@ -54,20 +54,24 @@ def submit(
     *,
     name: str = "",
     submitter: str = "",
+    owner: str = "",
     again: bool = False,
     organisation: bool = False,
 ) -> Submission:
     """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
-    With `organisation`, rows may use what an organisation allowed, which opens any of its mailboxes: only
-    for who runs the installation.
+    `owner` is who may look at them; an owner leaves what others have under way as it is, the console (no
+    owner) may do everything. With `organisation`, rows may use what an organisation allowed, which opens any
+    of its mailboxes: only for who runs the installation.
 
     A row is started when its route is new, or its last import did not end complete, or a password is
     another than then; with `again`, also when all is as it was (to fetch what is new). Validated rows only.
     """
     batch_id = BatchId(new_id())
-    placed = [_place(deps, row, batch_id, submitter, again=again) for row in rows]
+    placed = [_place(deps, row, batch_id, submitter, owner, again=again) for row in rows]
     while starting := [p for p in placed if p.fate is Fate.STARTED]:
-        batch = Batch(batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting))
+        batch = Batch(
+            batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting), owner
+        )
         sources = [source_grant(deps, p.row, organisation=organisation) for p in starting]
         sealed = [
             (p.import_, seal(deps, p.import_.id, source, PasswordGrant(p.row.destination_password)))
@@ -77,7 +81,7 @@ def submit(
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
             placed = [
-                _place(deps, p.row, batch_id, submitter, again=again) if p.fate is Fate.STARTED else p
+                _place(deps, p.row, batch_id, submitter, owner, again=again) if p.fate is Fate.STARTED else p
                 for p in placed
             ]
         else:
@@ -110,20 +114,21 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Impor
     )
 
 
-def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, *, again: bool) -> Placed:
+def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, *, again: bool) -> Placed:
     fresh = new_import(deps, row, batch_id, submitter)
     latest = deps.store.latest_import(fresh.route)
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
     same_passwords = latest.password_mark == fresh.password_mark
+    somebody_elses = bool(owner) and _owner(deps, latest) != owner
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
-        if same_passwords:
+        if same_passwords or somebody_elses:
             return Placed(row, latest, Fate.UNDER_WAY)
         if deps.store.replace_grants(latest.id, _replaced(deps, latest.id, row, before), fresh.password_mark):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
-        return _place(deps, row, batch_id, submitter, again=again)  # it ended just now
-    if latest.state is State.COMPLETE and same_passwords and not again:
+        return _place(deps, row, batch_id, submitter, owner, again=again)  # it ended just now
+    if latest.state is State.COMPLETE and same_passwords and not again and not somebody_elses:
         return Placed(row, latest, Fate.DONE)
     return Placed(row, fresh, Fate.STARTED)
 
@@ -133,3 +138,8 @@ def _replaced(deps: Deps, import_id: ImportId, row: Row, before: SealedGrants) -
     given = row.source_password or Secret("")
     new = seal(deps, import_id, PasswordGrant(given), PasswordGrant(row.destination_password))
     return new if row.source_password is not None else replace(new, source=before.source)
+
+
+def _owner(deps: Deps, import_: Import) -> str:
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    return batch.owner if batch is not None else ""

@@ -36,6 +36,7 @@ class Tick:
         try:
             self._ring(now)
             _summarise(deps, now)
+            deps.store.sweep(now)
             if deps.mailer is not None and deps.store.due_notices(now, limit=1):
                 deps.queue.ring_mail()
         finally:

@@ -27,6 +27,7 @@ from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
+from importer.domain.access import PersonId, Visit, VisitId
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Account,
@@ -1124,3 +1125,82 @@ def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> Non
     with open_engine(url).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert not is_current(url)
+
+
+# --- Visits -----------------------------------------------------------------------------------------
+
+
+def a_visit(id_: str = "v1", lasts: timedelta = TTL) -> Visit:
+    return Visit(VisitId(id_), PersonId("mailbox:ada@new.example"), NOW, NOW + lasts, b"\x00sealed\xff")
+
+
+def test_a_visit_comes_back_whole_until_it_ends_or_expires(store: Store) -> None:
+    store.add_visit(a_visit())
+    store.add_visit(a_visit("v2"))
+    assert store.visit(VisitId("v1"), NOW) == a_visit()
+    assert store.visit(VisitId("none"), NOW) is None
+    assert store.visit(VisitId("v1"), NOW + TTL) is None
+    store.end_visit(VisitId("v1"))
+    assert store.visit(VisitId("v1"), NOW) is None
+    assert store.visit(VisitId("v2"), NOW) == a_visit("v2")
+
+
+def test_what_a_visit_remembers_is_replaced_while_it_lasts(store: Store) -> None:
+    store.add_visit(a_visit())
+    store.save_visit(VisitId("v1"), b"other")
+    assert store.visit(VisitId("v1"), NOW) == replace(a_visit(), sealed=b"other")
+    store.end_visit(VisitId("v1"))
+    store.save_visit(VisitId("v1"), b"late")
+    assert store.visit(VisitId("v1"), NOW) is None
+
+
+def test_tries_are_counted_by_key_within_a_span_that_the_first_begins(store: Store) -> None:
+    span = timedelta(minutes=15)
+    assert [store.count("a", NOW + n * SECOND, span) for n in range(3)] == [1, 2, 3]
+    assert store.count("A", NOW, span) == 1
+    store.uncount("a")
+    assert store.count("a", NOW + 14 * timedelta(minutes=1), span) == 3
+    assert store.count("a", NOW + span, span) == 1
+    store.uncount("a")
+    store.uncount("a")
+    store.uncount("unknown")
+    assert store.count("a", NOW + span, span) == 1
+
+
+def test_of_many_who_try_at_once_each_counts(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(4)]
+    numbers = at_once(*(partial(store.count, "a", NOW, TTL) for store in stores for _ in range(3)))
+    assert sorted(numbers) == list(range(1, 13))
+
+
+def test_sweeping_removes_what_is_over_and_nothing_else(store: Store) -> None:
+    store.add_visit(a_visit("short", SECOND))
+    store.add_visit(a_visit("long"))
+    store.count("short", NOW, SECOND)
+    store.count("long", NOW, TTL)
+    store.sweep(NOW + SECOND)
+    assert store.visit(VisitId("short"), NOW) is None
+    assert store.visit(VisitId("long"), NOW) == a_visit("long")
+    assert store.count("long", NOW + SECOND, TTL) == 2
+    assert store.count("short", NOW, TTL) == 1
+
+
+def test_batches_are_found_by_their_owner_and_imports_by_their_ids(store: Store) -> None:
+    for name, owner in (
+        ("one", "mailbox:ada"),
+        ("two", ""),
+        ("three", "mailbox:ada"),
+        ("four", "mailbox:Ada"),
+    ):
+        import_ = an_import(name)
+        batch = Batch(BatchId(f"b-{name}"), NOW, imports=(import_.id,), owner=owner)
+        store.add_batch(batch, [(import_, None)])
+    assert {b.id for b in store.batches(owner="mailbox:ada")} == {"b-one", "b-three"}
+    assert {b.id for b in store.batches(owner="")} == {"b-two"}
+    assert len(store.batches()) == 4
+    found = store.batch(BatchId("b-one"))
+    assert found is not None
+    assert found.owner == "mailbox:ada"
+    ids = [ImportId(name) for name in ("one", "four", "none")]
+    assert {i.id for i in store.imports(ids=ids)} == {"one", "four"}
+    assert store.imports(ids=[]) == []

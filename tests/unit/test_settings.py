@@ -51,6 +51,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "REDIS_URL": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         "SECRET_KEY": ("new,old", Secret("new,old")),
         "ALLOW_PLAINTEXT": ("yes", True),
+        "WEB_LISTEN": ("[::]:8025", "[::]:8025"),
+        "WEB_PROXIES": ("10.0.0.0/8", "10.0.0.0/8"),
         "ALLOWED_NETWORKS": ("10.0.0.0/8, fd00::/8", (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))),
         "FORBIDDEN_NETWORKS": ("192.0.2.0/24", (ip_network("192.0.2.0/24"),)),
         "DESTINATION_SERVER": ("mail.example.org", Endpoint("mail.example.org")),

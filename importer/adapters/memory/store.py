@@ -13,6 +13,7 @@ from datetime import datetime
 from importer.adapters.memory.budgets import MemoryBudgets
 from importer.adapters.memory.consents import MemoryConsents
 from importer.adapters.memory.ledger import MemoryLedger
+from importer.adapters.memory.visits import MemoryVisits
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -28,7 +29,7 @@ from importer.domain.state import ALIVE
 from importer.ports import Lease, MailState, Notice, RouteUnderWay, SealedGrants
 
 
-class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents):
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryVisits):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
@@ -108,9 +109,9 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents):
         with self._lock:
             return self._batches.get(batch_id)
 
-    def batches(self, limit: int = 50) -> Sequence[Batch]:
+    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
         with self._lock:
-            latest_first = reversed(self._batches.values())
+            latest_first = [b for b in reversed(self._batches.values()) if owner in (None, b.owner)]
             return sorted(latest_first, key=lambda b: b.created_at, reverse=True)[:limit]
 
     def import_(self, import_id: ImportId) -> Import | None:
@@ -118,13 +119,20 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents):
             return self._imports.get(import_id)
 
     def imports(
-        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+        self,
+        *,
+        batch_id: BatchId | None = None,
+        ids: Sequence[ImportId] | None = None,
+        states: Sequence[State] = (),
+        limit: int = 200,
     ) -> Sequence[Import]:
         with self._lock:
             found = [
                 i
                 for i in self._imports.values()
-                if (batch_id is None or i.batch_id == batch_id) and (not states or i.state in states)
+                if (batch_id is None or i.batch_id == batch_id)
+                and (ids is None or i.id in ids)
+                and (not states or i.state in states)
             ]
             found.sort(key=lambda i: i.row)
             if batch_id is None:

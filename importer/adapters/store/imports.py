@@ -64,8 +64,10 @@ class SqlImports(Database):
             row = connection.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
             return None if row is None else rows.batch(row)
 
-    def batches(self, limit: int = 50) -> Sequence[Batch]:
+    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
         asked = select(batches).order_by(batches.c.created_at.desc(), batches.c.seq.desc()).limit(limit)
+        if owner is not None:
+            asked = asked.where(batches.c.owner == owner)
         with self.reading() as connection:
             return [rows.batch(row) for row in connection.execute(asked)]
 
@@ -75,9 +77,16 @@ class SqlImports(Database):
             return None if row is None else rows.import_(row)
 
     def imports(
-        self, *, batch_id: BatchId | None = None, states: Sequence[State] = (), limit: int = 200
+        self,
+        *,
+        batch_id: BatchId | None = None,
+        ids: Sequence[ImportId] | None = None,
+        states: Sequence[State] = (),
+        limit: int = 200,
     ) -> Sequence[Import]:
         asked = select(imports)
+        if ids is not None:
+            asked = asked.where(imports.c.id.in_(ids))
         if states:
             asked = asked.where(imports.c.state.in_(states))
         if batch_id is None:

@@ -44,7 +44,7 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def batch(row: AnyRow) -> Batch:
-    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports))
+    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports), row.owner)
 
 
 def batch_values(batch: Batch) -> Values:

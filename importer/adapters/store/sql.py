@@ -11,9 +11,20 @@ from importer.adapters.store.ledger import SqlLedger
 from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
 from importer.adapters.store.undoing import SqlUndoing
+from importer.adapters.store.visits import SqlVisits
 
 
-class SqlStore(SqlLeases, SqlLedger, SqlUndoing, SqlMarks, SqlOutbox, SqlBudgets, SqlConsents, SqlImports):
+class SqlStore(
+    SqlLeases,
+    SqlLedger,
+    SqlUndoing,
+    SqlMarks,
+    SqlOutbox,
+    SqlBudgets,
+    SqlConsents,
+    SqlVisits,
+    SqlImports,
+):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
     The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,

@@ -55,6 +55,8 @@ batches: Final = Table(
     Column("name", ExactText, nullable=False),
     Column("submitter", ExactText, nullable=False),
     Column("imports", JSON, nullable=False),  # ids in order
+    Column("owner", ExactText, nullable=False),
+    Index(None, "owner", "created_at"),
 )
 
 imports: Final = Table(
@@ -287,4 +289,22 @@ backoffs: Final = Table(
     Column("code", Text, nullable=False),
     Column("message", ExactText, nullable=False),
     Column("server_text", ExactText, nullable=False),
+)
+
+visits: Final = Table(
+    "visits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("person", ExactText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+counts: Final = Table(
+    "counts",
+    metadata,
+    Column("key", ExactText, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
 )

@@ -20,10 +20,30 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("submitter", sa.Text(), nullable=False),
         sa.Column("imports", sa.JSON(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="batches_pk"),
         sa.UniqueConstraint("id", name="batches_id_key"),
     )
     op.create_index("batches_created_at_ix", "batches", ["created_at"])
+    op.create_index("batches_owner_created_at_ix", "batches", ["owner", "created_at"])
+    op.create_table(
+        "counts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="counts_pk"),
+    )
+    op.create_index("counts_expires_at_ix", "counts", ["expires_at"])
+    op.create_table(
+        "visits",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="visits_pk"),
+    )
+    op.create_index("visits_expires_at_ix", "visits", ["expires_at"])
     op.create_table(
         "created_folders",
         sa.Column("seq", SERIAL, nullable=False),

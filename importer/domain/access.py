@@ -1,0 +1,42 @@
+"""Who is at the front door: people, their visits, and how often something was tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NewType
+
+from importer.domain.model import Account
+
+PersonId = NewType("PersonId", str)
+"""Who owns batches and imports: `mailbox:<Account.key>` for who proved a mailbox, `""` for the console."""
+
+VisitId = NewType("VisitId", str)
+"""The digest of a visit's token, 64 hexadecimal digits; the token itself is only in its owner's browser."""
+
+NOBODY: Final = PersonId("")
+
+
+def person_of(account: Account) -> PersonId:
+    """The person whose own mailbox this is."""
+    return PersonId(f"mailbox:{account.key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A person who is signed in, in one browser. `sealed` is what the visit remembers, passwords included,
+    sealed for this visit alone."""
+
+    id: VisitId
+    person: PersonId
+    created_at: datetime
+    expires_at: datetime
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MostTries:
+    """At most `tries` in each span of `seconds`."""
+
+    tries: int
+    seconds: int

@@ -1,0 +1,41 @@
+"""Looking at batches and imports as their owner. Every front end that serves more than one person reads
+through here: what belongs to another person is not there, in the same way as what does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from importer.domain.access import PersonId
+from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.service.deps import Deps
+
+
+def batches_of(deps: Deps, person: PersonId, limit: int = 50) -> Sequence[tuple[Batch, Sequence[Import]]]:
+    """That person's batches with their imports, newest first."""
+    batches = deps.store.batches(limit, owner=_known(person))
+    ids = [import_id for batch in batches for import_id in batch.imports]
+    found = {i.id: i for i in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
+    return [(batch, [found[i] for i in batch.imports if i in found]) for batch in batches]
+
+
+def batch_of(deps: Deps, person: PersonId, batch_id: BatchId) -> tuple[Batch, Sequence[Import]] | None:
+    """None when there is no such batch, or it is somebody else's."""
+    batch = deps.store.batch(batch_id)
+    if batch is None or batch.owner != _known(person):
+        return None
+    return batch, deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
+
+
+def import_of(deps: Deps, person: PersonId, import_id: ImportId) -> Import | None:
+    """None when there is no such import, or it is somebody else's."""
+    import_ = deps.store.import_(import_id)
+    if import_ is None or import_.batch_id is None:
+        return None
+    return import_ if batch_of(deps, person, import_.batch_id) else None
+
+
+def _known(person: PersonId) -> str:
+    """The console's own batches have no owner, and nobody at a front end may pass for it."""
+    if not person:
+        raise ValueError("nobody owns nothing")
+    return person

@@ -1,0 +1,166 @@
+"""Signing in by proving a mailbox, and what a visit remembers.
+
+Invariants: a password is only ever sent to the host it was entered for; what a visit remembers is sealed
+for that visit and gone with it; a token is never stored, only its digest.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from importer.domain.access import NOBODY, PersonId, Visit, VisitId, person_of
+from importer.domain.model import Account
+from importer.service.deps import Deps
+from importer.service.tries import forgive, login_keys, take
+from providers.errors import Side
+from providers.model import Endpoint, Secret, Security
+
+VISIT_LASTS: Final = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A mailbox that we logged in to. `facts` is what a check found there, for showing."""
+
+    account: Account
+    password: Secret
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a visit remembers: destination mailboxes that were proven, and what is being put together."""
+
+    mailboxes: tuple[Proven, ...] = ()
+    sources: tuple[Proven, ...] = ()
+    asked: Account | None = None  # the source whose password comes next
+    file_name: str = ""
+    file: bytes = field(default=b"", repr=False)
+
+    def mailbox(self, key: str) -> Proven | None:
+        """The attached destination with that Account.key."""
+        return next((m for m in self.mailboxes if m.account.key == key), None)
+
+
+def prove(
+    deps: Deps, account: Account, password: Secret, side: Side, *, client: str, person: PersonId
+) -> None:
+    """Logs in to the mailbox and out again. Raises TooManyTries, or any MailError of scope session or
+    account."""
+    take(deps, login_keys(account, client, person))
+    deps.sessions.open(named_by_a_person(account) if side is Side.SOURCE else account, password, side).close()
+    forgive(deps, account, client)
+
+
+def named_by_a_person(account: Account) -> Account:
+    """The same account, reached only where strangers may send us."""
+    return replace(account, guarded=True)
+
+
+def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, Visit]:
+    """A new visit of the person whose mailbox this is, and its token. Raises as `prove` does."""
+    prove(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
+    token = secrets.token_urlsafe(32)
+    id_, now = visit_id(token), deps.clock.now()
+    remembered = Remembered(mailboxes=(Proven(account, password),))
+    visit = Visit(id_, person_of(account), now, now + VISIT_LASTS, _seal(deps, id_, remembered))
+    deps.store.add_visit(visit)
+    return token, visit
+
+
+def attach(deps: Deps, visit: Visit, account: Account, password: Secret, *, client: str) -> Remembered:
+    """A further destination mailbox for this visit. Raises as `prove` does."""
+    prove(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
+    before = remembered_by(deps, visit)
+    others = tuple(m for m in before.mailboxes if m.account.key != account.key)
+    return remember(deps, visit, replace(before, mailboxes=(*others, Proven(account, password))))
+
+
+def visit_of(deps: Deps, token: str) -> Visit | None:
+    """The visit that this token opens; None when there is none, or no longer."""
+    return deps.store.visit(visit_id(token), deps.clock.now()) if token else None
+
+
+def visit_id(token: str) -> VisitId:
+    return VisitId(sha256(token.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def remembered_by(deps: Deps, visit: Visit) -> Remembered:
+    """Raises VaultError when the key that sealed it is gone."""
+    return _load(deps.vault.open(visit.sealed, _context(visit.id)).reveal())
+
+
+def remember(deps: Deps, visit: Visit, remembered: Remembered) -> Remembered:
+    """Replaces what the visit remembers."""
+    deps.store.save_visit(visit.id, _seal(deps, visit.id, remembered))
+    return remembered
+
+
+def sign_out(deps: Deps, visit: Visit) -> None:
+    """Ends the visit; its passwords are gone with it. Imports that were started go on."""
+    deps.store.end_visit(visit.id)
+
+
+# --- As text, to be sealed ------------------------------------------------------------------------
+
+
+def _context(id_: VisitId) -> str:
+    return f"visit:{id_}"
+
+
+def _seal(deps: Deps, id_: VisitId, remembered: Remembered) -> bytes:
+    return deps.vault.seal(Secret(_dump(remembered)), _context(id_))
+
+
+def _dump(remembered: Remembered) -> str:
+    return json.dumps(
+        {
+            "mailboxes": [_proven_json(m) for m in remembered.mailboxes],
+            "sources": [_proven_json(m) for m in remembered.sources],
+            "asked": _account_json(remembered.asked) if remembered.asked else None,
+            "file_name": remembered.file_name,
+            "file": remembered.file.hex(),
+        }
+    )
+
+
+def _load(text: str) -> Remembered:
+    facts = json.loads(text)
+    return Remembered(
+        tuple(map(_proven, facts["mailboxes"])),
+        tuple(map(_proven, facts["sources"])),
+        _account(facts["asked"]) if facts["asked"] else None,
+        facts["file_name"],
+        bytes.fromhex(facts["file"]),
+    )
+
+
+def _account_json(account: Account) -> dict[str, Any]:
+    endpoint = account.endpoint
+    return {
+        "address": account.address,
+        "login": account.login,
+        "endpoint": [endpoint.host, endpoint.port, endpoint.security.value],
+        "guarded": account.guarded,
+    }
+
+
+def _account(facts: dict[str, Any]) -> Account:
+    host, port, security = facts["endpoint"]
+    return Account(
+        facts["address"], facts["login"], Endpoint(host, port, Security(security)), facts["guarded"]
+    )
+
+
+def _proven_json(proven: Proven) -> dict[str, Any]:
+    account = _account_json(proven.account)
+    return {"account": account, "password": proven.password.reveal(), "facts": proven.facts}
+
+
+def _proven(facts: dict[str, Any]) -> Proven:
+    return Proven(_account(facts["account"]), Secret(facts["password"]), facts["facts"])

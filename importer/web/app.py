@@ -1,0 +1,92 @@
+"""The application: pages put together, and an answer to everything that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
+
+from importer.domain.rows import Lookup
+from importer.service.deps import Deps
+from importer.settings import Settings, SettingsError
+from importer.web.guarding import BodyTooLarge, Guard
+from importer.web.live import Feed
+from importer.web.pages import file, front, progress, start
+from importer.web.pages.progress import NotThere
+from importer.web.rendering import assets, go, page
+from importer.web.site import FormExpired, SignInNeeded, Site, visitor
+from providers.catalog import Catalog
+
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+log = structlog.get_logger()
+
+
+def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) -> ASGIApp:
+    """Pages over the use cases. `lookups` gives something that finds the servers of addresses.
+
+    Raises SettingsError without MAILFERRY_DESTINATION_SERVER: people sign in
+    with a mailbox there."""
+    if settings.destination_server is None:
+        raise SettingsError(
+            ["MAILFERRY_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
+        )
+    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.site = Site(
+        deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store)
+    )
+    for router in (front.router, start.router, progress.router, file.router):
+        app.include_router(router, include_in_schema=False)
+    app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
+    app.add_api_route("/health", _healthy, include_in_schema=False)
+    app.add_exception_handler(SignInNeeded, _sign_in_first)
+    app.add_exception_handler(FormExpired, _form_expired)
+    app.add_exception_handler(BodyTooLarge, _too_large)
+    app.add_exception_handler(NotThere, _not_there)
+    app.add_exception_handler(HTTPException, _not_answered)
+    app.add_exception_handler(Exception, _failed)
+    return Guard(app, settings.web_origin)
+
+
+def _static(digest: str, name: str) -> Response:
+    asset = assets().get(name)
+    if asset is None:
+        raise HTTPException(404)
+    fresh = asset.path == f"/static/{digest}/{name}"
+    headers = {"Cache-Control": _FOR_EVER if fresh else "no-cache"}
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _healthy() -> Response:
+    return PlainTextResponse("ok")
+
+
+def _sign_in_first(_request: Request, _error: Exception) -> Response:
+    return go("/")
+
+
+def _form_expired(request: Request, _error: Exception) -> Response:
+    return page(visitor(request), "error.html", 403, kind="expired")
+
+
+def _too_large(request: Request, _error: Exception) -> Response:
+    return page(visitor(request), "error.html", 413, kind="large")
+
+
+def _not_there(request: Request, _error: Exception) -> Response:
+    return page(visitor(request), "error.html", 404, kind="missing")
+
+
+def _not_answered(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    return page(visitor(request), "error.html", status, kind="missing" if status == 404 else "refused")
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return page(visitor(request), "error.html", 500, kind="failed")

@@ -1,0 +1,140 @@
+"""Progress as it happens, for any number of watchers: one look at the store per second, whoever watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from importer.domain.model import Import, ImportId, State
+from importer.domain.state import ENDED
+from importer.ports import Store
+
+LOOK_EVERY_S: Final = 1.0
+WINDOW: Final = timedelta(seconds=15)
+"""How far back the present rate looks."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast it goes at present; `left` is None while nobody can tell."""
+
+    bytes_per_s: float = 0.0
+    messages_per_s: float = 0.0
+    left: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An import as it stands, and how fast it goes."""
+
+    import_: Import
+    rate: Rate = Rate()
+
+
+@dataclass(slots=True)
+class _Watched:
+    last: Import | None = None
+    samples: deque[tuple[datetime, int, int]] = field(default_factory=deque)  # when, messages, bytes
+    watchers: set[asyncio.Queue[Sight]] = field(default_factory=set)
+
+
+class Feed:
+    """Looks at what somebody watches, as long as somebody does. For one event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watched: dict[ImportId, _Watched] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def watch(self, ids: Sequence[ImportId]) -> AsyncGenerator[Sight | None, None]:
+        """Each import as soon as it is another than before; None now and then, as a sign of life."""
+        queue: asyncio.Queue[Sight] = asyncio.Queue(maxsize=256)
+        for id_ in ids:
+            self._watched.setdefault(id_, _Watched()).watchers.add(queue)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._look())
+        try:
+            while True:
+                try:
+                    yield await asyncio.wait_for(queue.get(), timeout=15)
+                except TimeoutError:
+                    yield None
+        finally:
+            self._leave(ids, queue)
+
+    def _leave(self, ids: Sequence[ImportId], queue: asyncio.Queue[Sight]) -> None:
+        for id_ in ids:
+            watched = self._watched.get(id_)
+            if watched is not None:
+                watched.watchers.discard(queue)
+                if not watched.watchers:
+                    del self._watched[id_]
+
+    async def _look(self) -> None:
+        while self._watched:
+            ids = list(self._watched)
+            try:
+                found = await asyncio.to_thread(self._store.imports, ids=ids, limit=len(ids))
+            except Exception as error:  # the database is away for a moment: watchers see no change
+                log.warning("watch.failed", reason=str(error), kind=type(error).__name__)
+                found = []
+            for import_ in found:
+                self._tell(import_)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _tell(self, import_: Import) -> None:
+        watched = self._watched.get(import_.id)
+        if watched is None:
+            return
+        rate = rate_of(watched.samples, import_, datetime.now(UTC))
+        if import_ == watched.last and import_.state is not State.RUNNING:
+            return
+        watched.last = import_
+        for queue in watched.watchers:
+            with contextlib.suppress(asyncio.QueueFull):  # a watcher that does not read sees the next one
+                queue.put_nowait(Sight(import_, rate))
+
+
+def rate_of(samples: deque[tuple[datetime, int, int]], import_: Import, now: datetime) -> Rate:
+    """The rate over the last seconds; adds this sight to `samples` and drops those too far back."""
+    progress = import_.progress
+    if import_.state is not State.RUNNING or (samples and progress.messages_done < samples[-1][1]):
+        samples.clear()
+    samples.append((now, progress.messages_done, progress.bytes_done))
+    while len(samples) > 2 and now - samples[0][0] > WINDOW:
+        samples.popleft()
+    first_at, first_messages, first_bytes = samples[0]
+    seconds = (now - first_at).total_seconds()
+    if seconds < 1:
+        return average(import_, now)
+    messages_per_s = (progress.messages_done - first_messages) / seconds
+    return _rate(import_, (progress.bytes_done - first_bytes) / seconds, messages_per_s)
+
+
+def average(import_: Import, now: datetime) -> Rate:
+    """The rate since the beginning, for a first sight."""
+    if import_.state is not State.RUNNING or import_.started_at is None:
+        return Rate()
+    seconds = max(1.0, (now - import_.started_at).total_seconds())
+    return _rate(import_, import_.progress.bytes_done / seconds, import_.progress.messages_done / seconds)
+
+
+def all_ended(imports: Sequence[Import]) -> bool:
+    """Nothing more will happen to any of them."""
+    return all(import_.state in ENDED for import_ in imports)
+
+
+def _rate(import_: Import, bytes_per_s: float, messages_per_s: float) -> Rate:
+    missing = import_.progress.messages_total - import_.progress.messages_done
+    known = messages_per_s > 0 and import_.progress.messages_total > 0
+    left = timedelta(seconds=missing / messages_per_s) if known else None
+    return Rate(max(0.0, bytes_per_s), max(0.0, messages_per_s), left)

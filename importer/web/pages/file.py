@@ -1,0 +1,190 @@
+"""Many mailboxes from a CSV file: the template, the upload, the preview, and the start."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from importer.domain.rows import BATCH_BYTES, Parsed, annotate, parse, template
+from importer.domain.sheet import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
+from importer.domain.wording import printable
+from importer.service.submit import Fate, submit
+from importer.service.visits import named_by_a_person
+from importer.web.problems import row_problem
+from importer.web.rendering import go, page
+from importer.web.site import Fields, Guest, SignedIn, text
+
+_RIGHT_IN_THEMSELVES: Final = frozenset(
+    {"provider_unavailable", "duplicate_row", "same_mailbox", "server_unknown", "destination_elsewhere"}
+)
+"""What breaks these rules is what its column asks for; anything else may be a password in the wrong place."""
+
+router: Final = APIRouter(prefix="/file")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the preview; `text` is "" for passwords, `filled` says whether there is one."""
+
+    column: str
+    text: str
+    filled: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the preview; `problems` concern the row as a whole."""
+
+    number: int
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...]
+
+
+@router.get("")
+def ask(guest: SignedIn) -> Response:
+    return page(guest, "file.html", errors={})
+
+
+@router.get("/template.csv")
+def download(_guest: SignedIn) -> Response:
+    return _csv(template(), "mailferry.csv")
+
+
+@router.post("")
+async def take(guest: SignedIn, fields: Fields) -> Response:
+    upload, pasted = fields.get("file"), text(fields, "rows")
+    name, content = "", pasted.encode("utf-8", "surrogatepass")
+    if isinstance(upload, UploadFile) and upload.filename:
+        name, content = printable(upload.filename, 80), await upload.read(BATCH_BYTES + 1)
+    if not content.strip():
+        problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
+        return await run_in_threadpool(page, guest, "file.html", 422, errors={"file": problem})
+    if len(content) > BATCH_BYTES:
+        problem = guest.visitor.texts.gettext("The file is too large. 25 rows fit well below 64 kB.")
+        return await run_in_threadpool(page, guest, "file.html", 422, errors={"file": problem})
+    kept = replace(guest.remembered, file_name=name, file=content)
+    await run_in_threadpool(guest.remember, kept)
+    return go("/file/preview")
+
+
+@router.get("/preview")
+def preview(guest: SignedIn) -> Response:
+    remembered = guest.remembered
+    if not remembered.file:
+        return go("/file")
+    parsed, problems = _parsed(guest)
+    return page(
+        guest,
+        "preview.html",
+        name=remembered.file_name,
+        columns=_columns(guest),
+        lines=_lines(guest, problems),
+        general=[_told(guest, p) for p in problems if _is_general(guest, p)],
+        problem_count=len(problems),
+        row_count=parsed.row_count,
+    )
+
+
+@router.get("/annotated.csv")
+def annotated(guest: SignedIn) -> Response:
+    if not guest.remembered.file:
+        return go("/file")
+    parsed, problems = _parsed(guest)
+    text_ = annotate(guest.remembered.file, replace(parsed, problems=problems))
+    return _csv(text_, "mailferry-problems.csv")
+
+
+@router.post("/start")
+def start(guest: SignedIn, _fields: Fields) -> Response:
+    remembered = guest.remembered
+    if not remembered.file:
+        return go("/file")
+    parsed, problems = _parsed(guest)
+    if problems:
+        return go("/file/preview")
+    submission = submit(
+        guest.visitor.site.deps,
+        [replace(row, source=named_by_a_person(row.source)) for row in parsed.rows],
+        name=remembered.file_name,
+        submitter=remembered.mailboxes[0].account.address,
+        owner=guest.visit.person,
+    )
+    guest.remember(replace(remembered, file=b"", file_name=""))
+    if submission.batch is None:
+        done = sum(placed.fate is Fate.DONE for placed in submission.placed)
+        return page(guest, "nothing_new.html", done=done, under_way=len(submission.placed) - done)
+    return go(f"/batches/{submission.batch.id}")
+
+
+# --- The preview ------------------------------------------------------------------------------------
+
+
+def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
+    """The file, and all its problems: those of any file, and rows that go to other hosts than ours."""
+    site = guest.visitor.site
+    parsed = parse(guest.remembered.file, catalog=site.lookups(), destination=site.destination, guarded=True)
+    elsewhere = (
+        RowProblem(
+            row.line,
+            "destination_server" if "destination_server" in _columns(guest) else "destination_address",
+            "destination_elsewhere",
+            f"New mailboxes have to be at {site.destination.host}.",
+            "Leave the destination's server out.",
+        )
+        for row in parsed.rows
+        if row.destination.endpoint != site.destination
+    )
+    problems = sorted((*parsed.problems, *elsewhere), key=lambda problem: problem.line)
+    return parsed, tuple(problems)
+
+
+def _columns(guest: Guest) -> tuple[str, ...]:
+    found = read(guest.remembered.file, max_bytes=BATCH_BYTES).columns
+    return tuple(column for column in found if column != PROBLEM_COLUMN)
+
+
+def _lines(guest: Guest, problems: tuple[RowProblem, ...]) -> list[Line]:
+    """The rows as a table. A password is never shown, and neither is what stands where none belongs."""
+    sheet = read(guest.remembered.file, max_bytes=BATCH_BYTES)
+    at: dict[tuple[int, str], list[str]] = defaultdict(list)
+    hidden = set()
+    for problem in problems:
+        at[problem.line, problem.column].append(_told(guest, problem))
+        if problem.rule not in _RIGHT_IN_THEMSELVES:
+            hidden.add((problem.line, problem.column))
+    lines = []
+    for record in sheet.records:
+        cells = tuple(
+            Cell(
+                column,
+                "" if column in PASSWORD_COLUMNS or (record.line, column) in hidden else printable(text_, 80),
+                bool(text_.strip()),
+                tuple(at[record.line, column]),
+            )
+            for column, text_ in (record.cells or {}).items()
+            if column != PROBLEM_COLUMN
+        )
+        lines.append(Line(record.line, cells, tuple(at[record.line, ""])))
+    return lines
+
+
+def _is_general(guest: Guest, problem: RowProblem) -> bool:
+    """It concerns no row that the table shows."""
+    records = read(guest.remembered.file, max_bytes=BATCH_BYTES).records
+    return problem.line not in {record.line for record in records}
+
+
+def _told(guest: Guest, problem: RowProblem) -> str:
+    return row_problem(guest.visitor.texts, problem, guest.visitor.site.destination.host)
+
+
+def _csv(content: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content.encode("utf-8-sig"), media_type="text/csv", headers=headers)

@@ -1,0 +1,193 @@
+"""Imports under way and done: the list, the progress of a batch as it happens, and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response
+
+from importer.domain.model import BatchId, Import, ImportId
+from importer.domain.report import Report
+from importer.domain.report_csv import refusals_csv
+from importer.service.control import Changed, cancel, pause, resume
+from importer.service.deps import Deps
+from importer.service.finish import report_of
+from importer.service.owned import batch_of, batches_of, import_of
+from importer.web.live import Sight, all_ended, average
+from importer.web.rendering import go, page, rendered
+from importer.web.showing import Shown, shown, verdict
+from importer.web.site import Fields, Guest, SignedIn
+
+STREAM_LASTS_S: Final = 600.0
+"""Then the browser asks again, and whoever signed out meanwhile gets nothing more."""
+
+router: Final = APIRouter()
+
+
+class NotThere(Exception):
+    """No such thing, or somebody else's: nobody can tell which."""
+
+
+@router.get("/imports")
+def earlier(guest: SignedIn) -> Response:
+    batches = [
+        (batch, _shown(guest, imports))
+        for batch, imports in batches_of(guest.visitor.site.deps, guest.visit.person)
+    ]
+    return page(guest, "imports.html", batches=batches)
+
+
+@router.get("/batches/{batch_id}")
+def batch(guest: SignedIn, batch_id: str) -> Response:
+    found = batch_of(guest.visitor.site.deps, guest.visit.person, BatchId(batch_id))
+    if found is None:
+        raise NotThere
+    facts, imports = found
+    return page(guest, "batch.html", batch=facts, shown=_shown(guest, imports), over=all_ended(imports))
+
+
+@router.get("/batches/{batch_id}/live")
+def live(guest: SignedIn, batch_id: str) -> Response:
+    """All parts at once, for browsers without a stream."""
+    found = batch_of(guest.visitor.site.deps, guest.visit.person, BatchId(batch_id))
+    if found is None:
+        raise NotThere
+    _, imports = found
+    parts: dict[str, str] = {}
+    for one in _shown(guest, imports):
+        parts |= _parts(guest, one)
+    return JSONResponse({"parts": parts, "over": all_ended(imports)})
+
+
+@router.get("/batches/{batch_id}/events")
+async def events(guest: SignedIn, batch_id: str) -> Response:
+    deps = guest.visitor.site.deps
+    found = await asyncio.to_thread(batch_of, deps, guest.visit.person, BatchId(batch_id))
+    if found is None:
+        raise NotThere
+    _, imports = found
+    stream = _stream(guest, [import_.id for import_ in imports])
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.get("/imports/{import_id}")
+def one_import(guest: SignedIn, import_id: str) -> Response:
+    report = _report(guest, import_id)
+    return page(
+        guest,
+        "import.html",
+        one=_shown(guest, [report.import_])[0],
+        report=report,
+        verdict=verdict(guest.visitor.texts, report),
+    )
+
+
+@router.get("/imports/{import_id}/report.json")
+def report_json(guest: SignedIn, import_id: str) -> Response:
+    text = json.dumps(_report(guest, import_id).as_json(), ensure_ascii=False, indent=2)
+    return _file(text.encode("utf-8"), "application/json", f"mailferry-{import_id}.json")
+
+
+@router.get("/imports/{import_id}/report.csv")
+def report_csv(guest: SignedIn, import_id: str) -> Response:
+    # With a byte order mark, spreadsheets read it as UTF-8.
+    text = refusals_csv([_report(guest, import_id)])
+    return _file(text.encode("utf-8-sig"), "text/csv", f"mailferry-{import_id}.csv")
+
+
+@router.post("/imports/{import_id}/again")
+def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    """To the password of the same old mailbox: it was forgotten when the import ended."""
+    import_ = import_of(guest.visitor.site.deps, guest.visit.person, ImportId(import_id))
+    if import_ is None:
+        raise NotThere
+    guest.remember(replace(guest.remembered, asked=import_.source))
+    return go("/new/mailbox")
+
+
+@router.post("/imports/{import_id}/pause")
+def hold(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    return _wished(guest, import_id, pause)
+
+
+@router.post("/imports/{import_id}/resume")
+def go_on(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    return _wished(guest, import_id, resume)
+
+
+@router.post("/imports/{import_id}/cancel")
+def give_up(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    return _wished(guest, import_id, cancel)
+
+
+def _wished(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Changed]) -> Response:
+    """What came of it shows on the page, and nowhere better."""
+    deps = guest.visitor.site.deps
+    import_ = import_of(deps, guest.visit.person, ImportId(import_id))
+    if import_ is None:
+        raise NotThere
+    wish(deps, import_.id)
+    return go(f"/batches/{import_.batch_id}")
+
+
+# --- Parts of a page that change ------------------------------------------------------------------
+
+
+def _shown(guest: Guest, imports: Sequence[Import]) -> list[Shown]:
+    now = datetime.now(UTC)
+    return [shown(guest.visitor.texts, Sight(i, average(i, now)), now) for i in imports]
+
+
+def _parts(guest: Guest, one: Shown) -> dict[str, str]:
+    """Element id -> its content."""
+    id_ = one.import_.id
+    return {
+        f"state-{id_}": rendered(guest, "_state.html", one=one),
+        f"numbers-{id_}": rendered(guest, "_numbers.html", one=one),
+        f"actions-{id_}": rendered(guest, "_actions.html", one=one, details_link=True),
+        f"acts-{id_}": rendered(guest, "_actions.html", one=one, details_link=False),
+    }
+
+
+async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
+    """Server-sent events: `parts` with what changed, `over` when nothing more will."""
+    feed, texts = guest.visitor.site.feed, guest.visitor.texts
+    ended: set[ImportId] = set()
+    until = asyncio.get_running_loop().time() + STREAM_LASTS_S
+    yield "retry: 2000\n\n"
+    async with aclosing(feed.watch(ids)) as sights:
+        async for sight in sights:
+            if sight is None:
+                yield ": still here\n\n"
+            else:
+                one = shown(texts, sight, datetime.now(UTC))
+                yield f"event: parts\ndata: {json.dumps(_parts(guest, one))}\n\n"
+                if one.ended:
+                    ended.add(one.import_.id)
+            if len(ended) == len(ids):
+                yield "event: over\ndata: {}\n\n"
+                return
+            if asyncio.get_running_loop().time() > until:
+                return
+
+
+def _report(guest: Guest, import_id: str) -> Report:
+    deps = guest.visitor.site.deps
+    import_ = import_of(deps, guest.visit.person, ImportId(import_id))
+    if import_ is None:
+        raise NotThere
+    return report_of(deps, import_)
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    return Response(
+        content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

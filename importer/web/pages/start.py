@@ -1,0 +1,197 @@
+"""A new import: whose mail, which password, what is there, where to; then it starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from importer.domain.cells import Refused, address, password
+from importer.domain.cells import server as read_server
+from importer.domain.model import Account
+from importer.domain.rows import Row
+from importer.service.submit import Fate, submit
+from importer.service.tries import TooManyTries
+from importer.service.visits import Proven, named_by_a_person, prove
+from importer.web.pages.front import login_problem
+from importer.web.problems import cell_problem, mail_problem
+from importer.web.rendering import go, page
+from importer.web.site import Fields, Guest, SignedIn, Site, text
+from providers.errors import LoginRejected, MailError, Side
+from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
+from providers.provider import PasswordKind, Provider
+
+MOST_SOURCES: Final = 10
+
+router: Final = APIRouter(prefix="/new")
+
+
+@router.get("")
+def ask_address(guest: SignedIn) -> Response:
+    return page(guest, "new_address.html", values={}, errors={}, provider=None)
+
+
+@router.post("")
+def take_address(guest: SignedIn, fields: Fields) -> Response:
+    given = text(fields, "address")
+    site = guest.visitor.site
+    provider = None
+    try:
+        mail_address = address(given)
+        provider = site.lookups().for_address(mail_address)
+        if provider is None or not provider.unavailable:
+            guest.remember(replace(guest.remembered, asked=_account_for(mail_address, provider)))
+            return go("/new/mailbox")
+        errors = {}
+    except Refused as refused:
+        errors = {"address": cell_problem(guest.visitor.texts, refused)}
+    return page(guest, "new_address.html", 422, values={"address": given}, errors=errors, provider=provider)
+
+
+@router.get("/mailbox")
+def ask_password(guest: SignedIn) -> Response:
+    asked = guest.remembered.asked
+    return go("/new") if asked is None else _mailbox_page(guest, asked, 200, _values(asked), {})
+
+
+@router.post("/mailbox")
+def check(guest: SignedIn, fields: Fields) -> Response:
+    asked = guest.remembered.asked
+    if asked is None:
+        return go("/new")
+    who = guest.visitor
+    account, secret, errors = _source(guest, asked, fields)
+    if account is not None and secret is not None:
+        try:
+            prove(who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person)
+        except (MailError, TooManyTries) as error:
+            errors = {"form": _source_problem(guest, error, account)}
+        else:
+            others = tuple(s for s in guest.remembered.sources if s.account.key != account.key)
+            sources = (*others, Proven(account, secret))
+            guest.remember(replace(guest.remembered, sources=sources, asked=None))
+            return go("/new/review")
+    values = {name: text(fields, name) for name in ("server", "port", "security", "login")}
+    return _mailbox_page(guest, account or asked, 422, values, errors)
+
+
+@router.get("/review")
+def review(guest: SignedIn) -> Response:
+    return page(guest, "new_review.html", errors={}) if guest.remembered.sources else go("/new")
+
+
+@router.post("/remove")
+def remove(guest: SignedIn, fields: Fields) -> Response:
+    kept = tuple(s for s in guest.remembered.sources if s.account.key != text(fields, "key"))
+    guest.remember(replace(guest.remembered, sources=kept))
+    return go("/new/review" if kept else "/new")
+
+
+@router.post("/start")
+def start(guest: SignedIn, fields: Fields) -> Response:
+    """Starts one import for each source. The destination is looked up among the attached mailboxes, so
+    nothing but those can be named."""
+    remembered, who = guest.remembered, guest.visitor
+    destination = remembered.mailbox(text(fields, "destination"))
+    if not remembered.sources:
+        return go("/new")
+    if destination is None:
+        problem = who.texts.gettext("Choose the mailbox that the mail goes into.")
+        return page(guest, "new_review.html", 422, errors={"destination": problem})
+    if any(source.account.key == destination.account.key for source in remembered.sources):
+        problem = who.texts.gettext("The old and the new mailbox are the same.")
+        return page(guest, "new_review.html", 422, errors={"destination": problem})
+    rows = [
+        Row(0, named_by_a_person(source.account), source.password, destination.account, destination.password)
+        for source in remembered.sources
+    ]
+    submission = submit(
+        who.site.deps,
+        rows,
+        submitter=destination.account.address,
+        owner=guest.visit.person,
+        again=True,
+    )
+    guest.remember(replace(remembered, sources=(), asked=None))
+    if submission.batch is not None:
+        return go(f"/batches/{submission.batch.id}")
+    under_way = next((p.import_ for p in submission.placed if p.fate is not Fate.STARTED), None)
+    return go(f"/imports/{under_way.id}" if under_way is not None else "/imports")
+
+
+# --- What the form says ---------------------------------------------------------------------------
+
+
+def _account_for(mail_address: str, provider: Provider | None) -> Account:
+    """Where this mailbox most likely is."""
+    if provider is not None and provider.source_endpoint is not None:
+        return Account(mail_address, provider.login_name(mail_address), provider.source_endpoint)
+    return Account(mail_address, mail_address, Endpoint(f"imap.{mail_address.rpartition('@')[2].lower()}"))
+
+
+def _values(account: Account) -> dict[str, str]:
+    endpoint = account.endpoint
+    return {
+        "server": endpoint.host,
+        "port": str(endpoint.port),
+        "security": endpoint.security.value,
+        "login": account.login,
+    }
+
+
+def _source(
+    guest: Guest, asked: Account, fields: FormData
+) -> tuple[Account | None, Secret | None, dict[str, str]]:
+    """The account and password as the form gives them, or what is wrong with its fields."""
+    texts, errors = guest.visitor.texts, {}
+    host, secret = None, None
+    name = text(fields, "server").strip()
+    try:
+        given = read_server(f"{name}:{IMAPS_PORT}" if name and ":" not in name else name)
+        host = given.endpoint.host if given.endpoint is not None else asked.endpoint.host
+    except Refused as refused:
+        errors["server"] = cell_problem(texts, refused)
+    try:
+        secret = password(text(fields, "password"))
+    except Refused as refused:
+        errors["password"] = cell_problem(texts, refused)
+    security = Security.STARTTLS if text(fields, "security") == "starttls" else Security.TLS
+    standard = IMAPS_PORT if security is Security.TLS else IMAP_PORT
+    port = text(fields, "port").strip() or str(standard)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        errors["port"] = texts.gettext("A port is a number from 1 to 65535; 993 is the usual one.")
+    login = text(fields, "login").strip() or asked.address
+    if any(ord(c) < 32 or ord(c) == 127 for c in login) or len(login) > 320:
+        errors["login"] = texts.gettext("This is not a user name.")
+    if errors or host is None:
+        return None, secret, errors
+    return Account(asked.address, login, Endpoint(host, int(port), security)), secret, errors
+
+
+def _mailbox_page(
+    guest: Guest, account: Account, status: int, values: dict[str, str], errors: dict[str, str]
+) -> Response:
+    site: Site = guest.visitor.site
+    provider = site.catalog.for_address(account.address) or site.catalog.for_host(account.endpoint.host)
+    known = provider is not None and provider.source_endpoint is not None
+    return page(
+        guest,
+        "new_mailbox.html",
+        status,
+        account=account,
+        provider=provider,
+        known=known,
+        app_password=provider is not None and provider.password is PasswordKind.APP,
+        values=values,
+        errors=errors,
+        open_settings=bool(errors.keys() & {"server", "port", "login"}) or ("form" in errors and not known),
+    )
+
+
+def _source_problem(guest: Guest, error: MailError | TooManyTries, account: Account) -> str:
+    if isinstance(error, LoginRejected):
+        return mail_problem(guest.visitor.texts, error, account.endpoint.host)
+    return login_problem(guest.visitor, error, account.endpoint.host)

@@ -1,0 +1,49 @@
+"""Serving the pages: one process, one event loop, threads for what waits."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from importer.bootstrap import directory, queued
+from importer.settings import Settings
+from importer.web.app import create_app
+from providers.directory import Directory
+
+LOOKED_UP_FOR_S: Final = 600.0
+
+
+class Lookups:
+    """One directory for all requests, and another one every ten minutes: hosts do move."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory = directory(settings)
+        self._since_s = time.monotonic()
+
+    def __call__(self) -> Directory:
+        if time.monotonic() - self._since_s > LOOKED_UP_FOR_S:
+            self._directory, self._since_s = directory(self._settings), time.monotonic()
+        return self._directory
+
+
+def serve(settings: Settings) -> None:
+    """Serves until stopped by SIGTERM or SIGINT. Raises SettingsError, Unusable."""
+    where = urlsplit(f"//{settings.web_listen}")
+    with queued(settings) as deps:
+        uvicorn.run(
+            create_app(deps, settings, Lookups(settings)),
+            host=where.hostname or "127.0.0.1",
+            port=where.port or 0,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.web_proxies,
+            timeout_graceful_shutdown=3,  # streams of progress are taken up again by the browsers
+            timeout_keep_alive=30,
+            h11_max_incomplete_event_size=32 * 1024,
+        )

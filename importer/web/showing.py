@@ -1,0 +1,140 @@
+"""An import as a page shows it: a tone, a word, a sentence, and the numbers beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from importer.domain.model import Import, State, Wish
+from importer.domain.report import Report
+from importer.domain.state import ENDED
+from importer.web.live import Rate, Sight
+from importer.web.problems import import_problem
+from importer.web.texts import N_, Texts
+
+_WORDS: Final = {
+    State.QUEUED: ("calm", N_("Waiting for its turn")),
+    State.RUNNING: ("busy", N_("Copying")),
+    State.WAITING: ("wait", N_("Waiting")),
+    State.PAUSED: ("wait", N_("Paused")),
+    State.COMPLETE: ("good", N_("Complete")),
+    State.INCOMPLETE: ("warn", N_("Finished with gaps")),
+    State.STOPPED: ("bad", N_("Stopped")),
+    State.CANCELLED: ("calm", N_("Cancelled")),
+    State.FAILED: ("bad", N_("Failed")),
+}
+
+_WISHED: Final = {Wish.PAUSE: N_("It pauses in a moment."), Wish.CANCEL: N_("It ends in a moment.")}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`tone` is calm, busy, wait, good, warn or bad; `percent` None means that nobody knows yet."""
+
+    import_: Import
+    tone: str
+    word: str
+    sentence: str
+    until: datetime | None
+    percent: int | None
+    left: timedelta | None
+    bytes_per_s: float
+    ended: bool
+
+    @property
+    def can_pause(self) -> bool:
+        return not self.ended and self.import_.wish is None and self.import_.state is not State.PAUSED
+
+    @property
+    def can_resume(self) -> bool:
+        """Goes on after a pause, or tries now what it would try later."""
+        held_up = self.import_.state in (State.PAUSED, State.WAITING)
+        return held_up and self.import_.wish is not Wish.CANCEL
+
+    @property
+    def can_cancel(self) -> bool:
+        return not self.ended and self.import_.wish is not Wish.CANCEL
+
+
+def shown(texts: Texts, sight: Sight, now: datetime) -> Shown:
+    """The import in this language, as of now."""
+    import_ = sight.import_
+    tone, word = _WORDS[import_.state]
+    running = import_.state is State.RUNNING
+    rate = sight.rate if running else Rate()
+    waits = import_.state is State.WAITING
+    until = import_.not_before if waits and import_.not_before and import_.not_before > now else None
+    return Shown(
+        import_,
+        tone,
+        texts.gettext(word),
+        _sentence(texts, import_),
+        until,
+        _percent(import_),
+        rate.left,
+        rate.bytes_per_s,
+        import_.state in ENDED,
+    )
+
+
+def _percent(import_: Import) -> int | None:
+    progress = import_.progress
+    if import_.state is State.COMPLETE:
+        return 100
+    if not progress.messages_total:
+        return 0 if import_.state is State.QUEUED else None
+    done = 100 * progress.messages_done // progress.messages_total
+    return min(done, 99 if import_.state is State.RUNNING else 100)
+
+
+def _sentence(texts: Texts, import_: Import) -> str:
+    if import_.wish is not None and import_.state not in (*ENDED, State.PAUSED):
+        return texts.gettext(_WISHED[import_.wish])
+    match import_.state:
+        case State.PAUSED:
+            return texts.gettext("What is copied stays. It goes on when you want it to.")
+        case State.QUEUED:
+            return texts.gettext("It starts by itself in a moment.")
+        case State.WAITING:
+            why = import_problem(texts, import_)
+            return f"{why} {texts.gettext('It goes on by itself.')}".strip()
+        case State.STOPPED | State.FAILED | State.CANCELLED:
+            return import_problem(texts, import_)
+        case _:
+            return ""
+
+
+def verdict(texts: Texts, report: Report) -> str:
+    """How it ended, in one or two sentences; "" while it is under way."""
+    totals, state = report.totals, report.import_.state
+    if state is State.COMPLETE:
+        if not totals.found:
+            return texts.gettext("The old mailbox was empty: there was nothing to copy.")
+        if totals.copied == 0:
+            return texts.gettext("Everything was in the new mailbox already: there was nothing new to copy.")
+        return texts.ngettext(
+            "The one message of the old mailbox is in the new one.",
+            "All %(num)s messages of the old mailbox are in the new one.",
+            totals.found - totals.skipped_total,
+        )
+    if state is not State.INCOMPLETE:
+        return ""
+    sentences = []
+    if totals.failed:
+        sentences.append(
+            texts.ngettext(
+                "%(num)s message could not be copied; it is listed below with the reason.",
+                "%(num)s messages could not be copied; they are listed below with the reasons.",
+                totals.failed,
+            )
+        )
+    if totals.unconfirmed:
+        sentences.append(
+            texts.ngettext(
+                "%(num)s copied message was not seen at the recount: somebody may have moved it.",
+                "%(num)s copied messages were not seen at the recount: somebody may have moved them.",
+                totals.unconfirmed,
+            )
+        )
+    return " ".join(sentences) or texts.gettext("Not everything could be checked: run it again.")

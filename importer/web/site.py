@@ -1,0 +1,131 @@
+"""What the pages share, and who is looking at them: one Site per process, one Visitor per request."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from importer.domain.access import Visit
+from importer.domain.rows import Lookup
+from importer.service.deps import Deps
+from importer.service.visits import Remembered, remember, remembered_by, visit_of
+from importer.settings import Settings
+from importer.web.live import Feed
+from importer.web.texts import Texts, chosen, texts
+from providers.catalog import Catalog
+from providers.model import Endpoint, Secret
+
+LANGUAGE_COOKIE: Final = "language"
+CSRF_FIELD: Final = "csrf"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`destination` is the host that all imports of these pages go to; `catalog` knows hosts at once, what
+    `lookups` gives looks on the network too."""
+
+    deps: Deps
+    settings: Settings
+    catalog: Catalog
+    lookups: Callable[[], Lookup]
+    destination: Endpoint
+    feed: Feed
+
+    @property
+    def secure(self) -> bool:
+        return self.settings.web_origin.startswith("https:")
+
+    @property
+    def cookie(self) -> str:
+        """With __Host- a browser takes it only over TLS, for this host alone (RFC 6265bis section 4.1.3)."""
+        return "__Host-visit" if self.secure else "visit"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whoever sent the request. `token` is new (and `visit` None) when they brought none."""
+
+    site: Site
+    token: str
+    visit: Visit | None
+    texts: Texts
+    client: str  # network address, for counting tries
+    path: str
+
+    @property
+    def csrf(self) -> str:
+        """What a form of this browser has to bring along: nobody else can work it out."""
+        return self.site.deps.vault.mark(Secret(f"csrf {self.token}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A visitor who is signed in."""
+
+    visitor: Visitor
+    visit: Visit
+    remembered: Remembered
+
+    def remember(self, remembered: Remembered) -> Guest:
+        kept = remember(self.visitor.site.deps, self.visit, remembered)
+        return Guest(self.visitor, self.visit, kept)
+
+
+class SignInNeeded(Exception):
+    """The page is for people who are signed in."""
+
+
+class FormExpired(Exception):
+    """A form without the token of this browser: it was open for long, or it is not ours."""
+
+
+def visitor(request: Request) -> Visitor:
+    """Reads who is there from the cookies."""
+    site: Site = request.app.state.site
+    token = request.cookies.get(site.cookie, "")
+    language = chosen(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+    return Visitor(
+        site,
+        token or secrets.token_urlsafe(32),
+        visit_of(site.deps, token),
+        texts(language),
+        request.client.host if request.client else "",
+        request.url.path,
+    )
+
+
+AnyVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+def guest(who: AnyVisitor) -> Guest:
+    """Raises SignInNeeded."""
+    if who.visit is None:
+        raise SignInNeeded
+    return Guest(who, who.visit, remembered_by(who.site.deps, who.visit))
+
+
+SignedIn = Annotated[Guest, Depends(guest)]
+
+
+async def form(request: Request, who: AnyVisitor) -> FormData:
+    """The fields of a form of ours. Raises FormExpired for any other."""
+    fields = await request.form(max_files=1, max_fields=50, max_part_size=128 * 1024)
+    given = fields.get(CSRF_FIELD)
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), who.csrf.encode()):
+        raise FormExpired
+    return fields
+
+
+Fields = Annotated[FormData, Depends(form)]
+
+
+def text(fields: FormData, name: str) -> str:
+    """A field as written, "" when it is missing."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""

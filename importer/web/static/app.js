@@ -1,0 +1,131 @@
+// What the pages do better with a script. Each of them works without.
+"use strict";
+
+// --- Forms: one click is enough, and it shows -----------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  if (event.submitter && form.dataset.busy) {
+    event.submitter.setAttribute("aria-busy", "true");
+    event.submitter.textContent = form.dataset.busy;
+  }
+});
+
+// A page that comes back from the browser's memory may be sent again.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) {
+    window.location.reload();
+  }
+});
+
+const wrong = document.querySelector("[aria-invalid=true]");
+if (wrong) {
+  wrong.focus();
+}
+
+// --- Menus close again ----------------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu")) {
+    if (!menu.contains(event.target)) {
+      menu.open = false;
+    }
+  }
+});
+document.addEventListener("keydown", (event) => {
+  for (const menu of document.querySelectorAll("details.menu")) {
+    if (event.key === "Escape" && menu.open) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+});
+
+// --- Times in the reader's own zone ---------------------------------------------------------------
+
+const asTime = new Intl.DateTimeFormat(document.documentElement.lang, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+});
+
+function localTimes(within) {
+  for (const time of within.querySelectorAll("time[data-local]")) {
+    time.textContent = asTime.format(new Date(time.dateTime));
+  }
+}
+localTimes(document);
+
+// --- Progress -------------------------------------------------------------------------------------
+
+const live = document.querySelector("[data-live]");
+if (live) {
+  follow(live.dataset.live);
+}
+
+function follow(path) {
+  const before = new Map();
+  const lost = document.getElementById("lost");
+  let failures = 0;
+
+  function show(parts) {
+    failures = 0;
+    if (lost) {
+      lost.hidden = true;
+    }
+    for (const [id, html] of Object.entries(parts)) {
+      const part = document.getElementById(id);
+      if (!part || before.get(id) === html) {
+        continue;
+      }
+      before.set(id, html);
+      if (part.contains(document.activeElement) || part.querySelector("details[open]")) {
+        before.delete(id);
+        continue; // a button must not vanish beneath a finger
+      }
+      part.innerHTML = html;
+      localTimes(part);
+    }
+  }
+
+  function over() {
+    window.location.reload();
+  }
+
+  const stream = new EventSource(`${path}/events`);
+  stream.addEventListener("parts", (event) => show(JSON.parse(event.data)));
+  stream.addEventListener("over", () => {
+    stream.close();
+    over();
+  });
+  stream.addEventListener("error", () => {
+    failures += 1;
+    if (failures >= 3) {
+      stream.close();
+      poll();
+    }
+  });
+
+  async function poll() {
+    try {
+      const answer = await fetch(`${path}/live`, { headers: { Accept: "application/json" } });
+      if (!answer.ok) {
+        throw new Error(String(answer.status));
+      }
+      const found = await answer.json();
+      show(found.parts);
+      if (found.over) {
+        over();
+        return;
+      }
+    } catch {
+      if (lost) {
+        lost.hidden = false;
+      }
+    }
+    window.setTimeout(poll, 3000);
+  }
+}

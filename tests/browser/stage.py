@@ -1,0 +1,125 @@
+"""A Mailferry with its pages, between two real mail hosts, and a browser in front of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.rehearsal.hosts import RehearsalHost, User, new_user, rehearsal_host
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.processes import start_group, stop_group
+
+CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
+PHONE: Final = {"width": 390, "height": 844}
+DESKTOP: Final = {"width": 1280, "height": 900}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Old and new host, a running installation, and where its pages are."""
+
+    old: RehearsalHost
+    new: RehearsalHost
+    installation: Installation
+    url: str
+
+    def mailboxes(self, name: str) -> tuple[User, User]:
+        """An old and a new mailbox, both empty."""
+        return new_user(self.old, f"{name}@old.example"), new_user(self.new, f"{name}@new.example")
+
+
+@contextmanager
+def stage(root: Path, old: RehearsalHost, new: RehearsalHost, **settings: str) -> Iterator[Stage]:
+    """Pages and a worker between those hosts."""
+    root.mkdir(parents=True, exist_ok=True)
+    [port] = free_ports()
+    installation = Installation(
+        root,
+        {
+            "CA_FILE": str(new.ca_file),
+            "DESTINATION_SERVER": str(new.imaps),
+            "WEB_LISTEN": f"127.0.0.1:{port}",
+            "TICK_SECONDS": "1",
+            "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
+            **settings,
+        },
+    )
+    processes = [
+        start_group(
+            [*installation.command, name], installation.log_file, environment=installation.environment()
+        )
+        for name in ("worker", "web")
+    ]
+    try:
+        if not wait_until(lambda: listens(port), timeout_s=20):
+            raise RuntimeError(f"the pages did not come up:\n{installation.log()}")
+        yield Stage(old, new, installation, f"http://127.0.0.1:{port}")
+    finally:
+        for process in reversed(processes):
+            stop_group(process, patience_s=10)
+
+
+@contextmanager
+def hosts(root: Path) -> Iterator[tuple[RehearsalHost, RehearsalHost]]:
+    """An old and a new mail host."""
+    with rehearsal_host(root / "old") as old, rehearsal_host(root / "new", ca=None) as new:
+        yield old, new
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a window."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+def new_page(
+    context_of: Browser, *, size: dict[str, int] = DESKTOP, language: str = "en", dark: bool = False
+) -> tuple[BrowserContext, Page]:
+    """A page in a fresh context: no cookies, this language, this size."""
+    context = context_of.new_context(
+        viewport={"width": size["width"], "height": size["height"]},
+        locale=language,
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+        accept_downloads=True,
+    )
+    context.set_default_timeout(15_000)
+    return context, context.new_page()
+
+
+def sign_in(page: Page, url: str, user: User) -> None:
+    """From the first page to the form for a new import, in any language."""
+    page.goto(url)
+    page.fill("#address", user.account.address)
+    page.fill("#password", user.password)
+    page.click("form[action='/sign-in'] button")
+    page.wait_for_url("**/new")
+
+
+def check_source(page: Page, url: str, user: User) -> None:
+    """From the address of an old mailbox to the review, with its server typed in."""
+    page.goto(f"{url}/new")
+    page.fill("#address", user.account.address)
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    page.fill("#password", user.password)
+    if not page.is_visible("#server"):
+        page.click("details.settings summary")
+    page.fill("#server", user.account.endpoint.host)
+    page.fill("#port", str(user.account.endpoint.port))
+    page.click("form[action='/new/mailbox'] button.primary")
+    page.wait_for_url("**/new/review")

@@ -1,0 +1,53 @@
+"""The texts of the pages, from the sources into the catalogs: `python -m tests.texts` writes what is new.
+
+New texts come into each catalog without a translation, for a person to write; texts that are gone go.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Final
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+WEB: Final = Path(__file__).parents[1] / "importer" / "web"
+LANGUAGES: Final = ("de", "fr", "it", "es")
+_HOW: Final = [("**.py", "python"), ("templates/**.html", "jinja2")]
+
+
+def template() -> Catalog:
+    """Every text that the pages can show."""
+    catalog = Catalog(project="Mailferry", charset="utf-8")
+    keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
+    for _, _, message, _, _ in extract_from_dir(str(WEB), _HOW, keywords=keywords):
+        catalog.add(message)
+    return catalog
+
+
+def catalog_of(language: str) -> Catalog:
+    """The catalog as it is committed."""
+    path = WEB / "locale" / f"{language}.po"
+    data = path.read_bytes() if path.exists() else b""
+    return read_po(io.BytesIO(data), locale=language, domain="mailferry")
+
+
+def main() -> None:
+    wanted = template()
+    for language in LANGUAGES:
+        catalog = catalog_of(language)
+        catalog.update(wanted, no_fuzzy_matching=True)
+        catalog.obsolete.clear()
+        out = io.BytesIO()
+        write_po(out, catalog, omit_header=True, sort_output=True, width=110, include_previous=False)
+        (WEB / "locale" / f"{language}.po").write_bytes(out.getvalue())
+        missing = sum(
+            not all(m.string if isinstance(m.string, (tuple, list)) else [m.string]) for m in catalog if m.id
+        )
+        print(f"{language}: {len(catalog)} texts, {missing} without translation")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Every text of the pages speaks all five languages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from importer.web.texts import LANGUAGES as SPOKEN
+from importer.web.texts import chosen, texts
+from tests.texts import LANGUAGES, catalog_of, template
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"%\(\w+\)s|%(?!\()", text))
+
+
+def test_the_languages_are_those_of_the_catalogs_and_english() -> None:
+    assert set(SPOKEN) == {"en", *LANGUAGES}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_translated_and_no_catalog_has_others(language: str) -> None:
+    wanted = {message.id for message in template() if message.id}
+    catalog = catalog_of(language)
+    assert {message.id for message in catalog if message.id} == wanted
+    for message in catalog:
+        if not message.id:
+            continue
+        forms = message.string if isinstance(message.string, tuple | list) else [message.string]
+        assert all(forms), f"{language}: {message.id} is not translated; see tests/texts.py"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
+    for message in catalog_of(language):
+        given = message.id if isinstance(message.id, tuple | list) else [message.id]
+        forms = message.string if isinstance(message.string, tuple | list) else [message.string]
+        for number, form in enumerate(forms):
+            text = given[min(number, len(given) - 1)]
+            assert placeholders(str(form)) == placeholders(str(text)), message.id
+
+
+def test_numbers_sizes_spans_and_instants_are_written_as_the_language_does() -> None:
+    german, english = texts("de"), texts("en")
+    assert german.number(120_411) == "120.411"
+    assert english.number(120_411) == "120,411"
+    assert german.size(1_940_000) == "1,9\u00a0MB"
+    assert english.size(1) == "1 byte"
+    assert german.ngettext("%(num)s message", "%(num)s messages", 2) == "2 Nachrichten"
+    assert english.span(timedelta(minutes=61)) == "61 minutes"
+    assert german.span(timedelta(days=9)) == "9 Tage"
+    assert german.instant(datetime(2026, 3, 2, 12, tzinfo=UTC)).endswith("12:00 UTC")
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "spoken"),
+    [
+        ("", "de-CH,de;q=0.9,en;q=0.8", "de"),
+        ("", "pt, it;q=0.4, fr;q=0.7", "fr"),
+        ("es", "de", "es"),
+        ("xx", "de;q=0, en;q=0.1", "en"),
+        ("", "", "en"),
+        ("", "de;q=many, *", "en"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_else_the_best_that_the_browser_takes(
+    asked: str, accepted: str, spoken: str
+) -> None:
+    assert chosen(asked, accepted) == spoken

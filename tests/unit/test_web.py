@@ -1,0 +1,349 @@
+"""The pages over ports in memory: who gets in, who sees what, and what no form lets through."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from markupsafe import escape
+
+from importer.domain.model import State
+from importer.service.visits import visit_id
+from importer.service.work import work
+from importer.settings import Settings, SettingsError
+from importer.web.app import create_app
+from importer.web.guarding import MAX_BODY_BYTES, Guard
+from providers.catalog import Catalog
+from providers.errors import Side
+from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice
+
+CSV = "source_address,source_password,source_server,destination_address,destination_password\n"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> WebOffice:
+    return WebOffice(tmp_path)
+
+
+@pytest.fixture
+def ada(office: WebOffice) -> Browser:
+    """Ada's browser, signed in."""
+    browser = office.browser()
+    browser.sign_in()
+    return browser
+
+
+def routes(office: WebOffice) -> list[tuple[str, str]]:
+    """(method, path) of every page."""
+    assert isinstance(office.app, Guard)
+    inner: Any = office.app._app
+    assert isinstance(inner, FastAPI)
+    found = []
+    for route in _flat(inner.routes):
+        found += [(method, route.path) for method in sorted(route.methods or ())]
+    return found
+
+
+def _flat(given: list[Any]) -> list[APIRoute]:
+    flat = []
+    for route in given:
+        if isinstance(route, APIRoute):
+            flat.append(route)
+        else:
+            flat += _flat(getattr(getattr(route, "original_router", route), "routes", []))
+    return flat
+
+
+# --- Signing in -------------------------------------------------------------------------------------
+
+
+def test_who_proves_a_mailbox_is_in_with_a_new_token(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.get("/")
+    before = browser.client.cookies["visit"]
+    answer = browser.post("/sign-in", address="ada@new.example", password=RIGHT)
+    after = browser.client.cookies["visit"]
+    assert answer.headers["location"] == "/new"
+    assert before != after
+    assert browser.get("/new").status_code == 200
+    [(account, side)] = office.doors.knocks
+    assert (account.endpoint, side) == (HOST, Side.DESTINATION)
+
+
+def test_a_token_that_was_not_given_out_opens_nothing_and_is_not_taken_over(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.client.cookies.set("visit", "planted", domain="127.0.0.1")
+    browser.sign_in()
+    assert browser.client.cookies["visit"] != "planted"
+    stranger = office.browser()
+    stranger.client.cookies.set("visit", "planted", domain="127.0.0.1")
+    assert stranger.get("/new").headers["location"] == "/"
+
+
+def test_the_store_holds_no_token_and_no_password(office: WebOffice, ada: Browser) -> None:
+    token = ada.client.cookies["visit"]
+    visit = office.deps.store.visit(visit_id(token), office.deps.clock.now())
+    assert visit is not None
+    assert token not in repr(visit)
+    assert RIGHT.encode() not in visit.sealed
+
+
+def test_a_wrong_password_is_told_alike_for_every_address_and_soon_no_longer_tried(office: WebOffice) -> None:
+    browser = office.browser()
+    answers = [browser.sign_in(password="wrong") for _ in range(6)]
+    assert {answer.status_code for answer in answers} == {422}
+    assert "do not fit together" in answers[0].text
+    assert "tried too often" in answers[5].text
+    assert len(office.doors.knocks) == 5
+    assert "tried too often" in browser.sign_in().text, "not even with the right one"
+    assert browser.sign_in("grace@new.example").status_code == 303
+
+
+def test_one_client_cannot_try_many_addresses(office: WebOffice) -> None:
+    browser = office.browser()
+    for number in range(70):
+        browser.sign_in(f"user{number}@new.example", "wrong")
+    assert len(office.doors.knocks) == 60
+
+
+def test_signing_out_ends_the_visit_everywhere(office: WebOffice, ada: Browser) -> None:
+    other = office.browser()
+    other.client.cookies.set("visit", ada.client.cookies["visit"], domain="127.0.0.1")
+    assert other.get("/new").status_code == 200
+    ada.post("/sign-out")
+    assert other.get("/new").headers["location"] == "/"
+
+
+def test_a_visit_ends_by_itself(office: WebOffice, ada: Browser) -> None:
+    office.office.clock.sleep(13 * 3600)
+    assert ada.get("/new").headers["location"] == "/"
+
+
+def test_without_a_host_to_sign_in_at_there_are_no_pages(office: WebOffice, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MAILFERRY_DESTINATION_SERVER"):
+        create_app(office.deps, Settings.load(data=tmp_path), Catalog.load)
+
+
+# --- Whose it is ------------------------------------------------------------------------------------
+
+
+def test_every_page_is_somebodys_own(office: WebOffice, ada: Browser) -> None:
+    """As another person, and as nobody, each page and call: nothing of Ada's, and no difference between
+    what is hers and what does not exist."""
+    batch = ada.start_import().removeprefix("/batches/")
+    [import_id] = office.deps.store.batch(batch).imports  # type: ignore[union-attr, arg-type]
+    grace, nobody = office.browser(), office.browser()
+    grace.sign_in("grace@new.example")
+    nobody.get("/")
+    tried = 0
+    for method, path in routes(office):
+        if "{" not in path or path.startswith("/static"):
+            continue
+        tried += 1
+        hers = path.replace("{batch_id}", batch).replace("{import_id}", import_id)
+        none = path.replace("{batch_id}", "x" * 12).replace("{import_id}", "x" * 12)
+        for browser, status in ((grace, 404), (nobody, 303)):
+            ask = browser.get if method == "GET" else browser.post
+            first, second = ask(hers), ask(none)
+            assert first.status_code == second.status_code == status, (method, path)
+            assert "ada@" not in first.text
+    assert tried >= 9
+    assert "ada@" not in grace.get("/imports").text
+    state = office.deps.store.import_(import_id)
+    assert state is not None
+    assert state.wish is None
+
+
+def test_only_an_attached_mailbox_can_be_written_into(office: WebOffice, ada: Browser) -> None:
+    ada.post("/new", address="ada@old.example")
+    ada.post("/new/mailbox", password=RIGHT)
+    answer = ada.post("/new/start", destination="grace@new.example imap.new.example")
+    assert answer.status_code == 422
+    assert not office.deps.store.batches()
+
+
+def test_a_file_cannot_write_to_another_host(office: WebOffice, ada: Browser) -> None:
+    rows = (
+        CSV.replace("\n", ",destination_server\n")
+        + "a@old.example,x,imap.old.example,b@else.example,y,imap.else.example\n"
+    )
+    ada.post("/file", rows=rows)
+    assert "have to be at imap.new.example" in ada.get("/file/preview").text
+    assert ada.post("/file/start").headers["location"] == "/file/preview"
+    assert not office.deps.store.batches()
+
+
+def test_what_a_person_names_is_reached_only_where_strangers_may_send_us(
+    office: WebOffice, ada: Browser
+) -> None:
+    ada.start_import()
+    [(account, _)] = [knock for knock in office.doors.knocks if knock[1] is Side.SOURCE]
+    assert account.guarded
+    [import_] = office.deps.store.imports()
+    assert import_.source.guarded
+    assert not import_.destination.guarded
+
+
+# --- Forms ------------------------------------------------------------------------------------------
+
+
+def test_no_form_is_taken_from_elsewhere(office: WebOffice, ada: Browser) -> None:
+    posts = [path for method, path in routes(office) if method == "POST"]
+    assert len(posts) >= 12
+    for path in posts:
+        assert ada.client.post(path, data={}).status_code == 403, path
+        assert ada.client.post(path, data={"csrf": "0" * 32}).status_code == 403, path
+        foreign = {"Origin": "https://elsewhere.example"}
+        answer = ada.client.post(path, data={"csrf": ada.csrf}, headers=foreign)
+        assert answer.status_code == 403, path
+        cross = {"Sec-Fetch-Site": "cross-site"}
+        assert ada.client.post(path, data={"csrf": ada.csrf}, headers=cross).status_code == 403, path
+
+
+def test_a_token_is_of_one_browser(office: WebOffice, ada: Browser) -> None:
+    grace = office.browser()
+    grace.sign_in("grace@new.example")
+    assert ada.csrf != grace.csrf
+    assert ada.client.post("/new", data={"csrf": grace.csrf, "address": "x@old.example"}).status_code == 403
+
+
+def test_a_body_beyond_the_bound_is_refused_with_and_without_its_length(ada: Browser) -> None:
+    long = b"csrf=" + ada.csrf.encode() + b"&rows=" + b"x" * MAX_BODY_BYTES
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert ada.client.post("/file", content=long, headers=kind).status_code == 413
+    pieces = (long[n : n + 1000] for n in range(0, len(long), 1000))
+    assert ada.client.post("/file", content=pieces, headers=kind).status_code == 413
+
+
+def test_every_answer_is_dressed_and_the_page_needs_nothing_inline(office: WebOffice, ada: Browser) -> None:
+    for path in ("/", "/new", "/imports", "/nothing", "/static/x/app.css", "/batches/none"):
+        answer = ada.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "style=" not in answer.text
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=", answer.text)
+    assert ada.get("/new").headers["cache-control"] == "no-store"
+
+
+def test_behind_tls_cookies_are_for_this_host_over_tls_alone(tmp_path: Path) -> None:
+    office = WebOffice(tmp_path, {"public_url": "https://mail.example.org"})
+    answer = office.browser().get("/")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-visit=")
+    for word in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
+        assert word in cookie
+    assert "strict-transport-security" in answer.headers
+
+
+def test_static_files_may_be_kept_for_ever_under_their_own_digest(ada: Browser) -> None:
+    page = ada.get("/new").text
+    for path in re.findall(r'"(/static/[^"]+)"', page):
+        answer = ada.get(path)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert ada.get("/static/x/app.css").headers["cache-control"] == "no-cache"
+    assert ada.get("/static/x/..%2fapp.py").status_code == 404
+
+
+# --- What they show ---------------------------------------------------------------------------------
+
+
+def test_the_language_follows_the_browser_until_somebody_chooses(office: WebOffice) -> None:
+    browser = office.browser()
+    german = browser.get("/", **{"Accept-Language": "de-CH"}).text
+    assert '<html lang="de">' in german
+    assert browser.post("/language", language="it").headers["location"] == "/"
+    assert '<html lang="it">' in browser.get("/", **{"Accept-Language": "de"}).text
+    assert browser.post("/language", language="../x").status_code == 303
+    assert '<html lang="it">' in browser.get("/").text
+
+
+def test_the_language_form_leads_nowhere_else(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.get("/")
+    for referer in ("https://elsewhere.example/x", "http://127.0.0.1:8025//elsewhere.example", "nonsense"):
+        answer = browser.client.post("/language", data={"csrf": browser.csrf}, headers={"Referer": referer})
+        assert answer.headers["location"] == "/", referer
+
+
+def test_a_password_never_comes_back(office: WebOffice, ada: Browser) -> None:
+    secret = "pa55-word-of-somebody"
+    ada.post("/new", address="ada@old.example")
+    assert secret not in ada.post("/new/mailbox", password=secret, server="imap.old.example").text
+    ada.post("/file", rows=CSV + f"ada@old.example,{secret},,ada@new.example,{secret}\n{secret},x,,y,z\n")
+    assert secret not in ada.get("/file/preview").text
+    annotated = ada.get("/file/annotated.csv")
+    assert secret not in annotated.text
+    assert "problem" in annotated.text
+
+
+def test_a_good_file_starts_its_rows_and_the_same_file_again_starts_nothing(
+    office: WebOffice, ada: Browser
+) -> None:
+    rows = CSV + "a@old.example,right,imap.old.example,a@new.example,right\n"
+    rows += "b@old.example,right,imap.old.example,b@new.example,right\n"
+    ada.post("/file", rows=rows)
+    assert "2 mailboxes, all in order" in ada.get("/file/preview").text
+    path = ada.post("/file/start").headers["location"]
+    page = ada.get(path).text
+    assert "a@old.example" in page
+    assert "b@new.example" in page
+    ada.post("/file", rows=rows)
+    assert "2 are under way already" in ada.post("/file/start").text
+
+
+def test_a_run_import_has_its_report_in_three_forms(office: WebOffice, ada: Browser) -> None:
+    path = ada.start_import()
+    [import_] = office.deps.store.imports()
+    work(office.deps, import_.id)
+    after = office.deps.store.import_(import_.id)
+    assert after is not None
+    assert after.state is State.COMPLETE
+    assert "Complete" in ada.get(path).text
+    assert "nothing to copy" in ada.get(f"/imports/{import_.id}").text
+    assert ada.get(f"/imports/{import_.id}/report.json").json()["state"] == "complete"
+    assert "subject" in ada.get(f"/imports/{import_.id}/report.csv").text
+    live = ada.get(f"{path}/live").json()
+    assert live["over"]
+    assert f"state-{import_.id}" in live["parts"]
+
+
+def test_pause_resume_and_cancel_do_what_they_say(office: WebOffice, ada: Browser) -> None:
+    ada.start_import()
+    [import_] = office.deps.store.imports()
+    for wish, state in (("pause", State.PAUSED), ("resume", State.QUEUED), ("cancel", State.CANCELLED)):
+        assert ada.post(f"/imports/{import_.id}/{wish}").status_code == 303
+        now = office.deps.store.import_(import_.id)
+        assert now is not None
+        assert now.state is state
+    ada.post(f"/imports/{import_.id}/again")
+    assert "ada@old.example" in ada.get("/new/mailbox").text
+
+
+def test_somebody_elses_import_of_the_same_route_is_left_alone(office: WebOffice, ada: Browser) -> None:
+    """Grace shares the new mailbox; another password of hers must not get into Ada's import."""
+    ada.start_import("shared@old.example")
+    [before] = office.deps.store.imports()
+    grace = office.browser()
+    grace.sign_in("grace@new.example")
+    grace.post("/mailboxes", address="ada@new.example", password=RIGHT)
+    grace.post("/new", address="shared@old.example")
+    grace.post("/new/mailbox", password=RIGHT, server="imap.old.example")
+    answer = grace.post("/new/start", destination="ada@new.example imap.new.example")
+    assert answer.status_code == 303
+    [after] = office.deps.store.imports()
+    assert after == before
+
+
+def test_hosts_that_nobody_can_import_from_say_so_in_the_readers_language(ada: Browser) -> None:
+    closed = next(p for p in Catalog.load() if p.obstacle and p.domains)
+    ada.post("/language", language="de")
+    page = ada.post("/new", address=f"somebody@{closed.domains[0]}")
+    assert page.status_code == 422
+    assert escape(closed.unavailable_in("de")) in page.text

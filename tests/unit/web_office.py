@@ -1,0 +1,98 @@
+"""The pages over ports in memory, and browsers in front of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from httpx import Response
+from starlette.testclient import TestClient
+
+from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from importer.domain.model import Account
+from importer.ports import LabelView
+from importer.service.deps import Deps
+from importer.settings import Settings
+from importer.web.app import create_app
+from providers.catalog import Catalog
+from providers.errors import LoginRejected, Side
+from providers.grants import Credential
+from providers.model import Endpoint, Secret
+from tests.unit.test_service import Office
+
+HOST = Endpoint("imap.new.example")
+RIGHT = "right"
+
+
+class Doors(MemorySessions):
+    """Any mailbox at any host; `RIGHT` is the password of all. Remembers who knocked."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.mailboxes: dict[str, MemoryMailbox] = {}
+        self.knocks: list[tuple[Account, Side]] = []
+
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> MemorySession:
+        self.knocks.append((account, side))
+        if credential != Secret(RIGHT):
+            raise LoginRejected("no", server_text="no")
+        return MemorySession(self.mailboxes.setdefault(account.key, MemoryMailbox()), side)
+
+
+@dataclass
+class Browser:
+    """One person's browser: its cookies, and the token of the last page."""
+
+    client: TestClient
+    csrf: str = ""
+
+    def get(self, path: str, **headers: str) -> Response:
+        return self._seen(self.client.get(path, headers=headers))
+
+    def post(self, path: str, **fields: str) -> Response:
+        """As a form of ours does it."""
+        return self._seen(self.client.post(path, data={"csrf": self.csrf, **fields}))
+
+    def sign_in(self, address: str = "ada@new.example", password: str = RIGHT) -> Response:
+        self.get("/")
+        answer = self.post("/sign-in", address=address, password=password)
+        if answer.status_code == 303:
+            self.get("/new")
+        return answer
+
+    def start_import(self, address: str = "ada@old.example") -> str:
+        """One import; the path of its batch."""
+        self.post("/new", address=address)
+        self.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+        page = self.get("/new/review").text
+        [destination] = re.findall(r'name="destination" value="([^"]+)"', page)
+        return self.post("/new/start", destination=destination).headers["location"]
+
+    def _seen(self, answer: Response) -> Response:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
+        if found:
+            self.csrf = found[1]
+        return answer
+
+
+@dataclass
+class WebOffice:
+    """An installation with pages."""
+
+    root: Path
+    overlay: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.office = Office()
+        self.doors = Doors()
+        self.deps: Deps = replace(self.office.deps, sessions=self.doors)
+        self.settings = Settings.load(data=self.root, destination_server=HOST, **self.overlay)
+        self.app = create_app(self.deps, self.settings, Catalog.load)
+
+    def browser(self) -> Browser:
+        client = TestClient(self.app, base_url=self.settings.web_origin, follow_redirects=False)
+        return Browser(client)
