@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -13,12 +14,16 @@ from rich.markup import escape
 from importer.cli.exits import Usage, stderr
 from importer.domain.cells import Refused, address
 from importer.domain.model import Account
+from importer.domain.rows import SignIn
 from providers.catalog import Catalog
 from providers.discovery import Discovery
 from providers.model import Secret, parse_server
+from providers.provider import Provider
 
-LetsIn = Callable[[str, str], bool]
-"""Whether an organisation at a provider (`Provider.sign_in`) lets us into the mailbox of that address."""
+
+def passwords_only(_provider: str, _mailbox: str) -> bool:
+    """The `SignIn` of commands that need a password."""
+    return False
 
 
 def account(
@@ -27,12 +32,12 @@ def account(
     *,
     allow_plaintext: bool,
     find: Callable[[str], Discovery] | None = None,
-    lets_in: LetsIn = lambda _provider, _mailbox: False,
+    sign_in: SignIn = passwords_only,
 ) -> Account:
     """The mailbox that a server URL with a user name stands for; or a bare mail address, whose server `find`
-    finds. Raises Usage, also for a host that nobody can copy from, unless its organisation `lets_in` us."""
+    finds. Raises Usage, also for a host that nobody can copy from, unless `sign_in` says otherwise."""
     if find is not None and "://" not in url and url.count("@") == 1 and ":" not in url:
-        return _found(option, url, find, lets_in)
+        return _found(option, url, find, sign_in)
     try:
         endpoint, user = parse_server(url, allow_plaintext=allow_plaintext)
     except ValueError as error:
@@ -41,29 +46,34 @@ def account(
         raise Usage(f"{option}: say whose mailbox it is, such as imaps://ada@{endpoint.host}.")
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = Catalog.load().for_host(endpoint.host)
-    if provider is not None and provider.closed_to_passwords and not organisation_of(mailbox, lets_in):
+    if provider is not None and provider.closed_to_passwords and not signs_in(mailbox, sign_in):
         raise Usage(f"{option}: {provider.closed_to_passwords}")
     return mailbox
 
 
-def organisation_of(mailbox: Account, lets_in: LetsIn) -> str:
-    """The provider whose organisation lets us into that mailbox without its password; "" when none does.
-    Its tokens go to its own servers and to no others."""
+def signs_in(mailbox: Account, sign_in: SignIn) -> str:
+    """Where a mailbox is opened without its password (`Provider.sign_in`), "" where it is not. Tokens go to
+    that provider's own servers and to no others."""
     provider = Catalog.load().for_host(mailbox.endpoint.host)
-    known = provider.sign_in if provider is not None else None
-    return known if known is not None and lets_in(known, mailbox.address) else ""
+    where = provider.sign_in if provider is not None else None
+    return where if where is not None and sign_in(where, mailbox.address) else ""
 
 
-def _found(option: str, text: str, find: Callable[[str], Discovery], lets_in: LetsIn) -> Account:
+def open_to(provider: Provider, mailbox: str, sign_in: SignIn) -> Provider:
+    """The provider without its obstacle, where this installation can be let in without a password."""
+    can = provider.sign_in is not None and sign_in(provider.sign_in, mailbox)
+    return replace(provider, obstacle=None) if can else provider
+
+
+def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: SignIn) -> Account:
     try:
         mailbox = address(text)
     except Refused as refused:
         raise Usage(f"{option}: {refused} {refused.fix}") from None
     found = find(mailbox)
     provider = found.provider
-    admitted = provider is not None and provider.sign_in and lets_in(provider.sign_in, mailbox)
-    if provider is not None and provider.unavailable and not admitted:
-        raise Usage(f"{option}: {provider.unavailable}")
+    if provider is not None and (closed := open_to(provider, mailbox, sign_in).closed_to_passwords):
+        raise Usage(f"{option}: {closed}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint

@@ -23,10 +23,11 @@ from importer.cli.options import (
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.state import ENDED
-from importer.service import control
+from importer.service import consent, control
 from importer.service.again import run_again
 from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
+from importer.service.grants import sign_in
 from importer.settings import Settings
 
 _MARKS: Final = {
@@ -68,6 +69,7 @@ def retry(
     """
     with queued(Settings.load(data=data)) as deps:
         import_ = deps.store.import_(ImportId(id_))
+        can = sign_in(deps.access, organisation=True)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
         if import_.state not in ENDED:
@@ -75,9 +77,15 @@ def retry(
             if changed.effect is not Effect.TOO_LATE:
                 _tell(changed)
                 return
-        source = accounts.password("from", import_.source, from_password_file, from_password_env)
+        given = from_password_file is not None or from_password_env is not None
+        signs_in = "" if given else accounts.signs_in(import_.source, can)
+        source = None
+        if not signs_in:
+            source = accounts.password("from", import_.source, from_password_file, from_password_env)
         destination = accounts.password("to", import_.destination, to_password_file, to_password_env)
-        show.placed(run_again(deps, import_, source, destination))
+        placed = run_again(deps, import_, source, destination, sign_in=signs_in, organisation=True)
+        show.placed(placed)
+        show.links(consent.links(deps, [placed.import_]))
 
 
 def cancel(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:

@@ -27,12 +27,13 @@ from importer.cli.options import (
     ToPasswordFile,
 )
 from importer.domain.model import Import, Progress
-from importer.domain.rows import Row
+from importer.domain.rows import Row, SignIn
+from importer.service import consent
 from importer.service.check import check as check_mailboxes
 from importer.service.copy import copy as copy_mailbox
 from importer.service.deliver import deliver
 from importer.service.finish import report_of
-from importer.service.grants import credentials_at_once
+from importer.service.grants import credentials_at_once, sign_in
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
 from providers.discovery import Discovery
@@ -133,7 +134,12 @@ def submit(
     --to imaps://ada@new.example --to-password-file new.txt --notify admin@new.example
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
-    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    row = _row(
+        settings,
+        *(from_, from_password_file, from_password_env),
+        *(to, to_password_file, to_password_env),
+        sign_in=sign_in(access_of(settings), organisation=True),
+    )
     row = replace(row, labels=labels or settings.labels)
     show.label_rule([row])
     with queued(settings) as deps:
@@ -146,11 +152,13 @@ def submit(
             organisation=True,
         )
         placed = submission.placed[0]
+        links = consent.links(deps, [placed.import_])
         if as_json:
             facts = {"id": placed.import_.id, "batch_id": placed.import_.batch_id, "fate": placed.fate.value}
-            print(json.dumps(facts))  # noqa: T201
+            print(json.dumps({**facts, "consent_link": links.get(placed.import_.id)}))  # noqa: T201
         else:
             show.placed(placed)
+            show.links(links)
 
 
 def _row(
@@ -161,28 +169,33 @@ def _row(
     to: str,
     to_file: Path | None,
     to_env: str | None,
+    *,
+    sign_in: SignIn | None = None,
 ) -> Row:
+    """Without a source password where none is given and `sign_in` says so; by itself, where an organisation
+    lets us in."""
+
     def find(address: str) -> Discovery:
         return directory(settings).discover(address)
 
     plaintext = settings.allow_plaintext
     access = access_of(settings)
 
-    def lets_in(provider: str, mailbox: str) -> bool:
+    def let_in(provider: str, mailbox: str) -> bool:
         return access.organisation_grant(provider, mailbox) is not None
 
-    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find, lets_in=lets_in)
+    can = sign_in or let_in
+    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find, sign_in=can)
     destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find)
     accounts.refuse_circle(source, destination)
-    given = from_file is not None or from_env is not None
-    sign_in = "" if given else accounts.organisation_of(source, lets_in)
+    signs_in = accounts.signs_in(source, can) if from_file is None and from_env is None else ""
     return Row(
         0,
         source,
-        None if sign_in else accounts.password("from", source, from_file, from_env),
+        None if signs_in else accounts.password("from", source, from_file, from_env),
         destination,
         accounts.password("to", destination, to_file, to_env),
-        sign_in,
+        signs_in,
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from importer.bootstrap import directory
+from importer.bootstrap import access_of, directory
 from importer.cli import show
+from importer.cli.accounts import open_to
 from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import CaFile, Data, Json
 from importer.domain.cells import Refused
 from importer.domain.cells import address as checked
 from importer.domain.report import ExitCode
 from importer.domain.wording import spoken_bytes
+from importer.service.grants import sign_in
 from importer.settings import Settings
 from providers.discovery import Discovery
 from providers.provider import LANGUAGES, MEANINGS, Provider
@@ -39,7 +42,11 @@ def detect(
         mailbox = checked(address)
     except Refused as refused:
         raise Usage(f"{refused} {refused.fix}") from None
-    found = directory(Settings.load(data=data, ca_file=ca_file)).discover(mailbox)
+    settings = Settings.load(data=data, ca_file=ca_file)
+    found = directory(settings).discover(mailbox)
+    if found.provider is not None and found.provider.sign_in is not None:
+        can = sign_in(access_of(settings), organisation=True)
+        found = replace(found, provider=open_to(found.provider, mailbox, can))
     if as_json:
         show.print_json(facts(found, mailbox, language))
     else:

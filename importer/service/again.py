@@ -10,10 +10,25 @@ from providers.model import Secret
 
 
 def run_again(
-    deps: Deps, import_: Import, source_password: Secret, destination_password: Secret, *, submitter: str = ""
+    deps: Deps,
+    import_: Import,
+    source_password: Secret | None,
+    destination_password: Secret,
+    *,
+    sign_in: str = "",
+    organisation: bool = False,
+    submitter: str = "",
 ) -> Placed:
     """Submits the route of an earlier import once more, complete or not. When another import of the route
-    is under way, that one is `Placed`, with these passwords from now on."""
-    row = Row(0, import_.source, source_password, import_.destination, destination_password)
-    submission = submit(deps, [row], name="again", submitter=submitter or import_.submitter, again=True)
+    is under way, that one is `Placed`, with these passwords from now on. Without a source password its
+    owner signs in at `sign_in` (`Provider.sign_in`); `organisation` as for `submit`."""
+    row = Row(0, import_.source, source_password, import_.destination, destination_password, sign_in)
+    submission = submit(
+        deps,
+        [row],
+        name="again",
+        submitter=submitter or import_.submitter,
+        again=True,
+        organisation=organisation,
+    )
     return submission.placed[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -148,3 +149,70 @@ def test_the_annotated_file_is_written_beside_the_problems(mailferry: Console, t
     assert mailferry("batch", str(file), "--annotate", str(tmp_path / "no" / "where.csv"))[0] == 2
     printed = mailferry("batch", str(file), "--annotate", str(out), "--json")[1]
     assert json.loads(printed[printed.index("{") : printed.rindex("}") + 1])["problems"]
+
+
+# --- Owners who sign in ---------------------------------------------------------------------------------
+
+GMAIL = "imaps://ada%40gmail.com@imap.gmail.com"
+
+
+@pytest.fixture
+def asks_google(monkeypatch: pytest.MonkeyPatch, mailferry: Console) -> Console:
+    """An installation where owners can sign in with Google."""
+    monkeypatch.setenv("MAILFERRY_GOOGLE_CLIENT_ID", "ferry")
+    monkeypatch.setenv("MAILFERRY_GOOGLE_CLIENT_SECRET", "0pen-s3same")
+    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "https://ferry.example")
+    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imaps://mail.new.example")
+    monkeypatch.setenv("NEW", "new-pass")
+    return mailferry
+
+
+def facts(told: str) -> Any:
+    """The JSON that stands first in what was printed."""
+    return json.JSONDecoder().raw_decode(told)[0]
+
+
+def test_a_mailbox_whose_owner_signs_in_needs_no_password_at_the_console(asks_google: Console) -> None:
+    words = ("submit", "--from", GMAIL, "--to", "imaps://ada@mail.new.example", "--to-password-env", "NEW")
+    code, told = asks_google(*words, "--json")
+    started = facts(told)
+    assert (code, started["fate"]) == (0, "started")
+    link = started["consent_link"]
+    assert link.startswith("https://ferry.example/consent/")
+    for command in (("list",), ("show", started["id"])):
+        assert link in asks_google(*command)[1]
+        [fact] = facts(asks_google(*command, "--json")[1])
+        assert (fact["consent_link"], fact["problem"]["code"]) == (link, "consent_needed")
+    asks_google("cancel", started["id"])
+    code, told = asks_google("retry", started["id"], "--to-password-env", "NEW")
+    assert code == 0
+    assert "https://ferry.example/consent/" in told
+    assert link not in told
+
+
+def test_a_file_may_leave_the_password_to_the_owner(asks_google: Console, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "source_address,source_password,source_server,destination_address,destination_password\n"
+        "ada@gmail.com,,imap.gmail.com,ada@new.example,new-pass\n"
+    )
+    code, told = asks_google("batch", str(file))
+    assert code == 0
+    assert "waits for its owner to sign in: https://ferry.example/consent/" in told
+    [batch] = facts(asks_google("batch", str(file), "--json")[1])
+    assert [(row["fate"], row["consent_link"] in told) for row in batch["rows"]] == [("under way", True)]
+
+
+def test_without_a_setting_for_it_the_same_file_is_refused_in_the_host_s_words(
+    mailferry: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imaps://mail.new.example")
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "source_address,source_password,source_server,destination_address,destination_password\n"
+        "ada@gmail.com,,imap.gmail.com,ada@new.example,new-pass\n"
+    )
+    code, told = mailferry("batch", str(file))
+    assert code == 2
+    assert "app password" in told
+    assert "Nothing was started." in told

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from importer.cli.accounts import LetsIn, account, organisation_of
+from importer.cli.accounts import account, signs_in
 from importer.cli.exits import Usage
 from importer.domain.model import Account
+from importer.domain.rows import SignIn
 from importer.signing_in import login_help
 from providers import google, microsoft
 from providers.access import PasswordsOnly
@@ -118,7 +119,7 @@ def nobody(_provider: str, _mailbox: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("url", "lets_in", "provider"),
+    ("url", "rule", "provider"),
     [
         ("imaps://ada@old.example@imap.gmail.com", everybody, "google"),
         ("imaps://ada@old.example@outlook.office365.com", everybody, "microsoft"),
@@ -126,14 +127,14 @@ def nobody(_provider: str, _mailbox: str) -> bool:
         ("imaps://ada@old.example@imap.evil.example", everybody, ""),  # its tokens go to no other host
     ],
 )
-def test_an_organisation_is_asked_for_its_own_servers_only(url: str, lets_in: LetsIn, provider: str) -> None:
+def test_an_organisation_is_asked_for_its_own_servers_only(url: str, rule: SignIn, provider: str) -> None:
     if provider or "gmail" not in url:
-        found = account("--from", url, allow_plaintext=False, lets_in=lets_in)
-        assert organisation_of(found, lets_in) == provider
+        found = account("--from", url, allow_plaintext=False, sign_in=rule)
+        assert signs_in(found, rule) == provider
 
 
 def test_microsoft_needs_no_password_only_where_its_organisation_lets_us_in() -> None:
     url = "imaps://ada@old.example@outlook.office365.com"
     with pytest.raises(Usage, match="Microsoft"):
         account("--from", url, allow_plaintext=False)
-    assert account("--from", url, allow_plaintext=False, lets_in=everybody).address == "ada@old.example"
+    assert account("--from", url, allow_plaintext=False, sign_in=everybody).address == "ada@old.example"
