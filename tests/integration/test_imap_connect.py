@@ -334,15 +334,19 @@ def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: t
         ),
         (b"TAG NO [ALERT] IMAP access is disabled for your domain", LoginRejected, "IMAP is switched off"),
         (b"* BYE wrong password too often\r\nTAG NO no", LoginRejected, "did not accept"),
-        (b"TAG NO [ALERT] Too many simultaneous connections. (Failure)", ServerUnavailable, "busy"),
+        (
+            b"TAG NO [ALERT] Too many simultaneous connections. (Failure)",
+            ServerUnavailable,
+            "no more connections",
+        ),
         (
             b"TAG NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded",
             ServerUnavailable,
-            "busy",
+            "no more connections",
         ),
         (b"TAG NO [INUSE] being moved", ServerUnavailable, "busy"),
         (b"* BYE [UNAVAILABLE] going down", ServerUnavailable, "busy"),
-        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "pause"),
+        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "in a day"),
         (b"* BYE Autologout", ConnectionLost, "was lost"),
     ],
 )

@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from importer.adapters.imap.client import Dial
 from importer.adapters.imap.wire import Reply
@@ -28,6 +28,7 @@ from providers.errors import (
     Throttled,
 )
 from providers.model import Endpoint
+from providers.sayings import Meaning, classify, pause_of
 
 SERVER_TEXT_CHARS = 300
 
@@ -100,11 +101,6 @@ def violation(peer: Peer, what: str) -> ProtocolViolation:
 
 # --- Accounts ------------------------------------------------------------------------------------------
 
-_BACKOFF = re.compile(r"backoff time:\s*([0-9]{1,12})\s*milliseconds", re.IGNORECASE)
-_THROTTLED = re.compile(
-    r"throttl|command or bandwidth limits|rate.?limit|too many (?:requests|commands)", re.I
-)
-_BUSY = re.compile(r"too many.*connections|maximum number of connections|connection limit", re.I)
 _BUSY_CODES = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
 # Exchange's answer to every command after a login that worked (github.com/jstedfast/MailKit issue 1496,
 # github.com/simonrob/email-oauth2-proxy issue 275, read 2026-11-23).
@@ -112,11 +108,17 @@ _NO_MAILBOX = re.compile(r"authenticated but not connected", re.I)
 _LOGIN_ENDED_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 
 
+_PAUSES = frozenset({Meaning.PAUSE, Meaning.DAILY_CAP})
+
+
 def account_error(reply: Reply, peer: Peer) -> MailError | None:
     """What NO, BAD or BYE means for the whole account; None when it concerns only this command."""
-    if reply.code == "THROTTLED" or _THROTTLED.search(reply.text):
+    meaning = classify(reply.text)
+    if reply.code == "THROTTLED" or meaning in _PAUSES:
         return throttled(reply, peer)
-    if reply.code in _BUSY_CODES or _BUSY.search(reply.text):
+    if meaning is Meaning.CONNECTIONS:
+        return busy(reply, peer, "takes no more connections at the moment")
+    if reply.code in _BUSY_CODES:
         return busy(reply, peer)
     if _NO_MAILBOX.search(reply.text):
         return LoginRejected(
@@ -136,20 +138,23 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
 
 
 def throttled(reply: Reply, peer: Peer) -> Throttled:
-    """The server wants a pause, of the length that Exchange gives in its words."""
-    pause = _BACKOFF.search(reply.text)
+    """The server wants a pause, until then if it says how long."""
+    pause = pause_of(reply.text)
+    wants = "asks for a pause"
+    if classify(reply.text) is Meaning.DAILY_CAP:
+        wants = "has handed out as much as it does in a day"
     return Throttled(
-        f"{peer.endpoint.host} asks for a pause. Mailferry goes on by itself after it.",
-        until=peer.now() + timedelta(milliseconds=int(pause[1])) if pause else None,
+        f"{peer.endpoint.host} {wants}. Mailferry goes on by itself after it.",
+        until=None if pause is None else peer.now() + pause,
         side=peer.side,
         server_text=server_words(reply),
     )
 
 
-def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
+def busy(reply: Reply, peer: Peer, why: str = "is busy or in maintenance") -> ServerUnavailable:
     """The server works on something else, or for too many of us at once."""
     return ServerUnavailable(
-        f"{peer.endpoint.host} is busy or in maintenance. Mailferry tries again later.",
+        f"{peer.endpoint.host} {why}. Mailferry tries again later.",
         side=peer.side,
         server_text=server_words(reply),
     )
@@ -189,7 +194,7 @@ _FULL = re.compile(
 
 def append_error(reply: Reply, peer: Peer, folder: str) -> MailError | None:
     """What a refused APPEND means for more than its message; None when it is that one message."""
-    if _THROTTLED.search(reply.text):
+    if classify(reply.text) in _PAUSES:
         return throttled(reply, peer)
     this_message = reply.code in ("TOOBIG", "LIMIT") or _TOO_LARGE.search(reply.text)
     if reply.code == "OVERQUOTA" or (_FULL.search(reply.text) and not this_message):

@@ -23,6 +23,7 @@ from providers.errors import (
     ServerUnavailable,
 )
 from providers.model import Security
+from providers.sayings import LOGIN_SENTENCES, Meaning, classify
 
 
 def opening_error(error: Exception, peer: Peer) -> MailError:
@@ -131,11 +132,7 @@ def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
 
 # --- The login ---------------------------------------------------------------------------------------
 
-_NO_PASSWORDS = re.compile(r"basic auth|logindisabled|oauth|plaintext authentication disallowed", re.I)
-_APP_PASSWORD = re.compile(r"application-specific password|app(?:lication)? password|web browser", re.I)
-_IMAP_OFF = re.compile(r"imap (?:access )?is disabled|not enabled for imap|not connected", re.I)
-
-
+_OFF = frozenset({Meaning.IMAP_OFF, Meaning.IMAP_FORBIDDEN, Meaning.NO_MAILBOX})
 _ABOUT_LOGIN = re.compile(r"auth|log-?in|password|credential|user", re.I)
 
 
@@ -170,7 +167,7 @@ def token_error(
     told = server_words(found)
     why = _struck_out(challenge, secrets)
     sentence = f"{peer.endpoint.host} does not let us in with the permission that it gave."
-    if _IMAP_OFF.search(told):
+    if classify(told) in _OFF:
         sentence = (
             f"IMAP is switched off for this account at {peer.endpoint.host}, or it is not this mailbox."
         )
@@ -181,7 +178,7 @@ def token_error(
 
 def may_be_the_token(refused: LoginRejected) -> bool:
     """Whether another token may help; False when the host took the token and has no mailbox for it."""
-    return not _IMAP_OFF.search(refused.server_text)
+    return classify(refused.server_text) not in _OFF
 
 
 def _refusal(error: Exception, last_words: str, peer: Peer, secrets: tuple[str, ...]) -> Reply | MailError:
@@ -213,12 +210,9 @@ def _login_reply(text: str) -> Reply:
 
 def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> LoginRejected:
     host, told = peer.endpoint.host, server_words(reply)
-    if reply.code == "PRIVACYREQUIRED" or _NO_PASSWORDS.search(told):
-        sentence = f"{host} accepts no password over this kind of connection."
-    elif _APP_PASSWORD.search(told):
-        sentence = f"{host} wants an app password or a confirmation in the web browser."
-    elif _IMAP_OFF.search(told):
-        sentence = f"IMAP is switched off for this account at {host}."
+    meaning = Meaning.NO_PASSWORDS if reply.code == "PRIVACYREQUIRED" else classify(told)
+    if meaning in LOGIN_SENTENCES:
+        sentence = LOGIN_SENTENCES[meaning].format(host=host)
     elif reply.code == "EXPIRED":
         sentence = f"The password for {host} has expired. Set a new one there and try again."
     elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM"):
@@ -230,7 +224,7 @@ def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> 
 
 def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
     """The server offers no way to log in with a password (LOGINDISABLED)."""
-    sentence = f"{peer.endpoint.host} accepts no password over this kind of connection."
+    sentence = LOGIN_SENTENCES[Meaning.NO_PASSWORDS].format(host=peer.endpoint.host)
     return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
 
 

@@ -1,0 +1,206 @@
+"""What mail hosts are known to say in prose, and what they mean by it.
+
+Pure functions over response codes (RFC 5530) and words. Codes are not enough: Gmail's [OVERQUOTA] is a daily
+cap and Dovecot's a full mailbox, Exchange has no codes at all, and a login is refused in as many words as
+there are hosts. Each saying is kept as it was seen, with where; a test holds the patterns to them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+
+class Meaning(StrEnum):
+    """What a host wants to say."""
+
+    PAUSE = "pause"  # ask less often; `pause_of` may tell for how long
+    DAILY_CAP = "daily_cap"  # no more bytes today
+    CONNECTIONS = "connections"  # no more connections at the same time
+    APP_PASSWORD = "app_password"  # noqa: S105  # wants one made for a program
+    BROWSER = "browser"  # wants its owner to confirm the login in a browser
+    IMAP_OFF = "imap_off"  # its owner has to switch IMAP on
+    IMAP_FORBIDDEN = "imap_forbidden"  # an administrator has to
+    NO_PASSWORDS = "no_passwords"  # takes none at all
+    NO_MAILBOX = "no_mailbox"  # let in, but there is no mailbox for this login
+    MAYBE_OFF = "maybe_off"  # a wrong password, or IMAP is off
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """`seen` is the host's answer word for word, from NO, BAD or BYE on; `source` says where it was seen."""
+
+    meaning: Meaning
+    pattern: re.Pattern[str]
+    host: str
+    seen: str
+    source: str
+
+
+def _saying(meaning: Meaning, pattern: str, host: str, seen: str, source: str) -> Saying:
+    return Saying(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source)
+
+
+SAYINGS: Final = (
+    _saying(
+        Meaning.DAILY_CAP,
+        r"command or bandwidth limits",
+        "Gmail",
+        "NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)",
+        "imapsync FAQ.Gmail; its limits: support.google.com/a/answer/1071518",
+    ),
+    _saying(
+        Meaning.PAUSE,
+        r"request is throttled|\bthrottled\b|backoff time",
+        "Exchange Online",
+        "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds",
+        "imapsync#198 and #272, imap_tools#135, email-oauth2-proxy#191",
+    ),
+    _saying(
+        Meaning.PAUSE,
+        r"rate.?limit|too many (?:requests|commands)",
+        "hosts behind Mailu and others",
+        "NO Authentication rate limit from one source exceeded",
+        "Mailu/Mailu#1251",
+    ),
+    _saying(
+        Meaning.CONNECTIONS,
+        r"too many (?:simultaneous )?(?:imap )?connections",
+        "Gmail",
+        "NO [ALERT] Too many simultaneous connections. (Failure)",
+        "imapsync#61, wildduck#35",
+    ),
+    _saying(
+        Meaning.CONNECTIONS,
+        r"maximum number of connections|connection limit",
+        "Dovecot",
+        "NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded"
+        " (mail_max_userip_connections=10)",
+        "node-imap#606",
+    ),
+    _saying(
+        Meaning.APP_PASSWORD,
+        r"app(?:lication)?[ -]specific password",
+        "Gmail",
+        "NO [ALERT] Application-specific password required:"
+        " https://support.google.com/accounts/answer/185833 (Failure)",
+        "imapsync FAQ.Gmail, mutt-wizard#831",
+    ),
+    _saying(
+        Meaning.APP_PASSWORD,
+        r"parol prilozheniya|\bapp?lication password",
+        "Mail.ru",
+        "NO [AUTHENTICATIONFAILED] NEOBHODIM parol prilozheniya"
+        " https://help.mail.ru/mail/security/protection/external / Aplication password is REQUIRED",
+        "thunderbird-android#9069",
+    ),
+    _saying(
+        Meaning.BROWSER,
+        r"log ?in via your web browser|web ?login required",
+        "Gmail",
+        "NO [ALERT] Please log in via your web browser:"
+        " https://support.google.com/mail/accounts/answer/78754 (Failure)",
+        "imapsync FAQ.Gmail",
+    ),
+    _saying(
+        Meaning.IMAP_FORBIDDEN,
+        r"imap access is disabled for your domain",
+        "Google Workspace",
+        "NO [ALERT] IMAP access is disabled for your domain. Please contact your domain administrator for"
+        " questions about this feature. (Failure)",
+        "help.cloudiway.com; google/googleapps-message-recall",
+    ),
+    _saying(
+        Meaning.IMAP_OFF,
+        r"not enabled for imap|imap (?:access )?is disabled for (?:your|this) account",
+        "Gmail",
+        "NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail"
+        " settings page and enable"
+        " your account for IMAP access. (Failure)",
+        "gaia email, lib/errorutils (mozilla-b2g)",
+    ),
+    _saying(
+        Meaning.IMAP_OFF,
+        r"yet to enable imap",
+        "Zoho",
+        "NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)",
+        "ten public projects' tests",
+    ),
+    _saying(
+        Meaning.MAYBE_OFF,
+        r"invalid credentials or imap is disabled",
+        "Yandex",
+        "NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials or IMAP is disabled sc=ebI8JB0ug4Y1_290737_53p",
+        "Foundry376/Mailspring#904, #2111",
+    ),
+    _saying(
+        Meaning.NO_PASSWORDS,
+        r"basic ?auth(?:entication)?(?: is)? ?(?:disabled|blocked)",
+        "Exchange Online",
+        "NO Basic authentication is disabled.",
+        "uxc#445 (2024)",
+    ),
+    _saying(
+        Meaning.NO_PASSWORDS,
+        r"basicauthblocked",
+        "Outlook.com",
+        "NO [AUTHENTICATIONFAILED] AuthFailed:LogonDenied-BasicAuthBlocked-<UserType:OutlookCom>"
+        " LogonFailed-BasicAuthBlocked",
+        "seven public projects' tests",
+    ),
+    _saying(
+        Meaning.NO_PASSWORDS,
+        r"logindisabled|plaintext authentication disallowed|oauth",
+        "Dovecot without TLS",
+        "NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",
+        "Dovecot 2.3, src/login-common",
+    ),
+    _saying(
+        Meaning.NO_MAILBOX,
+        r"authenticated but not connected",
+        "Exchange Online",
+        "BAD User is authenticated but not connected.",
+        "email-oauth2-proxy#74 and #275, imapsync#411",
+    ),
+)
+
+
+def classify(words: str) -> Meaning | None:
+    """What a host means by `words`, with or without the response code in front;"
+    " None for what we do not know."""
+    return next((saying.meaning for saying in SAYINGS if saying.pattern.search(words)), None)
+
+
+_BACKOFF: Final = re.compile(r"backoff time:\s*([0-9]{1,12})\s*(milli)?seconds", re.IGNORECASE)
+
+
+def pause_of(words: str) -> timedelta | None:
+    """How long the host asks us to wait, to the millisecond; None when it does not say."""
+    told = _BACKOFF.search(words)
+    if told is None:
+        return None
+    return timedelta(milliseconds=int(told[1])) if told[2] else timedelta(seconds=int(told[1]))
+
+
+LOGIN_SENTENCES: Final = {
+    Meaning.APP_PASSWORD: "{host} wants an app password in place of the usual one. Make one in the security"
+    " settings of the account and use it here.",
+    Meaning.BROWSER: "{host} holds this login back until its owner confirms it. Log in there once in a web"
+    " browser, say that it was you, and try again.",
+    Meaning.IMAP_OFF: "IMAP is switched off for this account at {host}. Switch it on in the settings there"
+    " and try again.",
+    Meaning.IMAP_FORBIDDEN: "IMAP is switched off for the whole organisation at {host}. Only its"
+    " administrator can"
+    " switch it on.",
+    Meaning.NO_PASSWORDS: "{host} accepts no password over this kind of connection. Use imaps:// where"
+    " that is not"
+    " in use yet; else its owner has to sign in in another way.",
+    Meaning.NO_MAILBOX: "{host} knows the login, but has no mailbox for it, or IMAP is switched off for the"
+    " mailbox. Check that the address is that of the mailbox itself, and whether IMAP is on.",
+    Meaning.MAYBE_OFF: "{host} did not accept the login: the user name or the password is wrong, or IMAP is"
+    " switched off for this account. Check all three and try again.",
+}
+"""For whoever was not let in, with {host}; what its provider wants in addition follows."""
