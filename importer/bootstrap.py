@@ -150,6 +150,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             login_help=partial(_login_help, catalog),
             now=clock.now,
             guard=_guard(settings),
+            provider_of=catalog.for_host,
         ),
         queue=queue,
         vault=vault,

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from importer.adapters.imap import no_mail
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
-from importer.domain.model import Message, Outgoing, Stored
+from importer.domain.model import Message, Outgoing, State, Stored
 from importer.domain.uidset import Uid, UidSet
-from providers.errors import Side
-from providers.model import Secret
+from importer.engine.survey import Survey, survey
+from providers.errors import FolderLeftOut, Side
+from providers.model import FolderRole, Secret
+from providers.provider import Limits, Provider
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.ferry import ferry
 from tests.rehearsal.hosts import User
 from tests.rehearsal.imitations import yahoo
-from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.exchange import LANGUAGES, Exchange
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.imitations.yahoo import Yahoo
 
@@ -107,6 +112,70 @@ def test_imap4rev2_is_never_enabled(tmp_path: Path, ca: CertificateAuthority, ma
         assert dialect.enabled == []
 
 
+def survey_of(user: User) -> Survey:
+    with session_of(user, Side.SOURCE) as session:
+        return survey(session)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_no_mail_is_left_out_in_any_language(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, language: str
+) -> None:
+    with imitation(Exchange(language=language), tmp_path, ca) as server:
+        user = make_user(server)
+        calendar = next(
+            f for f in server.mailbox(user.account.login).folders.values() if f.name.startswith("Calend")
+        )
+        server.mailbox(user.account.login).append(calendar, (), DATE, mail(1))
+        found = survey_of(user)
+    kept = {folder.role for folder in found.folders if folder.name in found.statuses}
+    assert kept == {*FolderRole} - {FolderRole.ALL, FolderRole.FLAGGED}
+    assert len(found.statuses) == 6
+    left_out = {name: error for name, error in found.unusable.items() if isinstance(error, FolderLeftOut)}
+    assert len(left_out) == len(found.unusable) == len(LANGUAGES[language]) - 5
+    assert left_out[calendar.name].messages == 1
+
+
+def test_a_folder_of_that_name_in_another_language_holds_mail(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Exchange(language="fr"), tmp_path, ca) as server:
+        user = make_user(server)
+        for name in ("Tasks", "Calendar", "Projets", "Projets/Notes"):
+            server.mailbox(user.account.login).create(name)
+        assert {"Tasks", "Calendar", "Projets/Notes"} <= set(survey_of(user).statuses)
+
+
+def test_elsewhere_a_calendar_is_a_folder_like_any_other(new_host: Dovecot, make_user: MakeUser) -> None:
+    user = make_user(new_host)
+    user.fill([], folders=[("Calendar",), ("Contacts",)])
+    assert {"Calendar", "Contacts"} <= set(survey_of(user).statuses)
+
+
+def test_an_exchange_mailbox_is_complete_without_its_calendar(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, new_host: Dovecot
+) -> None:
+    with imitation(Exchange(), tmp_path, ca) as server:
+        old, new = make_user(server), make_user(new_host)
+        mailbox = server.mailbox(old.account.login)
+        for folder, number in (
+            ("INBOX", 3),
+            ("Sent Items", 2),
+            ("Calendar", 4),
+            ("Sync Issues/Conflicts", 1),
+        ):
+            for n in range(number):
+                mailbox.append(mailbox.folders[folder], (), DATE, mail(hash(folder) % 1000 + n))
+        with ferry(tmp_path / "data", ca.ca_file) as boat:
+            ended = boat.copy(old, new)
+            report = boat.report(ended)
+    assert ended.state is State.COMPLETE, ended.problem
+    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {no_mail.WHY: 5})
+    assert not report.refusals
+    there = new.read().folders
+    assert {path: len(found) for path, found in there.items() if found} == {("INBOX",): 3, ("Sent",): 2}
+
+
 # --- Yahoo ---------------------------------------------------------------------------------------------
 
 
@@ -150,3 +219,45 @@ def test_one_message_that_yahoo_cannot_hand_out_does_not_keep_the_others_back(
             found = list(session.messages(folder, session.uids(folder)))
     assert sorted(one.uid for one in found if isinstance(one, Message)) == [*range(1, 13), *range(14, 21)]
     assert [one[0] for one in found if isinstance(one, tuple)] == [13]
+
+
+def test_whole_folders_are_read_from_the_server_for_exports(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with (
+        imitation(Yahoo(view_messages=10, message_limit=7), tmp_path, ca) as server,
+        imitation(Yahoo(view_messages=10, message_limit=7, export=True), tmp_path, ca) as export,
+    ):
+        user = make_user(server)
+        export.share_user(user.account.login, server)
+        inbox = server.mailbox(user.account.login).folders["INBOX"]
+        for number in range(30):
+            server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
+        provider = Provider("yahoo", "Yahoo", (), server.imaps, read_endpoint=export.imaps)
+        sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
+        for side, messages in ((Side.SOURCE, 30), (Side.DESTINATION, 10)):
+            session = sessions.open(user.account, Secret(user.password), side)
+            assert session.status("INBOX").messages == messages
+            assert len(session.uids(session.status("INBOX").ref("INBOX"))) == messages
+            assert session.unshown() == {}
+            session.close()
+
+
+def test_a_folder_that_may_be_cut_off_is_told(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Yahoo(view_messages=10), tmp_path, ca) as server:
+        user = make_user(server)
+        mailbox = server.mailbox(user.account.login)
+        for folder, messages in (("INBOX", 12), ("Sent", 9)):
+            for number in range(messages):
+                mailbox.append(mailbox.folders[folder], (), DATE, mail(number))
+        provider = Provider("yahoo", "Yahoo", (), server.imaps, limits=Limits(messages_per_folder=10))
+        session = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider).open(
+            user.account, Secret(user.password), Side.SOURCE
+        )
+        session.folders_and_statuses()
+        (told,) = session.unshown().items()
+        session.close()
+    assert told[0] == "INBOX"
+    assert told[1].startswith("localhost shows at most 10 messages of a folder, and just as many of this one")

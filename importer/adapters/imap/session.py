@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors, exchange, gmail, removing, weighing
+from importer.adapters.imap import asking, errors, exchange, gmail, no_mail, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.errors import Peer
@@ -46,9 +46,10 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from importer.ports import LabelView
-from providers.errors import FolderUnusable, ProtocolViolation, Side
+from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential
-from providers.model import IMAP_PORT, IMAPS_PORT, Secret
+from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
+from providers.provider import Provider
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)
 _HEADERS: Final = Query(
@@ -104,7 +105,8 @@ def utc_now() -> datetime:
 
 class ImapSessions:
     """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities. What `login_help`
-    says ends up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone."""
+    says ends up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone. Where
+    `provider_of` a host name has a better server to read from, sources are read from that."""
 
     def __init__(
         self,
@@ -115,12 +117,14 @@ class ImapSessions:
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
         guard: Guard | None = None,
+        provider_of: Callable[[str], Provider | None] = lambda _host: None,
     ) -> None:
         self._tls: ssl.SSLContext = tls_context(ca_file)
         self._timeouts = timeouts or Timeouts()
         self._login_help = login_help
         self._now = now
         self._max_message_bytes = max_message_bytes
+        self._provider_of = provider_of
         self._guard = guard or Guard(ports=PUBLIC_PORTS)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
@@ -145,10 +149,11 @@ class ImapSessions:
     def _open_plain(self, account: Account, credential: Credential, side: Side) -> ImapSession:
         dial = self._guard.connect if account.guarded else socket.create_connection
         by_token = not isinstance(credential, Secret)
+        endpoint, shown_messages = self._server(account.endpoint, side)
 
         def connect() -> Connection:
             return open_connection(
-                Peer(account.endpoint, side, self._now, dial),
+                Peer(endpoint, side, self._now, dial),
                 Login(account.login, partial(self._login_help, account, by_token=by_token)),
                 credential,
                 tls=self._tls,
@@ -156,16 +161,52 @@ class ImapSessions:
                 max_literal_bytes=self._max_message_bytes,
             )
 
-        return ImapSession(connect, side, self._names.setdefault(account.key, FolderNames()))
+        names = self._names.setdefault(account.key, FolderNames())
+        return ImapSession(connect, side, names, shown_messages)
+
+    def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
+        """The server to use for an account at `endpoint`, and how many messages of a folder it shows at most;
+        None: all. Yahoo has a server of its own for exports that shows whole folders."""
+        provider = self._provider_of(endpoint.host) if side is Side.SOURCE else None
+        if provider is None or endpoint != provider.endpoint:
+            return endpoint, None
+        if provider.read_endpoint is not None:
+            return provider.read_endpoint, None
+        return endpoint, provider.limits.messages_per_folder
+
+
+def _is_exchange(_link: Link, connection: Connection) -> bool:
+    return exchange.is_exchange(connection.capabilities)
+
+
+def _left_out(found: Mapping[str, FolderStatus | FolderUnusable]) -> dict[str, FolderLeftOut]:
+    """Of an Exchange mailbox, the folders that hold no mail."""
+    numbers = {
+        name: status.messages if isinstance(status := found[name], FolderStatus) else 0
+        for name in no_mail.without_mail(found)
+    }
+    return {
+        name: FolderLeftOut(no_mail.WHY, messages=number, side=Side.SOURCE)
+        for name, number in numbers.items()
+    }
 
 
 class ImapSession:
     """Implements `MailboxSession` (importer/ports.py), where the methods are described."""
 
-    def __init__(self, connect: Callable[[], Connection], side: Side, names: FolderNames) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        side: Side,
+        names: FolderNames,
+        shown_messages: int | None = None,
+    ) -> None:
+        """`shown_messages`: how many messages of a folder the server shows at most, where that is known."""
         self.side = side
         self._link = Link(connect, names)
         self._hierarchy: Hierarchy | None = None
+        self._shown_messages = shown_messages
+        self._cut_off: list[str] = []
 
     @property
     def link(self) -> Link:
@@ -203,7 +244,15 @@ class ImapSession:
         selectable = [folder.name for folder in listing.folders if folder.selectable]
         told = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.seen.update((name, status.uidvalidity) for name, status in told.items())
-        return listing.folders, {**told, **self.statuses([name for name in selectable if name not in told])}
+        found = {**told, **self.statuses([name for name in selectable if name not in told])}
+        if self.side is Side.SOURCE and self._ask(_is_exchange):
+            found |= _left_out(found)
+        self._cut_off = [
+            name
+            for name, status in found.items()
+            if isinstance(status, FolderStatus) and status.messages == self._shown_messages
+        ]
+        return listing.folders, found
 
     def status(self, folder: str) -> FolderStatus:
         return self._ask(lambda link, connection: asking.status(link, connection, folder))
@@ -242,7 +291,11 @@ class ImapSession:
         return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
 
     def unshown(self) -> Mapping[str, str]:
-        return {}
+        sentence = (
+            f"{self.peer.endpoint.host} shows at most {self._shown_messages or 0:,} messages of a folder, and"
+            " just as many of this one: older ones may be missing."
+        )
+        return dict.fromkeys(self._cut_off, sentence)
 
     # --- Reading -----------------------------------------------------------------------------------
 
