@@ -43,6 +43,7 @@ from importer.domain.model import (
 )
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.domain.undo import UndoReport
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
 from providers.model import Secret
@@ -609,6 +610,14 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Protocol):
 
     def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
         """In the order first saved."""
+        ...
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        """Replaces the report of an earlier undo of that import. Raises LeaseLost."""
+        ...
+
+    def undo_report(self, import_id: ImportId) -> UndoReport | None:
+        """None while it was not undone to its end."""
         ...
 
 

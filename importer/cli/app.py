@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from importer.cli import batches, controls, copies, detecting, looking, services
+from importer.cli import batches, controls, copies, detecting, looking, services, undoing
 
 app = typer.Typer(
     name="mailferry",
@@ -34,6 +34,7 @@ app.command("pause")(controls.pause)
 app.command("resume")(controls.resume)
 app.command("retry")(controls.retry)
 app.command("cancel")(controls.cancel)
+app.command("undo")(undoing.undo)
 app.command("doctor")(services.doctor)
 app.command("worker")(services.worker)
 app.command("web")(services.web)

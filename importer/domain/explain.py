@@ -17,6 +17,7 @@ from importer.domain.model import Import, Problem, Refusal, State, Wish
 from importer.domain.report import Report
 from importer.domain.retry import PATIENCE, PATIENCE_UNPROVEN
 from importer.domain.state import ENDED
+from importer.domain.undo import UndoReport
 from importer.domain.wording import counted, spoken_instant, spoken_span
 
 _REASONS_NAMED: Final = 3
@@ -43,6 +44,7 @@ class Surroundings:
     worker: str = ""
     writer: str = ""
     has_passwords: bool = False
+    undone: UndoReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def explain(report: Report, around: Surroundings) -> Explanation:
     import_ = report.import_
     held_up = import_.state in (State.WAITING, State.PAUSED)
     return Explanation(
-        sentence=_sentence(report, around),
+        sentence=_sentence(report, around) + _undone(around),
         next=_next(import_, around),
         advice=_advice(report),
         since=import_.held_up_since if held_up else None,
@@ -110,6 +112,12 @@ def _sentence(report: Report, around: Surroundings) -> str:
     return sentences[import_.state]
 
 
+def _undone(around: Surroundings) -> str:
+    if around.undone is None:
+        return ""
+    return f" It was undone on {spoken_instant(around.undone.at)}. {around.undone.verdict}"
+
+
 def _waits(import_: Import, now: datetime) -> str:
     if import_.not_before is None or import_.not_before <= now:
         return "It has waited and goes on as soon as a worker is free; it waited because"
@@ -139,7 +147,8 @@ def _next(import_: Import, around: Surroundings) -> str:
 def _actions(report: Report, around: Surroundings) -> tuple[Action, ...]:
     state = report.import_.state
     if state in ENDED:
-        undo = (Action.UNDO,) if report.totals.copied else ()
+        left = around.undone is None or around.undone.totals.stays or around.undone.doubtful
+        undo = (Action.UNDO,) if report.totals.copied and left else ()
         return (Action.RUN_AGAIN, *undo)
     if report.import_.wish is Wish.CANCEL:
         return ()

@@ -16,6 +16,7 @@ def explain(deps: Deps, import_: Import) -> Explanation:
         now=now,
         worker=deps.store.holder(f"import:{import_.id}", now) or "",
         writer=deps.store.holder(f"mailbox:{import_.destination.key}", now) or "",
+        undone=deps.store.undo_report(import_.id),
         has_passwords=deps.store.grants(import_.id) is not None,
     )
     return explained(report_of(deps, import_), around)

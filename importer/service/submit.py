@@ -128,7 +128,8 @@ def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, 
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
         return _place(deps, row, batch_id, submitter, owner, again=again)  # it ended just now
-    if latest.state is State.COMPLETE and same_passwords and not again and not somebody_elses:
+    as_it_was = latest.state is State.COMPLETE and same_passwords and not somebody_elses
+    if as_it_was and not again and deps.store.undo_report(latest.id) is None:
         return Placed(row, latest, Fate.DONE)
     return Placed(row, fresh, Fate.STARTED)
 

@@ -10,6 +10,7 @@ import pytest
 from importer.domain.flags import fold_flags, unfold_flags
 from importer.domain.model import FolderMark, FolderRef, ImportId, Outcome, Receipt
 from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.domain.undo import FolderUndo, UndoReport
 from importer.ports import Lease, LeaseLost, Store
 from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_mark, a_receipt, hold
 
@@ -122,10 +123,24 @@ def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store)
     assert store.marks(ROUTE) == {}
 
 
+def test_the_report_of_an_undo_comes_back_and_is_replaced(store: Store) -> None:
+    held = hold(store)
+    assert store.undo_report(ONE) is None
+    folders = (FolderUndo("Größe", 6, 1, 1, 1, 1, 2), FolderUndo("INBOX"))
+    for report in (
+        UndoReport(ONE, NOW, folders, ("Gone",), (("Kept", "mail in it"),), 3),
+        UndoReport(ONE, NOW + TTL),
+    ):
+        store.save_undo(report, held)
+        assert store.undo_report(ONE) == report
+    assert store.undo_report(TWO) is None
+
+
 WRITES: list[Callable[[Store, int, Lease], object]] = [
     lambda store, number, held: store.note_undoing(number, UidSet.of([1001]), held),
     lambda store, number, held: store.undo_copies(number, UidSet.of([1001]), held),
     lambda store, number, held: store.undo_followers(ROUTE, ONE, "Archive", held),
+    lambda store, number, held: store.save_undo(UndoReport(ONE, NOW), held),
     lambda store, number, held: store.note_created(ONE, ["New"], held),
     lambda store, number, held: store.forget_folder(ROUTE, ONE, "Archive", held),
 ]
@@ -144,4 +159,5 @@ def test_who_lost_the_lease_undoes_nothing(
         write(store, before.number, held)
     assert list(store.copies(ROUTE, ONE)) == [before]
     assert list(store.created(ONE)) == []
+    assert store.undo_report(ONE) is None
     assert store.folder_map(ROUTE) == {"Archiv": "Archive"}

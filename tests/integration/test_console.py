@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.fill import FolderPath, Stored
+from tests.rehearsal.fill import FolderPath, Stored, connect
 from tests.rehearsal.hosts import new_user
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports
@@ -20,7 +21,7 @@ from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
 LOOKING = ("check", "list", "show", "explain", "watch", "report", "doctor")
-CONTROLLING = ("pause", "resume", "retry", "cancel")
+CONTROLLING = ("pause", "resume", "retry", "cancel", "undo")
 COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, *CONTROLLING, "worker", "up", "migrate")
 FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 
@@ -93,6 +94,38 @@ def test_an_import_that_nobody_works_on_is_controlled_and_explained(
     passwords = [*words[2:4], *words[6:8]]
     assert "started" in installation.run("retry", import_id, *passwords).stdout
     assert installation.run("report", import_id, "--csv", ends=5).stdout.startswith("import,source")
+
+
+def test_undo_takes_back_what_was_added_and_nobody_has_touched(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(sample_mailbox(), EMPTY_FOLDERS)
+    mine = [
+        Stored(("INBOX",), ("\\Seen",), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: mine\r\n\r\nmine\r\n")
+    ]
+    new.fill(mine)
+    before = new.read()
+    words = installation.copy_words(old, new)
+    copied = installation.json(*words)
+    everything = new.read()
+    passwords = words[-2:]
+    assert installation.run("undo", copied["id"], *passwords, ends=2).stderr.startswith("✗ Nobody is there")
+    client = connect(new.account.endpoint, new.account.login, new.password, new.ca_file)
+    client.select("INBOX")
+    client.uid("STORE", "2", "+FLAGS", "(\\Answered)")
+    client.logout()
+    report = installation.json("undo", copied["id"], "--yes", *passwords, ends=1)
+    totals = report["totals"]
+    assert (totals["added"], totals["touched"], totals["gone"]) == (copied["totals"]["copied"], 1, 0)
+    assert totals["removed"] == totals["added"] - 1
+    assert report["adds_up"]
+    assert new.read().count() == before.count() + 1
+    assert report["folders_removed"]
+    again = installation.json(*words)
+    assert again["totals"]["copied"] == totals["removed"]
+    assert new.read().count() == everything.count()
+    assert "removed" in installation.run("undo", again["id"], "--yes", *passwords).stdout
 
 
 def test_a_password_from_the_environment_and_starttls(

@@ -20,6 +20,7 @@ from importer.domain.model import (
 )
 from importer.domain.splitting import split
 from importer.domain.uidset import UidSet, UidValidity
+from importer.domain.undo import UndoReport
 from importer.ports import Copies, Lease
 
 
@@ -46,6 +47,7 @@ class MemoryLedger(MemoryLeases):
         self._intents: dict[tuple[Route, str], dict[int, Intent]] = {}
         self._refusals: dict[ImportId, list[Refusal]] = {}
         self._created: dict[ImportId, dict[str, None]] = {}
+        self._undos: dict[ImportId, UndoReport] = {}
 
     def folder_map(self, route: Route) -> Mapping[str, str]:
         with self._lock:
@@ -195,6 +197,15 @@ class MemoryLedger(MemoryLeases):
             self._folder_maps[route] = {source: to for source, to in mapping.items() if to != folder}
             self._forget_marks(route, folder)
             self._created.get(import_id, {}).pop(folder, None)
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._undos[report.import_id] = report
+
+    def undo_report(self, import_id: ImportId) -> UndoReport | None:
+        with self._lock:
+            return self._undos.get(import_id)
 
     def _copied(self, route: Route, import_id: ImportId) -> Iterator[_Row]:
         for (of_route, _), rows in self._rows.items():

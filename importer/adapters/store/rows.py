@@ -32,6 +32,7 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
+from importer.domain.undo import FolderUndo, UndoReport
 from importer.ports import MailState, Notice, SealedGrants
 from providers.errors import Side
 from providers.model import Endpoint, Security
@@ -284,6 +285,16 @@ def _destination_values(folder: FolderRef) -> Values:
         "destination_folder": folder.name,
         "destination_uidvalidity": folder.uidvalidity,
     }
+
+
+def undo_report(row: AnyRow) -> UndoReport:
+    folders = tuple(FolderUndo(**folder) for folder in row.folders)
+    kept = tuple((name, why) for name, why in row.folders_kept)
+    return UndoReport(row.import_id, row.at, folders, tuple(row.folders_removed), kept, row.doubtful)
+
+
+def undo_values(report: UndoReport) -> Values:
+    return asdict(report)
 
 
 # --- The outbox ---

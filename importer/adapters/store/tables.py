@@ -210,6 +210,17 @@ created_folders: Final = Table(
     UniqueConstraint("import_id", "folder_key"),
 )
 
+undos: Final = Table(
+    "undos",
+    metadata,
+    Column("import_id", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("folders", JSON, nullable=False),
+    Column("folders_removed", JSON, nullable=False),
+    Column("folders_kept", JSON, nullable=False),
+    Column("doubtful", BigInteger, nullable=False),
+)
+
 intents: Final = Table(
     "intents",
     metadata,

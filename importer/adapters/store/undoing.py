@@ -10,10 +10,11 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import created_folders, folder_maps, marks, receipts
+from importer.adapters.store.tables import created_folders, folder_maps, marks, receipts, undos
 from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route
 from importer.domain.splitting import split
 from importer.domain.uidset import UidSet
+from importer.domain.undo import UndoReport
 from importer.ports import Copies, Lease
 
 _PAGE_ROWS: Final = 250
@@ -108,6 +109,17 @@ class SqlUndoing(Database):
                     created_folders.c.import_id == import_id, created_folders.c.folder_key == key
                 )
             )
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        values = rows.undo_values(report)
+        with self.writing(lease) as connection:
+            added = insert_into(connection, undos).values(values)
+            connection.execute(added.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values))
+
+    def undo_report(self, import_id: ImportId) -> UndoReport | None:
+        with self.reading() as connection:
+            row = connection.execute(select(undos).where(undos.c.import_id == import_id)).one_or_none()
+            return None if row is None else rows.undo_report(row)
 
 
 def _copied(route: Route, import_id: ImportId) -> Any:

@@ -54,6 +54,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("import_id", "folder_key", name="created_folders_import_id_folder_key_key"),
     )
     op.create_table(
+        "undos",
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("folders", sa.JSON(), nullable=False),
+        sa.Column("folders_removed", sa.JSON(), nullable=False),
+        sa.Column("folders_kept", sa.JSON(), nullable=False),
+        sa.Column("doubtful", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("import_id", name="undos_pk"),
+    )
+    op.create_table(
         "folder_maps",
         sa.Column("route", sa.Text(), nullable=False),
         sa.Column("source_key", sa.Text(), nullable=False),

@@ -1,0 +1,101 @@
+"""`undo`: takes back what an import added."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from importer.bootstrap import foreground
+from importer.cli import accounts, show
+from importer.cli.exits import Usage, ends, stderr, stdout
+from importer.cli.options import CaFile, Data, Json, ToPasswordEnv, ToPasswordFile
+from importer.domain.model import Import, ImportId
+from importer.domain.report import ExitCode
+from importer.domain.undo import FolderUndo, UndoReport
+from importer.domain.wording import counted
+from importer.service.finish import report_of
+from importer.service.undo import UndoRefused
+from importer.service.undo import undo as undo_import
+from importer.settings import Settings
+from providers.errors import GrantExpired, LoginRejected, MailError
+
+
+def undo(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An import's id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing anything.")] = False,
+    to_password_file: ToPasswordFile = None,
+    to_password_env: ToPasswordEnv = None,
+    data: Data = None,
+    ca_file: CaFile = None,
+    as_json: Json = False,
+) -> None:
+    """Remove from the new mailbox exactly what an import added and nobody has touched since.
+
+    Messages that were read, answered or marked since stay, and so does all other mail. The old mailbox is not
+    touched. Needs the password of the new mailbox.
+
+    Example: mailferry undo k3v9m2xw7abc
+    """
+    with foreground(Settings.load(data=data, ca_file=ca_file)) as deps:
+        import_ = deps.store.import_(ImportId(id_))
+        if import_ is None:
+            raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
+        if not yes:
+            _ask(import_, report_of(deps, import_).totals.copied)
+        password = accounts.password("to", import_.destination, to_password_file, to_password_env)
+        with stderr.status("looking") as status:
+
+            def told(folder: FolderUndo) -> None:
+                removed = f"{counted(folder.removed, 'message')} removed"
+                status.update(f"{show.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
+
+            try:
+                report = undo_import(deps, import_, password, told=told)
+            except UndoRefused as refused:
+                raise Usage(str(refused)) from None
+            except MailError as error:
+                _broke_off(error)
+    if as_json:
+        show.print_json(report.as_json())
+    else:
+        _show(report)
+    raise ends(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
+
+
+def _ask(import_: Import, copied: int) -> None:
+    if not sys.stdin.isatty():
+        raise Usage("Nobody is there to be asked: give --yes to remove what the import added.")
+    number, where = counted(copied, "message"), show.plain(import_.destination.address)
+    stderr.print(
+        f"The import added {number} to {where}. Those that nobody has touched since are removed for good."
+    )
+    if not typer.confirm("Remove them?", err=True):
+        raise ends(ExitCode.WAITING)
+
+
+def _broke_off(error: MailError) -> None:
+    stderr.print(f"[red]✗[/] {show.plain(str(error), 600)}")
+    stderr.print("What is removed so far is recorded; run it again and it goes on from there.")
+    refused = isinstance(error, LoginRejected | GrantExpired)
+    raise ends(ExitCode.LOGIN if refused else ExitCode.WAITING) from None
+
+
+def _show(report: UndoReport) -> None:
+    columns = ("added", "removed", "touched", "altered", "gone", "unidentified")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("folder", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for folder in report.folders:
+        numbers = (getattr(folder, column) for column in columns)
+        table.add_row(
+            show.plain(folder.folder), *(f"{number:,}" if number else "[dim]·[/]" for number in numbers)
+        )
+    if report.folders:
+        stdout.print(table)
+    for name, why in report.folders_kept:
+        stdout.print(f"The folder “{show.plain(name)}” stays: {show.plain(why)}.", soft_wrap=True)
+    stdout.print(f"[bold]{show.plain(report.verdict, 900)}[/]")

@@ -1,0 +1,110 @@
+"""Undo as a use case: when it may run, what is kept of it, and what can be done after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from importer.domain.explain import Action
+from importer.domain.model import Import, State
+from importer.domain.undo import FolderUndo, UndoReport
+from importer.service.control import cancel
+from importer.service.explain import explain
+from importer.service.submit import Fate
+from importer.service.undo import UndoRefused, undo
+from providers.errors import ConnectionLost, LoginRejected
+from providers.model import Secret
+from tests.unit.test_service import DESTINATION, MINUTE, Office
+
+PASSWORD = Secret("secret")
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture
+def done(office: Office) -> Import:
+    _, import_id = office.submit()
+    return office.work(import_id)
+
+
+def test_an_undone_import_can_be_run_again(office: Office, done: Import) -> None:
+    office.new.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"mine")
+    report = undo(office.deps, done, PASSWORD)
+    assert (report.totals.removed, report.totals.stays, report.adds_up) == (6, 0, True)
+    assert office.new.message_count == 1
+    assert office.store.undo_report(done.id) == report
+    told = explain(office.deps, done)
+    assert "It was undone on" in told.sentence
+    assert told.actions == (Action.RUN_AGAIN,)
+    fate, again = office.submit()
+    assert fate is Fate.STARTED
+    assert office.work(again).state is State.COMPLETE
+    assert office.new.message_count == 7
+    assert undo(office.deps, done, PASSWORD).totals == report.totals  # that of the new import stays
+    assert office.new.message_count == 7
+
+
+def test_an_import_under_way_is_cancelled_first(office: Office) -> None:
+    _, import_id = office.submit()
+    with pytest.raises(UndoRefused, match="Cancel it first"):
+        undo(office.deps, office.import_(import_id), PASSWORD)
+    cancelled = cancel(office.deps, import_id).import_
+    assert undo(office.deps, cancelled, PASSWORD).verdict.startswith("The import had added nothing")
+
+
+@pytest.mark.parametrize("name", ["import", "mailbox"])
+def test_nothing_is_undone_beside_somebody_else(office: Office, done: Import, name: str) -> None:
+    held = f"import:{done.id}" if name == "import" else f"mailbox:{DESTINATION.key}"
+    lease = office.store.acquire(held, "another", office.clock.now(), MINUTE)
+    assert lease is not None
+    with pytest.raises(UndoRefused):
+        undo(office.deps, done, PASSWORD)
+    assert office.new.message_count == 6
+    office.store.release(lease)
+    assert undo(office.deps, done, PASSWORD).totals.removed == 6
+
+
+def test_trouble_leaves_no_lease_and_no_report_behind(office: Office, done: Import) -> None:
+    with pytest.raises(LoginRejected):
+        undo(office.deps, done, Secret("wrong"))
+    office.sessions.trouble = ConnectionLost("gone")
+    with pytest.raises(ConnectionLost):
+        undo(office.deps, done, PASSWORD)
+    office.sessions.trouble = None
+    assert office.store.undo_report(done.id) is None
+    assert undo(office.deps, done, PASSWORD).totals.removed == 6
+
+
+def test_a_host_that_cannot_remove_exactly_is_refused_with_the_reason(office: Office, done: Import) -> None:
+    office.new.gives_uids = False
+    with pytest.raises(UndoRefused, match="UIDPLUS"):
+        undo(office.deps, done, PASSWORD)
+    assert office.new.message_count == 6
+
+
+def test_what_stays_is_told_and_can_be_undone_later(office: Office, done: Import) -> None:
+    inbox = office.new.folders["INBOX"].messages
+    uid, message = next(iter(inbox.items()))
+    inbox[uid] = replace(message, flags=("\\Answered",))
+    report = undo(office.deps, done, PASSWORD)
+    assert report.totals.touched == 1
+    assert "1 message left in place: read, answered or marked since." in report.verdict
+    assert Action.UNDO in explain(office.deps, done).actions
+    inbox[uid] = message
+    assert undo(office.deps, done, PASSWORD).totals.removed == 6
+
+
+def test_the_numbers_add_up_or_it_is_told(office: Office, done: Import) -> None:
+    good = FolderUndo("INBOX", 15, 1, 2, 3, 4, 5)
+    report = UndoReport(done.id, office.clock.now(), (good, good), ("Old",), (("Kept", "mail"),), 2)
+    assert report.adds_up
+    assert report.totals.added == 30
+    assert not UndoReport(done.id, office.clock.now(), (replace(good, added=14),)).adds_up
+    facts = report.as_json()
+    assert facts["folders_kept"] == [{"folder": "Kept", "reason": "mail"}]
+    for words in ("4 messages left in place: read", "8 messages had been deleted", "1 empty folder"):
+        assert words in report.verdict
