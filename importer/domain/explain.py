@@ -137,11 +137,16 @@ def _next(import_: Import, around: Surroundings) -> str:
     if not around.has_passwords:
         return "It is a copy in the foreground: it goes on as long as its command runs."
     if import_.state is State.WAITING:
-        left = counted(
-            max(1, _patience(import_) - import_.attempts), "more fruitless try", "more fruitless tries"
-        )
-        return f"It tries again by itself; after {left} it stops and asks for help."
+        return _after_waiting(import_)
     return "It goes on by itself, and a mail tells when it is done."
+
+
+def _after_waiting(import_: Import) -> str:
+    if import_.problem is not None and import_.problem.code in _NO_TRY:
+        return "It goes on by itself; nothing is counted against it."
+    left = max(1, _patience(import_) - import_.attempts)
+    tries = counted(left, "more fruitless try", "more fruitless tries")
+    return f"It tries again by itself; after {tries} it stops and asks for help."
 
 
 def _actions(report: Report, around: Surroundings) -> tuple[Action, ...]:
@@ -251,6 +256,9 @@ def _stripped(problem: Problem | None) -> str:
     return problem.message.strip().rstrip(".") if problem is not None else ""
 
 
+_NO_TRY: Final = frozenset({"destination_busy", "connections_in_use", "daily_limit", "consent_needed"})
+"""Waits that are nobody's fault."""
+
 _ADVICE_BY_STATE: Final[Mapping[State, str]] = {
     State.QUEUED: "Nothing, for some minutes. Then somebody should look whether workers are running.",
     State.PAUSED: "Resume it, or cancel it: what is copied stays.",
@@ -284,5 +292,10 @@ _ADVICE: Final[Mapping[str, str]] = {
     "destination_full": "Make room in the new mailbox or raise its quota, then run it again.",
     "passwords_missing": "Run it again with both passwords.",
     "interrupted": "Run it again: it goes on from there.",
+    "folder_unusable": "Nothing at first. If it stays so, show the host's operator what its server said.",
+    "folder_left_out": "Nothing: the report names the folder and what is missing.",
+    "mail_hidden": "Turn the switch that the sentence names, then run it again.",
+    "pause_forgotten": "Run it again with both passwords.",
+    "mail_error": "Nothing at first. If it stays so, show the host's operator what its server said.",
     "internal": "Run it again. If it fails once more, tell whoever runs this service the import's id.",
 }

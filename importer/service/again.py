@@ -16,13 +16,17 @@ def run_again(
     destination_password: Secret,
     *,
     sign_in: str = "",
-    organisation: bool = False,
     submitter: str = "",
+    organisation: bool = False,
 ) -> Placed:
-    """Submits the route of an earlier import once more, complete or not. When another import of the route
-    is under way, that one is `Placed`, with these passwords from now on. Without a source password its
-    owner signs in at `sign_in` (`Provider.sign_in`); `organisation` as for `submit`."""
-    row = Row(0, import_.source, source_password, import_.destination, destination_password, sign_in)
+    """Submits the route of an earlier import once more, complete or not, with its choice about labels. When
+    another import of the route is under way, that one is `Placed`, with these passwords from now on.
+
+    Without a `source_password` its owner is asked to sign in at `sign_in`; `organisation` as for `submit`.
+    """
+    row = Row(
+        0, import_.source, source_password, import_.destination, destination_password, sign_in, import_.labels
+    )
     submission = submit(
         deps,
         [row],

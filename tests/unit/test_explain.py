@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from importer.domain.explain import Action, Surroundings, explain
+from importer.domain.explain import _ADVICE, Action, Surroundings, explain
 from importer.domain.model import (
     Account,
     FolderAccount,
@@ -33,6 +33,7 @@ from importer.service.submit import Fate
 from importer.service.work import work
 from providers.errors import Side, Throttled
 from providers.model import Endpoint, Secret
+from tests.unit.test_docs import error_codes
 from tests.unit.test_service import Office
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
@@ -112,6 +113,15 @@ def test_every_state_has_a_sentence_what_follows_and_what_to_do(
         assert sentence.endswith(".")
         assert "None" not in sentence
     assert bool(set(told.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
+
+
+def test_every_reason_to_wait_or_stop_has_its_advice() -> None:
+    assert set(_ADVICE) == error_codes()
+
+
+def test_a_wait_that_is_nobodys_fault_counts_no_tries() -> None:
+    waits = an_import(State.WAITING, problem=replace(BUSY, code="daily_limit"), not_before=T + HOUR)
+    assert "nothing is counted against it" in explain(Report(waits), AROUND).next
 
 
 def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
