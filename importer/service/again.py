@@ -20,18 +20,21 @@ def run_again(
     organisation: bool = False,
 ) -> Placed:
     """Submits the route of an earlier import once more, complete or not, with its choice about labels. When
-    another import of the route is under way, that one is `Placed`, with these passwords from now on.
+    another import of the route is under way, that one is `Placed`, with these passwords from now on. Who may
+    look at the earlier one may look at the new one.
 
     Without a `source_password` its owner is asked to sign in at `sign_in`; `organisation` as for `submit`.
     """
     row = Row(
         0, import_.source, source_password, import_.destination, destination_password, sign_in, import_.labels
     )
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
     submission = submit(
         deps,
         [row],
         name="again",
         submitter=submitter or import_.submitter,
+        owner=batch.owner if batch is not None else "",
         again=True,
         organisation=organisation,
     )

@@ -29,12 +29,12 @@ from importer.domain.uidset import Uid, UidValidity
 from importer.service.again import run_again
 from importer.service.control import pause
 from importer.service.explain import explain as explain_now
-from importer.service.submit import Fate
+from importer.service.submit import Fate, submit
 from importer.service.work import work
 from providers.errors import Side, Throttled
 from providers.model import Endpoint, Secret
 from tests.unit.test_docs import error_codes
-from tests.unit.test_service import Office
+from tests.unit.test_service import Office, a_row
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -138,6 +138,17 @@ def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
     office.clock.sleep(3601)
     pause(office.deps, import_id)
     assert explain_now(office.deps, office.import_(import_id)).since == office.clock.now()
+
+
+def test_who_owned_the_earlier_import_owns_the_new_one() -> None:
+    office = Office()
+    [placed] = submit(office.deps, [a_row()], owner="ada").placed
+    done = office.work(placed.import_.id)
+    again = run_again(office.deps, done, Secret("secret"), Secret("secret")).import_
+    assert again.batch_id is not None
+    batch = office.store.batch(again.batch_id)
+    assert batch is not None
+    assert batch.owner == "ada"
 
 
 def test_running_again_brings_what_is_new_whatever_the_end_was() -> None:
