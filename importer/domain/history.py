@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from importer.domain.digests import Digests
+from importer.domain.identity import DIGEST_BYTES
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderAccount,
@@ -25,9 +28,12 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 
+_FRESH: Final = 5_000
+
 
 class _Bag:
-    """UIDs that come in one by one and are asked for as a set now and then: merged only when asked for."""
+    """UIDs that come in one by one and are asked for as a set now and then: merged only when asked for, or
+    when they get many."""
 
     __slots__ = ("_fresh", "_merged")
 
@@ -37,13 +43,18 @@ class _Bag:
 
     def add(self, uids: Iterable[Uid]) -> None:
         self._fresh.extend(uids)
+        if len(self._fresh) > _FRESH:
+            self._merge()
 
     @property
     def uids(self) -> UidSet:
         if self._fresh:
-            self._merged |= UidSet.of(self._fresh)
-            self._fresh.clear()
+            self._merge()
         return self._merged
+
+    def _merge(self) -> None:
+        self._merged |= UidSet.of(self._fresh)
+        self._fresh.clear()
 
 
 @dataclass(slots=True)
@@ -64,7 +75,8 @@ class FolderHistory:
     uidnext: Uid | None = None  # of the destination when it was looked at, None while it is missing
     detached: bool = False  # some receipts wait for a new folder to be attached to
     unlistable: bool = False  # this import was told already that the source does not list the folder
-    digests: dict[bytes, Outcome] = field(default_factory=dict)
+    known: Digests = field(default_factory=Digests)  # contents that have a receipt in this folder
+    duplicates: Digests = field(default_factory=Digests)  # those of them that this import met first
     copied_bytes: int = 0
     keywords_dropped: int = 0
     _settled: defaultdict[tuple[Outcome, str], _Settled] = field(
@@ -106,9 +118,17 @@ class FolderHistory:
         # The same folder under another UIDVALIDITY shows the same mail anew: that is “already there”,
         # while equal content beside the message itself is a duplicate.
         shown_anew = receipt.source.name == self.source.name and receipt.source != self.source
-        again = Outcome.DUPLICATE if ours and not shown_anew else Outcome.PRESENT
-        for at in range(0, len(receipt.digests), 16):
-            self.digests.setdefault(receipt.digests[at : at + 16], again)
+        for at in range(0, len(receipt.digests), DIGEST_BYTES):
+            digest = receipt.digests[at : at + DIGEST_BYTES]
+            if ours and not shown_anew and digest not in self.known:
+                self.duplicates.add(digest)
+            self.known.add(digest)
+
+    def again(self, digest: bytes) -> Outcome | None:
+        """What a further message with this content is; None when there is no receipt of any."""
+        if digest not in self.known:
+            return None
+        return Outcome.DUPLICATE if digest in self.duplicates else Outcome.PRESENT
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Takes this import's refusals of this source folder into account."""

@@ -119,6 +119,27 @@ class UidSet:
             yield UidSet(tuple(piece))
 
 
+class Ascending:
+    """UIDs that come one by one, each greater than the one before, kept as ranges."""
+
+    __slots__ = ("_ranges",)
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+
+    def add(self, uid: int) -> None:
+        if self._ranges and uid <= self._ranges[-1][1]:
+            raise ValueError(f"{uid} after {self._ranges[-1][1]}")
+        if self._ranges and uid == self._ranges[-1][1] + 1:
+            self._ranges[-1] = (self._ranges[-1][0], uid)
+        else:
+            self._ranges.append((uid, uid))
+
+    @property
+    def uids(self) -> UidSet:
+        return UidSet(tuple(self._ranges))
+
+
 def format_ordered(uids: Iterable[int]) -> str:
     """UIDs in the given order, runs of +1 folded: `7,3:5`. Read back by `parse_ordered`."""
     out: list[list[int]] = []

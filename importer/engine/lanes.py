@@ -109,6 +109,7 @@ class Lanes:
                 fresh = True
             else:
                 self._open(job)
+        job.pair.release()
         with self._changed:
             job.done = True
             self._changed.notify_all()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from importer.domain.history import FolderHistory, with_batch
@@ -28,8 +28,8 @@ from importer.domain.model import (
     Receipt,
     Refusal,
 )
-from importer.domain.plan import batches
-from importer.domain.uidset import Uid, UidSet, UidValidity
+from importer.domain.plan import Batch, batches
+from importer.domain.uidset import Ascending, Uid, UidSet, UidValidity
 from importer.engine.context import Lane, Leg
 from importer.engine.foreign import ForeignMail
 from importer.engine.settle import settle
@@ -56,21 +56,6 @@ class Target:
     foreign: ForeignMail
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Source messages to be fetched together, with the sizes that the server gave."""
-
-    sizes_bytes: dict[Uid, int]
-
-    @property
-    def uids(self) -> UidSet:
-        return UidSet.of(self.sizes_bytes)
-
-    @property
-    def total_bytes(self) -> int:
-        return sum(self.sizes_bytes.values())
-
-
 class Pair:
     """The shared work of one pair of folders."""
 
@@ -90,6 +75,7 @@ class Pair:
         self._unusable: str | None = None
         self._account = FolderAccount(source.name, destination)
         self._left = 0
+        self._limit_bytes: int | None = None  # what the destination takes
 
     # --- The life of a pair ------------------------------------------------------------------------
 
@@ -97,16 +83,16 @@ class Pair:
         """Settles what is doubtful, finds out what is to do. Trouble with a folder is kept for `finish`."""
         try:
             settle(self.leg, lane, self.destination)
-            there, sizes = together(lambda: self._look(lane), lambda: self._list(lane))
+            self._limit_bytes = lane.destination.append_limit_bytes()
+            there, listed = together(lambda: self._look(lane), lambda: self._list(lane))
             self._recall(there)
-            if isinstance(sizes, FolderUnusable):
-                raise sizes
+            if isinstance(listed, FolderUnusable):
+                raise listed
             todo = self._begin()
             if todo:
                 self._target = self._made_ready(lane, there or self._recreate(lane))
-                if len(sizes) != len(todo):  # some of it is settled or refused already
-                    sizes = dict(lane.source.sizes(self.source, todo))
-                self._queue(sizes, todo)
+                # Unless some of it is settled or refused already.
+                self._waiting.extend(listed if listed and todo == self._shown else self._sized(lane, todo))
         except FolderUnusable as error:
             self.give_up(str(error))
 
@@ -147,7 +133,7 @@ class Pair:
         with self.lock:
             # In a folder that was given up nobody's outcome will be known: what was put off is refused.
             if self._put_off and self._unusable is None:
-                self._waiting.append(Batch(dict(self._put_off)))
+                self._waiting.extend(self._grouped(self._put_off.items()))
                 self._put_off.clear()
                 return False
         if self._unusable is not None:
@@ -166,6 +152,11 @@ class Pair:
         if not arrived:
             self._mark(result.account)
         return result.account, arrived
+
+    def release(self) -> None:
+        """All is done: only its numbers will be asked for, and what it remembers would add up over folders."""
+        self.history = FolderHistory(self.leg.import_.id, self.source, self.history.destination)
+        self._shown, self._target = UidSet(), None
 
     def _mark(self, account: FolderAccount) -> None:
         status = self._status
@@ -285,10 +276,10 @@ class Pair:
         self.uidnext = there.status.uidnext
         held = lane.destination.uids(folder) if there.status.messages else UidSet()
         foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
-        return Target(folder, there.rule, lane.destination.append_limit_bytes(), foreign)
+        return Target(folder, there.rule, self._limit_bytes, foreign)
 
-    def _list(self, lane: Lane) -> dict[Uid, int] | FolderUnusable:
-        """What the source shows; with the sizes, where all are wanted anyway: a round trip less."""
+    def _list(self, lane: Lane) -> list[Batch] | FolderUnusable:
+        """What the source shows; and all of it as batches, where all is wanted anyway: a round trip less."""
         status, route = self._status, self.leg.import_.route
         dense = status.uidnext <= 2 * status.messages + 1000
         try:
@@ -297,23 +288,42 @@ class Pair:
                 and dense
                 and next(self.leg.ledger.receipts(route, self.destination), None) is None
             ):
-                all_of_it = UidSet.from_ranges([(1, status.uidnext - 1)])
-                sizes = dict(lane.source.sizes(self.source, all_of_it))
-                if len(sizes) >= status.messages:
-                    self._shown = UidSet.of(sizes)
-                    return sizes
+                listed, queue = self._in_batches(lane, UidSet.from_ranges([(1, status.uidnext - 1)]))
+                if len(listed) >= status.messages:
+                    self._shown = listed
+                    return queue
             self._shown = lane.source.uids(self.source)
         except FolderUnusable as unusable:
             return unusable
-        return {}
+        return []
 
-    def _queue(self, sizes: dict[Uid, int], todo: UidSet) -> None:
-        # Legs that came to nothing: smaller and smaller batches single out the message that breaks them.
-        at_once = max(1, self.leg.pace.batch_messages >> min(self.leg.import_.attempts, 20))
-        for gone in (todo - UidSet.of(sizes)).chunks(at_once):
-            self._waiting.append(Batch(dict.fromkeys(gone, 0)))  # the fetch will tell
-        for uids in batches(sizes.items(), max_messages=at_once, max_bytes=self.leg.pace.batch_bytes):
-            self._waiting.append(Batch({uid: sizes[uid] for uid in uids}))
+    def _sized(self, lane: Lane, todo: UidSet) -> list[Batch]:
+        """What is to be copied, in batches. Of what is not listed any more the fetch will tell."""
+        listed, queue = self._in_batches(lane, todo)
+        return [*(Batch(gone, 0) for gone in (todo - listed).chunks(self._at_once)), *queue]
+
+    def _in_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[Batch]]:
+        """Those of `uids` that the source lists, and the batches that they make."""
+        listed = Ascending()
+
+        def noted() -> Iterator[tuple[Uid, int]]:
+            for uid, size_bytes in lane.source.sizes(self.source, uids):
+                listed.add(uid)
+                yield uid, size_bytes
+
+        queue = list(self._grouped(noted(), limit_bytes=self._limit_bytes))
+        return listed.uids, queue
+
+    def _grouped(
+        self, sizes: Iterable[tuple[Uid, int]], *, limit_bytes: int | None = None
+    ) -> Iterator[Batch]:
+        max_bytes = self.leg.pace.batch_bytes
+        return batches(sizes, max_messages=self._at_once, max_bytes=max_bytes, limit_bytes=limit_bytes)
+
+    @property
+    def _at_once(self) -> int:
+        """After legs that came to nothing fewer and fewer: that singles out the message that breaks them."""
+        return max(1, self.leg.pace.batch_messages >> min(self.leg.import_.attempts, 20))
 
     def _refuse_rest(self, reason: str) -> None:
         """The folder cannot be used on one of the sides: each message that was to be copied is refused."""

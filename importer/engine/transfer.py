@@ -30,11 +30,12 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
+from importer.domain.plan import Batch
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.domain.wording import spoken_bytes
 from importer.engine.context import Lane
-from importer.engine.pair import Batch, Pair
+from importer.engine.pair import Pair
 from importer.engine.settle import settle_intent
 from providers.errors import ConnectionLost, MailError, Side
 
@@ -91,10 +92,11 @@ class _Reading:
 
     def run(self) -> FetchedBatch:
         done = FetchedBatch()
-        sizes, limit = self._batch.sizes_bytes, self._pair.target.limit_bytes
-        too_large = UidSet.of(uid for uid, size in sizes.items() if limit is not None and size > limit)
+        batch, limit = self._batch, self._pair.target.limit_bytes
+        alone = len(batch.uids) == 1
+        too_large = batch.uids if alone and limit is not None and batch.total_bytes > limit else UidSet()
         unreadable: dict[Uid, str] = {}
-        wanted = self._batch.uids - too_large
+        wanted = batch.uids - too_large
         for message in self._lane.source.messages(self._pair.source, wanted):
             if isinstance(message, tuple):
                 unreadable[message[0]] = message[1]
@@ -130,7 +132,9 @@ class _Reading:
         except MailError:
             headers.clear()  # the server cannot show even the header: the report goes without
         for uid, reason in reasons.items():
-            header, size_bytes = headers.get(uid, (b"", self._batch.sizes_bytes.get(uid, 0)))
+            header, size_bytes = headers.get(
+                uid, (b"", self._batch.total_bytes if len(self._batch.uids) == 1 else 0)
+            )
             yield _refusal(self._pair, uid, reason, header, size_bytes)
 
 
@@ -196,7 +200,7 @@ class Sent:
                     decided.settled.append((Outcome.PRESENT, "", uid, one.body, there[one.body]))
                 elif one.body in self._claimed:
                     decided.twins.append(one)
-                elif one.body in pair.claims or one.body in pair.history.digests:
+                elif one.body in pair.claims or one.body in pair.history.known:
                     put_off[uid] = len(one.message.body)
                 else:
                     decided.new.append(one)
@@ -207,7 +211,7 @@ class Sent:
     def _known(self, decided: _Decided, one: _Fetched) -> bool:
         """Whether the message needs no copying: our own notice, or content that has a receipt."""
         uid = one.message.uid
-        again = self._pair.history.digests.get(one.body)
+        again = self._pair.history.again(one.body)
         if self._pair.leg.is_notice(one.header):
             decided.settled.append((Outcome.SKIPPED, OWN_NOTICE, uid, b"", None))
         elif again is not None:

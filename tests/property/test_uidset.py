@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.uidset import UidSet, format_ordered, parse_ordered
+from importer.domain.uidset import Ascending, UidSet, format_ordered, parse_ordered
 
 # A narrow field makes neighbours and overlaps frequent; the ends of the 32 bits come along.
 uids = st.integers(1, 40) | st.integers(2**32 - 5, 2**32 - 1)
@@ -63,3 +64,14 @@ def test_chunks_are_the_set_in_order_each_full_but_the_last(members: frozenset[i
 @given(st.lists(uids))
 def test_an_ordered_list_reads_back_in_its_order(members: list[int]) -> None:
     assert list(parse_ordered(format_ordered(members))) == members
+
+
+@given(sets)
+def test_ascending_uids_make_their_set(members: frozenset[int]) -> None:
+    ascending = Ascending()
+    for uid in sorted(members):
+        ascending.add(uid)
+    check(ascending.uids, members)
+    if members:
+        with pytest.raises(ValueError, match="after"):
+            ascending.add(max(members))
