@@ -154,7 +154,7 @@ class Pair:
         return result.account, arrived
 
     def release(self) -> None:
-        """All is done: only its numbers will be asked for, and what it remembers would add up over folders."""
+        """All is done: only its numbers are asked for, and what it remembers would add up over folders."""
         self.history = FolderHistory(self.leg.import_.id, self.source, self.history.destination)
         self._shown, self._target = UidSet(), None
 
