@@ -9,7 +9,17 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from providers.model import Endpoint, LoginForm
-from providers.provider import LANGUAGES, Limits, PasswordKind, Provider, Quirk, Source, Step, Texts
+from providers.provider import (
+    LANGUAGES,
+    Limits,
+    PasswordKind,
+    Provider,
+    Quirk,
+    Source,
+    Step,
+    Texts,
+    Way,
+)
 
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -18,7 +28,17 @@ _LIMITS: Final = tuple(field.name for field in fields(Limits))
 _FIELDS: Final = frozenset(
     {
         *("id", "name", "domains", "server", "read_server", "other_hosts", "mx", "login_form", "password"),
-        *("sign_in", "steps", "pages", "unavailable", "limits", "quirks", "source"),
+        *(
+            "sign_in",
+            "steps",
+            "password_steps",
+            "sign_in_steps",
+            "pages",
+            "unavailable",
+            "limits",
+            "quirks",
+            "source",
+        ),
     }
 )
 
@@ -129,18 +149,22 @@ class _Row:
         return Texts(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
 
     def _steps(self, name: str, *, required: bool) -> tuple[Step, ...]:
-        ids, pages = self._row.get("steps", []), self._row.get("pages", {})
-        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-            raise self._wrong("steps", "is not a list of names of texts")
-        if required and not ids:
+        """Those of one way first, then those of both."""
+        found: list[tuple[str, Texts, Way | None]] = []
+        for field, way in (("sign_in_steps", Way.SIGN_IN), ("password_steps", Way.PASSWORD), ("steps", None)):
+            ids = self._row.get(field, [])
+            if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+                raise self._wrong(field, "is not a list of names of texts")
+            found += [(one, self._worded(field, one, name), way) for one in ids]
+        if required and not found:
             raise self._wrong("steps", "is missing or empty")
-        worded = [(one, self._worded("steps", one, name)) for one in ids]
-        if not isinstance(pages, Mapping) or not set(pages) <= set(ids):
+        pages = self._row.get("pages", {})
+        if not isinstance(pages, Mapping) or not set(pages) <= {one for one, _, _ in found}:
             raise self._wrong("pages", "is not a table from steps of this row to addresses")
         for page in pages.values():
             if not isinstance(page, str) or not page.startswith("https://"):
                 raise self._wrong("pages", "holds something that does not start with https://")
-        return tuple(Step(one, texts, pages.get(one, "")) for one, texts in worded)
+        return tuple(Step(one, texts, pages.get(one, ""), way) for one, texts, way in found)
 
     def _limits(self) -> Limits:
         value = self._row.get("limits", {})

@@ -13,7 +13,7 @@ from typing import Final
 
 from providers.catalog import Catalog
 from providers.model import LoginForm
-from providers.provider import MEANINGS, PasswordKind, Provider
+from providers.provider import MEANINGS, PasswordKind, Provider, Way
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "providers.md"
 
@@ -24,6 +24,11 @@ _PASSWORDS: Final = {
     PasswordKind.NONE: "none",
 }
 _LOGINS: Final = {LoginForm.ADDRESS: "the address", LoginForm.LOCAL_PART: "the part before the @"}
+_FIRST: Final = {
+    None: "First",
+    Way.PASSWORD: "First, with a password",
+    Way.SIGN_IN: "First, with sign-in",
+}
 _BRANDS: Final = {"google": "Google", "microsoft": "Microsoft"}
 
 
@@ -70,9 +75,10 @@ def _host(provider: Provider) -> Iterator[str]:
     if provider.domains:
         yield f"- Addresses: {', '.join(provider.domains)}."
     if provider.obstacle:
-        yield f"- **Cannot be imported from.** {provider.unavailable}"
+        closed = "Where sign-in is not set up" if provider.sign_in else "Cannot be imported from"
+        yield f"- **{closed}.** {provider.unavailable}"
     for step in provider.steps:
-        yield f"- First: {step.texts.en}" + (f" ({step.page})" if step.page else "")
+        yield f"- {_FIRST[step.way]}: {step.texts.en}" + (f" ({step.page})" if step.page else "")
     if provider.read_endpoint:
         yield f"- Mail is read at `{provider.read_endpoint.host}`."
     yield from (f"- {text}" for text in _limits(provider))

@@ -28,13 +28,22 @@ class Texts:
         return str(getattr(self, code)) if code in LANGUAGES else self.en
 
 
+class Way(StrEnum):
+    """How an owner lets us in."""
+
+    PASSWORD = "password"  # noqa: S105
+    SIGN_IN = "sign_in"
+    ORGANISATION = "organisation"  # an administrator does, once for all
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the owner does before a login can work. `page` is where, or ""."""
+    """One thing the owner does before we get in. `page` is where, or ""; `way` None: whichever way it is."""
 
     id: str
     texts: Texts
     page: str = ""
+    way: Way | None = None
 
 
 class PasswordKind(StrEnum):
@@ -141,7 +150,7 @@ class Provider:
 
     @property
     def login_help(self) -> str:
-        """The steps in English, for logs, reports and the console."""
+        """What the owner does first to get in with a password, in English."""
         return self.help_in("en")
 
     @property
@@ -152,11 +161,25 @@ class Provider:
     @property
     def closed_to_passwords(self) -> str:
         """Why nobody gets in with a password, in English; "" where one does, if only an app password."""
-        return "" if self.sign_in and self.password is not PasswordKind.NONE else self.unavailable
+        return self.closed_in("en", Way.PASSWORD)
 
-    def help_in(self, language: str) -> str:
-        """What the owner must do first, as one text."""
-        return " ".join(step.texts.in_language(language) for step in self.steps)
+    def first(self, way: Way) -> tuple[Step, ...]:
+        """What the owner does before we get in that way, in order; nothing for an organisation."""
+        if way is Way.ORGANISATION:
+            return ()
+        return tuple(step for step in self.steps if step.way in (None, way))
+
+    def help_in(self, language: str, way: Way = Way.PASSWORD) -> str:
+        """The same as one text."""
+        return " ".join(step.texts.in_language(language) for step in self.first(way))
+
+    def closed_in(self, language: str, way: Way) -> str:
+        """Why nobody gets in that way, in the reader's language; "" where one does. Whether this
+        installation is set up for signing in is for the caller to know."""
+        if way is not Way.PASSWORD and self.sign_in:
+            return ""
+        takes_one = self.sign_in and way is Way.PASSWORD and self.password is not PasswordKind.NONE
+        return "" if takes_one else self.unavailable_in(language)
 
     def unavailable_in(self, language: str) -> str:
         """Why nobody can import from here, in the reader's language; "" where one can."""

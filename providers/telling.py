@@ -6,12 +6,14 @@ from dataclasses import asdict
 
 from providers.discovery import Discovery
 from providers.model import server_url
-from providers.provider import MEANINGS
+from providers.provider import MEANINGS, Way
 
 
-def facts(found: Discovery, address: str, language: str = "en") -> dict[str, object]:
-    """Plain values only. Texts for owners are in `language`; evidence is in English. `server` is where the
-    mail is read, None when nobody knows or nobody can."""
+def facts(
+    found: Discovery, address: str, language: str = "en", *, way: Way = Way.PASSWORD
+) -> dict[str, object]:
+    """Plain values only. Texts for owners are in `language` and for that way in; evidence is in English.
+    `server` is where the mail is read, None when nobody knows or nobody can."""
     provider = found.provider
     told: dict[str, object] = {
         "address": address,
@@ -34,9 +36,11 @@ def facts(found: Discovery, address: str, language: str = "en") -> dict[str, obj
         "password": provider.password.value,
         "sign_in": provider.sign_in,
         "first": [
-            {"step": step.texts.in_language(language), "page": step.page or None} for step in provider.steps
+            {"step": step.texts.in_language(language), "page": step.page or None}
+            for step in provider.first(way)
         ],
-        "unavailable": provider.unavailable_in(language) or None,
+        "way": way.value,
+        "unavailable": provider.closed_in(language, way) or None,
         "limits": {name: value for name, value in asdict(provider.limits).items() if value is not None},
         "quirks": {quirk.value: MEANINGS[quirk] for quirk in sorted(provider.quirks)},
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -18,7 +17,7 @@ from importer.domain.rows import SignIn
 from providers.catalog import Catalog
 from providers.discovery import Discovery
 from providers.model import Secret, parse_server
-from providers.provider import Provider
+from providers.provider import Way
 
 
 def passwords_only(_provider: str, _mailbox: str) -> bool:
@@ -59,12 +58,6 @@ def signs_in(mailbox: Account, sign_in: SignIn) -> str:
     return where if where is not None and sign_in(where, mailbox.address) else ""
 
 
-def open_to(provider: Provider, mailbox: str, sign_in: SignIn) -> Provider:
-    """The provider without its obstacle, where this installation can be let in without a password."""
-    can = provider.sign_in is not None and sign_in(provider.sign_in, mailbox)
-    return replace(provider, obstacle=None) if can else provider
-
-
 def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: SignIn) -> Account:
     try:
         mailbox = address(text)
@@ -72,8 +65,9 @@ def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: Si
         raise Usage(f"{option}: {refused} {refused.fix}") from None
     found = find(mailbox)
     provider = found.provider
-    if provider is not None and (closed := open_to(provider, mailbox, sign_in).closed_to_passwords):
-        raise Usage(f"{option}: {closed}")
+    admitted = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)
+    if provider is not None and provider.closed_to_passwords and not admitted:
+        raise Usage(f"{option}: {provider.closed_to_passwords}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
@@ -84,7 +78,7 @@ def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: Si
             f"Write it too, such as imaps://{mailbox}@imap.{found.domain}.",
         )
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
-    for step in provider.steps:
+    for step in () if admitted else provider.first(Way.PASSWORD):
         stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
     return Account(mailbox, provider.login_name(mailbox), endpoint, guarded=True)
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from importer.bootstrap import access_of, directory
 from importer.cli import show
-from importer.cli.accounts import open_to
 from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import CaFile, Data, Json
 from importer.domain.cells import Refused
 from importer.domain.cells import address as checked
 from importer.domain.report import ExitCode
 from importer.domain.wording import spoken_bytes
-from importer.service.grants import sign_in
 from importer.settings import Settings
 from providers.discovery import Discovery
-from providers.provider import LANGUAGES, MEANINGS, Provider
+from providers.provider import LANGUAGES, MEANINGS, Provider, Way
 from providers.telling import facts
 
 
@@ -44,19 +41,27 @@ def detect(
         raise Usage(f"{refused} {refused.fix}") from None
     settings = Settings.load(data=data, ca_file=ca_file)
     found = directory(settings).discover(mailbox)
-    if found.provider is not None and found.provider.sign_in is not None:
-        can = sign_in(access_of(settings), organisation=True)
-        found = replace(found, provider=open_to(found.provider, mailbox, can))
+    way = _way(settings, found.provider, mailbox)
     if as_json:
-        show.print_json(facts(found, mailbox, language))
+        show.print_json(facts(found, mailbox, language, way=way))
     else:
-        for line in _lines(found, mailbox, language):
+        for line in _lines(found, mailbox, language, way):
             stdout.print(line)
-    usable = found.provider is not None and not found.provider.unavailable
+    usable = found.provider is not None and not found.provider.closed_in("en", way)
     raise ends(ExitCode.COMPLETE if usable else ExitCode.USAGE)
 
 
-def _lines(found: Discovery, mailbox: str, language: str) -> list[str]:
+def _way(settings: Settings, provider: Provider | None, mailbox: str) -> Way:
+    """What this installation is set up for, where the host lets in otherwise than by password."""
+    if provider is None or provider.sign_in is None:
+        return Way.PASSWORD
+    access = access_of(settings)
+    if access.organisation_grant(provider.sign_in, mailbox) is not None:
+        return Way.ORGANISATION
+    return Way.SIGN_IN if access.asks(provider.sign_in) else Way.PASSWORD
+
+
+def _lines(found: Discovery, mailbox: str, language: str, way: Way) -> list[str]:
     provider = found.provider
     if provider is None:
         lines = [f"[yellow]{show.plain(found.domain)}[/]: no mail server found."]
@@ -70,11 +75,13 @@ def _lines(found: Discovery, mailbox: str, language: str) -> list[str]:
     if provider is None:
         guess = f" It may be {found.guess.host}." if found.guess else ""
         return [*lines, "", show.plain(f"Ask whoever runs the mailbox for its IMAP server.{guess}")]
-    if provider.unavailable:
-        return [*lines, "", show.plain(provider.unavailable_in(language), 1000)]
-    if provider.steps:
+    closed = provider.closed_in(language, way)
+    if closed:
+        return [*lines, "", show.plain(closed, 1000)]
+    steps = provider.first(way)
+    if steps:
         lines += ["", "First:"]
-        for number, step in enumerate(provider.steps, start=1):
+        for number, step in enumerate(steps, start=1):
             page = f" ({show.plain(step.page)})" if step.page else ""
             lines.append(f"  {number}. {show.plain(step.texts.in_language(language), 500)}{page}")
     known = _good_to_know(provider)

@@ -6,7 +6,7 @@ import pytest
 
 from providers.catalog import Catalog, CatalogError
 from providers.model import Endpoint, LoginForm, Security
-from providers.provider import LANGUAGES, MEANINGS, Limits, PasswordKind, Quirk
+from providers.provider import LANGUAGES, MEANINGS, Limits, PasswordKind, Quirk, Way
 
 TEXT = """
 [text.imap-switch]
@@ -143,6 +143,8 @@ def test_a_new_host_is_one_row() -> None:
         ('steps = ["imap-switch"]', "steps = []", "row “old”", "steps"),
         ('steps = ["imap-switch"]', 'steps = ["imap-swich"]', "row “old”", "steps"),
         ('steps = ["imap-switch"]', 'steps = "imap-switch"', "row “old”", "steps"),
+        ('steps = ["imap-switch"]', 'password_steps = "imap-switch"', "row “old”", "password_steps"),
+        ('steps = ["imap-switch"]', 'sign_in_steps = ["x"]', "row “old”", "sign_in_steps"),
         ("https://help", "http://help", "row “old”", "pages"),
         ("{ imap-switch =", "{ other =", "row “old”", "pages"),
         ("connections = 4", "connections = 0", "row “old”", "limits"),
@@ -235,6 +237,26 @@ def test_a_short_login_is_for_the_addresses_of_the_host_itself(catalog: Catalog)
     assert provider is not None
     assert provider.login_name("ada@iCloud.com") == "ada"
     assert provider.login_name("ada@old.example") == "ada@old.example"
+
+
+def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
+    google, microsoft, gmx = (catalog.for_domain(name) for name in ("gmail.com", "outlook.com", "gmx.de"))
+    assert google is not None
+    assert microsoft is not None
+    assert gmx is not None
+    assert [step.id for step in google.first(Way.SIGN_IN)] == ["sign-in", "google-show-all"]
+    assert [step.id for step in google.first(Way.PASSWORD)] == [
+        "two-factor-first",
+        "app-password",
+        "google-show-all",
+    ]
+    assert "app password" in google.login_help
+    assert not google.closed_to_passwords
+    assert microsoft.closed_to_passwords
+    assert not microsoft.closed_in("de", Way.SIGN_IN)
+    assert gmx.first(Way.PASSWORD) == gmx.steps
+    assert microsoft.first(Way.ORGANISATION) == ()
+    assert not microsoft.closed_in("en", Way.ORGANISATION)
 
 
 def test_every_quirk_is_explained() -> None:

@@ -9,9 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from importer.cli import detecting
+from importer.cli.accounts import account
 from importer.cli.app import app
+from importer.cli.exits import Usage
 from providers.catalog import Catalog
-from providers.provider import Provider
+from providers.model import Endpoint
+from providers.provider import Provider, Way
 from tests.recorded import Recorded, domains, recorded
 
 CATALOG = Catalog.load()
@@ -46,17 +49,17 @@ def address_at(provider: Provider) -> str:
 @pytest.mark.parametrize("provider", list(CATALOG), ids=lambda provider: provider.id)
 def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
     address = address_at(provider)
-    facts = told(address, ends=2 if provider.unavailable else 0)
+    facts = told(address, ends=2 if provider.closed_to_passwords else 0)
     assert facts["provider"] == {"id": provider.id, "name": provider.name}
     assert facts["evidence"]
     if provider.source_endpoint is not None:
         assert facts["server"] == str(provider.source_endpoint)
         assert facts["login"] == provider.login_name(address)
-    assert [one["step"] for one in facts["first"]] == [step.texts.en for step in provider.steps]
-    assert (facts["unavailable"] or "") == provider.unavailable
+    assert [one["step"] for one in facts["first"]] == [step.texts.en for step in provider.first(Way.PASSWORD)]
+    assert (facts["unavailable"] or "") == provider.closed_to_passwords
     text = " ".join(detect(address, "--language", "de").output.split())
-    for step in provider.steps:
-        assert provider.unavailable or step.texts.de in text
+    for step in provider.first(Way.PASSWORD):
+        assert provider.closed_to_passwords or step.texts.de in text
 
 
 @pytest.mark.parametrize("row", domains(), ids=lambda row: row["name"])
@@ -65,7 +68,7 @@ def test_a_domain_that_a_customer_brings(row: dict[str, Any]) -> None:
     known = {provider.id: provider for provider in CATALOG}
     provider = known.get(row.get("provider", ""))
     address = f"ada@{row['name']}"
-    facts = told(address, ends=2 if provider and provider.unavailable else 0)
+    facts = told(address, ends=2 if provider and provider.closed_to_passwords else 0)
     assert facts["found_by"] == row["how"]
     assert facts["server"] == (str(provider.source_endpoint) if provider else row["server"])
     assert facts["login"] == ("ada" if row["name"] == "own-server.example" else address)
@@ -81,6 +84,28 @@ def test_every_recorded_answer_names_its_source_and_date() -> None:
     for row in rows:
         assert row["source"][-4:].strip(), row["name"]
         assert any(f"20{year}-" in row["source"] for year in range(10, 40)), row["name"]
+
+
+def test_where_sign_in_is_set_up_its_owner_is_told_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told("ada@outlook.com", ends=2)["unavailable"]
+    facts = told("ada@gmail.com")  # an app password works without it
+    assert facts["way"] == "password"
+    assert "two-factor sign-in" in facts["first"][0]["step"]
+    for name in ("GOOGLE", "MICROSOFT"):
+        monkeypatch.setenv(f"MAILFERRY_{name}_CLIENT_ID", "mailferry")
+        monkeypatch.setenv(f"MAILFERRY_{name}_CLIENT_SECRET", "canary")
+    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "https://mailferry.example.org")
+    for address in ("ada@outlook.com", "ada@google-customer.example"):
+        facts = told(address)
+        assert (facts["way"], facts["unavailable"]) == ("sign_in", None)
+        assert facts["first"][0]["step"].startswith("Sign in with ")
+        assert not any("app password" in one["step"] for one in facts["first"])
+    assert told("ada@proton.me", ends=2)["unavailable"]
+    monkeypatch.setenv("MAILFERRY_MICROSOFT_ORGANISATION_TENANT", "old.example")
+    monkeypatch.setenv("MAILFERRY_MICROSOFT_ORGANISATION_DOMAINS", "microsoft-customer.example")
+    facts = told("ada@microsoft-customer.example")  # its administrator lets us in, and nobody is asked
+    assert (facts["way"], facts["first"]) == ("organisation", [])
+    assert told("ada@outlook.com")["way"] == "sign_in"
 
 
 def test_the_evidence_says_why_in_sentences() -> None:
@@ -127,3 +152,37 @@ def test_what_comes_from_the_network_does_no_harm_at_the_terminal(answers: Recor
     text = detect("ada@nobody.example").output
     assert "\x1b" not in text
     assert "[bold]" in text
+
+
+# --- Copying from a bare address -----------------------------------------------------------------------
+
+
+def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    find = answers.directory().discover
+    found = account("--from", "ada@own-server.example", allow_plaintext=False, find=find)
+    assert (found.address, found.login) == ("ada@own-server.example", "ada")
+    assert found.endpoint == Endpoint("mail.own-server.example")
+    assert found.guarded
+    told = capsys.readouterr().err
+    assert "Switch on IMAP. https://own-server.example/imap" in told  # before any password is asked for
+    yahoo = account("--from", "ada@yahoo.com", allow_plaintext=False, find=find)
+    assert yahoo.endpoint == Endpoint("export.imap.mail.yahoo.com")
+    yahoo = account("--to", "ada@yahoo.com", allow_plaintext=False, find=find)
+    assert yahoo.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
+    named = account("--from", "imaps://ada@old.example", allow_plaintext=False, find=find)
+    assert named.endpoint == Endpoint("old.example")
+    assert not named.guarded
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("ada@outlook.com", "Microsoft"),
+        ("ada@nobody.example", "no mail server was found for ada@nobody.example"),
+        ("ada@proton.me", "Proton"),
+        ("a da@gmx.de", "not a mail address"),
+    ],
+)
+def test_an_address_that_cannot_be_copied_from_says_why(answers: Recorded, address: str, says: str) -> None:
+    with pytest.raises(Usage, match=says):
+        account("--from", address, allow_plaintext=False, find=answers.directory().discover)
