@@ -127,7 +127,7 @@ default_internal_group = {group}
 default_login_user = {login_user}
 passdb {{
   driver = dict
-  mechanisms = plain login
+  mechanisms = plain login none
   args = {home}/passdb.conf
 }}
 userdb {{

@@ -70,6 +70,7 @@ class FaultProxy:
         self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.PLAINTEXT)
         self.connections = 0
         self.fired = 0  # faults so far
+        self.trouble: Exception | None = None  # what went wrong in an act
         self.heard: dict[Toward, bytearray] = {"server": bytearray(), "client": bytearray()}
         self._lock = threading.Lock()
         self._struck: _Connection | None = None
@@ -169,7 +170,10 @@ class FaultProxy:
             case "stall":
                 connection.stalled.add(fault.toward)
             case "act":
-                fault.act()
+                try:
+                    fault.act()
+                except Exception as trouble:  # told in the test's own thread
+                    self.trouble = trouble
                 target.sendall(rest)
             case "delay":
                 time.sleep(_DELAY_S)
@@ -256,3 +260,5 @@ def fault_proxy(
         yield proxy
     finally:
         proxy.stop()
+    if proxy.trouble is not None:
+        raise proxy.trouble
