@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import FolderPath, Stored, connect
 from tests.rehearsal.hosts import new_user
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import free_ports
+from tests.rehearsal.ports import free_ports, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
@@ -24,6 +26,13 @@ LOOKING = ("check", "list", "show", "explain", "watch", "report", "doctor")
 CONTROLLING = ("pause", "resume", "retry", "cancel", "undo")
 COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, *CONTROLLING, "worker", "up", "migrate")
 FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+
+
+def many(number: int) -> Iterator[Stored]:
+    """So many small messages."""
+    when = datetime(2020, 1, 1, tzinfo=UTC)
+    for n in range(number):
+        yield Stored(("INBOX",), ("\\Seen",), when, b"Subject: %d\r\n\r\ntext\r\n" % n)
 
 
 @pytest.fixture
@@ -126,6 +135,41 @@ def test_undo_takes_back_what_was_added_and_nobody_has_touched(
     assert again["totals"]["copied"] == totals["removed"]
     assert new.read().count() == everything.count()
     assert "removed" in installation.run("undo", again["id"], "--yes", *passwords).stdout
+
+
+def test_a_running_import_pauses_goes_on_and_is_cancelled(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    installation.settings |= {"BATCH_MESSAGES": "1", "LANES": "1", "TICK_SECONDS": "1"}
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(many(2500))
+    client = connect(new.account.endpoint, new.account.login, new.password, new.ca_file)
+
+    def there() -> int:
+        return int(client.status("INBOX", "(MESSAGES)")[1][0].split()[-1].strip(b")"))
+
+    def is_(state: str) -> bool:
+        return bool(installation.json("show", import_id)[0]["state"] == state)
+
+    with installation.worker():
+        import_id = installation.json("submit", *installation.copy_words(old, new)[1:])["id"]
+        wait_until(lambda: there() > 5, timeout_s=60)
+        installation.run("pause", import_id)
+        wait_until(lambda: is_("paused"), timeout_s=60)
+        reached = there()
+        assert 5 < reached < 2500
+        time.sleep(1.5)  # longer than a tick
+        assert there() == reached
+        installation.run("resume", import_id)
+        wait_until(lambda: there() > reached, timeout_s=60)
+        installation.run("cancel", import_id)
+        wait_until(lambda: is_("cancelled"), timeout_s=60)
+    left = there()
+    assert reached < left < 2500
+    undone = installation.json("undo", import_id, "--yes", *installation.copy_words(old, new)[-2:])
+    assert undone["totals"]["removed"] == undone["totals"]["added"] == left
+    assert there() == 0
+    client.logout()
 
 
 def test_a_password_from_the_environment_and_starttls(
