@@ -512,8 +512,9 @@ class Visits(Protocol):
         """None for one that has ended or expired."""
         ...
 
-    def save_visit(self, visit_id: VisitId, sealed: bytes) -> None:
-        """Replaces what the visit remembers; one that has ended is left alone."""
+    def save_visit(self, visit_id: VisitId, sealed: bytes, before: bytes) -> bool:
+        """Replaces what the visit remembers; False, and nothing is written, when it has ended or remembers
+        something else than `before` by now."""
         ...
 
     def end_visit(self, visit_id: VisitId) -> None: ...

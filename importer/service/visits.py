@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -25,11 +26,13 @@ VISIT_LASTS: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A mailbox that we logged in to. `facts` is what a check found there, for showing."""
+    """A mailbox that we logged in to; without a password, one whose owner signs in at `sign_in` later.
+    `facts` is what a check found there, for showing."""
 
     account: Account
-    password: Secret
+    password: Secret | None
     facts: dict[str, Any] = field(default_factory=dict)
+    sign_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,12 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
 def attach(deps: Deps, visit: Visit, account: Account, password: Secret, *, client: str) -> Remembered:
     """A further destination mailbox for this visit. Raises as `prove` does."""
     prove(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
-    before = remembered_by(deps, visit)
-    others = tuple(m for m in before.mailboxes if m.account.key != account.key)
-    return remember(deps, visit, replace(before, mailboxes=(*others, Proven(account, password))))
+
+    def more(before: Remembered) -> Remembered:
+        others = tuple(m for m in before.mailboxes if m.account.key != account.key)
+        return replace(before, mailboxes=(*others, Proven(account, password)))
+
+    return remember(deps, visit, more)
 
 
 def visit_of(deps: Deps, token: str) -> Visit | None:
@@ -95,10 +101,14 @@ def remembered_by(deps: Deps, visit: Visit) -> Remembered:
     return _load(deps.vault.open(visit.sealed, _context(visit.id)).reveal())
 
 
-def remember(deps: Deps, visit: Visit, remembered: Remembered) -> Remembered:
-    """Replaces what the visit remembers."""
-    deps.store.save_visit(visit.id, _seal(deps, visit.id, remembered))
-    return remembered
+def remember(deps: Deps, visit: Visit, change: Callable[[Remembered], Remembered]) -> Remembered:
+    """Changes what the visit remembers, from what it is at that moment: `change` may be called again when
+    somebody else was faster. A visit that has ended remembers nothing more."""
+    while True:
+        current = deps.store.visit(visit.id, deps.clock.now())
+        after = change(remembered_by(deps, current or visit))
+        if current is None or deps.store.save_visit(visit.id, _seal(deps, visit.id, after), current.sealed):
+            return after
 
 
 def sign_out(deps: Deps, visit: Visit) -> None:
@@ -159,8 +169,10 @@ def _account(facts: dict[str, Any]) -> Account:
 
 def _proven_json(proven: Proven) -> dict[str, Any]:
     account = _account_json(proven.account)
-    return {"account": account, "password": proven.password.reveal(), "facts": proven.facts}
+    password = None if proven.password is None else proven.password.reveal()
+    return {"account": account, "password": password, "facts": proven.facts, "sign_in": proven.sign_in}
 
 
 def _proven(facts: dict[str, Any]) -> Proven:
-    return Proven(_account(facts["account"]), Secret(facts["password"]), facts["facts"])
+    password = None if facts["password"] is None else Secret(facts["password"])
+    return Proven(_account(facts["account"]), password, facts["facts"], facts["sign_in"])

@@ -16,7 +16,7 @@ from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
 from importer.web.guarding import BodyTooLarge, Guard
 from importer.web.live import Feed
-from importer.web.pages import file, front, progress, start
+from importer.web.pages import checking, consent, file, front, progress, start
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import assets, go, page
 from importer.web.site import FormExpired, SignInNeeded, Site, visitor
@@ -40,7 +40,14 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
     app.state.site = Site(
         deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store)
     )
-    for router in (front.router, start.router, progress.router, file.router):
+    for router in (
+        front.router,
+        start.router,
+        checking.router,
+        consent.router,
+        progress.router,
+        file.router,
+    ):
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
     app.add_api_route("/health", _healthy, include_in_schema=False)

@@ -29,6 +29,10 @@ _BY_CODE: Final = {
         "%(host)s does not accept this password. Check it; many hosts want an app password."
     ),
     "grant_expired": N_("The permission to read this mailbox has run out. Sign in there once more."),
+    "consent_needed": N_("The owner of the old mailbox has to sign in at %(host)s first."),
+    "consent_expired": N_(
+        "The owner of the old mailbox did not sign in in time. Run it again for a new link."
+    ),
     "destination_full": N_("The new mailbox is full. Make room or get more, then start it again."),
     "destination_busy": N_("Another import is writing into this mailbox; they take turns."),
     "connections_in_use": N_("%(host)s allows only so many connections at a time; imports take turns."),

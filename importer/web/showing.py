@@ -41,6 +41,7 @@ class Shown:
     left: timedelta | None
     bytes_per_s: float
     ended: bool
+    consent_path: str = ""  # where its owner signs in
 
     @property
     def can_pause(self) -> bool:
@@ -57,7 +58,7 @@ class Shown:
         return not self.ended and self.import_.wish is not Wish.CANCEL
 
 
-def shown(texts: Texts, sight: Sight, now: datetime) -> Shown:
+def shown(texts: Texts, sight: Sight, now: datetime, consent_path: str = "") -> Shown:
     """The import in this language, as of now."""
     import_ = sight.import_
     tone, word = _WORDS[import_.state]
@@ -75,6 +76,7 @@ def shown(texts: Texts, sight: Sight, now: datetime) -> Shown:
         rate.left,
         rate.bytes_per_s,
         import_.state in ENDED,
+        consent_path,
     )
 
 

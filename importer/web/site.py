@@ -72,9 +72,9 @@ class Guest:
     visit: Visit
     remembered: Remembered
 
-    def remember(self, remembered: Remembered) -> Guest:
-        kept = remember(self.visitor.site.deps, self.visit, remembered)
-        return Guest(self.visitor, self.visit, kept)
+    def remember(self, change: Callable[[Remembered], Remembered]) -> None:
+        """Changes what the visit remembers, for the next page."""
+        remember(self.visitor.site.deps, self.visit, change)
 
 
 class SignInNeeded(Exception):

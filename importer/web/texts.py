@@ -72,6 +72,16 @@ class Texts:
             return self.ngettext("%(num)s hour", "%(num)s hours", hours)
         return self.ngettext("%(num)s day", "%(num)s days", -(-hours // 24))
 
+    def about(self, low_s: float, high_s: float) -> str:
+        """A span from the one to the other; one of them where both read the same."""
+        if high_s < 60:
+            return self.gettext("under a minute")
+        low, high = self.span(timedelta(seconds=low_s)), self.span(timedelta(seconds=high_s))
+        return low if low == high else f"{low} – {high}"
+
+    def iso_day(self, instant: str) -> str:
+        return self.day(datetime.fromisoformat(instant))
+
     def day(self, instant: datetime) -> str:
         return format_date(instant.astimezone(UTC), "medium", locale=self._locale)
 

@@ -1147,10 +1147,11 @@ def test_a_visit_comes_back_whole_until_it_ends_or_expires(store: Store) -> None
 
 def test_what_a_visit_remembers_is_replaced_while_it_lasts(store: Store) -> None:
     store.add_visit(a_visit())
-    store.save_visit(VisitId("v1"), b"other")
+    assert store.save_visit(VisitId("v1"), b"other", a_visit().sealed)
+    assert not store.save_visit(VisitId("v1"), b"third", a_visit().sealed)
     assert store.visit(VisitId("v1"), NOW) == replace(a_visit(), sealed=b"other")
     store.end_visit(VisitId("v1"))
-    store.save_visit(VisitId("v1"), b"late")
+    assert not store.save_visit(VisitId("v1"), b"late", b"other")
     assert store.visit(VisitId("v1"), NOW) is None
 
 

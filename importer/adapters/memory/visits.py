@@ -27,10 +27,13 @@ class MemoryVisits:
             visit = self._visits.get(visit_id)
             return visit if visit is not None and visit.expires_at > now else None
 
-    def save_visit(self, visit_id: VisitId, sealed: bytes) -> None:
+    def save_visit(self, visit_id: VisitId, sealed: bytes, before: bytes) -> bool:
         with self._lock:
-            if visit_id in self._visits:
-                self._visits[visit_id] = replace(self._visits[visit_id], sealed=sealed)
+            visit = self._visits.get(visit_id)
+            if visit is None or visit.sealed != before:
+                return False
+            self._visits[visit_id] = replace(visit, sealed=sealed)
+            return True
 
     def end_visit(self, visit_id: VisitId) -> None:
         with self._lock:

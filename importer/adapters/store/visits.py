@@ -25,9 +25,10 @@ class SqlVisits(Database):
             row = connection.execute(asked).one_or_none()
             return None if row is None else Visit(*row)
 
-    def save_visit(self, visit_id: VisitId, sealed: bytes) -> None:
+    def save_visit(self, visit_id: VisitId, sealed: bytes, before: bytes) -> bool:
+        unchanged = update(visits).where(visits.c.id == visit_id, visits.c.sealed == before)
         with self.writing() as connection:
-            connection.execute(update(visits).where(visits.c.id == visit_id).values(sealed=sealed))
+            return connection.execute(unchanged.values(sealed=sealed)).rowcount == 1
 
     def end_visit(self, visit_id: VisitId) -> None:
         with self.writing() as connection:

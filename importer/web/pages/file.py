@@ -69,8 +69,7 @@ async def take(guest: SignedIn, fields: Fields) -> Response:
     if len(content) > BATCH_BYTES:
         problem = guest.visitor.texts.gettext("The file is too large. 25 rows fit well below 64 kB.")
         return await run_in_threadpool(page, guest, "file.html", 422, errors={"file": problem})
-    kept = replace(guest.remembered, file_name=name, file=content)
-    await run_in_threadpool(guest.remember, kept)
+    await run_in_threadpool(guest.remember, lambda before: replace(before, file_name=name, file=content))
     return go("/file/preview")
 
 
@@ -116,7 +115,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
         submitter=remembered.mailboxes[0].account.address,
         owner=guest.visit.person,
     )
-    guest.remember(replace(remembered, file=b"", file_name=""))
+    guest.remember(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
         done = sum(placed.fate is Fate.DONE for placed in submission.placed)
         return page(guest, "nothing_new.html", done=done, under_way=len(submission.placed) - done)

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from importer.domain.model import BatchId, Import, ImportId
 from importer.domain.report import Report
 from importer.domain.report_csv import refusals_csv
+from importer.service.consent import links
 from importer.service.control import Changed, cancel, pause, resume
 from importer.service.deps import Deps
 from importer.service.finish import report_of
@@ -109,7 +111,7 @@ def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     import_ = import_of(guest.visitor.site.deps, guest.visit.person, ImportId(import_id))
     if import_ is None:
         raise NotThere
-    guest.remember(replace(guest.remembered, asked=import_.source))
+    guest.remember(lambda before: replace(before, asked=import_.source))
     return go("/new/mailbox")
 
 
@@ -143,7 +145,15 @@ def _wished(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Chang
 
 def _shown(guest: Guest, imports: Sequence[Import]) -> list[Shown]:
     now = datetime.now(UTC)
-    return [shown(guest.visitor.texts, Sight(i, average(i, now)), now) for i in imports]
+    paths = _consent_paths(guest, imports)
+    return [shown(guest.visitor.texts, Sight(i, average(i, now)), now, paths.get(i.id, "")) for i in imports]
+
+
+def _consent_paths(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, str]:
+    """Where the owners of those that wait for them sign in."""
+    waiting = [i for i in imports if i.problem is not None and i.problem.code == "consent_needed"]
+    found = links(guest.visitor.site.deps, waiting) if waiting else {}
+    return {import_id: urlsplit(link).path for import_id, link in found.items()}
 
 
 def _parts(guest: Guest, one: Shown) -> dict[str, str]:
@@ -168,7 +178,8 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
             if sight is None:
                 yield ": still here\n\n"
             else:
-                one = shown(texts, sight, datetime.now(UTC))
+                paths = await asyncio.to_thread(_consent_paths, guest, [sight.import_])
+                one = shown(texts, sight, datetime.now(UTC), paths.get(sight.import_.id, ""))
                 yield f"event: parts\ndata: {json.dumps(_parts(guest, one))}\n\n"
                 if one.ended:
                     ended.add(one.import_.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -15,7 +16,7 @@ from importer.domain.model import Account
 from importer.domain.rows import Row
 from importer.service.submit import Fate, submit
 from importer.service.tries import TooManyTries
-from importer.service.visits import Proven, named_by_a_person, prove
+from importer.service.visits import Proven, Remembered, named_by_a_person, prove
 from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem
 from importer.web.rendering import go, page
@@ -42,8 +43,9 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
     try:
         mail_address = address(given)
         provider = site.lookups().for_address(mail_address)
-        if provider is None or not provider.unavailable:
-            guest.remember(replace(guest.remembered, asked=_account_for(mail_address, provider)))
+        if provider is None or not provider.closed_to_passwords or site.deps.access.asks(provider.sign_in):
+            asked = _account_for(mail_address, provider)
+            guest.remember(lambda before: replace(before, asked=asked))
             return go("/new/mailbox")
         errors = {}
     except Refused as refused:
@@ -70,9 +72,7 @@ def check(guest: SignedIn, fields: Fields) -> Response:
         except (MailError, TooManyTries) as error:
             errors = {"form": _source_problem(guest, error, account)}
         else:
-            others = tuple(s for s in guest.remembered.sources if s.account.key != account.key)
-            sources = (*others, Proven(account, secret))
-            guest.remember(replace(guest.remembered, sources=sources, asked=None))
+            guest.remember(partial(_with_source, Proven(account, secret)))
             return go("/new/review")
     values = {name: text(fields, name) for name in ("server", "port", "security", "login")}
     return _mailbox_page(guest, account or asked, 422, values, errors)
@@ -86,7 +86,7 @@ def review(guest: SignedIn) -> Response:
 @router.post("/remove")
 def remove(guest: SignedIn, fields: Fields) -> Response:
     kept = tuple(s for s in guest.remembered.sources if s.account.key != text(fields, "key"))
-    guest.remember(replace(guest.remembered, sources=kept))
+    guest.remember(lambda before: replace(before, sources=kept))
     return go("/new/review" if kept else "/new")
 
 
@@ -98,14 +98,21 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     destination = remembered.mailbox(text(fields, "destination"))
     if not remembered.sources:
         return go("/new")
-    if destination is None:
+    if destination is None or destination.password is None:
         problem = who.texts.gettext("Choose the mailbox that the mail goes into.")
         return page(guest, "new_review.html", 422, errors={"destination": problem})
     if any(source.account.key == destination.account.key for source in remembered.sources):
         problem = who.texts.gettext("The old and the new mailbox are the same.")
         return page(guest, "new_review.html", 422, errors={"destination": problem})
     rows = [
-        Row(0, named_by_a_person(source.account), source.password, destination.account, destination.password)
+        Row(
+            0,
+            named_by_a_person(source.account),
+            source.password,
+            destination.account,
+            destination.password,
+            source.sign_in,
+        )
         for source in remembered.sources
     ]
     submission = submit(
@@ -115,11 +122,32 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         owner=guest.visit.person,
         again=True,
     )
-    guest.remember(replace(remembered, sources=(), asked=None))
+    guest.remember(lambda before: replace(before, sources=(), asked=None))
     if submission.batch is not None:
         return go(f"/batches/{submission.batch.id}")
     under_way = next((p.import_ for p in submission.placed if p.fate is not Fate.STARTED), None)
     return go(f"/imports/{under_way.id}" if under_way is not None else "/imports")
+
+
+@router.post("/consent")
+def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
+    """The owner signs in at their host when the import has been put together: see `consent.py`."""
+    asked, site = guest.remembered.asked, guest.visitor.site
+    provider = site.catalog.for_host(asked.endpoint.host) if asked is not None else None
+    if (
+        asked is None
+        or provider is None
+        or provider.sign_in is None
+        or not site.deps.access.asks(provider.sign_in)
+    ):
+        return go("/new")
+    guest.remember(partial(_with_source, Proven(asked, None, sign_in=provider.sign_in)))
+    return go("/new/review")
+
+
+def _with_source(source: Proven, before: Remembered) -> Remembered:
+    others = tuple(s for s in before.sources if s.account.key != source.account.key)
+    return replace(before, sources=(*others[: MOST_SOURCES - 1], source), asked=None)
 
 
 # --- What the form says ---------------------------------------------------------------------------
@@ -184,6 +212,8 @@ def _mailbox_page(
         account=account,
         provider=provider,
         known=known,
+        asks=provider is not None and site.deps.access.asks(provider.sign_in),
+        takes_password=provider is None or provider.password is not PasswordKind.NONE,
         app_password=provider is not None and provider.password is PasswordKind.APP,
         values=values,
         errors=errors,

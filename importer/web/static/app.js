@@ -59,6 +59,36 @@ function localTimes(within) {
 }
 localTimes(document);
 
+// --- What is in the old mailboxes -----------------------------------------------------------------
+
+function lookInside(part) {
+  const chosen = document.querySelector("input[name=destination]:checked");
+  if (!chosen || !window.EventSource) {
+    return;
+  }
+  const asked = new URLSearchParams({ source: part.dataset.check, destination: chosen.value });
+  const stream = new EventSource(`/new/check?${asked}`);
+  part.setAttribute("aria-busy", "true");
+  stream.addEventListener("found", (event) => {
+    part.innerHTML = JSON.parse(event.data).html;
+  });
+  const end = () => {
+    stream.close();
+    part.removeAttribute("aria-busy");
+  };
+  stream.addEventListener("over", end);
+  stream.addEventListener("error", end);
+}
+
+for (const part of document.querySelectorAll("[data-check]")) {
+  if (!part.querySelector("dl")) {
+    lookInside(part);
+  }
+}
+for (const choice of document.querySelectorAll("input[name=destination]")) {
+  choice.addEventListener("change", () => document.querySelectorAll("[data-check]").forEach(lookInside));
+}
+
 // --- Progress -------------------------------------------------------------------------------------
 
 const live = document.querySelector("[data-live]");

@@ -1,0 +1,79 @@
+"""Owners sign in at their mail host: the page that a link leads to, the way there, and the way back.
+
+The state of a question is kept in the browser that asked it, for ten minutes: an answer that comes to another
+browser is not taken (RFC 6749 section 10.12). PKCE, the one use of a state and whose mailbox it is are the
+concern of `service/consent.py`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from importer.service.consent import LinkGone, begin, complete, look_up
+from importer.web.rendering import page
+from importer.web.site import AnyVisitor, Fields, Site
+from providers.errors import LoginRejected, MailError
+
+STATE_LASTS_S: Final = 600
+
+router: Final = APIRouter()
+
+
+@router.get("/consent/{token}")
+def asked(who: AnyVisitor, token: str) -> Response:
+    try:
+        return page(who, "consent.html", asked=look_up(who.site.deps, token), token=token)
+    except LinkGone:
+        return page(who, "consent_over.html", 404, kind="gone")
+
+
+@router.post("/consent/{token}")
+def go_there(who: AnyVisitor, _fields: Fields, token: str) -> Response:
+    """A page that leads on by itself: a form may not be answered with a redirect to another host, since
+    the Content-Security-Policy lets forms go nowhere else."""
+    try:
+        question = begin(who.site.deps, token)
+    except LinkGone:
+        return page(who, "consent_over.html", 404, kind="gone")
+    except LoginRejected:
+        return page(who, "consent_over.html", 409, kind="closed")
+    response = page(who, "consent_on.html", url=question.url)
+    response.set_cookie(
+        _cookie(who.site),
+        question.state,
+        max_age=STATE_LASTS_S,
+        httponly=True,
+        samesite="lax",
+        secure=who.site.secure,
+        path="/",
+    )
+    return response
+
+
+@router.get("/sign-in/{provider}")
+def back(who: AnyVisitor, request: Request, provider: str) -> Response:
+    """Where `provider` sends the browser with the owner's answer."""
+    kept = request.cookies.get(_cookie(who.site), "")
+    given = request.query_params.get("state", "")
+    if not kept or not hmac.compare_digest(kept.encode(), given.encode()):
+        return page(who, "consent_over.html", 403, kind="elsewhere")
+    try:
+        import_ = complete(who.site.deps, given, dict(request.query_params))
+    except LinkGone:
+        response = page(who, "consent_over.html", 404, kind="gone")
+    except LoginRejected:
+        return page(who, "consent_over.html", 409, kind="refused")
+    except MailError:
+        return page(who, "consent_over.html", 503, kind="later")
+    else:
+        response = page(who, "consent_over.html", kind="given", import_=import_)
+    response.delete_cookie(_cookie(who.site), path="/", secure=who.site.secure, httponly=True, samesite="lax")
+    return response
+
+
+def _cookie(site: Site) -> str:
+    return "__Host-asked" if site.secure else "asked"

@@ -1,0 +1,195 @@
+"""What people do with the pages, in a real browser between two real mail hosts, in two languages and widths.
+
+On every page that is met: axe finds nothing, and nothing is wider than the window.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.stage import Stage, check_source, sign_in
+from tests.rehearsal.checker import compare
+from tests.rehearsal.fill import FolderPath
+from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+
+FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+DONE = re.compile("Complete|Vollständig")
+_numbers = iter(range(1, 10_000))
+
+
+def sound(page: Page) -> None:
+    """Everybody can use it, and it fits."""
+    found = Axe().run(page).response["violations"]
+    told = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+    assert told == [], page.url
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} px too wide"
+    small = page.evaluate(
+        """[...document.querySelectorAll("button, input:not([type=hidden]), select, summary, .button")]
+        .map((e) => [e.outerHTML.slice(0, 120), e.type === "radio" ? e.closest("label") : e])
+        .map(([html, e]) => [html, e.getBoundingClientRect()])
+        .filter(([, box]) => box.width && box.height < 43.5).map(([html]) => html)"""
+    )
+    assert small == [], page.url
+
+
+@pytest.fixture
+def name() -> str:
+    return f"ada{next(_numbers)}"
+
+
+def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    old.fill(sample_mailbox(), EMPTY_FOLDERS)
+    page.goto(ferry.url)
+    sound(page)
+    sign_in(page, ferry.url, new)
+    sound(page)
+    check_source(page, ferry.url, old)
+    card = page.locator("[data-check]")
+    expect(card).to_contain_text("120", timeout=20_000)
+    expect(card.locator("details")).to_be_visible(timeout=20_000)
+    sound(page)
+    page.click("form[action='/new/start'] button")
+    page.wait_for_url("**/batches/*")
+    sound(page)
+    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    sound(page)
+    page.locator(".import .button").first.click()
+    page.wait_for_url("**/imports/*")
+    expect(page.locator(".sum .first dd")).to_have_text("120")
+    sound(page)
+    assert not compare(old.read(), new.read(), folder_map=FOLDER_MAP)
+    with page.expect_download() as download:
+        page.locator("a[href$='report.json']").click()
+    assert '"state": "complete"' in download.value.path().read_text(encoding="utf-8")
+    page.goto(f"{ferry.url}/imports")
+    sound(page)
+    page.locator(".lines a").first.click()
+    page.locator("form[action$='/again'] button").click()
+    page.wait_for_url("**/new/mailbox")
+    expect(page.locator("h1")).to_have_text(old.account.address)
+
+
+def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, ferry: Stage, name: str) -> None:
+    first, new = ferry.mailboxes(name)
+    second, other = ferry.mailboxes(f"{name}b")
+    for old in (first, second):
+        old.fill(list(sample_mailbox())[:5])
+    sign_in(page, ferry.url, new)
+    page.goto(f"{ferry.url}/mailboxes")
+    sound(page)
+    page.fill("#address", other.account.address)
+    page.fill("#password", other.password)
+    page.click("form[action='/mailboxes'] button")
+    check_source(page, ferry.url, first)
+    check_source(page, ferry.url, second)
+    expect(page.locator(".source")).to_have_count(2)
+    page.locator(".choice", has_text=other.account.address).click()
+    page.click("form[action='/new/start'] button")
+    page.wait_for_url("**/batches/*")
+    for pill in page.locator(".pill").all():
+        expect(pill).to_have_text(DONE, timeout=60_000)
+    assert sum(len(folder) for folder in other.read().folders.values()) >= 5
+    assert not any(new.read().folders.values())
+
+
+def test_mistakes_are_told_where_they_are_made(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    page.goto(ferry.url)
+    page.fill("#address", new.account.address)
+    page.fill("#password", "not the password")
+    page.click("form[action='/sign-in'] button")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    assert page.input_value("#address") == new.account.address
+    assert page.input_value("#password") == ""
+    sound(page)
+    sign_in(page, ferry.url, new)
+    page.fill("#address", old.account.address)
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    if not page.is_visible("#server"):
+        page.click("details.settings summary")
+    page.fill("#password", "x")
+    page.fill("#port", "many")
+    page.click("form[action='/new/mailbox'] button.primary")
+    expect(page.locator("#port-error")).to_be_visible()
+    expect(page.locator("#port")).to_be_focused()
+    sound(page)
+    page.goto(f"{ferry.url}/imports")
+    sound(page)
+    page.goto(f"{ferry.url}/nothing/here")
+    sound(page)
+
+
+def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    old.fill(list(sample_mailbox())[:5])
+    sign_in(page, ferry.url, new)
+    page.goto(f"{ferry.url}/file")
+    sound(page)
+    with page.expect_download() as download:
+        page.click("a[href='/file/template.csv']")
+    head = download.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
+    good = f"{old.account.address},{old.password},{old.account.endpoint},{new.account.address},{new.password}"
+    bad = f"nobody,{old.password},,{new.account.address},"
+    table = page.locator("table.preview")
+
+    def bring(*rows: str) -> None:
+        content = "\n".join((head, *rows)) + "\n"
+        page.goto(f"{ferry.url}/file")
+        page.set_input_files(
+            "#file", {"name": "umzug.csv", "mimeType": "text/csv", "buffer": content.encode()}
+        )
+        page.click("form[action='/file'] button.primary")
+        page.wait_for_url("**/preview")
+
+    bring(good, bad)
+    expect(table.locator("td.wrong")).to_have_count(2)
+    expect(table).not_to_contain_text(old.password)
+    sound(page)
+    with page.expect_download() as download:
+        page.click("a[href='/file/annotated.csv']")
+    assert old.password not in download.value.path().read_text(encoding="utf-8-sig")
+    bring(good)
+    sound(page)
+    page.click("form[action='/file/start'] button")
+    page.wait_for_url("**/batches/*")
+    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    assert any(new.read().folders.values())
+
+
+def test_the_tests_would_notice(page: Page) -> None:
+    page.set_content("<html lang=en><title>x</title><main><h1>x</h1><button>small</button><img src=x></main>")
+    with pytest.raises(AssertionError, match="image-alt"):
+        sound(page)
+    page.set_content("<html lang=en><title>x</title><main><h1>x</h1><button>small</button></main>")
+    with pytest.raises(AssertionError, match="small"):
+        sound(page)
+
+
+def test_the_language_can_be_chosen_and_stays(page: Page, ferry: Stage) -> None:
+    page.goto(ferry.url)
+    page.click(".menu summary")
+    page.click("button[lang='it']")
+    expect(page.locator("html")).to_have_attribute("lang", "it")
+    page.goto(ferry.url)
+    expect(page.locator("h1")).to_have_text("Porta con te tutta la tua posta")
+    sound(page)
+
+
+def test_the_first_page_is_light_and_quick(page: Page, ferry: Stage) -> None:
+    page.goto(ferry.url)
+    sizes = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    times = []
+    for _ in range(5):
+        page.goto(ferry.url)
+        times.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
+    page.context.clear_cookies()
+    assert sum(sizes) / 5 < 100_000
+    assert sorted(times)[2] < 100, times
