@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,20 +16,24 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Message, Outgoing, State, Stored
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
-from providers.errors import FolderLeftOut, Side
+from providers.errors import FolderLeftOut, LoginRejected, ServerUnavailable, Side, Throttled
 from providers.model import FolderRole, Secret
 from providers.provider import Limits, Provider
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.ferry import ferry
+from tests.rehearsal.fill import Stored as FilledMessage
 from tests.rehearsal.hosts import User
-from tests.rehearsal.imitations import yahoo
+from tests.rehearsal.imitations import exchange, gmail, yahoo
 from tests.rehearsal.imitations.exchange import LANGUAGES, Exchange
+from tests.rehearsal.imitations.gmail import Gmail, GmailSettings
 from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.imitations.talk import Dialect
 from tests.rehearsal.imitations.yahoo import Yahoo
 
 DATE = "02-Feb-2003 04:05:06 +0000"
+WHEN = datetime(2003, 2, 2, 4, 5, 6, tzinfo=UTC)
 
 
 def mail(number: int, header: bytes = b"", text: bytes = b"") -> bytes:
@@ -174,6 +180,133 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
     assert not report.refusals
     there = new.read().folders
     assert {path: len(found) for path, found in there.items() if found} == {("INBOX",): 3, ("Sent",): 2}
+
+
+def test_exchange_closes_after_ten_refusals_and_all_that_it_takes_is_there(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, new_host: Dovecot
+) -> None:
+    with imitation(Exchange(), tmp_path, ca) as server:
+        old, new = make_user(new_host), make_user(server)
+        long_line = b"x" * 20_000
+        old.fill(
+            FilledMessage(("INBOX",), (), WHEN, mail(number, text=long_line if number % 2 else b""))
+            for number in range(50)
+        )
+        with ferry(tmp_path / "data", ca.ca_file) as boat:
+            ended = boat.copy(old, new)
+            report = boat.report(ended)
+        assert ended.state is State.INCOMPLETE, ended.problem
+        assert (report.totals.copied, report.totals.failed) == (25, 25)
+        assert "Command Argument Error" in report.refusals[0].reason
+        assert len(server.mailbox(new.account.login).folders["INBOX"].letters) == 25
+
+
+# --- Pauses --------------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("status", ["BAD", "NO"])
+@pytest.mark.parametrize("command", ["EXAMINE", "UID FETCH", "STATUS", "LIST"])
+def test_a_pause_that_exchange_asks_for_is_kept_to_the_second(
+    exchange_host: Imitation, make_user: MakeUser, status: str, command: str
+) -> None:
+    user = make_user(exchange_host)
+    mailbox = exchange_host.mailbox(user.account.login)
+    mailbox.append(mailbox.folders["INBOX"], (), DATE, mail(1))
+    sessions = ImapSessions(ca_file=user.ca_file, now=lambda: NOW)
+    session = sessions.open(user.account, Secret(user.password), Side.SOURCE)
+    inbox = session.status("INBOX").ref("INBOX")
+    exchange_host.says(command, f"{status} {exchange.BACKOFF}", closes=exchange.CLOSED)
+
+    def use() -> None:
+        session.folders()
+        session.status("INBOX")
+        list(session.messages(inbox, UidSet.of([1])))
+
+    with pytest.raises(Throttled) as caught:
+        use()
+    assert caught.value.until == NOW + timedelta(milliseconds=299_961)
+    assert len(list(session.messages(inbox, UidSet.of([1])))) == 1  # after it all is well
+    session.close()
+
+
+def test_a_pause_in_place_of_an_append(exchange_host: Imitation, make_user: MakeUser) -> None:
+    user = make_user(exchange_host)
+    with session_of(user, Side.DESTINATION) as session:
+        inbox = session.status("INBOX").ref("INBOX")
+        exchange_host.says("APPEND", f"BAD {exchange.BACKOFF}", skips=1)
+        with pytest.raises(Throttled):
+            session.append(inbox, [Outgoing(Uid(n), (), DATE, mail(n)) for n in range(1, 4)])
+
+
+def test_gmail_takes_no_more_connections_than_it_does(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Gmail(GmailSettings(max_connections=1)), tmp_path, ca) as server:
+        user = make_user(server)
+        with (
+            session_of(user, Side.SOURCE),
+            pytest.raises(ServerUnavailable, match="takes no more connections"),
+        ):
+            ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
+
+
+def test_gmails_daily_cap_is_a_pause_and_what_came_before_it_is_kept(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    with imitation(Gmail(GmailSettings(daily_bytes=1000)), tmp_path, ca) as server:
+        user = make_user(server)
+        mailbox = server.mailbox(user.account.login)
+        for number in range(20):
+            mailbox.append(mailbox.folders["INBOX"], (), DATE, mail(number, text=b"x" * 100))
+        came: list[object] = []
+        with session_of(user, Side.SOURCE) as session:
+            inbox = session.status("INBOX").ref("INBOX")
+            with pytest.raises(Throttled, match="as much as it does in a day"):
+                came += session.messages(inbox, session.uids(inbox))
+
+
+def test_gmails_slowing_down_is_no_failure(gmail_host: Imitation, make_user: MakeUser) -> None:
+    user = make_user(gmail_host)
+    with session_of(user, Side.SOURCE) as session:
+        gmail_host.says("STATUS", gmail.THROTTLED)
+        assert session.status("INBOX").messages == 0
+        gmail_host.says("UID FETCH", gmail.THROTTLED)
+        assert list(session.messages(session.status("INBOX").ref("INBOX"), UidSet.of([1]))) == []
+
+
+@pytest.mark.parametrize("said", [gmail.APP_PASSWORD, gmail.BROWSER, gmail.IMAP_OFF])
+def test_gmails_refusals_of_a_password(gmail_host: Imitation, make_user: MakeUser, said: str) -> None:
+    user = make_user(gmail_host)
+    gmail_host.says("AUTHENTICATE", said)
+    with pytest.raises(LoginRejected) as caught:
+        ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
+    assert caught.value.server_text == said.removeprefix("NO ")
+
+
+@dataclass
+class Tokens:
+    """One token, whatever is asked for."""
+
+    token: str
+
+    def access_token(self, *, refused: bool = False) -> Secret:
+        return Secret(self.token)
+
+
+@pytest.mark.parametrize("dialect", [Gmail(), Exchange(passwords=False), Yahoo()], ids=lambda d: d.name)
+def test_all_three_take_access_tokens(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, dialect: Dialect
+) -> None:
+    with imitation(dialect, tmp_path, ca, lambda user, token: token == f"token of {user}") as server:
+        user = make_user(server)
+        sessions = ImapSessions(ca_file=user.ca_file)
+        good = sessions.open(user.account, Tokens(f"token of {user.account.login}"), Side.SOURCE)
+        assert good.status("INBOX").messages == 0
+        good.close()
+        with pytest.raises(LoginRejected):
+            sessions.open(user.account, Tokens("another"), Side.SOURCE)
 
 
 # --- Yahoo ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_password, with_token
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from providers.errors import LoginRejected, MailError, ServerUnavailable
+from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential
 from providers.model import Secret, Security
 
@@ -60,6 +60,7 @@ class Connection:
         self.peer = peer
         self.capabilities = capabilities
         self.usable = True
+        self.refusals = 0  # NO and BAD so far: some servers close after a number of them
         self._client = client
         self._reader = ResponseReader(max_literal_bytes=max_literal_bytes)
         self._events: deque[Event] = deque()
@@ -129,14 +130,18 @@ class Connection:
 
         Few and short enough that neither side waits for the other to read. The events of an answer are
         those that came since the tagged reply before it: whose they are, is for the caller to tell.
-        Raises ConnectionLost and ProtocolViolation.
+        Raises ConnectionLost, ProtocolViolation and Throttled.
         """
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
         events: list[Event] = []
         while len(answers) < len(tags):
-            event = self.next_event()
+            try:
+                event = self.next_event()
+            except ConnectionLost:
+                self._raise_pause(answers.values())
+                raise
             if isinstance(event, Tagged):
                 answers[event.tag] = Answer(tuple(events), event.reply)
                 events = []
@@ -153,6 +158,14 @@ class Connection:
         self._unanswered -= 1
         self._mentioned.add(tag)
         self._ahead += tag.encode() + b" " + line_safe(command) + b"\r\n"
+
+    def _raise_pause(self, answers: Iterable[Answer]) -> None:
+        """Exchange asks for a pause, and then says BYE: it is the pause that counts."""
+        for answer in answers:
+            if answer.reply.status != "OK":
+                trouble = errors.account_error(answer.reply, self.peer)
+                if isinstance(trouble, Throttled):
+                    raise trouble from None
 
     def new_tag(self) -> str:
         """The tag of a command that the caller is about to send, and whose answer it will await."""
@@ -185,6 +198,7 @@ class Connection:
             self._receive()
         event = self._events.popleft()
         if isinstance(event, Tagged):
+            self.refusals += event.reply.status != "OK"
             if event.tag in self._mentioned:
                 self._mentioned.discard(event.tag)
                 return self.next_event()

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from importer.adapters.imap import errors
+from importer.adapters.imap.appending import IN_FLIGHT
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.errors import CommandRefused
@@ -21,6 +23,7 @@ from importer.domain.uidset import UidSet
 from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
 
 _OFFERS: Final = frozenset({"CLIENTACCESSRULES", "CLIENTNETWORKPRESENCELOCATION", "BACKENDAUTHENTICATE"})
+_REFUSALS_UNTIL_CLOSED: Final = 10
 _FLAGGED: Final = "\\Flagged"
 _RECEIPT_SENT: Final = "$MDNSent"
 
@@ -28,6 +31,25 @@ _RECEIPT_SENT: Final = "$MDNSent"
 def is_exchange(capabilities: frozenset[str]) -> bool:
     """Whether a server that offers this after login is one."""
     return bool(_OFFERS & capabilities)
+
+
+def append(link: Link, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]) -> list[AppendResult]:
+    """`MailboxSession.append`, in portions; between two of them, when every answer is there, the connection
+    is changed for a new one before Exchange closes it over too many refusals: what is known of the messages
+    would be lost with it, and the same ones be sent again."""
+    sent = without_receipts(messages)
+    results: list[AppendResult] = []
+    while len(results) < len(sent):
+        appends = link.appends()
+        if appends is not None and appends.connection.refusals > _REFUSALS_UNTIL_CLOSED // 2:
+            link.renew()
+            appends = link.appends()
+        if appends is None:
+            raise errors.lost(link.peer, "the connection was lost before this append")
+        room = min(IN_FLIGHT, _REFUSALS_UNTIL_CLOSED - 1 - appends.connection.refusals)
+        portion = sent[len(results) : len(results) + room]
+        results += appends.begin(folder, mailbox, portion).results()
+    return set_flagged(link, link.current(), folder, sent, results) if results else results
 
 
 def without_receipts(messages: Sequence[Outgoing]) -> list[Outgoing]:

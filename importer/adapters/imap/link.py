@@ -98,6 +98,15 @@ class Link:
         self._connection = None
         self.opened = None
 
+    def renew(self) -> None:
+        """Changes the connection, on which nothing is under way, for a new one. Raises what connecting
+        raises."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self.opened = None
+        self.connection()
+
     def close(self) -> None:
         self._closed = True
         if self._connection is not None:

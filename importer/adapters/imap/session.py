@@ -377,17 +377,14 @@ class ImapSession:
                 appends.answer_all()
                 asking.status(link, appends.connection, folder.name)
             link.check(folder, link.seen[folder.name])
-            at_exchange = exchange.is_exchange(appends.connection.capabilities)
-            sent = exchange.without_receipts(messages) if at_exchange else messages
-            append = appends.begin(folder, mailbox, sent)
+            if exchange.is_exchange(appends.connection.capabilities):
+                found = exchange.append(link, folder, mailbox, messages)
+                return lambda: found
+            append = appends.begin(folder, mailbox, messages)
 
         def results() -> Sequence[AppendResult]:
             with _outcome_unknown(link):
-                found = append.results()
-            if at_exchange:
-                appends.answer_all()
-                return exchange.set_flagged(link, appends.connection, folder, sent, found)
-            return found
+                return append.results()
 
         return results
 

@@ -83,7 +83,8 @@ class Imitation:
 
     def says(self, command: str, text: str, *, times: int = 1, skips: int = 0, closes: str = "") -> None:
         """The next `times` commands of that name, after `skips` of them, are answered with `text`
-        ("NO [OVERQUOTA] full") and not carried out; what it `closes` with is the text of a BYE."""
+        ("NO [OVERQUOTA] full") and not carried out; unless it is an OK, which then ends the usual answer.
+        What it `closes` with is the text of a BYE."""
         with self.lock:
             self._lines.append(Line(command, text, times, skips, closes))
 

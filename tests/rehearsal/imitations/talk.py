@@ -110,6 +110,7 @@ class Talk:
         self.folder: Folder | None = None
         self.read_only = False
         self.errors = 0
+        self._last_words = ""  # what the answer ends with in place of the usual OK
         self.closing = ""  # a dialect's last words: said with BYE after the answer
 
     @property
@@ -193,9 +194,10 @@ class Talk:
 
     def _answer(self, name: str, given: list[Word]) -> str:
         line = self._server.line_for(name)
-        if line is not None:
+        if line is not None and not line.text.startswith("OK"):
             self._end(line.text)
             return line.closes
+        self._last_words = line.text if line is not None else ""
         odd = self._dialect.before(self, name, given)
         if odd is not None:
             self._end(odd)
@@ -227,7 +229,8 @@ class Talk:
     def _end(self, text: str) -> None:
         """`text` begins with OK, NO or BAD."""
         self.errors += not text.startswith("OK")
-        self._say(f"{self._tag} {text}")
+        said, self._last_words = self._last_words or text, ""
+        self._say(f"{self._tag} {said}")
 
     def _ok(self, text: str = "") -> None:
         self._end(f"OK {text or self._dialect.done}")
