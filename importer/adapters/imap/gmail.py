@@ -114,7 +114,8 @@ class GmailLabels:
         self, session: ImapSession, index: LabelIndex, shown: Mapping[str, FolderStatus | FolderUnusable]
     ) -> None:
         """Whether All Mail shows all. Raises MailHidden when it certainly does not."""
-        limited = index.messages in FOLDER_LIMITS
+        # Without a gap among the UIDs there is nothing that could be hidden.
+        limited = index.messages in FOLDER_LIMITS and index.uidnext - 1 > index.messages
         lacking = [name for name, there in shown.items() if _holds_more(there, index.labelled[name])]
         # Removed while we looked, perhaps: it counts when it is so the second time.
         again = session.statuses(lacking)
