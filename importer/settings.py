@@ -2,11 +2,12 @@
 
 Invariants kept here: every setting has a variable, a default and a meaning (`Settings.table`); wrong
 values are reported all at once, each with its fix; no secret shows in `repr`, `str` or an error.
-An empty variable counts as not set.
+An empty variable counts as not set. Any of them may come from a file instead: see `secret_files`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, Va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from importer import secret_files
 from importer.domain.labels import LabelRule
 from providers.model import Endpoint, Secret
 
@@ -135,6 +137,12 @@ class Settings(BaseSettings):
         "Directory for everything that Mailferry keeps: database, key, embedded queue.",
         "a directory",
         shown="the user's data directory",
+    )
+    secrets_dir: _File | None = _setting(
+        lambda: secret_files.directory(os.environ),
+        "Directory with settings as files, named like their variables in lower case: mailferry_smtp_url.",
+        "a directory",
+        shown="none; under systemd, the credentials of the service",
     )
     database_url: str = _setting(
         lambda data: f"sqlite:///{data['data']}/mailferry.db" if "data" in data else "",
@@ -384,13 +392,17 @@ class Settings(BaseSettings):
     def load(cls, **overlay: object) -> Settings:
         """Reads the environment. `overlay` is what the command line gave, by field name (`data`,
         `ca_file`, `allow_plaintext` …): it wins over the environment, and None means not given
-        (so a flag that was left out is None, not False).
+        (so a flag that was left out is None, not False). Files of secrets stand for variables.
 
         Raises SettingsError with all problems at once.
         """
         given: dict[str, Any] = {name: value for name, value in overlay.items() if value is not None}
+        fields = {_PREFIX + name.upper(): name for name in cls.model_fields if name != "secrets_dir"}
         try:
-            return cls(**given)
+            files = secret_files.read(os.environ, fields)
+            return cls(**{fields[variable]: text for variable, text in files.items()} | given)
+        except secret_files.SecretFilesUnusable as error:
+            raise SettingsError(list(error.problems)) from None
         except ValidationError as error:
             raise SettingsError([_sentence(detail) for detail in error.errors()]) from None
 

@@ -17,6 +17,7 @@ from providers.model import Endpoint, Secret, Security
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable, _, _ in Settings.table():
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setenv("MAILFERRY_DATA", str(tmp_path / "data"))
 
 
@@ -48,6 +49,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
             "postgresql://ferry:pw@db.example/mail",
             "postgresql+psycopg://ferry:pw@db.example/mail",
         ),
+        "SECRETS_DIR": (str(tmp_path), tmp_path),
         "REDIS_URL": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
         "SECRET_KEY": ("new,old", Secret("new,old")),
         "ALLOW_PLAINTEXT": ("yes", True),
@@ -222,6 +224,45 @@ def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
     (sentence,) = problems()
     assert sentence.startswith("MAILFERRY_SECRET_KEY_FILE is “/run/secrets/key”")
     assert "canary" not in sentence
+
+
+@pytest.mark.parametrize("directory", ["MAILFERRY_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
+def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+    monkeypatch.setenv(directory, str(tmp_path))
+    (tmp_path / "mailferry_secret_key").write_text("new\nold\n")
+    (tmp_path / "mailferry_database_url").write_text("postgresql://ferry:pw@db.example/mail\n")
+    (tmp_path / "mailferry_smtp_url").write_text("\n")
+    (tmp_path / "postgres_password").write_bytes(b"\xff is not ours")
+    settings = Settings.load()
+    assert settings.secret_key == Secret("new\nold")
+    assert settings.database_url == "postgresql+psycopg://ferry:pw@db.example/mail"
+    assert (settings.smtp_url, settings.secrets_dir) == ("", tmp_path)
+    assert Settings.load(secret_key=Secret("given")).secret_key == Secret("given")
+
+
+def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MAILFERRY_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("MAILFERRY_SMTP_URL", "smtp://canary:canary@mail.example")
+    (tmp_path / "mailferry_smtp_url").write_text("smtp://canary:canary@mail.example")
+    (tmp_path / "mailferry_redis_url").mkdir()
+    (tmp_path / "mailferry_secret_key").write_bytes(b"canary\xff")
+    (tmp_path / "mailferry_database_url").write_bytes(b"canary" * 20_000)
+    told = problems()
+    assert len(told) == 4
+    assert "canary" not in "".join(told)
+    assert any("MAILFERRY_SMTP_URL is set, and so is the file" in sentence for sentence in told)
+    (tmp_path / "mailferry_redis_url").rmdir()
+    for name in ("smtp_url", "secret_key", "database_url"):
+        (tmp_path / f"mailferry_{name}").unlink()
+    (tmp_path / "mailferry_database_url").write_text("mysql://canary:canary@db.example/mail")
+    assert [sentence.split()[0] for sentence in problems()] == ["MAILFERRY_DATABASE_URL"]
+    assert "canary" not in problems()[0]
+    monkeypatch.setenv("MAILFERRY_SECRETS_DIR", str(tmp_path / "nowhere"))
+    assert problems() == [
+        f"MAILFERRY_SECRETS_DIR is “{tmp_path}/nowhere”; it must be a directory with files of secrets."
+    ]
 
 
 @pytest.mark.parametrize(
