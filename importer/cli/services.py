@@ -25,14 +25,22 @@ STOP_TIMEOUT_S: Final = 75.0
 _MARKS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
 
 
-def doctor(data: Data = None, as_json: Json = False) -> None:
+def doctor(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Look at this part alone; may be given several times.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
     """Check database, queue, key, mail server and destination, and say how to mend each.
 
-    Example: mailferry doctor
+    Example: mailferry doctor --only database --only queue
     """
-    from importer.doctor import Health, examine
+    from importer.doctor import PARTS, Health, examine
 
-    findings = examine(Settings.load(data=data))
+    if unknown := sorted(set(only or ()) - set(PARTS)):
+        raise Usage(f"“{unknown[0]}” is no part that the doctor looks at; they are {', '.join(PARTS)}.")
+    findings = examine(Settings.load(data=data), only or ())
     if as_json:
         facts = [
             {"part": f.part, "health": f.health.value, "message": f.message, "fix": f.fix} for f in findings

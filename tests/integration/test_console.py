@@ -318,6 +318,9 @@ def test_the_doctor_says_what_is_ill_and_how_to_mend_it(
     assert findings["destination"]["health"] == "well"
     assert findings["mail"]["health"] == "ill"
     assert findings["mail"]["fix"]
+    some = installation.json("doctor", "--only", "database", "--only", "key")
+    assert [finding["part"] for finding in some] == ["database", "key"]
+    assert "no part" in installation.run("doctor", "--only", "engine", ends=2).stderr
 
 
 def test_up_runs_everything_in_one_process_tree(

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.adapters.vault import FernetVault
-from importer.doctor import Finding, Health, examine
+from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports import MailState, Notice, SealedGrants
 from importer.service.grants import destination_context, source_context
@@ -124,3 +124,8 @@ def test_a_database_of_a_newer_version_is_a_finding(settings: Settings) -> None:
     [finding] = found(settings, "database")
     assert finding.health is Health.ILL
     assert "newer version" in finding.message
+
+
+def test_only_the_parts_that_were_asked_for_are_looked_at(settings: Settings) -> None:
+    assert {finding.part for finding in examine(settings)} == set(PARTS)
+    assert [finding.part for finding in examine(settings, ["key", "database"])] == ["key", "database"]
