@@ -147,6 +147,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
+            spool_folder=settings.data_dir(),
             login_help=partial(_login_help, catalog),
             now=clock.now,
             guard=_guard(settings),

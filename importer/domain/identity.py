@@ -13,6 +13,7 @@ from hashlib import blake2b, sha256
 from re import compile as regex
 from typing import Final
 
+from importer.domain.content import Body, pieces
 from importer.domain.uidset import Uid
 
 DIGEST_BYTES: Final = 16
@@ -23,17 +24,32 @@ _NOTICE_FIELD: Final = NOTICE_HEADER.lower().encode()
 _END_OF_HEADER: Final = regex(rb"(?:\A|\n)\r?\n")
 
 
-def digest(body: bytes) -> bytes:
+def digest(body: Body) -> bytes:
     """16 bytes (BLAKE2b-128) over the message with CRLF line ends, as IMAP servers hand it out.
 
     A bare LF counts as CRLF, because servers that keep one form answer with the other; a lone CR is content.
     """
-    return digest_of_sent(with_crlf(body))
+    return digest_of_sent(with_crlf(body) if isinstance(body, bytes) else body)
 
 
-def digest_of_sent(body: bytes) -> bytes:
+def digest_of_sent(body: Body) -> bytes:
     """`digest` of a message that has CRLF line ends already."""
-    return blake2b(body, digest_size=DIGEST_BYTES).digest()
+    return blake2b(body, digest_size=DIGEST_BYTES).digest() if isinstance(body, bytes) else body.digest
+
+
+def digest_under(header: bytes, old_header_bytes: int, body: Body) -> bytes:
+    """`digest` of what is left of a message after its first `old_header_bytes`, under another header."""
+    hasher, skip = new_digest(), old_header_bytes
+    hasher.update(header)
+    for piece in pieces(body):
+        hasher.update(piece[skip:])
+        skip = max(0, skip - len(piece))
+    return hasher.digest()
+
+
+def new_digest() -> blake2b:
+    """For `digest` piece by piece; the pieces have CRLF line ends."""
+    return blake2b(digest_size=DIGEST_BYTES)
 
 
 def with_crlf(body: bytes) -> bytes:
@@ -44,8 +60,10 @@ def with_crlf(body: bytes) -> bytes:
     return body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-def header_block(body: bytes) -> bytes:
+def header_block(body: Body) -> bytes:
     """The header with the empty line that ends it (CRLF or LF), or everything where there is none."""
+    if not isinstance(body, bytes):
+        return body.header
     usual = body.find(b"\n\r\n")  # found ten times faster than by the pattern
     if usual > 0 and body.find(b"\n\n", 0, usual + 1) < 0 and body[:1] not in (b"\r", b"\n"):
         return body[: usual + 3]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NewType
 
+from importer.domain.content import Body
 from importer.domain.labels import LabelRule
 from importer.domain.uidset import Uid, UidValidity
 from providers.errors import Side
@@ -203,7 +204,7 @@ class Message:
     uid: Uid
     flags: tuple[str, ...]
     internaldate: str
-    body: bytes = field(repr=False)
+    body: Body = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ class Outgoing:
     uid: Uid  # at the source
     flags: tuple[str, ...]
     internaldate: str
-    body: bytes = field(repr=False)
+    body: Body = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from importer.domain.identity import ForeignIndex, digest, munged
+from importer.domain.content import Body
+from importer.domain.identity import ForeignIndex, digest, digest_under, munged
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
 from importer.ports import MailboxSession
@@ -27,7 +28,7 @@ class ForeignMail:
             for lines in session.headers(folder, uids):
                 self._index.add(lines.uid, lines.size_bytes, lines.header)
 
-    def find(self, session: MailboxSession, wanted: Sequence[tuple[bytes, bytes, bytes]]) -> dict[bytes, Uid]:
+    def find(self, session: MailboxSession, wanted: Sequence[tuple[bytes, bytes, Body]]) -> dict[bytes, Uid]:
         """For (digest, header, body) of source messages: digest -> UID of the equal one there, if any.
         Equal is also what a Cyrus makes of the message, to the byte."""
         if not self._any:
@@ -36,7 +37,7 @@ class ForeignMail:
         self._read_bodies(session, UidSet.of(uid for uids in candidates.values() for uid in uids))
         found: dict[bytes, Uid] = {}
         for sent, header, body in wanted:
-            as_stored = sent if header.isascii() else digest(munged(header) + body[len(header) :])
+            as_stored = sent if header.isascii() else digest_under(munged(header), len(header), body)
             for uid in candidates[sent]:
                 if self._read.get(uid) in (sent, as_stored):
                     found.setdefault(sent, uid)

@@ -106,7 +106,7 @@ class Stream:
         batch = self._pair.take() if self._goes_on() else None
         if batch is None:
             return
-        size_bytes = batch.total_bytes
+        size_bytes = min(batch.total_bytes, self._pair.leg.pace.batch_bytes)  # what is larger is spooled
         if self._held.hold(size_bytes, wait=wait):
             self._fetching = _Fetching(size_bytes, reader.submit(fetch_batch, self._pair, self._lane, batch))
         else:

@@ -54,10 +54,10 @@ class _Fetched:
 
 
 def _fetched(message: Message) -> _Fetched:
-    body = with_crlf(message.body)
-    if body is not message.body:
-        message = replace(message, body=body)
-    return _Fetched(message, header_block(body), digest_of_sent(body))
+    if isinstance(message.body, bytes):
+        body = with_crlf(message.body)
+        message = message if body is message.body else replace(message, body=body)
+    return _Fetched(message, header_block(message.body), digest_of_sent(message.body))
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.adapters.memory.store import MemoryStore
+from importer.domain.content import whole
 from importer.domain.labels import LabelRule
 from importer.domain.model import Account, FolderAccount, Import, ImportId
 from importer.engine.context import Lane, Leg, Pace
@@ -104,7 +105,7 @@ class Move:
     def there(self) -> dict[str, list[str]]:
         """Folder -> the subjects in it."""
         return {
-            name: [_subject(message.body) for message in folder.messages.values()]
+            name: [_subject(whole(message.body)) for message in folder.messages.values()]
             for name, folder in self.destination.folders.items()
             if folder.messages
         }
@@ -162,7 +163,7 @@ def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move:
     assert (accounts["INBOX"].found, accounts["INBOX"].elsewhere) == (2, 1)
     assert not {"[Gmail]/Starred", "[Gmail]/Important", "[Gmail]/Chats"} & accounts.keys()
     assert not move.refusals
-    flags = {_subject(m.body): m.flags for m in move.destination.folders["Archive"].messages.values()}
+    flags = {_subject(whole(m.body)): m.flags for m in move.destination.folders["Archive"].messages.values()}
     assert "\\Flagged" in flags["7"]
     assert max(move.server.bodies[letter.number] for letter in move.old.all.letters.values()) <= 2
 

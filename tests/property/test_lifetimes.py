@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from importer.adapters.memory.mailbox import Fault
+from importer.domain.content import whole
 from tests.property.world import COMMANDS, Strike, World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old")
@@ -60,7 +61,7 @@ class Lifetimes(RuleBasedStateMachine):
         there = self.world.destination.folders.get(folder)
         if there and there.messages:
             uid = sorted(there.messages)[which % len(there.messages)]
-            self.expected[folder][there.messages.pop(uid).body] -= 1
+            self.expected[folder][whole(there.messages.pop(uid).body)] -= 1
 
     @rule(folder=st.sampled_from(FOLDERS), which=st.integers(0, 10))
     def a_message_is_deleted_at_the_old_host(self, folder: str, which: int) -> None:
@@ -100,7 +101,7 @@ class Lifetimes(RuleBasedStateMachine):
             # new folder and copied. (A folder restored from a backup looks the same.)
             self.imported[folder].clear()
             held = self.world.source.folders[folder].messages.values()
-            self.waiting[folder] = [message.body for message in held]
+            self.waiting[folder] = [whole(message.body) for message in held]
         self.made_anew.clear()
         for folder, bodies in self.waiting.items():
             for body in bodies:

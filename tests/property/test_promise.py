@@ -12,6 +12,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from importer.domain.content import whole
 from importer.domain.model import ImportId, KeywordRule, Message
 from tests.property.world import BODIES, COMMANDS, NOTICE, Strike, World, expected
 
@@ -112,9 +113,9 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     for name, folder in world.destination.folders.items():
         firsts: dict[bytes, Message] = {}
         for message in world.source.folders[name].messages.values():
-            firsts.setdefault(message.body, message)
+            firsts.setdefault(whole(message.body), message)
         for message in folder.messages.values():
-            first = firsts[message.body]
+            first = firsts[whole(message.body)]
             assert message.internaldate == first.internaldate
             assert set(message.flags) == set(first.flags) - {"$Forwarded"}
             dropped += "$Forwarded" in first.flags

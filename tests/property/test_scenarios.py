@@ -7,6 +7,7 @@ import time
 import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from importer.domain.content import whole
 from importer.domain.model import ImportId
 from providers.errors import ConnectionLost, FolderUnusable, ServerUnavailable, Side
 from providers.model import FolderRole
@@ -25,7 +26,7 @@ def world_of(*bodies: bytes, folder: str = "Work") -> World:
 
 def held(world: World, folder: str = "Work") -> list[bytes]:
     there = world.destination.folders.get(folder)
-    return [message.body for message in there.messages.values()] if there else []
+    return [whole(message.body) for message in there.messages.values()] if there else []
 
 
 @pytest.mark.parametrize("fault", list(Fault))

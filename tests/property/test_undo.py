@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
+from importer.domain.content import whole
 from importer.domain.model import Import, ImportId
 from importer.domain.uidset import Uid
 from importer.domain.undo import UndoReport
@@ -63,9 +64,9 @@ class Owner:
                 del folder.messages[uid]
             case "move":
                 del folder.messages[uid]
-                self.mailbox.create("Elsewhere").add(message.flags, DATE, message.body)
+                self.mailbox.create("Elsewhere").add(message.flags, DATE, whole(message.body))
             case "add twin":  # equal in everything, and yet not ours
-                folder.add(message.flags, DATE, message.body)
+                folder.add(message.flags, DATE, whole(message.body))
                 return
         self.touched.add((name, uid))
 

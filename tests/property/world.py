@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.adapters.memory.store import MemoryStore
+from importer.domain.content import whole
 from importer.domain.identity import is_notice, notice_mark
 from importer.domain.model import Account, FolderAccount, Import, ImportId, Progress
 from importer.engine.context import Lane, Leg, Pace
@@ -188,7 +189,7 @@ class World:
     def contents(self, mailbox: MemoryMailbox) -> dict[str, Counter[bytes]]:
         """Folder -> the bodies it holds, counted."""
         return {
-            name: Counter(message.body for message in folder.messages.values())
+            name: Counter(whole(message.body) for message in folder.messages.values())
             for name, folder in mailbox.folders.items()
             if folder.messages
         }

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from importer.domain.content import Body, pieces
 from importer.domain.model import Outgoing
 from importer.domain.uidset import UidSet
 
@@ -83,7 +84,7 @@ class Part(NamedTuple):
     """One message as APPEND takes it: flags and date, each with a blank before it, and the bytes."""
 
     options: bytes
-    body: bytes
+    body: Body
 
 
 def part(message: Outgoing) -> Part:
@@ -101,7 +102,7 @@ def append_pieces(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> 
     for options, body in parts:
         waits = literals.waits_for(len(body))
         yield Piece(b"%s%s {%d%s}\r\n" % (head, options, len(body), b"" if waits else b"+"), waits)
-        yield Piece(body)
+        yield from map(Piece, pieces(body))
         head = b""
     yield Piece(b"\r\n")
 

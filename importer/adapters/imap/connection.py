@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tenacity
@@ -22,6 +23,7 @@ from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_password, with_token
+from importer.adapters.imap.spool import Spool, SpoolFailed
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential
@@ -55,14 +57,19 @@ class Connection:
     """A logged-in connection. Made by `open_connection`."""
 
     def __init__(
-        self, client: Client, peer: Peer, capabilities: frozenset[str], max_literal_bytes: int
+        self,
+        client: Client,
+        peer: Peer,
+        capabilities: frozenset[str],
+        max_literal_bytes: int,
+        spool_folder: Path | None = None,
     ) -> None:
         self.peer = peer
         self.capabilities = capabilities
         self.usable = True
         self.refusals = 0  # NO and BAD so far: some servers close after a number of them
         self._client = client
-        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes)
+        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=partial(Spool, spool_folder))
         self._events: deque[Event] = deque()
         self._tags = 0
         self._unanswered = 0
@@ -217,7 +224,7 @@ class Connection:
             raise self._broken(None)
         try:
             self._events.extend(self._reader.feed(data))
-        except WireError as error:
+        except (WireError, SpoolFailed) as error:
             self.drop()
             raise errors.violation(self.peer, str(error)) from error
 
@@ -246,6 +253,7 @@ def open_connection(
     tls: ssl.SSLContext,
     timeouts: Timeouts,
     max_literal_bytes: int,
+    spool_folder: Path | None = None,
 ) -> Connection:
     """Connects (a few tries within seconds), encrypts and logs in: with a password one try, for lockouts are
     worse than errors; with an access token one more, on a new connection and with a new token.
@@ -261,7 +269,7 @@ def open_connection(
         except BaseException:
             client.hang_up()
             raise
-        connection = Connection(client, peer, capabilities, max_literal_bytes)
+        connection = Connection(client, peer, capabilities, max_literal_bytes, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
             connection.mention(b'ID ("name" "mailferry")')
         return connection

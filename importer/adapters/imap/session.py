@@ -106,7 +106,8 @@ def utc_now() -> datetime:
 class ImapSessions:
     """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities. What `login_help`
     says ends up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone. Where
-    `provider_of` a host name has a better server to read from, sources are read from that."""
+    `provider_of` a host name has a better server to read from, sources are read from that. Large messages
+    pass through files in `spool_folder`, without one in the system's folder for such files."""
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class ImapSessions:
         login_help: LoginHelp = no_help,
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
+        spool_folder: Path | None = None,
         guard: Guard | None = None,
         provider_of: Callable[[str], Provider | None] = lambda _host: None,
     ) -> None:
@@ -124,6 +126,7 @@ class ImapSessions:
         self._login_help = login_help
         self._now = now
         self._max_message_bytes = max_message_bytes
+        self._spool_folder = spool_folder
         self._provider_of = provider_of
         self._guard = guard or Guard(ports=PUBLIC_PORTS)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
@@ -159,6 +162,7 @@ class ImapSessions:
                 tls=self._tls,
                 timeouts=self._timeouts,
                 max_literal_bytes=self._max_message_bytes,
+                spool_folder=self._spool_folder,
             )
 
         names = self._names.setdefault(account.key, FolderNames())

@@ -10,17 +10,27 @@ Invariants
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias, TypeGuard
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
+from importer.domain.content import SPOOLED_ABOVE_BYTES, Body, Spooled
 from importer.domain.uidset import Uid
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_LITERAL_BYTES: Final = 256 << 20
 
-Value: TypeAlias = "bytes | tuple[Value, ...] | None"
-"""A parsed part of a response: atom, string or literal; a parenthesised list; NIL."""
+Value: TypeAlias = "bytes | Spooled | tuple[Value, ...] | None"
+"""A parsed part of a response: atom, string or literal, a large one spooled; a parenthesised list; NIL."""
+
+
+class Sink(Protocol):
+    """Takes a large message piece by piece."""
+
+    def write(self, piece: bytes) -> None: ...
+
+    def finish(self) -> Spooled: ...
 
 
 class WireError(Exception):
@@ -81,7 +91,7 @@ class Fetched(NamedTuple):  # one for each message: made in a fifth of the time 
     internaldate: str | None = None
     size_bytes: int | None = None
     header: bytes | None = None
-    body: bytes | None = None
+    body: Body | None = None
     withheld: bool = False
     labels: tuple[bytes, ...] | None = None
 
@@ -97,7 +107,7 @@ class Data:
     name: str
     number: int | None = None
     text: bytes = field(default=b"", repr=False)
-    literals: tuple[bytes, ...] = field(default=(), repr=False)
+    literals: tuple[Body, ...] = field(default=(), repr=False)
 
     def values(self) -> tuple[Value, ...]:
         """What followed the name. Raises WireError."""
@@ -110,18 +120,26 @@ Event = Tagged | Untagged | Continue | Fetched | Data
 class ResponseReader:
     """Takes bytes as they come and gives the events that they complete.
 
-    `missing_bytes` of a literal are still to come, or 0 when the next thing is a line.
+    `missing_bytes` of a literal are still to come, or 0 when the next thing is a line. The content of a
+    message (BODY[]) of more than SPOOLED_ABOVE_BYTES goes into a new `spool`, if one is given, and into
+    memory otherwise; either way it has at most `max_literal_bytes`.
     """
 
     def __init__(
-        self, *, max_line_bytes: int = MAX_LINE_BYTES, max_literal_bytes: int = MAX_LITERAL_BYTES
+        self,
+        *,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        max_literal_bytes: int = MAX_LITERAL_BYTES,
+        spool: Callable[[], Sink] | None = None,
     ) -> None:
+        self._new_spool = spool
+        self._sink: Sink | None = None  # takes the literal that is coming in
         self.max_line_bytes = max_line_bytes
         self.max_literal_bytes = max_literal_bytes
         self.missing_bytes = 0
         self._partial = bytearray()  # of a line
         self._text = bytearray()  # complete lines of this response, each ending in a literal's size
-        self._literals: list[bytes] = []
+        self._literals: list[Body] = []
         self._chunks: list[bytes] = []  # of the literal that is coming in
         self._held_bytes = 0  # by the literals of this response
         self._broken: WireError | None = None
@@ -150,14 +168,14 @@ class ResponseReader:
         while at < len(data):
             if self.missing_bytes:
                 chunk = data[at : at + self.missing_bytes]  # the whole of `data` is not copied
-                self._chunks.append(chunk)
+                if self._sink is not None:
+                    self._sink.write(chunk)
+                else:
+                    self._chunks.append(chunk)
                 self.missing_bytes -= len(chunk)
                 at += len(chunk)
                 if not self.missing_bytes:
-                    self._literals.append(
-                        self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-                    )
-                    self._chunks = []
+                    self._literals.append(self._literal())
                 continue
             if not (self._partial or self._text) and (whole := self._whole(data, at)):
                 found, at = whole
@@ -174,6 +192,14 @@ class ResponseReader:
             if event is not None:
                 events.append(event)
 
+    def _literal(self) -> Body:
+        """The one that came in."""
+        sink, chunks = self._sink, self._chunks
+        self._sink, self._chunks = None, []
+        if sink is not None:
+            return sink.finish()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
     def _whole(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
         """A FETCH response in its usual form that lies in `data` as a whole, and where it ends."""
         head = _FETCH.match(data, at)
@@ -183,7 +209,8 @@ class ResponseReader:
         if announced is None:
             return (_usual(head, None), after + 2) if data.startswith(b"\r\n", after) else None
         end = after + int(announced)
-        if not data.startswith(b")\r\n", end) or end - after > self.max_literal_bytes:
+        at_most = self.max_literal_bytes if self._new_spool is None else SPOOLED_ABOVE_BYTES
+        if end - after > min(at_most, self.max_literal_bytes) or not data.startswith(b")\r\n", end):
             return None
         return _usual(head, data[after:end]), end + 3
 
@@ -197,7 +224,7 @@ class ResponseReader:
             return Untagged(parse_reply(status[1], status[2] or b""))
         announced = _LITERAL_SIZE.search(line, max(0, len(line) - 32))
         if announced:
-            self._expect(int(announced[1]))
+            self._expect(int(announced[1]), is_content=_CONTENT.search(line) is not None)
             self._text += line + b"\r\n"
             return None
         text, literals = bytes(self._text) + line, tuple(self._literals)
@@ -206,10 +233,12 @@ class ResponseReader:
         self._held_bytes = 0
         return _untagged(text, literals)
 
-    def _expect(self, size_bytes: int) -> None:
+    def _expect(self, size_bytes: int, *, is_content: bool) -> None:
         self._held_bytes += size_bytes
         if self._held_bytes > self.max_literal_bytes:
             raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
+        if self._new_spool is not None and is_content and size_bytes > SPOOLED_ABOVE_BYTES:
+            self._sink = self._new_spool()
         if size_bytes:
             self.missing_bytes = size_bytes
         else:
@@ -229,6 +258,7 @@ _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re
 _TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _DATA = re.compile(rb"\* (?:([0-9]{1,20}) )?([A-Za-z][A-Za-z0-9._-]*)(?: |(?=\()|\Z)")
 _CODE = re.compile(rb"\[([^\s\[\]]+)(?: ([^\]]*))?\] ?")
+_CONTENT = re.compile(rb"BODY\[\] \{[0-9]{1,20}\}\Z", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
@@ -250,7 +280,7 @@ def _tagged_or_continuation(line: bytes) -> Event:
     return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
 
 
-def _usual(head: re.Match[bytes], body: bytes | None) -> Fetched:
+def _usual(head: re.Match[bytes], body: Body | None) -> Fetched:
     sequence, uid, size_bytes, flags, internaldate, _ = head.groups()
     return Fetched(
         int(sequence),
@@ -268,7 +298,7 @@ def _flags(text: bytes) -> tuple[str, ...]:
     return tuple(_text(flag) for flag in parse_values(text) if _is_flag(flag))
 
 
-def _untagged(text: bytes, literals: tuple[bytes, ...]) -> Event:
+def _untagged(text: bytes, literals: tuple[Body, ...]) -> Event:
     usual = _FETCH.match(text)
     if usual is not None and text[usual.end() :] == (b")" if literals else b"") and len(literals) < 2:
         return _usual(usual, literals[0] if literals else None)
@@ -291,7 +321,7 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
     internaldate: str | None = None
     size_bytes: int | None = None
     header: bytes | None = None
-    body: bytes | None = None
+    body: Body | None = None
     withheld = False
     labels: tuple[bytes, ...] | None = None
     for name, value in zip(items[::2], items[1::2], strict=True):
@@ -301,7 +331,8 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
             case b"RFC822.SIZE":
                 size_bytes = _number(value)
             case b"FLAGS":
-                flags = tuple(_text(flag) for flag in value or () if _is_flag(flag))
+                words = value if isinstance(value, tuple) else ()
+                flags = tuple(_text(flag) for flag in words if _is_flag(flag))
             case b"INTERNALDATE" if isinstance(value, bytes):
                 internaldate = _text(value)
             case b"BODY[]":
@@ -310,9 +341,10 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
             case b"X-GM-LABELS":
                 # An atom NIL in the list can only be a label of that name.
                 told = value if isinstance(value, tuple) else ()
-                labels = tuple(b"NIL" if one is None else one for one in told if not isinstance(one, tuple))
+                labels = tuple(one or b"NIL" for one in told if one is None or isinstance(one, bytes))
             case section if section.startswith(b"BODY[HEADER"):
-                header = _content(value) or b""
+                found = _content(value)
+                header = found if isinstance(found, bytes) else b""
             case _:  # what we did not ask for
                 pass
     return Fetched(sequence, uid, flags, internaldate, size_bytes, header, body, withheld, labels)
@@ -332,7 +364,7 @@ def _number(value: Value) -> int:
     return int(value)
 
 
-def _content(value: Value) -> bytes | None:
+def _content(value: Value) -> Body | None:
     if isinstance(value, tuple):
         raise WireError("a FETCH response with a list in place of the content")
     return value
@@ -350,7 +382,7 @@ _TOKEN = re.compile(
 _ESCAPED = re.compile(rb"\\(.)")
 
 
-def parse_values(text: bytes, literals: tuple[bytes, ...] = ()) -> tuple[Value, ...]:
+def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, ...]:
     """The values in `text`, in which each `{n}` CRLF stands for the next of `literals`. Raises WireError."""
     stack: list[list[Value]] = [[]]
     at, next_literal, end = 0, 0, len(text.rstrip(b" "))

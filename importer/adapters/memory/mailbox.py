@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 
+from importer.domain.content import whole
 from importer.domain.identity import header_block
 from importer.domain.model import (
     Account,
@@ -123,7 +124,7 @@ class MemoryMailbox:
         old = self.folders[name]
         new = MemoryFolder(UidValidity(next(self._uidvalidities)), role=old.role, subscribed=old.subscribed)
         for message in old.messages.values():
-            new.add(message.flags, message.internaldate, message.body)
+            new.add(message.flags, message.internaldate, whole(message.body))
         self.folders[name] = new
 
     @property
@@ -206,7 +207,7 @@ class MemorySession:
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
         for message in self._fetch("messages", folder, uids):
-            reason = self._mailbox.unreadable(message.body)
+            reason = self._mailbox.unreadable(whole(message.body))
             yield (message.uid, reason) if reason else message
 
     def create(self, folder: str) -> None:
@@ -270,13 +271,13 @@ class MemorySession:
             return [self._stored(found, message) for message in messages]
 
     def _stored(self, found: MemoryFolder, message: Outgoing) -> AppendResult:
-        reason = self._mailbox.refuses(message.body)
+        reason = self._mailbox.refuses(whole(message.body))
         if reason:
             return Rejected(reason)
         capacity = self._mailbox.capacity_messages
         if capacity is not None and self._mailbox.message_count >= capacity:
             raise QuotaExceeded("The new mailbox is full.", side=self.side)
-        uid = found.add(message.flags, message.internaldate, self._mailbox.stores(message.body))
+        uid = found.add(message.flags, message.internaldate, self._mailbox.stores(whole(message.body)))
         return Stored(uid if self._mailbox.gives_uids else None)
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
@@ -329,7 +330,7 @@ class MemorySession:
         wanted = [
             message
             for uid, message in list(self._open(folder).messages.items())
-            if uid in uids and not self._mailbox.withholds(message.body)
+            if uid in uids and not self._mailbox.withholds(whole(message.body))
         ]
         for message in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
             yield replace(message)

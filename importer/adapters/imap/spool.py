@@ -1,0 +1,83 @@
+"""Large messages on their way through: kept in a file that has no name and is gone when nobody uses it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Final
+
+from importer.domain.identity import header_block, new_digest, with_crlf
+
+_PIECE_BYTES: Final = 256 * 1024
+_HEADER_BYTES: Final = 1024 * 1024  # what is no header by then is taken as far as that
+
+
+class SpoolFailed(Exception):
+    """Our own disk does not take it; the text says why."""
+
+
+class SpooledBody:
+    """Implements `importer.domain.content.Spooled` over a file."""
+
+    def __init__(self, file: IO[bytes], size_bytes: int, header: bytes, digest: bytes) -> None:
+        self._file = file
+        self._size_bytes = size_bytes
+        self.header = header
+        self.digest = digest
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def pieces(self) -> Iterator[bytes]:
+        for at in range(0, self._size_bytes, _PIECE_BYTES):
+            yield os.pread(self._file.fileno(), _PIECE_BYTES, at)
+
+
+class Spool:
+    """Takes a message as it comes in, piece by piece, wherever the network cut it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Raises SpoolFailed. Without a folder the system's own for such files is used."""
+        try:
+            self._file: IO[bytes] = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # as long as its body lives
+        except OSError as error:
+            raise SpoolFailed(_no_room(error)) from error
+        self._size_bytes = 0
+        self._start = bytearray()  # until the header is complete
+        self._header: bytes | None = None
+        self._digest = new_digest()
+        self._held_cr = b""  # a CR at the end of a piece: the next may begin with its LF
+
+    def write(self, piece: bytes) -> None:
+        """Raises SpoolFailed."""
+        piece = self._held_cr + piece
+        self._held_cr = b"\r" if piece.endswith(b"\r") else b""
+        self._store(with_crlf(piece[:-1] if self._held_cr else piece))
+
+    def finish(self) -> SpooledBody:
+        """When all of it was written. Raises SpoolFailed."""
+        self._store(self._held_cr)
+        header = header_block(bytes(self._start)) if self._header is None else self._header
+        return SpooledBody(self._file, self._size_bytes, header, self._digest.digest())
+
+    def _store(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self._size_bytes += len(piece)
+        if self._header is None:
+            self._start += piece
+            header = header_block(bytes(self._start))
+            if len(header) < len(self._start) or len(self._start) > _HEADER_BYTES:
+                self._header = header[:_HEADER_BYTES]
+                self._start.clear()
+        try:
+            left = memoryview(piece)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise SpoolFailed(_no_room(error)) from error
+
+
+def _no_room(error: OSError) -> str:
+    return f"Mailferry's own disk has no room for it ({error.strerror})"

@@ -1,0 +1,57 @@
+"""A large message is the same however it was cut on its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from importer.adapters.imap.spool import Spool, SpooledBody, SpoolFailed
+from importer.adapters.imap.wire import Fetched, ResponseReader
+from importer.domain.content import SPOOLED_ABOVE_BYTES, whole
+from importer.domain.identity import digest, header_block, with_crlf
+from importer.domain.uidset import Uid
+
+texts = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"Subject: x"]), max_size=20)
+
+
+def spooled(pieces: list[bytes]) -> SpooledBody:
+    spool = Spool(None)
+    for piece in pieces:
+        spool.write(piece)
+    return spool.finish()
+
+
+@given(st.lists(texts.map(b"".join), max_size=6))
+@example([b"Subject: x\r", b"\n\r", b"\nbody\r"])
+@example([b"\r", b"\r", b"\n"])
+def test_pieces_make_the_message_that_they_are_of(pieces: list[bytes]) -> None:
+    message = b"".join(pieces)
+    body = spooled(pieces)
+    assert whole(body) == whole(body) == with_crlf(message)
+    assert len(body) == len(with_crlf(message))
+    assert body.digest == digest(message) == digest(body)
+    assert body.header == header_block(with_crlf(message)) == header_block(body)
+
+
+@pytest.mark.parametrize("cut", [1, 100_000, 1 << 20, 5 << 20])
+def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
+    message = b"Subject: large\r\n\r\n" + b"0123456789abcde\n" * (SPOOLED_ABOVE_BYTES // 16)
+    response = b"* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n" % (len(message), message)
+    reader = ResponseReader(spool=lambda: Spool(None))
+    start = len(response) % cut or cut
+    events = reader.feed(response[:start])
+    for at in range(start, len(response), cut) if cut > 1 else [start]:
+        events += reader.feed(response[at : at + cut] if cut > 1 else response[at:])
+    (event,) = events
+    assert isinstance(event, Fetched)
+    assert event.uid == Uid(5)
+    assert isinstance(event.body, SpooledBody)
+    assert whole(event.body) == with_crlf(message)
+
+
+def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(SpoolFailed, match="no room"):
+        Spool(tmp_path / "missing")
