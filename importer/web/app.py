@@ -20,6 +20,7 @@ from importer.web.pages import checking, consent, file, front, progress, start
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import assets, go, page
 from importer.web.site import FormExpired, SignInNeeded, Site, visitor
+from importer.web.undoing import Undoings
 from providers.catalog import Catalog
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -38,7 +39,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         )
     app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(
-        deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store)
+        deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store), Undoings()
     )
     for router in (
         front.router,

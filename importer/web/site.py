@@ -18,6 +18,7 @@ from importer.service.visits import Remembered, remember, remembered_by, visit_o
 from importer.settings import Settings
 from importer.web.live import Feed
 from importer.web.texts import Texts, chosen, texts
+from importer.web.undoing import Undoings
 from providers.catalog import Catalog
 from providers.model import Endpoint, Secret
 
@@ -36,6 +37,7 @@ class Site:
     lookups: Callable[[], Lookup]
     destination: Endpoint
     feed: Feed
+    undoings: Undoings
 
     @property
     def secure(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +36,18 @@ class Stage:
 
 
 @contextmanager
-def stage(root: Path, old: RehearsalHost, new: RehearsalHost, **settings: str) -> Iterator[Stage]:
+def stage(
+    root: Path,
+    old: RehearsalHost,
+    new: RehearsalHost,
+    *,
+    port: int = 0,
+    services: Sequence[str] = ("worker", "web"),
+    **settings: str,
+) -> Iterator[Stage]:
     """Pages and a worker between those hosts."""
     root.mkdir(parents=True, exist_ok=True)
-    [port] = free_ports()
+    port = port or free_ports()[0]
     installation = Installation(
         root,
         {
@@ -55,12 +63,12 @@ def stage(root: Path, old: RehearsalHost, new: RehearsalHost, **settings: str) -
         start_group(
             [*installation.command, name], installation.log_file, environment=installation.environment()
         )
-        for name in ("worker", "web")
+        for name in services
     ]
     try:
         if not wait_until(lambda: listens(port), timeout_s=20):
             raise RuntimeError(f"the pages did not come up:\n{installation.log()}")
-        yield Stage(old, new, installation, f"http://127.0.0.1:{port}")
+        yield Stage(old, new, installation, settings.get("PUBLIC_URL", f"http://127.0.0.1:{port}"))
     finally:
         for process in reversed(processes):
             stop_group(process, patience_s=10)
@@ -96,6 +104,7 @@ def new_page(
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
         accept_downloads=True,
+        ignore_https_errors=True,  # the rehearsal's own authority
     )
     context.set_default_timeout(15_000)
     return context, context.new_page()

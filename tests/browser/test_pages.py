@@ -67,6 +67,12 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: 
     with page.expect_download() as download:
         page.locator("a[href$='report.json']").click()
     assert '"state": "complete"' in download.value.path().read_text(encoding="utf-8")
+    page.locator("summary.danger").click()
+    sound(page)
+    page.locator("form[action$='/undo'] button").click()
+    expect(page.locator(".alert.good")).to_contain_text("119", timeout=60_000)
+    sound(page)
+    assert not any(new.read().folders.values())
     page.goto(f"{ferry.url}/imports")
     sound(page)
     page.locator(".lines a").first.click()

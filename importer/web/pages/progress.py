@@ -88,6 +88,9 @@ def one_import(guest: SignedIn, import_id: str) -> Response:
         "import.html",
         one=_shown(guest, [report.import_])[0],
         report=report,
+        undone=guest.visitor.site.deps.store.undo_report(report.import_.id),
+        undoing=guest.visitor.site.undoings.running(report.import_.id),
+        undo_refused=guest.visitor.site.undoings.refused(report.import_.id),
         verdict=verdict(guest.visitor.texts, report),
     )
 
@@ -130,6 +133,20 @@ def give_up(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return _wished(guest, import_id, cancel)
 
 
+@router.post("/imports/{import_id}/undo")
+def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    """Needs the password of the new mailbox, which the visit has when that mailbox was proven in it."""
+    site = guest.visitor.site
+    import_ = import_of(site.deps, guest.visit.person, ImportId(import_id))
+    if import_ is None:
+        raise NotThere
+    mailbox = guest.remembered.mailbox(import_.destination.key)
+    if mailbox is None or mailbox.password is None:
+        return go("/mailboxes")
+    site.undoings.start(site.deps, import_, mailbox.password)
+    return go(f"/imports/{import_.id}")
+
+
 def _wished(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Changed]) -> Response:
     """What came of it shows on the page, and nowhere better."""
     deps = guest.visitor.site.deps
@@ -163,7 +180,9 @@ def _parts(guest: Guest, one: Shown) -> dict[str, str]:
         f"state-{id_}": rendered(guest, "_state.html", one=one),
         f"numbers-{id_}": rendered(guest, "_numbers.html", one=one),
         f"actions-{id_}": rendered(guest, "_actions.html", one=one, details_link=True),
-        f"acts-{id_}": rendered(guest, "_actions.html", one=one, details_link=False),
+        f"acts-{id_}": rendered(
+            guest, "_actions.html", one=one, details_link=False, undone=None, undoing=False
+        ),
     }
 
 
