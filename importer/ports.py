@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from importer.domain.access import Visit, VisitId
+from importer.domain.access import ApiToken, Reply, Visit, VisitId
 from importer.domain.allowance import Backoff, HourlyBytes
 from importer.domain.labels import LabelRule
 from importer.domain.model import (
@@ -533,11 +533,40 @@ class Visits(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """Who may use the API, and what they were answered."""
+
+    def add_token(self, token: ApiToken) -> bool:
+        """False when the name is taken."""
+        ...
+
+    def token(self, digest: str) -> ApiToken | None: ...
+
+    def tokens(self) -> Sequence[ApiToken]:
+        """By name."""
+        ...
+
+    def end_token(self, name: str) -> bool:
+        """False when there is none of that name."""
+        ...
+
+    def claim_reply(self, reply: Reply, now: datetime, lasts: timedelta) -> Reply | None:
+        """Notes that a request with this key is under way; the earlier one, if there was one that lasts
+        still, and nothing is written."""
+        ...
+
+    def keep_reply(self, key: str, status: int, body: str) -> None: ...
+
+    def drop_reply(self, key: str) -> None:
+        """The request came to nothing, and may be sent again."""
+        ...
+
+
 class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Protocol):
+class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Tokens, Protocol):
     """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
     consents and visits."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from importer.cli import batches, controls, copies, detecting, looking, services, undoing
+from importer.cli import batches, controls, copies, detecting, looking, services, tokens, undoing
 
 app = typer.Typer(
     name="mailferry",
@@ -40,3 +40,4 @@ app.command("worker")(services.worker)
 app.command("web")(services.web)
 app.command("up")(services.up)
 app.command("migrate")(services.migrate)
+app.add_typer(tokens.app, name="token")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, NewType
 
 from importer.domain.model import Account
@@ -40,3 +41,36 @@ class MostTries:
 
     tries: int
     seconds: int
+
+
+class Scope(StrEnum):
+    """What a token of the API may do."""
+
+    READ = "imports:read"
+    WRITE = "imports:write"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """The right to use the API, under a name that its operator gave. `digest` is that of the token, which
+    only its holder has."""
+
+    name: str
+    digest: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+
+    @property
+    def person(self) -> PersonId:
+        """Who owns what this token starts."""
+        return PersonId(f"token:{self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request with an idempotency key was answered; `status` 0 while it is under way."""
+
+    key: str
+    request_digest: str
+    status: int = 0
+    body: str = ""

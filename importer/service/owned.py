@@ -3,11 +3,16 @@ through here: what belongs to another person is not there, in the same way as wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from importer.domain.access import PersonId
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.service.deps import Deps
+
+_ID: Final = re.compile("[a-z0-9]{1,40}")
+"""Whatever somebody writes into an address of ours: nothing else is looked up."""
 
 
 def batches_of(deps: Deps, person: PersonId, limit: int = 50) -> Sequence[tuple[Batch, Sequence[Import]]]:
@@ -20,7 +25,7 @@ def batches_of(deps: Deps, person: PersonId, limit: int = 50) -> Sequence[tuple[
 
 def batch_of(deps: Deps, person: PersonId, batch_id: BatchId) -> tuple[Batch, Sequence[Import]] | None:
     """None when there is no such batch, or it is somebody else's."""
-    batch = deps.store.batch(batch_id)
+    batch = deps.store.batch(batch_id) if _ID.fullmatch(batch_id) else None
     if batch is None or batch.owner != _known(person):
         return None
     return batch, deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
@@ -28,7 +33,7 @@ def batch_of(deps: Deps, person: PersonId, batch_id: BatchId) -> tuple[Batch, Se
 
 def import_of(deps: Deps, person: PersonId, import_id: ImportId) -> Import | None:
     """None when there is no such import, or it is somebody else's."""
-    import_ = deps.store.import_(import_id)
+    import_ = deps.store.import_(import_id) if _ID.fullmatch(import_id) else None
     if import_ is None or import_.batch_id is None:
         return None
     return import_ if batch_of(deps, person, import_.batch_id) else None

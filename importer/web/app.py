@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from importer.domain.rows import Lookup
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
+from importer.web import api
 from importer.web.guarding import BodyTooLarge, Guard
 from importer.web.live import Feed
 from importer.web.pages import checking, consent, file, front, progress, start
@@ -37,7 +39,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         raise SettingsError(
             ["MAILFERRY_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
         )
-    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.state.site = Site(
         deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store), Undoings()
     )
@@ -50,6 +52,9 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         file.router,
     ):
         app.include_router(router, include_in_schema=False)
+    app.include_router(api.router)
+    app.add_exception_handler(api.ApiProblem, api.of_api_problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
     app.add_api_route("/health", _healthy, include_in_schema=False)
     app.add_exception_handler(SignInNeeded, _sign_in_first)
@@ -59,6 +64,16 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
     return Guard(app, settings.web_origin)
+
+
+def _of_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    if _of_api(request):
+        return api.of_invalid_request(request, error)
+    return page(visitor(request), "error.html", 422, kind="refused")
 
 
 def _static(digest: str, name: str) -> Response:
@@ -83,6 +98,8 @@ def _form_expired(request: Request, _error: Exception) -> Response:
 
 
 def _too_large(request: Request, _error: Exception) -> Response:
+    if _of_api(request):
+        return api.problem(413, "too_large", "That is more than is taken at a time.")
     return page(visitor(request), "error.html", 413, kind="large")
 
 
@@ -92,9 +109,13 @@ def _not_there(request: Request, _error: Exception) -> Response:
 
 def _not_answered(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
+    if _of_api(request):
+        return api.problem(status, "refused", "There is no such call." if status == 404 else "Not like this.")
     return page(visitor(request), "error.html", status, kind="missing" if status == 404 else "refused")
 
 
 def _failed(request: Request, error: Exception) -> Response:
     log.error("request.failed", path=request.url.path, exc_info=error)
+    if _of_api(request):
+        return api.problem(500, "internal", "Something went wrong on our side; nothing is lost.")
     return page(visitor(request), "error.html", 500, kind="failed")

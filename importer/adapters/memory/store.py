@@ -13,7 +13,7 @@ from datetime import datetime
 from importer.adapters.memory.budgets import MemoryBudgets
 from importer.adapters.memory.consents import MemoryConsents
 from importer.adapters.memory.ledger import MemoryLedger
-from importer.adapters.memory.visits import MemoryVisits
+from importer.adapters.memory.tokens import MemoryTokens
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -29,7 +29,7 @@ from importer.domain.state import ALIVE
 from importer.ports import Lease, MailState, Notice, RouteUnderWay, SealedGrants
 
 
-class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryVisits):
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryTokens):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
 from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
+from importer.adapters.store.tokens import SqlTokens
 from importer.adapters.store.undoing import SqlUndoing
 from importer.adapters.store.visits import SqlVisits
 
@@ -23,6 +24,7 @@ class SqlStore(
     SqlBudgets,
     SqlConsents,
     SqlVisits,
+    SqlTokens,
     SqlImports,
 ):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.

@@ -319,3 +319,22 @@ counts: Final = Table(
     Column("number", Integer, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    Column("name", ExactText, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+replies: Final = Table(
+    "replies",
+    metadata,
+    Column("key", ExactText, primary_key=True),
+    Column("request_digest", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", ExactText, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)

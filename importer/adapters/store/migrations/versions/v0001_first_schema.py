@@ -35,6 +35,25 @@ def upgrade() -> None:
     )
     op.create_index("counts_expires_at_ix", "counts", ["expires_at"])
     op.create_table(
+        "replies",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request_digest", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="replies_pk"),
+    )
+    op.create_index("replies_expires_at_ix", "replies", ["expires_at"])
+    op.create_table(
+        "tokens",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="tokens_pk"),
+        sa.UniqueConstraint("digest", name="tokens_digest_key"),
+    )
+    op.create_table(
         "visits",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
