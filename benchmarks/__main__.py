@@ -26,7 +26,7 @@ _say = partial(print, flush=True)  # a run takes long: each line is to be seen w
 def main() -> int:
     """Runs every case asked for. 0, or 1 when Mailferry failed or its copy was not the same to the byte."""
     given = _parser().parse_args()
-    wanted = given.copiers.split(",") if given.copiers else [*COPIERS, RAW]
+    wanted = given.copiers.split(",") if given.copiers else [*_usual(), RAW]
     unknown = [name for name in wanted if name not in (*COPIERS, RAW)]
     if unknown:
         raise SystemExit(f"There is no copier “{unknown[0]}”; choose from {', '.join((*COPIERS, RAW))}.")
@@ -36,11 +36,13 @@ def main() -> int:
     if LANES_SETTING not in {variable for variable, _, _ in Settings.table()}:
         _say(f"This Mailferry has no {LANES_SETTING}; it uses as many connections as it thinks right.")
     good = True
-    for work, store, delay_ms in product(given.work or ["s"], given.store or ["maildir"], given.delay or [0]):
+    lines = product(given.delay or [0], given.bandwidth or [0.0])
+    for work, store, line in product(given.work or ["s"], given.store or ["maildir"], list(lines)):
         asked = Asked(
             work=WORKS[work],
             store=store,
-            delay_ms=delay_ms,
+            delay_ms=line[0],
+            bandwidth_mbit=line[1],
             lanes=given.lanes,
             runs=given.runs,
             copiers=[name for name in wanted if name not in missing],
@@ -58,6 +60,10 @@ def main() -> int:
     return 0 if good else 1
 
 
+def _usual() -> list[str]:
+    return [name for name, copier in COPIERS.items() if not copier.on_demand]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     several = "may be given several times"
@@ -66,8 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         "--store", choices=("maildir", "mdbox"), action="append", help=f"(maildir); {several}"
     )
     parser.add_argument("--delay", type=int, action="append", metavar="MS", help=f"round trip (0); {several}")
+    parser.add_argument(
+        "--bandwidth", type=float, action="append", metavar="MBIT", help=f"each way (no limit); {several}"
+    )
     parser.add_argument("--runs", type=int, default=3, help="of each copier, taking turns (%(default)s)")
-    parser.add_argument("--copiers", metavar="A,B", help=f"(all) {','.join((*COPIERS, RAW))}")
+    parser.add_argument("--copiers", metavar="A,B", help=f"of {','.join((*COPIERS, RAW))}")
     parser.add_argument("--lanes", type=int, default=4, help="connections on either side (%(default)s)")
     parser.add_argument("--messages", type=int, help="instead of the work's number, for trying things out")
     parser.add_argument("--limit-s", type=float, default=1800, help="longest time for one copy (%(default)s)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -43,9 +43,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Copier:
-    """`command` writes the files that it needs into the route's home and returns the words to run.
+    """`command` writes the files that it needs into the route's home and returns the words to run, with
+    `environment`.
 
-    `waits` says that it waits for every message; over a long line it gets fewer of them.
+    `waits` says that it waits for every message; over a long line it gets fewer of them. One that is
+    `on_demand` runs only when asked for by name.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Copier:
     command: Callable[[Route], tuple[str, ...]]
     check: Check
     waits: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    on_demand: bool = False
 
     def installed(self) -> bool:
         return shutil.which(self.program) is not None
@@ -144,6 +148,17 @@ COPIERS = {
     copier.name: copier
     for copier in (
         Copier("mailferry", sys.executable, _mailferry, Check.ONCE),
+        *(
+            Copier(
+                f"mailferry-{name}",
+                sys.executable,
+                _mailferry,
+                Check.ONCE,
+                environment={"MAILFERRY_COMPRESS": setting},
+                on_demand=True,
+            )
+            for name, setting in (("compressed", "on"), ("plain", "off"))
+        ),
         Copier("doveadm", "doveadm", _doveadm, Check.EXACT),
         Copier("mbsync", "mbsync", _mbsync, Check.COUNTS),
         Copier("imapsync", "imapsync", _imapsync, Check.ONCE, waits=True),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.corpora import WORKS
@@ -45,10 +46,9 @@ def write(results: Sequence[Result], folder: Path) -> None:
 
 def near(results: Sequence[Result], case: Case) -> Result | None:
     """The same case without delay."""
-    alike = (case.work, case.messages, case.store)
     for other in results:
         found = other.case
-        if found.delay_ms == 0 < case.delay_ms and (found.work, found.messages, found.store) == alike:
+        if found.delay_ms == 0 < case.delay_ms and replace(found, delay_ms=case.delay_ms) == case:
             return other
     return None
 
@@ -59,8 +59,8 @@ def kept(folder: Path) -> list[Result]:
     return [result for result in found if result.case.messages == WORKS[result.case.work].messages]
 
 
-def _order(case: Case) -> tuple[int, bool, int]:
-    return list(WORKS).index(case.work), case.store != "maildir", case.delay_ms
+def _order(case: Case) -> tuple[int, bool, float, int]:
+    return list(WORKS).index(case.work), case.store != "maildir", -case.bandwidth_mbit, case.delay_ms
 
 
 def main() -> None:

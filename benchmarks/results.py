@@ -37,7 +37,8 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One benchmark: which work, into which store, over which line. `lanes` is connection pairs."""
+    """One benchmark: which work, into which store, over which line. `lanes` is connection pairs;
+    `bandwidth_mbit` 0 is no limit."""
 
     work: str
     messages: int
@@ -46,14 +47,17 @@ class Case:
     store: str
     delay_ms: int
     lanes: int
+    bandwidth_mbit: float = 0
 
     @property
     def title(self) -> str:
-        return f"{self.messages:,} messages ({self.work}), {self.store}, {self.delay_ms} ms"
+        line = f"{self.delay_ms} ms" + (f", {self.bandwidth_mbit:g} Mbit/s" if self.bandwidth_mbit else "")
+        return f"{self.messages:,} messages ({self.work}), {self.store}, {line}"
 
     @property
     def file_name(self) -> str:
-        return f"{self.work}-{self.messages}-{self.store}-{self.delay_ms}ms.json"
+        line = f"{self.delay_ms}ms" + (f"-{self.bandwidth_mbit:g}mbit" if self.bandwidth_mbit else "")
+        return f"{self.work}-{self.messages}-{self.store}-{line}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class CommandFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to measure. `messages` is None for the work's own number; `runs` of each of `copiers`.
+    """What to measure. `messages` is None for the work's own number; `runs` of each of `copiers`;
+    `bandwidth_mbit` 0 is no limit.
 
     `limit_s` is the longest that one copy may take.
     """
@@ -40,6 +41,7 @@ class Asked:
     work: Work
     store: str
     delay_ms: int
+    bandwidth_mbit: float
     lanes: int
     runs: int
     copiers: Sequence[str]
@@ -52,7 +54,9 @@ def measure_case(asked: Asked, tell: Callable[[str], None]) -> Result:
     count = asked.messages or asked.work.messages
     home = Path(tempfile.mkdtemp(prefix="mailferry-benchmark-"))
     try:
-        with stage(home, store=asked.store, delay_ms=asked.delay_ms) as where:
+        with stage(
+            home, store=asked.store, delay_ms=asked.delay_ms, bandwidth_mbit=asked.bandwidth_mbit
+        ) as where:
             return _Bench(asked, where, count, tell).run()
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -79,6 +83,7 @@ class _Bench:
             asked.store,
             asked.delay_ms,
             asked.lanes,
+            asked.bandwidth_mbit,
         )
         self._tell(f"{case.title}: {self._bytes / 1e6:,.0f} MB, {asked.runs} runs")
         for run in range(1, asked.runs + 1):
@@ -92,7 +97,8 @@ class _Bench:
 
     def _source(self, copier: Copier | None) -> tuple[int, Login, Mailbox]:
         count = self._count
-        if copier and copier.waits and self._asked.delay_ms:
+        slow = self._asked.delay_ms or self._asked.bandwidth_mbit
+        if copier and copier.waits and slow:
             count = min(count, self._asked.work.few)
         if count not in self._sources:
             login = self._stage.fill_source(f"source-{count}", messages(self._asked.work, count))
@@ -114,8 +120,8 @@ class _Bench:
         self._stage.forget_index(near)
         try:
             command = copier.command(route)
-            first = self._timed(command, home)
-            second = self._timed(command, home)
+            first = self._timed(command, home, copier.environment)
+            second = self._timed(command, home, copier.environment)
             found = differences(mailbox, self._stage.read(destination), copier.check)
         except CommandFailed as error:
             self._note_failure(copier.name, run, error)
@@ -174,7 +180,9 @@ class _Bench:
         home.mkdir()
         return home
 
-    def _timed(self, command: Sequence[str], home: Path) -> Taken:
+    def _timed(
+        self, command: Sequence[str], home: Path, environment: Mapping[str, str] | None = None
+    ) -> Taken:
         settle_disk()
         facts, log = home / "facts", home / "output.log"
         runner = (sys.executable, "-I", "-S", str(Path(__file__).with_name("measure.py")))
@@ -182,7 +190,7 @@ class _Bench:
             [*runner, str(facts), str(self._asked.limit_s), *command],
             log,
             folder=ROOT,
-            environment=self._environment(home),
+            environment=self._environment(home) | dict(environment or {}),
         )
         try:
             process.wait(self._asked.limit_s + 30)

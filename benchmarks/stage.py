@@ -88,15 +88,15 @@ class Stage:
 
 
 @contextmanager
-def stage(home: Path, *, store: str, delay_ms: int) -> Iterator[Stage]:
-    """Both servers running; all of it gone at exit. `store` is the destination's: "maildir" or "mdbox"."""
+def stage(home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0) -> Iterator[Stage]:
+    """Both servers running; all of it gone at exit. `store` is the destination's: "maildir" or "mdbox".
+    Both lines are as long and as wide; 0 is no length, and no limit. The servers offer COMPRESS."""
+    plain = DovecotOptions(special_use=False, compress=True)
     with (
-        _server(home / "source", DovecotOptions(special_use=False)) as source,
-        _server(
-            home / "destination", DovecotOptions(special_use=False, mail_driver=store, fsync=True)
-        ) as destination,
-        _line(home, source.starttls.port, delay_ms) as far_source,
-        _line(home, destination.starttls.port, delay_ms) as far_destination,
+        _server(home / "source", plain) as source,
+        _server(home / "destination", replace(plain, mail_driver=store, fsync=True)) as destination,
+        _line(home, source.starttls.port, delay_ms, bandwidth_mbit) as far_source,
+        _line(home, destination.starttls.port, delay_ms, bandwidth_mbit) as far_destination,
     ):
         yield Stage(home, source, destination, far_source, far_destination)
 
@@ -112,13 +112,14 @@ def _server(root: Path, options: DovecotOptions) -> Iterator[Dovecot]:
 
 
 @contextmanager
-def _line(home: Path, server_port: int, delay_ms: int) -> Iterator[int]:
-    """The port on which the server is `delay_ms` of round trip away."""
-    if not delay_ms:
+def _line(home: Path, server_port: int, delay_ms: int, bandwidth_mbit: float) -> Iterator[int]:
+    """The port on which the server is `delay_ms` of round trip away, over so wide a line."""
+    if not delay_ms and not bandwidth_mbit:
         yield server_port
         return
     port = free_ports()[0]
-    words = ("--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms))
+    words = ["--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms)]
+    words += ["--bandwidth-mbit", str(bandwidth_mbit)] if bandwidth_mbit else []
     command = [sys.executable, "-m", "benchmarks.delay_proxy", *words]
     process = start_group(command, home / "delay_proxy.log", folder=ROOT)
     try:

@@ -152,6 +152,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             now=clock.now,
             guard=_guard(settings),
             provider_of=catalog.for_host,
+            compression=settings.compress,
         ),
         queue=queue,
         vault=vault,

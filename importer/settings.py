@@ -250,6 +250,11 @@ class Settings(BaseSettings):
     lanes: int = _setting(
         4, "Connections to each side that one import may use.", "a whole number from 1 to 16", ge=1, le=16
     )
+    compress: Literal["auto", "on", "off"] = _setting(
+        "auto",
+        "Whether mail is compressed on its way: auto does so where the line turns out to be slow.",
+        "auto, on or off",
+    )
     labels: LabelRule = _setting(
         LabelRule.ONE,
         "What becomes of mail with several labels, from hosts that have labels (Gmail).",

@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.MailboxSession`: on Dovecot in four shapes, on Cyrus in two, on pymap,
+"""The contract of `importer.ports.MailboxSession`: on Dovecot in five shapes, on Cyrus in three, on pymap,
 in memory, and on servers that speak like Gmail, Exchange Online and Yahoo.
 
 What only a server or only a network can do (quotas, cut connections) is below, on Dovecot.
@@ -19,6 +19,7 @@ import pytest
 
 from importer.adapters.imap import reading
 from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.deflate import Compression
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
@@ -96,13 +97,18 @@ class Bench:
 class ImapBench(Bench):
     """A mailbox on a server."""
 
-    def __init__(self, user: User, endpoint: Endpoint | None = None) -> None:
+    def __init__(
+        self, user: User, endpoint: Endpoint | None = None, *, compression: Compression = "off"
+    ) -> None:
         super().__init__()
+        self.compression: Compression = compression
         self.user = user
         self.account = replace(user.account, endpoint=endpoint or user.account.endpoint)
 
     def _open(self, side: Side) -> Session:
-        sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
+        sessions = ImapSessions(
+            ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20), compression=self.compression
+        )
         return sessions.open(self.account, Secret(self.user.password), side)
 
     def expunge(self, folder: str, uids: UidSet) -> None:
@@ -166,17 +172,21 @@ LACKING = {
 }
 
 
+COMPRESSED = "compressed-dovecot"
+
+
 @pytest.fixture(scope="module")
-def lacking_hosts(
+def shaped_hosts(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
 ) -> Iterator[Callable[[str], Dovecot]]:
-    """Dovecots that announce less than they can, started when asked for."""
+    """Dovecots that announce less than they can, or that compress, started when asked for."""
     with ExitStack() as stack:
         running: dict[str, Dovecot] = {}
 
         def host(name: str) -> Dovecot:
             if name not in running:
-                options = DovecotOptions(capability_minus=LACKING[name])
+                lacks = LACKING.get(name, ())
+                options = DovecotOptions(capability_minus=lacks, compress=name == COMPRESSED)
                 running[name] = stack.enter_context(dovecot(tmp_path_factory.mktemp(name), options, ca=ca))
             return running[name]
 
@@ -191,7 +201,11 @@ WAIVED = {
 }
 
 
-HOSTS = ["new-host", "old-host", *LACKING, "cyrus-host", "old-cyrus-host", "pymap", "memory", *IMITATIONS]
+HOSTS = [
+    *("new-host", "old-host", *LACKING, COMPRESSED),
+    *("cyrus-host", "old-cyrus-host", "compressed-cyrus"),
+    *("pymap", "memory", *IMITATIONS),
+]
 
 
 @pytest.fixture(params=HOSTS)
@@ -206,8 +220,11 @@ def bench(request: pytest.FixtureRequest, make_user: MakeUser) -> Iterator[Bench
             made = ImapBench(make_user(request.getfixturevalue("small_host")))
         case "cyrus-host" | "old-cyrus-host" as name:
             made = CyrusBench(make_user(request.getfixturevalue(name.replace("-", "_"))))
-        case name if name in LACKING:
-            made = ImapBench(make_user(request.getfixturevalue("lacking_hosts")(name)))
+        case "compressed-cyrus":
+            made = CyrusBench(make_user(request.getfixturevalue("cyrus_host")), compression="on")
+        case name if name in LACKING or name == COMPRESSED:
+            host = request.getfixturevalue("shaped_hosts")(name)
+            made = ImapBench(make_user(host), compression="on")
         case name if name in IMITATIONS:
             made = ImapBench(make_user(request.getfixturevalue(f"{name}_host")))
         case name:
@@ -576,7 +593,7 @@ def test_roles_come_from_the_attributes_of_the_listing(
     request: pytest.FixtureRequest, make_user: MakeUser, name: str
 ) -> None:
     host = (
-        request.getfixturevalue("lacking_hosts")(name)
+        request.getfixturevalue("shaped_hosts")(name)
         if name in LACKING
         else request.getfixturevalue("new_host")
     )
@@ -664,7 +681,7 @@ def test_one_refused_message_does_not_keep_the_others_out(
     request: pytest.FixtureRequest, make_user: MakeUser, name: str
 ) -> None:
     host = (
-        request.getfixturevalue("lacking_hosts")(name)
+        request.getfixturevalue("shaped_hosts")(name)
         if name in LACKING
         else request.getfixturevalue("new_host")
     )

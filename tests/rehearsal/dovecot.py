@@ -40,6 +40,7 @@ class DovecotOptions:
     largest message. `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with
     their RFC 6154 attributes. `capability_minus`: capabilities that are not announced, such as
     ("MULTIAPPEND", "LITERAL+"); Dovecot still obeys their commands when a client sends them all the same.
+    `compress`: COMPRESS=DEFLATE is offered.
     With an `introspection_url` it takes access tokens too, and asks there about each (RFC 7662).
     """
 
@@ -52,6 +53,7 @@ class DovecotOptions:
     special_use: bool = True
     capability_minus: tuple[str, ...] = ()
     introspection_url: str = ""
+    compress: bool = False
 
 
 def dovecot_installed() -> bool:

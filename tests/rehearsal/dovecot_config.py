@@ -65,6 +65,13 @@ username_format = {same}
 """
 
 
+_COMPRESS = """\
+protocol imap {
+  mail_plugins = $mail_plugins imap_zlib
+}
+"""
+
+
 def write_config(
     path: Path, options: DovecotOptions, tls_port: int, starttls_port: int, capability: str | None
 ) -> None:
@@ -84,6 +91,7 @@ def write_config(
                 _mail(options),
                 _namespace(options),
                 _quota(options),
+                _COMPRESS if options.compress else "",
                 f"imap_capability = {capability}\n" if capability else "",
             )
         ),

@@ -42,6 +42,11 @@ class CuttingProxy:
             self._left = dict(self._budget)
             self._cuts = times
 
+    def narrow(self, bytes_per_s: int) -> None:
+        """Throttles, and leaves new connections little room to wait in: who sends notices."""
+        self.bytes_per_s = bytes_per_s
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * _CHUNK_BYTES)
+
     def mute(self) -> None:
         """From now on the server hears the client, and the client hears nothing, until `cut`."""
         self._muted = True

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import tenacity
 
-from importer.adapters.imap import errors, opening_errors
+from importer.adapters.imap import deflate, errors, opening_errors
 from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.commands import line_safe
+from importer.adapters.imap.deflate import KnownLines, Line
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_password, with_token
 from importer.adapters.imap.spool import Spool, SpoolFailed
@@ -62,6 +63,7 @@ class Connection:
         peer: Peer,
         capabilities: frozenset[str],
         max_literal_bytes: int,
+        lines: KnownLines,
         spool_folder: Path | None = None,
     ) -> None:
         self.peer = peer
@@ -75,6 +77,10 @@ class Connection:
         self._unanswered = 0
         self._mentioned: set[str] = set()  # tags of commands whose answers nobody waits for
         self._ahead = bytearray()  # what goes out in front of the next command
+        self._lines = lines
+        self._line = Line(client.incoming, client.socket())
+        if deflate.CAPABILITY in capabilities and lines.watch(peer.endpoint):
+            self._line.watch()
 
     @property
     def idle(self) -> bool:
@@ -89,6 +95,14 @@ class Connection:
         """How many messages one command may touch (MESSAGELIMIT, RFC 9738); None: as many as it likes."""
         found = (c.removeprefix("MESSAGELIMIT=") for c in self.capabilities if c.startswith("MESSAGELIMIT="))
         return next((max(1, int(number)) for number in found if number.isdigit()), None)
+
+    @property
+    def wants_pause(self) -> bool:
+        """True when the line turned out to be slow, for this connection or for another one to the same
+        server: it is compressed as soon as all is answered."""
+        if self._line.slow:
+            self._lines.is_slow(self.peer.endpoint)
+        return self._line.watched and self._lines.compress_at_once(self.peer.endpoint)
 
     def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
         """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
@@ -176,26 +190,28 @@ class Connection:
 
     def new_tag(self) -> str:
         """The tag of a command that the caller is about to send, and whose answer it will await."""
+        if not self._unanswered and self.wants_pause:
+            self.compress()
         self._tags += 1
         self._unanswered += 1
         return f"M{self._tags}"
 
     def send(self, pieces: Iterable[bytes]) -> None:
         """Sends the pieces in order. Raises ConnectionLost."""
-        socket = self._client.socket()
+        line = self._line
         small, self._ahead = self._ahead, bytearray()
         try:
             for piece in pieces:
                 if len(small) + len(piece) > _SEND_BYTES:
                     if small:
-                        socket.sendall(small)
+                        line.sendall(small)
                         small = bytearray()
                     if len(piece) > _SEND_BYTES:
-                        socket.sendall(piece)
+                        line.sendall(piece)
                         continue
                 small += piece
             if small:
-                socket.sendall(small)
+                line.sendall(small)
         except OSError as error:
             raise self._broken(error) from error
 
@@ -215,9 +231,22 @@ class Connection:
             raise errors.lost(self.peer, errors.server_words(event.reply))
         return event
 
+    def compress(self) -> None:
+        """Compresses all that follows (COMPRESS, RFC 4978) where the server will; nothing else may be under
+        way. Raises ConnectionLost and ProtocolViolation."""
+        self._line.plain()
+        tag = self.start(b"COMPRESS DEFLATE")
+        self._line.by_lines()
+        try:
+            self.collect(tag)
+        except CommandRefused:
+            self._line.plain()
+        else:
+            self._line.compress()
+
     def _receive(self) -> None:
         try:
-            data = b"" if self._reader.broken else self._client.incoming.read1(_READ_BYTES)
+            data = b"" if self._reader.broken else self._line.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             raise self._broken(error) from error
         if not data and not self._reader.broken:
@@ -230,6 +259,8 @@ class Connection:
 
     def _broken(self, error: Exception | None) -> MailError:
         self.drop()
+        if self._line.broken:
+            self._lines.is_broken(self.peer.endpoint)
         return errors.lost(self.peer, str(error) if error else "")
 
     def drop(self) -> None:
@@ -240,6 +271,8 @@ class Connection:
     def close(self) -> None:
         """Logs out, if the connection is in a state to; never raises. Nobody waits for the goodbye."""
         if self.idle:
+            if self._line.watched:  # it is too late to compress anything
+                self._line.plain()
             with contextlib.suppress(MailError):
                 self.start(b"LOGOUT")
         self.drop()
@@ -253,6 +286,7 @@ def open_connection(
     tls: ssl.SSLContext,
     timeouts: Timeouts,
     max_literal_bytes: int,
+    lines: KnownLines,
     spool_folder: Path | None = None,
 ) -> Connection:
     """Connects (a few tries within seconds), encrypts and logs in: with a password one try, for lockouts are
@@ -269,9 +303,11 @@ def open_connection(
         except BaseException:
             client.hang_up()
             raise
-        connection = Connection(client, peer, capabilities, max_literal_bytes, spool_folder)
+        connection = Connection(client, peer, capabilities, max_literal_bytes, lines, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
             connection.mention(b'ID ("name" "mailferry")')
+        if connection.has(deflate.CAPABILITY) and lines.compress_at_once(peer.endpoint):
+            connection.compress()
         return connection
 
     if isinstance(credential, Secret):

@@ -23,6 +23,7 @@ from importer.adapters.guard import Guard
 from importer.adapters.imap import asking, errors, exchange, gmail, no_mail, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
+from importer.adapters.imap.deflate import Compression, KnownLines
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.link import Link
@@ -120,6 +121,7 @@ class ImapSessions:
         spool_folder: Path | None = None,
         guard: Guard | None = None,
         provider_of: Callable[[str], Provider | None] = lambda _host: None,
+        compression: Compression = "auto",
     ) -> None:
         self._tls: ssl.SSLContext = tls_context(ca_file)
         self._timeouts = timeouts or Timeouts()
@@ -129,6 +131,7 @@ class ImapSessions:
         self._spool_folder = spool_folder
         self._provider_of = provider_of
         self._guard = guard or Guard(ports=PUBLIC_PORTS)
+        self._lines = KnownLines(compression)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
         self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
@@ -163,6 +166,7 @@ class ImapSessions:
                 timeouts=self._timeouts,
                 max_literal_bytes=self._max_message_bytes,
                 spool_folder=self._spool_folder,
+                lines=self._lines,
             )
 
         names = self._names.setdefault(account.key, FolderNames())
@@ -377,6 +381,8 @@ class ImapSession:
             raise errors.lost(link.peer, "the connection was lost before this append")
         mailbox = link.quoted(folder.name)
         with _outcome_unknown(link):
+            if appends.connection.wants_pause:
+                appends.answer_all()
             if folder.name not in link.seen:
                 appends.answer_all()
                 asking.status(link, appends.connection, folder.name)

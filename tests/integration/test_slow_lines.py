@@ -1,0 +1,84 @@
+"""A line that turns out to be slow is compressed in the middle of a session, and nothing is lost."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.domain.model import AppendResult, Message, Outgoing, Stored
+from importer.domain.uidset import Uid
+from providers.errors import Side
+from providers.model import Secret
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import DovecotOptions, dovecot
+from tests.rehearsal.hosts import new_user
+from tests.rehearsal.proxy import cutting_proxy
+
+DATE = "02-Feb-2003 04:05:06 +0000"
+
+
+def letters(number: int, size: int) -> bytes:
+    text = random.Random(number).choices(b"abcdefgh ", k=size)
+    return b"Message-ID: <%d@old.example>\r\n\r\n%s\r\n" % (number, bytes(text))
+
+
+@pytest.fixture
+def compressions(monkeypatch: pytest.MonkeyPatch) -> list[Side]:
+    """Which side's connections were compressed, in order."""
+    found: list[Side] = []
+    compress = Connection.compress
+
+    def noted(connection: Connection) -> None:
+        found.append(connection.peer.side)
+        compress(connection)
+
+    monkeypatch.setattr(Connection, "compress", noted)
+    return found
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_slow_line_is_compressed_on_the_way(
+    tmp_path: Path, ca: CertificateAuthority, compressions: list[Side], slow: bool
+) -> None:
+    with dovecot(tmp_path, DovecotOptions(compress=True), ca=ca) as host:
+        user = new_user(host, "ada")
+        with cutting_proxy(host.imaps) as proxy:
+            if slow:
+                proxy.narrow(SLOW_BYTES_PER_S // 2)
+            account = host.account("ada")
+            through = replace(account, endpoint=proxy.endpoint)
+
+            def opened(side: Side) -> ImapSession:
+                sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+                return sessions.open(through, Secret(user.password), side)
+
+            bodies = {Uid(n): letters(n, 30_000) for n in range(1, 91)}
+            destination = opened(Side.DESTINATION)
+            inbox = destination.status("INBOX").ref("INBOX")
+            results: list[AppendResult] = []
+            waiting: deque[Callable[[], Sequence[AppendResult]]] = deque()
+            for first in range(1, 91, 10):
+                batch = [Outgoing(Uid(n), (), DATE, bodies[Uid(n)]) for n in range(first, first + 10)]
+                waiting.append(destination.begin_append(inbox, batch))
+                if len(waiting) > 2:
+                    results += waiting.popleft()()
+            results += [result for wait in waiting for result in wait()]
+            assert [isinstance(result, Stored) for result in results] == [True] * 90
+            assert compressions == [Side.DESTINATION] * slow
+            destination.close()
+            compressions.clear()
+            source = opened(Side.SOURCE)
+            shown = source.uids(inbox)
+            read = [one for some in shown.chunks(10) for one in source.messages(inbox, some)]
+            assert {one.body for one in read if isinstance(one, Message)} == set(bodies.values())
+            assert compressions == [Side.SOURCE] * slow
+            source.close()
