@@ -68,6 +68,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "BATCH_MESSAGES": ("7", 7),
         "BATCH_BYTES": ("1048576", 1048576),
         "LANES": ("3", 3),
+        "COMPRESS": ("on", "on"),
         "LABELS": ("each", LabelRule.EACH),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
