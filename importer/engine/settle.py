@@ -7,11 +7,13 @@ An append is never repeated without this look (RFC 4315 has no way to ask "did i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from importer.domain.digests import Digests
 from importer.domain.flags import fold_flags, unfold_flags
-from importer.domain.identity import digest, header_block, header_key, munged
+from importer.domain.identity import DIGEST_BYTES, digest, header_block, header_key, munged
 from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
@@ -67,8 +69,9 @@ def _breaks_connections(leg: Leg, intent: Intent) -> bool:
 def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
     (uid,) = intent.source_uids
     date, subject = "", ""
-    for lines in lane.source.headers(intent.source, UidSet.of((uid,))):
-        date, subject = date_and_subject(lines.header)
+    with suppress(FolderUnusable, FolderChanged):  # the report goes without
+        for lines in lane.source.headers(intent.source, UidSet.of((uid,))):
+            date, subject = date_and_subject(lines.header)
     refusal = Refusal(
         leg.import_.id,
         intent.source.name,
@@ -95,6 +98,8 @@ def _landed(
     wanted = {intent.digests[16 * i : 16 * i + 16]: i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
     theirs = {rival.digests[at : at + 16] for rival in rivals for at in range(0, len(rival.digests), 16)}
+    nameless = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    settled = _contents(nameless)
     strangers: dict[Uid, bytes] = {}  # headers of what is there and equals nothing that was sent
     looked_at = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
     # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
@@ -109,14 +114,14 @@ def _landed(
                 continue
             body = digest(message.body)
             at = wanted.get(body)
-            if at is None and body not in theirs:
+            if at is None and body not in theirs and body not in settled:
                 strangers[message.uid] = header_block(message.body)
             elif at is not None:
                 landed.setdefault(at, message.uid)
         looked_at |= tail
         # After an answer the source may be busy with the next batch, and nobody needs to guess.
         if not answered and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
-            landed |= _rewritten(lane, intent, rivals, landed, strangers)
+            landed |= _rewritten(lane, intent, [*rivals, *nameless], landed, strangers)
         if len(landed) == len(wanted):
             break
     return landed
@@ -125,32 +130,31 @@ def _landed(
 def _rewritten(
     lane: Lane,
     intent: Intent,
-    rivals: Sequence[Intent],
+    others: Sequence[Intent | Receipt],
     landed: dict[int, Uid],
     strangers: dict[Uid, bytes],
 ) -> dict[int, Uid]:
     """What landed with other bytes than were sent: some servers change what they store (Dovecot turns NUL
     into 0x80, Cyrus 8-bit bytes in headers into X, Exchange rewrites whole messages). Told by headers that
-    only one message on each side has, those of the rivals counted."""
+    only one message on each side has, those of `others`, which may have landed there too, counted."""
     open_ = {uid: i for i, uid in enumerate(intent.source_uids) if i not in landed}
     if not open_ or not strangers:
         return {}
-    sent: dict[bytes, list[int]] = {}
-    for lines in lane.source.headers(intent.source, UidSet.of(open_)):
-        key = header_key(munged(lines.header))
-        if key.has_message_id:
-            sent.setdefault(key.digest, []).append(open_[lines.uid])
-    try:
-        for rival in rivals:
-            for lines in lane.source.headers(rival.source, UidSet.of(rival.source_uids)):
-                sent.setdefault(header_key(munged(lines.header)).digest, []).append(
-                    -1
-                )  # so that it is not alone
-    except (FolderUnusable, FolderChanged):
-        return {}  # nobody can tell any more: rather twice than not at all
     there: dict[bytes, list[Uid]] = {}
     for uid, header in strangers.items():
         there.setdefault(header_key(munged(header)).digest, []).append(uid)
+    sent: dict[bytes, list[int]] = {}
+    try:
+        for lines in lane.source.headers(intent.source, UidSet.of(open_)):
+            key = header_key(munged(lines.header))
+            if key.has_message_id and key.digest in there:
+                sent.setdefault(key.digest, []).append(open_[lines.uid])
+        for other in others if sent else ():
+            for lines in lane.source.headers(other.source, UidSet.of(other.source_uids)):
+                if (found := header_key(munged(lines.header)).digest) in sent:
+                    sent[found].append(-1)  # so that it is not alone
+    except (FolderUnusable, FolderChanged):
+        return {}  # nobody can tell any more: rather twice than not at all
     return {
         ours[0]: theirs[0]
         for key, ours in sent.items()
@@ -168,6 +172,26 @@ def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
         for uid in receipt.destination_uids
         if uid >= intent.uidnext
     )
+
+
+def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:
+    """Copies that stand in the folder under UIDs that the server did not name (no UIDPLUS): appends that
+    were under way with this one may be among them."""
+    return [
+        receipt
+        for receipt in receipts
+        if receipt.outcome is Outcome.COPIED
+        and receipt.destination == intent.destination
+        and not receipt.destination_uids
+    ]
+
+
+def _contents(receipts: Iterable[Receipt]) -> Digests:
+    found = Digests()
+    for receipt in receipts:
+        for at in range(0, len(receipt.digests), DIGEST_BYTES):
+            found.add(receipt.digests[at : at + DIGEST_BYTES])
+    return found
 
 
 def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -324,3 +325,47 @@ def test_bare_line_feeds_arrive_as_crlf_and_are_copied_once() -> None:
         account = world.run().accounts["Work"]
     assert held(world) == [b"Subject: x\r\n\r\na\r\nb\r\n"]
     assert (account.copied, account.present) == (0, 1)
+
+
+@pytest.mark.parametrize("stores", [lambda body: body, lambda body: body.replace(b"full", b"FULL")])
+def test_a_copy_that_got_no_uid_does_not_pass_for_the_one_that_was_lost(
+    stores: Callable[[bytes], bytes],
+) -> None:
+    """Both were under way together and share their headers."""
+    eighty, ninety = BODIES[0], BODIES[1]
+    world = world_of(eighty, ninety)
+    world.destination.gives_uids = False
+    world.destination.stores = stores
+    appends = 0
+
+    def second_is_lost(operation: str) -> Fault | None:
+        nonlocal appends
+        appends += operation == "append"
+        return Fault.BEFORE if operation == "append" and appends == 2 else None
+
+    world.destination.fault = second_is_lost
+    account = world.run_with_own_faults(batch=1, legs_of=1000).accounts["Work"]
+    assert held(world) == [stores(eighty), stores(ninety)]
+    assert (account.copied, account.confirmed) == (2, 2)
+
+
+@pytest.mark.parametrize("renumbered", [True, False])
+def test_a_lost_reply_is_settled_when_the_old_folder_is_gone_too(renumbered: bool) -> None:
+    world = world_of(ONE)
+    lost: list[str] = []
+
+    def once(operation: str) -> Fault | None:
+        if operation != "append" or lost:
+            return None
+        lost.append(operation)
+        if renumbered:
+            world.source.renumber("Work")
+        else:
+            world.source.folders["Elsewhere"] = world.source.folders.pop("Work")
+        world.destination.folders["Work"].add((), DATE, TWO)  # somebody else's
+        return Fault.BEFORE
+
+    world.destination.fault = once
+    world.run_with_own_faults()
+    folder = "Work" if renumbered else "Elsewhere"
+    assert world.contents(world.destination)[folder][ONE] == 1
