@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from importer.domain.access import MostTries, PersonId
 from importer.domain.model import Account
+from importer.domain.rows import Row
 from importer.service.deps import Deps
+from providers.model import Secret
 
 _QUARTER_HOUR_S: Final = 900
+_DAY_S: Final = 86_400
 
 PER_ACCOUNT_AND_CLIENT: Final = MostTries(5, _QUARTER_HOUR_S)
 PER_ACCOUNT: Final = MostTries(15, _QUARTER_HOUR_S)
@@ -19,6 +23,13 @@ PER_ACCOUNT: Final = MostTries(15, _QUARTER_HOUR_S)
 PER_CLIENT: Final = MostTries(60, _QUARTER_HOUR_S)
 PER_PERSON: Final = MostTries(60, _QUARTER_HOUR_S)
 PER_HOST: Final = MostTries(300, _QUARTER_HOUR_S)
+
+ROWS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
+"""Logins that imports are started with and that nobody has proven: two files of 25 rows."""
+
+STARTS_PER_PERSON: Final = MostTries(500, _DAY_S)
+ASKED_PER_PERSON: Final = MostTries(50, _DAY_S)
+"""Owners who get a mail that asks them to sign in: nobody can have us write to the whole world."""
 
 
 class TooManyTries(Exception):
@@ -30,14 +41,30 @@ class TooManyTries(Exception):
 
 
 def login_keys(account: Account, client: str, person: PersonId) -> Mapping[str, MostTries]:
-    """What one try at a login counts against. `client` is the network address it comes from."""
-    keys = {
+    """What one try at a login counts against, in the order in which it is counted: what is refused for one
+    client does not count against the account. `client` is the network address it comes from."""
+    place = client_network(client)
+    keys = {f"login:person:{person}": PER_PERSON} if person else {}
+    return keys | {
+        f"login:client:{place}": PER_CLIENT,
+        f"login:account-client:{account.key}:{place}": PER_ACCOUNT_AND_CLIENT,
         f"login:account:{account.key}": PER_ACCOUNT,
-        f"login:account-client:{account.key}:{client}": PER_ACCOUNT_AND_CLIENT,
-        f"login:client:{client}": PER_CLIENT,
-        f"login:host:{account.endpoint.host.casefold()}": PER_HOST,
+        _host_key(account): PER_HOST,
     }
-    return keys | ({f"login:person:{person}": PER_PERSON} if person else {})
+
+
+def client_network(client: str) -> str:
+    """What counts as one client: an IPv4 address, or the 64 bits of an IPv6 address that its network gives;
+    the other 64 are for whoever is there to choose (RFC 4291 section 2.5.4)."""
+    try:
+        address = ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address)
 
 
 def take(deps: Deps, keys: Mapping[str, MostTries]) -> None:
@@ -48,7 +75,43 @@ def take(deps: Deps, keys: Mapping[str, MostTries]) -> None:
             raise TooManyTries(most.seconds)
 
 
+def take_rows(
+    deps: Deps, rows: Sequence[Row], *, client: str, person: PersonId, proven: Collection[tuple[str, Secret]]
+) -> None:
+    """Counts imports that a person is about to start. Raises TooManyTries; then none may be started.
+
+    A worker will try each password that is not `proven` (Account.key, password) for that person, and tell
+    what came of it: that is a try like any other.
+    """
+    place = client_network(client)
+    logins = {(row.destination.key, row.destination_password) for row in rows}
+    logins |= {(row.source.key, row.source_password) for row in rows if row.source_password is not None}
+    for key, _ in logins - set(proven):
+        take(
+            deps,
+            {
+                f"rows:person:{person}": ROWS_PER_PERSON,
+                f"login:account-client:{key}:{place}": PER_ACCOUNT_AND_CLIENT,
+                f"login:account:{key}": PER_ACCOUNT,
+            },
+        )
+    for row in rows:
+        take(deps, {f"starts:person:{person}": STARTS_PER_PERSON})
+        if row.source_password is None:
+            take(deps, {f"asked:person:{person}": ASKED_PER_PERSON})
+
+
 def forgive(deps: Deps, account: Account, client: str) -> None:
-    """A login that succeeded was no guess."""
-    deps.store.uncount(f"login:account:{account.key}")
-    deps.store.uncount(f"login:account-client:{account.key}:{client}")
+    """A login that succeeded was no guess: a whole office may sign in from one address."""
+    place = client_network(client)
+    for key in (
+        f"login:client:{place}",
+        f"login:account-client:{account.key}:{place}",
+        f"login:account:{account.key}",
+        _host_key(account),
+    ):
+        deps.store.uncount(key)
+
+
+def _host_key(account: Account) -> str:
+    return f"login:host:{account.endpoint.host.lower().rstrip('.')}"

@@ -11,6 +11,7 @@ from importer.domain.cells import Refused
 from importer.domain.model import Import
 from importer.domain.rows import RowProblem
 from importer.domain.wording import printable
+from importer.service.tries import TooManyTries
 from importer.web.texts import N_, Texts
 from providers.errors import MailError, Side
 
@@ -68,6 +69,15 @@ _BY_RULE: Final = {
 def mail_problem(texts: Texts, error: MailError, host: str) -> str:
     """Why a mail host does not let us in."""
     return _known(texts, error.code, str(error), host)
+
+
+def too_often(texts: Texts, error: TooManyTries) -> str:
+    """How long to wait."""
+    return texts.ngettext(
+        "That was tried too often. Wait for %(num)s minute, then try again.",
+        "That was tried too often. Wait for %(num)s minutes, then try again.",
+        -(-error.seconds // 60),
+    )
 
 
 def import_problem(texts: Texts, import_: Import) -> str:

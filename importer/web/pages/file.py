@@ -15,8 +15,10 @@ from importer.domain.rows import BATCH_BYTES, Parsed, annotate, parse, template
 from importer.domain.sheet import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
 from importer.domain.wording import printable
 from importer.service.submit import Fate, submit
+from importer.service.tries import TooManyTries
 from importer.service.visits import named_by_a_person
-from importer.web.problems import row_problem
+from importer.web.pages.start import count_start
+from importer.web.problems import row_problem, too_often
 from importer.web.rendering import go, page
 from importer.web.site import Fields, Guest, SignedIn, text
 
@@ -108,9 +110,14 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     parsed, problems = _parsed(guest)
     if problems:
         return go("/file/preview")
+    rows = [replace(row, source=named_by_a_person(row.source)) for row in parsed.rows]
+    try:
+        count_start(guest, rows)
+    except TooManyTries as error:
+        return page(guest, "file.html", 422, errors={"file": too_often(guest.visitor.texts, error)})
     submission = submit(
         guest.visitor.site.deps,
-        [replace(row, source=named_by_a_person(row.source)) for row in parsed.rows],
+        rows,
         name=remembered.file_name,
         submitter=remembered.mailboxes[0].account.address,
         owner=guest.visit.person,

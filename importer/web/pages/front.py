@@ -13,7 +13,7 @@ from importer.domain.cells import Refused, address, password
 from importer.domain.model import Account
 from importer.service.tries import TooManyTries
 from importer.service.visits import attach, sign_in, sign_out
-from importer.web.problems import cell_problem, mail_problem
+from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
 from importer.web.site import AnyVisitor, Fields, SignedIn, Visitor, text
 from importer.web.texts import LANGUAGES
@@ -88,12 +88,7 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
 def login_problem(who: Visitor, error: MailError | TooManyTries, host: str) -> str:
     """One answer to every login that a host refuses, so that it tells nothing about the address."""
     if isinstance(error, TooManyTries):
-        minutes = -(-error.seconds // 60)
-        return who.texts.ngettext(
-            "That was tried too often. Wait for %(num)s minute, then try again.",
-            "That was tried too often. Wait for %(num)s minutes, then try again.",
-            minutes,
-        )
+        return too_often(who.texts, error)
     if isinstance(error, LoginRejected):
         return who.texts.gettext("Address and password do not fit together. Check both and try again.")
     return mail_problem(who.texts, error, host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -15,10 +16,10 @@ from importer.domain.cells import server as read_server
 from importer.domain.model import Account
 from importer.domain.rows import Row
 from importer.service.submit import Fate, submit
-from importer.service.tries import TooManyTries
+from importer.service.tries import TooManyTries, take_rows
 from importer.service.visits import Proven, Remembered, named_by_a_person, prove
 from importer.web.pages.front import login_problem
-from importer.web.problems import cell_problem, mail_problem
+from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page
 from importer.web.site import Fields, Guest, SignedIn, Site, text
 from providers.errors import LoginRejected, MailError, Side
@@ -115,6 +116,10 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         )
         for source in remembered.sources
     ]
+    try:
+        count_start(guest, rows)
+    except TooManyTries as error:
+        return page(guest, "new_review.html", 422, errors={"destination": too_often(who.texts, error)})
     submission = submit(
         who.site.deps,
         rows,
@@ -143,6 +148,17 @@ def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
         return go("/new")
     guest.remember(partial(_with_source, Proven(asked, None, sign_in=provider.sign_in)))
     return go("/new/review")
+
+
+def count_start(guest: Guest, rows: Sequence[Row]) -> None:
+    """Raises TooManyTries when this person has started, or tried, too much."""
+    remembered, who = guest.remembered, guest.visitor
+    proven = {
+        (mailbox.account.key, mailbox.password)
+        for mailbox in (*remembered.mailboxes, *remembered.sources)
+        if mailbox.password is not None
+    }
+    take_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, proven=proven)
 
 
 def _with_source(source: Proven, before: Remembered) -> Remembered:

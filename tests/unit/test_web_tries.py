@@ -1,0 +1,130 @@
+"""How often something may be tried, and the ways around it that there are none of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from importer.service.tries import ASKED_PER_PERSON, ROWS_PER_PERSON, client_network, take
+from importer.service.work import work
+from tests.unit.web_office import RIGHT, Browser, WebOffice
+
+CSV = "source_address,source_password,source_server,destination_address,destination_password\n"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> WebOffice:
+    return WebOffice(tmp_path)
+
+
+def browser_at(office: WebOffice, address: str) -> Browser:
+    origin = office.settings.web_origin
+    return Browser(TestClient(office.app, base_url=origin, follow_redirects=False, client=(address, 4711)))
+
+
+def test_trying_from_one_place_does_not_lock_the_owner_out(office: WebOffice) -> None:
+    guessing = browser_at(office, "192.0.2.1")
+    for _ in range(40):
+        guessing.sign_in(password="wrong")
+    assert browser_at(office, "192.0.2.2").sign_in().status_code == 303
+
+
+def test_all_addresses_of_one_ipv6_network_are_one_client(office: WebOffice) -> None:
+    for number in range(70):
+        browser_at(office, f"2001:db8:1:2::{number:x}").sign_in(f"user{number}@new.example", "wrong")
+    assert len(office.doors.knocks) == 60
+    assert browser_at(office, "2001:db8:1:3::1").sign_in().status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1:0:0:1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_what_counts_as_one_client(client: str, network: str) -> None:
+    assert client_network(client) == network
+
+
+def test_a_whole_office_signs_in_from_one_address(office: WebOffice) -> None:
+    for number in range(80):
+        assert browser_at(office, "192.0.2.1").sign_in(f"user{number}@new.example").status_code == 303
+
+
+def test_a_file_finds_out_no_passwords(office: WebOffice) -> None:
+    """A worker would try each of them, and the page would tell which is right."""
+    browser = office.browser()
+    browser.sign_in()
+    guesses = [f"a{n}@old.example,x,imap.old.example,grace@new.example,guess{n}\n" for n in range(20)]
+    browser.post("/file", rows=CSV + "".join(guesses))
+    answer = browser.post("/file/start")
+    assert answer.status_code == 422
+    assert "tried too often" in answer.text
+    assert not office.deps.store.batches()
+
+
+def test_files_do_not_try_many_mailboxes(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.sign_in()
+    started = 0
+    for file in range(8):
+        rows = [
+            f"a{file}{n}@old.example,x,imap.old.example,b{file}{n}@new.example,y\n" for n in range(10, 35)
+        ]
+        browser.post("/file", rows=CSV + "".join(rows))
+        started += browser.post("/file/start").status_code == 303
+    assert started == ROWS_PER_PERSON.tries // 50
+
+
+def test_a_file_into_a_mailbox_that_was_proven_is_no_guessing(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.sign_in()
+    for _ in range(3):
+        rows = [f"a{n}@old.example,x,imap.old.example,ada@new.example,{RIGHT}\n" for n in range(25)]
+        browser.post("/file", rows=CSV + "".join(rows))
+        assert browser.post("/file/start").status_code in {200, 303}
+    assert len(office.deps.store.imports(limit=100)) == 25
+
+
+def test_nobody_has_us_write_to_the_whole_world(office: WebOffice) -> None:
+    office.office.access.open_at = frozenset({"google"})
+    browser = office.browser()
+    browser.sign_in()
+    for _ in range(ASKED_PER_PERSON.tries - 2):
+        take(office.deps, {"asked:person:mailbox:ada@new.example imap.new.example": ASKED_PER_PERSON})
+    for number in range(5):
+        browser.post("/new", address=f"user{number}@gmail.com")
+        browser.post("/new/consent")
+        browser.post("/new/start", destination="ada@new.example imap.new.example")
+        browser.post("/new/remove", key=f"user{number}@gmail.com imap.gmail.com")
+    assert len(office.deps.store.imports(limit=1000)) == 2
+
+
+def test_an_organisations_permission_is_for_the_operator_alone(office: WebOffice) -> None:
+    """It opens every mailbox there: on the pages, owners sign in by themselves."""
+    office.office.access.organisations = {"google": frozenset({"gmail.com"})}
+    browser = office.browser()
+    browser.sign_in()
+    for opened in (False, True):
+        office.office.access.open_at = frozenset({"google"}) if opened else frozenset()
+        browser.post("/new", address="somebody@gmail.com")
+        browser.post("/new/consent")
+        browser.post("/new/start", destination="ada@new.example imap.new.example")
+        row = "somebody@gmail.com,,,ada@new.example,right\n"
+        browser.post("/file", rows=CSV + row)
+        browser.post("/file/start")
+        for import_ in office.deps.store.imports():
+            work(office.deps, import_.id)
+            after = office.deps.store.import_(import_.id)
+            assert after is not None
+            assert after.problem is not None
+            assert after.problem.code == "consent_needed"
+    assert len(office.deps.store.imports()) == 1
+    assert not office.doors.knocks[1:]
