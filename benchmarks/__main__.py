@@ -52,7 +52,7 @@ def main() -> int:
         result = measure_case(asked, _say)
         path = result.save(given.results)
         table = case_table(result, near(kept(given.results), result.case))
-        page = f"# {result.case.title}\n\n{table}\n{facts_table([result])}"
+        page = f"# {result.case.title}\n\n{table}\n{facts_table([result.machine])}"
         path.with_suffix(".md").write_text(page, encoding="utf-8")
         _say(f"\n{page}\n{path}\n")
         ours = result.copiers.get(OURS)

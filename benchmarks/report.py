@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks import memory_results
 from benchmarks.corpora import WORKS
 from benchmarks.plot import svg
 from benchmarks.results import Case, Result, load
@@ -28,9 +29,15 @@ sockets and nothing else, with as many connections as Mailferry uses: no copier 
 
 ![Messages copied per second](benchmarks.svg)
 """
+_MEMORY = """\
+## Memory
+
+`python -m benchmarks.memory`: generated messages of 1 to 3 KB, from a source that stores nothing into a
+destination that only checks them; once each. CPU is without start-up. The second run finds nothing new.
+"""
 
 
-def write(results: Sequence[Result], folder: Path) -> None:
+def write(results: Sequence[Result], folder: Path, copied: Sequence[memory_results.Copied] = ()) -> None:
     """Both files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(results, key=lambda result: _order(result.case))
@@ -39,7 +46,11 @@ def write(results: Sequence[Result], folder: Path) -> None:
         case = result.case
         size = f"{case.bytes / 1e6:,.0f} MB in {case.folders} folders, {case.lanes} connections each way"
         parts.append(f"## {case.title}\n\n{size}.\n\n{case_table(result, near(ordered, case))}")
-    parts.append(f"## Machine\n\n{facts_table(ordered)}")
+    if copied:
+        parts.append(f"{_MEMORY}\n{memory_results.table(copied)}")
+    parts.append(
+        f"## Machine\n\n{facts_table([*(one.machine for one in ordered), *(one.machine for one in copied)])}"
+    )
     (folder / "benchmarks.md").write_text("\n".join(parts), encoding="utf-8")
     (folder / "benchmarks.svg").write_text(svg(ordered), encoding="utf-8")
 
@@ -74,7 +85,7 @@ def main() -> None:
     found = kept(given.results)
     if not found:
         raise SystemExit(f"{given.results} holds no result of a whole work; run python -m benchmarks first.")
-    write(found, given.docs)
+    write(found, given.docs, memory_results.kept(given.results / "memory"))
     print(f"{given.docs / 'benchmarks.md'} and benchmarks.svg: {len(found)} cases")  # noqa: T201
 
 

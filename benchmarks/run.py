@@ -15,8 +15,8 @@ from benchmarks import machine
 from benchmarks.copiers import COPIERS, RAW, Check, Copier, Login, Route
 from benchmarks.corpora import Work, messages
 from benchmarks.results import Case, Copied, Result, Taken, shown_rate
-from benchmarks.stage import ROOT, Stage, differences, settle_disk, stage
-from tests.rehearsal.processes import kill_group, start_group
+from benchmarks.stage import Stage, differences, settle_disk, stage
+from benchmarks.timed import CommandFailed, timed
 from tests.rehearsal.snapshot import Mailbox
 
 LANES_SETTING = "MAILFERRY_LANES"
@@ -24,10 +24,6 @@ RAW_PARTS = {f"{RAW} upload": (False, True), f"{RAW} download": (True, False), f
 """Name -> (downloads, uploads)."""
 
 _SHOWN_DIFFERENCES = 3
-
-
-class CommandFailed(Exception):
-    """A command that was to be measured did not end well; the text says how, in its own last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,24 +180,8 @@ class _Bench:
         self, command: Sequence[str], home: Path, environment: Mapping[str, str] | None = None
     ) -> Taken:
         settle_disk()
-        facts, log = home / "facts", home / "output.log"
-        runner = (sys.executable, "-I", "-S", str(Path(__file__).with_name("measure.py")))
-        process = start_group(
-            [*runner, str(facts), str(self._asked.limit_s), *command],
-            log,
-            folder=ROOT,
-            environment=self._environment(home) | dict(environment or {}),
-        )
-        try:
-            process.wait(self._asked.limit_s + 30)
-        finally:
-            kill_group(process)
-        ended, wall_s, cpu_s, peak_bytes = facts.read_text(encoding="ascii").split()
-        if int(ended) != 0:
-            words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
-            late = f" after {float(wall_s):.0f} s" if int(ended) == -9 else ""
-            raise CommandFailed(f"ended with {ended}{late}: {words or 'without a word'}")
-        return Taken(float(wall_s), float(cpu_s), int(peak_bytes))
+        environment = self._environment(home) | dict(environment or {})
+        return timed(command, home, limit_s=self._asked.limit_s, environment=environment)
 
     def _environment(self, home: Path) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}

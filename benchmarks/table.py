@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.results import Copied, Result, Spread, rate, round_trips, shown_rate, spread
 
@@ -61,11 +61,11 @@ def _verdict(copied: Copied) -> str:
     return failed or found
 
 
-def facts_table(results: Iterable[Result]) -> str:
-    """The machine, each fact once; several values where the results are from different days or machines."""
+def facts_table(machines: Iterable[Mapping[str, str]]) -> str:
+    """The machines, each fact once; several values where the results are from different days or machines."""
     found: dict[str, list[str]] = {}
-    for result in results:
-        for name, value in result.machine.items():
+    for machine in machines:
+        for name, value in machine.items():
             if value not in found.setdefault(name, []):
                 found[name].append(value)
     return markdown(("fact", "value"), [(name, ", ".join(values)) for name, values in found.items()])
