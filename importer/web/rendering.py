@@ -63,6 +63,11 @@ def rendered(who: Visitor | Guest, template: str, **context: Any) -> str:
     )
 
 
+def fragment(language: str, template: str, **context: Any) -> str:
+    """A piece of a page that is the same for all who speak this language."""
+    return _environment(language).get_template(template).render(**context)
+
+
 def go(path: str) -> Response:
     """On to another page of ours, by GET."""
     return RedirectResponse(path, 303)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from importer.service.deps import Deps
 from importer.service.finish import report_of
 from importer.service.owned import batch_of, batches_of, import_of
 from importer.web.live import Sight, all_ended, average
-from importer.web.rendering import go, page, rendered
+from importer.web.rendering import fragment, go, page, rendered
 from importer.web.showing import Shown, shown, verdict
 from importer.web.site import Fields, Guest, SignedIn
 
@@ -173,23 +174,31 @@ def _consent_paths(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, st
     return {import_id: urlsplit(link).path for import_id, link in found.items()}
 
 
-def _parts(guest: Guest, one: Shown) -> dict[str, str]:
+def _parts(guest: Guest, one: Shown, *, actions: bool = True) -> dict[str, str]:
     """Element id -> its content."""
     id_ = one.import_.id
-    return {
-        f"state-{id_}": rendered(guest, "_state.html", one=one),
-        f"numbers-{id_}": rendered(guest, "_numbers.html", one=one),
-        f"actions-{id_}": rendered(guest, "_actions.html", one=one, details_link=True),
-        f"acts-{id_}": rendered(
-            guest, "_actions.html", one=one, details_link=False, undone=None, undoing=False
-        ),
-    }
+    state, numbers = _same_for_all(guest.visitor.texts.language, one)
+    parts = {f"state-{id_}": state, f"numbers-{id_}": numbers}
+    if actions:
+        facts = {"one": one, "undone": None, "undoing": False}
+        parts |= {
+            f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **facts),
+            f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **facts),
+        }
+    return parts
+
+
+@lru_cache(maxsize=512)
+def _same_for_all(language: str, one: Shown) -> tuple[str, str]:
+    """State and numbers: written once for all who watch an import in this language."""
+    return fragment(language, "_state.html", one=one), fragment(language, "_numbers.html", one=one)
 
 
 async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
     """Server-sent events: `parts` with what changed, `over` when nothing more will."""
     feed, texts = guest.visitor.site.feed, guest.visitor.texts
     ended: set[ImportId] = set()
+    could_do: dict[ImportId, tuple[bool, ...]] = {}
     until = asyncio.get_running_loop().time() + STREAM_LASTS_S
     yield "retry: 2000\n\n"
     async with aclosing(feed.watch(ids)) as sights:
@@ -197,9 +206,14 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
             if sight is None:
                 yield ": still here\n\n"
             else:
-                paths = await asyncio.to_thread(_consent_paths, guest, [sight.import_])
+                paths = {}
+                if sight.import_.problem is not None:
+                    paths = await asyncio.to_thread(_consent_paths, guest, [sight.import_])
                 one = shown(texts, sight, datetime.now(UTC), paths.get(sight.import_.id, ""))
-                yield f"event: parts\ndata: {json.dumps(_parts(guest, one))}\n\n"
+                can_do = (one.can_pause, one.can_resume, one.can_cancel, one.ended)
+                parts = _parts(guest, one, actions=could_do.get(one.import_.id) != can_do)
+                could_do[one.import_.id] = can_do
+                yield f"event: parts\ndata: {json.dumps(parts)}\n\n"
                 if one.ended:
                     ended.add(one.import_.id)
             if len(ended) == len(ids):
