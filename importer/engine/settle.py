@@ -38,21 +38,29 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     open_ = leg.ledger.intents(leg.import_.route, folder)
     for intent in open_:
         age = leg.clock.now() - intent.sent_at
+        # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
+        looks = 1 if age > LONG_AGO else 1 + round(leg.pace.settle_quiet.total_seconds() / LOOK_AGAIN_S)
         rivals = [other for other in open_ if other.slot != intent.slot]
-        landed = settle_intent(leg, lane, intent, answered=age > LONG_AGO, rivals=rivals)
+        landed, _ = _landed(leg, lane, intent, rivals, looks=looks, guess=True)
+        _close(leg, intent, landed)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
 
 
-def settle_intent(
-    leg: Leg, lane: Lane, intent: Intent, *, answered: bool, rivals: Sequence[Intent] = ()
-) -> list[Receipt]:
-    """Settles one intent; when the server `answered`, it is done and one look is enough.
+def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:
+    """Settles an append that the server answered with an error, in the middle of a leg, while the source may
+    be busy with the next batch: one look, at the destination alone.
 
-    `rivals` are appends into the same folder that were under way at the same time. Returns the receipt, if
-    anything landed. Raises LeaseLost, and what the sessions raise.
+    With `leave_doubt` the intent stays for the next leg when something landed that may be what was sent,
+    with other bytes. Returns the receipt, if anything landed. Raises LeaseLost, and what the session raises.
     """
-    landed = _landed(leg, lane, intent, rivals, answered=answered)
+    landed, strangers = _landed(leg, lane, intent, (), looks=1, guess=False)
+    if leave_doubt and strangers and len(landed) < len(intent.source_uids):
+        return []
+    return _close(leg, intent, landed)
+
+
+def _close(leg: Leg, intent: Intent, landed: dict[int, Uid]) -> list[Receipt]:
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
         leg.import_.route, intent.destination.name, receipts, [], leg.lease, closes_slot=intent.slot
@@ -86,24 +94,24 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
 
 
 def _landed(
-    leg: Leg, lane: Lane, intent: Intent, rivals: Sequence[Intent], *, answered: bool
-) -> dict[int, Uid]:
-    """Index within the intent -> destination UID, for those that are there."""
+    leg: Leg, lane: Lane, intent: Intent, rivals: Sequence[Intent], *, looks: int, guess: bool
+) -> tuple[dict[int, Uid], dict[Uid, bytes]]:
+    """Index within the intent -> destination UID, for those that are there; and the headers of strangers:
+    what is there and equals nothing that was sent. `rivals` are appends into the same folder that were under
+    way at the same time. With `guess` what landed with other bytes is found too, by asking the source."""
     folder, destination = intent.destination, lane.destination
     try:
         if destination.status(folder.name).uidvalidity != folder.uidvalidity:
-            return {}
+            return {}, {}
     except FolderUnusable:
-        return {}
+        return {}, {}
     wanted = {intent.digests[16 * i : 16 * i + 16]: i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
     theirs = {rival.digests[at : at + 16] for rival in rivals for at in range(0, len(rival.digests), 16)}
     nameless = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
     settled = _contents(nameless)
-    strangers: dict[Uid, bytes] = {}  # headers of what is there and equals nothing that was sent
+    strangers: dict[Uid, bytes] = {}
     looked_at = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
-    # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
-    looks = 1 if answered else 1 + round(leg.pace.settle_quiet.total_seconds() / LOOK_AGAIN_S)
     for look in range(looks):
         if look:
             leg.clock.sleep(LOOK_AGAIN_S)
@@ -119,12 +127,11 @@ def _landed(
             elif at is not None:
                 landed.setdefault(at, message.uid)
         looked_at |= tail
-        # After an answer the source may be busy with the next batch, and nobody needs to guess.
-        if not answered and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
+        if guess and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
             landed |= _rewritten(lane, intent, [*rivals, *nameless], landed, strangers)
         if len(landed) == len(wanted):
             break
-    return landed
+    return landed, strangers
 
 
 def _rewritten(

@@ -12,7 +12,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -36,8 +36,8 @@ from importer.domain.uidset import Uid, UidSet
 from importer.domain.wording import spoken_bytes
 from importer.engine.context import Lane
 from importer.engine.pair import Pair
-from importer.engine.settle import settle_intent
-from providers.errors import ConnectionLost, MailError, Side
+from importer.engine.settle import settle_answered
+from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
 NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
@@ -289,9 +289,17 @@ class Sent:
             yield
         except ConnectionLost:
             raise  # the next leg settles it, over a new connection
-        except MailError:
-            self._pair.learn(settle_intent(self._pair.leg, self._lane, intent, answered=True))
+        except FolderUnusable:  # the leg goes on without the folder, and may use the slot again
+            self._settle(intent, leave_doubt=False)
             raise
+        except MailError:
+            with suppress(MailError):  # the next leg settles it; the first trouble is the one to tell
+                self._settle(intent, leave_doubt=True)
+            raise
+
+    def _settle(self, intent: Intent, *, leave_doubt: bool) -> None:
+        leg = self._pair.leg
+        self._pair.learn(settle_answered(leg, self._lane, intent, leave_doubt=leave_doubt))
 
     def _judge(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
         """Refuses what the destination refused, and each twin with it; other twins are duplicates."""

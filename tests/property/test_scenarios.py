@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.domain.content import whole
 from importer.domain.model import ImportId
-from providers.errors import ConnectionLost, FolderUnusable, ServerUnavailable, Side
+from providers.errors import (
+    ConnectionLost,
+    FolderUnusable,
+    QuotaExceeded,
+    ServerUnavailable,
+    Side,
+    Throttled,
+)
 from providers.model import FolderRole
 from tests.property.world import BODIES, World, mail
 
@@ -369,3 +377,55 @@ def test_a_lost_reply_is_settled_when_the_old_folder_is_gone_too(renumbered: boo
     world.run_with_own_faults()
     folder = "Work" if renumbered else "Elsewhere"
     assert world.contents(world.destination)[folder][ONE] == 1
+
+
+def rewritten(body: bytes) -> bytes:
+    return b"X-Touched: yes\r\n" + body
+
+
+def test_a_host_that_changes_what_it_stores_gets_nothing_twice_hours_after_a_lost_reply() -> None:
+    world = world_of(ONE, TWO, THREE)
+    world.destination.stores = rewritten
+    lost: list[str] = []
+
+    def once(operation: str) -> Fault | None:
+        if operation == "status" and lost == ["append"]:
+            lost.append("hours later")
+            world.clock.sleep(7200)
+        if operation != "append" or lost:
+            return None
+        lost.append(operation)
+        return Fault.AFTER
+
+    world.destination.fault = once
+    world.run_with_own_faults(batch=3)
+    assert held(world) == [rewritten(body) for body in (ONE, TWO, THREE)]
+
+
+def test_a_host_that_changes_what_it_stores_gets_nothing_twice_when_it_was_full() -> None:
+    """Full in the middle of a batch: nobody is told what of it was stored."""
+    world = world_of(ONE, TWO, THREE)
+    world.destination.stores = rewritten
+    world.destination.capacity_messages = 2
+    with pytest.raises(QuotaExceeded):
+        world.run(batch=3)
+    world.destination.capacity_messages = None
+    world.run(batch=3)
+    assert sorted(held(world)) == sorted(rewritten(body) for body in (ONE, TWO, THREE))
+
+
+def test_the_first_trouble_is_told_when_looking_what_became_of_an_append_fails_too() -> None:
+    """What a host asks for is lost otherwise: Exchange says how long to wait, and hangs up."""
+    world = world_of(ONE)
+    until = world.clock.now() + timedelta(minutes=5)
+    refused: list[bytes] = []
+
+    def throttle(body: bytes) -> str | None:
+        refused.append(body)
+        raise Throttled("slower", until=until, side=Side.DESTINATION)
+
+    world.destination.refuses = lambda body: throttle(body) if body == ONE else None
+    world.destination.fault = lambda operation: Fault.BEFORE if operation == "status" and refused else None
+    with pytest.raises(Throttled) as told:
+        world.run_with_own_faults()
+    assert told.value.until == until
