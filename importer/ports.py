@@ -87,9 +87,10 @@ class MailboxSession(Protocol):
         ...
 
     def folders_and_statuses(
-        self,
+        self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
-        """`folders`, and `statuses` of those that can be selected, in as few round trips as there can be."""
+        """`folders`, and `statuses` of those that can be selected, in as few round trips as there can be;
+        with `modseqs`, the highest modification sequence of each where the server keeps one."""
         ...
 
     def unshown(self) -> Mapping[str, str]:
@@ -152,6 +153,20 @@ class MailboxSession(Protocol):
         More may be begun before that, each to be waited for once. Either of the two raises what `append`
         raises; what this one raised was not begun, or nobody knows.
         """
+        ...
+
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        """The flags of messages, without \\Recent, in any order, lazily; vanished ones are left out. With
+        `changed_since` (a highest modification sequence) those may be left out that did not change after."""
+        ...
+
+    def change_flags(
+        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
+    ) -> bool:
+        """Changes these flags of these messages and no others; messages that are gone do not matter. False
+        when the server will not, or not for all. Safe to repeat. Raises ValueError at a source."""
         ...
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
@@ -301,6 +316,14 @@ class Ledger(Protocol):
 
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
         """That import's COPIED receipts that are not undone, folder by folder, oldest first."""
+        ...
+
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        """All COPIED receipts into that folder that are not undone, of every import, oldest first."""
+        ...
+
+    def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
+        """Receipt number -> the flags that are remembered from now on (`flags.fold_flags`)."""
         ...
 
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:

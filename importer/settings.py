@@ -260,6 +260,12 @@ class Settings(BaseSettings):
         "What becomes of mail with several labels, from hosts that have labels (Gmail).",
         "one, keywords or each",
     )
+    sync_flags: bool = _setting(
+        False,
+        "Whether flags that changed at the old mailbox since the copy are brought over by later imports.",
+        "true or false",
+        shown="false",
+    )
     account_connections: int = _setting(
         16,
         "Connections to one mailbox at a time, of all workers together; less where the host allows less.",

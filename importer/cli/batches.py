@@ -12,7 +12,7 @@ import typer
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
-from importer.cli.options import AllowPlaintext, Data, Json, Labels, Notify
+from importer.cli.options import AllowPlaintext, Data, Json, Labels, Notify, SyncFlags
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
@@ -41,6 +41,7 @@ def batch(
         typer.Option(help="Where to write the file once more, with its problems and without its passwords."),
     ] = None,
     labels: Labels = None,
+    sync_flags: SyncFlags = None,
     notify: Notify = "",
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
@@ -52,14 +53,16 @@ def batch(
 
     Example: mailferry batch people.csv --wait
     """
-    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
     content = _content(file)
     parsed = _parsed(content, settings, split_=split_)
     if parsed.problems:
         if annotate is not None:
             _annotate(file, content, parsed, annotate)
         _refuse(parsed, as_json=as_json, split_=split_)
-    rows = [replace(row, labels=labels or settings.labels) for row in parsed.rows]
+    rows = [
+        replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags) for row in parsed.rows
+    ]
     show.label_rule(rows)
     parsed = replace(parsed, rows=tuple(rows))
     with queued(settings) as deps:

@@ -22,6 +22,7 @@ from importer.cli.options import (
     Json,
     Labels,
     Notify,
+    SyncFlags,
     To,
     ToPasswordEnv,
     ToPasswordFile,
@@ -47,6 +48,7 @@ def copy(
     to_password_file: ToPasswordFile = None,
     to_password_env: ToPasswordEnv = None,
     labels: Labels = None,
+    sync_flags: SyncFlags = None,
     notify: Notify = "",
     data: Data = None,
     ca_file: CaFile = None,
@@ -58,9 +60,11 @@ def copy(
     Example: mailferry copy --from imaps://ada@old.example --from-password-file old.txt
     --to imaps://ada@new.example --to-password-file new.txt
     """
-    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(
+        data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags
+    )
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
-    row = replace(row, labels=labels or settings.labels)
+    row = replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags)
     show.label_rule([row])
     with foreground(settings) as deps, _bar(quiet=as_json) as bar:
         task = bar.add_task("connecting", total=None)
@@ -123,6 +127,7 @@ def submit(
     to_password_file: ToPasswordFile = None,
     to_password_env: ToPasswordEnv = None,
     labels: Labels = None,
+    sync_flags: SyncFlags = None,
     notify: Notify = "",
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
@@ -133,14 +138,14 @@ def submit(
     Example: mailferry submit --from imaps://ada@old.example --from-password-file old.txt
     --to imaps://ada@new.example --to-password-file new.txt --notify admin@new.example
     """
-    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
     row = _row(
         settings,
         *(from_, from_password_file, from_password_env),
         *(to, to_password_file, to_password_env),
         sign_in=sign_in(access_of(settings), organisation=True),
     )
-    row = replace(row, labels=labels or settings.labels)
+    row = replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags)
     show.label_rule([row])
     with queued(settings) as deps:
         submission = submit_rows(

@@ -27,6 +27,14 @@ Labels = Annotated[
         " with the others as keywords; or one copy for each \\[env: MAILFERRY_LABELS].",
     ),
 ]
+SyncFlags = Annotated[
+    bool | None,
+    typer.Option(
+        "--sync-flags/--no-sync-flags",
+        help="Bring over flags that changed at the old mailbox since the copy, such as read mail; what was"
+        " changed at the new one stays \\[env: MAILFERRY_SYNC_FLAGS].",
+    ),
+]
 Notify = Annotated[
     str,
     typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILFERRY_SUBMITTER]."),

@@ -201,6 +201,10 @@ def _report(one: Report) -> RenderableType:
         parts.append(
             f"{counted(totals.keywords_dropped, 'keyword')} that the new mailbox cannot store left out."
         )
+    if totals.flags_updated:
+        parts.append(
+            f"{counted(totals.flags_updated, 'message')} got the flags that the old mailbox has by now."
+        )
     if totals.confirmed is not None:
         seen = f"Recounted: {totals.confirmed:,} of {counted(totals.copied, 'copy', 'copies')} seen there."
         parts.append(seen)

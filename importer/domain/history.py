@@ -229,6 +229,7 @@ def unchanged(mark: FolderMark) -> FolderAccount:
         present=before.copied + before.present,
         copied_bytes=0,
         keywords_dropped=0,
+        flags_updated=0,
         confirmed=0,
         source_recount=before.found,
     )

@@ -118,6 +118,7 @@ class Import:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     labels: LabelRule = LabelRule.ONE  # where the source has labels
+    sync_flags: bool = False  # flags that changed at the source since the copy are brought over
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
     wish: Wish | None = None
     held_up_since: datetime | None = None  # since when it waits without progress, or is paused
@@ -177,6 +178,8 @@ class FolderStatus:
     messages: where the three numbers do not say that (folders of labels), `contents` does.
 
     `elsewhere` counts messages that have the folder's label and are shown in another label's folder.
+    `highest_modseq` grows with every change of flags too (RFC 7162); 0 where it was not asked for or is not
+    kept.
     """
 
     uidvalidity: UidValidity
@@ -184,6 +187,7 @@ class FolderStatus:
     messages: int
     contents: int = 0
     elsewhere: int = field(default=0, compare=False)
+    highest_modseq: int = field(default=0, compare=False)
 
     def ref(self, name: str) -> FolderRef:
         return FolderRef(name, self.uidvalidity)
@@ -284,7 +288,8 @@ class Receipt:
 
     `source_uids`, `destination_uids` and `digests` run in parallel, 16 bytes per digest.
     `destination_uids` is empty where the server names none and for DUPLICATE and SKIPPED,
-    `digests` is empty for SKIPPED. `flags` are those that COPIED messages went with (`flags.fold_flags`).
+    `digests` is empty for SKIPPED. `flags` are those that COPIED messages went with, or got from us since
+    (`flags.fold_flags`, `flag_sync`).
     """
 
     import_id: ImportId
@@ -344,6 +349,7 @@ class FolderAccount:
     The recount is independent of the copier: `confirmed` of the `copied` messages stood at the
     destination when it was looked through again; `source_recount` is what the source then showed.
     `elsewhere` messages have this folder's label and are accounted for in another label's folder.
+    `flags_updated` messages were there already and got the flags that the source has by now.
     """
 
     source_folder: str
@@ -359,6 +365,7 @@ class FolderAccount:
     confirmed: int | None = None
     source_recount: int | None = None
     elsewhere: int = 0
+    flags_updated: int = 0
 
     @property
     def skipped_total(self) -> int:

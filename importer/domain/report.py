@@ -124,7 +124,7 @@ class Report:
             created_at, started_at, finished_at, not_before, duration_s
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
-                     failed, copied_bytes, keywords_dropped, confirmed, adds_up}
+                     failed, copied_bytes, keywords_dropped, flags_updated, confirmed, adds_up}
             folders: [{source_folder, destination_folder, source_recount, elsewhere,
                        ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, reason, messages}]

@@ -77,6 +77,7 @@ class Row:
     destination_password: Secret
     sign_in: str = ""
     labels: LabelRule = LabelRule.ONE
+    sync_flags: bool = False
 
 
 @dataclass(frozen=True, slots=True)

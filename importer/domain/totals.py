@@ -21,6 +21,7 @@ class Totals:
     failed: int = 0
     copied_bytes: int = 0
     keywords_dropped: int = 0
+    flags_updated: int = 0
     confirmed: int | None = None
 
     @classmethod
@@ -40,6 +41,7 @@ class Totals:
             failed=sum(row.failed for row in rows),
             copied_bytes=sum(row.copied_bytes for row in rows),
             keywords_dropped=sum(row.keywords_dropped for row in rows),
+            flags_updated=sum(row.flags_updated for row in rows),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
         )
 
@@ -76,6 +78,7 @@ class Totals:
             "failed": self.failed,
             "copied_bytes": self.copied_bytes,
             "keywords_dropped": self.keywords_dropped,
+            "flags_updated": self.flags_updated,
             "confirmed": self.confirmed,
             "adds_up": self.adds_up,
         }

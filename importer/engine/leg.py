@@ -41,18 +41,28 @@ class LegEnd(StrEnum):
 
 def run_leg(leg: Leg) -> LegEnd:
     """Runs one leg. DONE means: every message that the source showed is accounted for and recounted."""
-    source, destination = together(lambda: survey(leg.lane.source), lambda: survey(leg.lane.destination))
+    source, destination = together(
+        lambda: survey(leg.lane.source, modseqs=leg.import_.sync_flags),
+        lambda: survey(leg.lane.destination),
+    )
     remembered = leg.ledger.folder_map(leg.import_.route)
     pairs, moved_house = _plan(leg, source, destination, remembered)
     _account_for_closed(leg, source, remembered)
     _tell_unshown(leg)
+    marks = leg.ledger.marks(leg.import_.route)
     watch = _Watch(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
     if not moved_house:
-        pairs = _changed(leg, pairs, source, destination, watch)
+        pairs = _changed(leg, marks, pairs, source, destination, watch)
     # The largest first: small ones fill the time of lanes that have nothing left to join.
     largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
     work = [
-        Pair(leg, pair.source.name, source.statuses[pair.source.name], pair.destination)
+        Pair(
+            leg,
+            pair.source.name,
+            source.statuses[pair.source.name],
+            pair.destination,
+            marks.get(pair.source.name),
+        )
         for pair in largest_first
     ]
     return LegEnd.DONE if Lanes(leg, work, watch.told).run() else LegEnd.AGAIN
@@ -125,10 +135,14 @@ def _renamed(
 
 
 def _changed(
-    leg: Leg, pairs: Sequence[FolderPair], source: Survey, destination: Survey, watch: _Watch
+    leg: Leg,
+    marks: Mapping[str, FolderMark],
+    pairs: Sequence[FolderPair],
+    source: Survey,
+    destination: Survey,
+    watch: _Watch,
 ) -> list[FolderPair]:
     """The pairs that have to be looked at; of the others, the servers' STATUS says all there is to say."""
-    marks = leg.ledger.marks(leg.import_.route)
     changed: list[FolderPair] = []
     for pair in pairs:
         mark = marks.get(pair.source.name)
@@ -136,6 +150,7 @@ def _changed(
         if (
             mark is None
             or mark.status != source.statuses[pair.source.name]
+            or (leg.import_.sync_flags and not _same_flags(mark.status, source.statuses[pair.source.name]))
             or mark.destination.name != pair.destination
             or (there is not None and not _is_marked(there, mark))
             or leg.ledger.intents(leg.import_.route, pair.destination)
@@ -144,6 +159,11 @@ def _changed(
         else:
             watch.as_before(mark.account if mark.import_id == leg.import_.id else unchanged(mark))
     return changed
+
+
+def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
+    """Certainly: both were asked, and the server keeps count (RFC 7162)."""
+    return 0 < now.highest_modseq == before.highest_modseq
 
 
 def _is_marked(there: FolderStatus, mark: FolderMark) -> bool:

@@ -31,6 +31,7 @@ from importer.domain.model import (
 from importer.domain.plan import Batch, batches
 from importer.domain.uidset import Ascending, Uid, UidSet, UidValidity
 from importer.engine.context import Lane, Leg
+from importer.engine.flags import bring_flags
 from importer.engine.foreign import ForeignMail
 from importer.engine.settle import settle
 from importer.engine.together import together
@@ -59,10 +60,22 @@ class Target:
 class Pair:
     """The shared work of one pair of folders."""
 
-    def __init__(self, leg: Leg, name: str, shown: FolderStatus, destination: str) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        name: str,
+        shown: FolderStatus,
+        destination: str,
+        mark: FolderMark | None = None,
+    ) -> None:
+        """`mark` is how the folder stood when it was copied to its end before."""
         self.leg = leg
         self.source = source = shown.ref(name)
         self._status = shown
+        self._marked = mark
+        self._flags_updated = (
+            mark.account.flags_updated if mark is not None and mark.import_id == leg.import_.id else 0
+        )
         self.destination = destination
         self.lock = threading.Lock()
         self.history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
@@ -104,7 +117,7 @@ class Pair:
 
     def _counted(self) -> FolderAccount:
         account = self.history.account(self._shown, self.destination)
-        return replace(account, elsewhere=self._status.elsewhere)
+        return replace(account, elsewhere=self._status.elsewhere, flags_updated=self._flags_updated)
 
     def take(self) -> Batch | None:
         """The next batch for a lane, None when there is none to hand out."""
@@ -145,6 +158,8 @@ class Pair:
         good end is marked, so that nobody need look again while nothing changes."""
         account = self.account
         try:
+            if self.leg.import_.sync_flags and self._unusable is None:
+                self._bring_flags(lane)
             result = recount(lane, self.history, self._counted())
         except FolderUnusable:
             return account, False
@@ -157,6 +172,16 @@ class Pair:
         """All is done: only its numbers are asked for, and what it remembers would add up over folders."""
         self.history = FolderHistory(self.leg.import_.id, self.source, self.history.destination)
         self._shown, self._target = UidSet(), None
+
+    def _bring_flags(self, lane: Lane) -> None:
+        """After all is copied: the mark that follows says that flags are as they were at the survey."""
+        mark, source = self._marked, self._status
+        same = mark is not None and (mark.status.uidvalidity, mark.destination) == (
+            source.uidvalidity,
+            self.history.destination,
+        )
+        since = mark.status.highest_modseq if mark is not None and same else 0
+        self._flags_updated += bring_flags(self.leg, lane, self.history, since)
 
     def _mark(self, account: FolderAccount) -> None:
         status = self._status

@@ -26,9 +26,10 @@ class Survey:
         return sum(status.messages for status in self.statuses.values())
 
 
-def survey(session: MailboxSession) -> Survey:
-    """Lists the mailbox and asks for the status of each folder. Raises what the session raises."""
-    listed, answers = session.folders_and_statuses()
+def survey(session: MailboxSession, *, modseqs: bool = False) -> Survey:
+    """Lists the mailbox and asks for the status of each folder, with `modseqs` so that changes of flags show
+    too. Raises what the session raises."""
+    listed, answers = session.folders_and_statuses(modseqs=modseqs)
     folders = tuple(listed)
     return Survey(
         session.hierarchy(),

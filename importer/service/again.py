@@ -19,14 +19,16 @@ def run_again(
     submitter: str = "",
     organisation: bool = False,
 ) -> Placed:
-    """Submits the route of an earlier import once more, complete or not, with its choice about labels. When
-    another import of the route is under way, that one is `Placed`, with these passwords from now on. Who may
-    look at the earlier one may look at the new one.
+    """Submits the route of an earlier import once more, complete or not, with its choices about labels and
+    flags. When another import of the route is under way, that one is `Placed`, with these passwords from now
+    on. Who may look at the earlier one may look at the new one.
 
     Without a `source_password` its owner is asked to sign in at `sign_in`; `organisation` as for `submit`.
     """
     row = Row(
-        0, import_.source, source_password, import_.destination, destination_password, sign_in, import_.labels
+        0,
+        *(import_.source, source_password, import_.destination, destination_password),
+        *(sign_in, import_.labels, import_.sync_flags),
     )
     batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
     submission = submit(

@@ -110,6 +110,7 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Impor
         row=row.line,
         submitter=submitter,
         labels=row.labels,
+        sync_flags=row.sync_flags,
         password_mark=deps.vault.mark(row.source_password or Secret(""), row.destination_password),
     )
 

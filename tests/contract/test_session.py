@@ -322,6 +322,97 @@ def test_many_folders_are_established_at_once_and_one_refused_stops_no_other(ben
     assert session.status(there.name).uidvalidity == there.uidvalidity
 
 
+def flags_of(session: MailboxSession, folder: FolderRef, since: int = 0) -> dict[Uid, set[str]]:
+    """System flags in small letters, keywords as they are."""
+    return {
+        uid: {flag.lower() if flag.startswith("\\") else flag for flag in flags}
+        for uid, flags in session.flags(folder, session.uids(folder), since)
+    }
+
+
+def test_flags_are_changed_one_by_one_and_no_others(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    first, second, third = stored(session, folder, mail(1), mail(2), mail(3))
+    assert session.change_flags(folder, UidSet.of([first, second]), ["\\Seen", "\\Flagged"], [])
+    assert flags_of(session, folder) == {
+        first: {"\\seen", "\\flagged"},
+        second: {"\\seen", "\\flagged"},
+        third: set(),
+    }
+    assert session.change_flags(folder, UidSet.of([second, third]), ["\\Answered"], ["\\Seen"])
+    assert session.change_flags(folder, UidSet.of([third]), ["\\Answered"], ["\\Draft"])  # as it is already
+    there = {first: {"\\seen", "\\flagged"}, second: {"\\flagged", "\\answered"}, third: {"\\answered"}}
+    assert flags_of(session, folder) == there
+    assert flags_of(bench.open(Side.SOURCE), folder) == there
+
+
+def test_keywords_are_changed_where_they_are_stored(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    [uid] = stored(session, folder, mail(1))
+    _, rule = session.open_for_appending(folder.name)
+    if rule is None or not rule.any_keyword:
+        pytest.skip("no keywords of any name there")
+    assert session.change_flags(folder, UidSet.of([uid]), ["$Label1", "Work"], [])
+    assert session.change_flags(folder, UidSet.of([uid]), [], ["Work"])
+    assert {flag.lower() for flag in flags_of(session, folder)[uid]} == {"$label1"}
+
+
+def test_changing_flags_of_messages_that_are_gone_does_not_matter(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    first, second = stored(session, folder, mail(1), mail(2))
+    bench.expunge(folder.name, UidSet.of([first]))
+    session.change_flags(folder, UidSet.of([first, second]), ["\\Seen"], [])
+    assert flags_of(session, folder) == {second: {"\\seen"}}
+    with pytest.raises(FolderChanged):
+        session.change_flags(
+            FolderRef(folder.name, UidValidity(folder.uidvalidity + 1)), UidSet.of([second]), ["\\Draft"], []
+        )
+    assert flags_of(session, folder) == {second: {"\\seen"}}
+
+
+def test_nothing_is_changed_at_a_source(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    [uid] = stored(session, folder, mail(1))
+    with pytest.raises(ValueError, match="source"):
+        bench.open(Side.SOURCE).change_flags(folder, UidSet.of([uid]), ["\\Seen"], [])
+    assert flags_of(session, folder) == {uid: set()}
+
+
+def test_a_change_of_flags_shows_in_the_highest_modification_sequence(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    first, second = stored(session, folder, mail(1), mail(2))
+    source = bench.open(Side.SOURCE)
+
+    def highest() -> int:
+        asked_first = bench.open(Side.SOURCE)  # as a leg does: of an open folder a server may tell old news
+        status = asked_first.folders_and_statuses(modseqs=True)[1][folder.name]
+        assert isinstance(status, FolderStatus)
+        return status.highest_modseq
+
+    before = highest()
+    assert session.change_flags(folder, UidSet.of([second]), ["\\Seen"], [])
+    after = highest()
+    changed = flags_of(source, folder, since=before)
+    assert changed[second] == {"\\seen"}
+    if before:  # else the server keeps none, and all of them came
+        assert after > before
+        assert flags_of(source, folder, since=after) == {}
+        assert highest() == after
+        assert session.change_flags(folder, UidSet.of([first]), ["\\Flagged"], [])
+        assert highest() > after
+        # Dovecot 2.3 keeps count for each message only once it was asked: a first answer may hold them all.
+        assert flags_of(source, folder, since=after) == {first: {"\\flagged"}}
+    status = source.folders_and_statuses()[1][folder.name]
+    assert isinstance(status, FolderStatus)
+    assert not status.highest_modseq
+    assert len(whole(source, folder)) == 2  # answers may tell more from now on
+
+
 def test_status_counts_and_foresees(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)

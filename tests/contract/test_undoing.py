@@ -62,6 +62,25 @@ def test_the_copies_of_an_import_come_folder_by_folder(store: Store) -> None:
     assert store.undone(ROUTE, ONE) == {}
 
 
+def test_flags_that_are_brought_over_later_are_remembered(store: Store) -> None:
+    held = hold(store)
+    first, second = copied(1), copied(11)
+    store.record(ROUTE, "Archive", [first, replace(second, import_id=TWO), followers(21, first)], [], held)
+    store.record(
+        ROUTE, "Sent", [replace(copied(31), destination=FolderRef("Sent", UidValidity(9)))], [], held
+    )
+    store.record(OTHER_ROUTE, "Archive", [copied(51)], [], held)
+    found = list(store.copies_into(ROUTE, "Archive"))
+    assert [copies.receipt for copies in found] == [first, replace(second, import_id=TWO)]
+    news = fold_flags([PLAIN, ("*\\seen",), ("\\Seen", "?$Label;1")])
+    store.note_flags({found[1].number: news}, held)
+    assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, news]
+    store.undo_copies(found[0].number, UidSet.of(first.destination_uids), held)
+    assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [found[1].number]
+    store.mark(ROUTE, replace(a_mark(), status=replace(a_mark().status, highest_modseq=2**62)), held)
+    assert next(iter(store.marks(ROUTE).values())).status.highest_modseq == 2**62
+
+
 def test_copies_that_are_undone_count_no_more(store: Store) -> None:
     held = hold(store)
     receipt = copied(1)
@@ -137,6 +156,7 @@ def test_the_report_of_an_undo_comes_back_and_is_replaced(store: Store) -> None:
 
 
 WRITES: list[Callable[[Store, int, Lease], object]] = [
+    lambda store, number, held: store.note_flags({number: "3"}, held),
     lambda store, number, held: store.note_undoing(number, UidSet.of([1001]), held),
     lambda store, number, held: store.undo_copies(number, UidSet.of([1001]), held),
     lambda store, number, held: store.undo_followers(ROUTE, ONE, "Archive", held),

@@ -113,6 +113,7 @@ class World:
     clock: TestClock = field(default_factory=TestClock)
     runs: int = 0
     refuse_lanes_above: int = 99
+    sync_flags: bool = False
 
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
@@ -138,7 +139,13 @@ class World:
     def run_with_own_faults(self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1) -> Watcher:
         """The same with the faults that the mailboxes have already."""
         self.runs += 1
-        import_ = Import(ImportId(f"import{self.runs}"), SOURCE, DESTINATION, self.clock.now())
+        import_ = Import(
+            ImportId(f"import{self.runs}"),
+            SOURCE,
+            DESTINATION,
+            self.clock.now(),
+            sync_flags=self.sync_flags,
+        )
         watcher = Watcher()
         for _ in range(MAX_LEGS):
             before = watcher.progress

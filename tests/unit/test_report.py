@@ -239,6 +239,7 @@ def test_json_holds_everything_a_script_needs() -> None:
         "failed": 1,
         "copied_bytes": 10,
         "keywords_dropped": 0,
+        "flags_updated": 0,
         "confirmed": None,
         "adds_up": True,
     }

@@ -70,6 +70,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "LANES": ("3", 3),
         "COMPRESS": ("on", "on"),
         "LABELS": ("each", LabelRule.EACH),
+        "SYNC_FLAGS": ("true", True),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
         "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),

@@ -44,17 +44,22 @@ PIPELINED: Final = 100
 """STATUS commands sent ahead of their answers: some 10 KB each way, which every socket holds."""
 
 
-def listing(link: Link, connection: Connection) -> Listing:
-    """All folders, where they are and, where the server tells it along with them, how they stand.
+def listing(link: Link, connection: Connection, *, modseqs: bool = False) -> Listing:
+    """All folders, where they are and, where the server tells it along with them, how they stand; `modseqs`
+    as for `statuses`.
 
     Commands are sent without waiting for answers. Those that a server answers in another order than it
     was asked (RFC 9051 section 5.5) are told apart by their names.
     """
+    if modseqs:
+        link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
     commands = [b"NAMESPACE"] if connection.has("NAMESPACE") else []
     extended = connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED")
     if extended:
         # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
-        with_status = b" STATUS " + _STATUS_QUERY if connection.has("LIST-STATUS") else b""  # RFC 5819
+        with_status = (
+            b" STATUS " + _query(connection, modseqs) if connection.has("LIST-STATUS") else b""
+        )  # RFC 5819
         commands.append(b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED%s)' % with_status)
     else:
         commands += [b'LIST "" "*"', b'LSUB "" "*"']
@@ -96,18 +101,19 @@ def status(link: Link, connection: Connection, folder: str) -> FolderStatus:
 
 
 def statuses(
-    link: Link, connection: Connection, folders: Sequence[str]
+    link: Link, connection: Connection, folders: Sequence[str], *, modseqs: bool = False
 ) -> dict[str, FolderStatus | FolderUnusable]:
     """As `status`, of many folders in few round trips: commands are sent without waiting for answers.
 
     What is refused or not clearly answered is asked again, alone; a folder that has no status then is
-    FolderUnusable, and the others have theirs.
+    FolderUnusable, and the others have theirs. With `modseqs` the highest modification sequences are asked
+    for where the server keeps any (RFC 7162 section 3.1.7).
     """
     if link.opened is not None and link.opened.folder in folders:
         link.leave_folder(connection)
     told: dict[str, FolderStatus] = {}
     for at in range(0, len(folders), PIPELINED):
-        told |= _told_at_once(link, connection, folders[at : at + PIPELINED])
+        told |= _told_at_once(link, connection, folders[at : at + PIPELINED], _query(connection, modseqs))
     found: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:
@@ -211,9 +217,17 @@ def status_numbers(event: Event) -> dict[bytes, int]:
     return {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()}
 
 
-def _told_at_once(link: Link, connection: Connection, folders: Sequence[str]) -> dict[str, FolderStatus]:
+def _query(connection: Connection, modseqs: bool) -> bytes:
+    if not (modseqs and connection.has("CONDSTORE")):
+        return _STATUS_QUERY
+    return _STATUS_QUERY.replace(b")", b" HIGHESTMODSEQ)")
+
+
+def _told_at_once(
+    link: Link, connection: Connection, folders: Sequence[str], query: bytes
+) -> dict[str, FolderStatus]:
     found: dict[str, FolderStatus] = {}
-    for folder, answer in status_at_once(link, connection, folders, _STATUS_QUERY).items():
+    for folder, answer in status_at_once(link, connection, folders, query).items():
         one = _status(answer)
         if one is not None:
             found[folder] = one
@@ -244,7 +258,12 @@ def _status(event: Event) -> FolderStatus | None:
     found = status_numbers(event)
     if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
         return None
-    return FolderStatus(UidValidity(found[b"UIDVALIDITY"]), Uid(found[b"UIDNEXT"]), found[b"MESSAGES"])
+    return FolderStatus(
+        UidValidity(found[b"UIDVALIDITY"]),
+        Uid(found[b"UIDNEXT"]),
+        found[b"MESSAGES"],
+        highest_modseq=found.get(b"HIGHESTMODSEQ", 0),
+    )
 
 
 def account_command(link: Link, connection: Connection, command: bytes) -> Answer:

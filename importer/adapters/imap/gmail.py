@@ -28,6 +28,7 @@ from importer.adapters.imap.label_index import (
     settled_in,
 )
 from importer.adapters.imap.reading import Query, Unreadable, fetch
+from importer.adapters.imap.wire import Fetched
 from importer.domain.labels import LabelRule
 from importer.domain.model import (
     AppendResult,
@@ -59,6 +60,13 @@ _OWN_MAIL: Final = (FolderRole.JUNK, FolderRole.TRASH)
 _LABELLED: Final = Query(
     b"(UID X-GM-LABELS FLAGS INTERNALDATE BODY.PEEK[])",
     lambda found: None not in (found.labels, found.body, found.flags, found.internaldate),
+    10_000,
+)
+
+
+_FLAGS_AND_LABELS: Final = Query(
+    b"(UID X-GM-LABELS FLAGS)",
+    lambda found: None not in (found.labels, found.flags),
     10_000,
 )
 
@@ -176,7 +184,7 @@ class GmailSource:
         return {name: others[name] if name in others else index.status(name) for name in folders}
 
     def folders_and_statuses(
-        self,
+        self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
         folders = self.folders()
         return folders, self.statuses([folder.name for folder in folders if folder.selectable])
@@ -211,12 +219,27 @@ class GmailSource:
             if isinstance(found, Unreadable):
                 yield found.uid, found.reason
             elif found.uid is not None and found.body is not None:
-                own = [link.names.decode(label) for label in found.labels or () if not _is_hosts(label)]
-                keywords = (as_keyword(label) for label in sorted(own) if label != name)
-                flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
-                yield Message(
-                    found.uid, tuple(dict.fromkeys((*flags, *keywords))), found.internaldate or "", found.body
-                )
+                flags = self._flags_of(name, found)
+                yield Message(found.uid, flags, found.internaldate or "", found.body)
+
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        """All of them, whatever changed: labels count here, and no modification sequence is kept of those."""
+        if self._labels.rule is not LabelRule.KEYWORDS or not self._is_view(folder.name):
+            yield from self._session.flags(*self._there(folder, uids))
+            return
+        for found in fetch(self._session.link, *self._there(folder, uids), _FLAGS_AND_LABELS):
+            if not isinstance(found, Unreadable) and found.uid is not None:
+                yield found.uid, self._flags_of(folder.name, found)
+
+    def _flags_of(self, name: str, found: Fetched) -> tuple[str, ...]:
+        """The flags, and as keywords the labels other than that of the folder."""
+        decode = self._session.link.names.decode
+        own = [decode(label) for label in found.labels or () if not _is_hosts(label)]
+        keywords = (as_keyword(label) for label in sorted(own) if label != name)
+        flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
+        return tuple(dict.fromkeys((*flags, *keywords)))
 
     def _is_view(self, name: str) -> bool:
         index = self._labels.index(self._session)
@@ -277,6 +300,11 @@ class GmailSource:
         _read_only()
 
     def remove_folder(self, folder: FolderRef) -> None:
+        _read_only()
+
+    def change_flags(
+        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
+    ) -> bool:
         _read_only()
 
 

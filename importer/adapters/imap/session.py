@@ -2,6 +2,7 @@
 
 Invariants
 - The source is opened with EXAMINE and read with BODY.PEEK: nothing there changes, not even \\Seen.
+- Flags change at a destination only, by `change_flags`, each by its name.
 - No folder is ever left by CLOSE, and EXPUNGE is never sent. What is removed, by `remove` alone, is named by
   UID: UID EXPUNGE (RFC 4315). A source session is never asked to.
 - Reads reconnect; `append` never does, and after a failure of unknown outcome says ConnectionLost.
@@ -13,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors, exchange, gmail, no_mail, removing, weighing
+from importer.adapters.imap import asking, errors, exchange, flagging, gmail, no_mail, removing, weighing
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.deflate import Compression, KnownLines
@@ -63,6 +65,7 @@ _OUTLINES: Final = Query(
     lambda found: found.size_bytes is not None and found.internaldate is not None,
     10_000,
 )
+_FLAGS: Final = Query(b"(UID FLAGS)", lambda found: found.flags is not None, 10_000)
 _MESSAGES: Final = Query(
     b"(UID FLAGS INTERNALDATE BODY.PEEK[])",
     lambda found: None not in (found.body, found.flags, found.internaldate),
@@ -245,14 +248,15 @@ class ImapSession:
         return listing.folders
 
     def folders_and_statuses(
-        self,
+        self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
-        listing = self._ask(asking.listing)
+        listing = self._ask(partial(asking.listing, modseqs=modseqs))
         self._hierarchy = listing.hierarchy
         selectable = [folder.name for folder in listing.folders if folder.selectable]
         told = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.seen.update((name, status.uidvalidity) for name, status in told.items())
-        found = {**told, **self.statuses([name for name in selectable if name not in told])}
+        rest = [name for name in selectable if name not in told]
+        found = {**told, **self._ask(partial(asking.statuses, folders=rest, modseqs=modseqs))}
         if self.side is Side.SOURCE and self._ask(_is_exchange):
             found |= _left_out(found)
         self._cut_off = [
@@ -332,6 +336,15 @@ class ImapSession:
                 flags = _of_the_message(found.flags or ())
                 yield Message(found.uid, flags, found.internaldate or "", found.body)
 
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        since = changed_since if changed_since and self.offers("CONDSTORE") else 0
+        query = replace(_FLAGS, items=b"%s (CHANGEDSINCE %d)" % (_FLAGS.items, since)) if since else _FLAGS
+        for found in fetch(self._link, folder, uids, query):
+            if not isinstance(found, Unreadable) and found.uid is not None:
+                yield found.uid, tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
+
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
         for found in fetch(self._link, folder, uids, _OUTLINES):
             if isinstance(found, Unreadable):
@@ -346,6 +359,16 @@ class ImapSession:
 
     def quota(self) -> Quota | None:
         return self._ask(weighing.quota)
+
+    # --- Flags -------------------------------------------------------------------------------------
+
+    def change_flags(
+        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
+    ) -> bool:
+        self._demand_destination()
+        return self._ask(
+            lambda link, connection: flagging.change_flags(link, connection, folder, uids, add, remove)
+        )
 
     # --- Removing ----------------------------------------------------------------------------------
 
@@ -405,7 +428,7 @@ class ImapSession:
 
     def _demand_destination(self) -> None:
         if self.side is Side.SOURCE:
-            raise ValueError("nothing is ever removed from a source")
+            raise ValueError("nothing is ever changed at a source")
 
     def _folder_command(self, command: bytes, folder: str, what: str) -> None:
         self._ask(

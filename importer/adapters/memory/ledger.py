@@ -143,6 +143,24 @@ class MemoryLedger(MemoryLeases):
             rows = [row for row in self._copied(route, import_id) if not row.undone]
             return iter([Copies(row.number, row.receipt, row.undoing) for row in rows])
 
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        with self._lock:
+            rows = self._rows.get((route, destination_folder), ())
+            return iter(
+                [
+                    Copies(row.number, row.receipt, row.undoing)
+                    for row in rows
+                    if row.receipt.outcome is Outcome.COPIED and not row.undone
+                ]
+            )
+
+    def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            for number, text in flags.items():
+                _, _, row = self._numbered(number)
+                row.receipt = replace(row.receipt, flags=text)
+
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
         counts: dict[FolderRef, int] = {}
         with self._lock:

@@ -65,6 +65,21 @@ class MemoryFolder:
     role: FolderRole | None = None
     subscribed: bool = False
     selectable: bool = True
+    _noticed: dict[Uid, tuple[tuple[str, ...], int]] = field(default_factory=dict)  # flags, since when
+    _highest_modseq: int = 1
+
+    def modseqs(self) -> dict[Uid, int]:
+        """When each message's flags changed last, as far as somebody asked in between (RFC 7162)."""
+        for uid, message in self.messages.items():
+            if uid not in self._noticed or self._noticed[uid][0] != message.flags:
+                self._highest_modseq += 1
+                self._noticed[uid] = message.flags, self._highest_modseq
+        return {uid: self._noticed[uid][1] for uid in self.messages}
+
+    @property
+    def highest_modseq(self) -> int:
+        self.modseqs()
+        return self._highest_modseq
 
     def add(self, flags: Sequence[str], internaldate: str, body: bytes) -> Uid:
         uid = Uid(self.uidnext)
@@ -95,6 +110,7 @@ class MemoryMailbox:
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
         self.tells_sizes = True  # STATUS=SIZE
+        self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
         self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts change what they store
         self.storing = threading.Lock()
@@ -188,10 +204,17 @@ class MemorySession:
         return found
 
     def folders_and_statuses(
-        self,
+        self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
         folders = self.folders()
-        return folders, self.statuses([folder.name for folder in folders if folder.selectable])
+        found = self.statuses([folder.name for folder in folders if folder.selectable])
+        if not (modseqs and self._mailbox.keeps_modseqs):
+            return folders, found
+        highest = {name: self._mailbox.folders[name].highest_modseq for name in self._mailbox.folders}
+        return folders, {
+            name: replace(one, highest_modseq=highest[name]) if isinstance(one, FolderStatus) else one
+            for name, one in found.items()
+        }
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         self._reach("uids")
@@ -279,6 +302,31 @@ class MemorySession:
             raise QuotaExceeded("The new mailbox is full.", side=self.side)
         uid = found.add(message.flags, message.internaldate, self._mailbox.stores(whole(message.body)))
         return Stored(uid if self._mailbox.gives_uids else None)
+
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        modseqs = self._open(folder).modseqs() if self._mailbox.keeps_modseqs else {}
+        for message in self._fetch("flags", folder, uids):
+            if modseqs.get(message.uid, changed_since + 1) > changed_since:
+                yield message.uid, message.flags
+
+    def change_flags(
+        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
+    ) -> bool:
+        if self.side is Side.SOURCE:
+            raise ValueError("nothing is ever changed at a source")
+        lost = self._reach("change_flags")
+        found = self._open(folder)
+        wanted = [uid for uid in uids if uid in found.messages]
+        gone = {flag.lower() for flag in remove}
+        for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
+            message = found.messages[uid]
+            kept = {flag.lower(): flag for flag in message.flags if flag.lower() not in gone}
+            kept |= {flag.lower(): flag for flag in add if flag.lower() not in kept}
+            found.messages[uid] = replace(message, flags=tuple(kept.values()))
+        self._lose(lost)
+        return True
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
         for message in self._fetch("outlines", folder, uids):

@@ -69,6 +69,7 @@ def import_(row: AnyRow) -> Import:
         started_at=row.started_at,
         finished_at=row.finished_at,
         labels=LabelRule(row.labels),
+        sync_flags=row.sync_flags,
         password_mark=row.password_mark,
         wish=None if row.wish is None else Wish(row.wish),
         held_up_since=row.held_up_since,
@@ -85,6 +86,7 @@ def import_values(import_: Import) -> Values:
         "submitter": import_.submitter,
         "progress": asdict(import_.progress),
         "labels": import_.labels,
+        "sync_flags": import_.sync_flags,
         "password_mark": import_.password_mark,
         "wish": import_.wish,
         **_mailbox_values("source", import_.source),
@@ -129,6 +131,7 @@ def account(row: AnyRow) -> FolderAccount:
         confirmed=row.confirmed,
         source_recount=row.source_recount,
         elsewhere=row.elsewhere,
+        flags_updated=row.flags_updated,
     )
 
 
@@ -143,7 +146,13 @@ def mark(row: AnyRow) -> FolderMark:
     account = FolderAccount(row.source_folder, row.destination_folder, **counted)
     return FolderMark(
         ImportId(row.import_id),
-        FolderStatus(UidValidity(row.uidvalidity), Uid(row.uidnext), row.messages, row.contents),
+        FolderStatus(
+            UidValidity(row.uidvalidity),
+            Uid(row.uidnext),
+            row.messages,
+            row.contents,
+            highest_modseq=row.highest_modseq,
+        ),
         FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
         Uid(row.highest_uid),
         account,
@@ -161,6 +170,7 @@ def mark_values(mark: FolderMark) -> Values:
         "uidnext": mark.status.uidnext,
         "messages": mark.status.messages,
         "contents": mark.status.contents,
+        "highest_modseq": mark.status.highest_modseq,
         "destination_uidvalidity": mark.destination.uidvalidity,
         "highest_uid": mark.highest_uid,
         "account": counted,

@@ -93,6 +93,7 @@ imports: Final = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("labels", Text, nullable=False),
+    Column("sync_flags", Boolean, nullable=False),
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # of a person; NULL: that it goes on
     Column("held_up_since", Instant),
@@ -140,6 +141,7 @@ accounts: Final = Table(
     Column("confirmed", BigInteger),
     Column("source_recount", BigInteger),
     Column("elsewhere", BigInteger, nullable=False),
+    Column("flags_updated", BigInteger, nullable=False),
     UniqueConstraint("import_id", "source_key"),
 )
 
@@ -170,6 +172,7 @@ marks: Final = Table(
     Column("uidnext", BigInteger, nullable=False),
     Column("messages", BigInteger, nullable=False),
     Column("contents", BigInteger, nullable=False),
+    Column("highest_modseq", BigInteger, nullable=False),
     Column("destination_folder", ExactText, nullable=False),
     Column("destination_uidvalidity", BigInteger, nullable=False),
     Column("highest_uid", BigInteger, nullable=False),

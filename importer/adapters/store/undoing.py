@@ -42,6 +42,33 @@ class SqlUndoing(Database):
                 return
             last = (found[-1].destination_key, found[-1].seq)
 
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        of_folder = and_(
+            receipts.c.route == route,
+            receipts.c.destination_key == folder_key(destination_folder),
+            receipts.c.outcome == Outcome.COPIED,
+        )
+        last = -1
+        while True:
+            page = (
+                select(receipts)
+                .where(of_folder, ~receipts.c.undone, receipts.c.seq > last)
+                .order_by(receipts.c.seq)
+                .limit(_PAGE_ROWS)
+            )
+            with self.reading() as connection:
+                found = connection.execute(page).all()
+            for row in found:
+                yield Copies(row.seq, rows.receipt(row), UidSet.parse(row.undoing))
+            if len(found) < _PAGE_ROWS:
+                return
+            last = found[-1].seq
+
+    def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            for number, text in flags.items():
+                connection.execute(update(receipts).where(receipts.c.seq == number).values(flags=text))
+
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
         asked = select(receipts).where(_copied(route, import_id), receipts.c.undone)
         counts: dict[FolderRef, int] = {}
