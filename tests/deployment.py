@@ -1,0 +1,29 @@
+"""What the tests of deploy/ have in common."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import typer.main
+
+from importer.cli.app import app
+from importer.settings import Settings
+
+ROOT: Final = Path(__file__).parents[1]
+DEPLOY: Final = ROOT / "deploy"
+SETTINGS: Final = {variable for variable, _, _ in Settings.table()}
+
+_COMMANDS: Final = vars(typer.main.get_command(app))["commands"]
+
+
+def can_be_typed(words: list[str]) -> None:
+    """Fails unless `mailferry WORDS` is a command with options that it takes."""
+    _COMMANDS[words[0]].make_context(words[0], list(words[1:]))
+
+
+def environment_file(path: Path) -> dict[str, str]:
+    """Variables of a file for EnvironmentFile= or env_file; what is commented out counts too."""
+    text = path.read_text(encoding="utf-8")
+    return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))

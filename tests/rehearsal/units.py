@@ -1,0 +1,86 @@
+"""The systemd units of deploy/, read as systemd reads them, and what they allow."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parents[2] / "deploy" / "systemd"
+DROP_IN: Final = FOLDER / "mailferry-.service.d" / "hardening.conf"
+
+_SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One unit with the drop-in of all: (key, value) in order, as several lines of a key add up."""
+
+    name: str
+    lines: tuple[tuple[str, str], ...]
+
+    def all(self, key: str) -> list[str]:
+        return [value for name, value in self.lines if name == key]
+
+    def one(self, key: str) -> str:
+        """The last one counts. Raises IndexError where there is none."""
+        return self.all(key)[-1]
+
+    def words(self) -> list[str]:
+        """What ExecStart runs."""
+        return shlex.split(self.one("ExecStart"))
+
+    def seconds(self, key: str) -> int:
+        found = re.fullmatch(r"(\d+)(|s|min|h)", self.one(key))
+        assert found, self.one(key)
+        return int(found[1]) * _SECONDS[found[2]]
+
+
+def services() -> dict[str, Service]:
+    """By file name."""
+    common = _lines(DROP_IN)
+    return {
+        path.name: Service(path.name, (*_lines(path), *common)) for path in sorted(FOLDER.glob("*.service"))
+    }
+
+
+def _lines(path: Path) -> tuple[tuple[str, str], ...]:
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    pairs = (line.partition("=") for line in text.splitlines() if re.match(r"\w+=", line))
+    return tuple((key, value.strip()) for key, _, value in pairs)
+
+
+def copy_for(folder: Path, program: Path) -> None:
+    """The units once more, with programs that exist: `systemd-analyze verify` looks for them."""
+    shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+    for path in folder.glob("*.service"):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("/opt/mailferry/bin/mailferry", str(program))
+        path.write_text(text.replace("/usr/bin/valkey-server", "/bin/true"), encoding="utf-8")
+
+
+def allowed_calls(service: Service) -> list[str]:
+    """The system calls that SystemCallFilter= leaves, in names; systemd.exec(5) says how lines add up."""
+    allowed = set(_set_of_calls("@default"))
+    for line in service.all("SystemCallFilter"):
+        names = {name for word in line.lstrip("~").split() for name in _expanded(word)}
+        allowed = allowed - names if line.startswith("~") else allowed | names
+    return sorted(allowed)
+
+
+def _expanded(word: str) -> frozenset[str]:
+    return _set_of_calls(word) if word.startswith("@") else frozenset({word})
+
+
+@functools.cache
+def _set_of_calls(name: str) -> frozenset[str]:
+    shown = subprocess.run(
+        ["systemd-analyze", "--no-pager", "syscall-filter", name], capture_output=True, text=True, check=True
+    )
+    words = [line.strip() for line in shown.stdout.splitlines()[1:]]
+    return frozenset().union(*(_expanded(word) for word in words if word and not word.startswith("#")))

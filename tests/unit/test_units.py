@@ -1,0 +1,160 @@
+"""The units for systemd: what they run, how little they may do, and the settings that go with them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from importer.cli.services import STOP_TIMEOUT_S
+from importer.settings import Settings
+from importer.worker import STOP_TIMEOUT_MS
+from tests.deployment import DEPLOY, SETTINGS, can_be_typed, environment_file
+from tests.rehearsal import units
+
+SERVICES: Final = units.services()
+
+# What `systemd-analyze security` may find, in tenths: 0 is confined, 100 may do anything. Each version of
+# systemd looks at a little more.
+EXPOSURE: Final = {"mailferry-queue.service": 10}
+MOST_EXPOSURE: Final = 20
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing (Debian: systemd)"
+)
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SETTINGS | {"CREDENTIALS_DIRECTORY"}:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/mailferry.env.example")), ids=lambda p: p.parent.name)
+def test_the_examples_of_settings_are_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = environment_file(path)
+    assert set(given) <= SETTINGS
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    settings = Settings.load()
+    assert settings.destination_server is not None
+    assert "password" not in path.read_text(encoding="utf-8").replace("no password", "").lower()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The units beside programs that exist."""
+    folder = tmp_path_factory.mktemp("units")
+    units.copy_for(folder, Path("/bin/true"))
+    return folder
+
+
+@needs_systemd
+def test_systemd_takes_every_unit(installed: Path) -> None:
+    files = [str(path) for suffix in ("service", "target") for path in installed.glob(f"*.{suffix}")]
+    assert len(files) == len(SERVICES) + 1
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in done.stderr.splitlines() if "mailferry" in line]
+    assert not ours, "\n".join(ours)
+    broken = installed / "mailferry-broken.service"
+    broken.write_text("[Service]\nExecStart=/nowhere/mailferry web\nProtectSystem=strictly\n")
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(broken)], capture_output=True, text=True, check=False
+    )
+    broken.unlink()
+    assert "mailferry-broken.service" in told.stderr
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_may_do_little(installed: Path, name: str) -> None:
+    done = subprocess.run(
+        [
+            "systemd-analyze",
+            "security",
+            "--offline=yes",
+            "--no-pager",
+            f"--threshold={EXPOSURE.get(name, MOST_EXPOSURE)}",
+            name.replace("@.", "@1."),
+        ],
+        env=os.environ | {"SYSTEMD_UNIT_PATH": f"{installed}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_unit_is_what_the_installation_says(service: units.Service) -> None:
+    program, *words = service.words()
+    install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
+    assert service.name.replace("@.", "@1.").removesuffix(".service") in install
+    for line in service.lines:
+        for path in re.findall(r"/etc/mailferry[\w./-]*", line[1]):
+            assert path in install or path.rpartition("/")[0] in install, path
+    assert service.one("PartOf") == service.one("WantedBy") == "mailferry.target"
+    assert service.one("NoNewPrivileges") == "yes"
+    assert service.one("ProtectSystem") == "strict"
+    if program.startswith("/opt/"):
+        assert program == "/opt/mailferry/bin/mailferry"
+        can_be_typed(words)
+        assert service.one("EnvironmentFile") == "/etc/mailferry/mailferry.env"
+        assert service.one("LoadCredential") == "mailferry:/etc/mailferry/secrets"
+        assert environment_file(units.FOLDER / "mailferry.env.example")["MAILFERRY_DATA"] == (
+            f"/var/lib/{service.one('StateDirectory')}"
+        )
+
+
+def test_services_get_the_time_that_they_need_to_stop() -> None:
+    assert SERVICES["mailferry-worker@.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_MS / 1000 + 10
+    assert SERVICES["mailferry-up.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_S + 10
+    compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8"))
+    assert int(compose["services"]["worker"]["stop_grace_period"][:-1]) > STOP_TIMEOUT_MS / 1000 + 10
+
+
+def test_the_queue_listens_where_it_is_looked_for() -> None:
+    settings = dict(
+        line.split(maxsplit=1) for line in (units.FOLDER / "valkey.conf").read_text().splitlines() if line
+    )
+    redis_url = environment_file(units.FOLDER / "mailferry.env.example")["MAILFERRY_REDIS_URL"]
+    assert redis_url == f"unix://{settings['unixsocket']}"
+    directory = SERVICES["mailferry-queue.service"].one("RuntimeDirectory")
+    assert settings["unixsocket"].startswith(f"/run/{directory}/")
+    assert (settings["port"], settings["maxmemory-policy"]) == ("0", "noeviction")
+
+
+def test_the_console_has_what_the_services_have() -> None:
+    text = (units.FOLDER / "mailferry-console").read_text(encoding="utf-8")
+    web = SERVICES["mailferry-web.service"]
+    for key in ("EnvironmentFile", "LoadCredential", "UMask", "ProtectSystem"):
+        assert f"--property={key}={web.one(key)}" in text
+    assert f"--uid={web.one('User')} --gid={web.one('Group')}" in text
+    assert web.words()[0] in text
+    assert subprocess.run(["/bin/sh", "-n", units.FOLDER / "mailferry-console"], check=False).returncode == 0
+
+
+def test_the_installation_names_every_file_and_no_other() -> None:
+    install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8").replace("mailferry-*.service", "")
+    for path in units.FOLDER.iterdir():
+        assert path.name in install or path.suffix == ".service", path.name
+    for name in re.findall(r"\bdeploy/[\w./-]+", install):
+        assert (DEPLOY.parent / name).exists(), name
+    commands = re.findall(r"^install (?:-[Dm] ?\d* ?)+(.*) /etc\S*$", install, flags=re.MULTILINE)
+    sources = [source for command in commands for source in command.split() if "*" not in source]
+    assert len(sources) >= 5
+    for named in sources:
+        source = named.removeprefix("/usr/local/src/mailferry/deploy/")
+        assert any((folder / source).is_file() for folder in (units.FOLDER, DEPLOY)), source
