@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from importer.adapters.digest_file import DigestFiles
 from importer.adapters.guard import Guard
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import tls_context
@@ -169,6 +170,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lanes=settings.lanes,
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
+        digests=DigestFiles(settings.data_dir()),
         limits=Limits(
             leg=timedelta(seconds=settings.leg_seconds),
             lease=timedelta(seconds=settings.lease_seconds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from importer.domain.identity import DIGEST_BYTES
 
@@ -10,8 +10,18 @@ _BUCKETS: Final = 4096  # by the first twelve bits: a million digests make 250 i
 _REST_BYTES: Final = DIGEST_BYTES - 1  # the first byte is in the bucket's number
 
 
+class DigestSet(Protocol):
+    """A set of digests of DIGEST_BYTES each, that only grows. One thread adds at a time; any may ask."""
+
+    def __contains__(self, digest: bytes) -> bool: ...
+
+    def add(self, digest: bytes) -> None: ...
+
+    def __len__(self) -> int: ...
+
+
 class Digests:
-    """A set of digests of DIGEST_BYTES each, that only grows. A dictionary takes eight times the memory."""
+    """In memory. A dictionary takes eight times as much."""
 
     __slots__ = ("_buckets",)
 

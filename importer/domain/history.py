@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from importer.domain.digests import Digests
+from importer.domain.digests import Digests, DigestSet
 from importer.domain.identity import DIGEST_BYTES
 from importer.domain.model import (
     ANY_UIDVALIDITY,
@@ -67,7 +67,8 @@ class _Settled:
 
 @dataclass(slots=True)
 class FolderHistory:
-    """Grows with every receipt that is written. Memory: ranges of UIDs, and one digest per message."""
+    """Grows with every receipt that is written: by ranges of UIDs, and by one digest per message in one of
+    the two sets of digests."""
 
     import_id: ImportId
     source: FolderRef
@@ -75,8 +76,9 @@ class FolderHistory:
     uidnext: Uid | None = None  # of the destination when it was looked at, None while it is missing
     detached: bool = False  # some receipts wait for a new folder to be attached to
     unlistable: bool = False  # this import was told already that the source does not list the folder
-    known: Digests = field(default_factory=Digests)  # contents that have a receipt in this folder
-    duplicates: Digests = field(default_factory=Digests)  # those of them that this import met first
+    # Contents that have a receipt in this folder: those that this import met first, and all others.
+    met_first: DigestSet = field(default_factory=Digests)
+    met_before: DigestSet = field(default_factory=Digests)
     copied_bytes: int = 0
     keywords_dropped: int = 0
     _settled: defaultdict[tuple[Outcome, str], _Settled] = field(
@@ -120,15 +122,18 @@ class FolderHistory:
         shown_anew = receipt.source.name == self.source.name and receipt.source != self.source
         for at in range(0, len(receipt.digests), DIGEST_BYTES):
             digest = receipt.digests[at : at + DIGEST_BYTES]
-            if ours and not shown_anew and digest not in self.known:
-                self.duplicates.add(digest)
-            self.known.add(digest)
+            if not self.knows(digest):
+                (self.met_first if ours and not shown_anew else self.met_before).add(digest)
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether a message with this content has a receipt."""
+        return digest in self.met_first or digest in self.met_before
 
     def again(self, digest: bytes) -> Outcome | None:
         """What a further message with this content is; None when there is no receipt of any."""
-        if digest not in self.known:
-            return None
-        return Outcome.DUPLICATE if digest in self.duplicates else Outcome.PRESENT
+        if digest in self.met_first:
+            return Outcome.DUPLICATE
+        return Outcome.PRESENT if digest in self.met_before else None
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Takes this import's refusals of this source folder into account."""

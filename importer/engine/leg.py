@@ -8,7 +8,7 @@ nothing else. Raises what the sessions and the ledger raise.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from importer.domain.model import (
     FolderMark,
     FolderStatus,
     Progress,
+    Receipt,
     Refusal,
 )
 from importer.domain.uidset import UidSet, UidValidity
@@ -232,14 +233,22 @@ def _account_of_closed(leg: Leg, name: str, destination: str | None) -> FolderAc
     if destination is None:
         return FolderAccount(name, "")
     settle(leg, leg.lane, destination)
-    receipts = list(leg.ledger.receipts(leg.import_.route, destination))
-    ours = [r for r in receipts if r.import_id == leg.import_.id and r.source.name == name]
-    if not ours:
+    last = None
+    for last in _ours(leg, name, destination):  # noqa: B007  # there may be too many to hold
+        pass
+    if last is None:
         return FolderAccount(name, destination)
-    history = FolderHistory(leg.import_.id, ours[-1].source, ours[-1].destination)
-    history.recall(ours)
+    history = FolderHistory(leg.import_.id, last.source, last.destination)
+    history.recall(_ours(leg, name, destination))
     history.refuse(leg.ledger.refusals(leg.import_.id))
     return replace(history.account(UidSet(), destination), confirmed=None)
+
+
+def _ours(leg: Leg, name: str, destination: str) -> Iterator[Receipt]:
+    """This import's receipts of one source folder."""
+    for receipt in leg.ledger.receipts(leg.import_.route, destination):
+        if receipt.import_id == leg.import_.id and receipt.source.name == name:
+            yield receipt
 
 
 # --- Telling ------------------------------------------------------------------------------------------

@@ -258,11 +258,14 @@ class Pair:
         leg, route = self.leg, self.leg.import_.route
         there = found.status if found else None
         uidvalidity = there.uidvalidity if there else self._last_uidvalidity()
+        expected = max(self._status.messages, there.messages if there else 0)
         self.history = FolderHistory(
             leg.import_.id,
             self.source,
             FolderRef(self.destination, uidvalidity),
             there.uidnext if there else None,
+            met_first=leg.digests(expected),
+            met_before=leg.digests(expected),
         )
         self.history.recall(leg.ledger.receipts(route, self.destination))
         self.history.refuse(leg.ledger.refusals(leg.import_.id))

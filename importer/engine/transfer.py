@@ -200,7 +200,7 @@ class Sent:
                     decided.settled.append((Outcome.PRESENT, "", uid, one.body, there[one.body]))
                 elif one.body in self._claimed:
                     decided.twins.append(one)
-                elif one.body in pair.claims or one.body in pair.history.known:
+                elif one.body in pair.claims or pair.history.knows(one.body):
                     put_off[uid] = len(one.message.body)
                 else:
                     decided.new.append(one)

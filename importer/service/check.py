@@ -27,6 +27,7 @@ from importer.domain.model import (
     Message,
     Outline,
     Problem,
+    Receipt,
     Route,
     State,
     route_of,
@@ -217,15 +218,20 @@ class _Looking:
     def _known(self, folder: FolderCheck, ref: FolderRef, shown: UidSet) -> int:
         """How many of the messages earlier imports of the route settled."""
         destination = self._surveys.get(Side.DESTINATION)
-        receipts = list(self._deps.store.receipts(self._route, folder.destination_folder))
-        if destination is None or not receipts:
+        last = None
+        for last in self._receipts(folder):  # noqa: B007  # there may be too many to hold
+            pass
+        if destination is None or last is None:
             return 0
         there = destination.statuses.get(folder.destination_folder)
-        uidvalidity = there.uidvalidity if there else receipts[-1].destination.uidvalidity
+        uidvalidity = there.uidvalidity if there else last.destination.uidvalidity
         target = FolderRef(folder.destination_folder, uidvalidity)
         history = FolderHistory(ImportId("check"), ref, target, there.uidnext if there else None)
-        history.recall(receipts)
+        history.recall(self._receipts(folder))
         return len(shown) - len(history.todo(shown))
+
+    def _receipts(self, folder: FolderCheck) -> Iterator[Receipt]:
+        return self._deps.store.receipts(self._route, folder.destination_folder)
 
     def _try_pace(self, session: MailboxSession, ref: FolderRef, outlines: Sequence[Outline]) -> None:
         """Reads a few messages once, to learn how fast that goes."""

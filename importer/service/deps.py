@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from importer.domain.allowance import Allowance
+from importer.domain.digests import Digests, DigestSet
 from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
@@ -41,6 +42,7 @@ class Deps:
     access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)
+    digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     public_url: str = ""
     gives_back: bool = True
     limits: Limits = field(default_factory=Limits)

@@ -144,6 +144,7 @@ def _run(
                     clock=deps.clock,
                     is_notice=deps.is_notice,
                     pace=deps.pace,
+                    digests=deps.digests,
                 )
             )
             if end is LegEnd.AGAIN and (held := manners.held_back()) is not None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.domain.digests import Digests
+from importer.adapters.digest_file import HELD, DigestFile, DigestFiles
+from importer.domain.digests import Digests, DigestSet
 
-few = st.binary(min_size=1, max_size=1).map(lambda byte: byte * 16) | st.binary(min_size=16, max_size=16)
+few = st.integers(1, 255).map(lambda byte: bytes([byte]) * 16) | st.binary(min_size=16, max_size=16).filter(
+    any
+)
 
 
+KINDS = pytest.mark.parametrize("empty", [Digests, lambda: DigestFile(None)], ids=["in memory", "in a file"])
+
+
+@KINDS
 @given(st.lists(few), st.lists(few))
 @example([b"\0" * 2 + b"ab" * 7, b"\0" * 2 + b"ba" * 7], [b"\0" * 2 + b"aa" * 7])
-def test_it_holds_what_was_added_and_nothing_else(added: list[bytes], asked: list[bytes]) -> None:
-    digests = Digests()
+def test_it_holds_what_was_added_and_nothing_else(
+    empty: Callable[[], DigestSet], added: list[bytes], asked: list[bytes]
+) -> None:
+    digests = empty()
     for digest in added:
         digests.add(digest)
     assert len(digests) == len(set(added))
@@ -21,10 +35,44 @@ def test_it_holds_what_was_added_and_nothing_else(added: list[bytes], asked: lis
         assert (digest in digests) == (digest in added)
 
 
-def test_the_end_of_one_and_the_beginning_of_the_next_are_no_digest() -> None:
-    digests = Digests()
+@KINDS
+def test_the_end_of_one_and_the_beginning_of_the_next_are_no_digest(empty: Callable[[], DigestSet]) -> None:
+    digests = empty()
     digests.add(b"\0" + b"\1" * 15)
     digests.add(b"\0" + b"\1" * 7 + b"\2" * 8)
     assert b"\0" + b"\1" * 8 + b"\1" * 7 in digests
     assert b"\0" + b"\1" * 11 + b"\2" * 4 not in digests
     assert b"\0" + b"\2" * 15 not in digests
+
+
+def numbered(number: int) -> bytes:
+    return blake2b(b"%d" % number, digest_size=16).digest()
+
+
+@pytest.mark.parametrize("expected", [0, 40, 5_000])
+def test_a_file_holds_more_than_was_expected(expected: int, tmp_path: Path) -> None:
+    digests = DigestFile(tmp_path, expected)
+    for number in range(3_000):
+        digests.add(numbered(number))
+        digests.add(numbered(number // 2))
+    assert len(digests) == 3_000
+    assert all(numbered(number) in digests for number in range(3_000))
+    assert not any(numbered(number) in digests for number in range(3_000, 9_000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digests_that_crowd_a_bucket_lie_in_the_next_ones() -> None:
+    digests = DigestFile(None, 1_000)
+    start = b"\xff" * 8  # the last bucket: the one after it is the first
+    crowd = [start + number.to_bytes(8) for number in range(100)]
+    for digest in crowd:
+        digests.add(digest)
+    assert len(digests) == 100
+    assert all(digest in digests for digest in crowd)
+    assert start + (100).to_bytes(8) not in digests
+
+
+def test_small_sets_are_held_in_memory() -> None:
+    sets = DigestFiles(None)
+    assert isinstance(sets(HELD), Digests)
+    assert isinstance(sets(HELD + 1), DigestFile)
