@@ -7,19 +7,21 @@ Header bytes may be anything that mail contains: folded, LF-only, undecodable, w
 from __future__ import annotations
 
 import hmac
-from collections import defaultdict
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from re import compile as regex
 from typing import Final
 
 from importer.domain.content import Body, pieces
+from importer.domain.uids_by_key import UidsByKey
 from importer.domain.uidset import Uid
 
 DIGEST_BYTES: Final = 16
 IDENTIFYING_FIELDS: Final = (b"message-id", b"date", b"from", b"subject")
 NOTICE_HEADER: Final = "X-Mailferry-Notice"
 
+_KEY_BYTES: Final = 8  # of a header key's digest, where a wrong candidate does no harm
+_SIZE_BYTES: Final = 4
 _NOTICE_FIELD: Final = NOTICE_HEADER.lower().encode()
 _END_OF_HEADER: Final = regex(rb"(?:\A|\n)\r?\n")
 
@@ -111,20 +113,22 @@ def munged(header: bytes) -> bytes:
 
 
 class ForeignIndex:
-    """What stands in one destination folder without a receipt, found by headers and size."""
+    """What stands in one destination folder without a receipt, found by headers and size. Takes some 25 bytes
+    for each message: keys are cut to eight bytes, which may name a candidate too many and never one too few.
+    """
 
     def __init__(self) -> None:
-        self._by_key: dict[bytes, list[Uid]] = defaultdict(list)
-        self._by_size: dict[int, list[Uid]] = defaultdict(list)
-        self._nameless_by_size: dict[int, list[Uid]] = defaultdict(list)  # without Message-ID
+        self._by_key = UidsByKey(_KEY_BYTES)
+        self._by_size = UidsByKey(_SIZE_BYTES)
+        self._nameless_by_size = UidsByKey(_SIZE_BYTES)  # without Message-ID
 
     def add(self, uid: Uid, size_bytes: int, header: bytes) -> None:
         """Takes in one message; each UID once."""
         key = header_key(munged(header))
-        self._by_key[key.digest].append(uid)
-        self._by_size[size_bytes].append(uid)
+        self._by_key.add(key.digest[:_KEY_BYTES], uid)
+        self._by_size.add(_scattered(size_bytes), uid)
         if not key.has_message_id:
-            self._nameless_by_size[size_bytes].append(uid)
+            self._nameless_by_size.add(_scattered(size_bytes), uid)
 
     def candidates(self, body_header: bytes, size_bytes: int) -> tuple[Uid, ...]:
         """UIDs, ascending, that may be the message with this header and size; its bytes decide.
@@ -134,7 +138,13 @@ class ForeignIndex:
         """
         key = header_key(munged(body_header))
         same_size = self._nameless_by_size if key.has_message_id else self._by_size
-        return tuple(sorted({*self._by_key.get(key.digest, ()), *same_size.get(size_bytes, ())}))
+        named, sized = self._by_key.get(key.digest[:_KEY_BYTES]), same_size.get(_scattered(size_bytes))
+        return tuple(sorted({*named, *sized}))
+
+
+def _scattered(size_bytes: int) -> bytes:
+    """A key for a size: sizes that lie close together get keys that do not (Knuth's multiplicative hash)."""
+    return (size_bytes * 2_654_435_761 & 0xFFFF_FFFF).to_bytes(_SIZE_BYTES)
 
 
 def notice_mark(key: bytes, message_id: str) -> str:

@@ -140,6 +140,23 @@ class Ascending:
         return UidSet(tuple(self._ranges))
 
 
+class UidMarks:
+    """UIDs that come one by one, in any order: a bit for each, where they are dense."""
+
+    __slots__ = ("_pages",)
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}  # of 4096 UIDs each
+
+    def add(self, uid: int) -> None:
+        page = self._pages.setdefault(uid >> 12, bytearray(512))
+        page[uid >> 3 & 511] |= 1 << (uid & 7)
+
+    def __contains__(self, uid: int) -> bool:
+        page = self._pages.get(uid >> 12)
+        return page is not None and bool(page[uid >> 3 & 511] & 1 << (uid & 7))
+
+
 def format_ordered(uids: Iterable[int]) -> str:
     """UIDs in the given order, runs of +1 folded: `7,3:5`. Read back by `parse_ordered`."""
     out: list[list[int]] = []

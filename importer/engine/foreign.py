@@ -6,12 +6,14 @@ Equal headers never make two messages one: whatever looks alike is decided by it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from importer.domain.content import Body
-from importer.domain.identity import ForeignIndex, digest, digest_under, munged
+from importer.domain.identity import DIGEST_BYTES, ForeignIndex, digest, digest_under, munged
 from importer.domain.model import FolderRef
-from importer.domain.uidset import Uid, UidSet
+from importer.domain.uids_by_key import UidsByKey
+from importer.domain.uidset import Uid, UidMarks, UidSet
 from importer.ports import MailboxSession
 
 
@@ -23,7 +25,9 @@ class ForeignMail:
         self._folder = folder
         self._index = ForeignIndex()
         self._any = bool(uids)
-        self._read: dict[Uid, bytes | None] = {}  # digests of the candidates that were read
+        self._lock = threading.Lock()
+        self._read = UidMarks()  # candidates whose bytes were asked for
+        self._by_digest = UidsByKey(DIGEST_BYTES)  # those of them that could be had
         if uids:
             for lines in session.headers(folder, uids):
                 self._index.add(lines.uid, lines.size_bytes, lines.header)
@@ -38,15 +42,18 @@ class ForeignMail:
         found: dict[bytes, Uid] = {}
         for sent, header, body in wanted:
             as_stored = sent if header.isascii() else digest_under(munged(header), len(header), body)
-            for uid in candidates[sent]:
-                if self._read.get(uid) in (sent, as_stored):
-                    found.setdefault(sent, uid)
+            equal = {*self._by_digest.get(sent), *self._by_digest.get(as_stored)}
+            there = next((uid for uid in candidates[sent] if uid in equal), None)
+            if there is not None:
+                found.setdefault(sent, there)
         return found
 
     def _read_bodies(self, session: MailboxSession, uids: UidSet) -> None:
         unread = UidSet.of(uid for uid in uids if uid not in self._read)
-        read: dict[Uid, bytes | None] = dict.fromkeys(unread)
         for message in session.messages(self._folder, unread):
             if not isinstance(message, tuple):
-                read[message.uid] = digest(message.body)
-        self._read.update(read)
+                with self._lock:
+                    self._by_digest.add(digest(message.body), message.uid)
+        with self._lock:
+            for uid in unread:  # only now: whoever does not read them relies on what is known of them
+                self._read.add(uid)
