@@ -56,7 +56,8 @@ class Lanes:
     def run(self) -> bool:
         """False when the budget is spent before all is done. Raises what a lane raised first."""
         if sum(job.pair.shown_messages for job in self._jobs) > 2 * self._leg.pace.batch_messages:
-            self._staff(len(self._jobs))  # most likely worth it: connecting takes a while
+            with self._changed:
+                self._staff(len(self._jobs))  # most likely worth it: connecting takes a while
         self._work(self._leg.lane)
         for thread in self._threads:  # no more are started once every lane has seen the end
             thread.join()
@@ -132,6 +133,7 @@ class Lanes:
             self._error = self._error or error
             self._spent = self._spent or spent
             self._changed.notify_all()
+        self._held.give_up_waiting()
 
     def _unbegun(self) -> _Job | None:
         busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
@@ -149,7 +151,7 @@ class Lanes:
             self._changed.notify_all()
 
     def _staff(self, worth: int) -> None:
-        """Opens lanes until there are as many as are worth it, or allowed."""
+        """Opens lanes until there are as many as are worth it, or allowed; no two with the same number."""
         for number in range(1 + len(self._threads), min(self._leg.pace.lanes, worth)):
             thread = threading.Thread(target=self._further, args=(number,), name=f"lane-{number}")
             self._threads.append(thread)

@@ -28,20 +28,28 @@ class Held:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._held_bytes = 0
+        self._over = False
         self._freed = threading.Condition()
 
     def hold(self, size_bytes: int, *, wait: bool) -> bool:
-        """Counts the bytes in, waiting for room if need be; False when there is none and not to `wait`.
+        """Counts the bytes in, waiting for room if need be; False when there is none and not to `wait`, or
+        nobody is to wait any more.
 
         Whoever holds something must not wait: all might wait for one another.
         """
         with self._freed:
             while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
-                if not wait:
+                if not wait or self._over:
                     return False
                 self._freed.wait()
             self._held_bytes += size_bytes
             return True
+
+    def give_up_waiting(self) -> None:
+        """For the end of all lanes, whatever those that failed still hold."""
+        with self._freed:
+            self._over = True
+            self._freed.notify_all()
 
     def free(self, size_bytes: int) -> None:
         """Counts them out again."""
