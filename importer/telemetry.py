@@ -1,7 +1,8 @@
 """The log: structlog in front, the standard library's loggers behind the same door.
 
 Invariants kept here: no line leaves with a whole mail address, a password in a URL, the value of a
-field that is named like a secret, or the local variables of a traceback. Times are UTC, ISO 8601.
+field that is named like a secret, or the local variables of a traceback. An event is one line (its traceback
+follows), and nothing that strangers write reaches a terminal as a command. Times are UTC, ISO 8601.
 
 Events are `noun.past_verb` with fields: `leg.finished import_id=… copied=412 seconds=58.1`.
 """
@@ -29,6 +30,9 @@ _SECRET_NAME: Final = re.compile(
     r"passw|passphrase|secret|token|authorization|credential|cookie|(api|private|session)[-_ ]?key",
     re.IGNORECASE,
 )
+_OF_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
+# Control characters, the breaks U+2028 and U+2029, what changes the direction of text, lone surrogates.
+_ODD: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s/@:]*:[^\s]*@")
 # A token is tried from its start only, so that a long line costs linear time.
 _DELIMITERS: Final = r"""\s@<>()\[\]"'“”,;:\\/="""
@@ -86,7 +90,7 @@ def get_logger() -> FilteringBoundLogger:
 
 def mask(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
     """The processor that keeps this module's promise, last before rendering."""
-    return {name: _masked(name, value) for name, value in event_dict.items()}
+    return {name: _harmless(name, _masked(name, value)) for name, value in event_dict.items()}
 
 
 def masked(text: str) -> str:
@@ -116,6 +120,18 @@ def _masked(name: str, value: Any) -> Any:
         case _:
             shown = masked(repr(value))
     return shown
+
+
+def _harmless(name: str, value: Any) -> Any:
+    """Line breaks and what cannot be seen in texts become escapes; only a traceback has lines."""
+    if isinstance(value, str):
+        lines = value.split("\n") if name in _OF_SEVERAL_LINES else [value]
+        return "\n".join(_ODD.sub(lambda c: c[0].encode("unicode_escape").decode(), line) for line in lines)
+    if isinstance(value, list):
+        return [_harmless(name, item) for item in value]
+    if isinstance(value, dict):
+        return {_harmless("", key): _harmless(key, item) for key, item in value.items()}
+    return value
 
 
 def _renderer(format: str, stream: TextIO | None) -> list[Processor]:

@@ -115,7 +115,9 @@ def _not_answered(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, exc_info=error)
+    # As the pages are called among us: what stands in an address may be a link that lets somebody in.
+    path = getattr(request.scope.get("route"), "path", "")
+    log.error("request.failed", path=path, exc_info=error)
     if _of_api(request):
         return api.problem(500, "internal", "Something went wrong on our side; nothing is lost.")
     return page(visitor(request), "error.html", 500, kind="failed")

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -177,3 +177,29 @@ def test_configuring_again_replaces_the_former_output(out: io.StringIO) -> None:
     get_logger().info("x.happened")
     assert out.getvalue() == ""
     assert len(lines(second)) == 1
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_strangers_write_no_lines_and_no_terminal_commands(form: Literal["console", "json"]) -> None:
+    stream = io.StringIO()
+    configure(form, "info", stream)
+    odd = "a\n2026-01-01 [info] leg.finished\r\x1b]0;x\x07\x1b[2J\x85\u2028\u202eb\ud800"
+    get_logger().info("host.answered", text=odd, several=[odd], by={odd: odd})
+    logging.getLogger("uvicorn.error").warning("Invalid request: %s", odd)
+    told = stream.getvalue()
+    assert told.count("\n") == 2
+    assert all(c.isprintable() for c in told.replace("\n", ""))
+    assert "leg.finished" in told
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    stream = io.StringIO()
+    configure("console", "info", stream)
+    try:
+        int("one\x1b[2J\ntwo")
+    except ValueError as error:
+        get_logger().error("leg.failed", exc_info=error, note="\x1b")
+    told = stream.getvalue()
+    assert 'File "' in told
+    assert told.count("\n") > 3
+    assert "\x1b" not in told
