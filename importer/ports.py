@@ -578,7 +578,9 @@ class Tokens(Protocol):
         still, and nothing is written."""
         ...
 
-    def keep_reply(self, key: str, status: int, body: str) -> None: ...
+    def keep_reply(self, key: str, status: int, body: str, until: datetime) -> None:
+        """The request is answered; its answer lasts until then."""
+        ...
 
     def drop_reply(self, key: str) -> None:
         """The request came to nothing, and may be sent again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from hashlib import sha256
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -21,6 +20,7 @@ from importer.domain import cells
 from importer.domain.access import ApiToken, Reply, Scope
 from importer.domain.model import Account, BatchId, Import, ImportId
 from importer.domain.rows import BATCH_ROWS, Row
+from importer.domain.wording import printable
 from importer.service.control import Changed, cancel, pause, resume
 from importer.service.deps import Deps
 from importer.service.finish import batch_report, report_of
@@ -28,11 +28,13 @@ from importer.service.owned import batch_of, batches_of, import_of
 from importer.service.submit import Submission, submit
 from importer.service.tokens import holder
 from importer.web.site import Site
-from providers.model import Endpoint
+from providers.model import Endpoint, Secret
 
 T = TypeVar("T")
 
 REPLIES_LAST: Final = timedelta(hours=24)
+UNDER_WAY_AT_MOST: Final = timedelta(minutes=5)
+"""Then the process that had the request in hand is gone. Imports that it started are not started twice."""
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="Made by `mailferry token create`.")
 _ID: Final = r"^[a-z0-9]{12}$"
@@ -144,16 +146,18 @@ def start(
 ) -> Response:
     if not idempotency_key:
         return _started(site, token, batch)
-    deps, key = site.deps, f"{token.person} {idempotency_key}"
-    digest = sha256(batch.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()
-    earlier = deps.store.claim_reply(Reply(key, digest), deps.clock.now(), REPLIES_LAST)
+    deps, key = site.deps, f"{token.digest} {idempotency_key}"
+    # There are passwords in it: without the vault's key nobody can try out which.
+    digest = deps.vault.mark(Secret(f"request {batch.model_dump_json()}"))
+    earlier = deps.store.claim_reply(Reply(key, digest), deps.clock.now(), UNDER_WAY_AT_MOST)
     if earlier is None:
         try:
             answer = _started(site, token, batch)
         except BaseException:
             deps.store.drop_reply(key)
             raise
-        deps.store.keep_reply(key, answer.status_code, bytes(answer.body).decode("utf-8"))
+        until = deps.clock.now() + REPLIES_LAST
+        deps.store.keep_reply(key, answer.status_code, bytes(answer.body).decode("utf-8"), until)
         return answer
     if earlier.request_digest != digest:
         raise ApiProblem(422, "key_reused", "This idempotency key came with another request before.")
@@ -249,7 +253,7 @@ def _started(site: Site, token: ApiToken, batch: BatchIn) -> Response:
     submission = submit(
         site.deps,
         rows,
-        name=batch.name,
+        name=printable(batch.name),
         submitter=batch.notify.strip(),
         owner=token.person,
         again=batch.again,

@@ -1228,9 +1228,9 @@ def test_a_reply_is_claimed_once_kept_and_given_again_while_it_lasts(store: Stor
     asked = Reply("panel key", "digest")
     assert store.claim_reply(asked, NOW, TTL) is None
     assert store.claim_reply(replace(asked, request_digest="other"), NOW, TTL) == asked
-    store.keep_reply(asked.key, 201, "{} \\ ✓")
-    assert store.claim_reply(asked, NOW, TTL) == replace(asked, status=201, body="{} \\ ✓")
-    assert store.claim_reply(asked, NOW + TTL, TTL) is None
+    store.keep_reply(asked.key, 201, "{} \\ ✓", NOW + 2 * TTL)
+    assert store.claim_reply(asked, NOW + TTL, TTL) == replace(asked, status=201, body="{} \\ ✓")
+    assert store.claim_reply(asked, NOW + 2 * TTL, TTL) is None
     store.drop_reply(asked.key)
     assert store.claim_reply(asked, NOW, TTL) is None
     store.sweep(NOW + TTL)

@@ -75,6 +75,38 @@ def test_a_key_makes_a_request_happen_once(office: WebOffice) -> None:
     assert start(panel, **{"Idempotency-Key": "b"}).status_code == 201
 
 
+def test_a_request_that_died_with_its_process_can_be_sent_again(
+    office: WebOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = client(office)
+    key = {"Idempotency-Key": "a"}
+    with monkeypatch.context() as patched:
+        patched.setattr(office.deps.store, "keep_reply", lambda *_: None)  # the process is killed before
+        started = start(panel, **key).json()
+    assert start(panel, **key).status_code == 409
+    office.office.clock.sleep(301)
+    again = start(panel, **key)
+    assert (again.status_code, again.json()["imports"][0]["fate"]) == (201, "under way")
+    assert again.json()["imports"][0]["id"] == started["imports"][0]["id"]
+
+
+def test_what_is_kept_of_a_request_tells_nobody_its_passwords(office: WebOffice) -> None:
+    """A digest that needs no key could be tried out against every word of a dictionary."""
+    digests = []
+    for root in (office.root, office.root / "other"):
+        another = WebOffice(root)
+        kept: list[str] = []
+        claim = another.deps.store.claim_reply
+        another.deps.store.claim_reply = (  # type: ignore[method-assign]
+            lambda reply, *rest, claim=claim, kept=kept: (
+                kept.append(reply.request_digest) or claim(reply, *rest)
+            )
+        )
+        start(client(another), **{"Idempotency-Key": "a"})
+        digests += kept
+    assert digests[0] != digests[1], "two installations, two keys"
+
+
 def test_without_the_right_token_there_is_nothing(office: WebOffice) -> None:
     panel = client(office)
     batch = start(panel).json()

@@ -42,10 +42,10 @@ class MemoryTokens(MemoryVisits):
             self._replies[reply.key] = replace(reply, status=0, body=""), now + lasts
             return None
 
-    def keep_reply(self, key: str, status: int, body: str) -> None:
+    def keep_reply(self, key: str, status: int, body: str, until: datetime) -> None:
         with self._lock:
             if key in self._replies:
-                reply, until = self._replies[key]
+                reply, _ = self._replies[key]
                 self._replies[key] = replace(reply, status=status, body=body), until
 
     def drop_reply(self, key: str) -> None:

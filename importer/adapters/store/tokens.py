@@ -56,9 +56,10 @@ class SqlTokens(Database):
             row = connection.execute(select(replies).where(replies.c.key == reply.key)).one()
             return Reply(row.key, row.request_digest, row.status, row.body)
 
-    def keep_reply(self, key: str, status: int, body: str) -> None:
+    def keep_reply(self, key: str, status: int, body: str, until: datetime) -> None:
+        answered = update(replies).where(replies.c.key == key)
         with self.writing() as connection:
-            connection.execute(update(replies).where(replies.c.key == key).values(status=status, body=body))
+            connection.execute(answered.values(status=status, body=body, expires_at=until))
 
     def drop_reply(self, key: str) -> None:
         with self.writing() as connection:
