@@ -66,7 +66,7 @@ def _claims(id_token: str) -> Mapping[str, Any]:
 def _canonical(address: str) -> str:
     """Google ignores dots, and its two domains are one
     (https://support.google.com/mail/answer/7436150 and /answer/10313, 2026-11)."""
-    local, _, domain = address.strip().casefold().rpartition("@")
+    local, _, domain = address.strip().lower().rpartition("@")  # folding would make one of "ß" and "ss"
     if domain in _GOOGLE_MAIL:
         return f"{local.replace('.', '')}@gmail.com"
     return f"{local}@{domain}"

@@ -43,9 +43,13 @@ class Account:
 
     @property
     def key(self) -> str:
-        """The same for two ways of writing the same mailbox: case and the two standard ports do not count."""
+        """The same for two ways of writing the same mailbox: case and the two standard ports do not count.
+
+        Never the same for two mailboxes: it tells people apart. So case is all that is levelled; case folding
+        would also take "ß" for "ss" and the ligature "ﬁ" for "fi".
+        """
         port = "" if self.endpoint.port in (IMAP_PORT, IMAPS_PORT) else f":{self.endpoint.port}"
-        return f"{self.login.casefold()} {self.endpoint.host.casefold().rstrip('.')}{port}"
+        return f"{self.login.lower()} {self.endpoint.host.lower().rstrip('.')}{port}"
 
 
 def route_of(source: Account, destination: Account) -> Route:
