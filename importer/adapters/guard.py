@@ -43,18 +43,25 @@ class AddressForbidden(OSError):
 
 def is_public(address: str) -> bool:
     """Whether a resolved address is one that everybody on the internet can reach. False for what is none."""
+    found = _plain(address)
+    if found is None:
+        return False
+    special = found.is_multicast or found.is_reserved or found.is_unspecified or found.is_link_local
+    return found.is_global and not special and not any(found in network for network in _REFUSED)
+
+
+def _plain(address: str) -> _Address | None:
+    """An IPv4 address in an IPv6 coat as what it is; None for what is no address."""
     try:
         found: _Address = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(found, ipaddress.IPv6Address):
-        # An IPv4 address in an IPv6 coat is judged as what it is.
         if found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        elif found in _NAT64:
-            found = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
-    special = found.is_multicast or found.is_reserved or found.is_unspecified or found.is_link_local
-    return found.is_global and not special and not any(found in network for network in _REFUSED)
+            return found.ipv4_mapped
+        if found in _NAT64:
+            return ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+    return found
 
 
 class Guard:
@@ -113,11 +120,9 @@ class Guard:
         return found
 
     def _permits(self, address: str, port: int) -> bool:
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        plain = _plain(address)
+        if plain is None:
             return False
-        plain = getattr(ip, "ipv4_mapped", None) or ip
         if any(plain in network for network in self._allowed):
             return True
         return is_public(address) and port in self._ports and not any(plain in n for n in self._forbidden)

@@ -119,3 +119,13 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
         both.connect(("imap.old.example", port), 5).close()  # the next address where one does not answer
         with pytest.raises(ConnectionRefusedError):
             both.connect(("imap.old.example", closed), 5)
+
+
+@pytest.mark.parametrize("coat", ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::909:909"])
+def test_what_the_operator_forbids_or_allows_counts_in_every_form_of_the_address(coat: str) -> None:
+    """On a network with NAT64 both forms lead to the same machine."""
+    ours = Guard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers(coat))
+    with pytest.raises(AddressForbidden):
+        ours.vetted("imap.old.example", 993)
+    private = Guard(ports=[993], allowed=[ip_network("9.9.9.0/24")], look_up=answers(coat))
+    assert private.vetted("imap.old.example", 4993)
