@@ -30,7 +30,7 @@ class Directory:
 
     def discover(self, address: str) -> Discovery:
         """What is found for the domain of `address`, and why. Takes a few seconds at most; never raises."""
-        key = address.rpartition("@")[2].strip().casefold()
+        key = address.rpartition("@")[2].strip().lower()
         with self._lock:
             known = self._found.get(key)
             mine = self._found[key] = known or Future()
@@ -51,7 +51,7 @@ class Directory:
 
     def expect(self, addresses: Iterable[str]) -> None:
         """Looks all of them up at the same time, so that asking for each takes no time."""
-        by_domain = {address.rpartition("@")[2].casefold(): address for address in addresses}
+        by_domain = {address.rpartition("@")[2].lower(): address for address in addresses}
         unknown = [address for address in by_domain.values() if self._catalog.for_address(address) is None]
         if unknown:
             with ThreadPoolExecutor(min(_AT_A_TIME, len(unknown)), "directory") as pool:

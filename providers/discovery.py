@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
+from unicodedata import normalize
 from urllib.parse import quote
 
 from providers.autoconfig import Unusable, is_host_name, parse
@@ -96,11 +97,15 @@ def discover(
 
 
 def ascii_domain(domain: str) -> str | None:
-    """As the DNS has it (RFC 5891), small letters; None when it is no domain with at least two labels."""
-    try:
-        name = domain.rstrip(".").encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        return None
+    """As the DNS has it (RFC 5891), small letters; None when it is no domain with at least two labels.
+
+    Not Python's `idna` codec: that is IDNA 2003, which turns “ß” into “ss” and so names another's domain.
+    """
+    plain = normalize("NFKC", normalize("NFKC", domain.replace("\u3002", ".")).lower()).rstrip(".")
+    labels = (
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in plain.split(".")
+    )
+    name = ".".join(labels)
     return name if is_host_name(name) else None
 
 

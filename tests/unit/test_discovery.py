@@ -152,6 +152,9 @@ def test_a_service_record_that_leads_nowhere_is_not_followed(records: list[tuple
     [
         ("Old.Example.", "old.example"),
         ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.Example.", "xn--bcher-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),  # and not strasse.example, which is somebody else's
+        ("\uff45xample.example\u3002", "example.example"),
         ("localhost", None),
         ("127.0.0.1", None),
         ("[127.0.0.1]", None),
