@@ -308,6 +308,12 @@ class _Way:
 
 def _source(mail_address: str, given: Server, way: _Way, rules: _Rules) -> Account:
     _check_open(way.closed)
+    if way.sign_in and given.login is not None and given.login.lower() != mail_address.lower():
+        raise Refused(
+            "login_elsewhere",
+            "There is a login here, but the owner of the address is the one who signs in.",
+            "Leave the login out of the server, or write the address that it belongs to.",
+        )
     if given.endpoint is not None:
         return _account(mail_address, given.endpoint, given.login, rules)
     provider = rules.catalog.for_address(mail_address)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from importer.domain import state
-from importer.domain.model import Import, ImportId
+from importer.domain.model import Account, Import, ImportId
 from importer.domain.rows import Row, SignIn
 from importer.ports import Lease, SealedGrants, VaultError
 from importer.service.deps import Deps
 from providers.access import Access
-from providers.errors import GrantExpired
+from providers.errors import GrantExpired, LoginRejected, Side
 from providers.grants import Credential, Grant, OAuthGrant, PasswordGrant, dump, load
 from providers.model import Secret
 
@@ -55,7 +55,9 @@ def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Opened
 
 
 def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Credentials:
-    """`lease` is the import's: a refresh token that is replaced is kept under it. Raises GrantExpired."""
+    """`lease` is the import's: a refresh token that is replaced is kept under it. Raises GrantExpired, and
+    LoginRejected for a login that is not the mailbox whose owner was asked."""
+    _check_login(import_.source, opened.source)
 
     def keep(renewed: OAuthGrant) -> None:
         deps.store.keep_source(import_.id, seal_source(deps, import_.id, renewed), lease)
@@ -75,8 +77,20 @@ def credentials_at_once(deps: Deps, row: Row) -> Credentials:
     source = source_grant(deps, row, organisation=True)
     if isinstance(source, OAuthGrant):
         raise GrantExpired("Only its owner opens this mailbox, by signing in. Submit it with `batch`.")
+    _check_login(row.source, source)
     opened = deps.access.credential(source, row.source.address, lambda _renewed: None)
     return Credentials(opened, row.destination_password)
+
+
+def _check_login(account: Account, grant: Grant) -> None:
+    """One token may open several mailboxes: shared ones at Microsoft, all of an organisation's. The one that
+    was asked for is the address: its owner was told of it, and the organisation's domains go by it."""
+    if not isinstance(grant, PasswordGrant) and account.login.lower() != account.address.lower():
+        raise LoginRejected(
+            f"{account.address} is to be opened as {account.login}, which is not what its owner was asked"
+            " for. Name the mailbox by its own address, without another login.",
+            side=Side.SOURCE,
+        )
 
 
 # --- Grants that are still to come ------------------------------------------------------------------

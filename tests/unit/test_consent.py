@@ -24,7 +24,7 @@ from importer.service.grants import open_grants, to_give_back
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
 from importer.service.work import work
-from providers.errors import LoginRejected
+from providers.errors import LoginRejected, Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
 from providers.model import Secret
 from tests.unit.test_service import DESTINATION, SOURCE, Mailer, Office, a_row
@@ -436,3 +436,20 @@ def test_a_consent_that_was_withdrawn_stops_the_import_with_what_to_do(office: O
     assert fate is Fate.STARTED
     sign_in(office, again.id)
     assert office.work(again.id).state is State.COMPLETE
+
+
+@pytest.mark.parametrize("organisation", [False, True])
+def test_a_token_opens_no_other_mailbox_than_the_one_that_was_asked_for(organisation: bool) -> None:
+    """At Microsoft the owner's token opens shared mailboxes too, and an organisation's opens all."""
+    domain = SOURCE.address.rpartition("@")[2]
+    organisations = {"google": frozenset({domain})} if organisation else {}
+    office = Office(access=MemoryAccess(frozenset({"google"}), organisations))
+    row = asking(replace(a_row(), source=replace(SOURCE, login="board@old.example")))
+    _, import_ = placed(office, row, organisation=organisation)
+    if not organisation:
+        sign_in(office, import_.id)
+    stopped = office.work(import_.id)
+    assert stopped.state is State.STOPPED
+    assert stopped.problem is not None
+    assert (stopped.problem.code, stopped.problem.side) == ("login_rejected", Side.SOURCE)
+    assert "board@old.example" in stopped.problem.message

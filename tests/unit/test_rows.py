@@ -317,6 +317,14 @@ def test_elsewhere_a_password_is_needed_all_the_same() -> None:
     assert (problem.column, problem.rule) == ("source_password", "password_missing")
 
 
+def test_an_owner_signs_in_to_no_other_mailbox_than_their_own() -> None:
+    other = "imaps://board@old.example@outlook.office365.com"
+    [problem] = signing_in(row(source_password="", source_server=other)).problems
+    assert (problem.column, problem.rule) == ("source_server", "login_elsewhere")
+    same = "imaps://ADA@old.example@outlook.office365.com"
+    assert not signing_in(row(source_password="", source_server=same)).problems
+
+
 def test_a_row_without_a_password_for_a_host_elsewhere_is_not_signed_in_to() -> None:
     moved = row(source_address="ada@gmail.com", source_password="", source_server="imap.old.example")
     [problem] = signing_in(moved).problems

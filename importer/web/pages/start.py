@@ -146,7 +146,8 @@ def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
         or not site.deps.access.asks(provider.sign_in)
     ):
         return go("/new")
-    guest.remember(partial(_with_source, Proven(asked, None, sign_in=provider.sign_in)))
+    own = replace(asked, login=provider.login_name(asked.address))
+    guest.remember(partial(_with_source, Proven(own, None, sign_in=provider.sign_in)))
     return go("/new/review")
 
 
