@@ -26,7 +26,7 @@ from importer.domain.model import Import, ImportId, Problem, State
 from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, written
-from importer.service.grants import awaits_owner, open_grants, seal_source
+from importer.service.grants import awaits_owner, is_shared, open_grants, seal_source
 from providers.access import Question, not_set_up
 from providers.errors import GrantExpired, Side
 from providers.grants import OAuthGrant
@@ -104,7 +104,8 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
     given = deps.access.answered(asked.provider, question, answer, asked.import_.source.address)
     grant = given.grant
     if not deps.store.give_consent(import_id, consent.state_hash, seal_source(deps, import_id, grant)):
-        deps.access.give_back(grant)
+        if not is_shared(deps, asked.import_):  # at Google it would end the consent that others live on
+            deps.access.give_back(grant)
         raise LinkGone
     deps.queue.ring(import_id)
     return deps.store.import_(import_id) or asked.import_

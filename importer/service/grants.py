@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from importer.domain import state
 from importer.domain.model import Account, Import, ImportId
@@ -13,6 +14,8 @@ from providers.access import Access
 from providers.errors import GrantExpired, LoginRejected, Side
 from providers.grants import Credential, Grant, OAuthGrant, PasswordGrant, dump, load
 from providers.model import Secret
+
+_ALL: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +139,13 @@ def to_give_back(deps: Deps, import_: Import) -> Grant | None:
         return None
     if not isinstance(source, OAuthGrant) or awaits_owner(source):
         return None
-    others = deps.store.imports(states=tuple(state.ALIVE), limit=1000)
-    shared = any(other.id != import_.id and other.source.key == import_.source.key for other in others)
-    return None if shared else source
+    return None if is_shared(deps, import_) else source
+
+
+def is_shared(deps: Deps, import_: Import) -> bool:
+    """Whether another import under way reads the same mailbox, and may live on its owner's consent."""
+    others = deps.store.imports(states=tuple(state.ALIVE), limit=_ALL)
+    return any(other.id != import_.id and other.source.key == import_.source.key for other in others)
 
 
 def source_context(import_id: ImportId) -> str:

@@ -453,3 +453,29 @@ def test_a_token_opens_no_other_mailbox_than_the_one_that_was_asked_for(organisa
     assert stopped.problem is not None
     assert (stopped.problem.code, stopped.problem.side) == ("login_rejected", Side.SOURCE)
     assert "board@old.example" in stopped.problem.message
+
+
+def test_a_consent_that_comes_too_late_ends_nobody_elses(office: Office) -> None:
+    """At Google, giving one consent back ends all that this owner gave to this installation."""
+    _, first = placed(office)
+    sign_in(office, first.id)
+    elsewhere = replace(DESTINATION, login="grace@new.example")
+    _, second = placed(office, replace(asking(), destination=elsewhere))
+    question = consent.begin(office.deps, token_of(office, second.id))
+    answer = office.access.sign_in(question, SOURCE.address)
+    answered = office.access.answered
+
+    def meanwhile(*given: Any) -> Any:
+        consent.begin(office.deps, token_of(office, second.id))  # in another window
+        return answered(*given)
+
+    office.access.answered = meanwhile  # type: ignore[method-assign, assignment]
+    with pytest.raises(consent.LinkGone):
+        consent.complete(office.deps, question.state, answer)
+    assert not office.access.given_back
+    cancel(office.deps, first.id)
+    office.access.given_back.clear()
+    question = consent.begin(office.deps, token_of(office, second.id))
+    with pytest.raises(consent.LinkGone):
+        consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
+    assert len(office.access.given_back) == 1, "nobody lives on it"
