@@ -428,8 +428,11 @@ class Settings(BaseSettings):
 
     @property
     def web_origin(self) -> str:
-        """Where the pages are, `scheme://host[:port]`, as browsers write it."""
-        return (self.public_url or f"http://{self.web_listen}").lower()
+        """Where the pages are, `scheme://host[:port]`, as browsers write it: small letters, and no
+        port where it is the scheme's own (RFC 6454 section 6.2)."""
+        scheme, _, where = (self.public_url or f"http://{self.web_listen}").lower().partition("://")
+        host = where.removesuffix({"http": ":80", "https": ":443"}[scheme])
+        return f"{scheme}://{host}"
 
     def data_dir(self) -> Path:
         """The data directory; made, readable by its owner only, when absent. Raises SettingsError."""

@@ -88,7 +88,8 @@ class Guard:
 
 def _bounded(receive: Receive, headers: Headers) -> Receive:
     announced = headers.get("content-length", "0")
-    too_long = not announced.isdigit() or int(announced) > MAX_BODY_BYTES
+    # Not `isdigit`: "²" is a digit and no number.
+    too_long = not announced.isdecimal() or len(announced) > 9 or int(announced) > MAX_BODY_BYTES
     received = 0
 
     async def bounded() -> Message:

@@ -317,3 +317,16 @@ def test_the_table_documents_every_setting() -> None:
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().leg_seconds = 5
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://Mail.Example.Org:443/", "https://mail.example.org"),
+        ("https://mail.example.org:8443", "https://mail.example.org:8443"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://127.0.0.1:8025", "http://127.0.0.1:8025"),
+    ],
+)
+def test_the_origin_of_the_pages_is_written_as_browsers_do(given: str, origin: str) -> None:
+    assert Settings.load(public_url=given).web_origin == origin
