@@ -41,6 +41,9 @@ _LATER: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down
 
 _SERVER_TEXT_CHARS: Final = 300
 
+_LONGEST_PAUSE_S: Final = 86_400
+"""A pause that is longer than that is no pause; we ask again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -306,7 +309,8 @@ class _Busy(Exception):
 def _unless_busy(answer: requests.Response) -> requests.Response:
     if answer.status_code == 429 or answer.status_code >= 500:
         pause = answer.headers.get("Retry-After", "")
-        raise _Busy(answer.status_code, int(pause) if pause.isdigit() else None)
+        seconds = int(pause) if pause.isdecimal() and len(pause) < 10 else None
+        raise _Busy(answer.status_code, None if seconds is None else min(seconds, _LONGEST_PAUSE_S))
     return answer
 
 

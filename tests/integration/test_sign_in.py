@@ -291,6 +291,8 @@ def said(error: str, description: str = "") -> dict[str, str]:
         (200, {}, {"token_type": "Bearer"}, ServerUnavailable, "later"),
         (400, {}, said("temporarily_unavailable"), ServerUnavailable, "later"),
         (429, {"Retry-After": "120"}, said("slow_down"), Throttled, "pause"),
+        (429, {"Retry-After": "9" * 9}, said("slow_down"), Throttled, "pause"),
+        (429, {"Retry-After": "9" * 5000}, said("slow_down"), ServerUnavailable, "later"),
         (400, {}, said("invalid_client", "AADSTS7000222: expired"), LoginRejected, "client secret"),
         (400, {}, said("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
         (400, {}, said("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
@@ -315,7 +317,8 @@ def test_what_a_provider_answers_in_place_of_a_token(
     assert word in str(error)
     if isinstance(error, Throttled):
         assert error.until is not None
-        assert 100 < (error.until - datetime.now(UTC)).total_seconds() <= 120
+        asked_s = min(int(headers["Retry-After"]), 86_400)
+        assert asked_s - 20 < (error.until - datetime.now(UTC)).total_seconds() <= asked_s
     host.as_new()
     if not isinstance(error, GrantExpired):
         assert tokens.access_token()
