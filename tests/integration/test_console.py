@@ -16,7 +16,7 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import FolderPath, Stored, connect
-from tests.rehearsal.hosts import new_user
+from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, wait_until
 from tests.rehearsal.processes import start_group, stop_group
@@ -65,6 +65,43 @@ def test_one_command_copies_a_mailbox_and_the_same_again_is_a_delta(
     shown = installation.run("report", listed[0]["id"]).stdout
     assert "Gesendet" in shown
     assert "Sent" in shown
+
+
+def test_flags_that_changed_at_the_old_mailbox_come_over_when_asked_for(
+    installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(many(4))  # all of them read
+
+    def store(user: User, number: int, flags: str) -> None:
+        client = connect(user.account.endpoint, user.account.login, user.password, user.ca_file)
+        client.select("INBOX")
+        assert client.store(str(number), flags[:6], flags[6:])[0] == "OK"
+        client.logout()
+
+    def flags(user: User) -> list[set[str]]:
+        inbox = user.read().folders["INBOX",]
+        return [set(one.flags) for one in sorted(inbox, key=lambda one: one.subject)]
+
+    words = installation.copy_words(old, new)
+    installation.run(*words)
+    store(old, 1, "-FLAGS(\\Seen)")
+    store(old, 2, "+FLAGS(\\Flagged $Label1)")
+    store(new, 3, "-FLAGS(\\Seen)")
+    store(old, 4, "+FLAGS(\\Answered)")
+    store(new, 4, "+FLAGS(\\Answered)")
+    installation.run(*words)
+    assert flags(new) == [{"\\seen"}, {"\\seen"}, set(), {"\\seen", "\\answered"}]
+    assert installation.json(*words, "--sync-flags")["totals"]["flags_updated"] == 2
+    wanted = [set(), {"\\seen", "\\flagged", "$label1"}, set(), {"\\seen", "\\answered"}]
+    assert flags(new) == wanted
+    store(old, 4, "-FLAGS(\\Answered)")
+    store(old, 2, "-FLAGS($Label1)")
+    told = installation.run(*words, "--sync-flags").stdout
+    assert "1 message got the flags that the old mailbox has by now." in told
+    wanted[1].remove("$label1")
+    assert flags(new) == wanted
+    assert installation.json(*words, "--sync-flags")["totals"]["flags_updated"] == 0
 
 
 def test_a_check_shows_what_a_copy_will_do_and_changes_nothing(
