@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 
 from importer.adapters.vault import FernetVault, load_keys
 from importer.settings import Settings
+from importer.worker import STOP_TIMEOUT_MS
 from tests.deployment import DEPLOY, ROOT, SETTINGS, can_be_typed, environment_file
 
 COMPOSE: Final = DEPLOY / "compose"
@@ -210,6 +211,44 @@ def test_docker_takes_the_compose_file(tmp_path: Path) -> None:
         ["docker", "compose", "config", "--quiet"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------
+
+
+def test_the_example_for_kubernetes_confines_what_it_runs() -> None:
+    text = (DEPLOY / "kubernetes" / "mailferry.yaml").read_text(encoding="utf-8")
+    documents = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+    settings = documents["ConfigMap", "mailferry"]["data"]
+    assert set(settings) <= SETTINGS
+    assert {name.upper() for name in re.findall(r"--from-file=(\w+)", text)} <= SETTINGS
+    commands = []
+    for (kind, name), document in documents.items():
+        assert document["metadata"]["namespace"] == "mailferry"
+        if kind != "Deployment":
+            continue
+        template = document["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert document["spec"]["selector"]["matchLabels"] == labels == {"app": "mailferry", "part": name}
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] == 10001
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in [*pod["containers"], *pod.get("initContainers", ())]:
+            assert container["image"].endswith(f":{PROJECT['version']}")
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+            assert container["volumeMounts"][0]["mountPath"] == settings["MAILFERRY_SECRETS_DIR"]
+            assert container["resources"]["limits"]["memory"]
+            commands.append(container["args"])
+            if probe := container.get("readinessProbe"):
+                commands.append(probe["exec"]["command"][1:])
+    assert len(commands) == 4
+    for words in commands:
+        can_be_typed(words)
+    worker = documents["Deployment", "worker"]["spec"]["template"]["spec"]
+    assert worker["terminationGracePeriodSeconds"] > STOP_TIMEOUT_MS / 1000 + 10
 
 
 # --- The proxy ------------------------------------------------------------------------------------
