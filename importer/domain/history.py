@@ -148,8 +148,10 @@ class FolderHistory:
     @property
     def settled(self) -> UidSet:
         """Source UIDs that need nothing more, whichever import settled them."""
-        bags = (bag for one in self._settled.values() for bag in (one.ours, one.earlier))
-        return UidSet.from_ranges(r for bag in bags for r in bag.uids.ranges)
+        settled = UidSet()
+        for one in self._settled.values():
+            settled = settled | one.ours.uids | one.earlier.uids
+        return settled
 
     @property
     def refused(self) -> UidSet:

@@ -188,8 +188,7 @@ class Pair:
         as_surveyed = len(self._shown) == status.messages and not self._shown.at_or_above(status.uidnext)
         sound = account.adds_up and not account.failed and account.confirmed == account.copied
         if as_surveyed and sound and self._unusable is None:
-            landed = self.history.destination_uids.ranges
-            highest = Uid(landed[-1][1] if landed else 0)
+            highest = self.history.destination_uids.highest or Uid(0)
             mark = FolderMark(self.leg.import_.id, status, self.history.destination, highest, account)
             self.leg.ledger.mark(self.leg.import_.route, mark, self.leg.lease)
 

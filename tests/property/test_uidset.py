@@ -33,6 +33,19 @@ def test_overlapping_ranges_give_their_union(given_ranges: list[tuple[int, int]]
     check(UidSet.from_ranges(given_ranges), {uid for a, b in given_ranges for uid in range(a, b + 1)})
 
 
+@given(st.lists(ranges, min_size=1))
+def test_a_set_grows_by_what_is_added(pieces: list[list[tuple[int, int]]]) -> None:
+    grown, expected = UidSet(), set[int]()
+    for piece in pieces:
+        before, copy = grown, UidSet.parse(str(grown))
+        grown |= UidSet.from_ranges(piece)
+        expected |= {uid for a, b in piece for uid in range(a, b + 1)}
+        check(grown, expected)
+        assert before == copy
+        assert hash(before) == hash(copy)
+        assert (grown.lowest, grown.highest) == (min(expected, default=None), max(expected, default=None))
+
+
 @given(sets, sets)
 def test_the_operators_are_those_of_sets(one: frozenset[int], other: frozenset[int]) -> None:
     check(UidSet.of(one) | UidSet.of(other), one | other)

@@ -46,6 +46,11 @@ def test_a_folder_of_a_billion_messages_costs_one_range() -> None:
     assert str(everything - UidSet.of([5])) == "1:4,6:1000000000"
 
 
+def test_what_no_server_can_mean_is_left_out() -> None:
+    assert UidSet.from_ranges([(3, 10**20), (10**19, 10**20), (1, 1)]).ranges == ((1, 1), (3, 2**63 - 1))
+    assert not UidSet.of([10**20])
+
+
 def test_what_is_no_number_is_no_member() -> None:
     assert "1" not in UidSet.of([1])
 

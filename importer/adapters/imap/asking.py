@@ -302,8 +302,7 @@ def _enumerate(link: Link, connection: Connection, folder: FolderRef, at_or_abov
     """
     ask = partial(_enumerated, link, connection, folder, at_or_above)
     shown, partly = ask(b"%d:*" % at_or_above)
-    while partly and shown:
-        (lowest, _), (_, highest) = shown.ranges[0], shown.ranges[-1]
+    while partly and (lowest := shown.lowest) and (highest := shown.highest):
         below, partly_below = (
             ask(b"%d:%d" % (at_or_above, lowest - 1)) if lowest > at_or_above else (UidSet(), False)
         )

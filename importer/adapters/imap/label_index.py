@@ -182,7 +182,7 @@ class LabelIndex:
 
     @staticmethod
     def _uidnext(uids: UidSet) -> Uid:
-        return Uid(uids.ranges[-1][1] + 1 if uids else 1)
+        return Uid((uids.highest or 0) + 1)
 
 
 def settled_in(settled: Iterable[tuple[FolderRef, UidSet]], uidvalidity: UidValidity) -> dict[str, UidSet]:
