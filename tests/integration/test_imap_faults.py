@@ -12,7 +12,9 @@ import pytest
 
 from importer.adapters.imap import reading
 from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.wire import Event
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -698,3 +700,26 @@ def test_a_keyword_that_the_server_refuses_is_given_up_for_the_message(
 def test_uids_that_are_not_told_or_do_not_fit_are_unknown(scripted: Open, answer: bytes) -> None:
     session, _ = scripted(appends({}, answer + b"\r\n"), side=Side.DESTINATION)
     assert session.append(INBOX, batch(b"a")) == [Stored(None)]
+
+
+@pytest.mark.parametrize("offers", ["LITERAL+", "LITERAL+ MULTIAPPEND", ""])
+def test_what_ctrl_c_interrupts_is_not_sent_again(
+    scripted: Open, monkeypatch: pytest.MonkeyPatch, offers: str
+) -> None:
+    """Whatever is asked of the session afterwards: nobody knows how far the first command came."""
+    capabilities = f"IMAP4rev1 AUTH=PLAIN {offers}"
+    session, server = scripted(appends({}, STORED), side=Side.DESTINATION, capabilities=capabilities)
+    session.status("INBOX")
+    usual = Connection.next_event
+
+    def interrupted(_connection: Connection) -> Event:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "next_event", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.append(INBOX, batch(b"a", b"b"))
+    monkeypatch.setattr(Connection, "next_event", usual)
+    time.sleep(0.05)
+    sent = [command for command in server.commands if command.startswith("APPEND")]
+    session.status("INBOX")
+    assert [command for command in server.commands if command.startswith("APPEND")] == sent

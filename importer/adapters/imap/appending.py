@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from importer.adapters.imap import errors
@@ -126,10 +127,8 @@ class Append:
         if not ahead or len(sendable) < 2:
             self.finish()
             return
-        try:
+        with self._ended_by_errors():
             self._first = self._appends.send(self._mailbox, sendable)
-        except MailError as error:
-            self._end(error)
 
     def results(self) -> list[AppendResult]:
         """What became of each message, in their order.
@@ -147,20 +146,32 @@ class Append:
         if self._done:
             return
         sendable = self._sendable()
-        try:
+        results: list[AppendResult] = []
+        with self._ended_by_errors():
             if self._connection.has("MULTIAPPEND"):
                 results = self._together(sendable, self._first)
             else:
                 results = self._one_by_one(sendable)
             if self._troubles and not any(isinstance(result, Stored) for result in results):
                 raise self._troubles[-1]
-        except MailError as error:
-            self._end(error)
+        if self._error is not None:
             return
         unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
         sent = iter(results)
         self._results = [unsendable if one is None else next(sent) for one in self._messages]
         self._end()
+
+    @contextmanager
+    def _ended_by_errors(self) -> Iterator[None]:
+        """Whatever it is, this append is over: gone on with after Ctrl+C, it would be sent again."""
+        try:
+            yield
+        except MailError as error:
+            self._end(error)
+        except BaseException:
+            self._connection.drop()  # perhaps in the middle of a command
+            self._end(errors.lost(self._connection.peer, "interrupted"))
+            raise
 
     def _end(self, error: MailError | None = None) -> None:
         self._done = True
