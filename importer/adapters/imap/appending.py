@@ -121,10 +121,10 @@ class Append:
         self._error: MailError | None = None
 
     def send(self) -> None:
-        """Sends what can be sent at once."""
+        """Sends what can be sent at once, which is one command."""
         sendable = self._sendable()
-        ahead = self._connection.has("MULTIAPPEND") and self._appends.literals is Literals.PLUS
-        if not ahead or len(sendable) < 2:
+        together = self._connection.has("MULTIAPPEND") or len(sendable) == 1
+        if not sendable or not together or self._appends.literals is not Literals.PLUS:
             self.finish()
             return
         with self._ended_by_errors():
@@ -151,7 +151,7 @@ class Append:
             if self._connection.has("MULTIAPPEND"):
                 results = self._together(sendable, self._first)
             else:
-                results = self._one_by_one(sendable)
+                results = self._one_by_one(sendable, self._first)
             if self._troubles and not any(isinstance(result, Stored) for result in results):
                 raise self._troubles[-1]
         if self._error is not None:
@@ -184,7 +184,7 @@ class Append:
     def _together(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
         """MULTIAPPEND is all or nothing: a refused one is halved until the bad message stands alone."""
         if len(messages) <= 1:
-            return self._one_by_one(messages)
+            return self._one_by_one(messages, tag)
         reply = self._appends.answer(tag or self._appends.send(self._mailbox, messages))
         if reply.status == "OK":
             return [*self._stored(reply, len(messages))]
@@ -195,8 +195,9 @@ class Append:
         half = len(messages) // 2
         return [*self._together(messages[:half]), *self._together(messages[half:])]
 
-    def _one_by_one(self, messages: Sequence[Ready]) -> list[AppendResult]:
-        """Single APPENDs, IN_FLIGHT at a time where literals need no invitation."""
+    def _one_by_one(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
+        """Single APPENDs, IN_FLIGHT at a time where literals need no invitation; the first was sent if it
+        has a tag."""
         results: list[AppendResult] = []
         waiting: deque[tuple[str, Ready]] = deque()
         window = 1 if self._appends.literals is Literals.ASK else IN_FLIGHT
@@ -204,13 +205,14 @@ class Append:
             for message in messages:
                 if len(waiting) >= window:
                     results.append(self._settled(*waiting.popleft()))
-                waiting.append((self._appends.send(self._mailbox, (message,)), message))
+                waiting.append((tag or self._appends.send(self._mailbox, (message,)), message))
+                tag = None
             while waiting:
                 results.append(self._settled(*waiting.popleft()))
         except MailError:
             if self._connection.usable:
-                for tag, _ in waiting:
-                    self._appends.answer(tag)
+                for unheard, _ in waiting:
+                    self._appends.answer(unheard)
             raise
         return results
 
