@@ -30,10 +30,10 @@ from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUna
 from providers.grants import Credential
 from providers.model import Secret, Security
 
-_READ_BYTES = 256 << 10
-"""What is read at a time, if there is so much: some 60 small messages."""
+_READ_BYTES = 128 << 10
+"""What is read at a time, if there is so much: some 30 small messages."""
 
-_SEND_BYTES = 256 << 10
+_SEND_BYTES = 128 << 10
 """Small pieces of a command are sent together up to this size: each call costs a wait for other threads."""
 
 
@@ -206,7 +206,7 @@ class Connection:
                     if small:
                         line.sendall(small)
                         small = bytearray()
-                    if len(piece) > _SEND_BYTES:
+                    if len(piece) >= _SEND_BYTES:
                         line.sendall(piece)
                         continue
                 small += piece

@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from importer.domain.identity import header_block, new_digest, with_crlf
 
-_PIECE_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 128 * 1024
 _HEADER_BYTES: Final = 1024 * 1024  # what is no header by then is taken as far as that
 
 
