@@ -36,7 +36,7 @@ from importer.engine.context import Pace
 from importer.ports import Queue
 from importer.service.deps import Deps, Limits
 from importer.settings import DailyLimit, Settings, SettingsError
-from providers.access import Access, PasswordsOnly
+from providers.access import Access, PasswordsOnly, People
 from providers.catalog import Catalog
 from providers.directory import Directory
 from providers.provider import Limits as HostLimits
@@ -145,6 +145,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     return Deps(
         store=store,
         access=access_of(settings),
+        people=_people_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
@@ -230,6 +231,14 @@ def access_of(settings: Settings) -> Access:
     from importer.signing_in import access
 
     return access(settings)
+
+
+def _people_of(settings: Settings) -> People | None:
+    if not settings.openid_issuer:
+        return None
+    from importer.signing_in import people
+
+    return people(settings)
 
 
 def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:

@@ -362,6 +362,38 @@ class Settings(BaseSettings):
         "Where signing in with Microsoft begins; sovereign clouds have others.",
         "a URL such as https://login.microsoftonline.com",
     )
+    openid_issuer: str = _setting(
+        "",
+        "OpenID Connect issuer at which people sign in to the pages, letter by letter as it names itself.",
+        "a URL such as https://login.example.org",
+        shown="none; people sign in with a mailbox",
+    )
+    openid_client_id: str = _setting(
+        "",
+        "Client ID that Mailferry has at that issuer.",
+        "the client ID, and set with MAILFERRY_OPENID_ISSUER",
+        shown="none",
+        validate_default=True,
+    )
+    openid_client_secret: _Secret = _client_secret("OPENID")
+    openid_claim: str = _setting(
+        "email",
+        "Claim with the mail addresses that are a person's own: one, or a list of them.",
+        "the name of a claim such as email or mail_addresses",
+        min_length=1,
+    )
+    openid_scope: str = _setting(
+        "openid email",
+        "Scope that is asked for, so that the claim comes along.",
+        "words with openid among them",
+    )
+    openid_button: str = _setting(
+        "",
+        "What the button that leads to the issuer says.",
+        "a short text",
+        shown="Sign in with your account, in the reader's language",
+        max_length=60,
+    )
     public_url: str = _setting(
         "",
         "Address at which people reach Mailferry's pages. Signing in comes back there.",
@@ -501,7 +533,10 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "google_client_secret", "microsoft_client_secret", "microsoft_organisation_client_secret"
+        "google_client_secret",
+        "microsoft_client_secret",
+        "microsoft_organisation_client_secret",
+        "openid_client_secret",
     )
     @classmethod
     def _secret_with_id(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
@@ -509,6 +544,29 @@ class Settings(BaseSettings):
         if bool(client_id) != (value is not None and bool(value.reveal())):
             raise ValueError
         return value
+
+    @field_validator("openid_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        right = parts.scheme == "https" and parts.hostname and not (parts.username or parts.query)
+        if value and (not right or parts.fragment):
+            raise ValueError
+        return value  # a slash at its end belongs to its name
+
+    @field_validator("openid_client_id")
+    @classmethod
+    def _known_there(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("openid_issuer")):
+            raise ValueError
+        return value
+
+    @field_validator("openid_scope")
+    @classmethod
+    def _openid_scope(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError
+        return " ".join(value.split())
 
     @field_validator("microsoft_organisation_client_id")
     @classmethod
@@ -550,7 +608,8 @@ class Settings(BaseSettings):
         right = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
         if value and (not right or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
             raise ValueError
-        if not value and (info.data.get("google_client_id") or info.data.get("microsoft_client_id")):
+        asking = ("google_client_id", "microsoft_client_id", "openid_issuer")
+        if not value and any(map(info.data.get, asking)):
             raise ValueError
         return value.rstrip("/")
 

@@ -8,10 +8,11 @@ from typing import Final
 from importer.domain.model import Account
 from importer.settings import Settings, SettingsError
 from providers import google, microsoft
-from providers.access import Access
+from providers.access import Access, People
 from providers.catalog import Catalog
 from providers.model import Secret
 from providers.oauth import Application, Web
+from providers.openid import OpenId, Registration
 from providers.sign_in import OrganisationAccess, SignIn
 from providers.tokens import FreshTokens
 
@@ -48,6 +49,21 @@ def access(settings: Settings) -> Access:
         web,
         {one.provider: one for one in (_google(settings), _microsoft(settings)) if one is not None},
         {provider: one for provider, one in organisations.items() if one is not None},
+    )
+
+
+def people(settings: Settings) -> People:
+    """Where people sign in to the pages."""
+    return OpenId(
+        Web(settings.ca_file),
+        Registration(
+            settings.openid_issuer,
+            settings.openid_client_id,
+            settings.openid_client_secret or Secret(""),
+            redirect_uri(settings, "openid"),
+            settings.openid_claim,
+            settings.openid_scope,
+        ),
     )
 
 

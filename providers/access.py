@@ -43,6 +43,36 @@ class Consent:
     addresses: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom an issuer knows as `subject`, always the same for one person there (OpenID Connect Core
+    section 5.7), and the addresses that it says are theirs."""
+
+    issuer: str
+    subject: str
+    addresses: tuple[str, ...]
+
+
+class People(Protocol):
+    """An OpenID provider at which people sign in to our pages."""
+
+    def question(self) -> Question:
+        """Where to send the browser. Raises ServerUnavailable, Throttled."""
+        ...
+
+    def answered(self, asked: Question, answer: Mapping[str, str]) -> Person:
+        """Who it is, from the parameters that the browser came back with.
+
+        Raises LoginRejected when it is nobody, or not for this question; ServerUnavailable, Throttled.
+        """
+        ...
+
+    def leaving(self, back: str) -> str:
+        """Where to send the browser to sign out there too; "" where that is not offered. The browser comes
+        back to `back`. Raises ServerUnavailable, Throttled."""
+        ...
+
+
 class Access(Protocol):
     """What can be opened with something else than a password. Providers are "google" and "microsoft"."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final, NewType
 
 from importer.domain.model import Account
 
 PersonId = NewType("PersonId", str)
-"""Who owns batches and imports: `mailbox:<Account.key>` for who proved a mailbox, `""` for the console."""
+"""Who owns batches and imports: `mailbox:<Account.key>` for who proved a mailbox, `openid:<digest>` for who
+signed in at an issuer, `token:<name>` for the API, `""` for the console."""
 
 VisitId = NewType("VisitId", str)
 """The digest of a visit's token, 64 hexadecimal digits; the token itself is only in its owner's browser."""
@@ -21,6 +24,11 @@ NOBODY: Final = PersonId("")
 def person_of(account: Account) -> PersonId:
     """The person whose own mailbox this is."""
     return PersonId(f"mailbox:{account.key}")
+
+
+def person_at(issuer: str, subject: str) -> PersonId:
+    """The person whom that issuer knows by that subject."""
+    return PersonId(f"openid:{sha256(json.dumps([issuer, subject]).encode()).hexdigest()}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from importer.domain.digests import Digests, DigestSet
 from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
-from providers.access import Access, PasswordsOnly
+from providers.access import Access, PasswordsOnly, People
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Deps:
     owner: str  # names this process in leases
     allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
     access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
+    people: People | None = None  # who signs in to the pages without a password of ours
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many

@@ -26,7 +26,8 @@ VISIT_LASTS: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A mailbox that we logged in to; without a password, one whose owner signs in at `sign_in` later.
+    """A mailbox that we logged in to; without a password, one whose owner signs in at `sign_in` later, or
+    a destination that an issuer says is this person's own.
     `facts` is what a check found there, for showing."""
 
     account: Account
@@ -37,7 +38,7 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a visit remembers: destination mailboxes that were proven, and what is being put together."""
+    """What a visit remembers: this person's destination mailboxes, and what is being put together."""
 
     mailboxes: tuple[Proven, ...] = ()
     sources: tuple[Proven, ...] = ()
@@ -48,6 +49,11 @@ class Remembered:
     def mailbox(self, key: str) -> Proven | None:
         """The attached destination with that Account.key."""
         return next((m for m in self.mailboxes if m.account.key == key), None)
+
+    @property
+    def suggested(self) -> Proven:
+        """The destination to offer first."""
+        return next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
 
 
 def prove(
@@ -68,10 +74,14 @@ def named_by_a_person(account: Account) -> Account:
 def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, Visit]:
     """A new visit of the person whose mailbox this is, and its token. Raises as `prove` does."""
     prove(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
+    return begin_visit(deps, person_of(account), (Proven(account, password),))
+
+
+def begin_visit(deps: Deps, person: PersonId, mailboxes: tuple[Proven, ...]) -> tuple[str, Visit]:
+    """A new visit of a person who is known by now, and its token. There is at least one mailbox."""
     token = secrets.token_urlsafe(32)
     id_, now = visit_id(token), deps.clock.now()
-    remembered = Remembered(mailboxes=(Proven(account, password),))
-    visit = Visit(id_, person_of(account), now, now + VISIT_LASTS, _seal(deps, id_, remembered))
+    visit = Visit(id_, person, now, now + VISIT_LASTS, _seal(deps, id_, Remembered(mailboxes)))
     deps.store.add_visit(visit)
     return token, visit
 
@@ -81,8 +91,8 @@ def attach(deps: Deps, visit: Visit, account: Account, password: Secret, *, clie
     prove(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
 
     def more(before: Remembered) -> Remembered:
-        others = tuple(m for m in before.mailboxes if m.account.key != account.key)
-        return replace(before, mailboxes=(*others, Proven(account, password)))
+        mailboxes = {m.account.key: m for m in before.mailboxes} | {account.key: Proven(account, password)}
+        return replace(before, mailboxes=tuple(mailboxes.values()))
 
     return remember(deps, visit, more)
 

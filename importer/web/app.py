@@ -18,7 +18,7 @@ from importer.settings import Settings, SettingsError
 from importer.web import api
 from importer.web.guarding import BodyTooLarge, Guard
 from importer.web.live import Feed
-from importer.web.pages import checking, consent, file, front, progress, start
+from importer.web.pages import checking, consent, file, front, openid, progress, start
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import assets, go, page
 from importer.web.site import FormExpired, SignInNeeded, Site, visitor
@@ -47,6 +47,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         front.router,
         start.router,
         checking.router,
+        openid.router,  # before the providers, whose paths begin like its own
         consent.router,
         progress.router,
         file.router,

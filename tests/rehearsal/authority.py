@@ -1,7 +1,8 @@
 """An authorisation server as Google and Microsoft have them: a consent page, tokens, revocation.
 
 Below `/google` it has Google's paths, below `/microsoft` Microsoft's, over HTTPS with the rehearsal's own
-authority. Introspection (RFC 7662) is on a port of its own, without TLS, for the IMAP server beside it.
+authority; below `/openid` is an OpenID provider with discovery, keys and UserInfo. Introspection (RFC 7662)
+is on a port of its own, without TLS, for the IMAP server beside it.
 """
 
 from __future__ import annotations
@@ -72,6 +73,11 @@ class Authority:
         """What MAILFERRY_MICROSOFT_AUTHORITY takes."""
         return f"{self.url}/microsoft"
 
+    @property
+    def openid(self) -> str:
+        """What MAILFERRY_OPENID_ISSUER takes."""
+        return f"{self.url}/openid"
+
     def add_application(self, client_id: str, secret: str, redirect_uri: str) -> None:
         types = ("authorization_code", "refresh_token", "client_credentials")
         self.rules.clients[client_id] = Client(client_id, secret, redirect_uri, types)
@@ -127,6 +133,8 @@ class Authority:
         """Back to how it was at first, but for what was registered and given."""
         self.trouble, self.slow_s = (lambda _form: None), 0.0
         self.rules.life_s, self.rules.rotates = 3600, True
+        self.rules.claims, self.rules.signs_with = dict, self.rules.key
+        self.rules.published, self.rules.user_info = [self.rules.key], {}
         self.requests.clear()
 
     def stop(self) -> None:
@@ -136,11 +144,18 @@ class Authority:
 
     # --- What it answers -------------------------------------------------------------------------
 
-    def answer(self, method: str, url: str, form: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def answer(
+        self, method: str, url: str, form: Mapping[str, str], authorization: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
         parts = urlsplit(url)
         asked = Request(method, self.url + url, dict(parse_qsl(parts.query)), form)
         asked.rules, asked.tenant = self.rules, TENANT
         asked.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
+        if parts.path.startswith("/openid/"):
+            asked.issuer = self.openid
+            found = self._openid(parts.path.rpartition("/")[2], authorization)
+            if found is not None:
+                return found
         match parts.path.rpartition("/")[2]:
             case "auth" | "authorize":
                 return self._consent(method, asked)
@@ -152,6 +167,38 @@ class Authority:
                 with self.rules.lock:
                     return self._json(*self.rules.create_endpoint_response("introspection", asked))
         return 404, {}, b""
+
+    def _openid(self, name: str, authorization: str) -> tuple[int, dict[str, str], bytes] | None:
+        """What an OpenID provider tells beside what it has in common with the others."""
+        match name:
+            case "openid-configuration":
+                return self._json(200, self.discovery(), {})
+            case "jwks":
+                keys = [key.as_dict(private=False) for key in self.rules.published]
+                return self._json(200, {"keys": keys}, {})
+            case "userinfo":
+                token = self.rules.by_token(authorization.removeprefix("Bearer "))
+                if token is None:
+                    return 401, {}, b""
+                return self._json(200, {"sub": token.mailbox, **self.rules.user_info}, {})
+        return None
+
+    def discovery(self) -> dict[str, Any]:
+        """The discovery document (OpenID Connect Discovery section 3)."""
+        return {
+            "issuer": self.openid,
+            "authorization_endpoint": f"{self.openid}/auth",
+            "token_endpoint": f"{self.openid}/token",
+            "userinfo_endpoint": f"{self.openid}/userinfo",
+            "jwks_uri": f"{self.openid}/jwks",
+            "end_session_endpoint": f"{self.openid}/end",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
+        }
 
     def _consent(self, method: str, asked: Request) -> tuple[int, dict[str, str], bytes]:
         try:
@@ -166,7 +213,7 @@ class Authority:
                 asked, asked.form["account"] if allowed else None, grant
             )
         headers = dict(headers)
-        if "Location" in headers and "/google" in asked.uri:
+        if "Location" in headers and "/microsoft" not in asked.uri:
             headers["Location"] += "&" + urlencode({"iss": asked.issuer})  # RFC 9207; Microsoft has it not
         return self._json(status, body, headers)
 
@@ -231,7 +278,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(dict(parse_qsl(self.rfile.read(size).decode())))
 
     def _answer(self, form: Mapping[str, str]) -> None:
-        status, headers, body = self.server.authority.answer(self.command, self.path, form)
+        status, headers, body = self.server.authority.answer(
+            self.command, self.path, form, self.headers.get("Authorization", "")
+        )
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

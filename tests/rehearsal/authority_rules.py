@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -153,7 +153,11 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         self.url = url
         self.life_s = 3600
         self.rotates = True
-        self.key = RSAKey.generate_key(2048)
+        self.key = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
+        self.signs_with = self.key
+        self.published = [self.key]
+        self.claims: Callable[[dict[str, Any]], dict[str, Any]] = dict  # what an ID token says in the end
+        self.user_info: dict[str, Any] = {}
         self.clients: dict[str, Client] = {}
         self.tokens: list[Token] = []
         self.codes: dict[str, Code] = {}
@@ -266,7 +270,9 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
             "preferred_username": code.mailbox,
             "tid": request.tenant,
         }
-        return jwt.encode({"alg": "RS256"}, claims, rules.key)
+        return jwt.encode(
+            {"alg": "RS256", "kid": rules.signs_with.kid}, rules.claims(claims), rules.signs_with
+        )
 
 
 class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]

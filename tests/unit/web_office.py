@@ -16,6 +16,7 @@ from importer.ports import LabelView
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app
+from providers.access import People
 from providers.catalog import Catalog
 from providers.errors import LoginRejected, Side
 from providers.grants import Credential
@@ -65,12 +66,12 @@ class Browser:
         return answer
 
     def start_import(self, address: str = "ada@old.example") -> str:
-        """One import; the path of its batch."""
+        """One import; the path of its batch, or "asked" where the new mailbox's password is asked for."""
         self.post("/new", address=address)
         self.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
         page = self.get("/new/review").text
         [destination] = re.findall(r'name="destination" value="([^"]+)"', page)
-        return self.post("/new/start", destination=destination).headers["location"]
+        return str(self.post("/new/start", destination=destination).headers.get("location", "asked"))
 
     def _seen(self, answer: Response) -> Response:
         found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
@@ -85,11 +86,12 @@ class WebOffice:
 
     root: Path
     overlay: dict[str, Any] = field(default_factory=dict)
+    people: People | None = None
 
     def __post_init__(self) -> None:
         self.office = Office()
         self.doors = Doors()
-        self.deps: Deps = replace(self.office.deps, sessions=self.doors)
+        self.deps: Deps = replace(self.office.deps, sessions=self.doors, people=self.people)
         self.settings = Settings.load(data=self.root, destination_server=HOST, **self.overlay)
         self.app = create_app(self.deps, self.settings, Catalog.load)
 

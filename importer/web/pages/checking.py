@@ -38,7 +38,7 @@ def look_inside(guest: SignedIn, source: str = "", destination: str = "") -> Res
     """Server-sent events: `found` with the card's inside each time that more is known, then `over`."""
     old = next((s for s in guest.remembered.sources if s.account.key == source), None)
     new = guest.remembered.mailbox(destination)
-    if old is None or new is None or old.password is None:
+    if old is None or new is None or old.password is None or new.password is None:
         raise NotThere
     try:
         take(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})

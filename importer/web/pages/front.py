@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from importer.domain.access import Visit
 from importer.domain.cells import Refused, address, password
 from importer.domain.model import Account
 from importer.service.tries import TooManyTries
@@ -47,9 +48,11 @@ def enter(who: AnyVisitor, fields: Fields) -> Response:
 
 @router.post("/sign-out")
 def leave(who: AnyVisitor, fields: Fields) -> Response:
+    response = go("/")
     if who.visit is not None:
         sign_out(who.site.deps, who.visit)
-    response = go("/")
+        elsewhere = _out_there(who, who.visit)
+        response = page(who, "consent_on.html", url=elsewhere) if elsewhere else response
     response.delete_cookie(who.site.cookie, path="/", secure=who.site.secure, httponly=True, samesite="lax")
     return response
 
@@ -92,6 +95,17 @@ def login_problem(who: Visitor, error: MailError | TooManyTries, host: str) -> s
     if isinstance(error, LoginRejected):
         return who.texts.gettext("Address and password do not fit together. Check both and try again.")
     return mail_problem(who.texts, error, host)
+
+
+def _out_there(who: Visitor, visit: Visit) -> str:
+    """Where somebody who signed in at an issuer signs out there too; "" when there is nothing to do."""
+    people = who.site.deps.people
+    if people is None or not visit.person.startswith("openid:"):
+        return ""
+    try:
+        return people.leaving(f"{who.site.settings.public_url}/")
+    except MailError:
+        return ""
 
 
 def _mailbox(who: Visitor, fields: FormData) -> tuple[Account | None, Secret | None, dict[str, str]]:

@@ -99,12 +99,17 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     destination = remembered.mailbox(text(fields, "destination"))
     if not remembered.sources:
         return go("/new")
-    if destination is None or destination.password is None:
+    problem = ""
+    if destination is None:
         problem = who.texts.gettext("Choose the mailbox that the mail goes into.")
-        return page(guest, "new_review.html", 422, errors={"destination": problem})
-    if any(source.account.key == destination.account.key for source in remembered.sources):
+    elif any(source.account.key == destination.account.key for source in remembered.sources):
         problem = who.texts.gettext("The old and the new mailbox are the same.")
+    if destination is None or problem:
         return page(guest, "new_review.html", 422, errors={"destination": problem})
+    if destination.password is None:
+        problem = who.texts.gettext("Enter the password of this mailbox; then press Import once more.")
+        values = {"address": destination.account.address}
+        return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
     rows = [
         Row(
             0,

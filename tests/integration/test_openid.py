@@ -1,0 +1,289 @@
+"""People sign in to the pages at an OpenID provider, over HTTPS; what it says wrongly lets nobody in."""
+
+from __future__ import annotations
+
+import hmac
+import html
+import json
+import re
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import Response
+from joserfc.jwk import RSAKey
+
+from importer.domain.access import person_at
+from importer.service.visits import visit_id
+from importer.settings import Settings
+from importer.signing_in import people
+from providers.errors import ServerUnavailable
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.unit.web_office import RIGHT, Browser, WebOffice
+
+ADA = "ada@new.example"
+GRACE = "grace@new.example"
+SECRET = "0pen-s3same"
+ORIGIN = "http://localhost:8025"
+BACK = f"{ORIGIN}/sign-in/openid"
+Claims = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
+    with authority(ca) as server:
+        server.add_application("ferry", SECRET, BACK)
+        yield server
+
+
+@pytest.fixture
+def issuer(_authority: Authority) -> Authority:
+    _authority.as_new()
+    return _authority
+
+
+def office_at(issuer: Authority, root: Path, **settings: Any) -> WebOffice:
+    """An installation whose people sign in there."""
+    overlay = {
+        "openid_issuer": issuer.openid,
+        "openid_client_id": "ferry",
+        "openid_client_secret": SECRET,
+        "public_url": ORIGIN,
+        "ca_file": issuer.ca_file,
+        **settings,
+    }
+    made = Settings.load(data=root, **overlay)
+    return WebOffice(root, overlay, people(made))
+
+
+@pytest.fixture
+def office(issuer: Authority, tmp_path: Path) -> WebOffice:
+    return office_at(issuer, tmp_path)
+
+
+def asked_at(browser: Browser) -> str:
+    """Where the button leads."""
+    browser.get("/")
+    page = browser.post("/sign-in/openid")
+    assert page.status_code == 200, page.text
+    [url] = re.findall(r'<a class="button primary" href="([^"]+)"', page.text)
+    return html.unescape(url)
+
+
+def sign_in(browser: Browser, issuer: Authority, account: str = ADA) -> Response:
+    """There and back."""
+    answer = issuer.browse(asked_at(browser), account=account)
+    return came_back(browser, answer)
+
+
+def came_back(browser: Browser, answer: dict[str, str]) -> Response:
+    return browser._seen(browser.client.get("/sign-in/openid", params=answer))
+
+
+def test_who_signs_in_is_in_with_a_new_token_and_their_own_mailbox(
+    office: WebOffice, issuer: Authority
+) -> None:
+    browser = office.browser()
+    browser.get("/")
+    before = browser.client.cookies["visit"]
+    assert sign_in(browser, issuer).headers["location"] == "/new"
+    assert browser.client.cookies["visit"] != before
+    assert ADA in browser.get("/mailboxes").text
+    assert "openid" not in browser.client.cookies
+    assert office.doors.knocks == []
+    visit = office.deps.store.visit(visit_id(browser.client.cookies["visit"]), office.deps.clock.now())
+    assert visit is not None
+    assert visit.person == person_at(issuer.openid, ADA)
+
+
+def test_an_import_asks_for_the_password_of_the_new_mailbox_once(
+    office: WebOffice, issuer: Authority
+) -> None:
+    browser = office.browser()
+    sign_in(browser, issuer)
+    browser.get("/new")
+    page = browser.start_import()
+    assert page == "asked", "the destination is not opened without its password"
+    assert browser.post("/mailboxes", address=ADA, password="wrong").status_code == 422
+    assert browser.post("/mailboxes", address=ADA, password=RIGHT).headers["location"] == "/new/review"
+    [destination] = re.findall(r'name="destination" value="([^"]+)"', browser.get("/new/review").text)
+    begun = browser.post("/new/start", destination=destination).headers["location"]
+    assert begun.startswith("/batches/")
+    assert ADA in browser.get(begun).text
+
+
+def test_a_mailbox_outside_the_claim_is_no_destination(office: WebOffice, issuer: Authority) -> None:
+    browser = office.browser()
+    sign_in(browser, issuer)
+    browser.get("/new")
+    browser.start_import()
+    [own] = re.findall(r'name="destination" value="([^"]+)"', browser.get("/new/review").text)
+    for other in (GRACE, "ada@other.example"):
+        refused = browser.post("/new/start", destination=own.replace(ADA, other))
+        assert refused.status_code == 422
+        assert "Choose the mailbox" in refused.text
+    assert "grace" not in browser.get("/imports").text
+
+
+def test_a_claim_with_a_list_holds_all_mailboxes_and_nothing_that_is_none(
+    issuer: Authority, tmp_path: Path
+) -> None:
+    issuer.rules.claims = lambda claims: (
+        claims | {"mail_addresses": [ADA, "sales@new.example", "x", 7, "a b@c"]}
+    )
+    browser = office_at(issuer, tmp_path, openid_claim="mail_addresses").browser()
+    sign_in(browser, issuer)
+    page = browser.get("/mailboxes").text
+    assert re.findall(r"<li>.*?<span>(\S+@\S+) ", page, re.DOTALL) == [ADA, "sales@new.example"]
+
+
+def test_a_claim_that_comes_by_user_info_counts_for_the_same_person_only(
+    issuer: Authority, tmp_path: Path
+) -> None:
+    office = office_at(issuer, tmp_path, openid_claim="mail_addresses")
+    issuer.rules.user_info = {"mail_addresses": [GRACE]}
+    assert sign_in(office.browser(), issuer).status_code == 303
+    issuer.rules.user_info = {"mail_addresses": [GRACE], "sub": "somebody else"}
+    assert sign_in(office.browser(), issuer).status_code == 403
+
+
+def test_two_sign_ins_are_two_people_and_none_sees_the_other(office: WebOffice, issuer: Authority) -> None:
+    ada, grace = office.browser(), office.browser()
+    sign_in(ada, issuer)
+    ada.get("/mailboxes")
+    ada.post("/mailboxes", address=ADA, password=RIGHT)
+    begun = ada.start_import()
+    sign_in(grace, issuer, GRACE)
+    assert ada.get(begun).status_code == 200
+    assert grace.get(begun).status_code == 404
+
+
+WRONG: dict[str, Callable[[Claims], Claims]] = {
+    "another nonce": lambda claims: claims | {"nonce": "another"},
+    "no nonce": lambda claims: {k: v for k, v in claims.items() if k != "nonce"},
+    "another audience": lambda claims: claims | {"aud": "another"},
+    "two audiences, and nobody says whose": lambda claims: claims | {"aud": ["ferry", "another"]},
+    "another party": lambda claims: claims | {"aud": ["ferry", "another"], "azp": "another"},
+    "expired": lambda claims: claims | {"exp": time.time() - 600},
+    "no end": lambda claims: {k: v for k, v in claims.items() if k != "exp"},
+    "not yet": lambda claims: claims | {"nbf": time.time() + 600},
+    "another issuer": lambda claims: claims | {"iss": "https://login.other.example"},
+    "nobody": lambda claims: {k: v for k, v in claims.items() if k != "sub"},
+    "address not verified": lambda claims: claims | {"email_verified": False},
+    "no address": lambda claims: {k: v for k, v in claims.items() if k != "email"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_an_id_token_that_is_not_right_lets_nobody_in(
+    office: WebOffice, issuer: Authority, wrong: Callable[[Claims], Claims]
+) -> None:
+    issuer.rules.claims = wrong
+    browser = office.browser()
+    assert sign_in(browser, issuer).status_code == 403
+    assert browser.get("/new").headers["location"] == "/"
+
+
+def test_a_signature_of_somebody_else_lets_nobody_in(office: WebOffice, issuer: Authority) -> None:
+    issuer.rules.signs_with = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
+    assert sign_in(office.browser(), issuer).status_code == 403
+
+
+def base64url(told: Claims) -> str:
+    return urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none"])
+def test_a_token_that_anybody_could_have_made_lets_nobody_in(
+    office: WebOffice, issuer: Authority, algorithm: str
+) -> None:
+    """Signed with the issuer's public key as if it were a shared secret, and not signed at all."""
+
+    def forged(form: Any) -> tuple[int, dict[str, str], Any]:
+        code = issuer.rules.codes[form["code"]]
+        claims = {"iss": issuer.openid, "aud": "ferry", "exp": time.time() + 600, "nonce": code.nonce}
+        claims |= {"sub": GRACE, "email": GRACE}
+        signed = f"{base64url({'alg': algorithm, 'kid': 'rehearsal'})}.{base64url(claims)}"
+        public = issuer.rules.key.as_pem(private=False)
+        seal = hmac.digest(public, signed.encode(), "sha256") if algorithm == "HS256" else b""
+        token = f"{signed}.{urlsafe_b64encode(seal).rstrip(b'=').decode()}"
+        return 200, {}, {"access_token": "x", "token_type": "Bearer", "id_token": token}
+
+    issuer.trouble = forged
+    assert sign_in(office.browser(), issuer).status_code == 403
+
+
+def test_new_keys_of_the_issuer_are_taken_at_once(office: WebOffice, issuer: Authority) -> None:
+    assert sign_in(office.browser(), issuer).status_code == 303
+    new = RSAKey.generate_key(2048, {"use": "sig", "kid": "new"})
+    issuer.rules.signs_with, issuer.rules.published = new, [issuer.rules.key, new]
+    assert sign_in(office.browser(), issuer).status_code == 303
+
+
+def test_an_answer_serves_once_and_only_the_browser_that_asked(office: WebOffice, issuer: Authority) -> None:
+    ada, eve = office.browser(), office.browser()
+    answer = issuer.browse(asked_at(ada), account=ADA)
+    asked_at(eve)
+    assert came_back(eve, answer).status_code == 403
+    kept, token = ada.client.cookies["openid"], ada.client.cookies["visit"]
+    eve.client.cookies.clear()
+    eve.client.cookies.set("openid", kept)
+    assert came_back(eve, answer).status_code == 403, "sealed for another browser"
+    assert came_back(ada, answer).status_code == 303
+    ada.client.cookies.clear()
+    ada.client.cookies.set("openid", kept)
+    ada.client.cookies.set("visit", token)
+    exchanged = issuer.count("authorization_code")
+    assert came_back(ada, answer).status_code == 403, "used"
+    assert issuer.count("authorization_code") == exchanged, "the issuer was not even asked"
+
+
+def test_an_answer_that_took_too_long_or_names_another_issuer_is_not_taken(
+    office: WebOffice, issuer: Authority
+) -> None:
+    browser = office.browser()
+    answer = issuer.browse(asked_at(browser), account=ADA)
+    assert came_back(browser, answer | {"iss": "https://login.other.example"}).status_code == 403
+    answer = issuer.browse(asked_at(browser), account=ADA)
+    office.office.clock.sleep(601)
+    assert came_back(browser, answer).status_code == 403
+
+
+def test_who_does_not_agree_is_told_so(office: WebOffice, issuer: Authority) -> None:
+    browser = office.browser()
+    denied = came_back(browser, issuer.browse(asked_at(browser), answer="deny"))
+    assert denied.status_code == 403
+    assert "You were not signed in" in denied.text
+
+
+def test_signing_out_ends_the_session_at_the_issuer_too(office: WebOffice, issuer: Authority) -> None:
+    browser = office.browser()
+    sign_in(browser, issuer)
+    browser.get("/new")
+    page = browser.post("/sign-out")
+    assert f"{issuer.openid}/end?client_id=ferry&amp;post_logout_redirect_uri=" in page.text
+    assert browser.get("/new").headers["location"] == "/"
+
+
+def test_an_issuer_that_is_away_or_calls_itself_something_else_keeps_nobody_from_the_page(
+    issuer: Authority, tmp_path: Path
+) -> None:
+    office = office_at(issuer, tmp_path, openid_issuer=f"{issuer.url}/nobody")
+    browser = office.browser()
+    browser.get("/")
+    assert browser.post("/sign-in/openid").status_code == 503
+    assert browser.sign_in().status_code == 303, "with the mailbox, as ever"
+    with pytest.raises(ServerUnavailable, match="another"):
+        people(
+            Settings.load(
+                openid_issuer=f"{issuer.openid}/",
+                openid_client_id="ferry",
+                openid_client_secret=SECRET,
+                public_url=ORIGIN,
+                ca_file=issuer.ca_file,
+            )
+        ).question()
