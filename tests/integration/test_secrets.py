@@ -1,19 +1,38 @@
-"""Passwords stay in nobody's sight: not in the database, the queue, the logs, the mails, any output."""
+"""Secrets stay in nobody's sight: not in the database, the queue, the logs, the mails, any output."""
 
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+import requests
+
+from importer.bootstrap import queued
+from importer.domain.rows import Row
+from importer.domain.sheet import REQUIRED_COLUMNS
+from importer.service.consent import links
+from importer.service.submit import submit
+from importer.settings import Settings
+from providers.model import Secret
 from tests.conftest import MakeUser
-from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.installation import Installation
+from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
 from tests.rehearsal.valkey import Valkey
 
+CLIENT_SECRET = "Canary~client-secret"
 CANARIES = ('Canary-Old-1 "x', "Canary-New-2 ü\\x", "Canary-Bad-3 ü'x")
 
 
@@ -110,6 +129,163 @@ def test_a_whole_batch_leaves_no_password_anywhere(
         if spelling in content
     ]
     assert found == []
+
+
+def test_signing_in_and_the_pages_leave_no_secret_anywhere(
+    tmp_path: Path,
+    ca: CertificateAuthority,
+    old_host: Dovecot,
+    new_host: Dovecot,
+    smtp: SmtpCatcher,
+    valkey_server: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tokens, links, cookies and what people type into forms; while imports run, and after."""
+    [port] = free_ports()
+    url = f"http://localhost:{port}"
+    with authority(ca) as provider:
+        provider.add_application("ferry", CLIENT_SECRET, f"{url}/sign-in/microsoft")
+        options = DovecotOptions(introspection_url=provider.introspection_url)
+        settings = {
+            "CA_FILE": str(ca.ca_file),
+            "SMTP_URL": smtp.url,
+            "REDIS_URL": valkey_server.url,
+            "LOG_LEVEL": "debug",
+            "TICK_SECONDS": "1",
+            "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "DESTINATION_SERVER": str(new_host.imaps),
+            "PUBLIC_URL": url,
+            "WEB_LISTEN": f"127.0.0.1:{port}",
+            "MICROSOFT_CLIENT_ID": "ferry",
+            "MICROSOFT_CLIENT_SECRET": CLIENT_SECRET,
+            "MICROSOFT_AUTHORITY": provider.microsoft,
+        }
+        installation = Installation(tmp_path, settings)
+        with dovecot(tmp_path / "token-host", options, ca=ca) as token_host, pages(installation, port):
+            old = new_user(token_host, f"owner{port}@team.example")
+            old.fill(sample_mailbox())
+            new = new_user(new_host, f"reader{port}@new.example", CANARIES[1])
+            other = new_user(old_host, f"other{port}@old.example", CANARIES[0])
+            secrets = {*CANARIES, CLIENT_SECRET}
+            link = asked(installation, monkeypatch, old, new)
+            secrets.add(link.rpartition("/")[2])
+            before = kept(installation) + dump(valkey_server)
+            with installation.worker(), requests.Session() as person, requests.Session() as owner:
+                smtp.wait_for(1)  # the mail with the link
+                people_type(person, url, new, other)
+                secrets |= a_control_panel(installation, url, new)
+                owner_signs_in(owner, link, provider)
+                while_under_way = kept(installation) + dump(valkey_server)
+                for session in (person, owner):
+                    secrets |= {cookie.value or "" for cookie in session.cookies if cookie.name != "language"}
+                smtp.wait_for(1 + 2 * 2, timeout_s=120)  # the old and the new mailbox of each
+            assert [one["state"] for one in installation.json("list")] == ["complete", "complete"]
+        for token in provider.rules.tokens:
+            secrets |= {token.access_token, token.refresh_token}
+    secrets.discard("")
+    assert len(secrets) >= 12
+    to_owner = smtp.to(old.account.address)[0].message.as_bytes()
+    assert secrets_in(to_owner.replace(b"=\r\n", b"").replace(b"=\n", b""), secrets) == {
+        link.rpartition("/")[2]
+    }
+    places = {
+        "before": before,
+        "while it runs": while_under_way,
+        "after": kept(installation) + dump(valkey_server),
+        "log": installation.log().encode(),
+        "output": "".join(installation.transcript).encode(),
+        "mails": b"".join(m.message.as_bytes() for m in smtp.messages if m.message.as_bytes() != to_owner),
+    }
+    assert {name: found for name, place in places.items() if (found := secrets_in(place, secrets))} == {}
+
+
+def secrets_in(place: bytes, secrets: Iterable[str]) -> set[str]:
+    return {secret for secret in secrets if any(spelling in place for spelling in spellings(secret))}
+
+
+def kept(installation: Installation) -> bytes:
+    """All that its files hold, but for the log."""
+    return b"".join(path.read_bytes() for path in sorted(installation.data.rglob("*")) if path.is_file())
+
+
+@contextmanager
+def pages(installation: Installation, port: int) -> Iterator[None]:
+    process = start_group(
+        [*installation.command, "web"], installation.log_file, environment=installation.environment()
+    )
+    try:
+        assert wait_until(lambda: listens(port), timeout_s=20), installation.log()
+        yield
+    finally:
+        stop_group(process, patience_s=10)
+
+
+def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User, new: User) -> str:
+    """An import that waits for its owner; the link that they got."""
+    with monkeypatch.context() as here:
+        for name, value in installation.environment().items():
+            if name.startswith("MAILFERRY_"):
+                here.setenv(name, value)
+        with queued(Settings.load()) as deps:
+            row = Row(1, old.account, None, new.account, Secret(new.password), "microsoft")
+            [placed] = submit(deps, [row]).placed
+            return links(deps, [placed.import_])[placed.import_.id]
+
+
+def form(session: requests.Session, page: str, action: str, **fields: str) -> requests.Response:
+    """Fills in a form of a page, as a browser does."""
+    shown = session.get(page, timeout=10)
+    [csrf] = set(re.findall(r'name="csrf" value="([0-9a-f]+)"', shown.text))
+    return session.post(action, data={"csrf": csrf, **fields}, timeout=30)
+
+
+def people_type(session: requests.Session, url: str, new: User, other: User) -> None:
+    """A wrong password, the right ones, and a file; and things that go wrong."""
+    for password in (CANARIES[2], new.password):
+        form(session, f"{url}/", f"{url}/sign-in", address=new.account.address, password=password)
+    form(session, f"{url}/new", f"{url}/new", address=other.account.address)
+    server = {"server": other.account.endpoint.host, "port": str(other.account.endpoint.port)}
+    for password in (CANARIES[2], other.password):
+        answer = form(session, f"{url}/new/mailbox", f"{url}/new/mailbox", password=password, **server)
+    assert answer.url == f"{url}/new/review", answer.text
+    [destination] = re.findall(r'name="destination" value="([^"]+)"', answer.text)
+    rows = f"{','.join(REQUIRED_COLUMNS)}\n{CANARIES[2]},{CANARIES[2]},{CANARIES[2]}\n"
+    form(session, f"{url}/file", f"{url}/file", rows=rows)
+    assert not secrets_in(session.get(f"{url}/file/preview", timeout=10).content, CANARIES)
+    assert not secrets_in(session.get(f"{url}/file/annotated.csv", timeout=10).content, CANARIES)
+    started = form(session, f"{url}/new/review", f"{url}/new/start", destination=destination)
+    assert "/batches/" in started.url
+
+
+def owner_signs_in(session: requests.Session, link: str, provider: Authority) -> None:
+    """Over the link, first as somebody else."""
+    for account in ("grace@team.example", ""):
+        page = form(session, link, link).text
+        [on] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
+        answer = provider.browse(unescape(on), account=account)
+        back = f"{link.partition('/consent/')[0]}/sign-in/microsoft"
+        told = session.get(back, params=answer, timeout=30)
+    assert told.status_code == 200, told.text
+
+
+def a_control_panel(installation: Installation, url: str, new: User) -> set[str]:
+    """Its token; it sends what is wrong, and what is right."""
+    token = installation.run("token", "create", "panel").stdout.strip()
+    installation.transcript.remove(f"{token}\n")  # it is shown this once
+    for password in (CANARIES[2], 7, {CANARIES[2]: CANARIES[2]}):
+        body = {
+            "imports": [
+                {
+                    "source": {"address": "x@old.example", "password": password, CANARIES[2]: ""},
+                    "destination": {"address": new.account.address, "password": new.password},
+                }
+            ]
+        }
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "first"}
+        answer = requests.post(f"{url}/api/v1/batches", json=body, headers=headers, timeout=30)
+        assert answer.status_code == 422
+        assert not secrets_in(answer.content, [token, new.password])
+    return {token}
 
 
 def dump(valkey: Valkey) -> bytes:
