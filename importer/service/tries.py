@@ -27,6 +27,9 @@ PER_HOST: Final = MostTries(300, _QUARTER_HOUR_S)
 ROWS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
 """Logins that imports are started with and that nobody has proven: two files of 25 rows."""
 
+LOOKUPS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
+"""Domains whose server is looked for: each has us ask a dozen machines that somebody else chose."""
+
 STARTS_PER_PERSON: Final = MostTries(500, _DAY_S)
 ASKED_PER_PERSON: Final = MostTries(50, _DAY_S)
 """Owners who get a mail that asks them to sign in: nobody can have us write to the whole world."""

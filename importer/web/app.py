@@ -22,6 +22,7 @@ from importer.web.pages import checking, consent, file, front, openid, progress,
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import assets, go, page
 from importer.web.site import FormExpired, SignInNeeded, Site, visitor
+from importer.web.turns import Turns
 from importer.web.undoing import Undoings
 from providers.catalog import Catalog
 
@@ -41,7 +42,14 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         )
     app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.state.site = Site(
-        deps, settings, Catalog.load(), lookups, settings.destination_server, Feed(deps.store), Undoings()
+        deps,
+        settings,
+        Catalog.load(),
+        lookups,
+        settings.destination_server,
+        Feed(deps.store),
+        Undoings(),
+        Turns(),
     )
     for router in (
         front.router,

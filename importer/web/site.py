@@ -18,6 +18,7 @@ from importer.service.visits import Remembered, remember, remembered_by, visit_o
 from importer.settings import Settings
 from importer.web.live import Feed
 from importer.web.texts import Texts, chosen, texts
+from importer.web.turns import Turns
 from importer.web.undoing import Undoings
 from providers.catalog import Catalog
 from providers.model import Endpoint, Secret
@@ -38,6 +39,7 @@ class Site:
     destination: Endpoint
     feed: Feed
     undoings: Undoings
+    turns: Turns
 
     @property
     def secure(self) -> bool:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from importer.service.tries import ASKED_PER_PERSON, ROWS_PER_PERSON, client_network, take
+from importer.domain.model import Account
+from importer.service.tries import (
+    ASKED_PER_PERSON,
+    LOOKUPS_PER_PERSON,
+    ROWS_PER_PERSON,
+    TooManyTries,
+    client_network,
+    take,
+)
 from importer.service.work import work
-from tests.unit.web_office import RIGHT, Browser, WebOffice
+from importer.web.turns import EACH, Turns
+from tests.rehearsal.ports import wait_until
+from tests.unit.web_office import RIGHT, Browser, Doors, WebOffice
 
 CSV = "source_address,source_password,source_server,destination_address,destination_password\n"
 
@@ -128,3 +142,63 @@ def test_an_organisations_permission_is_for_the_operator_alone(office: WebOffice
             assert after.problem.code == "consent_needed"
     assert len(office.deps.store.imports()) == 1
     assert not office.doors.knocks[1:]
+
+
+class Tarpit(Doors):
+    """At the host “imap.slow.example” nothing comes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+        self.let_go = Event()
+
+    def open(self, account: Account, *rest: Any) -> Any:
+        if account.endpoint.host == "imap.slow.example":
+            self.waiting += 1
+            self.let_go.wait(20)
+        return super().open(account, *rest)
+
+
+def test_a_host_that_answers_slowly_keeps_nobody_elses_pages_waiting(office: WebOffice) -> None:
+    slow = Tarpit()
+    office.app._app.state.site = replace(  # type: ignore[attr-defined]
+        office.app._app.state.site,  # type: ignore[attr-defined]
+        deps=replace(office.deps, sessions=slow),
+    )
+    mallory = office.browser()
+    mallory.sign_in("mallory@new.example")
+    mallory.post("/new", address="mallory@old.example")
+
+    def knock(_: int) -> int:
+        return mallory.post("/new/mailbox", password=RIGHT, server="imap.slow.example").status_code
+
+    with ThreadPoolExecutor(60) as pool:
+        knocks = [pool.submit(knock, n) for n in range(60)]
+        try:
+            assert wait_until(lambda: sum(k.done() for k in knocks) == 60 - EACH, timeout_s=15)
+            assert {k.result() for k in knocks if k.done()} == {422}
+            assert slow.waiting == EACH
+            assert office.browser().sign_in("grace@new.example").status_code == 303
+        finally:
+            slow.let_go.set()
+    assert sum(k.result() == 303 for k in knocks) == EACH
+
+
+def test_all_together_leave_threads_for_pages() -> None:
+    turns = Turns(at_once=2, each=1)
+    with turns.turn("ada"), turns.turn("grace"):
+        for who in ("ada", "mallory"):
+            with pytest.raises(TooManyTries), turns.turn(who):
+                raise AssertionError("there was no turn left")
+    with turns.turn("ada"), turns.turn("mallory"):
+        pass
+
+
+def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.sign_in()
+    for _ in range(LOOKUPS_PER_PERSON.tries):
+        take(office.deps, {"lookup:person:mailbox:ada@new.example imap.new.example": LOOKUPS_PER_PERSON})
+    answer = browser.post("/new", address="ada@gmail.com")
+    assert answer.status_code == 422
+    assert "tried too often" in answer.text

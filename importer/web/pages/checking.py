@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import Any, Final, cast
+from weakref import WeakValueDictionary
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -26,11 +27,14 @@ from importer.web.rendering import rendered
 from importer.web.site import Guest, SignedIn
 
 CHECKS: Final = MostTries(60, 900)
-AT_A_TIME: Final = 6
+AT_A_TIME: Final = 12
+EACH: Final = 2
 FOLDERS_SHOWN: Final = 200
 
 router: Final = APIRouter(prefix="/new")
 _pool: Final = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="checks")
+_turns: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary()
+"""By person: a host that answers slowly keeps the checks of the one who named it waiting, and no others."""
 
 
 @router.get("/check")
@@ -67,7 +71,10 @@ async def _stream(guest: Guest, old: Proven, new: Proven) -> AsyncIterator[str]:
                         break
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
+            loop.call_soon_threadsafe(turns.release)
 
+    turns = _turns.setdefault(guest.visit.person, asyncio.Semaphore(EACH))
+    await turns.acquire()  # until the look has ended, whoever still listens
     _pool.submit(look)
     try:
         while (found := await queue.get()) is not None:

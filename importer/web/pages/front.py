@@ -12,7 +12,7 @@ from starlette.responses import Response
 from importer.domain.access import Visit
 from importer.domain.cells import Refused, address, password
 from importer.domain.model import Account
-from importer.service.tries import TooManyTries
+from importer.service.tries import TooManyTries, client_network
 from importer.service.visits import attach, sign_in, sign_out
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
@@ -34,7 +34,8 @@ def enter(who: AnyVisitor, fields: Fields) -> Response:
     account, secret, errors = _mailbox(who, fields)
     if account is not None and secret is not None:
         try:
-            token, _ = sign_in(who.site.deps, account, secret, client=who.client)
+            with who.site.turns.turn(client_network(who.client)):
+                token, _ = sign_in(who.site.deps, account, secret, client=who.client)
         except (MailError, TooManyTries) as error:
             errors = {"form": login_problem(who, error, account.endpoint.host)}
         else:
@@ -80,7 +81,8 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
     account, secret, errors = _mailbox(who, fields)
     if account is not None and secret is not None:
         try:
-            attach(who.site.deps, guest.visit, account, secret, client=who.client)
+            with who.site.turns.turn(guest.visit.person):
+                attach(who.site.deps, guest.visit, account, secret, client=who.client)
         except (MailError, TooManyTries) as error:
             errors = {"form": login_problem(who, error, account.endpoint.host)}
         else:

@@ -16,7 +16,7 @@ from importer.domain.cells import server as read_server
 from importer.domain.model import Account
 from importer.domain.rows import Row
 from importer.service.submit import Fate, submit
-from importer.service.tries import TooManyTries, take_rows
+from importer.service.tries import LOOKUPS_PER_PERSON, TooManyTries, take, take_rows
 from importer.service.visits import Proven, Remembered, named_by_a_person, prove
 from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem, too_often
@@ -43,7 +43,9 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
     provider = None
     try:
         mail_address = address(given)
-        provider = site.lookups().for_address(mail_address)
+        with site.turns.turn(guest.visit.person):
+            take(site.deps, {f"lookup:person:{guest.visit.person}": LOOKUPS_PER_PERSON})
+            provider = site.lookups().for_address(mail_address)
         if provider is None or not provider.closed_to_passwords or site.deps.access.asks(provider.sign_in):
             asked = _account_for(mail_address, provider)
             guest.remember(lambda before: replace(before, asked=asked))
@@ -51,6 +53,8 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
         errors = {}
     except Refused as refused:
         errors = {"address": cell_problem(guest.visitor.texts, refused)}
+    except TooManyTries as error:
+        errors = {"address": too_often(guest.visitor.texts, error)}
     return page(guest, "new_address.html", 422, values={"address": given}, errors=errors, provider=provider)
 
 
@@ -69,7 +73,10 @@ def check(guest: SignedIn, fields: Fields) -> Response:
     account, secret, errors = _source(guest, asked, fields)
     if account is not None and secret is not None:
         try:
-            prove(who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person)
+            with who.site.turns.turn(guest.visit.person):
+                prove(
+                    who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person
+                )
         except (MailError, TooManyTries) as error:
             errors = {"form": _source_problem(guest, error, account)}
         else:
