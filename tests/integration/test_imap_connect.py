@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -413,3 +416,36 @@ def test_an_open_connection_keeps_no_transcript_of_the_login(new_host: Dovecot, 
     assert vars(connection)["_cmd_log"] == {}
     assert connection.debug == 0  # else imaplib formats every literal, twice
     client.logout()
+
+
+@pytest.mark.parametrize("until", ["", "CAPABILITY", "AUTHENTICATE", "CREDENTIALS"])
+def test_a_server_that_drips_is_not_waited_for_for_ever(until: str) -> None:
+    """Each byte comes in time, and the answer never ends."""
+    quick = ImapSessions(timeouts=Timeouts(connect_s=0.4, io_s=0.4))
+    stopped = threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                if until:
+                    connection.sendall(b"* OK ready\r\n")
+                    while until not in (line := lines.readline().decode()):
+                        tag, _, command = line.strip().partition(" ")
+                        answer = usual_answer(command).replace(b"TAG", tag.encode())
+                        connection.sendall(answer)
+                        if command.startswith("AUTHENTICATE") and until == "CREDENTIALS":
+                            break
+                while not stopped.wait(0.05):
+                    connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        endpoint = Endpoint("localhost", listener.getsockname()[1], Security.PLAINTEXT)
+        began = time.monotonic()
+        with pytest.raises(MailError):
+            quick.open(account(endpoint), Secret(PASSWORD), Side.SOURCE)
+        assert time.monotonic() - began < 4
+        stopped.set()
+        thread.join(5)

@@ -40,6 +40,11 @@ class Timeouts:
     connect_s: float = 10.0
     io_s: float = 60.0
 
+    @property
+    def opening_s(self) -> float:
+        """From the first look-up until somebody is logged in, however many bytes come meanwhile."""
+        return self.connect_s + 2 * self.io_s
+
 
 class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type information
     """An IMAPClient on our own socket: SNI, TCP_NODELAY, no transcript, no debugging.

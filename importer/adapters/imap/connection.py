@@ -12,7 +12,7 @@ import imaplib
 import ssl
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.deflate import KnownLines, Line
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_password, with_token
+from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool, SpoolFailed
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
@@ -296,13 +297,14 @@ def open_connection(
     """
 
     def opened(log_in: Callable[[Client, Peer, Login, Secret], None], secret: Secret) -> Connection:
-        client = _connect_patiently(peer, tls, timeouts)
-        try:
-            log_in(client, peer, login, secret)
-            capabilities = _capabilities(client, peer)
-        except BaseException:
-            client.hang_up()
-            raise
+        with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
+            client = _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts)
+            try:
+                log_in(client, peer, login, secret)
+                capabilities = _capabilities(client, peer)
+            except BaseException:
+                client.hang_up()
+                raise
         connection = Connection(client, peer, capabilities, max_literal_bytes, lines, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
             connection.mention(b'ID ("name" "mailferry")')
@@ -322,7 +324,8 @@ def open_connection(
 
 def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, *, tries: int = 3) -> None:
     """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
-    _connect_patiently(peer, tls, timeouts, tries).hang_up()
+    with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
+        _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts, tries).hang_up()
 
 
 def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, tries: int = 3) -> Client:
