@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from importer.domain.access import ApiToken, Reply, Visit, VisitId
+from importer.domain.access import Visit, VisitId
 from importer.domain.allowance import Backoff, HourlyBytes
+from importer.domain.clients import ApiToken, TokenId
 from importer.domain.labels import LabelRule
 from importer.domain.model import (
     Account,
@@ -552,38 +553,49 @@ class Visits(Protocol):
         ...
 
     def sweep(self, now: datetime) -> None:
-        """Removes visits and counts that are over."""
+        """Removes visits, counts and kept answers that are over."""
         ...
 
 
-class Tokens(Protocol):
-    """Who may use the API, and what they were answered."""
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """A request that may be sent again without being done again. `fingerprint` tells it from others; until
+    it is answered `status` is None. `sealed` is the answer, for the vault."""
 
-    def add_token(self, token: ApiToken) -> bool:
-        """False when the name is taken."""
+    fingerprint: str
+    status: int | None = None
+    sealed: bytes = b""
+
+
+class Clients(Protocol):
+    """Programs that call: their tokens, and what was answered to requests with a key of theirs."""
+
+    def add_token(self, token: ApiToken) -> None: ...
+
+    def token_by_digest(self, digest: str) -> ApiToken | None:
+        """Revoked and expired ones too."""
         ...
-
-    def token(self, digest: str) -> ApiToken | None: ...
 
     def tokens(self) -> Sequence[ApiToken]:
-        """By name."""
+        """All there ever were, newest first."""
         ...
 
-    def end_token(self, name: str) -> bool:
-        """False when there is none of that name."""
+    def revoke_token(self, token_id: TokenId, now: datetime) -> ApiToken | None:
+        """Sets `revoked_at` if it is not set, and returns the token; None if there is none."""
         ...
 
-    def claim_reply(self, reply: Reply, now: datetime, lasts: timedelta) -> Reply | None:
-        """Notes that a request with this key is under way; the earlier one, if there was one that lasts
-        still, and nothing is written."""
+    def begin_request(
+        self, token_id: TokenId, key: str, fingerprint: str, now: datetime, until: datetime
+    ) -> KeptAnswer | None:
+        """None: it is the caller's to do, and until then nobody else's. Else what is known of the key."""
         ...
 
-    def keep_reply(self, key: str, status: int, body: str, until: datetime) -> None:
-        """The request is answered; its answer lasts until then."""
+    def keep_answer(self, token_id: TokenId, key: str, status: int, sealed: bytes, until: datetime) -> None:
+        """The request is done; the answer is kept until then."""
         ...
 
-    def drop_reply(self, key: str) -> None:
-        """The request came to nothing, and may be sent again."""
+    def forget_request(self, token_id: TokenId, key: str) -> None:
+        """It was not done: the key is free again. What is answered stays."""
         ...
 
 
@@ -591,9 +603,9 @@ class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Tokens, Protocol):
+class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Protocol):
     """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
-    consents and visits."""
+    consents, visits and clients."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with grants that has not
@@ -602,8 +614,10 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Tokens, Protocol)
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
 
-    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
-        """Newest first; with an owner, only theirs."""
+    def batches(
+        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+    ) -> Sequence[Batch]:
+        """Newest first; with an owner, only theirs; with `after`, those that follow it in that order."""
         ...
 
     def import_(self, import_id: ImportId) -> Import | None: ...
@@ -614,9 +628,12 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Tokens, Protocol)
         batch_id: BatchId | None = None,
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
+        owner: str | None = None,
+        after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        """Newest first; those of a batch in the order of their rows. With `ids`, only those of them."""
+        """Newest first; those of a batch in the order of their rows. With `ids`, only those of them; with
+        an owner, only those of their batches; with `after`, those that follow it (of all batches)."""
         ...
 
     def latest_import(self, route: Route) -> Import | None:

@@ -424,6 +424,9 @@ class Settings(BaseSettings):
         "Proxies whose word about the client's address is taken, separated by commas.",
         "addresses or networks, separated by commas",
     )
+    api_calls_per_minute: int = _setting(
+        600, "Calls of the API that one token may make a minute.", "a whole number, 1 or more", ge=1
+    )
     log_format: Literal["console", "json"] = _setting(
         "console", "Form of the log on stderr.", "console or json"
     )

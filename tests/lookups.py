@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from providers.catalog import Catalog
+from providers.directory import Directory
 from providers.model import Endpoint
 from providers.provider import Provider
 
@@ -31,3 +32,21 @@ class UsualNames:
 
     def for_host(self, host: str) -> Provider | None:
         return self.catalog.for_host(host)
+
+
+class Nothing:
+    """A network on which nothing is found: resolver and web of a Directory."""
+
+    def mail_exchangers(self, _domain: str) -> Sequence[str]:
+        return ()
+
+    def services(self, _name: str) -> Sequence[tuple[str, int]]:
+        return ()
+
+    def fetch(self, _url: str) -> bytes | None:
+        return None
+
+
+def the_catalog_alone() -> Directory:
+    """A directory without a network."""
+    return Directory(Catalog.load(), resolver=Nothing(), web=Nothing())

@@ -1,70 +1,147 @@
-"""`token`: who may use the API."""
+"""`token`: what programs need to call the API."""
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
+from rich.table import Table
 
 from importer.bootstrap import reading
 from importer.cli import show
 from importer.cli.exits import Usage, stderr, stdout
 from importer.cli.options import Data, Json
-from importer.domain.access import Scope
-from importer.service.tokens import NameTaken
-from importer.service.tokens import create as create_token
+from importer.domain.clients import MAX_NAME_CHARS, ApiToken, Scope
+from importer.domain.wording import spoken_instant
+from importer.service.clients import issue
+from importer.service.clients import revoke as revoke_token
 from importer.settings import Settings
 
-app = typer.Typer(help="Make, list and end tokens of the API.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, list and revoke the tokens with which programs call the API.", no_args_is_help=True
+)
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Who will use it, such as control-panel.")],
+    name: Annotated[
+        str, typer.Argument(help="The program that calls. Tokens with one name see the same imports.")
+    ],
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it may do; both when left out.", case_sensitive=False)
+        list[Scope] | None,
+        typer.Option("--scope", help="read, write, or admin for everybody's imports; may be repeated."),
     ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", help="Only mailboxes of that domain as destinations; may be repeated."),
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", help="How long it is good for.", min=1)] = None,
+    webhook: Annotated[
+        str, typer.Option("--webhook", help="https address that is called when imports end or need somebody.")
+    ] = "",
     data: Data = None,
+    as_json: Json = False,
 ) -> None:
-    """Make a token and show it once.
+    """Make a token. It is shown once, and stored as a digest only.
 
-    Example: mailferry token create control-panel --scope imports:read
+    Example: mailferry token create panel --scope read --scope write --domain new.example
     """
+    if not re.fullmatch(rf"[\w.@+-]{{1,{MAX_NAME_CHARS}}}", name):
+        raise Usage(f"A name has up to {MAX_NAME_CHARS} letters, digits and . _ - + @, and no blanks.")
+    scopes = frozenset(scope or [Scope.READ])
+    domains = frozenset(one.strip().strip("@.").lower() for one in domain or ())
+    if not all(re.fullmatch(r"[^\s@/:,]+\.[^\s@/:,]+", one) for one in domains):
+        raise Usage("A domain is written like new.example.")
+    if domains and Scope.ADMIN in scopes:
+        raise Usage(
+            "A token for everybody's imports cannot be bound to domains: leave --domain or admin out."
+        )
+    _check_webhook(webhook)
     with reading(Settings.load(data=data)) as deps:
-        try:
-            text = create_token(deps, name, scope or tuple(Scope))
-        except NameTaken:
-            raise Usage(f"There is a token called {name}; end it first, or take another name.") from None
-    stderr.print("Keep it now: it is not shown again.")
-    print(text)  # noqa: T201 - the one thing on standard output
+        lasts = None if days is None else timedelta(days=days)
+        issued = issue(deps, name, scopes, domains=domains, lasts=lasts, webhook_url=webhook)
+    signing = issued.webhook_secret.reveal() if issued.webhook_secret is not None else None
+    if as_json:
+        show.print_json({**_json(issued.token), "token": issued.secret.reveal(), "webhook_secret": signing})
+        return
+    stdout.print(issued.secret.reveal(), soft_wrap=True, markup=False)
+    stderr.print(f"That is the token {issued.token.id}. It is not shown again.")
+    if signing is not None:
+        stdout.print(signing, soft_wrap=True, markup=False)
+        stderr.print("That is the secret that signs the calls to the webhook. It is not shown again either.")
 
 
 @app.command("list")
 def list_(data: Data = None, as_json: Json = False) -> None:
-    """List the tokens, without what opens anything.
+    """List all tokens there are and were, newest first.
 
     Example: mailferry token list
     """
     with reading(Settings.load(data=data)) as deps:
         found = deps.store.tokens()
     if as_json:
-        show.print_json(
-            [
-                {"name": t.name, "scopes": sorted(t.scopes), "created_at": t.created_at.isoformat()}
-                for t in found
-            ]
+        show.print_json([_json(token) for token in found])
+        return
+    if not found:
+        stdout.print("No tokens. Make one with `mailferry token create NAME`.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("id", "name", "scopes", "domains", "made", "good until", "webhook"):
+        table.add_column(column, overflow="fold")
+    for token in found:
+        table.add_row(
+            token.id,
+            show.plain(token.name),
+            ", ".join(sorted(token.scopes)),
+            show.plain(", ".join(sorted(token.domains)) or "all"),
+            spoken_instant(token.created_at),
+            _until(token),
+            show.plain(token.webhook_url),
         )
-    else:
-        for token in found:
-            stdout.print(f"[bold]{show.plain(token.name)}[/]  {', '.join(sorted(token.scopes))}")
+    stdout.print(table)
 
 
-@app.command("end")
-def end(name: Annotated[str, typer.Argument(help="Its name.")], data: Data = None) -> None:
-    """End a token; what it started goes on.
+@app.command("revoke")
+def revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A token's id, as `token list` shows it.")],
+    data: Data = None,
+) -> None:
+    """End a token for good, at once. Imports that it started go on.
 
-    Example: mailferry token end control-panel
+    Example: mailferry token revoke k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
-        if not deps.store.end_token(name):
-            raise Usage(f"There is no token called {name}.")
+        revoked = revoke_token(deps, id_)
+    if revoked is None:
+        raise Usage(f"There is no token {show.plain(id_)}; `mailferry token list` shows what there is.")
+    stdout.print(f"The token {revoked.id} of {show.plain(revoked.name)} opens nothing any more.")
+
+
+def _check_webhook(url: str) -> None:
+    parts = urlsplit(url)
+    if url and (
+        parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment
+    ):
+        raise Usage("A webhook is written like https://panel.example.org/mailferry.")
+
+
+def _until(token: ApiToken) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    return spoken_instant(token.expires_at) if token.expires_at is not None else "always"
+
+
+def _json(token: ApiToken) -> dict[str, object]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scopes": sorted(token.scopes),
+        "domains": sorted(token.domains),
+        "created_at": token.created_at.isoformat(),
+        "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+        "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,
+        "webhook_url": token.webhook_url,
+    }

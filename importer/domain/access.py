@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NewType
 
@@ -13,7 +12,7 @@ from importer.domain.model import Account
 
 PersonId = NewType("PersonId", str)
 """Who owns batches and imports: `mailbox:<Account.key>` for who proved a mailbox, `openid:<digest>` for who
-signed in at an issuer, `token:<name>` for the API, `""` for the console."""
+signed in at an issuer, `client:<name>` for the API, `""` for the console."""
 
 VisitId = NewType("VisitId", str)
 """The digest of a visit's token, 64 hexadecimal digits; the token itself is only in its owner's browser."""
@@ -49,36 +48,3 @@ class MostTries:
 
     tries: int
     seconds: int
-
-
-class Scope(StrEnum):
-    """What a token of the API may do."""
-
-    READ = "imports:read"
-    WRITE = "imports:write"
-
-
-@dataclass(frozen=True, slots=True)
-class ApiToken:
-    """The right to use the API, under a name that its operator gave. `digest` is that of the token, which
-    only its holder has."""
-
-    name: str
-    digest: str
-    scopes: frozenset[Scope]
-    created_at: datetime
-
-    @property
-    def person(self) -> PersonId:
-        """Who owns what this token starts."""
-        return PersonId(f"token:{self.name}")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a request with an idempotency key was answered; `status` 0 while it is under way."""
-
-    key: str
-    request_digest: str
-    status: int = 0
-    body: str = ""

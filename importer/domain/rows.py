@@ -9,7 +9,7 @@ import contextlib
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -24,6 +24,7 @@ from importer.domain.sheet import (
     PROBLEM_COLUMN,
     REQUIRED_COLUMNS,
     SERVER_COLUMNS,
+    Record,
     RowProblem,
     Sheet,
     read,
@@ -31,7 +32,18 @@ from importer.domain.sheet import (
 from providers.model import Endpoint, Secret
 from providers.provider import PasswordKind, Provider
 
-__all__ = ["BATCH_ROWS", "Lookup", "Parsed", "Row", "RowProblem", "annotate", "parse", "split", "template"]
+__all__ = [
+    "BATCH_ROWS",
+    "Lookup",
+    "Parsed",
+    "Row",
+    "RowProblem",
+    "annotate",
+    "parse",
+    "parse_cells",
+    "split",
+    "template",
+]
 
 BATCH_ROWS: Final = 25
 BATCH_BYTES: Final = 64 * 1024
@@ -110,20 +122,26 @@ def parse(
     1 MiB, in place of `max_rows` and 64 KiB.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
-    problems = [*sheet.problems, *_file_problems(sheet, destination, max_rows)]
     rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
-    catalog.expect(_without_server(sheet))
-    line_of: dict[tuple[str, str], int] = {}
-    rows: list[Row] = []
-    for record in sheet.records[:LONG_FILE_ROWS]:
-        if record.cells is not None:
-            row, found = _read_row(record.line, record.cells, rules, line_of)
-            problems += found
-            if row is not None:
-                rows.append(row)
-    order = {column: index for index, column in enumerate(KNOWN_COLUMNS)}
-    problems.sort(key=lambda problem: (problem.line, order.get(problem.column, -1)))
-    return Parsed(tuple(rows), tuple(problems), len(sheet.records))
+    return _parsed(sheet, _file_problems(sheet, destination, max_rows), rules)
+
+
+def parse_cells(
+    rows: Sequence[Mapping[str, str]],
+    *,
+    catalog: Lookup,
+    destination: Endpoint | None,
+    allow_plaintext: bool = False,
+    guarded: bool = False,
+    sign_in: SignIn = lambda _provider, _mailbox: False,
+) -> Parsed:
+    """The same for rows that come from no file: their cells by column, missing ones as empty. They are
+    numbered from 1, and at most BATCH_ROWS are taken. Never raises."""
+    empty = dict.fromkeys((*REQUIRED_COLUMNS, DESTINATION_SERVER), "")
+    records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
+    sheet = Sheet(columns=tuple(empty), records=records)
+    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
+    return _parsed(sheet, _file_problems(sheet, destination, BATCH_ROWS), rules)
 
 
 def split(parsed: Parsed, size: int = BATCH_ROWS) -> Iterator[tuple[Row, ...]]:
@@ -189,6 +207,22 @@ class _Rules:
     allow_plaintext: bool
     guarded: bool
     sign_in: SignIn
+
+
+def _parsed(sheet: Sheet, more: Iterable[RowProblem], rules: _Rules) -> Parsed:
+    problems = [*sheet.problems, *more]
+    rules.catalog.expect(_without_server(sheet))
+    line_of: dict[tuple[str, str], int] = {}
+    rows: list[Row] = []
+    for record in sheet.records[:LONG_FILE_ROWS]:
+        if record.cells is not None:
+            row, found = _read_row(record.line, record.cells, rules, line_of)
+            problems += found
+            if row is not None:
+                rows.append(row)
+    order = {column: index for index, column in enumerate(KNOWN_COLUMNS)}
+    problems.sort(key=lambda problem: (problem.line, order.get(problem.column, -1)))
+    return Parsed(tuple(rows), tuple(problems), len(sheet.records))
 
 
 def _without_server(sheet: Sheet) -> list[str]:

@@ -12,10 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from importer.domain.rows import Lookup
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
-from importer.web import api
+from importer.web.api.app import create_api
 from importer.web.guarding import BodyTooLarge, Guard
 from importer.web.live import Feed
 from importer.web.pages import checking, consent, file, front, openid, progress, start
@@ -25,13 +24,14 @@ from importer.web.site import FormExpired, SignInNeeded, Site, visitor
 from importer.web.turns import Turns
 from importer.web.undoing import Undoings
 from providers.catalog import Catalog
+from providers.directory import Directory
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 log = structlog.get_logger()
 
 
-def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) -> ASGIApp:
+def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Directory]) -> ASGIApp:
     """Pages over the use cases. `lookups` gives something that finds the servers of addresses.
 
     Raises SettingsError without MAILFERRY_DESTINATION_SERVER: people sign in
@@ -40,7 +40,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         raise SettingsError(
             ["MAILFERRY_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
         )
-    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(
         deps,
         settings,
@@ -61,9 +61,8 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
         file.router,
     ):
         app.include_router(router, include_in_schema=False)
-    app.include_router(api.router)
-    app.add_exception_handler(api.ApiProblem, api.of_api_problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.mount("/api/v1", create_api(app.state.site))
+    app.add_exception_handler(RequestValidationError, _refused)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
     app.add_api_route("/health", _healthy, include_in_schema=False)
     app.add_exception_handler(SignInNeeded, _sign_in_first)
@@ -75,13 +74,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Lookup]) ->
     return Guard(app, settings.web_origin)
 
 
-def _of_api(request: Request) -> bool:
-    return request.url.path.startswith("/api/")
-
-
-def _invalid(request: Request, error: Exception) -> Response:
-    if _of_api(request):
-        return api.of_invalid_request(request, error)
+def _refused(request: Request, _error: Exception) -> Response:
     return page(visitor(request), "error.html", 422, kind="refused")
 
 
@@ -107,8 +100,6 @@ def _form_expired(request: Request, _error: Exception) -> Response:
 
 
 def _too_large(request: Request, _error: Exception) -> Response:
-    if _of_api(request):
-        return api.problem(413, "too_large", "That is more than is taken at a time.")
     return page(visitor(request), "error.html", 413, kind="large")
 
 
@@ -118,8 +109,6 @@ def _not_there(request: Request, _error: Exception) -> Response:
 
 def _not_answered(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
-    if _of_api(request):
-        return api.problem(status, "refused", "There is no such call." if status == 404 else "Not like this.")
     return page(visitor(request), "error.html", status, kind="missing" if status == 404 else "refused")
 
 
@@ -127,6 +116,4 @@ def _failed(request: Request, error: Exception) -> Response:
     # As the pages are called among us: what stands in an address may be a link that lets somebody in.
     path = getattr(request.scope.get("route"), "path", "")
     log.error("request.failed", path=path, exc_info=error)
-    if _of_api(request):
-        return api.problem(500, "internal", "Something went wrong on our side; nothing is lost.")
     return page(visitor(request), "error.html", 500, kind="failed")

@@ -12,7 +12,6 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from importer.domain.access import Visit
-from importer.domain.rows import Lookup
 from importer.service.deps import Deps
 from importer.service.visits import Remembered, remember, remembered_by, visit_of
 from importer.settings import Settings
@@ -21,6 +20,7 @@ from importer.web.texts import Texts, chosen, texts
 from importer.web.turns import Turns
 from importer.web.undoing import Undoings
 from providers.catalog import Catalog
+from providers.directory import Directory
 from providers.model import Endpoint, Secret
 
 LANGUAGE_COOKIE: Final = "language"
@@ -35,7 +35,7 @@ class Site:
     deps: Deps
     settings: Settings
     catalog: Catalog
-    lookups: Callable[[], Lookup]
+    lookups: Callable[[], Directory]
     destination: Endpoint
     feed: Feed
     undoings: Undoings

@@ -27,7 +27,7 @@ from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
-from importer.domain.access import ApiToken, PersonId, Reply, Scope, Visit, VisitId
+from importer.domain.access import PersonId, Visit, VisitId
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Account,
@@ -1205,39 +1205,3 @@ def test_batches_are_found_by_their_owner_and_imports_by_their_ids(store: Store)
     ids = [ImportId(name) for name in ("one", "four", "none")]
     assert {i.id for i in store.imports(ids=ids)} == {"one", "four"}
     assert store.imports(ids=[]) == []
-
-
-# --- Tokens -----------------------------------------------------------------------------------------
-
-
-def test_a_token_is_found_by_its_digest_until_it_is_ended(store: Store) -> None:
-    panel = ApiToken("panel ✓", "d" * 64, frozenset({Scope.READ, Scope.WRITE}), NOW)
-    reader = ApiToken("a reader", "e" * 64, frozenset({Scope.READ}), NOW)
-    assert store.add_token(panel)
-    assert store.add_token(reader)
-    assert not store.add_token(replace(reader, name="panel ✓", digest="f" * 64))
-    assert store.token("d" * 64) == panel
-    assert store.token("f" * 64) is None
-    assert list(store.tokens()) == [reader, panel]
-    assert store.end_token("panel ✓")
-    assert not store.end_token("panel ✓")
-    assert store.token("d" * 64) is None
-
-
-def test_a_reply_is_claimed_once_kept_and_given_again_while_it_lasts(store: Store) -> None:
-    asked = Reply("panel key", "digest")
-    assert store.claim_reply(asked, NOW, TTL) is None
-    assert store.claim_reply(replace(asked, request_digest="other"), NOW, TTL) == asked
-    store.keep_reply(asked.key, 201, "{} \\ ✓", NOW + 2 * TTL)
-    assert store.claim_reply(asked, NOW + TTL, TTL) == replace(asked, status=201, body="{} \\ ✓")
-    assert store.claim_reply(asked, NOW + 2 * TTL, TTL) is None
-    store.drop_reply(asked.key)
-    assert store.claim_reply(asked, NOW, TTL) is None
-    store.sweep(NOW + TTL)
-    assert store.claim_reply(asked, NOW, TTL) is None
-
-
-def test_of_many_who_claim_a_key_at_once_one_gets_it(open_store: OpenStore) -> None:
-    stores = [open_store() for _ in range(4)]
-    claims = at_once(*(partial(store.claim_reply, Reply("key", "digest"), NOW, TTL) for store in stores))
-    assert claims.count(None) == 1

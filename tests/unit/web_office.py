@@ -17,10 +17,10 @@ from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app
 from providers.access import People
-from providers.catalog import Catalog
 from providers.errors import LoginRejected, Side
 from providers.grants import Credential
 from providers.model import Endpoint, Secret
+from tests.lookups import the_catalog_alone
 from tests.unit.test_service import Office
 
 HOST = Endpoint("imap.new.example")
@@ -93,7 +93,7 @@ class WebOffice:
         self.doors = Doors()
         self.deps: Deps = replace(self.office.deps, sessions=self.doors, people=self.people)
         self.settings = Settings.load(data=self.root, destination_server=HOST, **self.overlay)
-        self.app = create_app(self.deps, self.settings, Catalog.load)
+        self.app = create_app(self.deps, self.settings, the_catalog_alone)
 
     def browser(self) -> Browser:
         client = TestClient(self.app, base_url=self.settings.web_origin, follow_redirects=False)

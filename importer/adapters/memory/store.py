@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from importer.adapters.memory.budgets import MemoryBudgets
+from importer.adapters.memory.clients import MemoryClients
 from importer.adapters.memory.consents import MemoryConsents
 from importer.adapters.memory.ledger import MemoryLedger
-from importer.adapters.memory.tokens import MemoryTokens
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -29,7 +29,7 @@ from importer.domain.state import ALIVE
 from importer.ports import Lease, MailState, Notice, RouteUnderWay, SealedGrants
 
 
-class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryTokens):
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryClients):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
@@ -109,10 +109,14 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryTokens):
         with self._lock:
             return self._batches.get(batch_id)
 
-    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
+    def batches(
+        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+    ) -> Sequence[Batch]:
         with self._lock:
-            latest_first = [b for b in reversed(self._batches.values()) if owner in (None, b.owner)]
-            return sorted(latest_first, key=lambda b: b.created_at, reverse=True)[:limit]
+            latest_first = [*reversed(self._batches.values())]
+            latest_first.sort(key=lambda b: b.created_at, reverse=True)
+            found = latest_first[_behind([b.id for b in latest_first], after) :]
+            return [b for b in found if owner in (None, b.owner)][:limit]
 
     def import_(self, import_id: ImportId) -> Import | None:
         with self._lock:
@@ -124,19 +128,23 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryTokens):
         batch_id: BatchId | None = None,
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
+        owner: str | None = None,
+        after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
         with self._lock:
-            found = [
-                i
-                for i in self._imports.values()
-                if (batch_id is None or i.batch_id == batch_id)
-                and (ids is None or i.id in ids)
-                and (not states or i.state in states)
-            ]
+            found = [*self._imports.values()]
             found.sort(key=lambda i: i.row)
             if batch_id is None:
                 found.sort(key=lambda i: (i.created_at, self._submission[i.id]), reverse=True)
+            found = [
+                i
+                for i in found[_behind([i.id for i in found], after) :]
+                if (batch_id is None or i.batch_id == batch_id)
+                and (ids is None or i.id in ids)
+                and (not states or i.state in states)
+                and (owner is None or self._owner(i) == owner)
+            ]
             return found[:limit]
 
     def latest_import(self, route: Route) -> Import | None:
@@ -228,6 +236,10 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryTokens):
         with self._lock:
             return tuple(self._accounts.get(import_id, {}).values())
 
+    def _owner(self, import_: Import) -> str | None:
+        batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
+        return batch.owner if batch is not None else None
+
     def _known(self, import_id: ImportId) -> Import:
         try:
             return self._imports[import_id]
@@ -239,3 +251,10 @@ def _unheeded(import_: Import) -> bool:
     """Whether what a person wants of it is not yet done."""
     heeded = Wish.PAUSE if import_.state is State.PAUSED else None
     return import_.wish is not heeded
+
+
+def _behind(ids: Sequence[str], last: str | None) -> int:
+    """Where the list goes on after `last`; at its end when that is not in it."""
+    if last is None:
+        return 0
+    return ids.index(last) + 1 if last in ids else len(ids)

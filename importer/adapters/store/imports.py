@@ -7,7 +7,24 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Text, and_, case, delete, insert, literal, null, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    case,
+    delete,
+    false,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import rows
@@ -64,8 +81,14 @@ class SqlImports(Database):
             row = connection.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
             return None if row is None else rows.batch(row)
 
-    def batches(self, limit: int = 50, *, owner: str | None = None) -> Sequence[Batch]:
-        asked = select(batches).order_by(batches.c.created_at.desc(), batches.c.seq.desc()).limit(limit)
+    def batches(
+        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+    ) -> Sequence[Batch]:
+        newest_first = (batches.c.created_at.desc(), batches.c.seq.desc())
+        asked = select(batches).order_by(*newest_first).limit(limit)
+        if after is not None:
+            last = select(batches.c.created_at, batches.c.seq).where(batches.c.id == after).subquery()
+            asked = asked.where(_further(batches, last, descending=("created_at", "seq")))
         if owner is not None:
             asked = asked.where(batches.c.owner == owner)
         with self.reading() as connection:
@@ -82,9 +105,18 @@ class SqlImports(Database):
         batch_id: BatchId | None = None,
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
+        owner: str | None = None,
+        after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
         asked = select(imports)
+        if owner is not None:
+            asked = asked.where(imports.c.batch_id.in_(select(batches.c.id).where(batches.c.owner == owner)))
+        if after is not None:
+            order = (imports.c.created_at, imports.c.submission, imports.c.row, imports.c.seq)
+            last = select(*order).where(imports.c.id == after).subquery()
+            newest, rows_ = ("created_at", "submission"), ("row", "seq")
+            asked = asked.where(_further(imports, last, descending=newest, ascending=rows_))
         if ids is not None:
             asked = asked.where(imports.c.id.in_(ids))
         if states:
@@ -200,6 +232,17 @@ class SqlImports(Database):
         asked = select(accounts).where(accounts.c.import_id == import_id).order_by(accounts.c.seq)
         with self.reading() as connection:
             return [rows.account(row) for row in connection.execute(asked)]
+
+
+def _further(
+    table: Table, last: Subquery, *, descending: Sequence[str], ascending: Sequence[str] = ()
+) -> ColumnElement[bool]:
+    """What comes behind `last` (one row, or none: then nothing does) in that order."""
+    further: ColumnElement[bool] = false()
+    for name in reversed((*descending, *ascending)):
+        mine, bound = table.c[name], select(last.c[name]).scalar_subquery()
+        further = or_(mine < bound if name in descending else mine > bound, and_(mine == bound, further))
+    return further
 
 
 def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importer.adapters.store.budgets import SqlBudgets
+from importer.adapters.store.clients import SqlClients
 from importer.adapters.store.consents import SqlConsents
 from importer.adapters.store.engine import open_engine
 from importer.adapters.store.imports import SqlImports
@@ -10,7 +11,6 @@ from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
 from importer.adapters.store.marks import SqlMarks
 from importer.adapters.store.outbox import SqlOutbox
-from importer.adapters.store.tokens import SqlTokens
 from importer.adapters.store.undoing import SqlUndoing
 from importer.adapters.store.visits import SqlVisits
 
@@ -24,7 +24,7 @@ class SqlStore(
     SqlBudgets,
     SqlConsents,
     SqlVisits,
-    SqlTokens,
+    SqlClients,
     SqlImports,
 ):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.

@@ -326,18 +326,26 @@ counts: Final = Table(
 tokens: Final = Table(
     "tokens",
     metadata,
-    Column("name", ExactText, primary_key=True),
+    Column("seq", _SERIAL, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", ExactText, nullable=False),
     Column("digest", Text, nullable=False, unique=True),
     Column("scopes", JSON, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("domains", JSON, nullable=False),
+    Column("webhook_url", ExactText, nullable=False),
+    Column("webhook_secret", LargeBinary, nullable=False),
 )
 
-replies: Final = Table(
-    "replies",
+answers: Final = Table(
+    "answers",
     metadata,
+    Column("token_id", Text, primary_key=True),
     Column("key", ExactText, primary_key=True),
-    Column("request_digest", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("body", ExactText, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Integer),  # NULL: under way
+    Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import counts, replies, visits
+from importer.adapters.store.tables import answers, counts, visits
 from importer.domain.access import Visit, VisitId
 
 
@@ -55,5 +55,5 @@ class SqlVisits(Database):
 
     def sweep(self, now: datetime) -> None:
         with self.writing() as connection:
-            for table in (visits, counts, replies):
+            for table in (visits, counts, answers):
                 connection.execute(delete(table).where(table.c.expires_at <= now))

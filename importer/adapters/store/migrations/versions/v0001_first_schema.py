@@ -35,24 +35,33 @@ def upgrade() -> None:
     )
     op.create_index("counts_expires_at_ix", "counts", ["expires_at"])
     op.create_table(
-        "replies",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request_digest", sa.Text(), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("key", name="replies_pk"),
-    )
-    op.create_index("replies_expires_at_ix", "replies", ["expires_at"])
-    op.create_table(
         "tokens",
+        sa.Column("seq", SERIAL, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="tokens_pk"),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("domains", sa.JSON(), nullable=False),
+        sa.Column("webhook_url", sa.Text(), nullable=False),
+        sa.Column("webhook_secret", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="tokens_pk"),
+        sa.UniqueConstraint("id", name="tokens_id_key"),
         sa.UniqueConstraint("digest", name="tokens_digest_key"),
     )
+    op.create_table(
+        "answers",
+        sa.Column("token_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "key", name="answers_pk"),
+    )
+    op.create_index("answers_expires_at_ix", "answers", ["expires_at"])
     op.create_table(
         "visits",
         sa.Column("id", sa.Text(), nullable=False),

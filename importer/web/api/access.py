@@ -1,0 +1,123 @@
+"""Who calls, and what for: bearer tokens (RFC 6750), scopes, and how many calls there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from importer.domain.access import MostTries
+from importer.domain.clients import ApiToken, Scope
+from importer.domain.model import Account, Batch, Import
+from importer.service.clients import recognise, visible_batch, visible_import
+from importer.service.deps import Deps
+from importer.service.tries import PER_ACCOUNT, PER_ACCOUNT_AND_CLIENT, forgive, take
+from importer.web.api.problems import ProblemAnswer, not_found, too_many
+from importer.web.site import Site
+
+_MINUTE_S: Final = 60
+
+STARTS_PER_ACCOUNT: Final = MostTries(10, 900)
+"""Fewer than would lock the owner out elsewhere."""
+
+_bearer: Final = HTTPBearer(
+    auto_error=False, scheme_name="token", description="A token that `mailferry token create` printed."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client with a good token."""
+
+    site: Site
+    token: ApiToken
+
+    @property
+    def deps(self) -> Deps:
+        return self.site.deps
+
+    @property
+    def _client(self) -> str:
+        return f"token:{self.token.id}"
+
+    def import_(self, id_: str) -> Import:
+        """Raises ProblemAnswer unless the token may see it."""
+        found = visible_import(self.deps, self.token, id_)
+        if found is None:
+            raise not_found()
+        return found
+
+    def batch(self, id_: str) -> tuple[Batch, list[Import]]:
+        """With its imports, in their order. Raises ProblemAnswer unless the token may see it."""
+        found = visible_batch(self.deps, self.token, id_)
+        if found is None:
+            raise not_found()
+        return found[0], list(found[1])
+
+    def demand(self, destination: Account) -> None:
+        """Raises ProblemAnswer when this token may not bring mail into that mailbox."""
+        if why := self.token.why_not_into(destination):
+            raise ProblemAnswer("scope_missing", why)
+
+    def count_try(self, account: Account) -> None:
+        """Counts a login: no token may be used to find out passwords. Raises TooManyTries."""
+        keys = {
+            f"login:account-client:{account.key}:{self._client}": PER_ACCOUNT_AND_CLIENT,
+            f"login:account:{account.key}": PER_ACCOUNT,
+        }
+        take(self.deps, keys)
+
+    def count_starts(self, accounts: Iterable[Account]) -> None:
+        """The same for imports that are about to start: a worker will try what was sent. Raises
+        TooManyTries."""
+        for account in {account.key: account for account in accounts}.values():
+            keys = {
+                f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT,
+                f"login:account:{account.key}": PER_ACCOUNT,
+            }
+            take(self.deps, keys)
+
+    def forgive(self, account: Account) -> None:
+        """The login succeeded: it was no guess."""
+        forgive(self.deps, account, self._client)
+
+
+def caller_with(scope: Scope) -> Callable[..., Caller]:
+    """A dependency: the caller, whose token is good for `scope`. Raises ProblemAnswer."""
+
+    def caller(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        if given is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="mailferry"'}
+            raise ProblemAnswer("token_missing", "Send it as `Authorization: Bearer …`.", headers=challenge)
+        site: Site = request.app.state.site
+        token = recognise(site.deps, given.credentials)
+        if token is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="mailferry", error="invalid_token"'}
+            raise ProblemAnswer("token_refused", "Ask whoever runs this for a new one.", headers=challenge)
+        _count(site, token)
+        if not token.may(scope):
+            challenge = {
+                "WWW-Authenticate": f'Bearer realm="mailferry", error="insufficient_scope", scope="{scope}"'
+            }
+            raise ProblemAnswer("scope_missing", f"It lacks the scope “{scope}”.", headers=challenge)
+        return Caller(site, token)
+
+    return caller
+
+
+def _count(site: Site, token: ApiToken) -> None:
+    deps = site.deps
+    calls = deps.store.count(f"api:{token.id}", deps.clock.now(), timedelta(seconds=_MINUTE_S))
+    if calls > site.settings.api_calls_per_minute:
+        most = site.settings.api_calls_per_minute
+        raise too_many(_MINUTE_S, f"A token may call {most} times a minute.")
+
+
+Reader = Annotated[Caller, Depends(caller_with(Scope.READ))]
+Writer = Annotated[Caller, Depends(caller_with(Scope.WRITE))]

@@ -1,0 +1,79 @@
+"""Looks that need no import: what is in both mailboxes, and where an address has its mail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Final, cast
+
+from fastapi import APIRouter
+
+from importer.domain.cells import address
+from importer.domain.check import Check, Look
+from importer.service.check import check
+from importer.web.api.access import Reader, Writer
+from importer.web.api.models import DetectIn, Report, RowIn
+from importer.web.api.ordering import one_row
+from importer.web.api.problems import ProblemAnswer, busy, checked
+from providers.provider import Way
+from providers.telling import facts
+
+AT_A_TIME: Final = 6
+AT_MOST_S: Final = 50.0
+"""Proxies give up after a minute."""
+
+router: Final = APIRouter(tags=["ask"])
+_places: Final = threading.BoundedSemaphore(AT_A_TIME)
+
+
+@router.post("/check")
+def check_both(caller: Writer, given: RowIn) -> Report:
+    """Logs in to both mailboxes and tells what is there, what will not fit, where folders go and how long it
+    will take. Changes nothing. `done` is false when it took too long; what was found until then is told."""
+    row = one_row(caller, given.cells())
+    if row.source_password is None:
+        raise ProblemAnswer("not_possible", "The source needs a password to be looked at.")
+    with _place():
+        for account in (row.source, row.destination):
+            caller.count_try(account)
+        source, destination = (row.source, row.source_password), (row.destination, row.destination_password)
+        found = _looked(cast("Generator[Check, None, None]", check(caller.deps, source, destination)))
+    for side in (found.source, found.destination):
+        if side.look is not Look.FAILED:
+            caller.forgive(side.account)
+    return found.as_json()
+
+
+@router.post("/detect")
+def detect(caller: Reader, given: DetectIn) -> Report:
+    """Finds the mail server of an address, why it is that one, and what its owner has to do there first.
+    Asks the DNS and public lists, never a mailbox."""
+    mailbox = checked("address", partial(address, given.address))
+    with _place():
+        found = caller.site.lookups().discover(mailbox)
+    provider, access = found.provider, caller.deps.access
+    asks = provider is not None and provider.sign_in is not None and access.asks(provider.sign_in)
+    return facts(found, mailbox, given.language, way=Way.SIGN_IN if asks else Way.PASSWORD)
+
+
+def _looked(looks: Generator[Check, None, None]) -> Check:
+    """The last look, or how far it got."""
+    until = time.monotonic() + AT_MOST_S
+    with closing(looks):
+        found = next(looks)
+        while not found.done and time.monotonic() < until:
+            found = next(looks)
+    return found
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _places.acquire(blocking=False):
+        raise busy()
+    try:
+        yield
+    finally:
+        _places.release()

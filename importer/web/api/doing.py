@@ -1,0 +1,90 @@
+"""What can be done with an import: pause, resume, retry, cancel, run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from importer.domain.cells import password
+from importer.domain.clients import Scope
+from importer.domain.model import ImportId
+from importer.service import control
+from importer.service.again import run_again as submit_again
+from importer.service.control import Changed, Effect
+from importer.service.deps import Deps
+from importer.service.grants import sign_in
+from importer.web.api.access import Caller, Writer
+from importer.web.api.models import ChangedOut, PasswordsIn, PlacedOut, import_out
+from importer.web.api.ordering import placed_out
+from importer.web.api.problems import ProblemAnswer, checked
+
+router: Final = APIRouter(tags=["do"])
+
+
+@router.post("/imports/{import_id}/pause")
+def pause(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
+    """What is in hand is stored first; then nothing more is copied until it is resumed."""
+    return _wished(caller, import_id, control.pause, answer)
+
+
+@router.post("/imports/{import_id}/resume")
+def resume(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
+    """A paused import goes on."""
+    return _wished(caller, import_id, control.resume, answer)
+
+
+@router.post("/imports/{import_id}/retry")
+def retry(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
+    """One that waits tries again now. One that has ended is to be run again."""
+    return _wished(caller, import_id, control.resume, answer)
+
+
+@router.post("/imports/{import_id}/cancel")
+def cancel(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
+    """Ends it for good. Its passwords are erased, what is copied stays."""
+    return _wished(caller, import_id, control.cancel, answer)
+
+
+@router.post("/imports/{import_id}/run-again", responses={201: {"model": PlacedOut}})
+def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Response) -> PlacedOut:
+    """A new import on the same route, which brings what is missing and what is new. Needs the passwords
+    again: they were erased when the import ended."""
+    import_ = caller.import_(import_id)
+    caller.demand(import_.destination)
+    admin = Scope.ADMIN in caller.token.scopes
+    source, signs_in = given.source_password.get_secret_value(), ""
+    if not source:
+        can = sign_in(caller.deps.access, organisation=admin)
+        provider = caller.site.catalog.for_host(import_.source.endpoint.host)
+        if provider is None or provider.sign_in is None or not can(provider.sign_in, import_.source.address):
+            checked("source_password", partial(password, ""))
+        else:
+            signs_in = provider.sign_in
+    caller.count_starts([import_.destination, *([import_.source] if source else [])])
+    placed = submit_again(
+        caller.deps,
+        import_,
+        checked("source_password", partial(password, source)) if source else None,
+        checked("destination_password", partial(password, given.destination_password.get_secret_value())),
+        sign_in=signs_in,
+        organisation=admin,
+    )
+    told = placed_out(caller, placed)
+    if told.import_ is not None and told.import_.id != import_.id:
+        answer.status_code = 201
+        answer.headers["Location"] = f"/api/v1/imports/{told.import_.id}"
+    return told
+
+
+def _wished(
+    caller: Caller, import_id: str, wish: Callable[[Deps, ImportId], Changed], answer: Response
+) -> ChangedOut:
+    changed = wish(caller.deps, caller.import_(import_id).id)
+    shown = import_out(changed.import_, caller.deps.clock.now())
+    if changed.effect in (Effect.TOO_LATE, Effect.NOT_POSSIBLE):
+        raise ProblemAnswer("not_possible", changed.message, state=shown.state.value)
+    answer.status_code = 202 if changed.effect is Effect.SOON else 200
+    return ChangedOut(effect=changed.effect.value, message=changed.message, import_=shown)

@@ -1,0 +1,161 @@
+"""What there is and how it stands: batches, imports, reports, explanations; and the token itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from importer.domain.model import BatchId, Import, ImportId, State
+from importer.domain.report_csv import refusals_csv
+from importer.service import consent
+from importer.service.clients import owner_seen
+from importer.service.explain import explain
+from importer.service.finish import batch_report, report_of
+from importer.web.api.access import Caller, Reader, Writer
+from importer.web.api.models import (
+    BatchOut,
+    BatchPage,
+    ConsentOut,
+    ImportOut,
+    ImportPage,
+    Report,
+    TokenOut,
+    batch_out,
+    import_out,
+)
+from importer.web.api.problems import ProblemAnswer, not_found
+
+router: Final = APIRouter(tags=["look"])
+
+Size = Annotated[int, Query(ge=1, le=100, description="Most items on the page.")]
+After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/token")
+def the_token(caller: Reader) -> TokenOut:
+    """What this token is good for."""
+    token = caller.token
+    return TokenOut(
+        id=token.id,
+        name=token.name,
+        scopes=sorted(token.scopes),
+        domains=sorted(token.domains),
+        expires_at=token.expires_at,
+        webhook_url=token.webhook_url,
+    )
+
+
+@router.get("/batches")
+def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPage:
+    """Newest first."""
+    deps = caller.deps
+    if after:
+        caller.batch(after)
+    found = deps.store.batches(
+        limit + 1, owner=owner_seen(caller.token), after=BatchId(after) if after else None
+    )
+    page = found[:limit]
+    ids = [import_id for batch in page for import_id in batch.imports]
+    imports = {i.id: i for i in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
+    now = deps.clock.now()
+    items = [batch_out(batch, [imports[i] for i in batch.imports if i in imports], now) for batch in page]
+    return BatchPage(items=items, next=page[-1].id if len(found) > limit else None)
+
+
+@router.get("/batches/{batch_id}")
+def show_batch(caller: Reader, batch_id: str) -> BatchOut:
+    batch, imports = caller.batch(batch_id)
+    return batch_out(batch, imports, caller.deps.clock.now())
+
+
+@router.get("/batches/{batch_id}/report")
+def report_batch(caller: Reader, batch_id: str) -> Report:
+    """The account of a batch, import by import."""
+    batch, _ = caller.batch(batch_id)
+    found = batch_report(caller.deps, batch.id)
+    if found is None:
+        raise not_found()
+    return found.as_json()
+
+
+@router.get("/batches/{batch_id}/report.csv", response_class=Response, responses=_CSV)
+def report_batch_csv(caller: Reader, batch_id: str) -> Response:
+    """Every message that could not be copied, for a spreadsheet."""
+    _, imports = caller.batch(batch_id)
+    return _csv(refusals_csv(report_of(caller.deps, import_) for import_ in imports))
+
+
+@router.get("/imports")
+def list_imports(
+    caller: Reader,
+    state: Annotated[list[State] | None, Query(description="May be repeated.")] = None,
+    limit: Size = 20,
+    after: After = "",
+) -> ImportPage:
+    """Newest first."""
+    last = caller.import_(after).id if after else None
+    found = caller.deps.store.imports(
+        states=tuple(state or ()), owner=owner_seen(caller.token), after=last, limit=limit + 1
+    )
+    now = caller.deps.clock.now()
+    page = found[:limit]
+    return ImportPage(
+        items=[import_out(import_, now) for import_ in page], next=page[-1].id if len(found) > limit else None
+    )
+
+
+@router.get("/imports/{import_id}")
+def show_import(caller: Reader, import_id: str) -> ImportOut:
+    """How it stands, with its progress."""
+    return import_out(caller.import_(import_id), caller.deps.clock.now())
+
+
+@router.get("/imports/{import_id}/report")
+def report_import(caller: Reader, import_id: str) -> Report:
+    """The account: found = copied + already there + duplicate + skipped + failed, per folder and in total."""
+    return report_of(caller.deps, caller.import_(import_id)).as_json()
+
+
+@router.get("/imports/{import_id}/report.csv", response_class=Response, responses=_CSV)
+def report_import_csv(caller: Reader, import_id: str) -> Response:
+    """Every message that could not be copied, for a spreadsheet."""
+    return _csv(refusals_csv([report_of(caller.deps, caller.import_(import_id))]))
+
+
+@router.get("/imports/{import_id}/explanation")
+def explain_import(caller: Reader, import_id: str) -> Report:
+    """Why it stands where it stands, since when and until when, what happens next, what can be done."""
+    return explain(caller.deps, caller.import_(import_id)).as_json()
+
+
+@router.get("/imports/{import_id}/consent")
+def show_consent(caller: Writer, import_id: str) -> ConsentOut:
+    """Whether the owner of the source has yet to sign in, and the link for that."""
+    return _consent(caller, caller.import_(import_id))
+
+
+@router.get("/imports/{import_id}/undo")
+def show_undo(caller: Reader, import_id: str) -> Report:
+    """What became of an undo that was brought to its end."""
+    import_ = caller.import_(import_id)
+    report = caller.deps.store.undo_report(ImportId(import_.id))
+    if report is None:
+        raise ProblemAnswer("not_found", "It was not undone, or not to the end yet.")
+    return report.as_json()
+
+
+def _consent(caller: Caller, import_: Import) -> ConsentOut:
+    asked = caller.deps.store.consent_of(import_.id)
+    link = consent.links(caller.deps, [import_]).get(import_.id)
+    return ConsentOut(
+        awaited=asked is not None, link=link, expires_at=asked.expires_at if asked is not None else None
+    )
+
+
+def _csv(text: str) -> Response:
+    return Response(text.encode("utf-8"), media_type="text/csv; charset=utf-8")

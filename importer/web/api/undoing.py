@@ -1,0 +1,68 @@
+"""An import undone: at once where that is quick, else behind the answer."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooSlow
+from functools import partial
+from typing import Any, Final, cast
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from importer.domain.cells import password
+from importer.domain.state import ENDED
+from importer.domain.undo import UndoReport
+from importer.ports import LeaseLost
+from importer.service.undo import UndoRefused
+from importer.web.api.access import Writer
+from importer.web.api.models import Report, UndoIn
+from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
+from providers.errors import MailError
+
+WAIT_S: Final = 25.0
+"""Proxies give up after a minute, often after half of one."""
+
+router: Final = APIRouter(tags=["do"])
+_waiting: Final = threading.BoundedSemaphore(6)
+
+
+@router.post(
+    "/imports/{import_id}/undo",
+    responses={202: {"description": "Under way; Location has the report when it is done."}},
+)
+def undo_import(caller: Writer, import_id: str, given: UndoIn) -> Report:
+    """Removes from the destination exactly what the import added and nobody has touched since. Safe to
+    repeat. What takes long goes on after a 202."""
+    import_ = caller.import_(import_id)
+    caller.demand(import_.destination)
+    secret = checked("destination_password", partial(password, given.destination_password.get_secret_value()))
+    if import_.state not in ENDED:
+        raise ProblemAnswer("not_possible", "It is still under way. Cancel it first, then undo it.")
+    caller.count_try(import_.destination)
+    work = caller.site.undoings.start(caller.deps, import_, secret)
+    try:
+        report = _waited_for(work)
+    except TooSlow:
+        where = f"/api/v1/imports/{import_.id}/undo"
+        late: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": where})
+        return cast("Report", late)
+    except UndoRefused as refused:
+        raise ProblemAnswer("not_possible", str(refused)) from None
+    except LeaseLost:
+        raise ProblemAnswer("not_possible", "It was interrupted. Try again.") from None
+    except MailError as error:
+        raise mailbox_refused(error) from None
+    caller.forgive(import_.destination)
+    return report.as_json()
+
+
+def _waited_for(work: Future[UndoReport]) -> UndoReport:
+    """Raises TooSlow when it takes long, or when too many wait already: their threads serve pages, too."""
+    if not _waiting.acquire(blocking=False):
+        raise TooSlow
+    try:
+        return work.result(WAIT_S)
+    finally:
+        _waiting.release()

@@ -1,0 +1,151 @@
+"""The contract of `importer.ports.Clients`, and of lists that are read page by page."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from importer.domain.clients import ApiToken, Scope, TokenId
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
+from importer.ports import KeptAnswer, Store
+from providers.model import Endpoint
+from tests.contract.conftest import OpenStore
+
+NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ONE = TokenId("t1")
+
+
+def a_token(id_: str = "t1") -> ApiToken:
+    return ApiToken(
+        TokenId(id_),
+        "panel \\ ü",
+        f"digest of {id_}",
+        frozenset({Scope.READ, Scope.WRITE}),
+        NOW,
+        expires_at=NOW + HOUR,
+        domains=frozenset({"new.example", "example.org"}),
+        webhook_url="https://panel.example/hook?a=b",
+        webhook_secret=b"\x00sealed\xff",
+    )
+
+
+def test_a_token_comes_back_whole_by_its_digest(store: Store) -> None:
+    bare = ApiToken(TokenId("t2"), "panel", "d2", frozenset(), NOW)
+    store.add_token(a_token())
+    store.add_token(bare)
+    assert store.token_by_digest("digest of t1") == a_token()
+    assert store.token_by_digest("d2") == bare
+    assert store.token_by_digest("t1") is None
+    assert [*store.tokens()] == [bare, a_token()]
+
+
+def test_a_token_is_revoked_once_and_for_good(store: Store) -> None:
+    store.add_token(a_token())
+    store.add_token(a_token("t2"))
+    revoked = replace(a_token(), revoked_at=NOW)
+    assert store.revoke_token(ONE, NOW) == revoked
+    assert store.revoke_token(ONE, NOW + HOUR) == revoked
+    assert store.token_by_digest("digest of t1") == revoked
+    assert store.token_by_digest("digest of t2") == a_token("t2")
+    assert store.revoke_token(TokenId("none"), NOW) is None
+
+
+def test_a_request_is_somebodys_until_it_is_answered_and_then_it_has_its_answer(store: Store) -> None:
+    until = NOW + HOUR
+    assert store.begin_request(ONE, "k \x00", "f", NOW, until) is None
+    assert store.begin_request(ONE, "k \x00", "g", NOW, until) == KeptAnswer("f")
+    assert store.begin_request(TokenId("t2"), "k \x00", "g", NOW, until) is None
+    store.keep_answer(ONE, "k \x00", 201, b"\x00answer", until)
+    store.forget_request(ONE, "k \x00")
+    assert store.begin_request(ONE, "k \x00", "g", NOW, until) == KeptAnswer("f", 201, b"\x00answer")
+
+
+def test_a_request_that_was_not_done_or_whose_time_is_over_may_begin_anew(store: Store) -> None:
+    assert store.begin_request(ONE, "k", "f", NOW, NOW + HOUR) is None
+    store.forget_request(ONE, "k")
+    assert store.begin_request(ONE, "k", "g", NOW, NOW + HOUR) is None
+    store.keep_answer(ONE, "k", 200, b"x", NOW + 2 * HOUR)
+    assert store.begin_request(ONE, "k", "h", NOW + HOUR, NOW + 3 * HOUR) == KeptAnswer("g", 200, b"x")
+    assert store.begin_request(ONE, "k", "h", NOW + 2 * HOUR, NOW + 3 * HOUR) is None
+    assert store.begin_request(ONE, "k", "i", NOW + 2 * HOUR, NOW + 3 * HOUR) == KeptAnswer("h")
+
+
+def test_the_sweep_takes_answers_whose_time_is_over(store: Store) -> None:
+    for key, hours in (("short", 1), ("long", 3)):
+        store.begin_request(ONE, key, "f", NOW, NOW + hours * HOUR)
+    store.sweep(NOW + 2 * HOUR)
+    # Asked about a time before: what was swept is gone, what was not is still there.
+    assert store.begin_request(ONE, "short", "g", NOW, NOW + HOUR) is None
+    assert store.begin_request(ONE, "long", "g", NOW, NOW + HOUR) == KeptAnswer("f")
+
+
+def test_of_many_at_the_same_moment_one_begins(open_store: OpenStore) -> None:
+    stores = [open_store() for _ in range(4)]
+
+    def begin(number: int) -> KeptAnswer | None:
+        return stores[number % 4].begin_request(ONE, "k", str(number), NOW, NOW + HOUR)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(begin, range(24)))
+    assert answers.count(None) == 1
+
+
+# --- Page by page -----------------------------------------------------------------------------------
+
+
+def fill(store: Store) -> None:
+    """Five batches of two owners with three imports each; two batches came in the same moment."""
+    for number, minutes in enumerate((0, 1, 1, 2, 3)):
+        batch_id, at = BatchId(f"b{number}"), NOW + timedelta(minutes=minutes)
+        imports = [
+            Import(
+                ImportId(f"b{number}i{row}"),
+                Account(
+                    f"{number}{row}@old.example", f"{number}{row}@old.example", Endpoint("imap.old.example")
+                ),
+                Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example")),
+                at,
+                batch_id=batch_id,
+                row=row,
+                state=State.COMPLETE if row == 2 else State.QUEUED,
+            )
+            for row in (2, 1, 2)
+        ]
+        imports = [replace(i, id=ImportId(f"{i.id}{n}")) for n, i in enumerate(imports)]
+        owner = "client:one" if number % 2 else "client:two"
+        store.add_batch(
+            Batch(batch_id, at, "", "", tuple(i.id for i in imports), owner), [(i, None) for i in imports]
+        )
+
+
+@pytest.mark.parametrize("owner", [None, "client:one", "client:two", "client:none"])
+def test_pages_of_batches_add_up_to_the_whole_list(store: Store, owner: str | None) -> None:
+    fill(store)
+    whole = [batch.id for batch in store.batches(50, owner=owner)]
+    for size in (1, 2, 3):
+        paged: list[BatchId] = []
+        while page := store.batches(size, owner=owner, after=paged[-1] if paged else None):
+            paged += [batch.id for batch in page]
+        assert paged == whole
+    assert len(whole) == {None: 5, "client:one": 2, "client:two": 3, "client:none": 0}[owner]
+    assert not store.batches(50, owner=owner, after=BatchId("none"))
+
+
+@pytest.mark.parametrize("owner", [None, "client:one", "client:two", "client:none"])
+def test_pages_of_imports_add_up_to_the_whole_list(store: Store, owner: str | None) -> None:
+    fill(store)
+    for states in ((), (State.COMPLETE,)):
+        whole = [import_.id for import_ in store.imports(owner=owner, states=states)]
+        for size in (1, 2, 4):
+            paged: list[ImportId] = []
+            while page := store.imports(
+                owner=owner, states=states, after=paged[-1] if paged else None, limit=size
+            ):
+                paged += [import_.id for import_ in page]
+            assert paged == whole
+        per_batch = 2 if states else 3
+        assert len(whole) == per_batch * {None: 5, "client:one": 2, "client:two": 3, "client:none": 0}[owner]
