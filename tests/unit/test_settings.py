@@ -99,6 +99,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "PUBLIC_URL": ("https://ferry.example/", "https://ferry.example"),
         "CONSENT_DAYS": ("3", 3),
         "GIVE_BACK_CONSENT": ("no", False),
+        "API_CALLS_PER_MINUTE": ("60", 60),
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }
