@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 import traceback
@@ -147,6 +148,61 @@ def test_plaintext_goes_on_without_encryption_where_none_is_offered() -> None:
         assert session.status("INBOX").messages == 8
         session.close()
     assert server.commands[1:4] == ["AUTHENTICATE PLAIN", "CREDENTIALS", "CAPABILITY"]
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_an_answer_that_came_along_is_given_once_more_where_it_is_asked_for(asks_first: bool) -> None:
+    """SASL-IR is offered, and `+` comes all the same: imaplib alone would wait for ever."""
+
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, CAPABILITIES + " SASL-IR")
+        asked = command.startswith("AUTHENTICATE") and asks_first
+        return b"+ idling\r\n" if asked else b"TAG OK done\r\n" if command.startswith("AUTH") else None
+
+    with scripted_server(answer) as server:
+        sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE).close()
+    [_, sent, *rest] = server.commands
+    assert sent.startswith("AUTHENTICATE PLAIN ")
+    assert rest[:2] == (["CREDENTIALS", "CAPABILITY"] if asks_first else ["CAPABILITY", "LOGOUT"])
+
+
+def test_a_server_that_asks_again_and_again_gets_no_further_answer() -> None:
+    def answer(command: str) -> bytes | None:
+        if command == "CAPABILITY":
+            return usual_answer(command, CAPABILITIES + " SASL-IR")
+        return b"+ \r\n" if server.commands.count("CREDENTIALS") < 2 else b"TAG BAD cancelled\r\n"
+
+    with scripted_server(answer) as server:
+        assert isinstance(failure(server.endpoint), LoginRejected)
+    assert server.commands[-1] == "CREDENTIALS"  # the second is the `*` that gives up
+
+
+@pytest.mark.parametrize(
+    "told", [b"TAG OK [CAPABILITY %s] begin\r\n", b"* CAPABILITY %s\r\nTAG OK begin\r\n"]
+)
+def test_what_was_offered_before_tls_does_not_count(ca: CertificateAuthority, told: bytes) -> None:
+    """RFC 9051 section 6.2.1: anybody may have said it."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*ca.issue("localhost"))
+    heard: list[str] = []
+
+    def serve() -> None:
+        client = listener.accept()[0]
+        client.sendall(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n")
+        tag = client.recv(1000).split()[0]
+        client.sendall((told % b"IMAP4rev1 LOGINDISABLED").replace(b"TAG", tag))
+        with tls.wrap_socket(client, server_side=True) as secured:
+            for line in secured.makefile("rb"):
+                tag, _, command = line.rstrip().partition(b" ")
+                heard.append(command.decode().split(" ")[0])
+                secured.sendall(usual_answer(heard[-1], "IMAP4rev1").replace(b"TAG", tag))
+
+    with socket.create_server(("localhost", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        endpoint = Endpoint("localhost", int(listener.getsockname()[1]), Security.STARTTLS)
+        sessions(ca.ca_file).open(account(endpoint), Secret(PASSWORD), Side.SOURCE).close()
+    assert heard[:3] == ["CAPABILITY", "LOGIN", "CAPABILITY"]
 
 
 def test_capabilities_count_from_after_the_login() -> None:

@@ -89,12 +89,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
 
         IMAPClient's own `plain_login` makes a lost connection look like a wrong password.
         """
-        answer = f"\0{user}\0{password}".encode()
-        if self.has_capability("SASL-IR"):  # RFC 4959: a round trip less
-            self._demand_ok("AUTHENTICATE", "PLAIN", b64encode(answer).decode("ascii"))
-        else:
-            answers = iter([answer])
-            self._imap.authenticate("PLAIN", lambda _challenge: next(answers, None))  # None gives up
+        answer = b64encode(f"\0{user}\0{password}".encode())
+        # Some servers that offer SASL-IR (RFC 4959: a round trip less) ask for the answer all the same.
+        self._imap.literal = _OneAnswer(answer).process
+        initial = (answer.decode("ascii"),) if self.has_capability("SASL-IR") else ()
+        self._demand_ok("AUTHENTICATE", "PLAIN", *initial)
 
     def authenticate(self, mechanism: str, answer: Callable[[bytes], bytes | None]) -> None:
         """AUTHENTICATE (RFC 9051 section 6.2.2); raises as `login_plain` does.
@@ -149,6 +148,16 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         return cast(BufferedReader, self._imap.file)
 
 
+class _OneAnswer:
+    """What imaplib asks for the answer to each `+`: the same whatever the challenge says, and only once."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answers = [answer]
+
+    def process(self, _challenge: bytes) -> bytes:
+        return self._answers.pop() if self._answers else b"*"  # gives up (RFC 9051 section 6.2.2)
+
+
 class _Imap4(imaplib.IMAP4):
     def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float, dial: Dial) -> None:
         self._tls = tls
@@ -201,4 +210,5 @@ class _CheckedContext:
         plain.settimeout(timeout)
         if early:
             raise EarlyBytes
+        self._imap.untagged_responses.clear()  # what was told before TLS, anybody may have told
         return self._tls.wrap_socket(plain, server_hostname=server_hostname)
