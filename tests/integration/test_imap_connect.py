@@ -505,3 +505,26 @@ def test_a_server_that_drips_is_not_waited_for_for_ever(until: str) -> None:
         assert time.monotonic() - began < 4
         stopped.set()
         thread.join(5)
+
+
+@pytest.mark.parametrize("capabilities", ["IMAP4rev1", "IMAP4rev1 AUTH=PLAIN SASL-IR"])
+@pytest.mark.parametrize("status", ["NO", "BAD"])
+def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(
+    capabilities: str, status: str
+) -> None:
+    password = "k4n4r13\"'\\x"
+
+    def repeats(command: str) -> bytes | None:
+        if command.startswith(("LOGIN", "AUTHENTICATE")):
+            return f"TAG {status} Error in command: {command}\r\n".encode()
+        return usual_answer(command, capabilities)
+
+    with scripted_server(repeats) as server:
+        with pytest.raises(LoginRejected) as caught:
+            sessions().open(account(server.endpoint), Secret(password), Side.SOURCE)
+        [sent] = [command for command in server.commands if command.startswith(("LOGIN", "AUTHENTICATE"))]
+    error = caught.value
+    assert "Error in command" in error.server_text
+    told = f"{error} {error.server_text}"
+    assert "k4n4r13" not in told
+    assert sent.rpartition(" ")[2].strip('"') not in told

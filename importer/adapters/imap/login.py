@@ -8,12 +8,13 @@ Invariants
 from __future__ import annotations
 
 import imaplib
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from importer.adapters.imap import opening_errors
 from importer.adapters.imap.client import Client
-from importer.adapters.imap.commands import line_safe
+from importer.adapters.imap.commands import line_safe, quoted
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
 from providers.errors import MailError
@@ -70,7 +71,11 @@ def _password_problem(client: Client, peer: Peer, login: Login, password: Secret
         return opening_errors.unusable_login(peer)
     except (imaplib.IMAP4.error, OSError) as error:
         return opening_errors.login_error(
-            error, client.last_words(), peer, explain=login.explain, secrets=(password.reveal(),)
+            error,
+            client.last_words(),
+            peer,
+            explain=login.explain,
+            secrets=_as_sent(password, f"\0{login.user}\0{password.reveal()}".encode()),
         )
     return None
 
@@ -80,8 +85,10 @@ def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> M
     if mechanism is None:
         return opening_errors.no_token_logins(peer, login.explain(""))
     exchange: TokenExchange | None = None
+    sent = b""
     try:
         exchange = mechanism_of(mechanism, login.user, token, peer.endpoint)
+        sent = exchange.first
         client.authenticate(mechanism, exchange)
     except ValueError:
         return opening_errors.unusable_login(peer)
@@ -91,7 +98,20 @@ def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> M
             client.last_words(),
             peer,
             explain=login.explain,
-            secrets=(token.reveal(),),
+            secrets=_as_sent(token, sent),
             challenge=exchange.told if exchange else "",
         )
     return None
+
+
+def _as_sent(secret: Secret, answer: bytes) -> tuple[str, ...]:
+    """The secret in every form in which it goes over the wire, for servers that repeat what they do not
+    understand: as it is, quoted for LOGIN, and in the answer to AUTHENTICATE. imaplib tells of some answers
+    as Python writes bytes, which doubles backslashes."""
+    plain = secret.reveal()
+    try:
+        in_quotes = quoted(plain.encode())
+    except ValueError:  # no command can carry it: it was not sent
+        return (plain,)
+    forms = (repr(in_quotes)[3:-2], in_quotes[1:-1].decode(), b64encode(answer).decode("ascii"), plain)
+    return tuple(dict.fromkeys(forms))

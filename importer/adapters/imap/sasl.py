@@ -28,6 +28,11 @@ class TokenExchange:
         self._after_failure: bytes | None = after_failure
         self.told = ""
 
+    @property
+    def first(self) -> bytes:
+        """The answer that holds the token; b"" when it was given."""
+        return self._first or b""
+
     def __repr__(self) -> str:
         return "TokenExchange(•••)"
 
