@@ -32,6 +32,7 @@ from importer.domain.model import (
     Intent,
     KeywordRule,
     Message,
+    NotHandedOut,
     Outgoing,
     Outline,
     Progress,
@@ -111,10 +112,10 @@ class MailboxSession(Protocol):
         """Identifying headers, in any order, lazily; vanished messages are left out."""
         ...
 
-    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         """Whole messages, in any order, lazily, without marking them as read; vanished ones are left out.
 
-        A message that the server cannot hand out comes as (UID, reason) instead.
+        For a message that the server cannot hand out NotHandedOut comes instead.
         """
         ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 from importer.domain.content import Body
 from importer.domain.labels import LabelRule
@@ -213,6 +213,15 @@ class Message:
     flags: tuple[str, ...]
     internaldate: str
     body: Body = field(repr=False)
+
+
+class NotHandedOut(NamedTuple):
+    """A message that the source holds and that did not come. `broke_connection`: each time it was asked for,
+    alone, the connection ended; which may be its own fault or the network's."""
+
+    uid: Uid
+    reason: str
+    broke_connection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,19 @@ from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderAccount
+from importer.domain.wording import counted
 from importer.engine.context import Lane, Leg
 from importer.engine.pair import Pair
 from importer.engine.stream import Held, Stream
-from providers.errors import MailError
+from providers.errors import ConnectionLost, MailError, Side
 
 PASSES: Final = 3
 """Mail that comes in while we copy is fetched in a further pass; after this many the next import has it."""
+
+_BROKE: Final = (
+    "All that could be had is copied, but the connection to the old mailbox ended each time {} had to be"
+    " read. Mailferry tries again."
+)
 
 Told = Callable[[Pair, FolderAccount], None]
 
@@ -54,7 +60,8 @@ class Lanes:
         self._spent = False
 
     def run(self) -> bool:
-        """False when the budget is spent before all is done. Raises what a lane raised first."""
+        """False when the budget is spent before all is done. Raises what a lane raised first, and
+        ConnectionLost when all is done but messages at which connections ended."""
         if sum(job.pair.shown_messages for job in self._jobs) > 2 * self._leg.pace.batch_messages:
             with self._changed:
                 self._staff(len(self._jobs))  # most likely worth it: connecting takes a while
@@ -63,6 +70,9 @@ class Lanes:
             thread.join()
         if self._error is not None:
             raise self._error
+        unread = sum(job.pair.unread for job in self._jobs)
+        if unread and not self._spent:
+            raise ConnectionLost(_BROKE.format(counted(unread, "message")), side=Side.SOURCE)
         return not self._spent
 
     # --- One lane ------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class Pair:
         self._waiting: deque[Batch] = deque()
         self._put_off: dict[Uid, int] = {}
         self._unusable: str | None = None
+        self._unread = UidSet()
         self._account = FolderAccount(source.name, destination)
         self._left = 0
         self._limit_bytes: int | None = None  # what the destination takes
@@ -134,6 +135,16 @@ class Pair:
         """Messages whose content another lane is appending: they come again after it. Call it under lock."""
         self._put_off.update(sizes_bytes)
 
+    def leave(self, uids: UidSet) -> None:
+        """Messages that this leg does not get: they have no outcome, and the next one tries again."""
+        with self.lock:
+            self._unread |= uids
+
+    @property
+    def unread(self) -> int:
+        """How many were left."""
+        return len(self._unread)
+
     def give_up(self, reason: str) -> None:
         """A folder cannot be used any more; what is left will be refused when the pair is finished."""
         with self.lock:
@@ -163,7 +174,7 @@ class Pair:
             result = recount(lane, self.history, self._counted())
         except FolderUnusable:
             return account, False
-        arrived = bool(result.arrived) and self._unusable is None
+        arrived = bool(result.arrived - self._unread) and self._unusable is None
         if not arrived:
             self._mark(result.account)
         return result.account, arrived

@@ -23,6 +23,7 @@ from importer.domain.model import (
     AppendResult,
     Intent,
     Message,
+    NotHandedOut,
     Outcome,
     Outgoing,
     Receipt,
@@ -41,6 +42,10 @@ from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
 NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
+TRIES_UNREAD: Final = 4
+"""Legs in a row that end because a message breaks the connection, until the next one that meets it gives it
+up: they wait for half a minute together, and a disturbed network has passed."""
+
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
@@ -95,11 +100,11 @@ class _Reading:
         batch, limit = self._batch, self._pair.target.limit_bytes
         alone = len(batch.uids) == 1
         too_large = batch.uids if alone and limit is not None and batch.total_bytes > limit else UidSet()
-        unreadable: dict[Uid, str] = {}
+        unreadable: dict[Uid, NotHandedOut] = {}
         wanted = batch.uids - too_large
         for message in self._lane.source.messages(self._pair.source, wanted):
-            if isinstance(message, tuple):
-                unreadable[message[0]] = message[1]
+            if isinstance(message, NotHandedOut):
+                unreadable[message.uid] = message
             else:
                 done.messages.append(_fetched(message))
         self._pair.leg.budget.count(Side.SOURCE, sum(len(one.message.body) for one in done.messages))
@@ -112,16 +117,28 @@ class _Reading:
         done.messages.sort(key=lambda one: one.message.uid)
         return done
 
-    def _account_for_missing(self, done: FetchedBatch, missing: UidSet, reasons: dict[Uid, str]) -> None:
+    def _account_for_missing(
+        self, done: FetchedBatch, missing: UidSet, unreadable: dict[Uid, NotHandedOut]
+    ) -> None:
         """Asked for and not handed out: gone, if the source does not list it any more; else refused.
 
         A server may show a removed message to those who have the folder open, without its content
-        (RFC 2180 section 4.1), so that a reason alone tells nothing.
+        (RFC 2180 section 4.1), so that a reason alone tells nothing. What only broke connections so far is
+        left for another leg: that may have been the network.
         """
         still_listed = missing & self._lane.source.uids(self._pair.source)
         done.vanished = missing - still_listed
+        if self._pair.leg.import_.attempts < TRIES_UNREAD:
+            broke = UidSet.of(
+                uid for uid in still_listed if uid in unreadable and unreadable[uid].broke_connection
+            )
+            self._pair.leave(broke)
+            still_listed -= broke
         if still_listed:
-            done.refusals += self._described({uid: reasons.get(uid, NOT_HANDED_OUT) for uid in still_listed})
+            reasons = {
+                uid: unreadable[uid].reason if uid in unreadable else NOT_HANDED_OUT for uid in still_listed
+            }
+            done.refusals += self._described(reasons)
 
     def _described(self, reasons: dict[Uid, str]) -> Iterator[Refusal]:
         """Refusals of messages that were not fetched, with what their headers tell."""

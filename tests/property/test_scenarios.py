@@ -429,3 +429,32 @@ def test_the_first_trouble_is_told_when_looking_what_became_of_an_append_fails_t
     with pytest.raises(Throttled) as told:
         world.run_with_own_faults()
     assert told.value.until == until
+
+
+@pytest.mark.parametrize("fruitless", [1, 3])
+def test_a_message_that_breaks_connections_for_a_while_is_copied_by_a_later_leg(fruitless: int) -> None:
+    """Three times in a row may be the network, and the rest need not wait for it."""
+    world = world_of(ONE, TWO, THREE)
+    tries: list[int] = []
+
+    def breaks(body: bytes) -> bool:
+        if body == TWO:
+            tries.append(len(held(world)))
+        return body == TWO and len(tries) <= fruitless
+
+    world.source.breaks = breaks
+    account = world.run(batch=1).accounts["Work"]
+    assert sorted(held(world)) == [ONE, TWO, THREE]
+    assert (account.copied, account.failed, account.confirmed) == (3, 0, 3)
+    assert tries[1:] == [2] * fruitless  # all others came in the first leg
+
+
+def test_a_message_that_breaks_connections_leg_after_leg_is_refused_in_the_end() -> None:
+    world = world_of(ONE, TWO, THREE)
+    legs: list[str] = []
+    world.source.fault = lambda operation: legs.append(operation) if operation == "list" else None
+    world.source.breaks = lambda body: body == TWO
+    account = world.run_with_own_faults(batch=2).accounts["Work"]
+    assert (account.copied, account.failed) == (2, 1)
+    assert account.adds_up
+    assert 3 < len(legs) < 10

@@ -39,6 +39,7 @@ from importer.domain.model import (
     Hierarchy,
     KeywordRule,
     Message,
+    NotHandedOut,
     Outgoing,
     Outline,
     Quota,
@@ -208,16 +209,16 @@ class GmailSource:
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         return self._session.headers(*self._there(folder, uids))
 
-    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         if self._labels.rule is not LabelRule.KEYWORDS or not self._is_view(folder.name):
             return self._session.messages(*self._there(folder, uids))
         return self._labelled(folder.name, *self._there(folder, uids))
 
-    def _labelled(self, name: str, all_mail: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+    def _labelled(self, name: str, all_mail: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         link = self._session.link
         for found in fetch(link, all_mail, uids, _LABELLED):
             if isinstance(found, Unreadable):
-                yield found.uid, found.reason
+                yield NotHandedOut(found.uid, found.reason, found.broke_connection)
             elif found.uid is not None and found.body is not None:
                 flags = self._flags_of(name, found)
                 yield Message(found.uid, flags, found.internaldate or "", found.body)

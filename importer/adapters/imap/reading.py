@@ -39,10 +39,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that is there and that the server does not hand out; `reason` is for the report."""
+    """A message that is there and that the server does not hand out; `reason` is for the report.
+    `broke_connection`: the connection ended at it READ_TRIES times in a row."""
 
     uid: Uid
     reason: str
+    broke_connection: bool = False
 
 
 def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched | Unreadable]:
@@ -95,7 +97,7 @@ def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator
             troubles += trouble is not None
             if trouble is not None and troubles >= errors.TROUBLES_IN_A_ROW:
                 raise trouble
-            yield Unreadable(uid, _reason(link, words))
+            yield Unreadable(uid, _reason(link, words), isinstance(trouble, ConnectionLost))
 
 
 class _Losses:

@@ -43,6 +43,7 @@ from importer.domain.model import (
     Hierarchy,
     KeywordRule,
     Message,
+    NotHandedOut,
     Outgoing,
     Outline,
     Quota,
@@ -328,10 +329,10 @@ class ImapSession:
             elif found.uid is not None:
                 yield HeaderLines(found.uid, found.size_bytes or 0, found.header or b"")
 
-    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         for found in fetch(self._link, folder, uids, _MESSAGES):
             if isinstance(found, Unreadable):
-                yield found.uid, found.reason
+                yield NotHandedOut(found.uid, found.reason, found.broke_connection)
             elif found.uid is not None and found.body is not None:
                 flags = _of_the_message(found.flags or ())
                 yield Message(found.uid, flags, found.internaldate or "", found.body)

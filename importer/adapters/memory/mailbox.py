@@ -24,6 +24,7 @@ from importer.domain.model import (
     Hierarchy,
     KeywordRule,
     Message,
+    NotHandedOut,
     Outgoing,
     Outline,
     Quota,
@@ -106,6 +107,7 @@ class MemoryMailbox:
         self.withholds: Callable[[bytes], bool] = lambda _body: False  # listed, never handed out
         self.closed: set[str] = set()  # folders that cannot be opened
         self.unreadable: Callable[[bytes], str | None] = lambda _body: None
+        self.breaks: Callable[[bytes], bool] = lambda _body: False  # the connection, each time it is read
         self.capacity_messages: int | None = None
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
@@ -228,10 +230,11 @@ class MemorySession:
         for message in self._fetch("headers", folder, uids):
             yield HeaderLines(message.uid, len(message.body), header_block(message.body))
 
-    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | tuple[Uid, str]]:
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         for message in self._fetch("messages", folder, uids):
             reason = self._mailbox.unreadable(whole(message.body))
-            yield (message.uid, reason) if reason else message
+            lost = self._mailbox.breaks(whole(message.body))
+            yield NotHandedOut(message.uid, reason or "lost", lost) if reason or lost else message
 
     def create(self, folder: str) -> None:
         lost = self._reach("create")
