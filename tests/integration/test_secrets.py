@@ -270,7 +270,7 @@ def owner_signs_in(session: requests.Session, link: str, provider: Authority) ->
 
 def a_control_panel(installation: Installation, url: str, new: User) -> set[str]:
     """Its token; it sends what is wrong, and what is right."""
-    token = installation.run("token", "create", "panel").stdout.strip()
+    token = installation.run("token", "create", "panel", "--scope", "write").stdout.strip()
     installation.transcript.remove(f"{token}\n")  # it is shown this once
     for password in (CANARIES[2], 7, {CANARIES[2]: CANARIES[2]}):
         body = {
