@@ -132,6 +132,18 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     lanes=lanes,
 )
 @settings(max_examples=100, deadline=None)
+@example(  # half an append, and no peace to look what became of it
+    source=[(0, 0, 0, 0), (2, 0, 0, 0)],
+    refused={BODIES[2]},
+    broken=[
+        ("append", Fault.DURING),
+        ("uids", Fault.AFTER),
+        ("uids", Fault.BEFORE),
+        ("uids", Fault.BEFORE),
+    ],
+    batch=1,
+    lanes=1,
+)
 def test_a_refused_message_stops_nothing_and_is_told(
     source: Content, refused: set[bytes], broken: Sequence[Strike], batch: int, lanes: int
 ) -> None:
