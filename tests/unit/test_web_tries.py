@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from importer.domain.clients import Scope
 from importer.domain.model import Account
+from importer.service.clients import issue
 from importer.service.tries import (
     ASKED_PER_PERSON,
     LOOKUPS_PER_PERSON,
@@ -202,3 +205,24 @@ def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
     answer = browser.post("/new", address="ada@gmail.com")
     assert answer.status_code == 422
     assert "tried too often" in answer.text
+
+
+def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
+    """What it may try counts for the mailbox; the tries at a host are those of the pages."""
+    for number in range(3):
+        office.browser().sign_in(f"user{number}@new.example", "wrong")
+    token = issue(office.deps, "panel", [Scope.WRITE]).secret.reveal()
+    row = {
+        "source_address": "ada@old.example",
+        "source_password": RIGHT,
+        "source_server": "imap.old.example",
+        "destination_address": "ada@new.example",
+        "destination_password": RIGHT,
+    }
+    panel = TestClient(office.app, base_url=office.settings.web_origin)
+    answer = panel.post("/api/v1/check", json=row, headers={"Authorization": f"Bearer {token}"})
+    assert answer.json()["source"]["look"] == "done", answer.text
+    count = office.deps.store.count(
+        "login:host:imap.new.example", office.deps.clock.now(), timedelta(hours=1)
+    )
+    assert count == 3 + 1

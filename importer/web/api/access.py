@@ -15,7 +15,7 @@ from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import Account, Batch, Import
 from importer.service.clients import recognise, visible_batch, visible_import
 from importer.service.deps import Deps
-from importer.service.tries import PER_ACCOUNT, PER_ACCOUNT_AND_CLIENT, forgive, take
+from importer.service.tries import PER_ACCOUNT, PER_ACCOUNT_AND_CLIENT, take
 from importer.web.api.problems import ProblemAnswer, not_found, too_many
 from importer.web.site import Site
 
@@ -65,11 +65,7 @@ class Caller:
 
     def count_try(self, account: Account) -> None:
         """Counts a login: no token may be used to find out passwords. Raises TooManyTries."""
-        keys = {
-            f"login:account-client:{account.key}:{self._client}": PER_ACCOUNT_AND_CLIENT,
-            f"login:account:{account.key}": PER_ACCOUNT,
-        }
-        take(self.deps, keys)
+        take(self.deps, self._login_keys(account))
 
     def count_starts(self, accounts: Iterable[Account]) -> None:
         """The same for imports that are about to start: a worker will try what was sent. Raises
@@ -83,7 +79,14 @@ class Caller:
 
     def forgive(self, account: Account) -> None:
         """The login succeeded: it was no guess."""
-        forgive(self.deps, account, self._client)
+        for key in self._login_keys(account):
+            self.deps.store.uncount(key)
+
+    def _login_keys(self, account: Account) -> dict[str, MostTries]:
+        return {
+            f"login:account-client:{account.key}:{self._client}": PER_ACCOUNT_AND_CLIENT,
+            f"login:account:{account.key}": PER_ACCOUNT,
+        }
 
 
 def caller_with(scope: Scope) -> Callable[..., Caller]:
