@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from importer.adapters.digest_file import DigestFiles
 from importer.adapters.guard import Guard
+from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
@@ -34,7 +35,7 @@ from importer.domain.identity import is_notice
 from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Queue
-from importer.service.deps import Deps, Limits
+from importer.service.deps import Deps, Limits, Webhook
 from importer.settings import DailyLimit, Settings, SettingsError
 from providers.access import Access, PasswordsOnly, People
 from providers.catalog import Catalog
@@ -177,6 +178,12 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
         ),
+        caller=HookCaller(
+            tls_context(settings.ca_file),
+            allowed=settings.allowed_networks,
+            forbidden=settings.forbidden_networks,
+        ),
+        webhook=Webhook(settings.webhook_url, settings.webhook_secret) if settings.webhook_secret else None,
         public_url=settings.public_url,
         gives_back=settings.give_back_consent,
     )

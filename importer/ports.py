@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from importer.domain.access import Visit, VisitId
 from importer.domain.allowance import Backoff, HourlyBytes
@@ -496,6 +496,58 @@ class Outbox(Protocol):
         ...
 
 
+CALLS_KEPT_FOR: Final = timedelta(days=100)
+"""Longer than an owner may take to sign in: nobody is told of the same twice."""
+
+
+class CallState(StrEnum):
+    """Where a call to a webhook stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One event for one webhook. `key` is unique: posting the same key again changes nothing. `hook` names
+    the webhook, whose address and secret are looked up when it is called."""
+
+    key: str
+    hook: str
+    event_id: str
+    body: str
+    created_at: datetime
+    state: CallState = CallState.PENDING
+    attempts: int = 0
+    not_before: datetime | None = None
+    error: str = ""
+
+
+class Calls(Protocol):
+    """Webhooks to be called, each at least once."""
+
+    def post_calls(self, calls: Sequence[Call]) -> None:
+        """Adds those whose key is new."""
+        ...
+
+    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[Call]:
+        """PENDING ones whose `not_before` has come, oldest first."""
+        ...
+
+    def claim_call(self, key: str, now: datetime, until: datetime) -> bool:
+        """Nobody else's until then; counts an attempt. False when it is not due (any more)."""
+        ...
+
+    def settle_call(
+        self, key: str, state: CallState, *, error: str = "", not_before: datetime | None = None
+    ) -> None: ...
+
+    def calls(self) -> Sequence[Call]:
+        """Oldest first."""
+        ...
+
+
 class Budgets(Protocol):
     """What all workers together may still ask of accounts and hosts; each method is one transaction.
 
@@ -554,7 +606,7 @@ class Visits(Protocol):
         ...
 
     def sweep(self, now: datetime) -> None:
-        """Removes visits, counts and kept answers that are over."""
+        """Removes visits, counts and kept answers that are over, and calls of long ago."""
         ...
 
 
@@ -604,9 +656,9 @@ class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Protocol):
+class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, Protocol):
     """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
-    consents, visits and clients."""
+    consents, visits, clients and calls."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """All or nothing. Raises RouteUnderWay when a route has an import with grants that has not
@@ -653,10 +705,16 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Protocol
         ...
 
     def finish_import(
-        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+        self,
+        changed: Import,
+        notices: Sequence[Notice],
+        lease: Lease,
+        *,
+        password_mark: str | None = None,
+        calls: Sequence[Call] = (),
     ) -> bool:
-        """In one transaction: `update_import`, erase its grants and its consent, `post` the notices. With a
-        `password_mark`: False, and nothing is written, when the import has another one by now."""
+        """In one transaction: `update_import`, erase its grants and its consent, post notices and calls. With
+        a `password_mark`: False, and nothing is written, when the import has another one by now."""
         ...
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
@@ -758,6 +816,14 @@ class Invitation:
     link: str
     expires_at: datetime
     mail: int = 1
+
+
+class Caller(Protocol):
+    """Calls webhooks."""
+
+    def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+        """POSTs the body; "" when it was answered with a 2xx, else why not. Never raises."""
+        ...
 
 
 class Composer(Protocol):

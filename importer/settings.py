@@ -427,6 +427,20 @@ class Settings(BaseSettings):
     api_calls_per_minute: int = _setting(
         600, "Calls of the API that one token may make a minute.", "a whole number, 1 or more", ge=1
     )
+    webhook_url: str = _setting(
+        "",
+        "Address that is called when any import ends or needs somebody; tokens have their own.",
+        "a URL such as https://panel.example.org/mailferry",
+        shown="none",
+    )
+    webhook_secret: _Secret = _setting(
+        None,
+        "What signs those calls.",
+        "any text of 16 characters or more, and set with MAILFERRY_WEBHOOK_URL",
+        shown="none",
+        repr=False,
+        validate_default=True,
+    )
     log_format: Literal["console", "json"] = _setting(
         "console", "Form of the log on stderr.", "console or json"
     )
@@ -545,6 +559,23 @@ class Settings(BaseSettings):
     def _secret_with_id(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         client_id = info.data.get(str(info.field_name).removesuffix("secret") + "id")
         if bool(client_id) != (value is not None and bool(value.reveal())):
+            raise ValueError
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _callable(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
+            raise ValueError
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signs(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        if bool(info.data.get("webhook_url")) != (value is not None):
+            raise ValueError
+        if value is not None and len(value.reveal()) < 16:
             raise ValueError
         return value
 

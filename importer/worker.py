@@ -18,6 +18,7 @@ from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.service.deliver import deliver
 from importer.service.deps import Deps
+from importer.service.hooks import call_out
 from importer.service.tick import Tick
 from importer.service.work import work
 from importer.settings import Settings
@@ -37,6 +38,7 @@ def declare_actors(broker: DoorbellBroker, deps: Deps) -> None:
     @dramatiq.actor(actor_name=SEND_MAIL, queue_name=MAIL, broker=broker, priority=0)
     def send_mail() -> None:
         deliver(deps)
+        call_out(deps)
 
 
 def run(settings: Settings) -> None:

@@ -74,3 +74,8 @@ class ApiToken:
 def client_of(name: str) -> PersonId:
     """The owner of what that client starts. No mailbox and no console is called so."""
     return PersonId(f"client:{name}")
+
+
+def webhook_context(id_: TokenId) -> str:
+    """What the secret of a token's webhook is sealed for."""
+    return f"token:{id_}:webhook"

@@ -14,7 +14,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from importer.domain.clients import ApiToken, Scope, TokenId
+from importer.domain.clients import ApiToken, Scope, TokenId, webhook_context
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.service.deps import Deps
 from importer.service.owned import batch_of, import_of
@@ -77,11 +77,6 @@ def recognise(deps: Deps, given: str) -> ApiToken | None:
 def revoke(deps: Deps, id_: str) -> ApiToken | None:
     """Ends a token for good; None when there is none with that id. Safe to repeat."""
     return deps.store.revoke_token(TokenId(id_), deps.clock.now())
-
-
-def webhook_context(id_: TokenId) -> str:
-    """What a webhook's secret is sealed for."""
-    return f"token:{id_}:webhook"
 
 
 # --- What a token sees ----------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ from importer.domain import state
 from importer.domain.model import Import, ImportId, Problem, State
 from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
 from importer.service.deps import Deps
-from importer.service.finish import finish, written
+from importer.service.finish import finish, report_of, written
 from importer.service.grants import awaits_owner, is_shared, open_grants, seal_source
+from importer.service.hooks import calls_about
 from providers.access import Question, not_set_up
 from providers.errors import GrantExpired, Side
 from providers.grants import OAuthGrant
@@ -166,6 +167,7 @@ def await_owner(deps: Deps, import_: Import, lease: Lease) -> Import:
     until = waiting.next_look(consent.asked_at, now, expires_at)
     after = state.queued_behind(import_, waiting.needed(address, name, expires_at), now, until)
     deps.store.update_import(after, lease)
+    deps.store.post_calls(calls_about(deps, report_of(deps, after)))
     # The owner does not need our lease: a consent that came meanwhile must not wait for a reminder.
     return after if _awaited(deps, import_.id) is not None else _go_on(deps, after, lease)
 

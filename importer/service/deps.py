@@ -10,8 +10,9 @@ from importer.domain.allowance import Allowance
 from importer.domain.digests import Digests, DigestSet
 from importer.domain.model import Account
 from importer.engine.context import Pace
-from importer.ports import Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
+from importer.ports import Caller, Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
 from providers.access import Access, PasswordsOnly, People
+from providers.model import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,14 @@ class Limits:
     leg: timedelta = timedelta(minutes=5)
     lease: timedelta = timedelta(seconds=60)
     consent: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where programs want to be called, and what signs the calls."""
+
+    url: str
+    secret: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +56,5 @@ class Deps:
     public_url: str = ""
     gives_back: bool = True
     limits: Limits = field(default_factory=Limits)
+    caller: Caller | None = None  # None: nobody is called
+    webhook: Webhook | None = None  # of the installation: hears of every import

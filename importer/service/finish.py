@@ -16,6 +16,7 @@ from importer.domain.report import BatchReport, Report
 from importer.ports import Lease, Notice
 from importer.service.deps import Deps
 from importer.service.grants import to_give_back
+from importer.service.hooks import calls_about
 
 log = structlog.get_logger()
 
@@ -57,7 +58,8 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         notices = written(write, ended.id)
     consent = to_give_back(deps, import_)
     mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
-    if not deps.store.finish_import(ended, notices, lease, password_mark=mark):
+    calls = calls_about(deps, report_of(deps, ended))
+    if not deps.store.finish_import(ended, notices, lease, password_mark=mark, calls=calls):
         resumed = state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed

@@ -37,7 +37,8 @@ class Tick:
             self._ring(now)
             _summarise(deps, now)
             deps.store.sweep(now)
-            if deps.mailer is not None and deps.store.due_notices(now, limit=1):
+            mails = deps.mailer is not None and deps.store.due_notices(now, limit=1)
+            if mails or (deps.caller is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()
         finally:
             deps.store.release(lease)

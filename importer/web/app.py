@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
-from importer.web.api.app import create_api
+from importer.web.api.app import mounted
 from importer.web.guarding import BodyTooLarge, Guard
 from importer.web.live import Feed
 from importer.web.pages import checking, consent, file, front, openid, progress, start
@@ -61,7 +61,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Directory])
         file.router,
     ):
         app.include_router(router, include_in_schema=False)
-    app.mount("/api/v1", create_api(app.state.site))
+    app.router.routes.append(mounted(app.state.site))
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
     app.add_api_route("/health", _healthy, include_in_schema=False)

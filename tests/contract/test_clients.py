@@ -10,7 +10,7 @@ import pytest
 
 from importer.domain.clients import ApiToken, Scope, TokenId
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
-from importer.ports import KeptAnswer, Store
+from importer.ports import CALLS_KEPT_FOR, Call, CallState, KeptAnswer, LeaseLost, Store
 from providers.model import Endpoint
 from tests.contract.conftest import OpenStore
 
@@ -149,3 +149,60 @@ def test_pages_of_imports_add_up_to_the_whole_list(store: Store, owner: str | No
             assert paged == whole
         per_batch = 2 if states else 3
         assert len(whole) == per_batch * {None: 5, "client:one": 2, "client:two": 3, "client:none": 0}[owner]
+
+
+# --- Calls --------------------------------------------------------------------------------------------
+
+
+def a_call(key: str = "k1", minutes: int = 0) -> Call:
+    return Call(key, "t1", "evt_1", '{"a": "ü \\\\ \x00"}', NOW + timedelta(minutes=minutes))
+
+
+def test_a_call_is_posted_once_and_claimed_by_one_until_its_time_is_over(open_store: OpenStore) -> None:
+    store, other = open_store(), open_store()
+    store.post_calls([a_call("k2", 1), a_call()])
+    store.post_calls([replace(a_call(), body="another")])
+    assert [*store.due_calls(NOW)] == [a_call(), a_call("k2", 1)]
+    assert store.claim_call("k1", NOW, NOW + HOUR)
+    assert not other.claim_call("k1", NOW, NOW + HOUR)
+    assert not other.claim_call("none", NOW, NOW + HOUR)
+    assert [call.key for call in other.due_calls(NOW)] == ["k2"]
+    assert other.claim_call("k1", NOW + HOUR, NOW + 2 * HOUR), "whoever had it is taken for dead"
+    assert store.calls()[0].attempts == 2
+
+
+def test_a_call_is_settled_for_good_or_for_later(store: Store) -> None:
+    store.post_calls([a_call("k1"), a_call("k2", 1), a_call("k3", 2)])
+    for key in ("k1", "k2", "k3"):
+        store.claim_call(key, NOW, NOW + HOUR)
+    store.settle_call("k1", CallState.DONE)
+    store.settle_call("k2", CallState.PENDING, error="no \x00 answer", not_before=NOW + 2 * HOUR)
+    store.settle_call("k3", CallState.GIVEN_UP, error="gone")
+    states = [(call.state, call.error, call.not_before) for call in store.calls()]
+    assert states == [
+        (CallState.DONE, "", None),
+        (CallState.PENDING, "no \x00 answer", NOW + 2 * HOUR),
+        (CallState.GIVEN_UP, "gone", None),
+    ]
+    assert not store.due_calls(NOW + HOUR)
+    assert [call.key for call in store.due_calls(NOW + 2 * HOUR)] == ["k2"]
+    store.post_calls([a_call("k1")])
+    assert len(store.calls()) == 3
+    store.sweep(NOW + CALLS_KEPT_FOR)
+    assert [call.key for call in store.calls()] == ["k2", "k3"]
+
+
+def test_the_end_of_an_import_and_its_calls_are_one(store: Store) -> None:
+    fill(store)
+    import_ = store.imports()[0]
+    lease = store.acquire(f"import:{import_.id}", "w", NOW, HOUR)
+    assert lease is not None
+    ended = replace(import_, state=State.CANCELLED)
+    assert not store.finish_import(ended, (), lease, password_mark="another", calls=[a_call()])
+    assert not store.calls()
+    assert store.finish_import(ended, (), lease, calls=[a_call()])
+    assert [*store.calls()] == [a_call()]
+    store.release(lease)
+    with pytest.raises(LeaseLost):
+        store.finish_import(ended, (), lease, calls=[a_call("k2")])
+    assert len(store.calls()) == 1

@@ -584,7 +584,9 @@ def test_what_is_not_there_and_what_breaks_is_told_as_a_problem(
     panel = Panel(office)
     panel.client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     problem(panel.get("/nothing"), 404, "not_found")
-    problem(panel.get("/imports/%00"), 404, "not_found")
+    for odd in ("%00", "a%0Ab", "a%0A", "%F0%9F%93%AC", "%ED%A0%80", "x" * 5000):
+        problem(panel.get(f"/imports/{odd}"), 404, "not_found")
+        problem(panel.get(f"/batches/{odd}/report.csv"), 404, "not_found")
     problem(panel.post("/token"), 405, "method_not_allowed")
     assert panel.get("/problems").json().keys() == problems.TITLES.keys()
 

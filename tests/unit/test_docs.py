@@ -13,12 +13,15 @@ import pytest
 import typer.main
 
 from importer.cli.app import app
+from importer.domain.clients import Scope
+from importer.domain.events import SIGNATURE, EventType
 from importer.domain.model import State
 from importer.domain.report import ExitCode
 from importer.domain.sheet import KNOWN_COLUMNS
 from importer.domain.state import ENDED
 from importer.settings import Settings
 from importer.signing_in import SIGN_IN_PATH
+from importer.web.api.problems import TITLES
 from providers import google, microsoft
 from providers.catalog import Catalog
 from providers.document import written
@@ -29,10 +32,12 @@ README, ARCHITECTURE, RUNBOOK = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "deploy/RUNBOOK.md")
 )
 PROVIDERS = ROOT / "docs" / "providers.md"
+API = ROOT / "docs" / "api.md"
 DOCUMENTS = (
     README,
     ARCHITECTURE,
     PROVIDERS,
+    API,
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "deploy").glob("**/*.md")),
 )
@@ -292,6 +297,26 @@ def test_signing_in_is_explained_with_the_very_words_that_are_needed() -> None:
     for variable, _, _ in Settings.table():
         if re.match("MAILFERRY_(GOOGLE|MICROSOFT)_", variable) and not variable.endswith("_AUTHORITY"):
             assert f"`{variable}`" in page
+
+
+# --- The API --------------------------------------------------------------------------------------
+
+
+def test_the_problems_of_the_api_are_those_that_it_tells() -> None:
+    shown = {
+        codes(code)[0]: (int(status), said) for code, status, said in table(API, "code", "status", "meaning")
+    }
+    assert shown == {code: (status, f"{title}.") for code, (status, title) in TITLES.items()}
+
+
+def test_the_scopes_of_the_api_are_explained() -> None:
+    assert [codes(scope) for scope, _ in table(API, "scope", "good for")] == [[scope] for scope in Scope]
+
+
+def test_every_event_of_the_api_is_explained() -> None:
+    page = API.read_text(encoding="utf-8")
+    assert all(f"`{type_}`" in page for type_ in EventType)
+    assert f"`{SIGNATURE}: t=" in page
 
 
 # --- All of them ----------------------------------------------------------------------------------

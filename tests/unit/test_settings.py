@@ -100,6 +100,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "CONSENT_DAYS": ("3", 3),
         "GIVE_BACK_CONSENT": ("no", False),
         "API_CALLS_PER_MINUTE": ("60", 60),
+        "WEBHOOK_URL": ("https://panel.example/hook", "https://panel.example/hook"),
+        "WEBHOOK_SECRET": ("0123456789abcdef", Secret("0123456789abcdef")),
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }

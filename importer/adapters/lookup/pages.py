@@ -8,7 +8,6 @@ Invariants
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import ssl
@@ -18,6 +17,7 @@ from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from importer.adapters.guard import AddressForbidden, Guard
+from importer.adapters.https import GuardedConnection
 from providers.discovery import CouldNotLook
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -55,7 +55,7 @@ class GuardedWeb:
         if url.scheme != "https" or not url.hostname:
             raise CouldNotLook("it is no https address")
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection = _Connection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
+        connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
         # Sockets time out between two bytes only. The watch ends what drips.
         watch = Timer(max(0.0, deadline - time.monotonic()), connection.cut)
         watch.daemon = True
@@ -83,33 +83,3 @@ class GuardedWeb:
         if len(body) > self._max_bytes:
             raise CouldNotLook(f"it is larger than {self._max_bytes // 1024} KiB")
         return response.status, response.getheader("Location") or "", body
-
-
-class _Connection(http.client.HTTPSConnection):
-    def __init__(self, host: str, port: int, guard: Guard, tls: ssl.SSLContext, deadline: float) -> None:
-        super().__init__(host, port, context=tls)
-        self._guard = guard
-        self._tls = tls
-        self._deadline = deadline
-        self.was_cut = False
-        self._wire: socket.socket | None = None  # `sock` is let go of before the body is read
-
-    def connect(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        plain = self._guard.connect((self.host, self.port), left)
-        plain.settimeout(max(0.01, self._deadline - time.monotonic()))
-        try:
-            self.sock = self._wire = self._tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
-
-    def cut(self) -> None:
-        """Ends whatever waits on the socket."""
-        self.was_cut = True
-        if self._wire is not None:
-            with contextlib.suppress(OSError):
-                # SSLSocket's own shutdown would go on reading, without TLS.
-                socket.socket.shutdown(self._wire, socket.SHUT_RDWR)

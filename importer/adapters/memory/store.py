@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from importer.adapters.memory.budgets import MemoryBudgets
-from importer.adapters.memory.clients import MemoryClients
+from importer.adapters.memory.calls import MemoryCalls
 from importer.adapters.memory.consents import MemoryConsents
 from importer.adapters.memory.ledger import MemoryLedger
 from importer.domain.model import (
@@ -26,10 +26,10 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.ports import Lease, MailState, Notice, RouteUnderWay, SealedGrants
+from importer.ports import Call, Lease, MailState, Notice, RouteUnderWay, SealedGrants
 
 
-class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryClients):
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
     """`importer.ports.Store`, safe for threads."""
 
     def __init__(self) -> None:
@@ -176,7 +176,13 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryClients):
             return import_
 
     def finish_import(
-        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+        self,
+        changed: Import,
+        notices: Sequence[Notice],
+        lease: Lease,
+        *,
+        password_mark: str | None = None,
+        calls: Sequence[Call] = (),
     ) -> bool:
         with self._lock:
             self._demand(lease)
@@ -186,6 +192,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryClients):
             self._grants.pop(changed.id, None)
             self._consents.pop(changed.id, None)
             self.post(notices)
+            self.post_calls(calls)
             return True
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:

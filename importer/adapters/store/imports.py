@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import rows
+from importer.adapters.store.calls import add_calls
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
@@ -44,7 +45,7 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.ports import Lease, Notice, RouteUnderWay, SealedGrants
+from importer.ports import Call, Lease, Notice, RouteUnderWay, SealedGrants
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
@@ -155,7 +156,13 @@ class SqlImports(Database):
             return None if row is None else rows.import_(row)
 
     def finish_import(
-        self, changed: Import, notices: Sequence[Notice], lease: Lease, *, password_mark: str | None = None
+        self,
+        changed: Import,
+        notices: Sequence[Notice],
+        lease: Lease,
+        *,
+        password_mark: str | None = None,
+        calls: Sequence[Call] = (),
     ) -> bool:
         with self.writing(lease) as connection:
             asked = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
@@ -166,6 +173,7 @@ class SqlImports(Database):
             connection.execute(delete(grants).where(grants.c.import_id == changed.id))
             connection.execute(delete(consents).where(consents.c.import_id == changed.id))
             post_notices(connection, notices)
+            add_calls(connection, calls)
             return True
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:

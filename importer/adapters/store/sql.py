@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importer.adapters.store.budgets import SqlBudgets
+from importer.adapters.store.calls import SqlCalls
 from importer.adapters.store.clients import SqlClients
 from importer.adapters.store.consents import SqlConsents
 from importer.adapters.store.engine import open_engine
@@ -25,6 +26,7 @@ class SqlStore(
     SqlConsents,
     SqlVisits,
     SqlClients,
+    SqlCalls,
     SqlImports,
 ):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.

@@ -349,3 +349,19 @@ answers: Final = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("hook", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("body", ExactText, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant),
+    Column("error", ExactText, nullable=False),
+    Index(None, "state", "not_before"),
+)

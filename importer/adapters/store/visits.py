@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import answers, counts, visits
+from importer.adapters.store.tables import answers, calls, counts, visits
 from importer.domain.access import Visit, VisitId
+from importer.ports import CALLS_KEPT_FOR
 
 
 class SqlVisits(Database):
@@ -57,3 +58,4 @@ class SqlVisits(Database):
         with self.writing() as connection:
             for table in (visits, counts, answers):
                 connection.execute(delete(table).where(table.c.expires_at <= now))
+            connection.execute(delete(calls).where(calls.c.created_at <= now - CALLS_KEPT_FOR))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from importer.service.tries import TooManyTries
@@ -62,6 +64,14 @@ _KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": "Any text that no other request has, such as a UUID.",
 }
+
+
+def mounted(site: Site) -> Mount:
+    """The API below PREFIX, for the application of the pages."""
+    mount = Mount(PREFIX, create_api(site))
+    # Starlette's own lets what has a line break in it through to the pages.
+    mount.path_regex = re.compile(rf"^{PREFIX}/(?P<path>.*)$", re.DOTALL)
+    return mount
 
 
 def create_api(site: Site) -> ASGIApp:

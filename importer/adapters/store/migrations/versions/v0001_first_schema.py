@@ -63,6 +63,23 @@ def upgrade() -> None:
     )
     op.create_index("answers_expires_at_ix", "answers", ["expires_at"])
     op.create_table(
+        "calls",
+        sa.Column("seq", SERIAL, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("hook", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="calls_pk"),
+        sa.UniqueConstraint("key", name="calls_key_key"),
+    )
+    op.create_index("calls_created_at_ix", "calls", ["created_at"])
+    op.create_index("calls_state_not_before_ix", "calls", ["state", "not_before"])
+    op.create_table(
         "visits",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),

@@ -1,0 +1,164 @@
+"""The API as a process, with Dovecot behind it: what `docs/api.md` shows works as it is shown."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.stage import Stage, stage
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.fill import INBOX, Stored
+from tests.rehearsal.ports import wait_until
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, old_host: Dovecot, new_host: Dovecot
+) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("api"), old_host, new_host) as installed:
+        yield installed
+
+
+@dataclass
+class Panel:
+    """Whoever follows the page, with mailboxes of their own."""
+
+    running: Stage
+    token: str
+    names: dict[str, str]
+    folder: Path
+
+    def shown(self, part: str, number: int = 0, **more: str) -> Any:
+        """Runs a curl of the page, with our mailboxes in place of those of the page."""
+        blocks = re.findall(r"^```sh\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.S | re.M)
+        commands = [
+            command
+            for block in blocks
+            for command in re.split(r"\n(?=curl)", block.replace("\\\n", " ").strip())
+            if command.startswith("curl") and part in command
+        ]
+        command = commands[number]
+        for shown, ours in self.names.items():
+            command = command.replace(shown, ours)
+        environment = {"API": f"{self.running.url}/api/v1", "TOKEN": self.token, "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(
+            ["sh", "-c", command],
+            env=environment | more,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
+
+
+@pytest.fixture
+def panel(running: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Panel]:
+    def make(*words: str) -> Panel:
+        name = re.sub(r"\W", "", request.node.name)[-20:].lower()
+        old, new = running.mailboxes(name)
+        old.fill(
+            Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: %d\r\n\r\ntext\r\n" % n)
+            for n in range(6)
+        )
+        made = running.installation.json(
+            "token", "create", name, "--scope", "read", "--scope", "write", *words
+        )
+        names = {
+            "ada@old.example": old.account.address,
+            "ada@new.example": new.account.address,
+            "old-secret": old.password,
+            "new-secret": new.password,
+            "imap.old.example": str(old.account.endpoint),
+        }
+        (tmp_path / "people.csv").write_text(
+            "source_address,source_password,source_server,destination_address,destination_password\n"
+            f"{old.account.address},{old.password},{old.account.endpoint},{new.account.address},{new.password}\n"
+        )
+        shown = Panel(running, made["token"], names, tmp_path)
+        shown.names["whsec"] = made["webhook_secret"] or ""
+        return shown
+
+    return make
+
+
+def test_the_page_can_be_followed_from_the_start_to_the_report(panel: Callable[..., Panel]) -> None:
+    ada = panel()
+    found = ada.shown("/check")
+    assert (found["done"], found["ready"], found["source"]["messages"]) == (True, True, 6)
+    started = ada.shown('/imports"')
+    assert started == ada.shown('/imports"'), "the same key gets the same answer"
+    id_ = started["rows"][0]["import"]["id"]
+    assert wait_until(lambda: ada.shown('imports/$ID"', ID=id_)["state"] == "complete", timeout_s=60)
+    assert ada.shown('report"', ID=id_)["totals"]["copied"] == 6
+    assert ada.shown("report.csv", ID=id_).startswith("import,source")
+    assert ada.shown("explanation", ID=id_)["sentence"]
+    assert ada.shown("/pause", ID=id_)["code"] == "not_possible"
+    assert ada.shown("/resume", ID=id_)["code"] == "not_possible"
+    assert ada.shown("state=waiting")["items"] == []
+    again = ada.shown("/batches/csv")
+    assert (again["batch"], again["rows"][0]["fate"]) == (None, "done")
+    detected = ada.shown("/detect")
+    assert detected["provider"]["id"] == "google"
+
+
+class _Listener(BaseHTTPRequestHandler):
+    heard: list[tuple[str, bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).heard.append((self.headers["Mailferry-Signature"], body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+    heard: list[tuple[str, bytes]] = []
+    handler = type("Handler", (_Listener,), {"heard": heard})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_webhook_is_called_by_a_worker_and_the_pages_own_code_takes_it(panel: Callable[..., Panel]) -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.S | re.M)
+    place: dict[str, Any] = {"hmac": hmac}
+    exec(code, place)  # noqa: S102 - the page's own
+    with listening() as (url, heard):
+        ada = panel("--webhook", url)
+        started = ada.shown('/imports"')
+        assert wait_until(lambda: bool(heard), timeout_s=60)
+        header, body = heard[0]
+    told = json.loads(body)
+    assert told["type"] == "import.finished"
+    assert told["import"]["id"] == started["rows"][0]["import"]["id"]
+    assert place["is_ours"](ada.names["whsec"], header, body)
+    assert not place["is_ours"](ada.names["whsec"], header, body + b" ")
+    assert not place["is_ours"]("another", header, body)
+    log = ada.running.installation.log()
+    assert ada.token not in log
+    assert ada.names["whsec"] not in log

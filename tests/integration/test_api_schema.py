@@ -1,0 +1,92 @@
+"""Whatever the API's description allows is no fault of ours, and is answered as described."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from importer import telemetry
+from importer.domain.clients import Scope
+from tests.unit.test_api import Panel
+from tests.unit.web_office import WebOffice
+
+EXAMPLES = 25
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """As a process has it: by default a traceback would be drawn with all its local variables."""
+    telemetry.configure(stream=io.StringIO())
+    yield
+    structlog.reset_defaults()
+
+
+def operations(root: Path) -> tuple[WebOffice, list[Any]]:
+    office = WebOffice(root, {"api_calls_per_minute": 1_000_000})
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", office.app)
+    found = []
+    for one in schema.get_all_operations():
+        assert isinstance(one, Ok), "the description is whole"
+        found.append(one.ok())
+    return office, found
+
+
+def test_nothing_that_the_description_allows_is_a_fault_of_ours(tmp_path: Path) -> None:
+    office, found = operations(tmp_path)
+    panel = Panel(office, "panel", Scope.ADMIN)
+    panel.start()
+    assert len(found) == 23
+    for operation in found:
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def holds(case: Any) -> None:
+            case.call_and_validate(headers=panel.headers, checks=CHECKS)
+
+        holds()
+
+
+def test_the_run_finds_a_fault_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    office, found = operations(tmp_path)
+    panel = Panel(office, "panel", Scope.ADMIN)
+
+    def breaks(*_args: object, **_more: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(office.deps.store, "tokens", breaks)
+    monkeypatch.setattr(office.deps.store, "batches", breaks)
+    [listing] = [one for one in found if one.method.upper() == "GET" and one.path.endswith("/batches")]
+
+    @settings(max_examples=3, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=listing.as_strategy())
+    def holds(case: Any) -> None:
+        case.call_and_validate(headers=panel.headers, checks=CHECKS)
+
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever it is that it tells a fault with
+        holds()
