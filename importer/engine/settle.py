@@ -42,7 +42,7 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
         looks = 1 if age > LONG_AGO else 1 + round(leg.pace.settle_quiet.total_seconds() / LOOK_AGAIN_S)
         rivals = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, intent, rivals, looks=looks, guess=True)
-        _close(leg, intent, landed)
+        _record(leg, intent, landed, closes=True)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
 
@@ -52,18 +52,26 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     be busy with the next batch: one look, at the destination alone.
 
     With `leave_doubt` the intent stays for the next leg when something landed that may be what was sent,
-    with other bytes. Returns the receipt, if anything landed. Raises LeaseLost, and what the session raises.
+    with other bytes, and that no other append under way sent. Returns the receipt, if anything landed.
+    Raises LeaseLost, and what the session raises.
     """
-    landed, strangers = _landed(leg, lane, intent, (), looks=1, guess=False)
-    if leave_doubt and strangers and len(landed) < len(intent.source_uids):
-        return []
-    return _close(leg, intent, landed)
+    open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
+    rivals = [other for other in open_ if other.slot != intent.slot]
+    landed, strangers = _landed(leg, lane, intent, rivals, looks=1, guess=False)
+    doubtful = leave_doubt and bool(strangers) and len(landed) < len(intent.source_uids)
+    return _record(leg, intent, landed, closes=not doubtful)
 
 
-def _close(leg: Leg, intent: Intent, landed: dict[int, Uid]) -> list[Receipt]:
+def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
+    """The receipt of what landed, if anything did; the intent goes with it if that `closes` it."""
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
-        leg.import_.route, intent.destination.name, receipts, [], leg.lease, closes_slot=intent.slot
+        leg.import_.route,
+        intent.destination.name,
+        receipts,
+        [],
+        leg.lease,
+        closes_slot=intent.slot if closes else None,
     )
     return receipts
 
