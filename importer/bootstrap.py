@@ -159,7 +159,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         ),
         queue=queue,
         vault=vault,
-        composer=Composer(settings.mail_from, notice_key),
+        composer=Composer(settings.mail_from, notice_key, settings.language),
         mailer=_mailer(settings, notice_key),
         clock=clock,
         is_notice=partial(is_notice, notice_key),

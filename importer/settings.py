@@ -214,6 +214,11 @@ class Settings(BaseSettings):
         "one mail address",
         shown="mailferry@ and this host's name",
     )
+    language: Literal["en", "de", "fr", "it", "es"] = _setting(
+        "en",
+        "Language of mails to those who did not choose one.",
+        "one of en, de, fr, it, es",
+    )
     submitter: str = _setting(
         "",
         "Address that gets the summary of a batch when its submitter gave none.",

@@ -1,4 +1,4 @@
-"""The texts of the pages, from the sources into the catalogs: `python -m tests.texts` writes what is new.
+"""The texts of pages and mails, from the sources into the catalogs: `python -m tests.texts` writes new ones.
 
 New texts come into each catalog without a translation, for a person to write; texts that are gone go.
 """
@@ -13,23 +13,24 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-WEB: Final = Path(__file__).parents[1] / "importer" / "web"
+IMPORTER: Final = Path(__file__).parents[1] / "importer"
+LOCALE: Final = IMPORTER / "speech" / "locale"
 LANGUAGES: Final = ("de", "fr", "it", "es")
-_HOW: Final = [("**.py", "python"), ("templates/**.html", "jinja2")]
+_HOW: Final = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("**/templates/**.txt", "jinja2")]
 
 
 def template() -> Catalog:
-    """Every text that the pages can show."""
+    """Every text that pages and mails can show."""
     catalog = Catalog(project="Mailferry", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
-    for _, _, message, _, _ in extract_from_dir(str(WEB), _HOW, keywords=keywords):
+    for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _HOW, keywords=keywords):
         catalog.add(message)
     return catalog
 
 
 def catalog_of(language: str) -> Catalog:
     """The catalog as it is committed."""
-    path = WEB / "locale" / f"{language}.po"
+    path = LOCALE / f"{language}.po"
     data = path.read_bytes() if path.exists() else b""
     return read_po(io.BytesIO(data), locale=language, domain="mailferry")
 
@@ -42,7 +43,7 @@ def main() -> None:
         catalog.obsolete.clear()
         out = io.BytesIO()
         write_po(out, catalog, omit_header=True, sort_output=True, width=110, include_previous=False)
-        (WEB / "locale" / f"{language}.po").write_bytes(out.getvalue())
+        (LOCALE / f"{language}.po").write_bytes(out.getvalue())
         missing = sum(
             not all(m.string if isinstance(m.string, (tuple, list)) else [m.string]) for m in catalog if m.id
         )

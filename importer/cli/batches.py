@@ -12,7 +12,7 @@ import typer
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
-from importer.cli.options import AllowPlaintext, Data, Json, Labels, Notify, SyncFlags
+from importer.cli.options import AllowPlaintext, Data, Json, Labels, Language, Notify, SyncFlags
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
@@ -43,6 +43,7 @@ def batch(
     labels: Labels = None,
     sync_flags: SyncFlags = None,
     notify: Notify = "",
+    language: Language = None,
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
     as_json: Json = False,
@@ -72,6 +73,7 @@ def batch(
                 rows,
                 name=file.name,
                 submitter=notify or settings.submitter,
+                language=language or settings.language,
                 again=again,
                 organisation=True,
             )

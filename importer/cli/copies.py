@@ -21,6 +21,7 @@ from importer.cli.options import (
     FromPasswordFile,
     Json,
     Labels,
+    Language,
     Notify,
     SyncFlags,
     To,
@@ -50,6 +51,7 @@ def copy(
     labels: Labels = None,
     sync_flags: SyncFlags = None,
     notify: Notify = "",
+    language: Language = None,
     data: Data = None,
     ca_file: CaFile = None,
     allow_plaintext: AllowPlaintext = False,
@@ -81,7 +83,14 @@ def copy(
             if import_.problem is not None:
                 bar.console.print(f"[yellow]…[/] {show.plain(show.why(import_, deps.clock.now()))}")
 
-        import_ = copy_mailbox(deps, row, submitter=notify or settings.submitter, watch=watch, waits=waits)
+        import_ = copy_mailbox(
+            deps,
+            row,
+            submitter=notify or settings.submitter,
+            language=language or settings.language,
+            watch=watch,
+            waits=waits,
+        )
         bar.stop()
         deliver(deps)
         result = report_of(deps, import_)
@@ -129,6 +138,7 @@ def submit(
     labels: Labels = None,
     sync_flags: SyncFlags = None,
     notify: Notify = "",
+    language: Language = None,
     data: Data = None,
     allow_plaintext: AllowPlaintext = False,
     as_json: Json = False,
@@ -153,6 +163,7 @@ def submit(
             [row],
             name="submit",
             submitter=notify or settings.submitter,
+            language=language or settings.language,
             again=True,
             organisation=True,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,6 +38,10 @@ SyncFlags = Annotated[
 Notify = Annotated[
     str,
     typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILFERRY_SUBMITTER]."),
+]
+Language = Annotated[
+    Literal["en", "de", "fr", "it", "es"] | None,
+    typer.Option("--language", help="Language of the mails about it \\[env: MAILFERRY_LANGUAGE]."),
 ]
 From = Annotated[
     str,

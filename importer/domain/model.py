@@ -125,6 +125,7 @@ class Import:
     sync_flags: bool = False  # flags that changed at the source since the copy are brought over
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
     wish: Wish | None = None
+    language: str = ""  # of its mails: "de" and the like, "" as the installation is set
     held_up_since: datetime | None = None  # since when it waits without progress, or is paused
 
     @property
@@ -142,6 +143,7 @@ class Batch:
     submitter: str = ""
     imports: tuple[ImportId, ...] = ()
     owner: str = ""  # who may look at it: a PersonId of `access.py`, "" for the console alone
+    language: str = ""  # of its summary, as for Import
 
 
 # --- Folders and messages ---------------------------------------------------------------------

@@ -17,6 +17,7 @@ from importer.domain.consent import CONSENT_EXPIRED
 from importer.domain.model import Account, Batch, FolderAccount, Import, Problem, Refusal, State
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict, verdict
+from importer.domain.wording import English, Speech
 from providers.errors import GrantExpired, LoginRejected, QuotaExceeded
 
 # --- Exit codes ---------------------------------------------------------------------------------
@@ -107,10 +108,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """What happened, in one to four plain sentences. May quote foreign text from the problem."""
+        """What happened, in one to four plain sentences, in English. May quote foreign text."""
+        return self.told()
+
+    def told(self, say: Speech | None = None, problem: str | None = None) -> str:
+        """The verdict in another language, with the `problem` as that language says it."""
         whole = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in whole)
-        return verdict(self.import_, self.totals, len(whole) - partly, partly)
+        return verdict(self.import_, self.totals, len(whole) - partly, partly, say or English(), problem)
 
     def as_json(self) -> dict[str, object]:
         """The report for machines. Keys are stable; new ones may be added.

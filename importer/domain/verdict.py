@@ -1,4 +1,4 @@
-"""What happened to an import or a batch, in plain sentences.
+"""What happened to an import or a batch, in plain sentences, in the language of a `Speech`.
 
 They may quote foreign text (an error's message, a reason): show them through `wording.printable`.
 """
@@ -6,122 +6,200 @@ They may quote foreign text (an error's message, a reason): show them through `w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from importer.domain.model import Import, State
 from importer.domain.totals import Totals
-from importer.domain.wording import counted, spoken_instant
+from importer.domain.wording import English, Speech
+
+_ENGLISH: Speech = English()
 
 
-def verdict(import_: Import, totals: Totals, unread_folders: int = 0, partly_shown: int = 0) -> str:
+def verdict(
+    import_: Import,
+    totals: Totals,
+    unread_folders: int = 0,
+    partly_shown: int = 0,
+    say: Speech = _ENGLISH,
+    problem: str | None = None,
+) -> str:
     """One to four sentences: how it ended or stands, what to do, how far it came.
 
     `unread_folders` could not be opened, so that nobody knows how many messages are in them; of
-    `partly_shown` ones the old mailbox shows only a part.
+    `partly_shown` ones the old mailbox shows only a part. `problem` is the import's in another language
+    than English.
     """
-    said = import_.problem.message if import_.problem else ""
-    until = f"Waiting until {spoken_instant(import_.not_before)}." if import_.not_before else "Waiting."
+    said = (import_.problem.message if import_.problem else "") if problem is None else problem
+    until = say.gettext("Waiting.")
+    if import_.not_before:
+        until = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))
+    far = _so_far(say, totals)
     sentences: Mapping[State, tuple[str, ...]] = {
-        State.COMPLETE: (_all_there(totals),),
-        State.INCOMPLETE: (_not_all_there(totals, unread_folders, partly_shown),),
-        State.STOPPED: ("Stopped.", said, _so_far(totals)),
-        State.WAITING: (until, said, "It goes on by itself.", _so_far(totals)),
+        State.COMPLETE: (_all_there(say, totals),),
+        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown),),
+        State.STOPPED: (say.gettext("Stopped."), said, far),
+        State.WAITING: (until, said, say.gettext("It goes on by itself."), far),
         State.FAILED: (
-            "The copy could not be finished because of a fault of our own.",
+            say.gettext("The copy could not be finished because of a fault of our own."),
             said,
-            _so_far(totals),
-            "Nothing is lost: start it again.",
+            far,
+            say.gettext("Nothing is lost: start it again."),
         ),
-        State.PAUSED: ("Paused.", _so_far(totals), "It goes on when you resume it."),
-        State.CANCELLED: ("Cancelled.", said, _so_far(totals), _stays(totals)),
-        State.RUNNING: ("Under way.", _so_far(totals)),
-        State.QUEUED: ("Not started yet.",),
+        State.PAUSED: (say.gettext("Paused."), far, say.gettext("It goes on when you resume it.")),
+        State.CANCELLED: (say.gettext("Cancelled."), said, far, _stays(say, totals)),
+        State.RUNNING: (say.gettext("Under way."), far),
+        State.QUEUED: (say.gettext("Not started yet."),),
     }
     return " ".join(_ended(sentence) for sentence in sentences[import_.state] if sentence.strip())
 
 
-_BATCH_PHRASES: Final = (
-    (State.INCOMPLETE, "finished with gaps"),
-    (State.STOPPED, "stopped"),
-    (State.FAILED, "failed"),
-    (State.CANCELLED, "cancelled"),
-    (State.WAITING, "waiting"),
-    (State.PAUSED, "paused"),
-    (State.RUNNING, "under way"),
-    (State.QUEUED, "not started yet"),
-)
-
-
-def batch_verdict(states: Mapping[State, int], totals: Totals) -> str:
+def batch_verdict(states: Mapping[State, int], totals: Totals, say: Speech = _ENGLISH) -> str:
     """One or two sentences about all imports of a batch."""
     complete, number = states.get(State.COMPLETE, 0), sum(states.values())
-    numbers = f"{counted(totals.copied, 'message')} copied, {totals.present:,} already there"
+    copied = say.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
+    numbers = [copied, say.gettext("%(number)s already there", number=say.number(totals.present))]
     if totals.failed:
-        numbers += f", {totals.failed:,} could not be copied"
+        numbers.append(say.gettext("%(number)s could not be copied", number=say.number(totals.failed)))
+    told = ", ".join(numbers)
     if complete == number:
-        all_of = "The mailbox is" if number == 1 else f"All {number} mailboxes are"
-        return f"{all_of} complete: {numbers}."
-    rest = ", ".join(f"{many} {phrase}" for state, phrase in _BATCH_PHRASES if (many := states.get(state)))
-    return f"{complete} of {counted(number, 'mailbox', 'mailboxes')} complete; {rest}. So far: {numbers}."
-
-
-def _all_there(totals: Totals) -> str:
-    if not totals.found:
-        return "The old mailbox showed no messages: there was nothing to copy."
-    if totals.skipped:
-        reasons = "; ".join(f"{reason}: {number:,}" for reason, number in totals.skipped.items())
-        return (
-            f"All messages that the old mailbox showed are in the new one ({totals.in_destination:,}),"
-            f" except {totals.skipped_total:,} left out ({reasons})."
+        return say.ngettext(
+            "The mailbox is complete: %(numbers)s.",
+            "All %(num)s mailboxes are complete: %(numbers)s.",
+            number,
+            numbers=told,
         )
-    if totals.found == 1:
-        return "The one message that the old mailbox showed is in the new one."
-    where = f"All {totals.found:,} messages that the old mailbox showed"
-    if totals.present and not totals.copied:
-        return f"{where} were already in the new one: there was nothing new to copy."
-    if totals.present:
-        return f"{where} are in the new one: {totals.copied:,} new, {totals.present:,} already there."
-    return f"{where} are in the new one."
+    phrases = {
+        State.INCOMPLETE: say.gettext("finished with gaps"),
+        State.STOPPED: say.gettext("stopped"),
+        State.FAILED: say.gettext("failed"),
+        State.CANCELLED: say.gettext("cancelled"),
+        State.WAITING: say.gettext("waiting"),
+        State.PAUSED: say.gettext("paused"),
+        State.RUNNING: say.gettext("under way"),
+        State.QUEUED: say.gettext("not started yet"),
+    }
+    return say.ngettext(
+        "%(complete)s of %(num)s mailbox complete; %(rest)s. So far: %(numbers)s.",
+        "%(complete)s of %(num)s mailboxes complete; %(rest)s. So far: %(numbers)s.",
+        number,
+        complete=say.number(complete),
+        rest=", ".join(
+            f"{say.number(states[state])} {said}" for state, said in phrases.items() if states.get(state)
+        ),
+        numbers=told,
+    )
 
 
-def _not_all_there(totals: Totals, unread_folders: int, partly_shown: int) -> str:
-    showed = f"{counted(totals.found, 'message')} that the old mailbox showed"
+def _all_there(say: Speech, totals: Totals) -> str:
+    there = say.number(totals.in_destination)
+    if not totals.found:
+        return say.gettext("The old mailbox showed no messages: there was nothing to copy.")
+    if totals.skipped:
+        return say.gettext(
+            "All messages that the old mailbox showed are in the new one (%(there)s), except %(out)s left out"
+            " (%(reasons)s).",
+            there=there,
+            out=say.number(totals.skipped_total),
+            reasons="; ".join(f"{reason}: {say.number(number)}" for reason, number in totals.skipped.items()),
+        )
+    if totals.present and not totals.copied and totals.found > 1:
+        return say.gettext(
+            "All %(found)s messages that the old mailbox showed were already in the new one: there was"
+            " nothing new to copy.",
+            found=say.number(totals.found),
+        )
+    if totals.present and totals.found > 1:
+        return say.gettext(
+            "All %(found)s messages that the old mailbox showed are in the new one: %(new)s new, %(present)s"
+            " already there.",
+            found=say.number(totals.found),
+            new=say.number(totals.copied),
+            present=say.number(totals.present),
+        )
+    return say.ngettext(
+        "The one message that the old mailbox showed is in the new one.",
+        "All %(num)s messages that the old mailbox showed are in the new one.",
+        totals.found,
+    )
+
+
+def _not_all_there(say: Speech, totals: Totals, unread_folders: int, partly_shown: int) -> str:
     sentences = []
     if totals.failed:
-        left_out = f", {totals.skipped_total:,} left out" if totals.skipped else ""
+        out = (
+            say.gettext(", %(number)s left out", number=say.number(totals.skipped_total))
+            if totals.skipped
+            else ""
+        )
         sentences.append(
-            f"{totals.in_destination:,} of the {showed} are in the new one{left_out},"
-            f" {totals.failed:,} could not be copied."
+            say.ngettext(
+                "%(there)s of the %(num)s message that the old mailbox showed are in the new one"
+                "%(left_out)s, %(failed)s could not be copied.",
+                "%(there)s of the %(num)s messages that the old mailbox showed are in the new one"
+                "%(left_out)s, %(failed)s could not be copied.",
+                totals.found,
+                there=say.number(totals.in_destination),
+                left_out=out,
+                failed=say.number(totals.failed),
+            )
         )
     if unread_folders:
         sentences.append(
-            f"{counted(unread_folders, 'folder')} of the old mailbox could not be opened, and nothing in it"
-            " was copied."
+            say.ngettext(
+                "%(num)s folder of the old mailbox could not be opened, and nothing in it was copied.",
+                "%(num)s folders of the old mailbox could not be opened, and nothing in it was copied.",
+                unread_folders,
+            )
         )
     if partly_shown:
         sentences.append(
-            f"Of {counted(partly_shown, 'folder')} the old mailbox shows only a part, or may do so: what it"
-            " shows was copied."
+            say.ngettext(
+                "Of %(num)s folder the old mailbox shows only a part, or may do so: what it"
+                " shows was copied.",
+                "Of %(num)s folders the old mailbox shows only a part, or may do so: what it"
+                " shows was copied.",
+                partly_shown,
+            )
         )
     if totals.unconfirmed:
         sentences.append(
-            f"{totals.unconfirmed:,} of the {counted(totals.copied, 'copied message')} could not be seen when"
-            " the new mailbox was looked through again: a filter, another program or its owner may have"
-            " moved or removed them."
+            say.ngettext(
+                "%(lost)s of the %(num)s copied message could not be seen when the new mailbox was looked"
+                " through again: a filter, another program or its owner may have moved or removed them.",
+                "%(lost)s of the %(num)s copied messages could not be seen when the new mailbox was looked"
+                " through again: a filter, another program or its owner may have moved or removed them.",
+                totals.copied,
+                lost=say.number(totals.unconfirmed),
+            )
         )
     if not totals.adds_up:
-        sentences.append(f"Only {totals.accounted:,} of the {showed} are accounted for: start it again.")
-    return " ".join(sentences) or f"{_all_there(totals)} Not everything could be checked: start it again."
+        sentences.append(
+            say.ngettext(
+                "Only %(known)s of the %(num)s message that the old mailbox showed are accounted for:"
+                " start it again.",
+                "Only %(known)s of the %(num)s messages that the old mailbox showed are accounted for:"
+                " start it again.",
+                totals.found,
+                known=say.number(totals.accounted),
+            )
+        )
+    if sentences:
+        return " ".join(sentences)
+    return f"{_all_there(say, totals)} {say.gettext('Not everything could be checked: start it again.')}"
 
 
-def _so_far(totals: Totals) -> str:
+def _so_far(say: Speech, totals: Totals) -> str:
     if not totals.in_destination:
-        return "Nothing was copied yet."
-    return f"So far {totals.in_destination:,} of {counted(totals.found, 'message')} are in the new mailbox."
+        return say.gettext("Nothing was copied yet.")
+    return say.ngettext(
+        "So far %(there)s of %(num)s message are in the new mailbox.",
+        "So far %(there)s of %(num)s messages are in the new mailbox.",
+        totals.found,
+        there=say.number(totals.in_destination),
+    )
 
 
-def _stays(totals: Totals) -> str:
-    return "What was copied stays there; undo removes it." if totals.copied else ""
+def _stays(say: Speech, totals: Totals) -> str:
+    return say.gettext("What was copied stays there; undo removes it.") if totals.copied else ""
 
 
 def _ended(sentence: str) -> str:

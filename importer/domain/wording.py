@@ -8,10 +8,35 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 _JOINERS: Final = frozenset("\u200c\u200d")  # ZWNJ and ZWJ: Persian words and family emoji need them
 _UNITS: Final = ("kB", "MB", "GB", "TB")
+
+
+class Speech(Protocol):
+    """A language: sentences are written in English, looked up, and filled in. `%(num)s` is the number."""
+
+    def gettext(self, message: str, **values: object) -> str: ...
+    def ngettext(self, one: str, many: str, number: int, **values: object) -> str: ...
+    def number(self, number: int) -> str: ...
+    def moment(self, instant: datetime) -> str: ...
+
+
+class English:
+    """As the sentences are written."""
+
+    def gettext(self, message: str, **values: object) -> str:
+        return message % values if values else message
+
+    def ngettext(self, one: str, many: str, number: int, **values: object) -> str:
+        return (one if number == 1 else many) % {"num": self.number(number), **values}
+
+    def number(self, number: int) -> str:
+        return f"{number:,}"
+
+    def moment(self, instant: datetime) -> str:
+        return spoken_instant(instant)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -17,6 +17,7 @@ def run_again(
     *,
     sign_in: str = "",
     submitter: str = "",
+    language: str = "",
     organisation: bool = False,
 ) -> Placed:
     """Submits the route of an earlier import once more, complete or not, with its choices about labels and
@@ -37,6 +38,7 @@ def run_again(
         name="again",
         submitter=submitter or import_.submitter,
         owner=batch.owner if batch is not None else "",
+        language=language or import_.language,
         again=True,
         organisation=organisation,
     )

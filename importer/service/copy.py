@@ -28,6 +28,7 @@ def copy(
     row: Row,
     *,
     submitter: str = "",
+    language: str = "",
     watch: Watch | None = None,
     waits: Callable[[Import], None] | None = None,
 ) -> Import:
@@ -38,7 +39,7 @@ def copy(
     for a source that only its owner opens.
     """
     opened = credentials_at_once(deps, row)
-    import_ = new_import(deps, row, BatchId(new_id()), submitter)
+    import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
     lease = _acquired(deps, import_.id)
     if lease is None:
         raise LeaseLost
@@ -89,7 +90,7 @@ def _too_long(problem: Problem) -> Problem:
 def _batch(import_: Import) -> Batch:
     """A batch of its own."""
     batch_id = import_.batch_id or BatchId(new_id())
-    return Batch(batch_id, import_.created_at, "copy", import_.submitter, (import_.id,))
+    return Batch(batch_id, import_.created_at, "copy", import_.submitter, (import_.id,), "", import_.language)
 
 
 def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:

@@ -55,22 +55,29 @@ def submit(
     name: str = "",
     submitter: str = "",
     owner: str = "",
+    language: str = "",
     again: bool = False,
     organisation: bool = False,
 ) -> Submission:
     """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
     `owner` is who may look at them; an owner leaves what others have under way as it is, the console (no
-    owner) may do everything. With `organisation`, rows may use what an organisation allowed, which opens any
-    of its mailboxes: only for who runs the installation.
+    owner) may do everything. `language` is that of the mails about them. With `organisation`, rows may use
+    what an organisation allowed, which opens any of its mailboxes: only for who runs the installation.
 
     A row is started when its route is new, or its last import did not end complete, or a password is
     another than then; with `again`, also when all is as it was (to fetch what is new). Validated rows only.
     """
     batch_id = BatchId(new_id())
-    placed = [_place(deps, row, batch_id, submitter, owner, again=again) for row in rows]
+    placed = [_place(deps, row, batch_id, submitter, owner, language, again=again) for row in rows]
     while starting := [p for p in placed if p.fate is Fate.STARTED]:
         batch = Batch(
-            batch_id, deps.clock.now(), name, submitter, tuple(p.import_.id for p in starting), owner
+            batch_id,
+            deps.clock.now(),
+            name,
+            submitter,
+            tuple(p.import_.id for p in starting),
+            owner,
+            language,
         )
         sources = [source_grant(deps, p.row, organisation=organisation) for p in starting]
         sealed = [
@@ -81,7 +88,9 @@ def submit(
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
             placed = [
-                _place(deps, p.row, batch_id, submitter, owner, again=again) if p.fate is Fate.STARTED else p
+                _place(deps, p.row, batch_id, submitter, owner, language, again=again)
+                if p.fate is Fate.STARTED
+                else p
                 for p in placed
             ]
         else:
@@ -99,7 +108,7 @@ def new_id() -> str:
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
-def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Import:
+def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language: str = "") -> Import:
     """A queued import of that row."""
     return Import(
         id=ImportId(new_id()),
@@ -109,14 +118,17 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str) -> Impor
         batch_id=batch_id,
         row=row.line,
         submitter=submitter,
+        language=language,
         labels=row.labels,
         sync_flags=row.sync_flags,
         password_mark=deps.vault.mark(row.source_password or Secret(""), row.destination_password),
     )
 
 
-def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, *, again: bool) -> Placed:
-    fresh = new_import(deps, row, batch_id, submitter)
+def _place(
+    deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, language: str, *, again: bool
+) -> Placed:
+    fresh = new_import(deps, row, batch_id, submitter, language)
     latest = deps.store.latest_import(fresh.route)
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
@@ -128,7 +140,7 @@ def _place(deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, 
         if deps.store.replace_grants(latest.id, _replaced(deps, latest.id, row, before), fresh.password_mark):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
-        return _place(deps, row, batch_id, submitter, owner, again=again)  # it ended just now
+        return _place(deps, row, batch_id, submitter, owner, language, again=again)  # it ended just now
     as_it_was = latest.state is State.COMPLETE and same_passwords and not somebody_elses
     if as_it_was and not again and deps.store.undo_report(latest.id) is None:
         return Placed(row, latest, Fate.DONE)

@@ -1,4 +1,4 @@
-"""What went wrong, in the reader's language: mail hosts, imports, rows of a file, cells of a form.
+"""What went wrong, in the reader's language: mail hosts, rows of a file, cells of a form.
 
 What has no sentence here is shown as the use case says it, in English.
 """
@@ -8,41 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from importer.domain.cells import Refused
-from importer.domain.model import Import
 from importer.domain.rows import RowProblem
 from importer.domain.wording import printable
 from importer.service.tries import TooManyTries
-from importer.web.texts import N_, Texts
-from providers.errors import MailError, Side
-
-_BY_CODE: Final = {
-    "connection_lost": N_("The connection to %(host)s broke off."),
-    "protocol_violation": N_("%(host)s answered in a way that no mail server should."),
-    "server_unavailable": N_("%(host)s is not available at the moment."),
-    "throttled": N_("%(host)s asks for a pause."),
-    "endpoint_wrong": N_("The mail server %(host)s cannot be used like this. Check the settings."),
-    "host_unknown": N_("There is no server called %(host)s. Check the address or the server's name."),
-    "host_forbidden": N_("%(host)s is not a mail server on the public internet."),
-    "certificate_refused": N_("The certificate of %(host)s does not prove that it is this server."),
-    "not_an_imap_server": N_("%(host)s does not answer like a mail server there. Check name and port."),
-    "encryption_unavailable": N_("%(host)s offers no encryption there. Try SSL/TLS on port 993."),
-    "login_rejected": N_(
-        "%(host)s does not accept this password. Check it; many hosts want an app password."
-    ),
-    "grant_expired": N_("The permission to read this mailbox has run out. Sign in there once more."),
-    "consent_needed": N_("The owner of the old mailbox has to sign in at %(host)s first."),
-    "consent_expired": N_(
-        "The owner of the old mailbox did not sign in in time. Run it again for a new link."
-    ),
-    "destination_full": N_("The new mailbox is full. Make room or get more, then start it again."),
-    "destination_busy": N_("Another import is writing into this mailbox; they take turns."),
-    "connections_in_use": N_("%(host)s allows only so many connections at a time; imports take turns."),
-    "pause_forgotten": N_(
-        "It was paused for two weeks, so its passwords were erased. Run it again to go on."
-    ),
-    "passwords_missing": N_("The passwords are no longer there. Start it again."),
-    "internal": N_("Something went wrong on our side. Nothing is lost: start it again."),
-}
+from importer.speech.problems import by_code
+from importer.speech.texts import N_, Texts
+from providers.errors import MailError
 
 _BY_RULE: Final = {
     "address_missing": N_("The mail address is missing."),
@@ -68,7 +39,7 @@ _BY_RULE: Final = {
 
 def mail_problem(texts: Texts, error: MailError, host: str) -> str:
     """Why a mail host does not let us in."""
-    return _known(texts, error.code, str(error), host)
+    return by_code(texts, error.code, str(error), host)
 
 
 def too_often(texts: Texts, error: TooManyTries) -> str:
@@ -78,15 +49,6 @@ def too_often(texts: Texts, error: TooManyTries) -> str:
         "That was tried too often. Wait for %(num)s minutes, then try again.",
         -(-error.seconds // 60),
     )
-
-
-def import_problem(texts: Texts, import_: Import) -> str:
-    """Why an import waits or stopped; "" when there is nothing to say."""
-    problem = import_.problem
-    if problem is None:
-        return ""
-    account = import_.source if problem.side is Side.SOURCE else import_.destination
-    return _known(texts, problem.code, problem.message, account.endpoint.host)
 
 
 def cell_problem(texts: Texts, refused: Refused) -> str:
@@ -101,10 +63,3 @@ def row_problem(texts: Texts, problem: RowProblem, host: str) -> str:
     if message is None:
         return printable(f"{problem.message} {problem.fix}", 400)
     return texts.gettext(message, host=host) if "%(" in message else texts.gettext(message)
-
-
-def _known(texts: Texts, code: str, said: str, host: str) -> str:
-    message = _BY_CODE.get(code)
-    if message is None:
-        return printable(said, 400)
-    return texts.gettext(message, host=printable(host)) if "%(" in message else texts.gettext(message)

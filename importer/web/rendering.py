@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.wording import printable
+from importer.speech.texts import LANGUAGES, texts
 from importer.web.site import LANGUAGE_COOKIE, Guest, Site, Visitor
-from importer.web.texts import LANGUAGES, texts
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 

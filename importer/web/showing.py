@@ -9,9 +9,9 @@ from typing import Final
 from importer.domain.model import Import, State, Wish
 from importer.domain.report import Report
 from importer.domain.state import ENDED
+from importer.speech.problems import import_problem
+from importer.speech.texts import N_, Texts
 from importer.web.live import Rate, Sight
-from importer.web.problems import import_problem
-from importer.web.texts import N_, Texts
 
 _WORDS: Final = {
     State.QUEUED: ("calm", N_("Waiting for its turn")),

@@ -15,8 +15,8 @@ from importer.domain.access import Visit
 from importer.service.deps import Deps
 from importer.service.visits import Remembered, remember, remembered_by, visit_of
 from importer.settings import Settings
+from importer.speech.texts import Texts, chosen, texts
 from importer.web.live import Feed
-from importer.web.texts import Texts, chosen, texts
 from importer.web.turns import Turns
 from importer.web.undoing import Undoings
 from providers.catalog import Catalog

@@ -46,7 +46,8 @@ ACCOUNTS = (
     FolderAccount("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={"notice": 9}),
 )
 DRAWN = re.compile(
-    r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)", re.MULTILINE
+    r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)",
+    re.MULTILINE | re.IGNORECASE,
 )
 
 
@@ -114,7 +115,7 @@ def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
     notice = one(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),)))
 
     drawn = [(number(n), what) for n, what in DRAWN.findall(notice.text)]
-    assert drawn[-1] == (4211, "found")
+    assert drawn[-1] == (4211, "Found")
     assert sum(n for n, _ in drawn[:-1]) == 4211
 
     page = _Page(notice.html)
@@ -222,6 +223,55 @@ def test_a_folder_that_failed_as_a_whole_counts_with_its_messages() -> None:
         assert "more." not in body
 
 
+# --- Languages --------------------------------------------------------------------------------------
+
+FULL = Problem("destination_full", "The new mailbox is full.", None, "NO [OVERQUOTA]")
+SPOKEN = {
+    "en": ("Your mail has been copied, except 3 messages", "What to do next", "4,211"),
+    "de": ("Ihre Mails sind kopiert, bis auf 3 Nachrichten", "Was jetzt zu tun ist", "4.211"),
+    "fr": ("Vos messages ont été copiés, sauf 3", "Que faire maintenant", "4\u202f211"),
+    "it": ("La tua posta è stata copiata, tranne 3 messaggi", "Che cosa fare ora", "4.211"),
+    "es": ("Tu correo se ha copiado, salvo 3 mensajes", "Qué hacer ahora", "4.211"),
+}
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str) -> None:
+    notice = one(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),), language=language))
+    subject, heading, total = SPOKEN[language]
+    assert notice.subject == subject
+    assert heading.upper() in notice.text
+    assert heading in notice.html
+    assert total in notice.text
+    assert ("html", {"lang": language, "dir": "ltr"}) in _Page(notice.html).tags
+
+
+def test_who_chose_no_language_gets_that_of_the_installation() -> None:
+    german = Composer("m@new.example", KEY, "de")
+    assert german.completion(report(), T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
+    english = german.completion(report(language="en"), T)[0]
+    assert english.subject == "The old mailbox was empty: nothing to copy"
+
+
+@pytest.mark.parametrize("state", State)
+def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) -> None:
+    it = report(
+        FolderAccount("A", "B", 19, 6, 2, 1, {"X": 1}, 3, 900, 4, 2, 21),
+        refusals=(refusal(reason="Y"), refusal(2, uid=None, subject="", count=2), refusal(3, subject="")),
+        state=state,
+        problem=FULL,
+        language="de",
+        row=2,
+    )
+    rows = BatchReport(Batch(BatchId("b1"), T, "f", "it@new.example", language="de"), (it,))
+    asked = Invitation(it.import_, "Google", "https://ferry.example/consent/x", T + timedelta(days=14))
+    notices = (one(it), *COMPOSER.batch_summary(rows, T), *COMPOSER.invitation(asked, T))
+    english = r"(?i)\b(the|mailbox(es)?|messages?|copied|found|left|already|were|is|and|your|you|it|of)\b"
+    for notice in notices:
+        for body in (notice.subject, notice.text, " ".join(_Page(notice.html).words)):
+            assert not re.findall(english, body.replace("it@new.example", "")), body
+
+
 # --- Foreign text ----------------------------------------------------------------------------------
 
 NASTY = "Hi\r\nBcc: x@evil.example\n\n<script>alert(1)</script>\u202egnp.exe\x1b[2J{{ 7*7 }}\ud83d\x00"
@@ -281,7 +331,13 @@ def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> Non
     assert (notice.recipient, notice.key) == ("ada@old.example", "consent:i1:ada@old.example:1")
     assert "ada" not in notice.subject
     for body in (notice.text, " ".join(_Page(notice.html).words)):
-        for told in ("ada@old.example", "ada@new.example", "admin@new.example", "Google", "2026-03-15 14:30"):
+        for told in (
+            "ada@old.example",
+            "ada@new.example",
+            "admin@new.example",
+            "Google",
+            "Mar 15, 2026, 14:30 UTC",
+        ):
             assert told in body
         assert "https://ferry.example/consent/x" in body
         assert re.search(r"do\s+nothing: without you, nothing is copied", body)

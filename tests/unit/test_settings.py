@@ -61,6 +61,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "CA_FILE": (str(authority), authority),
         "SMTP_URL": ("smtps://mail.example.org", "smtps://mail.example.org"),
         "MAIL_FROM": ("ferry@new.example", "ferry@new.example"),
+        "LANGUAGE": ("de", "de"),
         "SUBMITTER": ("ada@new.example", "ada@new.example"),
         "LEG_SECONDS": ("60", 60),
         "LEASE_SECONDS": ("61", 61),

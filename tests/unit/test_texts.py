@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.web.texts import LANGUAGES as SPOKEN
-from importer.web.texts import chosen, texts
+from importer.speech.texts import LANGUAGES as SPOKEN
+from importer.speech.texts import chosen, texts
 from tests.texts import LANGUAGES, catalog_of, template
 
 

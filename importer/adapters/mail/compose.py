@@ -7,23 +7,36 @@ escaped on top. Equal inputs give equal notices, so that posting them twice post
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
+from importer.domain.model import State
 from importer.domain.report import BatchReport, Report
-from importer.domain.wording import counted, printable
+from importer.domain.wording import printable
 from importer.ports import Invitation, Notice
+from importer.speech.texts import N_, Texts, texts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _MAX_SUBJECT_CHARS: Final = 150
 _PRODUCT: Final = "Mailferry"
+_STATES: Final = {
+    State.QUEUED: N_("Waiting for its turn"),
+    State.RUNNING: N_("Under way"),
+    State.WAITING: N_("Waiting"),
+    State.PAUSED: N_("Paused"),
+    State.COMPLETE: N_("Complete"),
+    State.INCOMPLETE: N_("Finished with gaps"),
+    State.STOPPED: N_("Stopped"),
+    State.CANCELLED: N_("Cancelled"),
+    State.FAILED: N_("Failed"),
+}
 
 
 def concerned(report: Report) -> tuple[str, ...]:
@@ -37,19 +50,21 @@ def concerned(report: Report) -> tuple[str, ...]:
 
 class Composer:
     """Writes our mails. `sender` is an address, with or without a name before it; `notice_key` keys the
-    Message-IDs, so that nobody can guess the one of a mail yet to come. Raises ValueError for a bad sender.
+    Message-IDs, so that nobody can guess the one of a mail yet to come; `language` is for those who never
+    said theirs. Raises ValueError for a bad sender.
     """
 
-    def __init__(self, sender: str, notice_key: bytes) -> None:
+    def __init__(self, sender: str, notice_key: bytes, language: str = "en") -> None:
         self._domain = sender_mailbox(sender).domain
         self._key = notice_key
+        self._language = language
 
     @cached_property
     def _templates(self) -> Environment:
         # Only where a mail is written: a copy without a mail server starts sooner.
         from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-        templates = Environment(
+        return Environment(
             loader=PackageLoader("importer.adapters.mail"),
             autoescape=select_autoescape(enabled_extensions=("html",), default=False),
             undefined=StrictUndefined,
@@ -57,9 +72,6 @@ class Composer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        templates.filters["counted"] = counted
-        templates.filters["thousands"] = lambda number: f"{number:,}"
-        return templates
 
     def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
         """One notice to each address concerned that the import ended, however it did.
@@ -67,7 +79,9 @@ class Composer:
         The key is `import:<id>:<recipient>`: an import ends once, and one that is started again has
         another id.
         """
-        subject, text, html = self._written("completion", ReportPage.of(report))
+        subject, text, html = self._written(
+            "completion", report.import_.language, lambda say: ReportPage.of(report, say)
+        )
         return tuple(
             self._notice(f"import:{report.import_.id}:{to.casefold()}", to, subject, text, html, now)
             for to in concerned(report)
@@ -76,7 +90,9 @@ class Composer:
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
         """One notice to the owner of the old mailbox. The key is `consent:<id>:<recipient>:<mail>`."""
         import_, to = invitation.import_, invitation.import_.source.address
-        subject, text, html = self._written("invitation", InvitationPage.of(invitation))
+        subject, text, html = self._written(
+            "invitation", import_.language, lambda say: InvitationPage.of(invitation, say)
+        )
         return tuple(
             self._notice(
                 f"consent:{import_.id}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
@@ -92,16 +108,28 @@ class Composer:
         """
         ends = "\n".join(f"{one.import_.id} {one.import_.finished_at}" for one in report.reports)
         mark = sha256(ends.encode()).hexdigest()[:8]
-        subject, text, html = self._written("batch", BatchPage.of(report))
+        subject, text, html = self._written(
+            "batch", report.batch.language, lambda say: BatchPage.of(report, say)
+        )
         return tuple(
             self._notice(f"batch:{report.batch.id}:{to.casefold()}:{mark}", to, subject, text, html, now)
             for to in _each_once((report.batch.submitter,))
         )
 
-    def _written(self, template: str, page: ReportPage | BatchPage | InvitationPage) -> tuple[str, str, str]:
-        """Subject, text and HTML."""
+    def _written(
+        self, template: str, language: str, made: Callable[[Texts], ReportPage | BatchPage | InvitationPage]
+    ) -> tuple[str, str, str]:
+        """Subject, text and HTML, in the reader's language."""
+        say = texts(language or self._language)
+        page = made(say)
+        speech: dict[str, Any] = {
+            "_": say.gettext,
+            "ngettext": say.ngettext,
+            "t": say,
+            "states": {state.value: say.gettext(word) for state, word in _STATES.items()},
+        }
         subject, text, html = (
-            self._templates.get_template(f"{template}{ending}").render(page=page, product=_PRODUCT)
+            self._templates.get_template(f"{template}{ending}").render(page=page, product=_PRODUCT, **speech)
             for ending in (".subject.txt", ".txt", ".html")
         )
         return printable(subject, _MAX_SUBJECT_CHARS), text, html

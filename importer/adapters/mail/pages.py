@@ -13,8 +13,11 @@ from typing import Final
 from importer.domain.model import FolderAccount, Refusal, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.totals import Totals
-from importer.domain.wording import printable, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.verdict import batch_verdict
+from importer.domain.wording import printable
 from importer.ports import Invitation
+from importer.speech.problems import import_problem
+from importer.speech.texts import Texts
 
 MAX_REFUSALS: Final = 50
 MAX_FOLDERS: Final = 60
@@ -39,7 +42,7 @@ class Sums:
     size: str
 
     @classmethod
-    def of(cls, totals: Totals) -> Sums:
+    def of(cls, totals: Totals, texts: Texts) -> Sums:
         reasons = [(printable(reason), number) for reason, number in totals.skipped.items()]
         shown, rest = reasons[:_MAX_REASONS], sum(number for _, number in reasons[_MAX_REASONS:])
         return cls(
@@ -47,11 +50,11 @@ class Sums:
             copied=totals.copied,
             present=totals.present,
             duplicate=totals.duplicate,
-            skipped=(*shown, ("other reasons", rest)) if rest else tuple(shown),
+            skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
             skipped_total=totals.skipped_total,
             failed=totals.failed,
             unaccounted=max(0, totals.found - totals.accounted),
-            size=spoken_bytes(totals.copied_bytes),
+            size=texts.size(totals.copied_bytes),
         )
 
 
@@ -64,11 +67,11 @@ class FolderLine:
     sums: Sums
 
     @classmethod
-    def of(cls, account: FolderAccount) -> FolderLine:
+    def of(cls, account: FolderAccount, texts: Texts) -> FolderLine:
         return cls(
             printable(account.source_folder, _MAX_NAME_CHARS),
             printable(account.destination_folder, _MAX_NAME_CHARS),
-            Sums.of(Totals.of([account])),
+            Sums.of(Totals.of([account]), texts),
         )
 
 
@@ -85,14 +88,14 @@ class RefusalLine:
     reason: str
 
     @classmethod
-    def of(cls, refusal: Refusal) -> RefusalLine:
+    def of(cls, refusal: Refusal, texts: Texts) -> RefusalLine:
         return cls(
             whole_folder=refusal.uid is None,
             messages=refusal.count,
             folder=printable(refusal.folder, _MAX_NAME_CHARS),
             date=printable(refusal.date, 40),
             subject=printable(refusal.subject, _MAX_SUBJECT_CHARS),
-            size=spoken_bytes(refusal.size_bytes) if refusal.size_bytes else "",
+            size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
             reason=printable(refusal.reason),
         )
 
@@ -121,24 +124,24 @@ class ReportPage:
     refusals_more: int
 
     @classmethod
-    def of(cls, report: Report) -> ReportPage:
+    def of(cls, report: Report, texts: Texts) -> ReportPage:
         import_, totals = report.import_, report.totals
         refusals = report.refusals[:MAX_REFUSALS]
         in_full = max(totals.failed, sum(refusal.count for refusal in report.refusals))
         return cls(
             state=import_.state.value,
-            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
+            verdict=_verdict(report, texts),
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
-            sums=Sums.of(totals),
+            sums=Sums.of(totals, texts),
             confirmed=totals.confirmed,
             keywords_dropped=totals.keywords_dropped,
             source_grew_by=report.source_grew_by,
-            duration="" if report.duration is None else spoken_span(report.duration),
+            duration="" if report.duration is None else texts.duration(report.duration),
             server_text=printable(import_.problem.server_text) if import_.problem else "",
-            folders=tuple(map(FolderLine.of, report.accounts[:MAX_FOLDERS])),
+            folders=tuple(FolderLine.of(one, texts) for one in report.accounts[:MAX_FOLDERS]),
             folders_more=len(report.accounts[MAX_FOLDERS:]),
-            refusals=tuple(map(RefusalLine.of, refusals)),
+            refusals=tuple(RefusalLine.of(one, texts) for one in refusals),
             refusals_more=in_full - sum(refusal.count for refusal in refusals),
         )
 
@@ -162,20 +165,25 @@ class InvitationPage:
     reminder: bool
 
     @classmethod
-    def of(cls, invitation: Invitation) -> InvitationPage:
+    def of(cls, invitation: Invitation, texts: Texts) -> InvitationPage:
         import_ = invitation.import_
         source = printable(import_.source.address, _MAX_NAME_CHARS)
         destination = printable(import_.destination.address, _MAX_NAME_CHARS)
         return cls(
-            verdict=f"The mail of {source} is to be copied to {destination}. For that, Mailferry has to be"
-            f" allowed to read it: please sign in with {invitation.provider} once. The copy then begins by"
-            " itself, and another mail tells you when it is done.",
+            verdict=texts.gettext(
+                "The mail of %(source)s is to be copied to %(destination)s. For that, Mailferry has to be"
+                " allowed to read it: please sign in with %(provider)s once. The copy then begins by itself,"
+                " and another mail tells you when it is done.",
+                source=source,
+                destination=destination,
+                provider=invitation.provider,
+            ),
             provider=invitation.provider,
             source=source,
             destination=destination,
             submitter=printable(import_.submitter, _MAX_NAME_CHARS),
             link=invitation.link,
-            until=spoken_instant(invitation.expires_at),
+            until=texts.moment(invitation.expires_at),
             reminder=invitation.mail > 1,
         )
 
@@ -204,18 +212,18 @@ class BatchPage:
     rows: tuple[BatchRow, ...]
 
     @classmethod
-    def of(cls, report: BatchReport) -> BatchPage:
+    def of(cls, report: BatchReport, texts: Texts) -> BatchPage:
         return cls(
             name=printable(report.batch.name, _MAX_NAME_CHARS),
-            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
+            verdict=printable(batch_verdict(report.states, report.totals, texts), _MAX_SENTENCES_CHARS),
             mailboxes=len(report.reports),
             complete=report.states.get(State.COMPLETE, 0),
-            sums=Sums.of(report.totals),
-            rows=tuple(_batch_rows(report.reports)),
+            sums=Sums.of(report.totals, texts),
+            rows=tuple(_batch_rows(report.reports, texts)),
         )
 
 
-def _batch_rows(reports: Iterable[Report]) -> Iterable[BatchRow]:
+def _batch_rows(reports: Iterable[Report], texts: Texts) -> Iterable[BatchRow]:
     for report in reports:
         import_ = report.import_
         yield BatchRow(
@@ -223,9 +231,15 @@ def _batch_rows(reports: Iterable[Report]) -> Iterable[BatchRow]:
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             state=import_.state.value,
-            verdict=printable(report.verdict, _MAX_SENTENCES_CHARS),
-            sums=Sums.of(report.totals),
+            verdict=_verdict(report, texts),
+            sums=Sums.of(report.totals, texts),
         )
+
+
+def _verdict(report: Report, texts: Texts) -> str:
+    """English mails quote the problem as it was told; others say it by its code."""
+    problem = None if texts.language == "en" else import_problem(texts, report.import_)
+    return printable(report.told(texts, problem), _MAX_SENTENCES_CHARS)
 
 
 def _used(sums: Sums) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def batch(row: AnyRow) -> Batch:
-    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports), row.owner)
+    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports), row.owner, row.language)
 
 
 def batch_values(batch: Batch) -> Values:
@@ -61,6 +61,7 @@ def import_(row: AnyRow) -> Import:
         batch_id=row.batch_id,
         row=row.row,
         submitter=row.submitter,
+        language=row.language,
         state=State(row.state),
         problem=_problem(row),
         not_before=row.not_before,
@@ -84,6 +85,7 @@ def import_values(import_: Import) -> Values:
         "route": import_.route,
         "created_at": import_.created_at,
         "submitter": import_.submitter,
+        "language": import_.language,
         "progress": asdict(import_.progress),
         "labels": import_.labels,
         "sync_flags": import_.sync_flags,

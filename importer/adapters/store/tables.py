@@ -54,6 +54,7 @@ batches: Final = Table(
     Column("created_at", Instant, nullable=False, index=True),
     Column("name", ExactText, nullable=False),
     Column("submitter", ExactText, nullable=False),
+    Column("language", Text, nullable=False),
     Column("imports", JSON, nullable=False),  # ids in order
     Column("owner", ExactText, nullable=False),
     Index(None, "owner", "created_at"),
@@ -82,6 +83,7 @@ imports: Final = Table(
     Column("destination_guarded", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False, index=True),
     Column("submitter", ExactText, nullable=False),
+    Column("language", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("problem_code", Text),  # NULL: no problem
     Column("problem_message", ExactText),

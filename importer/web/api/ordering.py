@@ -140,6 +140,7 @@ def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Resp
         name=name,
         submitter=_submitter(caller, order.submitter),
         owner=caller.token.client,
+        language=order.language,
         again=order.again,
         organisation=_for_all(caller),
     )

@@ -121,6 +121,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
         name=remembered.file_name,
         submitter=remembered.mailboxes[0].account.address,
         owner=guest.visit.person,
+        language=guest.visitor.texts.language,
     )
     guest.remember(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:

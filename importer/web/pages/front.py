@@ -14,10 +14,10 @@ from importer.domain.cells import Refused, address, password
 from importer.domain.model import Account
 from importer.service.tries import TooManyTries, client_network
 from importer.service.visits import attach, sign_in, sign_out
+from importer.speech.texts import LANGUAGES
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
 from importer.web.site import AnyVisitor, Fields, SignedIn, Visitor, text
-from importer.web.texts import LANGUAGES
 from providers.errors import LoginRejected, MailError
 from providers.model import Secret
 

@@ -137,6 +137,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         rows,
         submitter=destination.account.address,
         owner=guest.visit.person,
+        language=who.texts.language,
         again=True,
     )
     guest.remember(lambda before: replace(before, sources=(), asked=None))

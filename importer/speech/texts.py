@@ -1,4 +1,4 @@
-"""Five languages: texts from the catalogs in `locale/`, numbers, sizes, spans and instants by Babel.
+"""Five languages: texts from the catalogs in `locale/`; numbers, sizes, spans and instants by Babel.
 
 English is the language of the sources and needs no catalog. Texts are marked with `_`, `ngettext` and
 `N_`; `python -m tests.texts` writes what is new into the catalogs.
@@ -79,6 +79,28 @@ class Texts:
         low, high = self.span(timedelta(seconds=low_s)), self.span(timedelta(seconds=high_s))
         return low if low == high else f"{low} – {high}"
 
+    def duration(self, span: timedelta) -> str:
+        """How long it took, in its two largest units: `3 minutes 12 seconds`."""
+        seconds = int(span.total_seconds())
+        if seconds < 1:
+            return self.gettext("less than a second")
+        days, seconds = divmod(seconds, 86_400)
+        hours, seconds = divmod(seconds, 3600)
+        minutes, seconds = divmod(seconds, 60)
+        parts = (
+            days and self.ngettext("%(num)s day", "%(num)s days", days),
+            hours and self.ngettext("%(num)s hour", "%(num)s hours", hours),
+            minutes and self.ngettext("%(num)s minute", "%(num)s minutes", minutes),
+            seconds and self.ngettext("%(num)s second", "%(num)s seconds", seconds),
+        )
+        first = next(at for at, part in enumerate(parts) if part)
+        return " ".join(part for part in parts[first : first + 2] if part)
+
+    def moment(self, instant: datetime) -> str:
+        """Day with its year, and time, in UTC: for mails, which are read long afterwards."""
+        utc = instant.astimezone(UTC)
+        return f"{format_date(utc, 'medium', locale=self._locale)}, {utc:%H:%M} UTC"
+
     def iso_day(self, instant: str) -> str:
         return self.day(datetime.fromisoformat(instant))
 
@@ -119,7 +141,7 @@ def _wanted(accepted: str) -> Sequence[str]:
 def _translations(language: str) -> NullTranslations:
     if language == "en":
         return NullTranslations()
-    source = resources.files("importer.web").joinpath("locale", f"{language}.po").read_bytes()
+    source = resources.files("importer.speech").joinpath("locale", f"{language}.po").read_bytes()
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(source), locale=language))
     compiled.seek(0)

@@ -1,0 +1,1 @@
+"""What people read, in five languages: pages and mails use it alike."""

@@ -1,0 +1,56 @@
+"""Why an import waits or stopped, in the reader's language: one sentence for each problem code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from importer.domain.model import Import
+from importer.domain.wording import printable
+from importer.speech.texts import N_, Texts
+from providers.errors import Side
+
+_BY_CODE: Final = {
+    "connection_lost": N_("The connection to %(host)s broke off."),
+    "protocol_violation": N_("%(host)s answered in a way that no mail server should."),
+    "server_unavailable": N_("%(host)s is not available at the moment."),
+    "throttled": N_("%(host)s asks for a pause."),
+    "endpoint_wrong": N_("The mail server %(host)s cannot be used like this. Check the settings."),
+    "host_unknown": N_("There is no server called %(host)s. Check the address or the server's name."),
+    "host_forbidden": N_("%(host)s is not a mail server on the public internet."),
+    "certificate_refused": N_("The certificate of %(host)s does not prove that it is this server."),
+    "not_an_imap_server": N_("%(host)s does not answer like a mail server there. Check name and port."),
+    "encryption_unavailable": N_("%(host)s offers no encryption there. Try SSL/TLS on port 993."),
+    "login_rejected": N_(
+        "%(host)s does not accept this password. Check it; many hosts want an app password."
+    ),
+    "grant_expired": N_("The permission to read this mailbox has run out. Sign in there once more."),
+    "consent_needed": N_("The owner of the old mailbox has to sign in at %(host)s first."),
+    "consent_expired": N_(
+        "The owner of the old mailbox did not sign in in time. Run it again for a new link."
+    ),
+    "destination_full": N_("The new mailbox is full. Make room or get more, then start it again."),
+    "destination_busy": N_("Another import is writing into this mailbox; they take turns."),
+    "connections_in_use": N_("%(host)s allows only so many connections at a time; imports take turns."),
+    "pause_forgotten": N_(
+        "It was paused for two weeks, so its passwords were erased. Run it again to go on."
+    ),
+    "passwords_missing": N_("The passwords are no longer there. Start it again."),
+    "internal": N_("Something went wrong on our side. Nothing is lost: start it again."),
+}
+
+
+def import_problem(texts: Texts, import_: Import) -> str:
+    """Why an import waits or stopped; "" when there is nothing to say."""
+    problem = import_.problem
+    if problem is None:
+        return ""
+    account = import_.source if problem.side is Side.SOURCE else import_.destination
+    return by_code(texts, problem.code, problem.message, account.endpoint.host)
+
+
+def by_code(texts: Texts, code: str, said: str, host: str) -> str:
+    """The sentence for a problem code; for a code without one, what was `said`."""
+    message = _BY_CODE.get(code)
+    if message is None:
+        return printable(said, 400)
+    return texts.gettext(message, host=printable(host)) if "%(" in message else texts.gettext(message)
