@@ -7,7 +7,7 @@ the new mailbox before is "already there": good news, never a warning.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -111,11 +111,18 @@ class Report:
         """What happened, in one to four plain sentences, in English. May quote foreign text."""
         return self.told()
 
-    def told(self, say: Speech | None = None, problem: str | None = None) -> str:
-        """The verdict in another language, with the `problem` as that language says it."""
+    def told(
+        self,
+        say: Speech | None = None,
+        problem: str | None = None,
+        reason: Callable[[str], str] = str,
+    ) -> str:
+        """The verdict in another language, with the `problem` and each reason as that language says it."""
         whole = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in whole)
-        return verdict(self.import_, self.totals, len(whole) - partly, partly, say or English(), problem)
+        return verdict(
+            self.import_, self.totals, len(whole) - partly, partly, say or English(), problem, reason
+        )
 
     def as_json(self) -> dict[str, object]:
         """The report for machines. Keys are stable; new ones may be added.

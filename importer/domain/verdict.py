@@ -5,7 +5,7 @@ They may quote foreign text (an error's message, a reason): show them through `w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from importer.domain.model import Import, State
 from importer.domain.totals import Totals
@@ -21,12 +21,13 @@ def verdict(
     partly_shown: int = 0,
     say: Speech = _ENGLISH,
     problem: str | None = None,
+    reason: Callable[[str], str] = str,
 ) -> str:
     """One to four sentences: how it ended or stands, what to do, how far it came.
 
     `unread_folders` could not be opened, so that nobody knows how many messages are in them; of
     `partly_shown` ones the old mailbox shows only a part. `problem` is the import's in another language
-    than English.
+    than English, and `reason` tells reasons in it.
     """
     said = (import_.problem.message if import_.problem else "") if problem is None else problem
     until = say.gettext("Waiting.")
@@ -34,8 +35,8 @@ def verdict(
         until = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))
     far = _so_far(say, totals)
     sentences: Mapping[State, tuple[str, ...]] = {
-        State.COMPLETE: (_all_there(say, totals),),
-        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown),),
+        State.COMPLETE: (_all_there(say, totals, reason),),
+        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, reason),),
         State.STOPPED: (say.gettext("Stopped."), said, far),
         State.WAITING: (until, said, say.gettext("It goes on by itself."), far),
         State.FAILED: (
@@ -89,7 +90,7 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Speech = _EN
     )
 
 
-def _all_there(say: Speech, totals: Totals) -> str:
+def _all_there(say: Speech, totals: Totals, reason: Callable[[str], str]) -> str:
     there = say.number(totals.in_destination)
     if not totals.found:
         return say.gettext("The old mailbox showed no messages: there was nothing to copy.")
@@ -99,7 +100,9 @@ def _all_there(say: Speech, totals: Totals) -> str:
             " (%(reasons)s).",
             there=there,
             out=say.number(totals.skipped_total),
-            reasons="; ".join(f"{reason}: {say.number(number)}" for reason, number in totals.skipped.items()),
+            reasons="; ".join(
+                f"{reason(why)}: {say.number(number)}" for why, number in totals.skipped.items()
+            ),
         )
     if totals.present and not totals.copied and totals.found > 1:
         return say.gettext(
@@ -122,7 +125,9 @@ def _all_there(say: Speech, totals: Totals) -> str:
     )
 
 
-def _not_all_there(say: Speech, totals: Totals, unread_folders: int, partly_shown: int) -> str:
+def _not_all_there(
+    say: Speech, totals: Totals, unread_folders: int, partly_shown: int, reason: Callable[[str], str]
+) -> str:
     sentences = []
     if totals.failed:
         out = (
@@ -184,7 +189,9 @@ def _not_all_there(say: Speech, totals: Totals, unread_folders: int, partly_show
         )
     if sentences:
         return " ".join(sentences)
-    return f"{_all_there(say, totals)} {say.gettext('Not everything could be checked: start it again.')}"
+    return (
+        f"{_all_there(say, totals, reason)} {say.gettext('Not everything could be checked: start it again.')}"
+    )
 
 
 def _so_far(say: Speech, totals: Totals) -> str:

@@ -23,7 +23,11 @@ log = structlog.get_logger()
 
 
 class UndoRefused(Exception):
-    """It cannot be undone, or not now; the text says why and what to do."""
+    """It cannot be undone, or not now; the text says why and what to do, the code for programs."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def undo(
@@ -39,14 +43,19 @@ def undo(
     it grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
     if import_.state not in ENDED:
-        raise UndoRefused("It is still under way. Cancel it first, then undo it.")
+        raise UndoRefused("undo_too_early", "It is still under way. Cancel it first, then undo it.")
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
-        raise UndoRefused("Somebody is at work on this import at this moment. Try again in a minute.")
+        raise UndoRefused(
+            "undo_busy", "Somebody is at work on this import at this moment. Try again in a minute."
+        )
     mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
     if mailbox is None:
         deps.store.release(lease)
-        raise UndoRefused("Another import is writing into this mailbox. Pause it, or wait until it is done.")
+        raise UndoRefused(
+            "undo_mailbox_busy",
+            "Another import is writing into this mailbox. Pause it, or wait until it is done.",
+        )
     manners = Manners(deps, import_, f"{deps.owner} {lease.name} {lease.fence}")
     with Heartbeat(deps.store, [lease, mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:
         try:
@@ -58,7 +67,7 @@ def undo(
             finally:
                 session.close()
         except HeldBack as held:
-            raise UndoRefused(f"Not now: {held.problem.message}") from None
+            raise UndoRefused("undo_held_back", f"Not now: {held.problem.message}") from None
         finally:
             manners.release()
         deps.store.save_undo(report, lease)
@@ -85,9 +94,10 @@ def _undone(
 ) -> UndoReport:
     if not session.removes_exactly():
         raise UndoRefused(
+            "undo_inexact",
             f"{import_.destination.endpoint.host} cannot remove single messages (it offers no UIDPLUS, RFC"
             " 4315): other mail that is marked as deleted would go with them. Remove the messages with a mail"
-            " program; `report` says what was copied."
+            " program; `report` says what was copied.",
         )
     return undo_copies(Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, told))
 

@@ -35,6 +35,25 @@ _BY_CODE: Final = {
         "It was paused for two weeks, so its passwords were erased. Run it again to go on."
     ),
     "passwords_missing": N_("The passwords are no longer there. Start it again."),
+    "mail_hidden": N_(
+        "%(host)s shows programs only a part of the mail. Its owner can change that in the settings there."
+    ),
+    "folder_unusable": N_("A folder cannot be opened or created at %(host)s."),
+    "folder_changed": N_("A folder was changed while it was being copied."),
+    "daily_limit": N_("%(host)s lets only so much through in a day."),
+    "interrupted": N_("It was broken off. Nothing is lost: run it again and it goes on from there."),
+    "undo_too_early": N_("It is still under way. Cancel it first, then undo it."),
+    "undo_busy": N_("Somebody is at work on this import at this moment. Try again in a minute."),
+    "undo_mailbox_busy": N_(
+        "Another import is writing into this mailbox. Pause it, or wait until it is done."
+    ),
+    "undo_held_back": N_("%(host)s cannot be asked right now. Try again later."),
+    "undo_inexact": N_(
+        "%(host)s cannot remove single messages. Remove them with a mail program; the report says what was"
+        " copied."
+    ),
+    "undo_interrupted": N_("It was interrupted. Ask for it again: it goes on from there."),
+    "undo_failed": N_("Something went wrong on our side. Ask for it again: it goes on from there."),
     "internal": N_("Something went wrong on our side. Nothing is lost: start it again."),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib import resources
 from typing import Any, Final
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.wording import printable
+from importer.speech.reasons import reason
 from importer.speech.texts import LANGUAGES, texts
 from importer.web.site import LANGUAGE_COOKIE, Guest, Site, Visitor
 
@@ -111,6 +112,7 @@ def _environment(language: str) -> Environment:
         "span": speaking.span,
         "day": speaking.day,
         "instant": speaking.instant,
+        "reason": partial(reason, speaking),
         "printable": printable,
     }
     return environment

@@ -17,6 +17,8 @@ from importer.domain.undo import UndoReport
 from importer.ports import LeaseLost
 from importer.service.deps import Deps
 from importer.service.undo import UndoRefused, undo
+from importer.speech.problems import by_code
+from importer.speech.texts import Texts
 from providers.errors import MailError
 from providers.model import Secret
 
@@ -32,7 +34,7 @@ class Undoings:
         self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="undo")
         self._lock = RLock()  # what is done already calls back at once
         self._running: dict[ImportId, Future[UndoReport]] = {}
-        self._refused: dict[ImportId, str] = {}
+        self._refused: dict[ImportId, tuple[str, str]] = {}
 
     def start(self, deps: Deps, import_: Import, password: Secret) -> Future[UndoReport]:
         """Begins, unless it is under way; what comes of it, or is raised as `service.undo.undo` does."""
@@ -48,20 +50,21 @@ class Undoings:
     def running(self, import_id: ImportId) -> bool:
         return import_id in self._running
 
-    def refused(self, import_id: ImportId) -> str:
-        """Why the last one did not work, in English; "" when it did, or there was none."""
-        return self._refused.get(import_id, "")
+    def refused(self, texts: Texts, import_: Import) -> str:
+        """Why the last one did not work; "" when it did, or there was none."""
+        code, said = self._refused.get(import_.id, ("", ""))
+        return by_code(texts, code, said, import_.destination.endpoint.host)
 
     def _over(self, import_id: ImportId, work: Future[UndoReport]) -> None:
-        why, error = "", work.exception()
+        why, error = ("", ""), work.exception()
         if isinstance(error, UndoRefused | MailError):
-            why = str(error)
+            why = (error.code, str(error))
         elif isinstance(error, LeaseLost):
-            why = "It was interrupted. Ask for it again: it goes on from there."
+            why = ("undo_interrupted", "")
         elif error is not None:
             log.error("undo.failed", import_id=import_id, exc_info=error)
-            why = "Something went wrong inside Mailferry. Ask for it again: it goes on from there."
+            why = ("undo_failed", "")
         with self._lock:
             self._running.pop(import_id, None)
-            if why:
+            if any(why):
                 self._refused[import_id] = why

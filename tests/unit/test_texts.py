@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from importer.adapters.imap.no_mail import WHY
+from importer.engine.transfer import NOT_HANDED_OUT, OWN_NOTICE, VANISHED
+from importer.speech.reasons import reason
 from importer.speech.texts import LANGUAGES as SPOKEN
 from importer.speech.texts import chosen, texts
 from tests.texts import LANGUAGES, catalog_of, template
@@ -69,3 +72,22 @@ def test_the_language_is_the_one_asked_for_else_the_best_that_the_browser_takes(
     asked: str, accepted: str, spoken: str
 ) -> None:
     assert chosen(asked, accepted) == spoken
+
+
+OURS = (
+    VANISHED,
+    OWN_NOTICE,
+    NOT_HANDED_OUT,
+    WHY,
+    "larger than the new mailbox takes (25.0 MB)",
+    "The folder “A (b) %” cannot be opened on imap.old.example.",
+)
+
+
+@pytest.mark.parametrize("said", OURS)
+def test_our_own_reasons_are_told_in_every_language(said: str) -> None:
+    assert reason(texts("en"), said) == said
+    told = {reason(texts(language), said) for language in LANGUAGES}
+    assert len(told) == len(LANGUAGES)
+    assert said not in told
+    assert reason(texts("de"), "NO [LIMIT] try later") == "NO [LIMIT] try later"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderAccount, Refusal, State
@@ -17,6 +18,7 @@ from importer.domain.verdict import batch_verdict
 from importer.domain.wording import printable
 from importer.ports import Invitation
 from importer.speech.problems import import_problem
+from importer.speech.reasons import reason
 from importer.speech.texts import Texts
 
 MAX_REFUSALS: Final = 50
@@ -43,7 +45,7 @@ class Sums:
 
     @classmethod
     def of(cls, totals: Totals, texts: Texts) -> Sums:
-        reasons = [(printable(reason), number) for reason, number in totals.skipped.items()]
+        reasons = [(printable(reason(texts, why)), number) for why, number in totals.skipped.items()]
         shown, rest = reasons[:_MAX_REASONS], sum(number for _, number in reasons[_MAX_REASONS:])
         return cls(
             found=totals.found,
@@ -96,7 +98,7 @@ class RefusalLine:
             date=printable(refusal.date, 40),
             subject=printable(refusal.subject, _MAX_SUBJECT_CHARS),
             size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
-            reason=printable(refusal.reason),
+            reason=printable(reason(texts, refusal.reason)),
         )
 
 
@@ -239,7 +241,7 @@ def _batch_rows(reports: Iterable[Report], texts: Texts) -> Iterable[BatchRow]:
 def _verdict(report: Report, texts: Texts) -> str:
     """English mails quote the problem as it was told; others say it by its code."""
     problem = None if texts.language == "en" else import_problem(texts, report.import_)
-    return printable(report.told(texts, problem), _MAX_SENTENCES_CHARS)
+    return printable(report.told(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
 
 
 def _used(sums: Sums) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def one_import(guest: SignedIn, import_id: str) -> Response:
         report=report,
         undone=guest.visitor.site.deps.store.undo_report(report.import_.id),
         undoing=guest.visitor.site.undoings.running(report.import_.id),
-        undo_refused=guest.visitor.site.undoings.refused(report.import_.id),
+        undo_refused=guest.visitor.site.undoings.refused(guest.visitor.texts, report.import_),
         verdict=verdict(guest.visitor.texts, report),
     )
 
