@@ -48,13 +48,14 @@ class RowIn(Given):
         }
 
 
+Language = Literal["", "en", "de", "fr", "it", "es"]
+
+
 class Order(Given):
     """What goes with rows. The submitter gets a mail with the report."""
 
     submitter: str = ""
-    language: Literal["", "en", "de", "fr", "it", "es"] = Field(
-        "", description="Of the mails; empty for the installation's."
-    )
+    language: Language = Field("", description="Of the mails; empty for the installation's.")
     labels: LabelRule | None = Field(None, description="For sources with labels (Gmail).")
     again: bool = Field(False, description="Also what is complete already, to fetch what is new.")
 

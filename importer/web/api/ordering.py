@@ -23,6 +23,7 @@ from importer.web.api.access import Caller, Writer
 from importer.web.api.models import (
     BatchIn,
     ImportIn,
+    Language,
     Order,
     PlacedOut,
     SubmissionOut,
@@ -60,13 +61,14 @@ async def start_file(
     name: Annotated[str, Query(max_length=200)] = "",
     submitter: Annotated[str, Query(max_length=320)] = "",
     labels: LabelRule | None = None,
+    language: Language = "",
     again: bool = False,
 ) -> SubmissionOut:
     """The same with a CSV file as the body (`Content-Type: text/csv`), as the console takes it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise ProblemAnswer("media_type_refused", "Send the file as text/csv.")
     data = await request.body()
-    order = Order(submitter=submitter, labels=labels, again=again)
+    order = Order(submitter=submitter, labels=labels, language=language, again=again)
 
     def take() -> SubmissionOut:
         parsed = parse(data[: BATCH_BYTES + 1], **_rules(caller))
