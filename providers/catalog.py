@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from importlib import resources
 
 from providers.catalog_rows import CatalogError, read_provider, read_texts
@@ -37,6 +38,7 @@ class Catalog:
                 _claim(self._by_mx, ending, provider, "mx")
 
     @classmethod
+    @cache  # it never changes, and a command asks for it several times
     def load(cls) -> Catalog:
         """The catalog that comes with Mailferry. Raises CatalogError."""
         return cls.parse(resources.files("providers").joinpath("catalog.toml").read_text(encoding="utf-8"))

@@ -25,8 +25,6 @@ AUTHORITY: Final = "https://login.microsoftonline.com"
 MAIL_SCOPE: Final = "https://outlook.office.com/IMAP.AccessAsUser.All"
 ORGANISATION_SCOPE: Final = "https://outlook.office365.com/.default"
 
-ANY_TENANT: Final = ("common", "organizations", "consumers")
-
 
 def application(
     client_id: str,

@@ -20,7 +20,8 @@ from providers.model import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus_config import server_user, write_config
 from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until
-from tests.rehearsal.processes import kill_group, start_group, stop_group
+from tests.rehearsal.processes import kill_group, start_group
+from tests.rehearsal.restartable import Restartable
 
 UNPACKED = Path("/usr/local/lib/mailferry-tests/cyrus")
 _START_TIMEOUT_S = 20.0
@@ -70,7 +71,7 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
-class Cyrus:
+class Cyrus(Restartable):
     """A running server on localhost, of the same shape as `Dovecot`."""
 
     def __init__(self, home: Path, options: CyrusOptions, ca: CertificateAuthority) -> None:
@@ -133,25 +134,6 @@ class Cyrus:
     def log(self) -> str:
         """What the server printed so far; what it tells syslog is nobody's here."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
-
-    def stop(self) -> None:
-        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
-        stop_group(self._process)
-        self._wait_until_gone()
-
-    def kill(self) -> None:
-        """Ends the server and its children in mid-work, with SIGKILL."""
-        kill_group(self._process)
-        self._wait_until_gone()
-
-    def _wait_until_gone(self) -> None:
-        ports = self.imaps.port, self.starttls.port
-        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)
-
-    def restart(self) -> None:
-        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
-        kill_group(self._process)
-        self._process = self._start()
 
 
 def _as_server_user() -> list[str]:

@@ -24,8 +24,9 @@ from importer.domain.model import Account
 from providers.model import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot_config import MAIL_USER, internal_user_and_group, write_config
-from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until
-from tests.rehearsal.processes import kill_group, start_group, stop_group
+from tests.rehearsal.ports import RehearsalError, free_ports, wait_until
+from tests.rehearsal.processes import kill_group, start_group
+from tests.rehearsal.restartable import Restartable
 
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _START_TIMEOUT_S = 10.0
@@ -61,7 +62,7 @@ def dovecot_installed() -> bool:
     return all(shutil.which(program, path=_SEARCH_PATH) for program in ("dovecot", "doveadm"))
 
 
-class Dovecot:
+class Dovecot(Restartable):
     """A running server on localhost. Users are added while it runs.
 
     It offers STARTTLS on `starttls` and, since client and server are one machine, would take a login
@@ -144,26 +145,6 @@ class Dovecot:
         """What the server logged so far."""
         logs = (self.home / "start.log", self._log)
         return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists())
-
-    def stop(self) -> None:
-        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
-        stop_group(self._process)
-        self._wait_until_gone()
-
-    def kill(self) -> None:
-        """Ends the server and its children in mid-work, with SIGKILL."""
-        kill_group(self._process)
-        self._wait_until_gone()
-
-    def _wait_until_gone(self) -> None:
-        # The children hold the ports too, and a signal to them takes effect a moment later.
-        ports = self.imaps.port, self.starttls.port
-        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)
-
-    def restart(self) -> None:
-        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
-        kill_group(self._process)
-        self._process = self._start()
 
 
 @contextmanager

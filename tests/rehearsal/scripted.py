@@ -20,6 +20,7 @@ None for what `usual_answer` says. The line after AUTHENTICATE comes as `CREDENT
 
 GREETING = b"* OK scripted\r\n"
 CAPABILITIES = "IMAP4rev1 AUTH=PLAIN UIDPLUS LITERAL+ NAMESPACE UNSELECT"
+_LAST_WORDS_SECONDS = 2.0
 _LITERAL = re.compile(rb"\{([0-9]+)(\+?)\}\r\n\Z")
 
 
@@ -55,12 +56,18 @@ class ScriptedServer:
         self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), security)
         self.commands: list[str] = []
         self.connections = 0
+        self._talks: list[tuple[socket.socket, threading.Thread]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self) -> None:
+        """`commands` is whole afterwards: what was sent without waiting for an answer is heard as well."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for client, talk in self._talks:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # what has arrived can still be read
+            talk.join(_LAST_WORDS_SECONDS)
 
     def _accept(self) -> None:
         while True:
@@ -69,7 +76,9 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+            talk = threading.Thread(target=self._serve, args=(client,), daemon=True)
+            self._talks.append((client, talk))
+            talk.start()
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):

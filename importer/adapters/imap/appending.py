@@ -33,7 +33,7 @@ class Appends:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._literals = Literals.offered(connection.capabilities)
+        self.literals = Literals.offered(connection.capabilities)
         self._replies: dict[str, Reply] = {}
         self._open: deque[Append] = deque()
 
@@ -64,15 +64,11 @@ class Appends:
 
     # --- Commands ----------------------------------------------------------------------------------
 
-    @property
-    def literals(self) -> Literals:
-        return self._literals
-
     def send(self, mailbox: bytes, messages: Sequence[Ready]) -> str:
         """Sends one APPEND; returns its tag. Ends early when the server refuses before it has all."""
         tag = self.connection.new_tag()
         ready = [tag.encode() + b" "]
-        for piece in append_pieces(mailbox, [one for _, one in messages], self._literals):
+        for piece in append_pieces(mailbox, [one for _, one in messages], self.literals):
             ready.append(piece.data)
             if piece.waits:
                 self.connection.send(ready)

@@ -21,7 +21,7 @@ from importer.adapters.imap.link import Link
 from importer.adapters.imap.wire import Data, Event, Fetched, Value, WireError
 from importer.domain.model import Folder, FolderRef, FolderStatus, Hierarchy, KeywordRule
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from providers.errors import FolderUnusable, Side
+from providers.errors import FolderUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,6 @@ def open_for_appending(
 ) -> tuple[FolderStatus, KeywordRule | None]:
     """By SELECT: Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays open: appending
     into the open one is faster with some servers, and slower with none that is known."""
-    if link.peer.side is Side.SOURCE:
-        raise ValueError("nothing is ever written to the source")
     opened = link.open_folder(connection, folder, b"SELECT")
     if opened.uidnext is None:
         found = status(link, connection, folder)
@@ -146,7 +144,7 @@ def open_for_appending(
 def uids(link: Link, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
     """The UIDs that the folder holds now, of a million messages too."""
     if not connection.has("ESEARCH") or connection.message_limit is not None:
-        opened = link.examine(connection, folder, afresh=True)
+        opened = link.examine(connection, folder)
     else:
         criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
         command = b"UID SEARCH RETURN (ALL) " + criterion
@@ -264,15 +262,6 @@ def _status(event: Event) -> FolderStatus | None:
         found[b"MESSAGES"],
         highest_modseq=found.get(b"HIGHESTMODSEQ", 0),
     )
-
-
-def account_command(link: Link, connection: Connection, command: bytes) -> Answer:
-    """`command`, whose refusal is the account's trouble or a violation."""
-    try:
-        return connection.call(command)
-    except CommandRefused as refused:
-        words = errors.server_words(refused.reply)
-        raise errors.account_error(refused.reply, link.peer) or errors.violation(link.peer, words) from None
 
 
 def _found(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:

@@ -27,7 +27,7 @@ from importer.adapters.imap.label_index import (
     System,
     settled_in,
 )
-from importer.adapters.imap.reading import Query, Unreadable, fetch
+from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.wire import Fetched
 from importer.domain.labels import LabelRule
 from importer.domain.model import (
@@ -239,8 +239,7 @@ class GmailSource:
         decode = self._session.link.names.decode
         own = [decode(label) for label in found.labels or () if not _is_hosts(label)]
         keywords = (as_keyword(label) for label in sorted(own) if label != name)
-        flags = tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
-        return tuple(dict.fromkeys((*flags, *keywords)))
+        return tuple(dict.fromkeys((*lasting(found.flags or ()), *keywords)))
 
     def _is_view(self, name: str) -> bool:
         index = self._labels.index(self._session)

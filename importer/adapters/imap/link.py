@@ -138,21 +138,17 @@ class Link:
         except (UnsafeText, UnicodeEncodeError):
             raise errors.folder_unusable(self.peer, folder, "named") from None
 
-    def examine(self, connection: Connection, folder: FolderRef, *, afresh: bool = False) -> Opened:
-        """Opens the folder for reading (EXAMINE), if it is not open already or `afresh`.
-
-        Raises FolderUnusable and FolderChanged.
-        """
-        opened = self.opened
-        if afresh or opened is None or opened.folder != folder.name or not opened.read_only:
-            opened = self.open_folder(connection, folder.name, b"EXAMINE")
+    def examine(self, connection: Connection, folder: FolderRef) -> Opened:
+        """Opens the folder for reading (EXAMINE). Raises FolderUnusable and FolderChanged."""
+        opened = self.open_folder(connection, folder.name, b"EXAMINE")
         self.check(folder, opened.uidvalidity)
         return opened
 
     def open_and_ask(
         self, connection: Connection, folder: FolderRef, command: bytes, *, afresh: bool = False
     ) -> tuple[Opened, str]:
-        """As `examine`, and `command` is sent without waiting for that; its tag is to be awaited.
+        """As `examine`, unless the folder is open already and need not be opened `afresh`; `command` is sent
+        without waiting for that, and its tag is to be awaited.
 
         What cannot be opened is not asked: servers refuse the command, as no folder is open then.
         """

@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from importer.adapters.imap import errors
 from importer.adapters.imap.commands import uid_pieces
@@ -45,6 +45,12 @@ class Unreadable:
     uid: Uid
     reason: str
     broke_connection: bool = False
+
+
+@lru_cache(maxsize=1024)  # asked for every message, and a mailbox has few combinations
+def lasting(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Flags of a message without \\Recent, which tells about sessions (RFC 3501 section 2.3.2)."""
+    return tuple(flag for flag in flags if flag.lower() != "\\recent")
 
 
 def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched | Unreadable]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -31,7 +31,7 @@ from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.names import FolderNames
-from importer.adapters.imap.reading import Query, Unreadable, fetch
+from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.domain.model import (
     Account,
@@ -92,12 +92,6 @@ class LoginHelp(Protocol):
     """What the owner of an account has to do at its provider, which refused the login with those words."""
 
     def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
-
-
-@lru_cache(maxsize=1024)  # asked for every message, and a mailbox has few combinations
-def _of_the_message(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """Without \\Recent, which tells about sessions (RFC 3501 section 2.3.2)."""
-    return tuple(flag for flag in flags if flag.lower() != "\\recent")
 
 
 def no_help(_account: Account, _words: str, *, by_token: bool) -> str:
@@ -239,20 +233,15 @@ class ImapSession:
     # --- Folders -----------------------------------------------------------------------------------
 
     def hierarchy(self) -> Hierarchy:
-        if self._hierarchy is None:
-            self._hierarchy = self._ask(asking.listing).hierarchy
-        return self._hierarchy
+        return self._hierarchy or self._listing().hierarchy
 
     def folders(self) -> Sequence[Folder]:
-        listing = self._ask(asking.listing)
-        self._hierarchy = listing.hierarchy
-        return listing.folders
+        return self._listing().folders
 
     def folders_and_statuses(
         self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
-        listing = self._ask(partial(asking.listing, modseqs=modseqs))
-        self._hierarchy = listing.hierarchy
+        listing = self._listing(modseqs=modseqs)
         selectable = [folder.name for folder in listing.folders if folder.selectable]
         told = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.seen.update((name, status.uidvalidity) for name, status in told.items())
@@ -301,6 +290,7 @@ class ImapSession:
         return left
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
+        self._demand_destination()
         return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
 
     def unshown(self) -> Mapping[str, str]:
@@ -334,7 +324,7 @@ class ImapSession:
             if isinstance(found, Unreadable):
                 yield NotHandedOut(found.uid, found.reason, found.broke_connection)
             elif found.uid is not None and found.body is not None:
-                flags = _of_the_message(found.flags or ())
+                flags = lasting(found.flags or ())
                 yield Message(found.uid, flags, found.internaldate or "", found.body)
 
     def flags(
@@ -344,7 +334,7 @@ class ImapSession:
         query = replace(_FLAGS, items=b"%s (CHANGEDSINCE %d)" % (_FLAGS.items, since)) if since else _FLAGS
         for found in fetch(self._link, folder, uids, query):
             if not isinstance(found, Unreadable) and found.uid is not None:
-                yield found.uid, tuple(flag for flag in found.flags or () if flag.lower() != "\\recent")
+                yield found.uid, lasting(found.flags or ())
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
         for found in fetch(self._link, folder, uids, _OUTLINES):
@@ -426,6 +416,11 @@ class ImapSession:
 
     def _ask(self, question: Callable[[Link, Connection], T]) -> T:
         return self._link.reading(lambda connection: question(self._link, connection))
+
+    def _listing(self, *, modseqs: bool = False) -> asking.Listing:
+        listing = self._ask(partial(asking.listing, modseqs=modseqs))
+        self._hierarchy = listing.hierarchy
+        return listing
 
     def _demand_destination(self) -> None:
         if self.side is Side.SOURCE:

@@ -25,11 +25,24 @@ class SqlUndoing(Database):
     """The part of `importer.ports.Ledger` that is about undoing."""
 
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
+        return self._copies(_copied(route, import_id))
+
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        return self._copies(
+            and_(
+                receipts.c.route == route,
+                receipts.c.destination_key == folder_key(destination_folder),
+                receipts.c.outcome == Outcome.COPIED,
+            )
+        )
+
+    def _copies(self, which: Any) -> Iterator[Copies]:
+        """By folder, oldest first; read in pages, so that no transaction stays open between two of them."""
         last: tuple[str, int] = ("", -1)
         while True:
             page = (
                 select(receipts)
-                .where(_copied(route, import_id), ~receipts.c.undone)
+                .where(which, ~receipts.c.undone)
                 .where(_after(last))
                 .order_by(receipts.c.destination_key, receipts.c.seq)
                 .limit(_PAGE_ROWS)
@@ -41,28 +54,6 @@ class SqlUndoing(Database):
             if len(found) < _PAGE_ROWS:
                 return
             last = (found[-1].destination_key, found[-1].seq)
-
-    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
-        of_folder = and_(
-            receipts.c.route == route,
-            receipts.c.destination_key == folder_key(destination_folder),
-            receipts.c.outcome == Outcome.COPIED,
-        )
-        last = -1
-        while True:
-            page = (
-                select(receipts)
-                .where(of_folder, ~receipts.c.undone, receipts.c.seq > last)
-                .order_by(receipts.c.seq)
-                .limit(_PAGE_ROWS)
-            )
-            with self.reading() as connection:
-                found = connection.execute(page).all()
-            for row in found:
-                yield Copies(row.seq, rows.receipt(row), UidSet.parse(row.undoing))
-            if len(found) < _PAGE_ROWS:
-                return
-            last = found[-1].seq
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
         with self.writing(lease) as connection:

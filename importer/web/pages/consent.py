@@ -14,13 +14,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from importer.service.consent import LinkGone, begin, complete, look_up
+from importer.web import errands
 from importer.web.rendering import page
-from importer.web.site import AnyVisitor, Fields, Site
+from importer.web.site import AnyVisitor, Fields
 from providers.errors import LoginRejected, MailError
 
 STATE_LASTS_S: Final = 600
 
 router: Final = APIRouter()
+
+_ERRAND: Final = "asked"
 
 
 @router.get("/consent/{token}")
@@ -42,22 +45,14 @@ def go_there(who: AnyVisitor, _fields: Fields, token: str) -> Response:
     except LoginRejected:
         return page(who, "consent_over.html", 409, kind="closed")
     response = page(who, "consent_on.html", url=question.url)
-    response.set_cookie(
-        _cookie(who.site),
-        question.state,
-        max_age=STATE_LASTS_S,
-        httponly=True,
-        samesite="lax",
-        secure=who.site.secure,
-        path="/",
-    )
+    errands.keep(response, who.site, _ERRAND, question.state, STATE_LASTS_S)
     return response
 
 
 @router.get("/sign-in/{provider}")
 def back(who: AnyVisitor, request: Request, provider: str) -> Response:
     """Where `provider` sends the browser with the owner's answer."""
-    kept = request.cookies.get(_cookie(who.site), "")
+    kept = errands.kept(request, who.site, _ERRAND)
     given = request.query_params.get("state", "")
     if not kept or not hmac.compare_digest(kept.encode(), given.encode()):
         return page(who, "consent_over.html", 403, kind="elsewhere")
@@ -71,9 +66,5 @@ def back(who: AnyVisitor, request: Request, provider: str) -> Response:
         return page(who, "consent_over.html", 503, kind="later")
     else:
         response = page(who, "consent_over.html", kind="given", import_=import_)
-    response.delete_cookie(_cookie(who.site), path="/", secure=who.site.secure, httponly=True, samesite="lax")
+    errands.forget(response, who.site, _ERRAND)
     return response
-
-
-def _cookie(site: Site) -> str:
-    return "__Host-asked" if site.secure else "asked"

@@ -15,12 +15,15 @@ from starlette.responses import Response
 from importer.service.openid import QUESTION_LASTS, NoAddress, QuestionGone, begin, complete
 from importer.service.tries import TooManyTries
 from importer.service.visits import sign_out
+from importer.web import errands
 from importer.web.problems import too_often
 from importer.web.rendering import go, page, set_token
-from importer.web.site import AnyVisitor, Fields, Site, Visitor
+from importer.web.site import AnyVisitor, Fields, Visitor
 from providers.errors import LoginRejected, MailError
 
 router: Final = APIRouter()
+
+_ERRAND: Final = "openid"
 
 log = structlog.get_logger()
 
@@ -33,15 +36,7 @@ def go_there(who: AnyVisitor, _fields: Fields) -> Response:
     except (MailError, TooManyTries) as error:
         return _not_in(who, error)
     response = page(who, "consent_on.html", url=url)
-    response.set_cookie(
-        _cookie(who.site),
-        kept.decode(),
-        max_age=int(QUESTION_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=who.site.secure,
-        path="/",
-    )
+    errands.keep(response, who.site, _ERRAND, kept.decode(), int(QUESTION_LASTS.total_seconds()))
     return response
 
 
@@ -50,7 +45,7 @@ def back(who: AnyVisitor, request: Request) -> Response:
     """Where the issuer sends the browser with its answer. The visit gets another token than the browser
     had before."""
     site = who.site
-    kept = request.cookies.get(_cookie(site), "").encode("utf-8", "surrogatepass")
+    kept = errands.kept(request, site, _ERRAND).encode("utf-8", "surrogatepass")
     try:
         token, _ = complete(site.deps, who.token, kept, dict(request.query_params), site.destination)
     except (MailError, QuestionGone, NoAddress) as error:
@@ -60,7 +55,7 @@ def back(who: AnyVisitor, request: Request) -> Response:
             sign_out(site.deps, who.visit)
         response = go("/new")
         set_token(response, site, token)
-    response.delete_cookie(_cookie(site), path="/", secure=site.secure, httponly=True, samesite="lax")
+    errands.forget(response, site, _ERRAND)
     return response
 
 
@@ -90,7 +85,3 @@ def _words(who: Visitor, error: MailError | TooManyTries | QuestionGone | NoAddr
             return texts.gettext(
                 "The sign-in does not answer at the moment. Try again in a few minutes."
             ), 503
-
-
-def _cookie(site: Site) -> str:
-    return "__Host-openid" if site.secure else "openid"

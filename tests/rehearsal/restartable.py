@@ -1,0 +1,41 @@
+"""Servers of the tests that can be stopped, killed and started again."""
+
+from __future__ import annotations
+
+import subprocess
+from abc import ABC, abstractmethod
+
+from providers.model import Endpoint
+from tests.rehearsal.ports import listens, wait_until
+from tests.rehearsal.processes import kill_group, stop_group
+
+
+class Restartable(ABC):
+    """A server in a process group of its own, listening at `imaps` and `starttls`."""
+
+    imaps: Endpoint
+    starttls: Endpoint
+    _process: subprocess.Popen[bytes]
+
+    @abstractmethod
+    def _start(self) -> subprocess.Popen[bytes]: ...
+
+    def stop(self) -> None:
+        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
+        stop_group(self._process)
+        self._wait_until_gone()
+
+    def kill(self) -> None:
+        """Ends the server and its children in mid-work, with SIGKILL."""
+        kill_group(self._process)
+        self._wait_until_gone()
+
+    def restart(self) -> None:
+        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
+        kill_group(self._process)
+        self._process = self._start()
+
+    def _wait_until_gone(self) -> None:
+        # The children hold the ports too, and a signal to them takes effect a moment later.
+        ports = self.imaps.port, self.starttls.port
+        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)
