@@ -22,7 +22,7 @@ from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, sc
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.state import ALIVE
 from importer.ports import MailState, VaultError
-from importer.service.grants import destination_context, source_context
+from importer.service.grants import context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 
@@ -148,8 +148,8 @@ def _unopened(settings: Settings, vault: FernetVault) -> int:
             for import_ in store.imports(states=tuple(ALIVE), limit=1000):
                 sealed = store.grants(import_.id)
                 if sealed is not None:
-                    closed += not _opens(vault, sealed.source, source_context(import_.id))
-                    closed += not _opens(vault, sealed.destination, destination_context(import_.id))
+                    closed += not _opens(vault, sealed.source, context(import_.id, Side.SOURCE))
+                    closed += not _opens(vault, sealed.destination, context(import_.id, Side.DESTINATION))
     except SQLAlchemyError:
         return 0  # told above
     return closed

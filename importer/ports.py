@@ -437,8 +437,8 @@ class Consents(Protocol):
         is written; so too when the import has ended."""
         ...
 
-    def keep_source(self, import_id: ImportId, source: bytes, lease: Lease) -> None:
-        """Replaces the sealed grant for the source. Raises LeaseLost unless the lease still holds."""
+    def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
+        """Replaces the grant of that side. Raises LeaseLost unless the lease still holds."""
         ...
 
 

@@ -83,7 +83,7 @@ def retry(
         if not signs_in:
             source = accounts.password("from", import_.source, from_password_file, from_password_env)
         destination = accounts.password("to", import_.destination, to_password_file, to_password_env)
-        placed = run_again(deps, import_, source, destination, sign_in=signs_in, organisation=True)
+        placed = run_again(deps, import_, source, destination, source_sign_in=signs_in, organisation=True)
         show.placed(placed)
         show.links(consent.links(deps, [placed.import_]))
 

@@ -132,6 +132,9 @@ class Import:
     def route(self) -> Route:
         return route_of(self.source, self.destination)
 
+    def account(self, side: Side) -> Account:
+        return self.source if side is Side.SOURCE else self.destination
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -79,15 +79,16 @@ class Lookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One import as its line asks for it. Without a `source_password`, `sign_in` names where its owner can
-    sign in (`Provider.sign_in`)."""
+    """One import as its line asks for it. A side without a password is opened in another way:
+    `source_sign_in` and `destination_sign_in` name where owners sign in (`Provider.sign_in`), or are ""."""
 
     line: int
     source: Account
     source_password: Secret | None
     destination: Account
-    destination_password: Secret
-    sign_in: str = ""
+    destination_password: Secret | None
+    source_sign_in: str = ""
+    destination_sign_in: str = ""
     labels: LabelRule = LabelRule.ONE
     sync_flags: bool = False
 

@@ -13,9 +13,10 @@ def run_again(
     deps: Deps,
     import_: Import,
     source_password: Secret | None,
-    destination_password: Secret,
+    destination_password: Secret | None,
     *,
-    sign_in: str = "",
+    source_sign_in: str = "",
+    destination_sign_in: str = "",
     submitter: str = "",
     language: str = "",
     organisation: bool = False,
@@ -24,12 +25,18 @@ def run_again(
     flags. When another import of the route is under way, that one is `Placed`, with these passwords from now
     on. Who may look at the earlier one may look at the new one.
 
-    Without a `source_password` its owner is asked to sign in at `sign_in`; `organisation` as for `submit`.
+    A side without a password is opened as `Row` says; `organisation` as for `submit`.
     """
     row = Row(
         0,
-        *(import_.source, source_password, import_.destination, destination_password),
-        *(sign_in, import_.labels, import_.sync_flags),
+        import_.source,
+        source_password,
+        import_.destination,
+        destination_password,
+        source_sign_in=source_sign_in,
+        destination_sign_in=destination_sign_in,
+        labels=import_.labels,
+        sync_flags=import_.sync_flags,
     )
     batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
     submission = submit(

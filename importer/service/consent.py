@@ -26,7 +26,7 @@ from importer.domain.model import Import, ImportId, Problem, State
 from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, report_of, written
-from importer.service.grants import awaits_owner, is_shared, open_grants, seal_source
+from importer.service.grants import awaits_owner, is_shared, open_grants, seal_one
 from importer.service.hooks import calls_about
 from providers.access import Question, not_set_up
 from providers.errors import GrantExpired, Side
@@ -104,7 +104,8 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
     question = Question("", state, Secret(facts["verifier"]), facts["nonce"])
     given = deps.access.answered(asked.provider, question, answer, asked.import_.source.address)
     grant = given.grant
-    if not deps.store.give_consent(import_id, consent.state_hash, seal_source(deps, import_id, grant)):
+    sealed = seal_one(deps, import_id, Side.SOURCE, grant)
+    if not deps.store.give_consent(import_id, consent.state_hash, sealed):
         if not is_shared(deps, asked.import_):  # at Google it would end the consent that others live on
             deps.access.give_back(grant)
         raise LinkGone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,14 @@ class Opened:
     source: Grant
     destination: Grant
 
+    def of(self, side: Side) -> Grant:
+        return self.source if side is Side.SOURCE else self.destination
+
+    @property
+    def awaited(self) -> tuple[Side, ...]:
+        """The sides whose owners have yet to sign in."""
+        return tuple(side for side in Side if awaits_owner(self.of(side)))
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -34,23 +43,23 @@ class Credentials:
     destination: Credential
 
 
-def seal(deps: Deps, import_id: ImportId, source: Grant, destination: Grant) -> SealedGrants:
+def seal(deps: Deps, import_id: ImportId, opened: Opened) -> SealedGrants:
     """Both, sealed for that import."""
     return SealedGrants(
-        seal_source(deps, import_id, source),
-        deps.vault.seal(dump(destination), destination_context(import_id)),
+        seal_one(deps, import_id, Side.SOURCE, opened.source),
+        seal_one(deps, import_id, Side.DESTINATION, opened.destination),
     )
 
 
-def seal_source(deps: Deps, import_id: ImportId, source: Grant) -> bytes:
-    """The grant for the source, sealed for that import."""
-    return deps.vault.seal(dump(source), source_context(import_id))
+def seal_one(deps: Deps, import_id: ImportId, side: Side, grant: Grant) -> bytes:
+    """The grant of one side, sealed for that import."""
+    return deps.vault.seal(dump(grant), context(import_id, side))
 
 
 def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Opened:
     """Raises VaultError when they cannot be opened with the present key."""
-    source = deps.vault.open(sealed.source, source_context(import_id))
-    destination = deps.vault.open(sealed.destination, destination_context(import_id))
+    source = deps.vault.open(sealed.source, context(import_id, Side.SOURCE))
+    destination = deps.vault.open(sealed.destination, context(import_id, Side.DESTINATION))
     try:
         return Opened(load(source), load(destination))
     except ValueError as error:
@@ -60,40 +69,47 @@ def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Opened
 def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Credentials:
     """`lease` is the import's: a refresh token that is replaced is kept under it. Raises GrantExpired, and
     LoginRejected for a login that is not the mailbox whose owner was asked."""
-    _check_login(import_.source, opened.source)
 
-    def keep(renewed: OAuthGrant) -> None:
-        deps.store.keep_source(import_.id, seal_source(deps, import_.id, renewed), lease)
+    def credential(side: Side) -> Credential:
+        def keep(renewed: OAuthGrant) -> None:
+            deps.store.keep_grant(import_.id, side, seal_one(deps, import_.id, side, renewed), lease)
 
-    def never(_renewed: OAuthGrant) -> None:
-        raise AssertionError("destinations are opened by password")
+        return _credential(deps, import_.account(side), opened.of(side), side, keep)
 
-    return Credentials(
-        deps.access.credential(opened.source, import_.source.address, keep),
-        deps.access.credential(opened.destination, import_.destination.address, never),
-    )
+    return Credentials(credential(Side.SOURCE), credential(Side.DESTINATION))
 
 
 def credentials_at_once(deps: Deps, row: Row) -> Credentials:
     """The same out of a row, with nothing stored: for whoever runs the installation. Raises GrantExpired
-    when only the owner can open the source, and nobody can be asked here."""
-    source = source_grant(deps, row, organisation=True)
-    if isinstance(source, OAuthGrant):
-        raise GrantExpired("Only its owner opens this mailbox, by signing in. Submit it with `batch`.")
-    _check_login(row.source, source)
-    opened = deps.access.credential(source, row.source.address, lambda _renewed: None)
-    return Credentials(opened, row.destination_password)
+    when only the owner can open a mailbox, and nobody can be asked here."""
+    opened = grants_of(deps, row, organisation=True)
+    for side in opened.awaited:
+        raise GrantExpired(
+            "Only its owner opens this mailbox, by signing in. Submit it with `batch`.", side=side
+        )
+    return Credentials(
+        _credential(deps, row.source, opened.source, Side.SOURCE, lambda _renewed: None),
+        _credential(deps, row.destination, opened.destination, Side.DESTINATION, lambda _renewed: None),
+    )
 
 
-def _check_login(account: Account, grant: Grant) -> None:
-    """One token may open several mailboxes: shared ones at Microsoft, all of an organisation's. The one that
-    was asked for is the address: its owner was told of it, and the organisation's domains go by it."""
+def _credential(
+    deps: Deps, account: Account, grant: Grant, side: Side, keep: Callable[[OAuthGrant], object]
+) -> Credential:
+    """What a login to `account` takes. One token may open several mailboxes: shared ones at Microsoft, all of
+    an organisation's. The one that was asked for is the address: its owner was told of it, and the
+    organisation's domains go by it."""
     if not isinstance(grant, PasswordGrant) and account.login.lower() != account.address.lower():
         raise LoginRejected(
             f"{account.address} is to be opened as {account.login}, which is not what its owner was asked"
             " for. Name the mailbox by its own address, without another login.",
-            side=Side.SOURCE,
+            side=side,
         )
+    try:
+        return deps.access.credential(grant, account.address, keep)
+    except GrantExpired as error:
+        error.side = side
+        raise
 
 
 # --- Grants that are still to come ------------------------------------------------------------------
@@ -110,13 +126,34 @@ def sign_in(access: Access, *, organisation: bool) -> SignIn:
     return can
 
 
+def grants_of(deps: Deps, row: Row, *, organisation: bool) -> Opened:
+    """What a row gives for both sides; `organisation` as for `submit`."""
+    return Opened(
+        source_grant(deps, row, organisation=organisation),
+        destination_grant(deps, row, organisation=organisation),
+    )
+
+
 def source_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
     """What a row gives for its source: its password, with `organisation` what an organisation allowed, or
     a place for its owner's consent."""
     if row.source_password is not None:
         return PasswordGrant(row.source_password)
-    found = deps.access.organisation_grant(row.sign_in, row.source.address) if organisation else None
-    return found or OAuthGrant(row.sign_in, Secret(""))
+    return _without_password(deps, row.source_sign_in, row.source.address, organisation=organisation)
+
+
+def destination_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
+    """The same for its destination."""
+    if row.destination_password is not None:
+        return PasswordGrant(row.destination_password)
+    return _without_password(
+        deps, row.destination_sign_in, row.destination.address, organisation=organisation
+    )
+
+
+def _without_password(deps: Deps, sign_in: str, mailbox: str, *, organisation: bool) -> Grant:
+    found = deps.access.organisation_grant(sign_in, mailbox) if organisation else None
+    return found or OAuthGrant(sign_in, Secret(""))
 
 
 def awaits_owner(grant: Grant) -> bool:
@@ -148,11 +185,6 @@ def is_shared(deps: Deps, import_: Import) -> bool:
     return any(other.id != import_.id and other.source.key == import_.source.key for other in others)
 
 
-def source_context(import_id: ImportId) -> str:
-    """What the grant for the source is sealed for."""
-    return f"{import_id}:source"
-
-
-def destination_context(import_id: ImportId) -> str:
-    """What the grant for the destination is sealed for."""
-    return f"{import_id}:destination"
+def context(import_id: ImportId, side: Side) -> str:
+    """What the grant of that side is sealed for."""
+    return f"{import_id}:{side.value}"

@@ -13,7 +13,8 @@ from importer.domain.state import ALIVE
 from importer.ports import RouteUnderWay, SealedGrants
 from importer.service.consent import ask_owner
 from importer.service.deps import Deps
-from importer.service.grants import awaits_owner, seal, source_grant
+from importer.service.grants import grants_of, seal, seal_one
+from providers.errors import Side
 from providers.grants import PasswordGrant
 from providers.model import Secret
 
@@ -79,10 +80,9 @@ def submit(
             owner,
             language,
         )
-        sources = [source_grant(deps, p.row, organisation=organisation) for p in starting]
+        granted = [grants_of(deps, p.row, organisation=organisation) for p in starting]
         sealed = [
-            (p.import_, seal(deps, p.import_.id, source, PasswordGrant(p.row.destination_password)))
-            for p, source in zip(starting, sources, strict=True)
+            (p.import_, seal(deps, p.import_.id, opened)) for p, opened in zip(starting, granted, strict=True)
         ]
         try:
             deps.store.add_batch(batch, sealed)
@@ -94,8 +94,8 @@ def submit(
                 for p in placed
             ]
         else:
-            for p, source in zip(starting, sources, strict=True):
-                if awaits_owner(source):
+            for p, opened in zip(starting, granted, strict=True):
+                if opened.awaited:
                     ask_owner(deps, p.import_.id)
                 else:
                     deps.queue.ring(p.import_.id)
@@ -121,7 +121,7 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
         language=language,
         labels=row.labels,
         sync_flags=row.sync_flags,
-        password_mark=deps.vault.mark(row.source_password or Secret(""), row.destination_password),
+        password_mark=deps.vault.mark(*(secret or Secret("") for secret in _passwords(row).values())),
     )
 
 
@@ -148,10 +148,17 @@ def _place(
 
 
 def _replaced(deps: Deps, import_id: ImportId, row: Row, before: SealedGrants) -> SealedGrants:
-    """The row's passwords in place of those of before; without one for the source, what was there stays."""
-    given = row.source_password or Secret("")
-    new = seal(deps, import_id, PasswordGrant(given), PasswordGrant(row.destination_password))
-    return new if row.source_password is not None else replace(new, source=before.source)
+    """The row's passwords in place of those of before; where it has none, what was there stays."""
+    given = {
+        side.value: seal_one(deps, import_id, side, PasswordGrant(secret))
+        for side, secret in _passwords(row).items()
+        if secret is not None
+    }
+    return replace(before, **given)
+
+
+def _passwords(row: Row) -> dict[Side, Secret | None]:
+    return {Side.SOURCE: row.source_password, Side.DESTINATION: row.destination_password}
 
 
 def _owner(deps: Deps, import_: Import) -> str:

@@ -87,8 +87,9 @@ def take_rows(
     what came of it: that is a try like any other.
     """
     place = client_network(client)
-    logins = {(row.destination.key, row.destination_password) for row in rows}
-    logins |= {(row.source.key, row.source_password) for row in rows if row.source_password is not None}
+    given = [(row.source, row.source_password) for row in rows]
+    given += [(row.destination, row.destination_password) for row in rows]
+    logins = {(account.key, secret) for account, secret in given if secret is not None}
     for key, _ in logins - set(proven):
         take(
             deps,
@@ -100,7 +101,11 @@ def take_rows(
         )
     for row in rows:
         take(deps, {f"starts:person:{person}": STARTS_PER_PERSON})
-        if row.source_password is None:
+        asked = (
+            row.source_password is None and row.source_sign_in,
+            row.destination_password is None and row.destination_sign_in,
+        )
+        for _ in filter(None, asked):
             take(deps, {f"asked:person:{person}": ASKED_PER_PERSON})
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from importer.domain.model import ImportId, Problem, State
 from importer.ports import ConsentRequest, LeaseLost, SealedGrants, Store
+from providers.errors import Side
 from tests.contract.conftest import OpenStore
 from tests.contract.test_store import NOW, SEALED, add, an_import, at_once, hold
 
@@ -114,10 +115,12 @@ def test_the_request_ends_with_the_import(store: Store, end: State) -> None:
 def test_a_replaced_grant_is_kept_under_the_lease_only(store: Store) -> None:
     add(store, an_import("one"), an_import("two"))
     lease = hold(store)
-    store.keep_source(ONE, b"renewed", lease)
+    store.keep_grant(ONE, Side.SOURCE, b"renewed", lease)
     assert store.grants(ONE) == SealedGrants(b"renewed", SEALED.destination)
+    store.keep_grant(ONE, Side.DESTINATION, b"renewed too", lease)
+    assert store.grants(ONE) == SealedGrants(b"renewed", b"renewed too")
     assert store.grants(ImportId("two")) == SEALED
     store.release(lease)
     with pytest.raises(LeaseLost):
-        store.keep_source(ONE, b"late", lease)
-    assert store.grants(ONE) == SealedGrants(b"renewed", SEALED.destination)
+        store.keep_grant(ONE, Side.SOURCE, b"late", lease)
+    assert store.grants(ONE) == SealedGrants(b"renewed", b"renewed too")

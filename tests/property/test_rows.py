@@ -84,7 +84,7 @@ def test_what_any_program_writes_is_read_as_it_was_meant(
             row.source.address,
             shown(row.source_password),
             row.destination.address,
-            row.destination_password.reveal(),
+            shown(row.destination_password),
         )
         for row in parsed.rows
     ] == [

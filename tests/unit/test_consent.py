@@ -39,7 +39,7 @@ def office() -> Office:
 
 
 def asking(row: Row | None = None) -> Row:
-    return replace(row or a_row(), source_password=None, sign_in="google")
+    return replace(row or a_row(), source_password=None, source_sign_in="google")
 
 
 def placed(office: Office, row: Row | None = None, *, organisation: bool = False) -> tuple[Fate, Import]:

@@ -17,8 +17,9 @@ from importer.adapters.vault import FernetVault
 from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports import MailState, Notice, SealedGrants
-from importer.service.grants import destination_context, source_context
+from importer.service.grants import context
 from importer.settings import Settings
+from providers.errors import Side
 from providers.model import Endpoint, Secret
 
 NOW = datetime.now(UTC)
@@ -56,7 +57,8 @@ def add(store: SqlStore, created_at: datetime, *, keys: tuple[str, str] = (KEY, 
     )
     source, destination = (FernetVault([Secret(key)]) for key in keys)
     sealed = SealedGrants(
-        source.seal(Secret("a"), source_context(id_)), destination.seal(Secret("b"), destination_context(id_))
+        source.seal(Secret("a"), context(id_, Side.SOURCE)),
+        destination.seal(Secret("b"), context(id_, Side.DESTINATION)),
     )
     store.add_batch(Batch(BatchId("b"), created_at, imports=(id_,)), [(import_, sealed)])
 

@@ -130,7 +130,7 @@ def test_what_needs_a_person_is_told_as_such_once(office: Office, receiver: Rece
 def test_an_owner_who_has_to_sign_in_is_told_of_once(office: Office, receiver: Receiver) -> None:
     office.deps = replace(office.deps, access=MemoryAccess(frozenset({"google"})))
     hooked(office, receiver, "panel", "https://panel.example/hook")
-    id_ = started(office, row=replace(a_row(), source_password=None, sign_in="google"))
+    id_ = started(office, row=replace(a_row(), source_password=None, source_sign_in="google"))
     for _ in range(3):
         call_out(office.deps)
         office.work(id_)

@@ -7,6 +7,7 @@ from threading import RLock
 
 from importer.domain.model import Import, ImportId, State
 from importer.ports import ConsentRequest, Lease, SealedGrants
+from providers.errors import Side
 
 
 class MemoryConsents:
@@ -58,11 +59,11 @@ class MemoryConsents:
             self._imports[import_id] = replace(import_, not_before=not_before, problem=None)
             return True
 
-    def keep_source(self, import_id: ImportId, source: bytes, lease: Lease) -> None:
+    def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
             if import_id in self._grants:
-                self._grants[import_id] = replace(self._grants[import_id], source=source)
+                self._grants[import_id] = replace(self._grants[import_id], **{side.value: sealed})
 
     def _has_grants(self, import_: Import) -> bool:
         raise NotImplementedError

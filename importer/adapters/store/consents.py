@@ -11,6 +11,7 @@ from importer.adapters.store.imports import HAS_GRANTS, IS_PAUSED
 from importer.adapters.store.tables import consents, grants, imports
 from importer.domain.model import ImportId
 from importer.ports import ConsentRequest, Lease
+from providers.errors import Side
 
 
 class SqlConsents(Database):
@@ -67,9 +68,10 @@ class SqlConsents(Database):
             connection.execute(update(grants).where(grants.c.import_id == import_id).values(source=source))
             return True
 
-    def keep_source(self, import_id: ImportId, source: bytes, lease: Lease) -> None:
+    def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
+        kept = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
         with self.writing(lease) as connection:
-            connection.execute(update(grants).where(grants.c.import_id == import_id).values(source=source))
+            connection.execute(kept)
 
     def _one(self, which: ColumnElement[bool]) -> ConsentRequest | None:
         with self.reading() as connection:

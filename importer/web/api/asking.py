@@ -34,8 +34,8 @@ def check_both(caller: Writer, given: RowIn) -> Report:
     """Logs in to both mailboxes and tells what is there, what will not fit, where folders go and how long it
     will take. Changes nothing. `done` is false when it took too long; what was found until then is told."""
     row = one_row(caller, given.cells())
-    if row.source_password is None:
-        raise ProblemAnswer("not_possible", "The source needs a password to be looked at.")
+    if row.source_password is None or row.destination_password is None:
+        raise ProblemAnswer("not_possible", "Both mailboxes need a password to be looked at.")
     with _place():
         for account in (row.source, row.destination):
             caller.count_try(account)

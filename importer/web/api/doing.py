@@ -69,7 +69,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         import_,
         checked("source_password", partial(password, source)) if source else None,
         checked("destination_password", partial(password, given.destination_password.get_secret_value())),
-        sign_in=signs_in,
+        source_sign_in=signs_in,
         organisation=admin,
     )
     told = placed_out(caller, placed)
