@@ -94,7 +94,8 @@ class ServerUnavailable(MailError):
 
 class Throttled(MailError):
     """The server asks for a pause; `until` is when it may be asked again, if it said so. The pause is for
-    the account, or for all that we have to do with that host (`whole_host`)."""
+    the account, or for all that we have to do with that host (`whole_host`); and only for whoever wants to
+    connect, when it is more connections that it does not take (`connecting`)."""
 
     code = "throttled"
     scope = Scope.ACCOUNT
@@ -106,12 +107,14 @@ class Throttled(MailError):
         *,
         until: datetime | None = None,
         whole_host: bool = False,
+        connecting: bool = False,
         side: Side | None = None,
         server_text: str = "",
     ) -> None:
         super().__init__(message, side=side, server_text=server_text)
         self.until = until
         self.whole_host = whole_host
+        self.connecting = connecting
 
 
 class EndpointWrong(MailError):

@@ -20,6 +20,7 @@ class Meaning(StrEnum):
     PAUSE = "pause"  # ask less often; `pause_of` may tell for how long
     DAILY_CAP = "daily_cap"  # no more bytes today
     CONNECTIONS = "connections"  # no more connections at the same time
+    TROUBLE = "trouble"  # something that every login there needs does not work at the moment
     APP_PASSWORD = "app_password"  # noqa: S105  # wants one made for a program
     BROWSER = "browser"  # wants its owner to confirm the login in a browser
     IMAP_OFF = "imap_off"  # its owner has to switch IMAP on
@@ -31,17 +32,21 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """`seen` is the host's answer word for word, from NO, BAD or BYE on; `source` says where it was seen."""
+    """`seen` is the host's answer word for word, from NO, BAD or BYE on; `source` says where it was seen.
+    `whole_host`: it is about whoever comes from our address, whichever account they ask for."""
 
     meaning: Meaning
     pattern: re.Pattern[str]
     host: str
     seen: str
     source: str
+    whole_host: bool = False
 
 
-def _saying(meaning: Meaning, pattern: str, host: str, seen: str, source: str) -> Saying:
-    return Saying(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source)
+def _saying(
+    meaning: Meaning, pattern: str, host: str, seen: str, source: str, *, whole_host: bool = False
+) -> Saying:
+    return Saying(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source, whole_host)
 
 
 SAYINGS: Final = (
@@ -61,10 +66,58 @@ SAYINGS: Final = (
     ),
     _saying(
         Meaning.PAUSE,
-        r"rate.?limit|too many (?:requests|commands)",
-        "hosts behind Mailu and others",
+        r"rate.?limit (?:from|for) (?:one|this|your|the same) (?:source|ip|address)",
+        "hosts behind Mailu",
         "NO Authentication rate limit from one source exceeded",
         "Mailu/Mailu#1251",
+        whole_host=True,
+    ),
+    _saying(
+        Meaning.PAUSE,
+        r"rate.?limit|too many (?:requests|commands)",
+        "Yahoo",
+        "NO [LIMIT] LOGIN Rate limit hit.",
+        "bugzilla.mozilla.org 1727971; Yahoo Japan says it of STATUS too",
+    ),
+    _saying(
+        Meaning.CONNECTIONS,
+        r"connections from (?:your|this|the same|one) (?:ip|address|host|source|network)"
+        r"|connections from \[?(?:[0-9]{1,3}\.){3}[0-9]",
+        "servers that count by address",
+        "BYE Too many connections from your IP",
+        "epistula, its per-IP listener (2026); the greeting of a fake server in several projects' tests",
+        whole_host=True,
+    ),
+    _saying(
+        Meaning.CONNECTIONS,
+        r"too many open connections \([0-9]+ of [0-9]+ from ",
+        "Cyrus",
+        "NO Too many open connections (11 of 10 from client.old.example, 3 of 20 for ada)",
+        "cyrus-imapd, imap/imapd.c: maxlogins_per_host and maxlogins_per_user",
+        whole_host=True,
+    ),
+    _saying(
+        Meaning.CONNECTIONS,
+        r"too many open connections",
+        "Cyrus",
+        "NO Too many open connections (21 of 20 for ada)",
+        "cyrus-imapd, imap/imapd.c: maxlogins_per_user",
+    ),
+    _saying(
+        Meaning.TROUBLE,
+        r"temporary problem, please try again",
+        "Courier",
+        "BYE Temporary problem, please try again later",
+        "courier-imap, imap/imaplogin.c: its authentication daemon does not answer",
+        whole_host=True,
+    ),
+    _saying(
+        Meaning.TROUBLE,
+        r"temporary authentication failure",
+        "Dovecot",
+        "NO [UNAVAILABLE] Temporary authentication failure.",
+        "Dovecot 2.3, src/login-common",
+        whole_host=True,
     ),
     _saying(
         Meaning.CONNECTIONS,
@@ -171,7 +224,18 @@ SAYINGS: Final = (
 def classify(words: str) -> Meaning | None:
     """What a host means by `words`, with or without the response code in front;"
     " None for what we do not know."""
-    return next((saying.meaning for saying in SAYINGS if saying.pattern.search(words)), None)
+    saying = _known(words)
+    return None if saying is None else saying.meaning
+
+
+def concerns_host(words: str) -> bool:
+    """Whether it is known to be about all that we ask of that host, and not only about this account."""
+    saying = _known(words)
+    return saying is not None and saying.whole_host
+
+
+def _known(words: str) -> Saying | None:
+    return next((saying for saying in SAYINGS if saying.pattern.search(words)), None)
 
 
 _BACKOFF: Final = re.compile(r"backoff time:\s*([0-9]{1,12})\s*(milli)?seconds", re.IGNORECASE)

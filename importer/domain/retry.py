@@ -57,7 +57,8 @@ def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, agai
         return WaitUntil(now + _step(REFUSED_WAITS_S, attempts))
     if error.remedy is Remedy.HUMAN:
         return Stop()
-    if attempts >= (PATIENCE if proven else PATIENCE_UNPROVEN):
+    asked_to = isinstance(error, Throttled)  # by a mail server, so it is not the wrong place
+    if attempts >= (PATIENCE if proven or asked_to else PATIENCE_UNPROVEN):
         return GiveUp()
     match error.remedy:
         case Remedy.WAIT:

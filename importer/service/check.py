@@ -40,7 +40,7 @@ from importer.service.finish import report_of
 from importer.service.manners import HeldBack, Manners
 from importer.service.placed import placed
 from importer.service.submit import new_id
-from providers.errors import FolderChanged, FolderUnusable, MailError, Side
+from providers.errors import FolderChanged, FolderUnusable, MailError, Side, Throttled
 from providers.grants import Credential
 
 Login = tuple[Account, Credential]
@@ -289,6 +289,8 @@ class _Looking:
             self.found = replace(self.found, destination=changed)
 
     def _fail(self, side: Side, error: MailError) -> None:
+        if isinstance(error, Throttled):
+            self._manners.note(error)
         problem = Problem(error.code, str(error), side, error.server_text)
         self._tell(side, look=Look.FAILED, problem=problem)
 

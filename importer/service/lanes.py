@@ -11,7 +11,7 @@ from importer.engine.context import Lane
 from importer.engine.together import together
 from importer.ports import LabelView, MailboxSession, SessionFactory
 from importer.service.manners import Manners
-from providers.errors import Side
+from providers.errors import Side, Throttled
 from providers.grants import Credential
 
 
@@ -38,10 +38,15 @@ class Lanes:
         """A further pair, both sides at the same time. Raises what `SessionFactory.open` and
         `Manners.open_lane` raise."""
         self._manners.open_lane(number)
-        source, destination = together(
-            lambda: self._session(*self._source, Side.SOURCE),
-            lambda: self._session(*self._destination, Side.DESTINATION),
-        )
+        try:
+            source, destination = together(
+                lambda: self._session(*self._source, Side.SOURCE),
+                lambda: self._session(*self._destination, Side.DESTINATION),
+            )
+        except Throttled as error:
+            if number:  # the engine goes on without it, so nobody else will tell
+                self._manners.note(error)
+            raise
         return Lane(number, source, destination)
 
     def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:

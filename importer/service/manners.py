@@ -3,7 +3,8 @@
 Invariants:
 - No connection is opened without a slot at its account and its host. A leg holds its slots as long as it
   renews them; those of a worker that died are free again when its leases are.
-- Nobody asks an account or a host before a pause is over that it asked for, whichever import it told.
+- Nobody asks an account or a host before a pause is over that it asked for, whichever import it told. Where
+  it only takes no more connections, nobody connects before, and those who are connected go on.
 - Bytes are counted within a second. A worker that is killed may leave the last second's uncounted: daily
   caps are planned below what hosts allow (`catalog.toml`).
 """
@@ -16,6 +17,7 @@ from typing import Final
 
 from importer.domain.allowance import Allowance, Backoff, expected_end, used_up_until
 from importer.domain.model import Account, Import, Problem
+from importer.domain.retry import AWAY_WAITS_S
 from importer.domain.totals import Totals
 from importer.domain.wording import spoken_bytes
 from importer.ports import Budgets, Clock
@@ -24,6 +26,9 @@ from providers.errors import ServerUnavailable, Side, Throttled
 
 SLOT_WAIT: Final = timedelta(seconds=10)
 """When all connections are in use: how long until the import asks again."""
+
+FIRST_WAIT: Final = timedelta(seconds=AWAY_WAITS_S[0])
+"""When a host asks for a pause without saying how long, and nothing has waited for it yet."""
 
 LOOK_EVERY: Final = timedelta(seconds=1)
 
@@ -58,13 +63,16 @@ class Manners:
 
     def admit(self) -> None:
         """Raises HeldBack when one of the hosts is not to be asked now."""
-        if (reason := self._reason()) is not None:
+        if (reason := self._reason(connecting=True)) is not None:
             raise reason
 
     def open_lane(self, number: int) -> None:
         """Takes a slot for each of the two connections of a lane. Raises HeldBack when there is none for
-        the first lane, ServerUnavailable for a further one: then the others do the work."""
+        the first lane, ServerUnavailable for a further one, also where a host takes no more: then the
+        others do the work."""
         now = self._clock.now()
+        if number and self._backoff(now, connecting=True) is not None:
+            raise ServerUnavailable(_NO_MORE)
         wanted = [slot for side in self._sides.values() for slot in side.slots]
         if not self._budgets.take_slots(self._holder, wanted, now, self._ttl):
             if number:
@@ -104,16 +112,21 @@ class Manners:
                 self._budgets.count_bytes(side.meter, now, side.uncounted_bytes)
                 side.uncounted_bytes = 0
 
-    def _reason(self) -> HeldBack | None:
+    def _reason(self, *, connecting: bool = False) -> HeldBack | None:
         now = self._clock.now()
-        names = [name for side in self._sides.values() for name in side.names]
-        backoff = self._budgets.backoff(names, now)
+        backoff = self._backoff(now, connecting=connecting)
         reasons = [self._by_backoff(backoff)] if backoff is not None else []
         reasons += [held for side in self._sides.values() if (held := self._by_cap(side, now)) is not None]
         return max(reasons, key=lambda reason: reason.until, default=None)
 
+    def _backoff(self, now: datetime, *, connecting: bool) -> Backoff | None:
+        """What a host asked for; with `connecting`, also of those who are not connected yet."""
+        names = [name for side in self._sides.values() for name in side.names]
+        return self._budgets.backoff(names + [_connecting(name) for name in names] * connecting, now)
+
     def _by_backoff(self, backoff: Backoff) -> HeldBack:
-        [told, *_] = [of for of, side in self._sides.items() if backoff.name in side.names]
+        name = backoff.name.removeprefix(_CONNECTING)
+        [told, *_] = [of for of, side in self._sides.items() if name in side.names]
         return HeldBack(Problem(backoff.code, backoff.message, told, backoff.server_text), backoff.until)
 
     def _by_cap(self, side: _Side, now: datetime) -> HeldBack | None:
@@ -124,11 +137,22 @@ class Manners:
 
     # --- Afterwards -----------------------------------------------------------------------------------
 
-    def note(self, error: Throttled, until: datetime) -> None:
-        """Whoever else has to do with that account, or with its host, waits until then as well."""
-        if error.side is not None:
-            name = self._sides[error.side].names[error.whole_host]
-            self._budgets.back_off(Backoff(name, until, error.code, str(error), error.server_text))
+    def note(self, error: Throttled, until: datetime | None = None) -> None:
+        """Whoever else has to do with that account, or with its host, waits until then as well; by default
+        for as long as the host wants, or for FIRST_WAIT."""
+        if error.side is None:
+            return
+        name = self._sides[error.side].names[error.whole_host]
+        until = until or error.until or self._clock.now() + FIRST_WAIT
+        self._budgets.back_off(
+            Backoff(
+                _connecting(name) if error.connecting else name,
+                until,
+                error.code,
+                str(error),
+                error.server_text,
+            )
+        )
 
     def with_end(self, held: HeldBack, totals: Totals, messages_left: int) -> Problem:
         """The problem, and for a daily cap when about everything will have been moved under it."""
@@ -160,6 +184,16 @@ _ALL_IN_USE: Final = Problem(
     "connections_in_use",
     "As many connections as this host may be asked for are in use; imports take turns.",
 )
+
+
+_NO_MORE: Final = "This host takes no more connections at the moment."
+
+_CONNECTING: Final = "connecting "
+
+
+def _connecting(name: str) -> str:
+    """The name of a pause that holds back only who is not connected yet."""
+    return _CONNECTING + name
 
 
 def _used_up(side: _Side, end: datetime | None = None) -> Problem:

@@ -16,7 +16,7 @@ from importer.ports import Lease, MailboxSession
 from importer.service.deps import Deps
 from importer.service.leases import Heartbeat
 from importer.service.manners import HeldBack, Manners
-from providers.errors import Side
+from providers.errors import Side, Throttled
 from providers.grants import Credential
 
 log = structlog.get_logger()
@@ -68,6 +68,9 @@ def undo(
                 session.close()
         except HeldBack as held:
             raise UndoRefused("undo_held_back", f"Not now: {held.problem.message}") from None
+        except Throttled as error:
+            manners.note(error)
+            raise
         finally:
             manners.release()
         deps.store.save_undo(report, lease)

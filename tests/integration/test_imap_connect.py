@@ -273,12 +273,14 @@ def test_a_closed_port_is_tried_a_few_times() -> None:
     assert f"Nothing answers at localhost on port {port}." in str(error)
 
 
-def test_a_server_that_turns_us_away_is_asked_again_within_seconds() -> None:
-    with scripted_server(greeting=b"* BYE [UNAVAILABLE] starting up\r\n") as server:
+@pytest.mark.parametrize("said", ["BYE [UNAVAILABLE] starting up", "NO [LIMIT] Too many of you", "BAD no"])
+def test_a_server_that_turns_us_away_is_left_alone(said: str) -> None:
+    with scripted_server(greeting=b"* " + said.encode() + b"\r\n") as server:
         error = failure(server.endpoint)
-    assert isinstance(error, ServerUnavailable)
-    assert error.server_text == "[UNAVAILABLE] starting up"
-    assert server.connections == 3
+    assert isinstance(error, Throttled)
+    assert (error.whole_host, error.connecting) == (True, True)
+    assert error.server_text == said.partition(" ")[2]
+    assert server.connections == 1
 
 
 def test_an_authority_that_nobody_trusts_is_refused(new_host: Dovecot) -> None:
@@ -395,12 +397,12 @@ def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: t
         (b"* BYE wrong password too often\r\nTAG NO no", LoginRejected, "did not accept"),
         (
             b"TAG NO [ALERT] Too many simultaneous connections. (Failure)",
-            ServerUnavailable,
+            Throttled,
             "no more connections",
         ),
         (
             b"TAG NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded",
-            ServerUnavailable,
+            Throttled,
             "no more connections",
         ),
         (b"TAG NO [INUSE] being moved", ServerUnavailable, "busy"),

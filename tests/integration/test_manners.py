@@ -16,7 +16,7 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Message, Outgoing, State, Stored
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
-from providers.errors import FolderLeftOut, LoginRejected, ServerUnavailable, Side, Throttled
+from providers.errors import FolderLeftOut, LoginRejected, Side, Throttled
 from providers.model import FolderRole, Secret
 from providers.provider import Limits, Provider
 from tests.conftest import MakeUser
@@ -247,7 +247,7 @@ def test_gmail_takes_no_more_connections_than_it_does(
         user = make_user(server)
         with (
             session_of(user, Side.SOURCE),
-            pytest.raises(ServerUnavailable, match="takes no more connections"),
+            pytest.raises(Throttled, match="takes no more connections"),
         ):
             ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
 

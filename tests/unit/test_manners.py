@@ -13,13 +13,14 @@ from importer.adapters.memory.mailbox import MemorySession
 from importer.bootstrap import reading
 from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.model import Account, State
+from importer.domain.retry import PATIENCE
 from importer.ports import LabelView
 from importer.service.copy import copy
-from importer.service.manners import SLOT_WAIT, Manners
+from importer.service.manners import FIRST_WAIT, SLOT_WAIT, HeldBack, Manners
 from importer.service.submit import submit
 from importer.service.work import work
 from importer.settings import Settings
-from providers.errors import Side, Throttled
+from providers.errors import ServerUnavailable, Side, Throttled
 from providers.grants import Credential
 from providers.model import Endpoint
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
@@ -142,6 +143,94 @@ def test_another_import_of_the_account_waits_to_the_second_and_says_why(office: 
     office.clock.sleep(0.01)
     work(office.deps, import_id)
     assert office.import_(import_id).state is State.COMPLETE
+
+
+def refused(office: Office, *, whole_host: bool, until: datetime | None = None) -> None:
+    office.sessions.trouble = Throttled(
+        "imap.old.example takes no more connections from here at the moment.",
+        until=until,
+        whole_host=whole_host,
+        connecting=True,
+        side=Side.SOURCE,
+        server_text="Too many connections from your IP",
+    )
+
+
+@pytest.mark.parametrize("whole_host", [True, False])
+def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_are_taken(
+    office: Office, whole_host: bool
+) -> None:
+    _, import_id = office.submit()
+    refused(office, whole_host=whole_host)
+    first = office.work(import_id)
+    assert first.not_before == office.clock.now() + FIRST_WAIT
+    office.sessions.trouble = None
+    row = replace(a_row(source=OTHER), destination=replace(DESTINATION, login="b"))
+    office.sessions.mailboxes |= {OTHER.key: office.old, row.destination.key: office.new}
+    [placed] = submit(office.deps, [row]).placed
+    other = office.work(placed.import_.id)
+    if not whole_host:
+        assert other.state is State.COMPLETE
+        return
+    assert (other.state, other.not_before, other.attempts) == (State.WAITING, first.not_before, 0)
+    assert other.problem == first.problem
+    assert other.problem is not None
+    assert other.problem.server_text == "Too many connections from your IP"
+    office.clock.sleep(FIRST_WAIT.total_seconds())
+    assert office.work(other.id).state is office.work(import_id).state is State.COMPLETE
+
+
+def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Office) -> None:
+    _, import_id = office.submit()
+    working = Manners(office.deps, office.import_(import_id), "leg")
+    working.admit()
+    working.open_lane(0)
+    told = Throttled("no more", whole_host=True, connecting=True, side=Side.SOURCE)
+    working.note(told)
+    office.clock.sleep(2)
+    assert working.held_back() is None
+    with pytest.raises(ServerUnavailable):
+        working.open_lane(1)
+    with pytest.raises(HeldBack):
+        working.admit()
+    working.note(Throttled("a pause", whole_host=True, side=Side.SOURCE))
+    office.clock.sleep(2)
+    assert working.held_back() is not None
+
+
+def test_what_a_further_lane_was_told_is_noted_for_all(office: Office) -> None:
+    for n in range(40):
+        office.old.folders["INBOX"].add((), DATE, b"Subject: more %d\r\n\r\ntext\r\n" % n)
+    opened: list[Side] = []
+
+    class OnePairOnly(Sessions):
+        def open(
+            self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        ) -> MemorySession:
+            opened.append(side)
+            if opened.count(side) > 1:
+                raise Throttled("no more", whole_host=True, connecting=True, side=side)
+            return super().open(account, credential, side)
+
+    office.deps = replace(office.deps, sessions=OnePairOnly(office.sessions.mailboxes))
+    _, import_id = office.submit()
+    done = office.work(import_id, pace=replace(office.deps.pace, lanes=8, batch_messages=2))
+    assert done.state is State.COMPLETE  # those that are connected did the work
+    names = [f"connecting host {host}" for host in ("imap.old.example", "imap.new.example")]
+    assert office.store.backoff(names, office.clock.now()) is not None
+
+
+def test_a_host_that_asks_for_pauses_is_waited_for_longer_than_one_that_may_be_mistyped(
+    office: Office,
+) -> None:
+    _, import_id = office.submit()
+    refused(office, whole_host=True)
+    for _ in range(PATIENCE):
+        waiting = office.work(import_id)
+        assert waiting.state is State.WAITING
+        assert waiting.not_before is not None
+        office.clock.sleep((waiting.not_before - office.clock.now()).total_seconds())
+    assert office.work(import_id).state is State.STOPPED
 
 
 # --- Bytes a day ------------------------------------------------------------------------------------

@@ -7,13 +7,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.adapters.imap.errors import Peer, account_error, append_error
-from importer.adapters.imap.opening_errors import login_error
+from importer.adapters.imap.errors import Peer, account_error, append_error, folder_error
+from importer.adapters.imap.opening_errors import login_error, opening_error
 from importer.adapters.imap.wire import parse_reply
 from providers.catalog import Catalog
-from providers.errors import LoginRejected, MailError, QuotaExceeded, ServerUnavailable, Side, Throttled
+from providers.errors import (
+    FolderUnusable,
+    LoginRejected,
+    MailError,
+    QuotaExceeded,
+    ServerUnavailable,
+    Side,
+    Throttled,
+)
 from providers.model import Endpoint
-from providers.sayings import LOGIN_SENTENCES, SAYINGS, Saying, classify, pause_of
+from providers.sayings import LOGIN_SENTENCES, SAYINGS, Saying, classify, concerns_host, pause_of
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 PEER = Peer(Endpoint("imap.old.example"), Side.SOURCE, lambda: NOW)
@@ -26,6 +34,7 @@ def said(saying: Saying) -> str:
 @pytest.mark.parametrize("saying", SAYINGS, ids=[f"{s.host}: {s.meaning}" for s in SAYINGS])
 def test_each_saying_is_understood_and_by_its_own_pattern(saying: Saying) -> None:
     assert classify(said(saying)) is saying.meaning
+    assert concerns_host(said(saying)) is saying.whole_host
     assert saying.pattern.search(said(saying))
     assert saying.source
 
@@ -74,7 +83,9 @@ def test_a_wrong_password_at_every_known_host_ends_in_what_to_do_there(provider)
         ("BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds", Throttled),
         ("NO Request is throttled. Suggested Backoff Time: 299961 milliseconds", Throttled),
         ("NO [THROTTLED] slow down", Throttled),
-        ("NO [ALERT] Too many simultaneous connections. (Failure)", ServerUnavailable),
+        ("NO [ALERT] Too many simultaneous connections. (Failure)", Throttled),
+        ("NO [LIMIT] STATUS Rate limit hit.", Throttled),  # Yahoo Japan
+        ("NO [LIMIT] try later", Throttled),
         ("NO [UNAVAILABLE] UID FETCH Server error - Please try again later", ServerUnavailable),
         ("NO [SERVERBUG] UID FETCH Server error", ServerUnavailable),
         ("NO [INUSE] Mailbox in use", ServerUnavailable),
@@ -83,6 +94,70 @@ def test_a_wrong_password_at_every_known_host_ends_in_what_to_do_there(provider)
 def test_what_concerns_the_whole_account(reply: str, kind: type[MailError]) -> None:
     status, _, rest = reply.partition(" ")
     assert type(account_error(parse_reply(status.encode(), rest.encode()), PEER)) is kind
+
+
+@pytest.mark.parametrize(
+    ("said", "whole_host", "connecting"),
+    [
+        # Dovecot counts by user and address (src/login-common/sasl-server.c): others there are not concerned.
+        ("NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded", False, True),
+        ("NO [ALERT] Too many simultaneous connections. (Failure)", False, True),
+        ("NO Too many open connections (21 of 20 for ada)", False, True),
+        ("NO Too many open connections (11 of 10 from client.old.example, 3 of 20 for ada)", True, True),
+        ("BYE Too many connections from your IP", True, True),
+        ("NO Too many connections from 192.0.2.7", True, True),
+        ("NO Authentication rate limit from one source exceeded", True, False),
+        ("NO [LIMIT] LOGIN Rate limit hit.", False, False),
+        ("BYE Temporary problem, please try again later", True, True),
+        ("NO [UNAVAILABLE] Temporary authentication failure. [host:2026-11-23 12:00:00]", True, True),
+        ("NO Request is throttled. Suggested Backoff Time: 299961 milliseconds", False, False),
+    ],
+)
+def test_a_refused_login_tells_whom_the_pause_is_for(said: str, whole_host: bool, connecting: bool) -> None:
+    status, _, rest = said.partition(" ")
+    cut_off = imaplib.IMAP4.abort("socket error: EOF") if status == "BYE" else imaplib.IMAP4.error(rest)
+    last_words = rest if status == "BYE" else ""
+    error = login_error(cut_off, last_words, PEER, explain=lambda _words: "", secrets=())
+    assert isinstance(error, Throttled)
+    assert (error.whole_host, error.connecting) == (whole_host, connecting)
+    assert error.server_text == rest
+
+
+@pytest.mark.parametrize(
+    ("greeting", "why"),
+    [
+        ("* BYE Too many connections from your IP", "takes no more connections from here at the moment"),
+        # MailKit's ImapClientTests, TestByeGreetingWithRespText
+        ("* BYE Too many connections.", "takes no more connections from here at the moment"),
+        ("* BYE [UNAVAILABLE] Service temporarily unavailable", "lets nobody in at the moment"),
+        ("* NO [LIMIT] come back later", "lets nobody in at the moment"),
+        ("* BAD not now", "lets nobody in at the moment"),
+        ("* bye", "lets nobody in at the moment"),
+        ("* BYE Request is throttled. Suggested Backoff Time: 90 seconds", "lets nobody in at the moment"),
+    ],
+)
+def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
+    greeting: str, why: str
+) -> None:
+    error = opening_error(imaplib.IMAP4.error(greeting.encode()), PEER)
+    assert isinstance(error, Throttled)
+    assert (error.whole_host, error.connecting) == (True, True)
+    assert str(error) == f"imap.old.example {why}. Mailferry goes on by itself after it."
+    assert error.server_text in greeting
+    assert error.until == (NOW + timedelta(seconds=90) if "90 seconds" in greeting else None)
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "kind"),
+    [
+        ("[LIMIT] Too many mailboxes", "created", FolderUnusable),
+        ("[LIMIT] Rate limit hit", "created", Throttled),
+        ("[LIMIT] Too many flags", "cleared", FolderUnusable),
+        ("[LIMIT] come back later", "opened", Throttled),
+    ],
+)
+def test_a_limit_of_what_is_made_is_no_pause(said: str, what: str, kind: type[MailError]) -> None:
+    assert type(folder_error(parse_reply(b"NO", said.encode()), PEER, "Box", what)) is kind
 
 
 def test_a_pause_is_kept_to_the_second() -> None:

@@ -28,7 +28,7 @@ from providers.errors import (
     Throttled,
 )
 from providers.model import Endpoint
-from providers.sayings import Meaning, classify, pause_of
+from providers.sayings import Meaning, classify, concerns_host, pause_of
 
 SERVER_TEXT_CHARS = 300
 
@@ -108,16 +108,16 @@ _NO_MAILBOX = re.compile(r"authenticated but not connected", re.I)
 _LOGIN_ENDED_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 
 
-_PAUSES = frozenset({Meaning.PAUSE, Meaning.DAILY_CAP})
+# LIMIT (RFC 5530): who only asks runs up against a rate or a number of connections; see `beyond_a_limit`.
+_PAUSE_CODES = frozenset({"THROTTLED", "LIMIT"})
+_PAUSES = frozenset({Meaning.PAUSE, Meaning.DAILY_CAP, Meaning.CONNECTIONS})
 
 
 def account_error(reply: Reply, peer: Peer) -> MailError | None:
     """What NO, BAD or BYE means for the whole account; None when it concerns only this command."""
     meaning = classify(reply.text)
-    if reply.code == "THROTTLED" or meaning in _PAUSES:
+    if reply.code in _PAUSE_CODES or meaning in _PAUSES:
         return throttled(reply, peer)
-    if meaning is Meaning.CONNECTIONS:
-        return busy(reply, peer, "takes no more connections at the moment")
     if reply.code in _BUSY_CODES:
         return busy(reply, peer)
     if _NO_MAILBOX.search(reply.text):
@@ -137,24 +137,33 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
     return None
 
 
-def throttled(reply: Reply, peer: Peer) -> Throttled:
-    """The server wants a pause, until then if it says how long."""
+def throttled(reply: Reply, peer: Peer, *, turned_away: bool = False) -> Throttled:
+    """The server wants a pause, until then if it says how long. `turned_away`: before it knew who we are."""
     pause = pause_of(reply.text)
+    meaning = classify(reply.text)
+    whole_host = turned_away or concerns_host(reply.text)
+    connecting = turned_away or meaning in (Meaning.CONNECTIONS, Meaning.TROUBLE)
     wants = "asks for a pause"
-    if classify(reply.text) is Meaning.DAILY_CAP:
+    if meaning is Meaning.DAILY_CAP:
         wants = "has handed out as much as it does in a day"
+    elif meaning is Meaning.CONNECTIONS:
+        wants = "takes no more connections" + (" from here" * whole_host) + " at the moment"
+    elif connecting:
+        wants = "lets nobody in at the moment"
     return Throttled(
         f"{peer.endpoint.host} {wants}. Mailferry goes on by itself after it.",
         until=None if pause is None else peer.now() + pause,
+        whole_host=whole_host,
+        connecting=connecting,
         side=peer.side,
         server_text=server_words(reply),
     )
 
 
-def busy(reply: Reply, peer: Peer, why: str = "is busy or in maintenance") -> ServerUnavailable:
-    """The server works on something else, or for too many of us at once."""
+def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
+    """The server works on something else."""
     return ServerUnavailable(
-        f"{peer.endpoint.host} {why}. Mailferry tries again later.",
+        f"{peer.endpoint.host} is busy or in maintenance. Mailferry tries again later.",
         side=peer.side,
         server_text=server_words(reply),
     )
@@ -163,8 +172,16 @@ def busy(reply: Reply, peer: Peer, why: str = "is busy or in maintenance") -> Se
 # --- Folders and messages ------------------------------------------------------------------------------
 
 
+def beyond_a_limit(reply: Reply) -> bool:
+    """True when, of something that was to be created or stored, there is as much as the server takes (RFC
+    5530: LIMIT)."""
+    return reply.code == "LIMIT" and classify(reply.text) is None
+
+
 def folder_error(reply: Reply, peer: Peer, folder: str, what: str) -> MailError:
     """Why `folder` could not be `what` ("opened", "created")."""
+    if beyond_a_limit(reply) and what not in ("opened", "read"):
+        return folder_unusable(peer, folder, what, server_words(reply))
     return account_error(reply, peer) or folder_unusable(peer, folder, what, server_words(reply))
 
 

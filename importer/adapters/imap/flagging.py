@@ -52,7 +52,8 @@ def _stored(link: Link, connection: Connection, command: bytes) -> bool:
     try:
         connection.call(command)
     except CommandRefused as refused:
-        trouble = errors.account_error(refused.reply, link.peer)
+        reply = refused.reply
+        trouble = None if errors.beyond_a_limit(reply) else errors.account_error(reply, link.peer)
         if trouble is not None:
             raise trouble from None
         return False

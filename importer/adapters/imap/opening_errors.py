@@ -106,17 +106,16 @@ def preauthenticated(peer: Peer) -> MailError:
     )
 
 
+_TURNED_AWAY = re.compile(r"\* (BYE|NO|BAD)\b ?(.*)", re.I | re.S)
+
+
 def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
     said = error.args[0] if error.args else ""
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     host, port, side = peer.endpoint.host, peer.endpoint.port, peer.side
-    if text.upper().startswith("* BYE"):
-        reply = parse_reply(b"BYE", text[6:].encode())
-        return account_error(reply, peer) or ServerUnavailable(
-            f"{host} turns us away at the moment. Mailferry tries again later.",
-            side=side,
-            server_text=server_words(reply),
-        )
+    if turned_away := _TURNED_AWAY.match(text):  # before anybody said who they are: it concerns everybody
+        reply = parse_reply(turned_away[1].upper().encode(), turned_away[2].encode())
+        return throttled(reply, peer, turned_away=True)
     if "establish TLS session" in text or "STARTTLS" in text:  # NO or BAD to STARTTLS
         return no_encryption(peer)
     if "socket error" in text:
@@ -188,7 +187,9 @@ def _refusal(error: Exception, last_words: str, peer: Peer, secrets: tuple[str, 
     if cut_off and last_words:
         text = last_words
     reply = _login_reply(_struck_out(text, secrets))
-    known = throttled(reply, peer) if reply.code == "OVERQUOTA" else account_error(reply, peer)
+    if reply.code == "OVERQUOTA" or classify(reply.text) is Meaning.TROUBLE:
+        return throttled(reply, peer)
+    known = account_error(reply, peer)
     if known is not None and not isinstance(known, LoginRejected):
         return known
     if cut_off and not (last_words and _ABOUT_LOGIN.search(reply.text)):

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ class Imitation:
         self._passwords: dict[str, str] = {}
         self._mailboxes: dict[str, Mailbox] = {}
         self._lines: deque[Line] = deque()
+        self._greetings: deque[str] = deque()
+        self.connected_at: list[float] = []  # by `time.monotonic`, those turned away included
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(*ca.issue())
         self._listener = socket.create_server((HOST, 0), backlog=50)
@@ -88,6 +91,11 @@ class Imitation:
         with self.lock:
             self._lines.append(Line(command, text, times, skips, closes))
 
+    def turns_away(self, text: str, *, times: int = 1) -> None:
+        """The next `times` connections are greeted with `text` ("BYE Too many connections") and closed."""
+        with self.lock:
+            self._greetings.extend([text] * times)
+
     def line_for(self, command: str) -> Line | None:
         for line in self._lines:
             if line.command == command and line.times:
@@ -119,6 +127,13 @@ class Imitation:
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             secure = self._tls.wrap_socket(client, server_side=True)
+            with self.lock:
+                self.connected_at.append(time.monotonic())
+                refusal = self._greetings.popleft() if self._greetings else None
+            if refusal is not None:
+                secure.sendall(f"* {refusal}\r\n".encode())
+                secure.close()
+                return
             talk = Talk(self, secure)
             self.talks.add(talk)
             try:
