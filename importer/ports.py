@@ -95,6 +95,11 @@ class MailboxSession(Protocol):
         with `modseqs`, the highest modification sequence of each where the server keeps one."""
         ...
 
+    def has_labels(self) -> bool:
+        """Whether the host has labels and no folders (X-GM-EXT-1): at a source, a LabelView decides then what
+        its folders show."""
+        ...
+
     def unshown(self) -> Mapping[str, str]:
         """Folder -> a sentence, where the server is known to show only a part of the mail, for the report.
         To be asked after `statuses`."""

@@ -61,9 +61,7 @@ def batch(
         if annotate is not None:
             _annotate(file, content, parsed, annotate)
         _refuse(parsed, as_json=as_json, split_=split_)
-    rows = [
-        replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags) for row in parsed.rows
-    ]
+    rows = [row.chosen(labels or settings.labels, sync_flags=settings.sync_flags) for row in parsed.rows]
     show.label_rule(rows)
     parsed = replace(parsed, rows=tuple(rows))
     with queued(settings) as deps:

@@ -6,7 +6,8 @@ from rich.table import Table
 
 from importer.cli.exits import stdout
 from importer.cli.show import plain, print_json
-from importer.domain.check import Check, Look, SideCheck
+from importer.domain.check import Check, FolderCheck, Look, SideCheck
+from importer.domain.labels import SENTENCES
 from importer.domain.report import ExitCode
 from importer.domain.wording import counted, spoken_bytes, spoken_instant, spoken_span
 from providers.errors import GrantExpired, LoginRejected
@@ -33,6 +34,8 @@ def show(check: Check, *, as_json: bool = False) -> None:
         stdout.print(_folders(check))
     if check.ready:
         _prospect(check)
+    if check.labels is not None:
+        stdout.print(f"Labels: {SENTENCES[check.labels]} [dim]--labels chooses.[/]", soft_wrap=True)
     for warning in check.warnings:
         stdout.print(f"[yellow]![/] {plain(warning, 600)}", soft_wrap=True)
 
@@ -71,9 +74,16 @@ def _folders(check: Check) -> Table:
             size if folder.exact else f"about {size}",
             f"{folder.known:,}" if folder.known else "[dim]·[/]",
             "[dim]new[/]" if folder.there is None else f"{folder.there:,}",
-            "" if folder.reason in ("same name", "INBOX") else plain(folder.reason),
+            _note(folder),
         )
     return table
+
+
+def _note(folder: FolderCheck) -> str:
+    notes = [] if folder.reason in ("same name", "INBOX") else [folder.reason]
+    if folder.elsewhere:
+        notes.append(f"{folder.elsewhere:,} more in the folders of other labels")
+    return plain("; ".join(notes))
 
 
 def _prospect(check: Check) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -66,7 +65,7 @@ def copy(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags
     )
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
-    row = replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags)
+    row = row.chosen(labels or settings.labels, sync_flags=settings.sync_flags)
     show.label_rule([row])
     with foreground(settings) as deps, _bar(quiet=as_json) as bar:
         task = bar.add_task("connecting", total=None)
@@ -105,6 +104,7 @@ def check(
     from_password_env: FromPasswordEnv = None,
     to_password_file: ToPasswordFile = None,
     to_password_env: ToPasswordEnv = None,
+    labels: Labels = None,
     data: Data = None,
     ca_file: CaFile = None,
     allow_plaintext: AllowPlaintext = False,
@@ -120,7 +120,7 @@ def check(
     with foreground(settings) as deps, stderr.status("connecting") as status:
         opened = credentials_at_once(deps, row)
         source, destination = (row.source, opened.source), (row.destination, opened.destination)
-        for found in check_mailboxes(deps, source, destination):
+        for found in check_mailboxes(deps, source, destination, labels or settings.labels):
             weighed = sum(folder.size_bytes is not None for folder in found.folders)
             if found.ready and found.folders:
                 status.update(f"looking through folders: {weighed} of {len(found.folders)}")
@@ -155,7 +155,7 @@ def submit(
         *(to, to_password_file, to_password_env),
         sign_in=sign_in(access_of(settings), organisation=True),
     )
-    row = replace(row, labels=labels or settings.labels, sync_flags=settings.sync_flags)
+    row = row.chosen(labels or settings.labels, sync_flags=settings.sync_flags)
     show.label_rule([row])
     with queued(settings) as deps:
         submission = submit_rows(

@@ -148,7 +148,7 @@ def label_rule(rows: Sequence[Row]) -> None:
     with_labels = {
         row.labels: provider.name
         for row, provider in zip(rows, providers, strict=True)
-        if provider is not None and Quirk.LABELS in provider.quirks
+        if row.labels is not None and provider is not None and Quirk.LABELS in provider.quirks
     }
     for rule, name in with_labels.items():
         stderr.print(f"Labels at {name}: {SENTENCES[rule]} [dim]--labels chooses.[/]", soft_wrap=True)
@@ -191,6 +191,8 @@ def _report(one: Report) -> RenderableType:
     if one.refusals:
         parts.append(_refusals(one))
     totals = one.totals
+    if import_.has_labels:
+        parts.append(f"Labels: {SENTENCES[import_.labels]}")
     if totals.skipped:
         reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in totals.skipped.items())
         parts.append(f"Skipped: {reasons}.")

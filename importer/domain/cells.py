@@ -1,4 +1,4 @@
-"""What may stand in one cell of a row: an address, a server, a password.
+"""What may stand in one cell of a row: an address, a server, a password, a choice.
 
 Each function takes the cell as written and gives back what it means, or raises Refused. A cell that is
 not what its column asks for is never quoted: it may be a password that got into the wrong column.
@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from importer.domain.labels import LabelRule
 from providers.model import Endpoint, PasswordInServer, Secret, parse_server
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
 MAX_PASSWORD_CHARS: Final = 1000
 
 _SPECIALS: Final = frozenset('<>()[],;:"\\')  # RFC 5322 section 3.2.3, without "." and "@"
+_YES: Final = frozenset(
+    {"yes", "true", "1", "ja", "oui", "sì", "si", "sí", "wahr", "vrai", "vero", "verdadero"}
+)
+_NO: Final = frozenset({"no", "false", "0", "nein", "non", "falsch", "faux", "falso"})
 _LABEL: Final = re.compile(r"[\w-]{1,63}")
 
 
@@ -102,6 +107,29 @@ def password(cell: str) -> Secret:
         )
     _check_characters(cell, MAX_PASSWORD_CHARS)
     return Secret(cell)
+
+
+def label_rule(cell: str) -> LabelRule | None:
+    """What becomes of mail with several labels; None for an empty cell."""
+    text = cell.strip().casefold()
+    if not text:
+        return None
+    try:
+        return LabelRule(text)
+    except ValueError:
+        raise Refused(
+            "labels_invalid",
+            "This is none of the choices for labels.",
+            "Write one, keywords or each, or leave the cell empty.",
+        ) from None
+
+
+def yes_or_no(cell: str) -> bool | None:
+    """None for an empty cell. A spreadsheet turns true and false into words of its own language."""
+    text = cell.strip().casefold()
+    if text and text not in _YES | _NO:
+        raise Refused("yes_no_invalid", "This is neither yes nor no.", "Write yes or no.")
+    return text in _YES if text else None
 
 
 def _check_characters(text: str, max_chars: int) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from importer.domain.estimate import Amount, Estimate
+from importer.domain.labels import SENTENCES, LabelRule
 from importer.domain.model import Account, Problem, Quota
 from importer.domain.wording import counted, spoken_bytes, spoken_instant
 
@@ -76,9 +77,10 @@ class SideCheck:
 class FolderCheck:
     """One source folder and where it will go; `reason` says why it is called so there.
 
-    `there`: messages in the destination folder now, None when it has yet to be made. `known`: messages that
-    earlier imports brought, which are not copied again. `too_large`: messages that the destination will not
-    take, of those that were looked at.
+    `elsewhere`: messages with this label that are to be copied into another label's folder. `there`:
+    messages in the destination folder now, None when it has yet to be made. `known`: messages that earlier
+    imports brought, which are not copied again. `too_large`: messages that the destination will not take, of
+    those that were looked at.
     """
 
     source_folder: str
@@ -90,6 +92,7 @@ class FolderCheck:
     size_bytes: int | None = None
     exact: bool = True
     too_large: int = 0
+    elsewhere: int = 0
 
     @property
     def to_copy(self) -> Amount:
@@ -108,12 +111,14 @@ class FolderCheck:
             "there": self.there,
             "known": self.known,
             "too_large": self.too_large,
+            "elsewhere": self.elsewhere,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """All that is known so far. `closed` are source folders that cannot be opened: (name, why)."""
+    """All that is known so far. `closed` are source folders that cannot be opened: (name, why). `labels` is
+    the rule by which the folders of labels were counted; None where the source has no labels."""
 
     source: SideCheck
     destination: SideCheck
@@ -121,6 +126,7 @@ class Check:
     closed: tuple[tuple[str, str], ...] = ()
     estimate: Estimate | None = None
     done: bool = False
+    labels: LabelRule | None = None
 
     @property
     def to_copy(self) -> Amount:
@@ -139,15 +145,23 @@ class Check:
         )
 
     @property
+    def free_messages(self) -> int | None:
+        """The same for hosts that count messages."""
+        quota = self.destination.quota
+        return (
+            None
+            if quota is None or quota.limit_messages is None
+            else max(0, quota.limit_messages - quota.used_messages)
+        )
+
+    @property
     def fits(self) -> bool | None:
         """None while nobody knows."""
-        free, quota, wanted = self.free_bytes, self.destination.quota, self.to_copy
-        if not self.done or (free is None and (quota is None or quota.limit_messages is None)):
+        free_bytes, free_messages, wanted = self.free_bytes, self.free_messages, self.to_copy
+        if not self.done or (free_bytes is None and free_messages is None):
             return None
-        enough_bytes = free is None or wanted.size_bytes <= free
-        limit = quota.limit_messages if quota is not None else None
-        used = quota.used_messages if quota is not None else 0
-        return enough_bytes and (limit is None or used + wanted.messages <= limit)
+        enough_bytes = free_bytes is None or wanted.size_bytes <= free_bytes
+        return enough_bytes and (free_messages is None or wanted.messages <= free_messages)
 
     @property
     def ready(self) -> bool:
@@ -161,8 +175,11 @@ class Check:
 
     def _warnings(self) -> Iterator[str]:
         if self.fits is False:
-            wanted, free = spoken_bytes(self.to_copy.size_bytes), spoken_bytes(self.free_bytes or 0)
-            yield f"It does not fit: about {wanted} are to be copied, and {free} are free in the new mailbox."
+            wanted, room = self.to_copy, f"takes {counted(self.free_messages or 0, 'more message')}"
+            if self.free_bytes is not None and wanted.size_bytes > self.free_bytes:
+                room = f"has {spoken_bytes(self.free_bytes)} free"
+            amount = f"{counted(wanted.messages, 'message')} (about {spoken_bytes(wanted.size_bytes)})"
+            yield f"It does not fit: up to {amount} are to be copied, and the new mailbox {room}."
         too_large = sum(folder.too_large for folder in self.folders)
         if too_large:
             limit = spoken_bytes(self.destination.max_message_bytes or 0)
@@ -183,12 +200,16 @@ class Check:
         return {
             "done": self.done,
             "ready": self.ready,
+            "labels": None
+            if self.labels is None
+            else {"rule": self.labels.value, "sentence": SENTENCES[self.labels]},
             "source": self.source.as_json(),
             "destination": self.destination.as_json(),
             "folders": [folder.as_json() for folder in self.folders],
             "closed": [{"folder": name, "reason": why} for name, why in self.closed],
             "to_copy": {"messages": wanted.messages, "size_bytes": wanted.size_bytes},
             "free_bytes": self.free_bytes,
+            "free_messages": self.free_messages,
             "fits": self.fits,
             "estimate": None
             if estimate is None

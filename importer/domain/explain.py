@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from importer.domain.labels import SENTENCES
 from importer.domain.model import Import, Problem, Refusal, State, Wish
 from importer.domain.report import Report
 from importer.domain.retry import PATIENCE, PATIENCE_UNPROVEN
@@ -194,6 +195,10 @@ def _facts(report: Report, around: Surroundings) -> Iterable[tuple[str, str]]:
         yield "fruitless tries", f"{import_.attempts} of {_patience(import_)}"
         yield "worker", around.worker or "none"
         yield "writes into the new mailbox", around.writer or "nobody"
+    if import_.has_labels:
+        yield "labels", f"{import_.labels.value}: {SENTENCES[import_.labels]}"
+    if import_.sync_flags:
+        yield "flags", "Those that changed at the old mailbox since the copy are brought over."
     yield "passwords", "kept, sealed" if around.has_passwords else "not kept"
     if import_.problem is not None:
         yield "problem", import_.problem.code

@@ -122,6 +122,7 @@ class Import:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     labels: LabelRule = LabelRule.ONE  # where the source has labels
+    has_labels: bool = False  # the source was seen to have them
     sync_flags: bool = False  # flags that changed at the source since the copy are brought over
     password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
     wish: Wish | None = None

@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Final, assert_never
 
 from importer.domain.consent import CONSENT_EXPIRED
+from importer.domain.labels import SENTENCES
 from importer.domain.model import Account, Batch, FolderAccount, Import, Problem, Refusal, State
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict, verdict
@@ -134,6 +135,8 @@ class Report:
             id, batch_id, row, submitter, state, exit_code, verdict,
             source, destination: {address, server}
             created_at, started_at, finished_at, not_before, duration_s
+            labels: null where the source was not seen to have labels, else {rule, sentence}
+            sync_flags
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
                      failed, copied_bytes, keywords_dropped, flags_updated, confirmed, adds_up}
@@ -157,6 +160,10 @@ class Report:
             "finished_at": _iso(import_.finished_at),
             "not_before": _iso(import_.not_before),
             "duration_s": None if self.duration is None else self.duration.total_seconds(),
+            "labels": {"rule": import_.labels.value, "sentence": SENTENCES[import_.labels]}
+            if import_.has_labels
+            else None,
+            "sync_flags": import_.sync_flags,
             "problem": _problem_json(import_.problem),
             "totals": {**self.totals.as_json(), "adds_up": self.adds_up},
             "folders": [

@@ -10,20 +10,23 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from importer.domain.cells import Refused, Server, address, password, server
+from importer.domain.cells import Refused, Server, address, label_rule, password, server, yes_or_no
 from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.domain.sheet import (
     DESTINATION_SERVER,
     KNOWN_COLUMNS,
+    LABELS,
+    OPTIONAL_COLUMNS,
     PASSWORD_COLUMNS,
     PROBLEM_COLUMN,
     REQUIRED_COLUMNS,
     SERVER_COLUMNS,
+    SYNC_FLAGS,
     Record,
     RowProblem,
     Sheet,
@@ -80,7 +83,8 @@ class Lookup(Protocol):
 @dataclass(frozen=True, slots=True)
 class Row:
     """One import as its line asks for it. A side without a password is opened in another way:
-    `source_sign_in` and `destination_sign_in` name where owners sign in (`Provider.sign_in`), or are ""."""
+    `source_sign_in` and `destination_sign_in` name where owners sign in (`Provider.sign_in`), or are "".
+    What is None of the choices is left to whoever hands it in: `chosen`."""
 
     line: int
     source: Account
@@ -89,8 +93,16 @@ class Row:
     destination_password: Secret | None
     source_sign_in: str = ""
     destination_sign_in: str = ""
-    labels: LabelRule = LabelRule.ONE
-    sync_flags: bool = False
+    labels: LabelRule | None = None
+    sync_flags: bool | None = None
+
+    def chosen(self, labels: LabelRule, *, sync_flags: bool) -> Row:
+        """The row with these choices where its line makes none."""
+        return replace(
+            self,
+            labels=labels if self.labels is None else self.labels,
+            sync_flags=sync_flags if self.sync_flags is None else self.sync_flags,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,7 @@ def parse_cells(
 ) -> Parsed:
     """The same for rows that come from no file: their cells by column, missing ones as empty. They are
     numbered from 1, and at most BATCH_ROWS are taken. Never raises."""
-    empty = dict.fromkeys((*REQUIRED_COLUMNS, DESTINATION_SERVER), "")
+    empty = dict.fromkeys((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), "")
     records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
     sheet = Sheet(columns=tuple(empty), records=records)
     rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
@@ -189,13 +201,20 @@ def annotate(data: bytes, parsed: Parsed) -> str:
 def _shown(column: str, cell: str) -> str:
     if column in PASSWORD_COLUMNS:
         return ""
-    check = server if column in SERVER_COLUMNS else address
     try:
-        check(cell)
+        _MEANINGS.get(column, address)(cell)
     except Refused:
         return ""
     text = cell.strip()
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+_MEANINGS: Final[Mapping[str, Callable[[str], object]]] = {
+    **dict.fromkeys(SERVER_COLUMNS, server),
+    LABELS: label_rule,
+    SYNC_FLAGS: yes_or_no,
+}
+"""What cells of other columns than addresses are read as."""
 
 
 # --- The rules --------------------------------------------------------------------------------------
@@ -275,6 +294,8 @@ def _read_row(
     destination_address = read_cell("destination_address", address)
     destination_password = read_cell("destination_password", password)
     destination_server = read_cell(DESTINATION_SERVER, read_server)
+    labels = read_cell(LABELS, label_rule)
+    sync_flags = read_cell(SYNC_FLAGS, yes_or_no)
     source = destination = source_password = None
     way = _Way.into(source_address, source_server, cells.get("source_password", ""), rules)
     if way.takes_password:
@@ -300,7 +321,8 @@ def _read_row(
         problems.append(RowProblem(line, "source_address", "duplicate_row", message, fix))
     if destination_password is None or (source_password is None and not way.sign_in):
         return None, problems
-    return Row(line, source, source_password, destination, destination_password, way.sign_in), problems
+    row = Row(line, source, source_password, destination, destination_password, way.sign_in)
+    return replace(row, labels=labels, sync_flags=sync_flags), problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +423,13 @@ _TEMPLATE: Final = f"""\
 #   and imaps://login@imap.old.example if the login is not the address.
 # destination_address: the mailbox that the mail goes into. It must exist already.
 # destination_password: its password.
-# An extra last column destination_server names the mail server of the destination if it is not the usual one.
+#
+# More columns may follow:
+# destination_server: the mail server of the destination if it is not the usual one.
+# labels: for Gmail, what becomes of mail with several labels.
+#   one: one copy, in the folder of its most specific label. keywords: the same, with the others as keywords.
+#   each: one copy in the folder of each label.
+# sync_flags: yes, to bring over flags that changed at the source since an earlier import.
 #
 # Blanks in front of a password and behind it belong to the password.
 # A password with a comma or a quote mark in it goes between quote marks.

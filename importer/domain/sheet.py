@@ -22,8 +22,11 @@ REQUIRED_COLUMNS: Final = (
     "destination_password",
 )
 DESTINATION_SERVER: Final = "destination_server"
+LABELS: Final = "labels"
+SYNC_FLAGS: Final = "sync_flags"
+OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, LABELS, SYNC_FLAGS)
 PROBLEM_COLUMN: Final = "problem"  # we add it to what we hand back, so it may come back too; never read
-KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, DESTINATION_SERVER, PROBLEM_COLUMN)
+KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN)
 PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})
 SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
 
@@ -244,7 +247,7 @@ def _record(raw: _Raw, names: tuple[str, ...]) -> tuple[Record, RowProblem | Non
         return Record(raw.line, None), _quotes_problem(raw)
     cells, missing = raw.cells[: len(names)], names[len(raw.cells) :]
     too_many = any(cell.strip() for cell in raw.cells[len(names) :])
-    if too_many or not {*SERVER_COLUMNS, PROBLEM_COLUMN}.issuperset(missing):
+    if too_many or not {*SERVER_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN}.issuperset(missing):
         problem = RowProblem(
             raw.line,
             "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importer.domain.labels import LabelRule
 from importer.domain.model import Import
 from importer.domain.rows import Row
 from importer.service.deps import Deps
@@ -17,13 +18,15 @@ def run_again(
     *,
     source_sign_in: str = "",
     destination_sign_in: str = "",
+    labels: LabelRule | None = None,
+    sync_flags: bool | None = None,
     submitter: str = "",
     language: str = "",
     organisation: bool = False,
 ) -> Placed:
     """Submits the route of an earlier import once more, complete or not, with its choices about labels and
-    flags. When another import of the route is under way, that one is `Placed`, with these passwords from now
-    on. Who may look at the earlier one may look at the new one.
+    flags where no others are given. When another import of the route is under way, that one is `Placed`, with
+    these passwords from now on. Who may look at the earlier one may look at the new one.
 
     A side without a password is opened as `Row` says; `organisation` as for `submit`.
     """
@@ -35,9 +38,9 @@ def run_again(
         destination_password,
         source_sign_in=source_sign_in,
         destination_sign_in=destination_sign_in,
-        labels=import_.labels,
-        sync_flags=import_.sync_flags,
-    )
+        labels=labels,
+        sync_flags=sync_flags,
+    ).chosen(import_.labels, sync_flags=import_.sync_flags)
     batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
     submission = submit(
         deps,

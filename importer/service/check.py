@@ -18,6 +18,7 @@ from importer.domain.estimate import Amount, Pace, estimate
 from importer.domain.fit import instant_of
 from importer.domain.folders import map_folders
 from importer.domain.history import FolderHistory
+from importer.domain.labels import LabelRule
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -56,10 +57,13 @@ EARLIER_IMPORTS: Final = 100
 """How far back earlier imports are looked at for their pace."""
 
 
-def check(deps: Deps, source: Login, destination: Login) -> Iterator[Check]:
+def check(
+    deps: Deps, source: Login, destination: Login, labels: LabelRule = LabelRule.ONE
+) -> Iterator[Check]:
     """What is known so far, each time something new is; the last one is `done`. Trouble with a mailbox is
-    part of it (`SideCheck.problem`) and raises nothing. Close the iterator to break the look off."""
-    looking = _Looking(deps, {Side.SOURCE: source, Side.DESTINATION: destination})
+    part of it (`SideCheck.problem`) and raises nothing. Where the source has labels, its folders are counted
+    as they would be copied under that rule. Close the iterator to break the look off."""
+    looking = _Looking(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels)
     try:
         yield from looking.run()
     finally:
@@ -69,9 +73,10 @@ def check(deps: Deps, source: Login, destination: Login) -> Iterator[Check]:
 class _Looking:
     """One check under way. `found` is what is known."""
 
-    def __init__(self, deps: Deps, logins: dict[Side, Login]) -> None:
+    def __init__(self, deps: Deps, logins: dict[Side, Login], labels: LabelRule) -> None:
         self._deps = deps
         self._logins = logins
+        self._labels = labels
         self._accounts = {side: account for side, (account, _) in logins.items()}
         source, destination = self._accounts[Side.SOURCE], self._accounts[Side.DESTINATION]
         self._route: Route = route_of(source, destination)
@@ -91,6 +96,7 @@ class _Looking:
             self._tell(held.problem.side or Side.SOURCE, look=Look.FAILED, problem=held.problem)
         else:
             yield from self._both(self._open, Look.COUNTING)
+            self._note_labels()
             yield from self._both(self._survey, Look.COUNTING)
             self._map()
             yield self.found
@@ -121,7 +127,7 @@ class _Looking:
 
     def _open(self, side: Side) -> dict[str, Any]:
         account, credential = self._logins[side]
-        labels = LabelView(settled=partial(placed, self._deps.store, self._route))
+        labels = LabelView(self._labels, partial(placed, self._deps.store, self._route))
         view = labels if side is Side.SOURCE else None
         session = self._sessions[side] = self._deps.sessions.open(account, credential, side, view)
         began = self._deps.clock.now()
@@ -130,6 +136,11 @@ class _Looking:
         except FolderUnusable:
             return {}
         return {"round_trip": self._deps.clock.now() - began}
+
+    def _note_labels(self) -> None:
+        source = self._sessions.get(Side.SOURCE)
+        if source is not None and self.found.source.look is not Look.FAILED and source.has_labels():
+            self.found = replace(self.found, labels=self._labels)
 
     def _survey(self, side: Side) -> dict[str, Any]:
         session = self._sessions[side]
@@ -160,6 +171,7 @@ class _Looking:
                     pair.reason,
                     source.statuses[pair.source.name].messages,
                     there[pair.destination].messages if pair.destination in there else None,
+                    elsewhere=source.statuses[pair.source.name].elsewhere,
                 )
                 for pair in pairs
                 if pair.source.name in source.statuses

@@ -32,6 +32,7 @@ class StoringObserver:
         self._unsaved: dict[str, FolderAccount] = {}
         self._flushed_at = clock.now()
         self.progress: Progress | None = None
+        self.has_labels = False  # of the source; whoever opens it says so
 
     def progressed(self, progress: Progress) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from importer.domain.labels import LabelRule
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
 from importer.domain.state import ALIVE
@@ -65,8 +66,9 @@ def submit(
     owner) may do everything. `language` is that of the mails about them. With `organisation`, rows may use
     what an organisation allowed, which opens any of its mailboxes: only for who runs the installation.
 
-    A row is started when its route is new, or its last import did not end complete, or a password is
-    another than then; with `again`, also when all is as it was (to fetch what is new). Validated rows only.
+    A row is started when its route is new, or its last import did not end complete, or a password or what
+    becomes of labels is another than then; with `again`, also when all is as it was (to fetch what is new).
+    Validated rows only.
     """
     batch_id = BatchId(new_id())
     placed = [_place(deps, row, batch_id, submitter, owner, language, again=again) for row in rows]
@@ -119,8 +121,8 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
         row=row.line,
         submitter=submitter,
         language=language,
-        labels=row.labels,
-        sync_flags=row.sync_flags,
+        labels=row.labels or LabelRule.ONE,
+        sync_flags=row.sync_flags or False,
         password_mark=deps.vault.mark(*(secret or Secret("") for secret in _passwords(row).values())),
     )
 
@@ -141,7 +143,8 @@ def _place(
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
         return _place(deps, row, batch_id, submitter, owner, language, again=again)  # it ended just now
-    as_it_was = latest.state is State.COMPLETE and same_passwords and not somebody_elses
+    same_labels = latest.labels is fresh.labels or not latest.has_labels
+    as_it_was = latest.state is State.COMPLETE and same_passwords and same_labels and not somebody_elses
     if as_it_was and not again and deps.store.undo_report(latest.id) is None:
         return Placed(row, latest, Fate.DONE)
     return Placed(row, fresh, Fate.STARTED)

@@ -107,7 +107,8 @@ def leg(
     except Exception as error:  # whatever it is, the import must not be left hanging
         ending = error
     reached = observer.progress or import_.progress
-    after = _conclude(deps, replace(running, progress=reached), import_.progress, ending, lease, manners)
+    running = replace(running, progress=reached, has_labels=running.has_labels or observer.has_labels)
+    after = _conclude(deps, running, import_.progress, ending, lease, manners)
     _log_leg(import_, after, reached, deps.clock.now() - began)
     return after
 
@@ -130,10 +131,12 @@ def _run(
     try:
         labels = LabelView(import_.labels, partial(placed, deps.store, import_.route))
         with Lanes(deps.sessions, source, destination, manners, labels) as lanes:
+            first = lanes.open(0)
+            observer.has_labels = first.source.has_labels()
             end = run_engine_leg(
                 Leg(
                     import_=import_,
-                    lane=lanes.open(0),
+                    lane=first,
                     open_lane=lanes.open,
                     ledger=deps.store,
                     lease=mailbox,

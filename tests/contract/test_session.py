@@ -856,6 +856,10 @@ def test_what_folders_weigh_is_exact_where_it_is_told(bench: Bench) -> None:
     assert session.status(full.name).messages == 5
 
 
+def test_a_host_says_whether_it_has_labels(bench: Bench, request: pytest.FixtureRequest) -> None:
+    assert bench.open(Side.SOURCE).has_labels() == ("[gmail]" in request.node.name)
+
+
 def test_a_server_without_quotas_tells_none(bench: Bench) -> None:
     quota = bench.open().quota()
     assert quota is None or quota.limit_bytes is None

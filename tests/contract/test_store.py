@@ -28,6 +28,7 @@ from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.domain.access import PersonId, Visit, VisitId
+from importer.domain.labels import LabelRule
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Account,
@@ -633,6 +634,9 @@ FULL = an_import(
     password_mark="c0ffee",
     wish=Wish.PAUSE,
     held_up_since=NOW - TTL,
+    labels=LabelRule.EACH,
+    has_labels=True,
+    sync_flags=True,
 )
 
 
@@ -734,6 +738,7 @@ def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
         started_at=FULL.started_at,
         finished_at=FULL.finished_at,
         held_up_since=FULL.held_up_since,
+        has_labels=FULL.has_labels,
     )
     assert store.import_(FULL.id) == changed
     store.update_import(replace(changed, problem=None, not_before=None), hold(store))

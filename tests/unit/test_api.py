@@ -339,6 +339,29 @@ def test_pause_resume_retry_and_cancel(office: WebOffice, panel: Panel) -> None:
     problem(panel.post(f"/imports/{id_}/pause"), 409, "not_possible")
 
 
+def test_what_becomes_of_labels_and_flags_is_the_rows_own_or_that_of_all(
+    office: WebOffice, panel: Panel
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {**ROW, "source_address": f"{name}@old.example", "destination_address": f"{name}@new.example"}
+        for name in ("ada", "grace")
+    ]
+    rows[0] |= {"labels": "keywords", "sync_flags": False}
+    told = panel.post("/batches", {"rows": rows, "labels": "each", "sync_flags": True}).json()
+    found = [(row["import"]["labels"], row["import"]["sync_flags"]) for row in told["rows"]]
+    assert found == [("keywords", False), ("each", True)]
+    id_ = told["rows"][1]["import"]["id"]
+    panel.post(f"/imports/{id_}/cancel")
+    passwords = {"source_password": RIGHT, "destination_password": RIGHT}
+    again = panel.post(f"/imports/{id_}/run-again", passwords).json()["import"]
+    assert (again["labels"], again["sync_flags"]) == ("each", True)
+    panel.post(f"/imports/{again['id']}/cancel")
+    other = panel.post(f"/imports/{id_}/run-again", {**passwords, "labels": "one", "sync_flags": False})
+    assert (other.json()["import"]["labels"], other.json()["import"]["sync_flags"]) == ("one", False)
+    wrong = {**ROW, "destination_address": "bob@new.example", "labels": "some"}
+    problem(panel.post("/imports", wrong), 422, "request_invalid")
+
+
 def test_run_again_is_a_new_import_of_the_same_client(office: WebOffice, panel: Panel) -> None:
     id_ = panel.start()["id"]
     passwords = {"source_password": RIGHT, "destination_password": RIGHT}

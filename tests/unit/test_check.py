@@ -111,7 +111,9 @@ def test_what_will_not_fit_is_told(office: Office) -> None:
         "1 message will be left out",
     ]
     office.new.quota = Quota(0, None, 5, 10)
-    assert looked(office)[-1].fits is False
+    found = looked(office)[-1]
+    assert (found.fits, found.free_bytes, found.free_messages) == (False, None, 5)
+    assert "the new mailbox takes 5 more messages" in found.warnings[0]
     office.new.quota = None
     assert looked(office)[-1].fits is None
 

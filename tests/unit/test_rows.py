@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.domain.labels import LabelRule
 from importer.domain.rows import Parsed, Row, RowProblem, annotate, parse, split, template
+from importer.domain.sheet import OPTIONAL_COLUMNS
 from providers.model import Endpoint, Secret, Security
 from tests.lookups import UsualNames
 
@@ -515,7 +517,7 @@ def test_the_template_in_the_repository_is_the_one_the_console_writes() -> None:
 def test_the_template_explains_every_column_and_its_examples_work() -> None:
     text = template()
     assert text.splitlines()[0] == HEADER
-    for column in (*HEADER.split(","), "destination_server"):
+    for column in (*HEADER.split(","), *OPTIONAL_COLUMNS):
         assert any(line.startswith("# ") and column in line for line in text.splitlines()), column
     assert only(text).rule == "no_rows"
     examples = [
@@ -524,6 +526,49 @@ def test_the_template_explains_every_column_and_its_examples_work() -> None:
     found = rows("\n".join([HEADER, *examples]))
     assert len(found) == len(examples) == 2
     assert shown(found[1].destination_password) == "  blanks stay  "
+
+
+# --- Choices ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels", "sync_flags"),
+    [
+        (",", None, None),
+        ("one,no", LabelRule.ONE, False),
+        (" Keywords ,YES", LabelRule.KEYWORDS, True),
+        ("each,WAHR", LabelRule.EACH, True),
+        (",falso", None, False),
+    ],
+)
+def test_a_row_chooses_what_becomes_of_labels_and_flags(
+    cells: str, labels: LabelRule | None, sync_flags: bool | None
+) -> None:
+    [found] = rows(f"{HEADER},labels,sync_flags\n{GOOD},{cells}")
+    assert (found.labels, found.sync_flags) == (labels, sync_flags)
+    usual = found.chosen(LabelRule.EACH, sync_flags=True)
+    assert usual.labels is (labels or LabelRule.EACH)
+    assert usual.sync_flags is (True if sync_flags is None else sync_flags)
+
+
+def test_choices_may_be_missing_at_the_end_of_a_line() -> None:
+    [first, second] = rows(
+        f"{HEADER},labels,sync_flags\n{GOOD},each\n{row(source_address='bob@old.example')}"
+    )
+    assert (first.labels, first.sync_flags, second.labels) == (LabelRule.EACH, None, None)
+
+
+def test_a_choice_that_is_none_is_told_at_its_cell_and_not_quoted() -> None:
+    text = f"{HEADER},labels,sync_flags\n{GOOD},s3cret-one,s3cret-two"
+    parsed = read(text)
+    assert [(p.column, p.rule) for p in parsed.problems] == [
+        ("labels", "labels_invalid"),
+        ("sync_flags", "yes_no_invalid"),
+    ]
+    assert "s3cret" not in str(parsed.problems)
+    assert "s3cret" not in annotate(text.encode(), parsed)
+    kept = f"{HEADER},labels,sync_flags\n{GOOD},each,often"
+    assert '"each",""' in annotate(kept.encode(), read(kept))
 
 
 # --- Finding servers --------------------------------------------------------------------------------------

@@ -190,6 +190,9 @@ class GmailSource:
         folders = self.folders()
         return folders, self.statuses([folder.name for folder in folders if folder.selectable])
 
+    def has_labels(self) -> bool:
+        return True
+
     def unshown(self) -> Mapping[str, str]:
         self._labels.index(self._session)
         return self._labels.suspicion

@@ -146,7 +146,7 @@ class ImapSessions:
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> ImapSession | GmailSource:
         session = self._open_plain(account, credential, side)
-        if labels is None or side is not Side.SOURCE or not session.offers(gmail.CAPABILITY):
+        if labels is None or side is not Side.SOURCE or not session.has_labels():
             return session
         return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
 
@@ -292,6 +292,9 @@ class ImapSession:
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         self._demand_destination()
         return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
+
+    def has_labels(self) -> bool:
+        return self.offers(gmail.CAPABILITY)
 
     def unshown(self) -> Mapping[str, str]:
         sentence = (

@@ -114,6 +114,7 @@ class MemoryMailbox:
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
+        self.has_labels = False  # said, and nothing else: its folders stay folders
         self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts change what they store
         self.storing = threading.Lock()
         self._under_way: list[Callable[[], object]] = []
@@ -273,6 +274,9 @@ class MemorySession:
         results = self._store(found, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
         self._lose(lost)
         return results
+
+    def has_labels(self) -> bool:
+        return self._mailbox.has_labels
 
     def unshown(self) -> Mapping[str, str]:
         return {}

@@ -166,6 +166,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 started_at=changed.started_at,
                 finished_at=changed.finished_at,
                 held_up_since=changed.held_up_since,
+                has_labels=changed.has_labels,
             )
 
     def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:

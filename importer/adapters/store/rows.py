@@ -70,6 +70,7 @@ def import_(row: AnyRow) -> Import:
         started_at=row.started_at,
         finished_at=row.finished_at,
         labels=LabelRule(row.labels),
+        has_labels=row.has_labels,
         sync_flags=row.sync_flags,
         password_mark=row.password_mark,
         wish=None if row.wish is None else Wish(row.wish),
@@ -111,6 +112,7 @@ def changeable_values(import_: Import) -> Values:
         "started_at": import_.started_at,
         "finished_at": import_.finished_at,
         "held_up_since": import_.held_up_since,
+        "has_labels": import_.has_labels,
     }
 
 

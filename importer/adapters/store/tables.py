@@ -95,6 +95,7 @@ imports: Final = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("labels", Text, nullable=False),
+    Column("has_labels", Boolean, nullable=False),
     Column("sync_flags", Boolean, nullable=False),
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # of a person; NULL: that it goes on

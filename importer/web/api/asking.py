@@ -40,7 +40,9 @@ def check_both(caller: Writer, given: RowIn) -> Report:
         for account in (row.source, row.destination):
             caller.count_try(account)
         source, destination = (row.source, row.source_password), (row.destination, row.destination_password)
-        found = _looked(cast("Generator[Check, None, None]", check(caller.deps, source, destination)))
+        rule = row.labels or caller.site.settings.labels
+        looks = check(caller.deps, source, destination, rule)
+        found = _looked(cast("Generator[Check, None, None]", looks))
     for side in (found.source, found.destination):
         if side.look is not Look.FAILED:
             caller.forgive(side.account)

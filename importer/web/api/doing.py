@@ -70,6 +70,8 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         checked("source_password", partial(password, source)) if source else None,
         checked("destination_password", partial(password, given.destination_password.get_secret_value())),
         source_sign_in=signs_in,
+        labels=given.labels,
+        sync_flags=given.sync_flags,
         organisation=admin,
     )
     told = placed_out(caller, placed)

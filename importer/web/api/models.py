@@ -38,14 +38,30 @@ class RowIn(Given):
     destination_address: str = Field(examples=["ada@new.example"])
     destination_password: SecretStr
     destination_server: str = Field("", description="That of this installation when empty.")
+    labels: LabelRule | None = Field(
+        None, description="For sources with labels (Gmail); null for the installation's."
+    )
+    sync_flags: bool | None = Field(
+        None,
+        description="Bring over flags that changed at the source since an earlier import; null for the"
+        " installation's.",
+    )
 
     def cells(self) -> dict[str, str]:
         """By column, as `rows.parse_cells` takes them."""
-        return {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value
-            for name in RowIn.model_fields
-            for value in [getattr(self, name)]
-        }
+        return {name: _cell(getattr(self, name)) for name in RowIn.model_fields}
+
+
+def _cell(value: str | bool | SecretStr | None) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case SecretStr():
+            return value.get_secret_value()
+        case _:
+            return value
 
 
 Language = Literal["", "en", "de", "fr", "it", "es"]
@@ -56,12 +72,17 @@ class Order(Given):
 
     submitter: str = ""
     language: Language = Field("", description="Of the mails; empty for the installation's.")
-    labels: LabelRule | None = Field(None, description="For sources with labels (Gmail).")
+    labels: LabelRule | None = Field(
+        None, description="For rows that say nothing of their own; null for the installation's."
+    )
+    sync_flags: bool | None = Field(
+        None, description="For rows that say nothing of their own; null for the installation's."
+    )
     again: bool = Field(False, description="Also what is complete already, to fetch what is new.")
 
 
 class ImportIn(RowIn, Order):
-    pass
+    """One row, and what goes with it."""
 
 
 class BatchIn(Order):
@@ -74,6 +95,8 @@ class PasswordsIn(Given):
         SecretStr(""), description="Empty where its owner signs in at Google or Microsoft."
     )
     destination_password: SecretStr
+    labels: LabelRule | None = Field(None, description="Null for those of the earlier import.")
+    sync_flags: bool | None = Field(None, description="Null for that of the earlier import.")
 
 
 class UndoIn(Given):
@@ -126,6 +149,8 @@ class ImportOut(BaseModel):
     problem: ProblemOut | None
     wish: str | None = Field(description="What was asked of it and is not yet done: pause or cancel.")
     labels: LabelRule
+    has_labels: bool = Field(description="Whether the source was seen to have labels; else `labels` is idle.")
+    sync_flags: bool
     progress: ProgressOut
 
 
@@ -215,6 +240,8 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
         ),
         wish=import_.wish.value if import_.wish else None,
         labels=import_.labels,
+        has_labels=import_.has_labels,
+        sync_flags=import_.sync_flags,
         progress=ProgressOut(
             folder=progress.folder,
             folders_done=progress.folders_done,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -61,6 +60,7 @@ async def start_file(
     name: Annotated[str, Query(max_length=200)] = "",
     submitter: Annotated[str, Query(max_length=320)] = "",
     labels: LabelRule | None = None,
+    sync_flags: bool | None = None,
     language: Language = "",
     again: bool = False,
 ) -> SubmissionOut:
@@ -68,7 +68,7 @@ async def start_file(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise ProblemAnswer("media_type_refused", "Send the file as text/csv.")
     data = await request.body()
-    order = Order(submitter=submitter, labels=labels, language=language, again=again)
+    order = Order(submitter=submitter, labels=labels, sync_flags=sync_flags, language=language, again=again)
 
     def take() -> SubmissionOut:
         parsed = parse(data[: BATCH_BYTES + 1], **_rules(caller))
@@ -136,9 +136,12 @@ def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Resp
     rows = good_rows(caller, parsed)
     caller.count_starts(row.destination for row in rows)
     caller.count_starts(row.source for row in rows if row.source_password is not None)
+    settings = caller.site.settings
+    labels = order.labels or settings.labels
+    sync_flags = settings.sync_flags if order.sync_flags is None else order.sync_flags
     submission = submit(
         caller.deps,
-        [replace(row, labels=order.labels or caller.site.settings.labels) for row in rows],
+        [row.chosen(labels, sync_flags=sync_flags) for row in rows],
         name=name,
         submitter=_submitter(caller, order.submitter),
         owner=caller.token.client,

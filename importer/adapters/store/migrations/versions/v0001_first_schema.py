@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("has_labels", sa.Boolean(), nullable=False),
         sa.Column("sync_flags", sa.Boolean(), nullable=False),
         sa.Column("password_mark", sa.Text(), nullable=False),
         sa.Column("wish", sa.Text(), nullable=True),
