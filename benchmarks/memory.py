@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -78,14 +77,12 @@ def serving(work: Work) -> Iterator[tuple[Server, Server]]:
 def measure(work: Work, empty: Taken | None = None) -> Copied:
     """One work. Raises CommandFailed. `empty` is taken from this run when it is None."""
     home = Path(tempfile.mkdtemp(prefix="mailferry-memory-"))
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}
-    environment = own | {"HOME": str(home)}
     try:
         with serving(work) as (source, destination):
             logins = [Login(server.port, "user", "password") for server in (source, destination)]
             command = COPIERS[OURS].command(Route(logins[0], logins[1], home, home))
-            first = timed(command, home, limit_s=_LIMIT_S, environment=environment)
-            second = timed(command, home, limit_s=_LIMIT_S, environment=environment)
+            first = timed(command, home, limit_s=_LIMIT_S)
+            second = timed(command, home, limit_s=_LIMIT_S)
             there = destination.told()
     finally:
         shutil.rmtree(home, ignore_errors=True)

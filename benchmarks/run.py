@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -180,12 +179,8 @@ class _Bench:
         self, command: Sequence[str], home: Path, environment: Mapping[str, str] | None = None
     ) -> Taken:
         settle_disk()
-        environment = self._environment(home) | dict(environment or {})
-        return timed(command, home, limit_s=self._asked.limit_s, environment=environment)
-
-    def _environment(self, home: Path) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}
-        return own | {"HOME": str(home), LANES_SETTING: str(self._asked.lanes)}
+        lanes = {LANES_SETTING: str(self._asked.lanes)}
+        return timed(command, home, limit_s=self._asked.limit_s, environment={**lanes, **(environment or {})})
 
     def _tell_of(
         self, name: str, count: int, first: Taken, second: Taken | None, wrong: Sequence[str]

@@ -179,7 +179,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             consent=timedelta(days=settings.consent_days),
         ),
         caller=HookCaller(
-            tls_context(settings.ca_file),
+            partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,
             forbidden=settings.forbidden_networks,
         ),

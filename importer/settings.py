@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -198,7 +199,7 @@ class Settings(BaseSettings):
     ca_file: _File | None = _setting(
         None,
         "PEM file with certificate authorities to trust besides the system's, for IMAP, SMTP and sign-in.",
-        "a file that exists",
+        "a PEM file with certificates",
         shown="the system's only",
     )
     smtp_url: str = _setting(
@@ -652,11 +653,21 @@ class Settings(BaseSettings):
             raise ValueError
         return value.rstrip("/")
 
-    @field_validator("ca_file", "google_service_account_file")
+    @field_validator("google_service_account_file")
     @classmethod
     def _exists(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             raise ValueError
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _certificates(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=str(value))
+            except (OSError, ssl.SSLError):
+                raise ValueError from None
         return value
 
     @field_validator("mail_from", "submitter")

@@ -8,14 +8,14 @@ from typing import Final
 
 import typer.main
 
-from importer.cli.app import app
+from importer.cli.app import console
 from importer.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
 DEPLOY: Final = ROOT / "deploy"
 SETTINGS: Final = {variable for variable, _, _ in Settings.table()}
 
-_COMMANDS: Final = vars(typer.main.get_command(app))["commands"]
+_COMMANDS: Final = vars(typer.main.get_command(console()))["commands"]
 
 
 def can_be_typed(words: list[str]) -> None:

@@ -12,7 +12,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import Timer
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,11 +24,11 @@ PUBLIC_PORTS: Final = (443, 8443)
 
 
 class HookCaller:
-    """Calls whoever wants to be called."""
+    """Calls whoever wants to be called. `tls` is asked for at each call that is encrypted."""
 
     def __init__(
         self,
-        tls: ssl.SSLContext,
+        tls: Callable[[], ssl.SSLContext],
         *,
         allowed: Collection[Network] = (),
         forbidden: Collection[Network] = (),
@@ -47,7 +47,7 @@ class HookCaller:
             return "it is no web address"
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return "it is no web address"
-        guard, tls = (self._encrypted, self._tls) if parts.scheme == "https" else (self._plain, None)
+        guard, tls = (self._encrypted, self._tls()) if parts.scheme == "https" else (self._plain, None)
         deadline = time.monotonic() + self._timeout_s
         connection = GuardedConnection(parts.hostname, port, guard, tls, deadline)
         watch = Timer(self._timeout_s, connection.cut)

@@ -7,13 +7,15 @@ import sys
 
 gc.disable()  # nothing that is imported is garbage: looking for some takes a tenth of the start-up
 
-from importer.cli.app import app  # noqa: E402
+from importer.cli.app import console  # noqa: E402
 from importer.cli.exits import run  # noqa: E402
-
-gc.freeze()
-gc.enable()
 
 
 def main() -> None:
     """Entry point. Ends the process with one of the documented exit codes."""
-    sys.exit(run(app))
+    app = console(*sys.argv[1:2])
+    gc.freeze()
+    gc.enable()
+    code = run(app)
+    gc.freeze()  # nor does a process that ends need it looked for
+    sys.exit(code)

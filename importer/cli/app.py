@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Annotated, Final
+
 import typer
 
-from importer.cli import batches, controls, copies, detecting, looking, services, tokens, undoing
+_COMMANDS: Final = {
+    "copy": "copies.copy",
+    "check": "copies.check",
+    "submit": "copies.submit",
+    "detect": "detecting.detect",
+    "batch": "batches.batch",
+    "template": "batches.template",
+    "list": "looking.list_",
+    "show": "looking.show_",
+    "explain": "looking.explain",
+    "watch": "looking.watch",
+    "report": "looking.report",
+    "pause": "controls.pause",
+    "resume": "controls.resume",
+    "retry": "controls.retry",
+    "cancel": "controls.cancel",
+    "undo": "undoing.undo",
+    "doctor": "services.doctor",
+    "worker": "services.worker",
+    "web": "services.web",
+    "up": "services.up",
+    "migrate": "services.migrate",
+    "token": "tokens.app",
+}
+"""Where each command is, below importer.cli."""
 
-app = typer.Typer(
-    name="mailferry",
-    help=(
-        "Copies whole mailboxes from any mail host into yours: nothing lost, nothing twice.\n\n"
-        "Exit codes: 0 complete, 1 finished with messages that could not be copied, 2 usage, "
-        "3 login refused, 4 destination full, 5 waiting or stopped for something else, 6 internal."
-    ),
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
 
-app.command("copy")(copies.copy)
-app.command("check")(copies.check)
-app.command("submit")(copies.submit)
-app.command("detect")(detecting.detect)
-app.command("batch")(batches.batch)
-app.command("template")(batches.template)
-app.command("list")(looking.list_)
-app.command("show")(looking.show_)
-app.command("explain")(looking.explain)
-app.command("watch")(looking.watch)
-app.command("report")(looking.report)
-app.command("pause")(controls.pause)
-app.command("resume")(controls.resume)
-app.command("retry")(controls.retry)
-app.command("cancel")(controls.cancel)
-app.command("undo")(undoing.undo)
-app.command("doctor")(services.doctor)
-app.command("worker")(services.worker)
-app.command("web")(services.web)
-app.command("up")(services.up)
-app.command("migrate")(services.migrate)
-app.add_typer(tokens.app, name="token")
+def console(asked: str = "") -> typer.Typer:
+    """The console with all its commands, or with the one that is `asked` for alone: to import what the
+    others need takes longer than it takes many a copy to start."""
+    app = typer.Typer(
+        name="mailferry",
+        help=(
+            "Copies whole mailboxes from any mail host into yours: nothing lost, nothing twice.\n\n"
+            "Exit codes: 0 complete, 1 finished with messages that could not be copied, 2 usage, "
+            "3 login refused, 4 destination full, 5 waiting or stopped for something else, 6 internal."
+        ),
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+    )
+    app.callback(no_args_is_help=True)(_everywhere)
+    for name in (asked,) if asked in _COMMANDS else _COMMANDS:
+        module, _, function = _COMMANDS[name].partition(".")
+        command = getattr(import_module(f"importer.cli.{module}"), function)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mailferry {version('mailferry')}")
+        raise typer.Exit
+
+
+def _everywhere(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass

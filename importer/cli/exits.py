@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -47,14 +46,18 @@ def run(app: typer.Typer) -> int:
     telemetry.configure(level="warning")
     try:
         result = app(prog_name="mailferry", standalone_mode=False)
-    except click.ClickException as error:
-        error.show(sys.stderr)
+    except typer.TyperException as error:
+        if not error.format_message():  # the help was asked for, by saying nothing, and is printed
+            return int(ExitCode.USAGE)
+        stderr.print(f"[red]✗[/] {escape(error.format_message())}")
+        if (context := getattr(error, "ctx", None)) is not None:
+            stderr.print(f"Try `{escape(context.command_path)} --help`.")
         return int(ExitCode.USAGE)
     except (Usage, SettingsError, Unusable) as error:
         for line in str(error).splitlines():
             stderr.print(f"[red]✗[/] {escape(line)}")
         return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         stderr.print("\nBroken off. What is copied stays; run it again and it goes on from there.")
         return int(ExitCode.WAITING)
     except Exception as error:

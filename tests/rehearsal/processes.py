@@ -7,9 +7,11 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_GONE_WITHIN_S = 5.0
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -50,7 +52,17 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _wait_until_gone(process.pid)
         _running.discard(process)
+
+
+def _wait_until_gone(group: int) -> None:
+    """A signal to a leader's children takes effect a moment later, and they hold its ports and sockets."""
+    until = time.monotonic() + _GONE_WITHIN_S
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < until:
+            os.killpg(group, 0)
+            time.sleep(0.002)
 
 
 @atexit.register

@@ -32,7 +32,7 @@ class Restartable(ABC):
 
     def restart(self) -> None:
         """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
-        kill_group(self._process)
+        self.kill()
         self._process = self._start()
 
     def _wait_until_gone(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from importer.adapters.store import open_engine
 from importer.adapters.store.schema import migrate
 from importer.cli.accounts import account
-from importer.cli.app import app
+from importer.cli.app import console
 from importer.cli.exits import Usage, run
 from importer.domain.rows import template
 from importer.settings import Settings
@@ -37,9 +38,42 @@ class Console:
 
     def __call__(self, *words: str) -> tuple[int, str]:
         self._monkeypatch.setattr("sys.argv", ["mailferry", *words])
-        code = run(app)
+        code = run(console(*words[:1]))
         told = self._capfd.readouterr()
         return code, told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("copy", "--form", "ada@old.example"), "No such option: --form"),
+        (("copy",), "Missing option '--from'"),
+        (("cpoy",), "No such command 'cpoy'. Did you mean 'copy'?"),
+        (("token", "crate"), "No such command 'crate'"),
+        (("show",), "Missing argument 'ID'"),
+        (("copy", "--labels", "some"), "'some' is not one of"),
+    ],
+)
+def test_what_is_mistyped_is_told_in_a_line_and_where_help_is(
+    mailferry: Console, words: tuple[str, ...], problem: str
+) -> None:
+    code, told = mailferry(*words)
+    assert code == 2
+    assert problem in told
+    assert "--help`." in told
+    assert len(told.splitlines()) <= 3
+
+
+def test_without_a_word_all_commands_are_shown(mailferry: Console) -> None:
+    code, told = mailferry()
+    assert code == 2
+    assert all(command in told for command in ("copy", "batch", "watch", "undo", "token"))
+    assert "✗" not in told
+
+
+def test_the_version_is_told(mailferry: Console) -> None:
+    code, told = mailferry("--version")
+    assert (code, told) == (0, f"mailferry {version('mailferry')}\n")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from importer.cli import detecting
 from importer.cli.accounts import account
-from importer.cli.app import app
+from importer.cli.app import console
 from importer.cli.exits import Usage
 from providers.catalog import Catalog
 from providers.model import Endpoint
@@ -28,7 +28,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 
 
 def detect(*words: str) -> Result:
-    return CliRunner().invoke(app, ["detect", *words])
+    return CliRunner().invoke(console("detect"), ["detect", *words])
 
 
 def told(*words: str, ends: int = 0) -> dict[str, Any]:

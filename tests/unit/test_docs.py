@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from importer.cli.app import app
+from importer.cli.app import console
 from importer.domain.clients import Scope
 from importer.domain.events import SIGNATURE, EventType
 from importer.domain.model import State
@@ -41,7 +41,7 @@ DOCUMENTS = (
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "deploy").glob("**/*.md")),
 )
-COMMANDS = vars(typer.main.get_command(app))["commands"]
+COMMANDS = vars(typer.main.get_command(console()))["commands"]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 

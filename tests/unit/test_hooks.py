@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -250,7 +251,7 @@ def listener(request: pytest.FixtureRequest, ca: CertificateAuthority) -> Iterat
 
 def test_a_webhook_is_posted_to_and_no_redirect_followed(listener: tuple[str, Listener]) -> None:
     scheme, there = listener
-    caller = HookCaller(tls_context(there.ca_file), allowed=LOOPBACK)
+    caller = HookCaller(partial(tls_context, there.ca_file), allowed=LOOPBACK)
     url = f"{scheme}://127.0.0.1:{there.port}/hook?a=b"
     assert caller.call(url, b"{}", {"Mailferry-Event": "evt_1"}) == ""
     [(path, headers, body)] = there.handler.seen
@@ -262,7 +263,7 @@ def test_a_webhook_is_posted_to_and_no_redirect_followed(listener: tuple[str, Li
 
 def test_no_webhook_leads_inside(listener: tuple[str, Listener]) -> None:
     scheme, there = listener
-    caller = HookCaller(tls_context(there.ca_file))
+    caller = HookCaller(partial(tls_context, there.ca_file))
     for host in ("127.0.0.1", "localhost", "0x7f.1", "[::1]"):
         said = caller.call(f"{scheme}://{host}:{there.port}/", b"{}", {})
         assert said == "its host is not one that may be called", host
@@ -273,7 +274,7 @@ def test_no_webhook_leads_inside(listener: tuple[str, Listener]) -> None:
 
 def test_a_webhook_that_says_nothing_is_not_waited_for_for_long(ca: CertificateAuthority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        caller = HookCaller(tls_context(ca.ca_file), allowed=LOOPBACK, timeout_s=0.3)
+        caller = HookCaller(partial(tls_context, ca.ca_file), allowed=LOOPBACK, timeout_s=0.3)
         said = caller.call(f"http://127.0.0.1:{silent.getsockname()[1]}/", b"{}", {})
     assert said == "it takes too long"
 

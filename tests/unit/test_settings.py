@@ -11,6 +11,7 @@ import pytest
 from importer.domain.labels import LabelRule
 from importer.settings import Settings, SettingsError
 from providers.model import Endpoint, Secret, Security
+from tests.rehearsal.certificates import CertificateAuthority
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +42,7 @@ def test_without_any_setting_everything_lives_in_the_data_directory(
 
 
 def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    authority = tmp_path / "ca.pem"
-    authority.write_text("")
+    authority = CertificateAuthority(tmp_path).ca_file
     given = {
         "DATA": (str(tmp_path), tmp_path),
         "DATABASE_URL": (
@@ -146,6 +146,14 @@ def test_the_command_line_wins_and_what_it_left_out_changes_nothing(
     assert settings.data == tmp_path / "elsewhere"
     assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/mailferry.db"
     assert settings.allow_plaintext is True
+
+
+def test_a_file_without_certificates_is_no_authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    monkeypatch.setenv("MAILFERRY_CA_FILE", str(tmp_path / "ca.pem"))
+    assert problems() == [
+        f"MAILFERRY_CA_FILE is “{tmp_path}/ca.pem”; it must be a PEM file with certificates."
+    ]
 
 
 def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:

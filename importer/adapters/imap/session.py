@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -121,7 +121,7 @@ class ImapSessions:
         provider_of: Callable[[str], Provider | None] = lambda _host: None,
         compression: Compression = "auto",
     ) -> None:
-        self._tls: ssl.SSLContext = tls_context(ca_file)
+        self._ca_file = ca_file
         self._timeouts = timeouts or Timeouts()
         self._login_help = login_help
         self._now = now
@@ -133,6 +133,10 @@ class ImapSessions:
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
         self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context(self._ca_file)
 
     @overload
     def open(
