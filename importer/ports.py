@@ -402,13 +402,15 @@ class SealedGrants:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """One owner who was asked to sign in for one import, over a link that works until `expires_at`.
+    """The owner of one side who was asked to sign in for one import, over a link that works until
+    `expires_at`.
 
     The link's token is kept as `token_hash`, to find the consent by, and sealed, to show the link again.
     `state_hash` and `question` (sealed) belong to the sign-in that was begun last, empty before.
     """
 
     import_id: ImportId
+    side: Side
     token_hash: str
     token: bytes
     asked_at: datetime
@@ -418,13 +420,13 @@ class ConsentRequest:
 
 
 class Consents(Protocol):
-    """Owners who are asked; at most one consent for each import. It ends with the import."""
+    """Owners who are asked; at most one consent for each side of an import. It ends with the import."""
 
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
         """The one that stands: this one, or the one that was there."""
         ...
 
-    def consent_of(self, import_id: ImportId) -> ConsentRequest | None: ...
+    def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]: ...
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None: ...
 
@@ -432,13 +434,13 @@ class Consents(Protocol):
         """None for an empty hash."""
         ...
 
-    def begin_consent(self, import_id: ImportId, state_hash: str, question: bytes) -> bool:
+    def begin_consent(self, import_id: ImportId, side: Side, state_hash: str, question: bytes) -> bool:
         """Replaces the sign-in that was begun; False when there is nothing to begin any more."""
         ...
 
-    def give_consent(self, import_id: ImportId, state_hash: str, source: bytes) -> bool:
+    def give_consent(self, import_id: ImportId, side: Side, state_hash: str, sealed: bytes) -> bool:
         """In one transaction: removes the consent, if that sign-in is its last one, keeps the sealed grant
-        for the source, and the import waits no longer (`not_before`, `problem`). Else False, and nothing
+        for that side, and the import waits no longer (`not_before`, `problem`). Else False, and nothing
         is written; so too when the import has ended."""
         ...
 
@@ -814,13 +816,16 @@ class Mailer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """What an owner is asked: to sign in at `provider` (its name for people), so that `import_` can read
-    the mailbox. `mail` counts from 1; further ones are reminders."""
+    the mailbox, or put mail into it. `mail` counts from 1; further ones are reminders. With `both`, the owner
+    of the other side is asked as well."""
 
     import_: Import
+    side: Side
     provider: str
     link: str
     expires_at: datetime
     mail: int = 1
+    both: bool = False
 
 
 class Caller(Protocol):

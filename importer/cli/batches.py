@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,6 @@ from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Labels, Language, Notify, SyncFlags
-from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
 from importer.domain.rows import annotate as annotated
@@ -156,7 +154,7 @@ def _refuse(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     raise ends(ExitCode.USAGE)
 
 
-def _submission_json(submission: Submission, links: Mapping[ImportId, str]) -> dict[str, object]:
+def _submission_json(submission: Submission, links: consent.Links) -> dict[str, object]:
     return {
         "batch_id": submission.batch.id if submission.batch else None,
         "rows": [
@@ -164,7 +162,7 @@ def _submission_json(submission: Submission, links: Mapping[ImportId, str]) -> d
                 "line": one.row.line,
                 "id": one.import_.id,
                 "fate": one.fate.value,
-                "consent_link": links.get(one.import_.id),
+                "consent_links": links.get(one.import_.id, {}),
             }
             for one in submission.placed
         ],

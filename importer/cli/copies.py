@@ -171,7 +171,7 @@ def submit(
         links = consent.links(deps, [placed.import_])
         if as_json:
             facts = {"id": placed.import_.id, "batch_id": placed.import_.batch_id, "fate": placed.fate.value}
-            print(json.dumps({**facts, "consent_link": links.get(placed.import_.id)}))  # noqa: T201
+            print(json.dumps({**facts, "consent_links": links.get(placed.import_.id, {})}))  # noqa: T201
         else:
             show.placed(placed)
             show.links(links)

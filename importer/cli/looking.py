@@ -36,7 +36,7 @@ def list_(
         imports = deps.store.imports(states=tuple(state or ()), limit=limit)
         if as_json:
             links = consent.links(deps, imports)
-            show.print_json([{**Report(i).as_json(), "consent_link": links.get(i.id)} for i in imports])
+            show.print_json([{**Report(i).as_json(), "consent_links": links.get(i.id, {})} for i in imports])
         elif imports:
             stdout.print(show.imports(imports))
             show.links(consent.links(deps, imports))
@@ -54,7 +54,7 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
         if as_json:
             links = consent.links(deps, imports)
             show.print_json(
-                [{**report_of(deps, i).as_json(), "consent_link": links.get(i.id)} for i in imports]
+                [{**report_of(deps, i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
             )
         else:
             stdout.print(show.imports(imports))

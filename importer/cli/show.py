@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,12 +15,14 @@ from rich.text import Text
 from importer.cli.exits import stderr, stdout
 from importer.domain.explain import Action, Explanation
 from importer.domain.labels import SENTENCES
-from importer.domain.model import FolderAccount, Import, ImportId, State
+from importer.domain.model import FolderAccount, Import, State
 from importer.domain.report import BatchReport, Report
 from importer.domain.rows import Row, RowProblem
 from importer.domain.wording import counted, printable, spoken_bytes, spoken_instant, spoken_span
+from importer.service.consent import Links
 from importer.service.submit import Fate, Placed
 from providers.catalog import Catalog
+from providers.errors import Side
 from providers.provider import Quirk
 
 REFUSALS_SHOWN: Final = 50
@@ -133,12 +135,16 @@ def placed(one: Placed) -> None:
     )
 
 
-def links(by_import: Mapping[ImportId, str]) -> None:
+def links(by_import: Links) -> None:
     """Over which links owners sign in, for whoever wants to hand them on."""
-    for import_id, link in by_import.items():
-        stdout.print(
-            f"[yellow]…[/] {import_id} waits for its owner to sign in: {plain(link)}", soft_wrap=True
-        )
+    for import_id, by_side in by_import.items():
+        for side, link in by_side.items():
+            which = "old" if side is Side.SOURCE else "new"
+            stdout.print(
+                f"[yellow]…[/] {import_id} waits for the owner of the {which} mailbox to sign in:"
+                f" {plain(link)}",
+                soft_wrap=True,
+            )
 
 
 def label_rule(rows: Sequence[Row]) -> None:

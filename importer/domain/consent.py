@@ -25,21 +25,23 @@ def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> dateti
     return min((at for at in coming if now < at < expires_at), default=expires_at)
 
 
-def needed(mailbox: str, provider: str, expires_at: datetime) -> Problem:
-    """What the import waits for. `provider` is its name for people."""
+def needed(mailbox: str, provider: str, expires_at: datetime, side: Side, *, both: bool = False) -> Problem:
+    """What the import waits for. `provider` is its name for people; with `both`, the owner of the other
+    mailbox has yet to sign in, too."""
+    too = " So does the owner of the other mailbox." if both else ""
     return Problem(
         "consent_needed",
         f"The owner of {mailbox} has to sign in with {provider} once, over the link that was made for it."
-        f" It works until {spoken_instant(expires_at)}; then this import ends.",
-        Side.SOURCE,
+        f" It works until {spoken_instant(expires_at)}; then this import ends.{too}",
+        side,
     )
 
 
-def expired(mailbox: str, provider: str, expires_at: datetime) -> Problem:
+def expired(mailbox: str, provider: str, expires_at: datetime, side: Side) -> Problem:
     """Why it ended. `provider` is its name for people."""
     return Problem(
         "consent_expired",
         f"Nobody signed in with {provider} for {mailbox} until {spoken_instant(expires_at)}, so the link has"
         " run out. Start it again for a new link.",
-        Side.SOURCE,
+        side,
     )

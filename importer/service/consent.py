@@ -1,8 +1,9 @@
-"""Asking owners to sign in, so that an import can read their mailboxes.
+"""Asking owners to sign in, so that an import can read one mailbox and put mail into the other.
 
-An import without a grant for its source waits (`consent_needed`) while its owner has a link. The link is
-made by whoever works on the import first, under its lease; it works for one import, until the owner has
-signed in or time is over. One consent serves one import: the owner was shown where the mail goes.
+An import without a grant for a side waits (`consent_needed`) while that mailbox's owner has a link. When both
+sides lack one, both owners are asked at once, each for their own mailbox. The links are made by whoever works
+on the import first, under its lease; each works for one import, until its owner has signed in or time is
+over. One consent serves one import: the owner was shown where the mail comes from and where it goes.
 
 Invariants:
 - Tokens and states are stored as hashes, and not in mails that wait to be sent; the link can be shown
@@ -12,11 +13,13 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -26,7 +29,7 @@ from importer.domain.model import Import, ImportId, Problem, State
 from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, report_of, written
-from importer.service.grants import awaits_owner, is_shared, open_grants, seal_one
+from importer.service.grants import is_shared, open_grants, seal_one
 from importer.service.hooks import calls_about
 from providers.access import Question, not_set_up
 from providers.errors import GrantExpired, Side
@@ -57,12 +60,22 @@ class Asked:
     """What the owner is shown before signing in."""
 
     import_: Import
+    side: Side  # of the mailbox that they own
     provider: str  # of `Provider.sign_in`
     expires_at: datetime
 
     @property
     def provider_name(self) -> str:
         return NAMES.get(self.provider, self.provider)
+
+    @property
+    def mailbox(self) -> str:
+        return self.import_.account(self.side).address
+
+    @property
+    def into(self) -> bool:
+        """Whether mail comes into it."""
+        return self.side is Side.DESTINATION
 
 
 # --- What a page does ---------------------------------------------------------------------------------
@@ -81,10 +94,10 @@ def begin(deps: Deps, token: str) -> Question:
     Raises LinkGone, and LoginRejected when the installation cannot ask there any more.
     """
     asked = look_up(deps, token)
-    question = deps.access.question(asked.provider, asked.import_.source.address)
+    question = deps.access.question(asked.provider, asked.mailbox)
     facts = Secret(json.dumps({"verifier": question.verifier.reveal(), "nonce": question.nonce}))
-    sealed = deps.vault.seal(facts, _question_context(asked.import_.id))
-    if not deps.store.begin_consent(asked.import_.id, _hash(question.state), sealed):
+    sealed = deps.vault.seal(facts, _question_context(asked.import_.id, asked.side))
+    if not deps.store.begin_consent(asked.import_.id, asked.side, _hash(question.state), sealed):
         raise LinkGone
     return question
 
@@ -99,14 +112,13 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
     if consent is None:
         raise LinkGone
     asked = _asked(deps, consent)
-    import_id = asked.import_.id
-    facts = json.loads(deps.vault.open(consent.question, _question_context(import_id)).reveal())
+    import_id, side = asked.import_.id, asked.side
+    facts = json.loads(deps.vault.open(consent.question, _question_context(import_id, side)).reveal())
     question = Question("", state, Secret(facts["verifier"]), facts["nonce"])
-    given = deps.access.answered(asked.provider, question, answer, asked.import_.source.address)
-    grant = given.grant
-    sealed = seal_one(deps, import_id, Side.SOURCE, grant)
-    if not deps.store.give_consent(import_id, consent.state_hash, sealed):
-        if not is_shared(deps, asked.import_):  # at Google it would end the consent that others live on
+    grant = deps.access.answered(asked.provider, question, answer, asked.mailbox).grant
+    sealed = seal_one(deps, import_id, side, grant)
+    if not deps.store.give_consent(import_id, side, consent.state_hash, sealed):
+        if not is_shared(deps, asked.import_, side):  # at Google it would end the consent that others live on
             deps.access.give_back(grant)
         raise LinkGone
     deps.queue.ring(import_id)
@@ -116,23 +128,30 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
 # --- What the operator sees -----------------------------------------------------------------------------
 
 
-def links(deps: Deps, imports: Iterable[Import]) -> dict[ImportId, str]:
-    """The links of those imports that wait for their owners."""
-    found: dict[ImportId, str] = {}
+Links = Mapping[ImportId, Mapping[Side, str]]
+
+
+def links(deps: Deps, imports: Iterable[Import]) -> Links:
+    """The links of those imports that wait for owners, by the side whose owner has yet to sign in."""
+    found: dict[ImportId, Mapping[Side, str]] = {}
     for import_ in imports:
-        if import_.state in state.ALIVE and (consent := deps.store.consent_of(import_.id)) is not None:
-            try:
-                found[import_.id] = _link(deps, consent)
-            except VaultError:  # another key: `doctor` says so
-                continue
+        asked = deps.store.consents_of(import_.id) if import_.state in state.ALIVE else {}
+        with contextlib.suppress(VaultError):  # another key: `doctor` says so
+            if asked and (sides := [side for side in awaited(deps, import_) if side in asked]):
+                found[import_.id] = {side: _link(deps, asked[side]) for side in sides}
     return found
+
+
+def awaited(deps: Deps, import_: Import) -> tuple[Side, ...]:
+    """The sides whose owners have yet to sign in. Raises VaultError."""
+    return tuple(_awaited(deps, import_.id)) if import_.state in state.ALIVE else ()
 
 
 # --- What a worker does ------------------------------------------------------------------------------------
 
 
 def ask_owner(deps: Deps, import_id: ImportId) -> None:
-    """Makes the link of an import that was just stored, and writes to its owner."""
+    """Makes the links of an import that was just stored, and writes to its owners."""
     lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
     if lease is not None:  # else a worker does it
         try:
@@ -144,33 +163,59 @@ def ask_owner(deps: Deps, import_id: ImportId) -> None:
 
 
 def await_owner(deps: Deps, import_: Import, lease: Lease) -> Import:
-    """What there is to do for an import whose owner has yet to sign in: the link, a mail that is due, or
-    the end. Under the import's lease; raises LeaseLost, VaultError."""
+    """What there is to do for an import whose owners have yet to sign in: the links, mails that are due, or
+    the end, as soon as one owner cannot be asked any more. Under the import's lease; raises LeaseLost,
+    VaultError."""
     now = deps.clock.now()
-    provider = _awaited(deps, import_.id)
-    if provider is None:  # the owner was quick
+    asked = [_waited_for(deps, import_, *one, now) for one in _awaited(deps, import_.id).items()]
+    if not asked:  # the owners were quick
         return _go_on(deps, import_, lease)
-    name = NAMES.get(provider, provider)
-    if not deps.access.asks(provider):
-        problem = Problem(GrantExpired.code, not_set_up(provider), Side.SOURCE)
-        return finish(deps, import_, State.STOPPED, lease, problem)
-    consent = deps.store.consent_of(import_.id) or deps.store.add_consent(_new(deps, import_.id, now))
-    address, expires_at = import_.source.address, consent.expires_at
-    if now >= expires_at:
-        over = waiting.expired(address, name, expires_at)
-        return finish(deps, import_, State.STOPPED, lease, over)
+    for one in asked:
+        if not deps.access.asks(one.provider):
+            problem = Problem(GrantExpired.code, not_set_up(one.provider), one.side)
+            return finish(deps, import_, State.STOPPED, lease, problem)
+        if now >= one.consent.expires_at:
+            over = waiting.expired(one.mailbox, one.name, one.consent.expires_at, one.side)
+            return finish(deps, import_, State.STOPPED, lease, over)
+    both = len(asked) > 1
     if deps.mailer is not None:
-        mail = waiting.mails_due(consent.asked_at, now)
-        # The mail waits in the store: the token is put into it as it is sent.
-        invitation = Invitation(import_, name, _link_to(deps, _TOKEN), expires_at, mail)
-        deps.store.post(written(lambda: deps.composer.invitation(invitation, now), import_.id))
+        for one in asked:
+            mail = waiting.mails_due(one.consent.asked_at, now)
+            # The mail waits in the store: the token is put into it as it is sent.
+            link, until = _link_to(deps, _TOKEN), one.consent.expires_at
+            invitation = Invitation(import_, one.side, one.name, link, until, mail, both)
+            deps.store.post(written(partial(deps.composer.invitation, invitation, now), import_.id))
         deps.queue.ring_mail()
-    until = waiting.next_look(consent.asked_at, now, expires_at)
-    after = state.queued_behind(import_, waiting.needed(address, name, expires_at), now, until)
+    until = min(waiting.next_look(one.consent.asked_at, now, one.consent.expires_at) for one in asked)
+    first = asked[0]
+    why = waiting.needed(first.mailbox, first.name, first.consent.expires_at, first.side, both=both)
+    after = state.queued_behind(import_, why, now, until)
     deps.store.update_import(after, lease)
     deps.store.post_calls(calls_about(deps, report_of(deps, after)))
-    # The owner does not need our lease: a consent that came meanwhile must not wait for a reminder.
-    return after if _awaited(deps, import_.id) is not None else _go_on(deps, after, lease)
+    # An owner does not need our lease: a consent that came meanwhile must not wait for a reminder.
+    same = len(_awaited(deps, import_.id)) == len(asked)
+    return after if same else _go_on(deps, after, lease)
+
+
+@dataclass(frozen=True, slots=True)
+class _WaitedFor:
+    """One owner who has yet to sign in."""
+
+    side: Side
+    provider: str
+    mailbox: str
+    consent: ConsentRequest
+
+    @property
+    def name(self) -> str:
+        return NAMES.get(self.provider, self.provider)
+
+
+def _waited_for(deps: Deps, import_: Import, side: Side, provider: str, now: datetime) -> _WaitedFor:
+    consent = deps.store.consents_of(import_.id).get(side)
+    if consent is None:
+        consent = deps.store.add_consent(_new(deps, import_.id, side, now))
+    return _WaitedFor(side, provider, import_.account(side).address, consent)
 
 
 def _go_on(deps: Deps, import_: Import, lease: Lease) -> Import:
@@ -185,19 +230,23 @@ def _go_on(deps: Deps, import_: Import, lease: Lease) -> Import:
 def filled_in(deps: Deps, notice: Notice) -> Notice | None:
     """A notice as it is to be sent: with the token in its link, if it asks an owner to sign in. None when
     the owner has done so, or need not any more. Raises VaultError."""
-    import_id = _invited(notice)
-    if import_id is None:
+    invited = _invited(notice)
+    if invited is None:
         return notice
-    consent = deps.store.consent_of(import_id)
-    if consent is None or deps.clock.now() >= consent.expires_at or _awaited(deps, import_id) is None:
+    import_id, side = invited
+    consent = deps.store.consents_of(import_id).get(side)
+    if consent is None or deps.clock.now() >= consent.expires_at or side not in _awaited(deps, import_id):
         return None
-    token = deps.vault.open(consent.token, _link_context(import_id)).reveal()
+    token = deps.vault.open(consent.token, _link_context(import_id, side)).reveal()
     return replace(notice, text=notice.text.replace(_TOKEN, token), html=notice.html.replace(_TOKEN, token))
 
 
-def _invited(notice: Notice) -> ImportId | None:
+def _invited(notice: Notice) -> tuple[ImportId, Side] | None:
     kind, _, rest = notice.key.partition(":")
-    return ImportId(rest.partition(":")[0]) if kind == "consent" else None
+    if kind != "consent":
+        return None
+    import_id, side, _ = rest.split(":", 2)
+    return ImportId(import_id), Side(side)
 
 
 # --- Pieces -----------------------------------------------------------------------------------------------
@@ -207,27 +256,31 @@ def _asked(deps: Deps, consent: ConsentRequest | None) -> Asked:
     import_ = None if consent is None else deps.store.import_(consent.import_id)
     if consent is None or import_ is None or import_.state in state.ENDED:
         raise LinkGone
-    provider = _awaited(deps, consent.import_id)
+    provider = _awaited(deps, consent.import_id).get(consent.side)
     if provider is None or deps.clock.now() >= consent.expires_at:
         raise LinkGone
-    return Asked(import_, provider, consent.expires_at)
+    return Asked(import_, consent.side, provider, consent.expires_at)
 
 
-def _awaited(deps: Deps, import_id: ImportId) -> str | None:
-    """The provider at which its owner has yet to sign in; None when nobody has to."""
+def _awaited(deps: Deps, import_id: ImportId) -> dict[Side, str]:
+    """The sides whose owners have yet to sign in, the source first, and the provider where they do."""
     sealed = deps.store.grants(import_id)
-    source = open_grants(deps, import_id, sealed).source if sealed is not None else None
-    return source.provider if isinstance(source, OAuthGrant) and awaits_owner(source) else None
+    if sealed is None:
+        return {}
+    opened = open_grants(deps, import_id, sealed)
+    grants = {side: opened.of(side) for side in opened.awaited}
+    return {side: grant.provider for side, grant in grants.items() if isinstance(grant, OAuthGrant)}
 
 
-def _new(deps: Deps, import_id: ImportId, now: datetime) -> ConsentRequest:
+def _new(deps: Deps, import_id: ImportId, side: Side, now: datetime) -> ConsentRequest:
     token = secrets.token_urlsafe(32)
-    sealed = deps.vault.seal(Secret(token), _link_context(import_id))
-    return ConsentRequest(import_id, _hash(token), sealed, now, now + deps.limits.consent)
+    sealed = deps.vault.seal(Secret(token), _link_context(import_id, side))
+    return ConsentRequest(import_id, side, _hash(token), sealed, now, now + deps.limits.consent)
 
 
 def _link(deps: Deps, consent: ConsentRequest) -> str:
-    return _link_to(deps, deps.vault.open(consent.token, _link_context(consent.import_id)).reveal())
+    sealed_for = _link_context(consent.import_id, consent.side)
+    return _link_to(deps, deps.vault.open(consent.token, sealed_for).reveal())
 
 
 def _link_to(deps: Deps, token: str) -> str:
@@ -239,9 +292,9 @@ def _hash(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()
 
 
-def _link_context(import_id: ImportId) -> str:
-    return f"{import_id}:link"
+def _link_context(import_id: ImportId, side: Side) -> str:
+    return f"{import_id}:{side.value}:link"
 
 
-def _question_context(import_id: ImportId) -> str:
-    return f"{import_id}:question"
+def _question_context(import_id: ImportId, side: Side) -> str:
+    return f"{import_id}:{side.value}:question"

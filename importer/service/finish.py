@@ -47,7 +47,7 @@ def finish_done(deps: Deps, import_: Import, lease: Lease) -> Import:
 
 def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Problem | None = None) -> Import:
     """Ends the import, erases its grants and posts its mails, in one transaction; then rings for them, and
-    gives an owner's consent back.
+    gives owners' consents back.
 
     An import that would stop goes on instead when it was given other passwords since `import_` was read.
     """
@@ -56,7 +56,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     if deps.mailer is not None:
         write = partial(deps.composer.completion, report_of(deps, ended), deps.clock.now())
         notices = written(write, ended.id)
-    consent = to_give_back(deps, import_)
+    consents = to_give_back(deps, import_)
     mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
     calls = calls_about(deps, report_of(deps, ended))
     if not deps.store.finish_import(ended, notices, lease, password_mark=mark, calls=calls):
@@ -69,7 +69,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         except Exception as error:  # the import has ended all the same; the tick posts what is missing
             log.warning("summary.failed", batch_id=ended.batch_id, exc_info=error)
     deps.queue.ring_mail()
-    if consent is not None:  # as far as possible: whoever gave it can end it as well
+    for consent in consents:  # as far as possible: whoever gave it can end it as well
         log.info("consent.given_back", import_id=ended.id, done=deps.access.give_back(consent))
     return ended
 

@@ -164,25 +164,32 @@ def awaits_owner(grant: Grant) -> bool:
 # --- At the end -----------------------------------------------------------------------------------------
 
 
-def to_give_back(deps: Deps, import_: Import) -> Grant | None:
-    """The owner's consent, if it is to be given back when this import has ended. None while another import
-    reads the same mailbox: at Google, giving one consent back ends all of that owner's."""
+def to_give_back(deps: Deps, import_: Import) -> tuple[Grant, ...]:
+    """The owners' consents that are to be given back when this import has ended. Not while another import
+    lives on the same mailbox: at Google, giving one consent back ends all of that owner's."""
     sealed = deps.store.grants(import_.id) if deps.gives_back else None
     if sealed is None:
-        return None
+        return ()
     try:
-        source = open_grants(deps, import_.id, sealed).source
+        opened = open_grants(deps, import_.id, sealed)
     except VaultError:
-        return None
-    if not isinstance(source, OAuthGrant) or awaits_owner(source):
-        return None
-    return None if is_shared(deps, import_) else source
+        return ()
+    return tuple(
+        opened.of(side)
+        for side in Side
+        if isinstance(opened.of(side), OAuthGrant)
+        and side not in opened.awaited
+        and not is_shared(deps, import_, side)
+    )
 
 
-def is_shared(deps: Deps, import_: Import) -> bool:
-    """Whether another import under way reads the same mailbox, and may live on its owner's consent."""
+def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
+    """Whether another import under way uses the mailbox of that side, and may live on its owner's consent."""
+    key = import_.account(side).key
     others = deps.store.imports(states=tuple(state.ALIVE), limit=_ALL)
-    return any(other.id != import_.id and other.source.key == import_.source.key for other in others)
+    return any(
+        other.id != import_.id and key in (other.source.key, other.destination.key) for other in others
+    )
 
 
 def context(import_id: ImportId, side: Side) -> str:

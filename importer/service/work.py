@@ -26,7 +26,7 @@ from importer.service.consent import await_owner
 from importer.service.control import obey
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done, report_of
-from importer.service.grants import Credentials, awaits_owner, credentials, open_grants
+from importer.service.grants import Credentials, credentials, open_grants
 from importer.service.lanes import Lanes
 from importer.service.leases import Heartbeat
 from importer.service.manners import HeldBack, Manners
@@ -64,7 +64,7 @@ def work(deps: Deps, import_id: ImportId) -> None:
             if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
                     opened = open_grants(deps, import_id, sealed)
-                    if awaits_owner(opened.source):
+                    if opened.awaited:
                         after = await_owner(deps, import_, lease)
                     else:
                         log_in = partial(credentials, deps, import_, opened, lease)

@@ -57,19 +57,29 @@ _BY_CODE: Final = {
     "internal": N_("Something went wrong on our side. Nothing is lost: start it again."),
 }
 
+_AT_DESTINATION: Final = {
+    "grant_expired": N_("The permission to put mail into this mailbox has run out. Sign in there once more."),
+    "consent_needed": N_("The owner of the new mailbox has to sign in at %(host)s first."),
+    "consent_expired": N_(
+        "The owner of the new mailbox did not sign in in time. Run it again for a new link."
+    ),
+}
+"""Where it matters which mailbox it is."""
+
 
 def import_problem(texts: Texts, import_: Import) -> str:
     """Why an import waits or stopped; "" when there is nothing to say."""
     problem = import_.problem
     if problem is None:
         return ""
-    account = import_.source if problem.side is Side.SOURCE else import_.destination
-    return by_code(texts, problem.code, problem.message, account.endpoint.host)
+    side = problem.side or Side.DESTINATION
+    return by_code(texts, problem.code, problem.message, import_.account(side).endpoint.host, side)
 
 
-def by_code(texts: Texts, code: str, said: str, host: str) -> str:
+def by_code(texts: Texts, code: str, said: str, host: str, side: Side = Side.SOURCE) -> str:
     """The sentence for a problem code; for a code without one, what was `said`."""
-    message = _BY_CODE.get(code)
+    message = _AT_DESTINATION.get(code) if side is Side.DESTINATION else None
+    message = message or _BY_CODE.get(code)
     if message is None:
         return printable(said, 400)
     return texts.gettext(message, host=printable(host)) if "%(" in message else texts.gettext(message)

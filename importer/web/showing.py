@@ -41,7 +41,7 @@ class Shown:
     left: timedelta | None
     bytes_per_s: float
     ended: bool
-    consent_path: str = ""  # where its owner signs in
+    sign_ins: tuple[tuple[str, str], ...] = ()  # the mailboxes whose owners have yet to sign in, and where
 
     @property
     def can_pause(self) -> bool:
@@ -58,7 +58,7 @@ class Shown:
         return not self.ended and self.import_.wish is not Wish.CANCEL
 
 
-def shown(texts: Texts, sight: Sight, now: datetime, consent_path: str = "") -> Shown:
+def shown(texts: Texts, sight: Sight, now: datetime, sign_ins: tuple[tuple[str, str], ...] = ()) -> Shown:
     """The import in this language, as of now."""
     import_ = sight.import_
     tone, word = _WORDS[import_.state]
@@ -76,7 +76,7 @@ def shown(texts: Texts, sight: Sight, now: datetime, consent_path: str = "") -> 
         rate.left,
         rate.bytes_per_s,
         import_.state in ENDED,
-        consent_path,
+        sign_ins,
     )
 
 

@@ -19,7 +19,7 @@ from importer.service.deps import Deps
 from importer.service.undo import UndoRefused, undo
 from importer.speech.problems import by_code
 from importer.speech.texts import Texts
-from providers.errors import MailError
+from providers.errors import MailError, Side
 from providers.model import Secret
 
 AT_A_TIME: Final = 2
@@ -53,7 +53,7 @@ class Undoings:
     def refused(self, texts: Texts, import_: Import) -> str:
         """Why the last one did not work; "" when it did, or there was none."""
         code, said = self._refused.get(import_.id, ("", ""))
-        return by_code(texts, code, said, import_.destination.endpoint.host)
+        return by_code(texts, code, said, import_.destination.endpoint.host, Side.DESTINATION)
 
     def _over(self, import_id: ImportId, work: Future[UndoReport]) -> None:
         why, error = ("", ""), work.exception()

@@ -19,6 +19,7 @@ from importer.domain.sheet import REQUIRED_COLUMNS
 from importer.service.consent import links
 from importer.service.submit import submit
 from importer.settings import Settings
+from providers.errors import Side
 from providers.model import Secret
 from tests.conftest import MakeUser
 from tests.rehearsal.authority import Authority, authority
@@ -229,7 +230,7 @@ def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User
         with queued(Settings.load()) as deps:
             row = Row(1, old.account, None, new.account, Secret(new.password), "microsoft")
             [placed] = submit(deps, [row]).placed
-            return links(deps, [placed.import_])[placed.import_.id]
+            return links(deps, [placed.import_])[placed.import_.id][Side.SOURCE]
 
 
 def form(session: requests.Session, page: str, action: str, **fields: str) -> requests.Response:

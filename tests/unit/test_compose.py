@@ -27,6 +27,7 @@ from importer.domain.model import (
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidValidity
 from importer.ports import Invitation, Notice
+from providers.errors import Side
 from providers.model import Endpoint
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
@@ -264,8 +265,14 @@ def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) ->
         row=2,
     )
     rows = BatchReport(Batch(BatchId("b1"), T, "f", "it@new.example", language="de"), (it,))
-    asked = Invitation(it.import_, "Google", "https://ferry.example/consent/x", T + timedelta(days=14))
-    notices = (one(it), *COMPOSER.batch_summary(rows, T), *COMPOSER.invitation(asked, T))
+    invited = [
+        Invitation(
+            it.import_, side, "Google", "https://ferry.example/consent/x", T + timedelta(days=14), 2, True
+        )
+        for side in Side
+    ]
+    asked = [notice for one in invited for notice in COMPOSER.invitation(one, T)]
+    notices = (one(it), *COMPOSER.batch_summary(rows, T), *asked)
     english = r"(?i)\b(the|mailbox(es)?|messages?|copied|found|left|already|were|is|and|your|you|it|of)\b"
     for notice in notices:
         for body in (notice.subject, notice.text, " ".join(_Page(notice.html).words)):
@@ -319,16 +326,16 @@ def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
 # --- Invitations --------------------------------------------------------------------------------------
 
 
-def invitation(**changes: Any) -> Notice:
-    import_ = replace(IMPORT, **changes)
-    asked = Invitation(import_, "Google", "https://ferry.example/consent/x", T + timedelta(days=14))
+def invitation(side: Side = Side.SOURCE, *, both: bool = False, **changes: Any) -> Notice:
+    import_, link = replace(IMPORT, **changes), "https://ferry.example/consent/x"
+    asked = Invitation(import_, side, "Google", link, T + timedelta(days=14), both=both)
     [notice] = COMPOSER.invitation(asked, T)
     return notice
 
 
 def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> None:
     notice = invitation(submitter="admin@new.example")
-    assert (notice.recipient, notice.key) == ("ada@old.example", "consent:i1:ada@old.example:1")
+    assert (notice.recipient, notice.key) == ("ada@old.example", "consent:i1:source:ada@old.example:1")
     assert "ada" not in notice.subject
     for body in (notice.text, " ".join(_Page(notice.html).words)):
         for told in (
@@ -341,6 +348,19 @@ def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> Non
             assert told in body
         assert "https://ferry.example/consent/x" in body
         assert re.search(r"do\s+nothing: without you, nothing is copied", body)
+
+
+def test_an_owner_of_the_new_mailbox_is_told_that_mail_is_put_in() -> None:
+    notice = invitation(Side.DESTINATION, both=True)
+    assert (notice.recipient, notice.key) == ("ada@new.example", "consent:i1:destination:ada@new.example:1")
+    assert notice.subject == "Sign in once, so that mail can be copied into your mailbox"
+    for body in (notice.text, " ".join(_Page(notice.html).words)):
+        said = " ".join(body.split())
+        assert "The mail of ada@old.example is to be copied into your mailbox ada@new.example" in said
+        assert "it puts mail in and changes none that is there" in said
+        assert "The owner of the other mailbox is asked as well" in said
+        assert re.search(r"in(?: there|) with Google as ada@new\.example|there as ada@new\.example", said)
+        assert "read" not in said
 
 
 def test_an_invitation_links_to_one_page_and_loads_nothing() -> None:

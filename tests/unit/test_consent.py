@@ -42,20 +42,25 @@ def asking(row: Row | None = None) -> Row:
     return replace(row or a_row(), source_password=None, source_sign_in="google")
 
 
+def into(row: Row | None = None) -> Row:
+    """Into a mailbox that its owner opens."""
+    return replace(row or a_row(), destination_password=None, destination_sign_in="google")
+
+
 def placed(office: Office, row: Row | None = None, *, organisation: bool = False) -> tuple[Fate, Import]:
     [one] = submit(office.deps, [row or asking()], organisation=organisation).placed
     return one.fate, office.import_(one.import_.id)
 
 
-def token_of(office: Office, import_id: ImportId) -> str:
-    link = consent.links(office.deps, [office.import_(import_id)])[import_id]
+def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
+    link = consent.links(office.deps, [office.import_(import_id)])[import_id][side]
     assert link.startswith("https://ferry.example/consent/")
     return link.rpartition("/")[2]
 
 
-def sign_in(office: Office, import_id: ImportId, mailbox: str = SOURCE.address) -> Import:
-    question = consent.begin(office.deps, token_of(office, import_id))
-    answer = office.access.sign_in(question, mailbox)
+def sign_in(office: Office, import_id: ImportId, mailbox: str = "", side: Side = Side.SOURCE) -> Import:
+    question = consent.begin(office.deps, token_of(office, import_id, side))
+    answer = office.access.sign_in(question, mailbox or office.import_(import_id).account(side).address)
     return consent.complete(office.deps, question.state, answer)
 
 
@@ -89,8 +94,7 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
 def test_the_token_is_in_the_store_only_as_a_hash_and_sealed(office: Office) -> None:
     _, import_ = placed(office)
     token = token_of(office, import_.id)
-    request = office.store.consent_of(import_.id)
-    assert request is not None
+    request = office.store.consents_of(import_.id)[Side.SOURCE]
     assert len(token) >= 43  # 256 bits
     assert token not in repr(request) + repr(invitations(office))
 
@@ -180,7 +184,7 @@ def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> N
     work(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
     assert office.store.grants(import_.id) is None
-    assert office.store.consent_of(import_.id) is None
+    assert not office.store.consents_of(import_.id)
 
 
 def test_another_mailbox_is_not_taken_and_the_link_still_works(office: Office) -> None:
@@ -223,7 +227,7 @@ def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: 
 
     class Quick(MemoryStore):
         def update_import(self, changed: Import, lease: Lease | None = None) -> None:
-            if changed.state is State.WAITING and self.consent_of(import_.id):
+            if changed.state is State.WAITING and self.consents_of(import_.id):
                 consent.complete(office.deps, question.state, answer)
             super().update_import(changed, lease)
 
@@ -244,6 +248,162 @@ def test_a_paused_import_takes_the_consent_and_stays_paused(office: Office) -> N
     assert office.import_(import_.id).state is State.PAUSED
     resume(office.deps, import_.id)
     assert office.work(import_.id).state is State.COMPLETE
+
+
+# --- Into the owner's mailbox ---------------------------------------------------------------------------
+
+
+def awaited(office: Office, import_id: ImportId) -> list[Side]:
+    return [*consent.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
+
+
+def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) -> None:
+    _, import_ = placed(office, into())
+    assert import_.problem is not None
+    assert (import_.problem.code, import_.problem.side) == ("consent_needed", Side.DESTINATION)
+    assert DESTINATION.address in import_.problem.message
+    [mail] = invitations(office)
+    assert mail.recipient == DESTINATION.address
+    assert f"into your mailbox {DESTINATION.address}" in mail.text.replace("\n", " ")
+    assert "may read" not in mail.text + mail.html
+    assert awaited(office, import_.id) == [Side.DESTINATION]
+    token = token_of(office, import_.id, Side.DESTINATION)
+    asked = consent.look_up(office.deps, token)
+    assert (asked.into, asked.mailbox) == (True, DESTINATION.address)
+    sent = consent.filled_in(office.deps, mail)
+    assert sent is not None
+    assert token in sent.text
+    with pytest.raises(LoginRejected, match=r"signed in as ada@old\.example"):
+        sign_in(office, import_.id, SOURCE.address, Side.DESTINATION)
+    sign_in(office, import_.id, side=Side.DESTINATION)
+    assert consent.filled_in(office.deps, mail) is None
+    assert office.work(import_.id).state is State.COMPLETE
+    assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
+
+
+@pytest.mark.parametrize("first", Side)
+def test_both_owners_are_asked_at_once_and_it_goes_on_when_both_signed_in(
+    office: Office, first: Side
+) -> None:
+    _, import_ = placed(office, into(asking()))
+    assert awaited(office, import_.id) == [*Side]
+    assert {mail.recipient for mail in invitations(office)} == {SOURCE.address, DESTINATION.address}
+    assert all("The owner of the other mailbox is asked as well" in mail.html for mail in invitations(office))
+    assert import_.problem is not None
+    assert import_.problem.side is Side.SOURCE
+    assert "So does the owner of the other mailbox" in import_.problem.message
+    office.queue.take()
+    then = next(side for side in Side if side is not first)
+    sign_in(office, import_.id, side=first)
+    assert office.queue.take() == [import_.id]
+    office.sessions.trouble = AssertionError("nobody was to connect")
+    work(office.deps, import_.id)
+    waiting = office.import_(import_.id)
+    assert waiting.problem is not None
+    assert (waiting.state, waiting.problem.code, waiting.problem.side) == (
+        State.WAITING,
+        "consent_needed",
+        then,
+    )
+    assert "other mailbox" not in waiting.problem.message
+    assert waiting.not_before is not None
+    assert awaited(office, import_.id) == [then]
+    office.sessions.trouble = None
+    sign_in(office, import_.id, side=then)
+    assert office.work(import_.id).state is State.COMPLETE
+    assert len(office.access.given_back) == 2
+
+
+def test_one_link_opens_one_side_only(office: Office) -> None:
+    """The same person may own both mailboxes, under one address."""
+    row = into(asking(replace(a_row(), destination=replace(DESTINATION, address=SOURCE.address))))
+    row = replace(row, destination=replace(row.destination, login=SOURCE.address))
+    _, import_ = placed(office, row)
+    assert len(invitations(office)) == 2
+    sign_in(office, import_.id, side=Side.DESTINATION)
+    assert awaited(office, import_.id) == [Side.SOURCE]
+
+
+def test_when_one_owner_never_comes_the_other_s_consent_is_given_back(office: Office) -> None:
+    _, import_ = placed(office, into(asking()))
+    sign_in(office, import_.id, side=Side.DESTINATION)
+    while office.import_(import_.id).state is State.WAITING:
+        office.work(import_.id)
+    ended = office.import_(import_.id)
+    assert ended.problem is not None
+    assert (ended.problem.code, ended.problem.side) == ("consent_expired", Side.SOURCE)
+    assert len(office.access.given_back) == 1
+    assert len(invitations(office)) == 4, "one at the new mailbox, three at the old one"
+
+
+def test_a_consent_of_one_owner_while_the_worker_asks_both_is_not_slept_over(office: Office) -> None:
+    _, import_ = placed(office, into(asking()))
+    question = consent.begin(office.deps, token_of(office, import_.id))
+    answer = office.access.sign_in(question, SOURCE.address)
+    office.clock.sleep(2 * 86_400)
+
+    class Quick(MemoryStore):
+        def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+            if changed.state is State.WAITING and Side.SOURCE in self.consents_of(import_.id):
+                consent.complete(office.deps, question.state, answer)
+            super().update_import(changed, lease)
+
+    quick = Quick()
+    quick.__dict__.update(office.store.__dict__)
+    office.store = quick
+    office.deps = replace(office.deps, store=quick)
+    work(office.deps, import_.id)
+    assert office.import_(import_.id).not_before is None
+    work(office.deps, import_.id)
+    waiting = office.import_(import_.id)
+    assert waiting.problem is not None
+    assert waiting.problem.side is Side.DESTINATION
+
+
+def test_a_replaced_refresh_token_of_the_destination_is_kept(office: Office) -> None:
+    office.access.rotates = True
+    _, import_ = placed(office, into())
+    sign_in(office, import_.id, side=Side.DESTINATION)
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    before = open_grants(office.deps, import_.id, sealed)
+    office.work(import_.id, limits=replace(office.deps.limits, leg=timedelta(0)))
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    after = open_grants(office.deps, import_.id, sealed)
+    assert after.source == before.source
+    assert isinstance(before.destination, OAuthGrant)
+    assert isinstance(after.destination, OAuthGrant)
+    assert before.destination != after.destination
+    assert after.destination.refresh_token.reveal() not in office.access.withdrawn
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+def test_an_organisation_lets_mail_in_for_who_runs_the_installation(office: Office) -> None:
+    office.access.organisations["google"] = frozenset({"new.example"})
+    _, import_ = placed(office, into())
+    assert import_.problem is not None
+    assert import_.problem.side is Side.DESTINATION, "its owner is asked"
+    cancel(office.deps, import_.id)
+    _, import_ = placed(office, into(), organisation=True)
+    assert import_.state is State.QUEUED
+    sealed = office.store.grants(import_.id)
+    assert sealed is not None
+    assert open_grants(office.deps, import_.id, sealed).destination == OrganisationGrant("google")
+    assert office.work(import_.id).state is State.COMPLETE
+
+
+def test_a_consent_is_not_given_back_while_another_import_fills_the_mailbox(office: Office) -> None:
+    _, first = placed(office, into())
+    other = replace(SOURCE, login="other")
+    _, second = placed(office, into(replace(a_row(), source=other)))
+    office.sessions.mailboxes[other.key] = office.old
+    for import_ in (first, second):
+        sign_in(office, import_.id, side=Side.DESTINATION)
+    office.work(first.id)
+    assert not office.access.given_back
+    office.work(second.id)
+    assert len(office.access.given_back) == 1
 
 
 # --- Reminded, given up ------------------------------------------------------------------------------
@@ -400,7 +560,7 @@ def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) ->
     if how == "key":
         sign_in(office, import_.id)
         office.deps = replace(office.deps, vault=OTHER_VAULT)
-    assert to_give_back(office.deps, import_) is None
+    assert not to_give_back(office.deps, import_)
 
 
 def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> None:

@@ -211,12 +211,12 @@ def test_a_mailbox_whose_owner_signs_in_needs_no_password_at_the_console(asks_go
     code, told = asks_google(*words, "--json")
     started = facts(told)
     assert (code, started["fate"]) == (0, "started")
-    link = started["consent_link"]
+    link = started["consent_links"]["source"]
     assert link.startswith("https://ferry.example/consent/")
     for command in (("list",), ("show", started["id"])):
         assert link in asks_google(*command)[1]
         [fact] = facts(asks_google(*command, "--json")[1])
-        assert (fact["consent_link"], fact["problem"]["code"]) == (link, "consent_needed")
+        assert (fact["consent_links"]["source"], fact["problem"]["code"]) == (link, "consent_needed")
     asks_google("cancel", started["id"])
     code, told = asks_google("retry", started["id"], "--to-password-env", "NEW")
     assert code == 0
@@ -232,9 +232,11 @@ def test_a_file_may_leave_the_password_to_the_owner(asks_google: Console, tmp_pa
     )
     code, told = asks_google("batch", str(file))
     assert code == 0
-    assert "waits for its owner to sign in: https://ferry.example/consent/" in told
+    assert "waits for the owner of the old mailbox to sign in: https://ferry.example/consent/" in told
     [batch] = facts(asks_google("batch", str(file), "--json")[1])
-    assert [(row["fate"], row["consent_link"] in told) for row in batch["rows"]] == [("under way", True)]
+    assert [(row["fate"], row["consent_links"]["source"] in told) for row in batch["rows"]] == [
+        ("under way", True)
+    ]
 
 
 def test_without_a_setting_for_it_the_same_file_is_refused_in_the_host_s_words(

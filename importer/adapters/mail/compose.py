@@ -88,14 +88,15 @@ class Composer:
         )
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
-        """One notice to the owner of the old mailbox. The key is `consent:<id>:<recipient>:<mail>`."""
-        import_, to = invitation.import_, invitation.import_.source.address
+        """One notice to the owner who is asked. The key is `consent:<id>:<side>:<recipient>:<mail>`."""
+        import_, side = invitation.import_, invitation.side.value
+        to = import_.account(invitation.side).address
         subject, text, html = self._written(
             "invitation", import_.language, lambda say: InvitationPage.of(invitation, say)
         )
         return tuple(
             self._notice(
-                f"consent:{import_.id}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
+                f"consent:{import_.id}:{side}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
             )
             for to in _each_once((to,))
         )

@@ -19,7 +19,8 @@ from importer.domain.wording import printable
 from importer.ports import Invitation
 from importer.speech.problems import import_problem
 from importer.speech.reasons import reason
-from importer.speech.texts import Texts
+from importer.speech.texts import N_, Texts
+from providers.errors import Side
 
 MAX_REFUSALS: Final = 50
 MAX_FOLDERS: Final = 60
@@ -155,10 +156,14 @@ class ReportPage:
 
 @dataclass(frozen=True, slots=True)
 class InvitationPage:
-    """The mail that asks an owner to sign in. `submitter` is "" while unknown."""
+    """The mail that asks the owner of `mailbox` to sign in: it is the one that mail comes `into`, or the one
+    that is read. With `both`, the owner of the other one is asked, too. `submitter` is "" while unknown."""
 
     verdict: str
     provider: str
+    mailbox: str
+    into: bool
+    both: bool
     source: str
     destination: str
     submitter: str
@@ -171,16 +176,26 @@ class InvitationPage:
         import_ = invitation.import_
         source = printable(import_.source.address, _MAX_NAME_CHARS)
         destination = printable(import_.destination.address, _MAX_NAME_CHARS)
-        return cls(
-            verdict=texts.gettext(
+        into = invitation.side is Side.DESTINATION
+        why = (
+            N_(
+                "The mail of %(source)s is to be copied into your mailbox %(destination)s. For that,"
+                " Mailferry has to be allowed to put it there: please sign in with %(provider)s once. The"
+                " copy then begins by itself, and another mail tells you when it is done."
+            )
+            if into
+            else N_(
                 "The mail of %(source)s is to be copied to %(destination)s. For that, Mailferry has to be"
                 " allowed to read it: please sign in with %(provider)s once. The copy then begins by itself,"
-                " and another mail tells you when it is done.",
-                source=source,
-                destination=destination,
-                provider=invitation.provider,
-            ),
+                " and another mail tells you when it is done."
+            )
+        )
+        return cls(
+            verdict=texts.gettext(why, source=source, destination=destination, provider=invitation.provider),
             provider=invitation.provider,
+            mailbox=destination if into else source,
+            into=into,
+            both=invitation.both,
             source=source,
             destination=destination,
             submitter=printable(import_.submitter, _MAX_NAME_CHARS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import RLock
 
@@ -19,15 +20,15 @@ class MemoryConsents:
 
     def __init__(self) -> None:
         super().__init__()
-        self._consents: dict[ImportId, ConsentRequest] = {}
+        self._consents: dict[tuple[ImportId, Side], ConsentRequest] = {}
 
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
         with self._lock:
-            return self._consents.setdefault(consent.import_id, consent)
+            return self._consents.setdefault((consent.import_id, consent.side), consent)
 
-    def consent_of(self, import_id: ImportId) -> ConsentRequest | None:
+    def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
         with self._lock:
-            return self._consents.get(import_id)
+            return {c.side: c for c in self._consents.values() if c.import_id == import_id}
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
         with self._lock:
@@ -38,23 +39,23 @@ class MemoryConsents:
             found = (c for c in self._consents.values() if c.state_hash == state_hash)
             return next(found, None) if state_hash else None
 
-    def begin_consent(self, import_id: ImportId, state_hash: str, question: bytes) -> bool:
+    def begin_consent(self, import_id: ImportId, side: Side, state_hash: str, question: bytes) -> bool:
         with self._lock:
-            consent = self._consents.get(import_id)
+            consent = self._consents.get((import_id, side))
             if consent is None:
                 return False
-            self._consents[import_id] = replace(consent, state_hash=state_hash, question=question)
+            self._consents[import_id, side] = replace(consent, state_hash=state_hash, question=question)
             return True
 
-    def give_consent(self, import_id: ImportId, state_hash: str, source: bytes) -> bool:
+    def give_consent(self, import_id: ImportId, side: Side, state_hash: str, sealed: bytes) -> bool:
         with self._lock:
-            consent, import_ = self._consents.get(import_id), self._imports.get(import_id)
+            consent, import_ = self._consents.get((import_id, side)), self._imports.get(import_id)
             if consent is None or consent.state_hash != state_hash or not state_hash:
                 return False
             if import_ is None or not self._has_grants(import_):
                 return False
-            del self._consents[import_id]
-            self._grants[import_id] = replace(self._grants[import_id], source=source)
+            del self._consents[import_id, side]
+            self._grants[import_id] = replace(self._grants[import_id], **{side.value: sealed})
             not_before = import_.not_before if import_.state is State.PAUSED else None
             self._imports[import_id] = replace(import_, not_before=not_before, problem=None)
             return True

@@ -27,6 +27,7 @@ from importer.domain.model import (
 )
 from importer.domain.state import ALIVE
 from importer.ports import Call, Lease, MailState, Notice, RouteUnderWay, SealedGrants
+from providers.errors import Side
 
 
 class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
@@ -191,7 +192,8 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 return False
             self.update_import(changed, lease)
             self._grants.pop(changed.id, None)
-            self._consents.pop(changed.id, None)
+            for side in Side:
+                self._consents.pop((changed.id, side), None)
             self.post(notices)
             self.post_calls(calls)
             return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, null, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, null, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.imports import HAS_GRANTS, IS_PAUSED
@@ -20,11 +22,15 @@ class SqlConsents(Database):
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
         with self.writing() as connection:
             added = insert_into(connection, consents).values(asdict(consent))
-            connection.execute(added.on_conflict_do_nothing(index_elements=[consents.c.import_id]))
-        return self.consent_of(consent.import_id) or consent
+            key = [consents.c.import_id, consents.c.side]
+            connection.execute(added.on_conflict_do_nothing(index_elements=key))
+        return self.consents_of(consent.import_id).get(consent.side, consent)
 
-    def consent_of(self, import_id: ImportId) -> ConsentRequest | None:
-        return self._one(consents.c.import_id == import_id)
+    def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
+        asked = select(consents).where(consents.c.import_id == import_id)
+        with self.reading() as connection:
+            found = [_consent(row) for row in connection.execute(asked)]
+        return {consent.side: consent for consent in found}
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
         return self._one(consents.c.token_hash == token_hash)
@@ -32,16 +38,12 @@ class SqlConsents(Database):
     def consent_by_state(self, state_hash: str) -> ConsentRequest | None:
         return self._one(consents.c.state_hash == state_hash) if state_hash else None
 
-    def begin_consent(self, import_id: ImportId, state_hash: str, question: bytes) -> bool:
-        begun = (
-            update(consents)
-            .where(consents.c.import_id == import_id)
-            .values(state_hash=state_hash, question=question)
-        )
+    def begin_consent(self, import_id: ImportId, side: Side, state_hash: str, question: bytes) -> bool:
+        begun = update(consents).where(*_is(import_id, side)).values(state_hash=state_hash, question=question)
         with self.writing() as connection:
             return connection.execute(begun).rowcount == 1
 
-    def give_consent(self, import_id: ImportId, state_hash: str, source: bytes) -> bool:
+    def give_consent(self, import_id: ImportId, side: Side, state_hash: str, sealed: bytes) -> bool:
         with self.writing() as connection:
             alive = (
                 update(imports)  # first: it waits for an end under way, and then sees it
@@ -49,7 +51,7 @@ class SqlConsents(Database):
                     imports.c.id == import_id,
                     imports.c.id.in_(
                         select(consents.c.import_id).where(
-                            consents.c.import_id == import_id, consents.c.state_hash == state_hash
+                            *_is(import_id, side), consents.c.state_hash == state_hash
                         )
                     ),
                     *HAS_GRANTS,
@@ -64,8 +66,9 @@ class SqlConsents(Database):
             )
             if not state_hash or connection.execute(alive).rowcount == 0:
                 return False
-            connection.execute(delete(consents).where(consents.c.import_id == import_id))
-            connection.execute(update(grants).where(grants.c.import_id == import_id).values(source=source))
+            kept = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
+            connection.execute(delete(consents).where(*_is(import_id, side)))
+            connection.execute(kept)
             return True
 
     def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
@@ -76,4 +79,12 @@ class SqlConsents(Database):
     def _one(self, which: ColumnElement[bool]) -> ConsentRequest | None:
         with self.reading() as connection:
             row = connection.execute(select(consents).where(which)).one_or_none()
-            return None if row is None else ConsentRequest(**row._mapping)
+            return None if row is None else _consent(row)
+
+
+def _is(import_id: ImportId, side: Side) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return consents.c.import_id == import_id, consents.c.side == side
+
+
+def _consent(row: Row[Any]) -> ConsentRequest:
+    return ConsentRequest(**{**row._mapping, "side": Side(row.side)})

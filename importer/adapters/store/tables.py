@@ -117,6 +117,7 @@ consents: Final = Table(
     "consents",
     metadata,
     Column("import_id", ForeignKey("imports.id"), primary_key=True),
+    Column("side", Text, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("token", LargeBinary, nullable=False),
     Column("asked_at", Instant, nullable=False),

@@ -21,11 +21,13 @@ from importer.web.api.models import (
     ImportOut,
     ImportPage,
     Report,
+    SideConsentOut,
     TokenOut,
     batch_out,
     import_out,
 )
 from importer.web.api.problems import ProblemAnswer, not_found
+from providers.errors import Side
 
 router: Final = APIRouter(tags=["look"])
 
@@ -135,7 +137,7 @@ def explain_import(caller: Reader, import_id: str) -> Report:
 
 @router.get("/imports/{import_id}/consent")
 def show_consent(caller: Writer, import_id: str) -> ConsentOut:
-    """Whether the owner of the source has yet to sign in, and the link for that."""
+    """Whose owners have yet to sign in, and the links for that."""
     return _consent(caller, caller.import_(import_id))
 
 
@@ -150,11 +152,15 @@ def show_undo(caller: Reader, import_id: str) -> Report:
 
 
 def _consent(caller: Caller, import_: Import) -> ConsentOut:
-    asked = caller.deps.store.consent_of(import_.id)
-    link = consent.links(caller.deps, [import_]).get(import_.id)
-    return ConsentOut(
-        awaited=asked is not None, link=link, expires_at=asked.expires_at if asked is not None else None
-    )
+    asked = caller.deps.store.consents_of(import_.id)
+    links = consent.links(caller.deps, [import_]).get(import_.id, {})
+
+    def of(side: Side) -> SideConsentOut:
+        awaited = side in asked and side in links
+        ends = asked[side].expires_at if awaited else None
+        return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=ends)
+
+    return ConsentOut(source=of(Side.SOURCE), destination=of(Side.DESTINATION))
 
 
 def _csv(text: str) -> Response:

@@ -200,12 +200,17 @@ class ChangedOut(BaseModel):
     import_: ImportOut = Field(serialization_alias="import")
 
 
-class ConsentOut(BaseModel):
-    """Whether the owner of the source has yet to sign in, and the link to hand on."""
+class SideConsentOut(BaseModel):
+    """Whether the owner of that mailbox has yet to sign in, and the link to hand on."""
 
     awaited: bool
     link: str | None
     expires_at: datetime | None
+
+
+class ConsentOut(BaseModel):
+    source: SideConsentOut
+    destination: SideConsentOut
 
 
 class TokenOut(BaseModel):

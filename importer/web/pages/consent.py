@@ -13,7 +13,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.service.consent import LinkGone, begin, complete, look_up
+from importer.service.consent import LinkGone, awaited, begin, complete, look_up
 from importer.web import errands
 from importer.web.rendering import page
 from importer.web.site import AnyVisitor, Fields
@@ -65,6 +65,7 @@ def back(who: AnyVisitor, request: Request, provider: str) -> Response:
     except MailError:
         return page(who, "consent_over.html", 503, kind="later")
     else:
-        response = page(who, "consent_over.html", kind="given", import_=import_)
+        kind = "one_of_two" if awaited(who.site.deps, import_) else "given"
+        response = page(who, "consent_over.html", kind=kind, import_=import_)
     errands.forget(response, who.site, _ERRAND)
     return response

@@ -163,15 +163,20 @@ def _wished(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Chang
 
 def _shown(guest: Guest, imports: Sequence[Import]) -> list[Shown]:
     now = datetime.now(UTC)
-    paths = _consent_paths(guest, imports)
-    return [shown(guest.visitor.texts, Sight(i, average(i, now)), now, paths.get(i.id, "")) for i in imports]
+    ways = _sign_ins(guest, imports)
+    return [shown(guest.visitor.texts, Sight(i, average(i, now)), now, ways.get(i.id, ())) for i in imports]
 
 
-def _consent_paths(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, str]:
-    """Where the owners of those that wait for them sign in."""
-    waiting = [i for i in imports if i.problem is not None and i.problem.code == "consent_needed"]
-    found = links(guest.visitor.site.deps, waiting) if waiting else {}
-    return {import_id: urlsplit(link).path for import_id, link in found.items()}
+def _sign_ins(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, tuple[tuple[str, str], ...]]:
+    """Where the owners of those that wait for them sign in, by mailbox."""
+    waiting = {i.id: i for i in imports if i.problem is not None and i.problem.code == "consent_needed"}
+    found = links(guest.visitor.site.deps, waiting.values()) if waiting else {}
+    return {
+        import_id: tuple(
+            (waiting[import_id].account(side).address, urlsplit(link).path) for side, link in by_side.items()
+        )
+        for import_id, by_side in found.items()
+    }
 
 
 def _parts(guest: Guest, one: Shown, *, actions: bool = True) -> dict[str, str]:
@@ -206,10 +211,10 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
             if sight is None:
                 yield ": still here\n\n"
             else:
-                paths = {}
+                ways = {}
                 if sight.import_.problem is not None:
-                    paths = await asyncio.to_thread(_consent_paths, guest, [sight.import_])
-                one = shown(texts, sight, datetime.now(UTC), paths.get(sight.import_.id, ""))
+                    ways = await asyncio.to_thread(_sign_ins, guest, [sight.import_])
+                one = shown(texts, sight, datetime.now(UTC), ways.get(sight.import_.id, ()))
                 can_do = (one.can_pause, one.can_resume, one.can_cancel, one.ended)
                 parts = _parts(guest, one, actions=could_do.get(one.import_.id) != can_do)
                 could_do[one.import_.id] = can_do

@@ -329,6 +329,7 @@ def upgrade() -> None:
     op.create_table(
         "consents",
         sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -336,7 +337,7 @@ def upgrade() -> None:
         sa.Column("state_hash", sa.Text(), nullable=False),
         sa.Column("question", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name="consents_import_id_fk"),
-        sa.PrimaryKeyConstraint("import_id", name="consents_pk"),
+        sa.PrimaryKeyConstraint("import_id", "side", name="consents_pk"),
         sa.UniqueConstraint("token_hash", name="consents_token_hash_key"),
     )
     op.create_index("consents_state_hash_ix", "consents", ["state_hash"])
