@@ -104,6 +104,9 @@ def _limits(provider: Provider) -> Iterator[str]:
         yield f"Messages of up to {limits.message_bytes:,} bytes are taken."
     if limits.messages_per_folder:
         yield f"The usual server shows no more than {limits.messages_per_folder:,} messages of a folder."
+    if limits.read_messages_per_folder:
+        shown = f"{limits.read_messages_per_folder:,}"
+        yield f"The server for reading shows no more than {shown}; a folder with as many is named."
 
 
 def _ways_in(provider: Provider) -> str:

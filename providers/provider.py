@@ -96,6 +96,7 @@ class Limits:
     upload_bytes_per_day: int | None = None
     message_bytes: int | None = None
     messages_per_folder: int | None = None  # how many of a folder `endpoint` shows
+    read_messages_per_folder: int | None = None  # the same of `read_endpoint`
 
 
 @dataclass(frozen=True, slots=True)

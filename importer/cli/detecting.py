@@ -108,5 +108,9 @@ def _good_to_know(provider: Provider) -> list[str]:
             limits.messages_per_folder,
             f"Its usual server shows {limits.messages_per_folder or 0:,} messages of a folder.",
         ),
+        (
+            limits.read_messages_per_folder,
+            f"The one that mail is read at shows {limits.read_messages_per_folder or 0:,}.",
+        ),
     ]
     return [text for value, text in told if value] + [MEANINGS[quirk] for quirk in sorted(provider.quirks)]

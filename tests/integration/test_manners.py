@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -354,7 +354,7 @@ def test_one_message_that_yahoo_cannot_hand_out_does_not_keep_the_others_back(
     assert [one[0] for one in found if isinstance(one, tuple)] == [13]
 
 
-def test_whole_folders_are_read_from_the_server_for_exports(
+def test_more_of_a_folder_is_read_from_the_server_for_exports(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with (
@@ -394,3 +394,29 @@ def test_a_folder_that_may_be_cut_off_is_told(
         session.close()
     assert told[0] == "INBOX"
     assert told[1].startswith("localhost shows at most 10 messages of a folder, and just as many of this one")
+
+
+@pytest.mark.parametrize("named", ["usual", "export"])
+def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, named: str
+) -> None:
+    with (
+        imitation(Yahoo(), tmp_path, ca) as server,
+        imitation(Yahoo(export=True, export_view_messages=12), tmp_path, ca) as export,
+    ):
+        user = make_user(server)
+        export.share_user(user.account.login, server)
+        mailbox = server.mailbox(user.account.login)
+        for folder, messages in (("INBOX", 14), ("Sent", 11)):
+            for number in range(messages):
+                mailbox.append(mailbox.folders[folder], (), DATE, mail(number))
+        limits = Limits(messages_per_folder=10, read_messages_per_folder=12)
+        provider = Provider("yahoo", "Yahoo", (), server.imaps, read_endpoint=export.imaps, limits=limits)
+        account = replace(user.account, endpoint=(export if named == "export" else server).imaps)
+        sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
+        session = sessions.open(account, Secret(user.password), Side.SOURCE)
+        session.folders_and_statuses()
+        (told,) = session.unshown().items()
+        session.close()
+    assert told[0] == "INBOX"
+    assert "shows at most 12 messages of a folder" in told[1]

@@ -66,12 +66,18 @@ def test_an_address_is_enough_to_find_server_and_login(
     assert provider.login_name(address) == login
 
 
-def test_yahoo_is_read_where_it_shows_whole_folders(catalog: Catalog) -> None:
-    provider = catalog.for_domain("yahoo.com")
+@pytest.mark.parametrize(
+    ("domain", "host"), [("yahoo.com", "imap.mail.yahoo.com"), ("aol.com", "imap.aol.com")]
+)
+def test_yahoo_and_aol_are_read_where_they_show_more_of_a_folder(
+    catalog: Catalog, domain: str, host: str
+) -> None:
+    provider = catalog.for_domain(domain)
     assert provider is not None
-    assert provider.source_endpoint == Endpoint("export.imap.mail.yahoo.com")
-    assert provider.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
+    assert provider.source_endpoint == Endpoint(f"export.{host}")
+    assert provider.endpoint == Endpoint(host)  # the other one is read-only
     assert provider.limits.messages_per_folder == 10_000
+    assert provider.limits.read_messages_per_folder == 100_000
     assert "app password" in provider.login_help
 
 

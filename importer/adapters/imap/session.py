@@ -176,12 +176,12 @@ class ImapSessions:
 
     def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
         """The server to use for an account at `endpoint`, and how many messages of a folder it shows at most;
-        None: all. Yahoo has a server of its own for exports that shows whole folders."""
+        None: all. Yahoo and AOL have one for exports that shows ten times as many."""
         provider = self._provider_of(endpoint.host) if side is Side.SOURCE else None
-        if provider is None or endpoint != provider.endpoint:
+        if provider is None or endpoint not in (provider.endpoint, provider.read_endpoint):
             return endpoint, None
         if provider.read_endpoint is not None:
-            return provider.read_endpoint, None
+            return provider.read_endpoint, provider.limits.read_messages_per_folder
         return endpoint, provider.limits.messages_per_folder
 
 

@@ -1,4 +1,4 @@
-"""Servers that speak like Yahoo's: the usual one, and the one for exports that shows whole folders."""
+"""Servers that speak like Yahoo's: the usual one, and the one for exports that shows more of a folder."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ TOO_MANY_WORDS = "BAD [CLIENTBUG] Additional arguments found after last expected
 @dataclass
 class Yahoo(Dialect):
     """imap.mail.yahoo.com. `view_messages` is 10,000 there (rustmailer/bichon#144 and #271, 2026;
-    thunderbird/autoconfig#71); the export server shows all, and is read only."""
+    thunderbird/autoconfig#71); the export server shows 100,000 (joeyates/imap-backup#218, 2024, and notes of
+    three public projects, 2026), and is read only (thunderbird/autoconfig#71)."""
 
     view_messages: int | None = 10_000
+    export_view_messages: int = 100_000
     message_limit: int = 1000  # MESSAGELIMIT=1000 in the example of senders.yahooinc.com (RFC 9738)
     announces_limit: bool = True
     broken: set[int] = field(default_factory=set)  # numbers of letters that cannot be had
@@ -61,7 +63,8 @@ class Yahoo(Dialect):
 
     def shown(self, folder: Folder) -> list[int]:
         uids = list(folder.letters)
-        return uids if self.export or self.view_messages is None else uids[-self.view_messages :]
+        view_messages = self.export_view_messages if self.export else self.view_messages
+        return uids if view_messages is None else uids[-view_messages:]
 
     def searched(self, uids: list[int]) -> list[int]:
         """node-imap#737 and the angus-mail notes: not to be relied on. Here: as RFC 9738 allows, the last."""
