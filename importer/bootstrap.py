@@ -149,7 +149,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         people=_people_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,
-            timeouts=Timeouts(io_s=settings.imap_timeout_seconds),
+            timeouts=_timeouts(settings),
             spool_folder=settings.data_dir(),
             login_help=partial(_login_help, catalog),
             now=clock.now,
@@ -238,6 +238,12 @@ def access_of(settings: Settings) -> Access:
     from importer.signing_in import access
 
     return access(settings)
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    """A server that drips is cut when a leg would end; not before one that is silent."""
+    io_s = settings.imap_timeout_seconds
+    return Timeouts(io_s=io_s, drip_s=max(settings.leg_seconds, 2 * io_s))
 
 
 def _people_of(settings: Settings) -> People | None:

@@ -5,6 +5,7 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
 
     MailError                 scope      remedy
     + ConnectionLost          session    reconnect    reset, timeout, BYE
+    | + ServerTooSlow         account    wait         a byte now and then; cut by us
     + ProtocolViolation       session    reconnect    the server said what no RFC allows
     + ServerUnavailable       account    wait         refused connection, [UNAVAILABLE], [INUSE]
     + Throttled               account    wait         carries `until`
@@ -76,6 +77,15 @@ class ConnectionLost(MailError):
     """Reset, timeout or BYE. An APPEND that was under way may or may not have landed."""
 
     code = "connection_lost"
+
+
+class ServerTooSlow(ConnectionLost):
+    """The server answered, but so slowly that we gave up waiting. Trying again at once would only hold the
+    worker again."""
+
+    code = "server_too_slow"
+    scope = Scope.ACCOUNT
+    remedy = Remedy.WAIT
 
 
 class ProtocolViolation(MailError):

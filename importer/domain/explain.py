@@ -285,6 +285,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "consent_expired": "Run it again: the mailbox's owner gets a new link.",
     "protocol_violation": "Nothing at first. If it stays so, show the host's operator what its server said.",
     "server_unavailable": "Nothing at first. If it stays so, check the server's name and port.",
+    "server_too_slow": "Nothing at first. If it stays so, ask the host's operator what ails its server.",
     "throttled": "Nothing: the host limits how much it hands out, and it goes on when the host allows it.",
     "host_unknown": "Correct the server's name, then run it again.",
     "host_forbidden": "Correct the server's name; if it is right, ask whoever runs this service to allow it.",

@@ -13,6 +13,7 @@ _BY_CODE: Final = {
     "connection_lost": N_("The connection to %(host)s broke off."),
     "protocol_violation": N_("%(host)s answered in a way that no mail server should."),
     "server_unavailable": N_("%(host)s is not available at the moment."),
+    "server_too_slow": N_("%(host)s answers so slowly that nothing comes of it."),
     "throttled": N_("%(host)s asks for a pause."),
     "endpoint_wrong": N_("The mail server %(host)s cannot be used like this. Check the settings."),
     "host_unknown": N_("There is no server called %(host)s. Check the address or the server's name."),

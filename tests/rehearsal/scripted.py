@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,13 @@ Answer = Callable[[str], bytes | None]
 """From a command without its tag, literals left out, to the answer, in which `TAG` stands for the tag;
 None for what `usual_answer` says. The line after AUTHENTICATE comes as `CREDENTIALS`."""
 
+DRIP = b"\0drip\0"
+"""In an answer: what follows comes a byte now and then, over and over, for as long as anybody listens."""
+
 GREETING = b"* OK scripted\r\n"
 CAPABILITIES = "IMAP4rev1 AUTH=PLAIN UIDPLUS LITERAL+ NAMESPACE UNSELECT"
 _LAST_WORDS_SECONDS = 2.0
+_DRIP_SECONDS = 0.1
 _LITERAL = re.compile(rb"\{([0-9]+)(\+?)\}\r\n\Z")
 
 
@@ -101,7 +107,11 @@ class ScriptedServer:
                 self.commands.append(command)
                 given = self._answer(command)
                 answer = usual_answer(command) if given is None else given
-                client.sendall(answer.replace(b"TAG", last.encode()))
+                at_once, drips, slowly = answer.replace(b"TAG", last.encode()).partition(DRIP)
+                client.sendall(at_once)
+                for byte in itertools.cycle(slowly) if drips else ():
+                    client.sendall(bytes((byte,)))
+                    time.sleep(_DRIP_SECONDS)
                 if b"* BYE" in answer:
                     break
         with contextlib.suppress(OSError):

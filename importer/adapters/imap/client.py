@@ -35,10 +35,12 @@ class SilentServer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """`connect_s` for name look-up to greeting, `io_s` for each later wait for bytes to come or go."""
+    """`connect_s` for name look-up to greeting, `io_s` for each later wait for bytes to come or go, `drip_s`
+    for an answer that comes, but hardly (`drip_watch`)."""
 
     connect_s: float = 10.0
     io_s: float = 60.0
+    drip_s: float = 300.0
 
     @property
     def opening_s(self) -> float:
@@ -135,6 +137,12 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         """What the server said with its BYE, "" if it said none; imaplib tells only of the dead line."""
         said: list[bytes | None] = self._imap.untagged_responses.get("BYE", [])
         return (said[-1] or b"").decode("utf-8", "replace") if said else ""
+
+    def cut(self) -> None:
+        """Ends the connection while another thread may be waiting for it; never raises."""
+        with contextlib.suppress(OSError):
+            # Not the method of an SSLSocket, which takes TLS away from under whoever reads.
+            socket.socket.shutdown(self.socket(), socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
         """Closes the socket without a word; never raises."""

@@ -22,6 +22,7 @@ from importer.adapters.imap import deflate, errors, opening_errors
 from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.deflate import KnownLines, Line
+from importer.adapters.imap.drip_watch import DripWatch
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_password, with_token
 from importer.adapters.imap.opening_watch import OpeningWatch
@@ -65,11 +66,14 @@ class Connection:
         capabilities: frozenset[str],
         max_literal_bytes: int,
         lines: KnownLines,
+        drips: DripWatch,
         spool_folder: Path | None = None,
     ) -> None:
         self.peer = peer
         self.capabilities = capabilities
         self.usable = True
+        self.waiting = False  # for bytes, at this moment
+        self.received_bytes = 0
         self.refusals = 0  # NO and BAD so far: some servers close after a number of them
         self._client = client
         self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=partial(Spool, spool_folder))
@@ -82,11 +86,19 @@ class Connection:
         self._line = Line(client.incoming, client.socket())
         if deflate.CAPABILITY in capabilities and lines.watch(peer.endpoint):
             self._line.watch()
+        self._cut = False
+        self._drips = drips
+        drips.add(self)
 
     @property
     def idle(self) -> bool:
         """True when the next command may be sent: usable, and everything sent was answered."""
         return self.usable and not self._unanswered
+
+    @property
+    def answered(self) -> int:
+        """A number that changes with each command that is answered."""
+        return self._tags - self._unanswered
 
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
@@ -246,10 +258,13 @@ class Connection:
             self._line.compress()
 
     def _receive(self) -> None:
+        self.waiting = True
         try:
             data = b"" if self._reader.broken else self._line.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             raise self._broken(error) from error
+        self.waiting = False
+        self.received_bytes += len(data)
         if not data and not self._reader.broken:
             raise self._broken(None)
         try:
@@ -262,11 +277,19 @@ class Connection:
         self.drop()
         if self._line.broken:
             self._lines.is_broken(self.peer.endpoint)
+        if self._cut:
+            return errors.too_slow(self.peer)
         return errors.lost(self.peer, str(error) if error else "")
+
+    def cut(self) -> None:
+        """Ends a connection that another thread waits for in vain: it gets ServerTooSlow."""
+        self._cut = True
+        self._client.cut()
 
     def drop(self) -> None:
         """Closes the socket without a word; done already is fine."""
         self.usable = False
+        self._drips.remove(self)
         self._client.hang_up()
 
     def close(self) -> None:
@@ -288,6 +311,7 @@ def open_connection(
     timeouts: Timeouts,
     max_literal_bytes: int,
     lines: KnownLines,
+    drips: DripWatch,
     spool_folder: Path | None = None,
 ) -> Connection:
     """Connects (a few tries within seconds), encrypts and logs in: with a password one try, for lockouts are
@@ -305,7 +329,7 @@ def open_connection(
             except BaseException:
                 client.hang_up()
                 raise
-        connection = Connection(client, peer, capabilities, max_literal_bytes, lines, spool_folder)
+        connection = Connection(client, peer, capabilities, max_literal_bytes, lines, drips, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
             connection.mention(b'ID ("name" "mailferry")')
         if connection.has(deflate.CAPABILITY) and lines.compress_at_once(peer.endpoint):

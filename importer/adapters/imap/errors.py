@@ -23,6 +23,7 @@ from providers.errors import (
     MailError,
     ProtocolViolation,
     QuotaExceeded,
+    ServerTooSlow,
     ServerUnavailable,
     Side,
     Throttled,
@@ -86,6 +87,14 @@ def lost(peer: Peer, cause: str = "") -> ConnectionLost:
         f"The connection to {peer} was lost. Mailferry connects again.",
         side=peer.side,
         server_text=printable(cause),
+    )
+
+
+def too_slow(peer: Peer) -> ServerTooSlow:
+    """We cut the connection, because next to nothing came for long."""
+    return ServerTooSlow(
+        f"{peer.endpoint.host} answers, but so slowly that nothing comes of it. Mailferry tries again later.",
+        side=peer.side,
     )
 
 

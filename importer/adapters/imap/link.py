@@ -18,7 +18,14 @@ from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.wire import Data, Event, Untagged, WireError
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidValidity
-from providers.errors import ConnectionLost, FolderChanged, FolderUnusable, MailError, ProtocolViolation
+from providers.errors import (
+    ConnectionLost,
+    FolderChanged,
+    FolderUnusable,
+    MailError,
+    ProtocolViolation,
+    ServerTooSlow,
+)
 
 READ_TRIES = 3
 """How often a read is tried without getting any further before the loss is the caller's."""
@@ -119,6 +126,9 @@ class Link:
         while True:
             try:
                 return operation(self.connection())
+            except ServerTooSlow:
+                self.drop()
+                raise
             except (ConnectionLost, ProtocolViolation) as error:
                 trouble: MailError = error
             except WireError as error:

@@ -21,7 +21,7 @@ from importer.adapters.imap.link import READ_TRIES, Link, pause
 from importer.adapters.imap.wire import Event, Fetched, Reply
 from importer.domain.model import FolderRef
 from importer.domain.uidset import Uid, UidSet
-from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerUnavailable
+from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerTooSlow, ServerUnavailable
 
 PATIENCE_S = 600.0
 """How long one read may wait for commands that end in a lost connection: a network that swallows large
@@ -79,6 +79,9 @@ def fetch(link: Link, folder: FolderRef, uids: UidSet, query: Query) -> Iterator
             if partly and done:  # RFC 9738 section 3.1: the rest is there and has to be asked for again
                 todo.appendleft(asked - UidSet.of(done))
             continue
+        except ServerTooSlow:
+            link.drop()
+            raise
         except (ConnectionLost, ProtocolViolation) as error:  # a message too large for us is a violation
             link.drop()
             trouble: MailError | None = error

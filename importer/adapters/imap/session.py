@@ -26,6 +26,7 @@ from importer.adapters.imap import asking, errors, exchange, flagging, gmail, no
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.deflate import Compression, KnownLines
+from importer.adapters.imap.drip_watch import DripWatch
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.link import Link
@@ -130,6 +131,7 @@ class ImapSessions:
         self._provider_of = provider_of
         self._guard = guard or Guard(ports=PUBLIC_PORTS)
         self._lines = KnownLines(compression)
+        self._drips = DripWatch(self._timeouts.drip_s)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
         self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
@@ -167,6 +169,7 @@ class ImapSessions:
                 tls=self._tls,
                 timeouts=self._timeouts,
                 max_literal_bytes=self._max_message_bytes,
+                drips=self._drips,
                 spool_folder=self._spool_folder,
                 lines=self._lines,
             )

@@ -1,0 +1,101 @@
+"""A server that sends a byte now and then holds nobody for longer than its time; a slow line is no drip."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.domain.model import Account, FolderRef, Message, Outgoing
+from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.errors import ServerTooSlow, Side
+from providers.model import Secret, Security
+from tests.conftest import MakeUser
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.proxy import cutting_proxy
+from tests.rehearsal.scripted import DRIP, scripted_server
+
+DRIP_S = 1.5
+TIMES = Timeouts(connect_s=2, io_s=5, drip_s=DRIP_S)
+INBOX = FolderRef("INBOX", UidValidity(9))
+DATE = "02-Feb-2003 04:05:06 +0000"
+LITERAL = b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" BODY[] {4000000}\r\n' % DATE.encode()
+
+
+def read(session: ImapSession) -> None:
+    list(session.messages(INBOX, UidSet.of([1])))
+
+
+def look(session: ImapSession) -> None:
+    session.statuses(["INBOX"])
+
+
+def append(session: ImapSession) -> None:
+    session.append(INBOX, [Outgoing(Uid(1), (), DATE, b"Subject: one\r\n\r\n")])
+
+
+@pytest.mark.parametrize("security", [Security.PLAINTEXT, Security.TLS])
+@pytest.mark.parametrize(
+    ("command", "answer", "use", "side"),
+    [
+        ("UID FETCH", LITERAL + DRIP + b"x", read, Side.SOURCE),
+        ("UID FETCH", DRIP + b"* OK still here\r\n", read, Side.SOURCE),
+        ("STATUS", DRIP + b"* OK still here\r\n", look, Side.SOURCE),
+        ("APPEND", DRIP + b"* OK still here\r\n", append, Side.DESTINATION),
+    ],
+)
+def test_a_server_that_drips_is_cut_once_and_not_asked_again_at_once(
+    ca: CertificateAuthority,
+    security: Security,
+    command: str,
+    answer: bytes,
+    use: Callable[[ImapSession], None],
+    side: Side,
+) -> None:
+    certificate = ca.issue() if security is Security.TLS else None
+    with scripted_server(
+        lambda told: answer if told.startswith(command) else None, certificate=certificate, security=security
+    ) as server:
+        account = Account("ada@old.example", "ada", server.endpoint)
+        session = ImapSessions(ca_file=ca.ca_file, timeouts=TIMES).open(account, Secret("secret"), side)
+        began = time.monotonic()
+        with pytest.raises(ServerTooSlow) as caught:
+            use(session)
+        assert 0.8 * DRIP_S <= time.monotonic() - began < 4 * DRIP_S
+        session.close()
+    assert caught.value.side is side
+    assert server.connections == 1
+
+
+def test_a_slow_line_is_waited_for_and_so_is_a_reader_who_takes_a_break(
+    ca: CertificateAuthority, make_user: MakeUser, new_host: Dovecot, tmp_path: Path
+) -> None:
+    user = make_user(new_host)
+    sessions = ImapSessions(ca_file=ca.ca_file, timeouts=replace(TIMES, io_s=20), spool_folder=tmp_path)
+    bodies = [b"Subject: %d\r\n\r\n" % n + b"%d\r\n" % n * 10_000 for n in range(3)]
+    direct = sessions.open(user.account, Secret(user.password), Side.DESTINATION)
+    inbox = direct.status("INBOX").ref("INBOX")
+    direct.append(inbox, [Outgoing(Uid(n), (), DATE, body) for n, body in enumerate(bodies)])
+    direct.close()
+    with cutting_proxy(new_host.imaps) as proxy:
+        proxy.narrow(20_000)
+        through = replace(user.account, endpoint=proxy.endpoint)
+        session = sessions.open(through, Secret(user.password), Side.SOURCE)
+        began = time.monotonic()
+        came: list[bytes] = []
+        for one in session.messages(inbox, UidSet.of([1, 2, 3])):
+            assert isinstance(one, Message)
+            assert isinstance(one.body, bytes)
+            came.append(one.body)
+            if len(came) == 1:
+                time.sleep(2 * DRIP_S)  # somebody else is slow
+        assert time.monotonic() - began > 2 * DRIP_S
+        assert came == bodies
+        session.close()
+    assert proxy.connections == 1
