@@ -28,6 +28,7 @@ class Meaning(StrEnum):
     NO_PASSWORDS = "no_passwords"  # takes none at all
     NO_MAILBOX = "no_mailbox"  # let in, but there is no mailbox for this login
     MAYBE_OFF = "maybe_off"  # a wrong password, or IMAP is off
+    TOO_MANY_TRIES = "too_many_tries"  # lets nobody in for a while after wrong passwords
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,27 @@ SAYINGS: Final = (
         "thunderbird-android#9069",
     ),
     _saying(
+        Meaning.APP_PASSWORD,
+        r"(?:create|generate|use) an app(?:lication)? password",
+        "Fastmail",
+        "NO Sorry, you need to create an app password to use this service",
+        "a public project's guide to Fastmail (2026); so says Purelymail, purelymail-issues#337",
+    ),
+    _saying(
+        Meaning.TOO_MANY_TRIES,
+        r"too many (?:bad|failed|wrong|invalid|unsuccessful|login|auth)\b[a-z ]*\b(?:attempts|logins|tries)",
+        "Yahoo",
+        "NO Too many bad login attempts.",
+        "MailKit#320; FairEmail's FAQ: mostly the account's password in place of an app password",
+    ),
+    _saying(
+        Meaning.BROWSER,
+        r"webalert",
+        "Gmail",
+        "NO [WEBALERT https://accounts.google.com/signin/continue?sarp=1&scc=1] Web login required.",
+        "S22.Imap#116, MailSystem.NET#17, mailcore2#876",
+    ),
+    _saying(
         Meaning.BROWSER,
         r"log ?in via your web browser|web ?login required",
         "Gmail",
@@ -216,7 +238,7 @@ SAYINGS: Final = (
         r"authenticated but not connected",
         "Exchange Online",
         "BAD User is authenticated but not connected.",
-        "email-oauth2-proxy#74 and #275, imapsync#411",
+        "email-oauth2-proxy#74, #275, imapsync#411; after many connections: node-imap#523, php-imap#464",
     ),
 )
 
@@ -263,8 +285,11 @@ LOGIN_SENTENCES: Final = {
     " that is not"
     " in use yet; else its owner has to sign in in another way.",
     Meaning.NO_MAILBOX: "{host} knows the login, but has no mailbox for it, or IMAP is switched off for the"
-    " mailbox. Check that the address is that of the mailbox itself, and whether IMAP is on.",
+    " mailbox. Check that the address is that of the mailbox itself, and whether IMAP is on. If it worked"
+    " before, wait some minutes and try again: Exchange says the same after many connections.",
     Meaning.MAYBE_OFF: "{host} did not accept the login: the user name or the password is wrong, or IMAP is"
     " switched off for this account. Check all three and try again.",
+    Meaning.TOO_MANY_TRIES: "{host} has refused too many logins to this account and lets nobody in for a"
+    " while. Check the user name and the password, and try again later.",
 }
 """For whoever was not let in, with {host}; what its provider wants in addition follows."""

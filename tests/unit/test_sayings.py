@@ -44,6 +44,8 @@ def test_each_saying_is_understood_and_by_its_own_pattern(saying: Saying) -> Non
     [
         "",
         "Invalid credentials (Failure)",
+        "LOGIN Invalid credentials",  # Yahoo and AOL, enough_mail#245
+        "Incorrect username or password.",  # Fastmail, Mailspring#2217
         "LOGIN failed.",
         "authentication failed",  # web.de and GMX, thunderbird-android#5780
         "Mailbox doesn't exist: Throttle records",
@@ -62,6 +64,22 @@ def test_a_login_refused_in_those_words_says_what_to_do(saying: Saying) -> None:
     assert isinstance(error, LoginRejected)
     assert str(error) == f"{LOGIN_SENTENCES[saying.meaning].format(host='imap.old.example')} Steps."
     assert error.server_text == said(saying)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("[AUTHORIZATIONFAILED] LOGIN Invalid credentials", "did not accept the user name or the password."),
+        ("[AUTHORIZATIONFAILED] not for ada", "knows the password but does not let this user in."),
+        ("Login failed – please create an app password.", "wants an app password"),  # purelymail-issues#337
+        ("Too many failed login attempts", "has refused too many logins"),
+        ("Too many login attempts, please try again later", "has refused too many logins"),
+    ],
+)
+def test_a_refused_login_says_which_of_the_two_was_wrong(words: str, sentence: str) -> None:
+    error = login_error(imaplib.IMAP4.error(words), "", PEER, explain=lambda _words: "", secrets=())
+    assert isinstance(error, LoginRejected)
+    assert str(error).startswith(f"imap.old.example {sentence}")
 
 
 @pytest.mark.parametrize("provider", [p for p in Catalog.load() if p.endpoint], ids=lambda p: p.id)
@@ -88,6 +106,12 @@ def test_a_wrong_password_at_every_known_host_ends_in_what_to_do_there(provider)
         ("NO [LIMIT] try later", Throttled),
         ("NO [UNAVAILABLE] UID FETCH Server error - Please try again later", ServerUnavailable),
         ("NO [SERVERBUG] UID FETCH Server error", ServerUnavailable),
+        # Yahoo, in the workarounds of two public IMAP clients
+        (
+            "NO [UNAVAILABLE] LOGIN failure. Server error--please try again after some time.",
+            ServerUnavailable,
+        ),
+        ("NO Temporary authentication failure (rate-limit)", Throttled),  # Mailu/Mailu#2283
         ("NO [INUSE] Mailbox in use", ServerUnavailable),
     ],
 )

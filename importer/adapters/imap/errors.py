@@ -112,7 +112,8 @@ def violation(peer: Peer, what: str) -> ProtocolViolation:
 
 _BUSY_CODES = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
 # Exchange's answer to every command after a login that worked (github.com/jstedfast/MailKit issue 1496,
-# github.com/simonrob/email-oauth2-proxy issue 275, read 2026-11-23).
+# github.com/simonrob/email-oauth2-proxy issue 275), and for a while after many connections
+# (github.com/mscdex/node-imap issue 523, github.com/Webklex/php-imap issue 464); all read 2026-11-23.
 _NO_MAILBOX = re.compile(r"authenticated but not connected", re.I)
 _LOGIN_ENDED_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 
@@ -133,7 +134,8 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
         return LoginRejected(
             f"{peer.endpoint.host} takes the sign-in but opens no mailbox for it: it belongs to another"
             " mailbox, IMAP is switched off for this one, or the application was given no access to it. Mend"
-            " that there, then start again.",
+            " that there, then start again. If it worked before, too many connections may be the reason: wait"
+            " some minutes.",
             side=peer.side,
             server_text=server_words(reply),
         )

@@ -209,6 +209,11 @@ def _login_reply(text: str) -> Reply:
     return parse_reply(b"BAD", bad[1].encode()) if bad else parse_reply(b"NO", text.encode())
 
 
+# Yahoo says [AUTHORIZATIONFAILED] LOGIN Invalid credentials of a wrong password (word for word in the public
+# source of an importer, read 2026-11-23).
+_WRONG = re.compile(r"invalid (?:credentials|password|user)", re.I)
+
+
 def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> LoginRejected:
     host, told = peer.endpoint.host, server_words(reply)
     meaning = Meaning.NO_PASSWORDS if reply.code == "PRIVACYREQUIRED" else classify(told)
@@ -216,7 +221,7 @@ def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> 
         sentence = LOGIN_SENTENCES[meaning].format(host=host)
     elif reply.code == "EXPIRED":
         sentence = f"The password for {host} has expired. Set a new one there and try again."
-    elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM"):
+    elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM") and not _WRONG.search(reply.text):
         sentence = f"{host} knows the password but does not let this user in. Ask its operator."
     else:
         sentence = f"{host} did not accept the user name or the password. Check both and try again."
