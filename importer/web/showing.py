@@ -25,6 +25,10 @@ _WORDS: Final = {
     State.FAILED: ("bad", N_("Failed")),
 }
 
+_NO_SOONER: Final = frozenset({"throttled", "daily_limit", "connections_in_use", "consent_needed"})
+"""Why it waits where trying at once leads nowhere: hosts are held to their word (`service/manners.py`), and
+owners sign in when they do."""
+
 _WISHED: Final = {Wish.PAUSE: N_("It pauses in a moment."), Wish.CANCEL: N_("It ends in a moment.")}
 
 
@@ -50,8 +54,11 @@ class Shown:
     @property
     def can_resume(self) -> bool:
         """Goes on after a pause, or tries now what it would try later."""
-        held_up = self.import_.state in (State.PAUSED, State.WAITING)
-        return held_up and self.import_.wish is not Wish.CANCEL
+        if self.import_.wish is Wish.CANCEL:
+            return False
+        problem = self.import_.problem
+        sooner = problem is None or problem.code not in _NO_SOONER
+        return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and sooner)
 
     @property
     def can_cancel(self) -> bool:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.stage import DESKTOP, PHONE, Stage, browser, new_page, stage
-from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+
+MAX_MAIL_BYTES = 300_000
+"""The largest message that the new host takes."""
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +25,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def ferry(tmp_path_factory: pytest.TempPathFactory, old_host: Dovecot, new_host: Dovecot) -> Iterator[Stage]:
+def ferry(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot
+) -> Iterator[Stage]:
     """Pages and a worker between two real mail hosts."""
-    with stage(tmp_path_factory.mktemp("ferry"), old_host, new_host) as running:
+    options = DovecotOptions(max_mail_bytes=MAX_MAIL_BYTES)
+    with (
+        dovecot(tmp_path_factory.mktemp("strict-host"), options, ca=ca) as new,
+        stage(tmp_path_factory.mktemp("ferry"), old_host, new) as running,
+    ):
         yield running
 
 
@@ -37,3 +50,9 @@ def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     context.close()
     # An answer of 4xx to a form is told on the console, and is meant.
     assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+
+
+@pytest.fixture
+def name() -> str:
+    """What a test calls its mailboxes: nobody else's."""
+    return f"ada{next(_numbers)}"

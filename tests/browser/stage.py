@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from tests.rehearsal.hosts import RehearsalHost, User, new_user, rehearsal_host
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
+from tests.rehearsal.proxy import CuttingProxy
 
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 PHONE: Final = {"width": 390, "height": 844}
@@ -125,10 +126,31 @@ def check_source(page: Page, url: str, user: User) -> None:
     page.fill("#address", user.account.address)
     page.click("form[action='/new'] button")
     page.wait_for_url("**/new/mailbox")
+    give_password(page, user)
+
+
+def give_password(page: Page, user: User) -> None:
+    """From the page that asks for an old mailbox's password to the review."""
+    try_password(page, user)
+    page.wait_for_url("**/new/review")
+
+
+def try_password(page: Page, user: User) -> None:
+    """Fills in the page that asks for an old mailbox's password, and sends it."""
     page.fill("#password", user.password)
     if not page.is_visible("#server"):
         page.click("details.settings summary")
     page.fill("#server", user.account.endpoint.host)
     page.fill("#port", str(user.account.endpoint.port))
     page.click("form[action='/new/mailbox'] button.primary")
-    page.wait_for_url("**/new/review")
+
+
+def start(page: Page) -> None:
+    """From the review to the progress of the batch."""
+    page.click("form[action='/new/start'] button")
+    page.wait_for_url("**/batches/*")
+
+
+def behind(proxy: CuttingProxy, user: User) -> User:
+    """The same mailbox, reached through the proxy."""
+    return replace(user, account=replace(user.account, endpoint=proxy.endpoint))

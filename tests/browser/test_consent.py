@@ -5,26 +5,32 @@ No worker runs, because the server of a Google address is Google's own.
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.stage import Stage, new_page, sign_in, stage
-from tests.browser.test_pages import sound
+from tests.browser.soundness import sound
+from tests.browser.stage import Stage, new_page, sign_in, stage, start
+from tests.browser.test_file import bring
 from tests.rehearsal.authority import authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.ports import free_ports
 
 SECRET = "0pen-s3same"
+ASKED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
+THANKS = re.compile("Thank you|Danke")
+REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
+ELSEWHERE = re.compile("This did not begin in this browser|Das hat nicht in diesem Browser begonnen")
 
 
-@pytest.fixture
-def begun(
-    tmp_path: Path, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot, chromium: Browser
-) -> object:
-    """Somebody has asked for their Gmail to be moved; gives their page, which waits for the sign-in."""
+@pytest.fixture(scope="module")
+def ferry(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
+) -> Iterator[Stage]:
+    """Pages, and a Google whose owners can be asked."""
     [port] = free_ports()
     url = f"http://localhost:{port}"
     with authority(ca) as google:
@@ -35,23 +41,27 @@ def begun(
             "GOOGLE_AUTHORITY": google.google,
             "PUBLIC_URL": url,
         }
-        with stage(tmp_path, old_host, new_host, port=port, services=("web",), **settings) as ferry:
-            _, new = ferry.mailboxes(f"ada{port}")
-            context, page = new_page(chromium)
-            sign_in(page, ferry.url, new)
-            page.fill("#address", "ada@gmail.com")
-            page.click("form[action='/new'] button")
-            page.wait_for_url("**/new/mailbox")
-            sound(page)
-            page.click("form[action='/new/consent'] button")
-            page.wait_for_url("**/new/review")
-            sound(page)
-            page.click("form[action='/new/start'] button")
-            page.wait_for_url("**/batches/*")
-            expect(page.locator("a[href^='/consent/']")).to_be_visible()
-            sound(page)
-            yield page, ferry
-            context.close()
+        root = tmp_path_factory.mktemp("consent")
+        with stage(root, old_host, new_host, port=port, services=("web",), **settings) as running:
+            yield running
+
+
+@pytest.fixture
+def begun(page: Page, ferry: Stage, name: str) -> Page:
+    """Somebody has asked for their Gmail to be moved; gives their page, which waits for the sign-in."""
+    _, new = ferry.mailboxes(name)
+    sign_in(page, ferry.url, new)
+    page.fill("#address", f"{name}@gmail.com")
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    sound(page)
+    page.click("form[action='/new/consent'] button")
+    page.wait_for_url("**/new/review")
+    sound(page)
+    start(page)
+    expect(page.locator("a[href^='/consent/']")).to_be_visible()
+    sound(page)
+    return page
 
 
 def owner_goes(page: Page) -> None:
@@ -64,45 +74,77 @@ def owner_goes(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("Mailferry wants to read your mail")
 
 
-def test_the_owner_signs_in_and_the_import_goes_on(begun: tuple[Page, Stage]) -> None:
-    page, _ = begun
+def test_the_owner_signs_in_and_the_import_goes_on(begun: Page) -> None:
+    page = begun
     batch = page.url
     owner_goes(page)
     page.click("button[value=allow]")
     page.wait_for_url("**/sign-in/google**")
-    expect(page.locator("h1")).to_have_text("Thank you")
+    expect(page.locator("h1")).to_have_text(THANKS)
     sound(page)
     answer = page.url
     page.goto(batch)
     expect(page.locator("a[href^='/consent/']")).to_have_count(0)
     page.goto(answer)
-    expect(page.locator("h1")).to_have_text("This did not begin in this browser")
+    expect(page.locator("h1")).to_have_text(ELSEWHERE)
+    sound(page)
 
 
-def test_another_mailbox_and_a_no_start_nothing(begun: tuple[Page, Stage]) -> None:
-    page, _ = begun
+def test_a_row_of_a_file_without_a_password_shows_its_link(page: Page, ferry: Stage, name: str) -> None:
+    _, new = ferry.mailboxes(name)
+    sign_in(page, ferry.url, new)
+    columns = ["source_address", "source_password", "source_server", "destination_address"]
+    row = {"source_address": f"{name}@gmail.com", "destination_address": new.account.address}
+    password = {"destination_password": new.password}
+    bring(page, ferry.url, [*columns, "destination_password"], [row | password])
+    expect(page.locator("td.wrong")).to_have_count(0)
+    expect(page.locator("table.preview")).to_contain_text(ASKED)
+    sound(page)
+    page.click("form[action='/file/start'] button")
+    page.wait_for_url("**/batches/*")
+    batch = page.url
+    sound(page)
+    owner_goes(page)
+    page.click("button[value=allow]")
+    expect(page.locator("h1")).to_have_text(THANKS)
+    page.goto(batch)
+    expect(page.locator("a[href^='/consent/']")).to_have_count(0)
+
+
+def test_another_mailbox_and_a_no_start_nothing(begun: Page) -> None:
+    page = begun
     batch = page.url
     owner_goes(page)
     page.fill("input[name=account]", "eve@gmail.com")
     page.click("button[value=allow]")
-    expect(page.locator("h1")).to_have_text("You have not signed in")
+    expect(page.locator("h1")).to_have_text(REFUSED)
     sound(page)
     page.goto(batch)
     owner_goes(page)
     page.click("button[value=deny]")
-    expect(page.locator("h1")).to_have_text("You have not signed in")
+    expect(page.locator("h1")).to_have_text(REFUSED)
     page.goto(batch)
     expect(page.locator("a[href^='/consent/']")).to_be_visible()
 
 
-def test_an_answer_in_another_browser_is_not_taken(begun: tuple[Page, Stage], chromium: Browser) -> None:
+def test_an_answer_in_another_browser_is_not_taken(begun: Page, chromium: Browser) -> None:
     """Somebody who lures the owner into their own sign-in, or catches the answer, gets nothing."""
-    page, _ = begun
+    page = begun
     owner_goes(page)
     with page.expect_request("**/sign-in/google**") as caught:
         page.route("**/sign-in/google**", lambda route: route.abort())
         page.click("button[value=allow]")
     context, other = new_page(chromium)
     other.goto(caught.value.url)
-    expect(other.locator("h1")).to_have_text("This did not begin in this browser")
+    expect(other.locator("h1")).to_have_text(ELSEWHERE)
     context.close()
+
+
+def test_the_page_in_between_says_where_it_leads(begun: Page) -> None:
+    """As it is seen where a browser does not go on by itself: here, because nothing comes back."""
+    page = begun
+    page.click("a[href^='/consent/']")
+    page.route("**/google/**", lambda route: route.fulfill(status=204))
+    page.click("form[action^='/consent/'] button")
+    expect(page.locator("a.button.primary")).to_have_attribute("href", re.compile("/google/"))
+    sound(page)

@@ -8,38 +8,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.stage import Stage, check_source, sign_in
+from tests.browser.soundness import sound
+from tests.browser.stage import Stage, check_source, sign_in, start
 from tests.rehearsal.checker import compare
 from tests.rehearsal.fill import FolderPath
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
 FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 DONE = re.compile("Complete|Vollständig")
-_numbers = iter(range(1, 10_000))
-
-
-def sound(page: Page) -> None:
-    """Everybody can use it, and it fits."""
-    found = Axe().run(page).response["violations"]
-    told = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
-    assert told == [], page.url
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{page.url} is {wide} px too wide"
-    small = page.evaluate(
-        """[...document.querySelectorAll("button, input:not([type=hidden]), select, summary, .button")]
-        .map((e) => [e.outerHTML.slice(0, 120), e.type === "radio" ? e.closest("label") : e])
-        .map(([html, e]) => [html, e.getBoundingClientRect()])
-        .filter(([, box]) => box.width && box.height < 43.5).map(([html]) => html)"""
-    )
-    assert small == [], page.url
-
-
-@pytest.fixture
-def name() -> str:
-    return f"ada{next(_numbers)}"
 
 
 def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: Stage, name: str) -> None:
@@ -54,8 +32,7 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: 
     expect(card).to_contain_text("120", timeout=20_000)
     expect(card.locator("details")).to_be_visible(timeout=20_000)
     sound(page)
-    page.click("form[action='/new/start'] button")
-    page.wait_for_url("**/batches/*")
+    start(page)
     sound(page)
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
     sound(page)
@@ -96,8 +73,7 @@ def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, ferry: Stage,
     check_source(page, ferry.url, second)
     expect(page.locator(".source")).to_have_count(2)
     page.locator(".choice", has_text=other.account.address).click()
-    page.click("form[action='/new/start'] button")
-    page.wait_for_url("**/batches/*")
+    start(page)
     for pill in page.locator(".pill").all():
         expect(pill).to_have_text(DONE, timeout=60_000)
     assert sum(len(folder) for folder in other.read().folders.values()) >= 5
@@ -130,43 +106,6 @@ def test_mistakes_are_told_where_they_are_made(page: Page, ferry: Stage, name: s
     sound(page)
     page.goto(f"{ferry.url}/nothing/here")
     sound(page)
-
-
-def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
-    old.fill(list(sample_mailbox())[:5])
-    sign_in(page, ferry.url, new)
-    page.goto(f"{ferry.url}/file")
-    sound(page)
-    with page.expect_download() as download:
-        page.click("a[href='/file/template.csv']")
-    head = download.value.path().read_text(encoding="utf-8-sig").splitlines()[0]
-    good = f"{old.account.address},{old.password},{old.account.endpoint},{new.account.address},{new.password}"
-    bad = f"nobody,{old.password},,{new.account.address},"
-    table = page.locator("table.preview")
-
-    def bring(*rows: str) -> None:
-        content = "\n".join((head, *rows)) + "\n"
-        page.goto(f"{ferry.url}/file")
-        page.set_input_files(
-            "#file", {"name": "umzug.csv", "mimeType": "text/csv", "buffer": content.encode()}
-        )
-        page.click("form[action='/file'] button.primary")
-        page.wait_for_url("**/preview")
-
-    bring(good, bad)
-    expect(table.locator("td.wrong")).to_have_count(2)
-    expect(table).not_to_contain_text(old.password)
-    sound(page)
-    with page.expect_download() as download:
-        page.click("a[href='/file/annotated.csv']")
-    assert old.password not in download.value.path().read_text(encoding="utf-8-sig")
-    bring(good)
-    sound(page)
-    page.click("form[action='/file/start'] button")
-    page.wait_for_url("**/batches/*")
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
-    assert any(new.read().folders.values())
 
 
 def test_the_tests_would_notice(page: Page) -> None:

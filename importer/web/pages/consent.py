@@ -44,7 +44,7 @@ def go_there(who: AnyVisitor, _fields: Fields, token: str) -> Response:
         return page(who, "consent_over.html", 404, kind="gone")
     except LoginRejected:
         return page(who, "consent_over.html", 409, kind="closed")
-    response = page(who, "consent_on.html", url=question.url)
+    response = page(who, "going_on.html", kind="consent", url=question.url)
     errands.keep(response, who.site, _ERRAND, question.state, STATE_LASTS_S)
     return response
 

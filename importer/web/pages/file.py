@@ -14,6 +14,7 @@ from starlette.responses import Response
 from importer.domain.rows import BATCH_BYTES, Parsed, annotate, parse, template
 from importer.domain.sheet import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
 from importer.domain.wording import printable
+from importer.service.grants import sign_in
 from importer.service.submit import Fate, submit
 from importer.service.tries import TooManyTries
 from importer.service.visits import named_by_a_person
@@ -32,12 +33,14 @@ router: Final = APIRouter(prefix="/file")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of the preview; `text` is "" for passwords, `filled` says whether there is one."""
+    """One cell of the preview; `text` is "" for passwords, `filled` says whether there is one. In place of
+    one, `asked` says that the owner signs in at their host."""
 
     column: str
     text: str
     filled: bool
     problems: tuple[str, ...]
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def preview(guest: SignedIn) -> Response:
         "preview.html",
         name=remembered.file_name,
         columns=_columns(guest),
-        lines=_lines(guest, problems),
+        lines=_lines(guest, parsed, problems),
         general=[_told(guest, p) for p in problems if _is_general(guest, p)],
         problem_count=len(problems),
         row_count=parsed.row_count,
@@ -136,7 +139,14 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
 def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
     """The file, and all its problems: those of any file, and rows that go to other hosts than ours."""
     site = guest.visitor.site
-    parsed = parse(guest.remembered.file, catalog=site.lookups(), destination=site.destination, guarded=True)
+    parsed = parse(
+        guest.remembered.file,
+        catalog=site.lookups(),
+        destination=site.destination,
+        guarded=True,
+        # Every owner is asked, whoever brings the file.
+        sign_in=sign_in(site.deps.access, organisation=False),
+    )
     elsewhere = (
         RowProblem(
             row.line,
@@ -157,7 +167,7 @@ def _columns(guest: Guest) -> tuple[str, ...]:
     return tuple(column for column in found if column != PROBLEM_COLUMN)
 
 
-def _lines(guest: Guest, problems: tuple[RowProblem, ...]) -> list[Line]:
+def _lines(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> list[Line]:
     """The rows as a table. A password is never shown, and neither is what stands where none belongs."""
     sheet = read(guest.remembered.file, max_bytes=BATCH_BYTES)
     at: dict[tuple[int, str], list[str]] = defaultdict(list)
@@ -166,6 +176,8 @@ def _lines(guest: Guest, problems: tuple[RowProblem, ...]) -> list[Line]:
         at[problem.line, problem.column].append(_told(guest, problem))
         if problem.rule not in _RIGHT_IN_THEMSELVES:
             hidden.add((problem.line, problem.column))
+    asked = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
+    asked |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
     lines = []
     for record in sheet.records:
         cells = tuple(
@@ -174,6 +186,7 @@ def _lines(guest: Guest, problems: tuple[RowProblem, ...]) -> list[Line]:
                 "" if column in PASSWORD_COLUMNS or (record.line, column) in hidden else printable(text_, 80),
                 bool(text_.strip()),
                 tuple(at[record.line, column]),
+                asked=(record.line, column) in asked,
             )
             for column, text_ in (record.cells or {}).items()
             if column != PROBLEM_COLUMN

@@ -53,7 +53,7 @@ def leave(who: AnyVisitor, fields: Fields) -> Response:
     if who.visit is not None:
         sign_out(who.site.deps, who.visit)
         elsewhere = _out_there(who, who.visit)
-        response = page(who, "consent_on.html", url=elsewhere) if elsewhere else response
+        response = page(who, "going_on.html", kind="sign-out", url=elsewhere) if elsewhere else response
     response.delete_cookie(who.site.cookie, path="/", secure=who.site.secure, httponly=True, samesite="lax")
     return response
 

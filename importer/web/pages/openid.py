@@ -35,7 +35,7 @@ def go_there(who: AnyVisitor, _fields: Fields) -> Response:
         url, kept = begin(who.site.deps, who.token, client=who.client)
     except (MailError, TooManyTries) as error:
         return _not_in(who, error)
-    response = page(who, "consent_on.html", url=url)
+    response = page(who, "going_on.html", kind="sign-in", url=url)
     errands.keep(response, who.site, _ERRAND, kept.decode(), int(QUESTION_LASTS.total_seconds()))
     return response
 

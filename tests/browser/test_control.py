@@ -1,0 +1,146 @@
+"""What becomes of an import that is under way: paused, gone on, cancelled, waiting, stopped, with gaps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import MAX_MAIL_BYTES
+from tests.browser.soundness import sound
+from tests.browser.stage import Stage, behind, check_source, give_password, sign_in, start, try_password
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.fill import INBOX, FolderPath, Stored
+from tests.rehearsal.hosts import new_user
+from tests.rehearsal.imitations.exchange import BACKOFF
+from tests.rehearsal.imitations.server import Imitation
+from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
+from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+
+FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+SLOW_BYTES_PER_S = 120_000
+PAUSE_S = 8
+COPYING = re.compile("Copying|Kopiert")
+PAUSED = re.compile("Paused|Angehalten")
+WAITING = re.compile("^(Waiting|Wartet)$")
+DONE = re.compile("Complete|Vollständig")
+CANCELLED = re.compile("Cancelled|Abgebrochen")
+STOPPED = re.compile("Stopped|Stehen geblieben")
+GAPS = re.compile("Finished with gaps|Lücken")
+
+
+@pytest.fixture
+def line(old_host: Dovecot) -> Iterator[CuttingProxy]:
+    """To the old host, as slow as a test makes it."""
+    with cutting_proxy(old_host.imaps) as proxy:
+        yield proxy
+
+
+def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
+    page: Page, ferry: Stage, line: CuttingProxy, name: str
+) -> None:
+    direct, new = ferry.mailboxes(name)
+    direct.fill(sample_mailbox(), EMPTY_FOLDERS)
+    old = behind(line, direct)
+    sign_in(page, ferry.url, new)
+    check_source(page, ferry.url, old)
+    expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)
+    line.narrow(SLOW_BYTES_PER_S)
+    start(page)
+    pill = page.locator(".pill").first
+    expect(pill).to_have_text(COPYING)
+    sound(page)
+    page.click("form[action$='/pause'] button")
+    expect(pill).to_have_text(PAUSED, timeout=30_000)
+    sound(page)
+    some = sum(map(len, new.read().folders.values()))
+    assert some < 119, "it was paused before its end"
+    page.click("form[action$='/resume'] button")
+    expect(pill).to_have_text(COPYING, timeout=20_000)
+    page.locator("summary.danger").click()
+    sound(page)
+    page.click("form[action$='/cancel'] button")
+    expect(pill).to_have_text(CANCELLED, timeout=30_000)
+    sound(page)
+    assert some <= sum(map(len, new.read().folders.values())) < 119
+    line.bytes_per_s = None
+    page.click("form[action$='/again'] button")
+    page.wait_for_url("**/new/mailbox")
+    give_password(page, old)
+    start(page)
+    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    assert not compare(direct.read(), new.read(), folder_map=FOLDER_MAP)
+
+
+def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when(
+    page: Page, ferry: Stage, exchange_host: Imitation, name: str
+) -> None:
+    old, new = new_user(exchange_host, f"{name}@busy.example"), ferry.mailboxes(name)[1]
+    held = exchange_host.mailbox(old.account.login)
+    for n in range(3):
+        held.append(held.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
+    sign_in(page, ferry.url, new)
+    check_source(page, ferry.url, old)
+    expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)  # it has looked
+    exchange_host.says("UID FETCH", f"BAD {BACKOFF.replace('299961', str(1000 * PAUSE_S))}")
+    start(page)
+    pill, why = page.locator(".pill").first, page.locator(".why")
+    expect(pill).to_have_text(WAITING, timeout=20_000)
+    expect(why).to_contain_text(re.compile("asks for a pause|bittet um eine Pause"))
+    until = datetime.fromisoformat(page.locator(".why time").get_attribute("datetime") or "")
+    assert 0 < (until - datetime.now(UTC)).total_seconds() <= PAUSE_S + 1
+    expect(page.locator("form[action$='/resume']")).to_have_count(0)  # the host is held to its word
+    sound(page)
+    expect(pill).to_have_text(DONE, timeout=30_000)
+
+
+def test_a_report_with_gaps_names_each_message_and_why(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    body = b"".join(b"%064d\r\n" % n for n in range(MAX_MAIL_BYTES // 60))
+    large = b"Subject: The plans of the house\r\nDate: Mon, 3 Feb 2003 04:05:06 +0000\r\n\r\n" + body
+    moment = datetime(2003, 2, 3, 4, 5, 6, tzinfo=UTC)
+    old.fill([*list(sample_mailbox())[:5], Stored(INBOX, (), moment, large)])
+    sign_in(page, ferry.url, new)
+    check_source(page, ferry.url, old)
+    start(page)
+    expect(page.locator(".pill").first).to_have_text(GAPS, timeout=60_000)
+    sound(page)
+    page.locator(".import .button").first.click()
+    page.wait_for_url("**/imports/*")
+    refused = page.locator("[aria-labelledby=refused] tbody tr")
+    expect(refused).to_have_count(1)
+    expect(refused).to_contain_text("The plans of the house")
+    sound(page)
+    for kind in ("csv", "json"):
+        with page.expect_download() as download:
+            page.click(f"a[href$='report.{kind}']")
+        said = download.value.path().read_text(encoding="utf-8-sig")
+        assert "The plans of the house" in said
+    assert json.loads(said)["totals"]["failed"] + json.loads(said)["totals"]["skipped"] == 1
+
+
+def test_what_only_a_person_can_mend_says_how(page: Page, ferry: Stage, name: str) -> None:
+    """A wrong password at once, and one that was changed before the import began."""
+    old, new = ferry.mailboxes(name)
+    old.fill(list(sample_mailbox())[:3])
+    sign_in(page, ferry.url, new)
+    page.goto(f"{ferry.url}/new")
+    page.fill("#address", old.account.address)
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    try_password(page, replace(old, password="not the password"))
+    expect(page.locator("[role=alert]")).to_be_visible()
+    sound(page)
+    give_password(page, old)
+    sound(page)
+    ferry.old.add_user(old.account.login, "another password")
+    start(page)
+    expect(page.locator(".pill").first).to_have_text(STOPPED, timeout=30_000)
+    expect(page.locator(".why")).to_contain_text(re.compile("password|Passwort"))
+    sound(page)

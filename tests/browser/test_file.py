@@ -1,0 +1,114 @@
+"""Many mailboxes with a file: mistakes are told at their cells and in the file itself, then corrected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.soundness import sound
+from tests.browser.stage import Stage, sign_in
+from tests.rehearsal.sample import sample_mailbox
+
+DONE = re.compile("Complete|Vollständig")
+Rows = list[dict[str, str]]
+
+
+def read(page: Page, link: str) -> tuple[list[str], Rows, str]:
+    """A file that a link gives: its columns, its rows, and as text."""
+    with page.expect_download() as download:
+        page.click(f"a[href='{link}']")
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    reader = csv.DictReader(io.StringIO(text))
+    rows = list(reader)
+    return list(reader.fieldnames or ()), rows, text
+
+
+def bring(page: Page, url: str, columns: list[str], rows: Rows) -> None:
+    """Uploads a file, and sees its preview."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    page.goto(f"{url}/file")
+    page.set_input_files(
+        "#file", {"name": "umzug.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
+    )
+    page.click("form[action='/file'] button.primary")
+    page.wait_for_url("**/preview")
+
+
+def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    other, other_new = ferry.mailboxes(f"{name}b")
+    for one in (old, other):
+        one.fill(list(sample_mailbox())[:5])
+    sign_in(page, ferry.url, new)
+    page.goto(f"{ferry.url}/file")
+    sound(page)
+    columns, _, _ = read(page, "/file/template.csv")
+    good = {
+        "source_address": old.account.address,
+        "source_password": old.password,
+        "source_server": str(old.account.endpoint),
+        "destination_address": new.account.address,
+        "destination_password": new.password,
+    }
+    bad = good | {
+        "source_address": "nobody",
+        "source_password": other.password,
+        "destination_address": other_new.account.address,
+        "destination_password": "",
+    }
+    table = page.locator("table.preview")
+    bring(page, ferry.url, columns, [good, bad])
+    expect(table.locator("td.wrong")).to_have_count(2)
+    expect(table).not_to_contain_text(old.password)
+    sound(page)
+
+    told, rows, text = read(page, "/file/annotated.csv")
+    assert told[-1] == "problem"
+    assert not rows[0]["problem"]
+    assert rows[1]["problem"]
+    assert old.password not in text
+    assert other.password not in text
+
+    rows[0] |= {"source_password": old.password, "destination_password": new.password}
+    rows[1] |= {
+        "source_address": other.account.address,
+        "source_password": other.password,
+        "destination_password": other_new.password,
+    }
+    bring(page, ferry.url, told, rows)
+    expect(table.locator("td.wrong")).to_have_count(0)
+    sound(page)
+    page.click("form[action='/file/start'] button")
+    page.wait_for_url("**/batches/*")
+    pills = page.locator(".pill")
+    expect(pills).to_have_count(2)
+    for pill in pills.all():
+        expect(pill).to_have_text(DONE, timeout=60_000)
+    sound(page)
+    for one in (new, other_new):
+        assert sum(map(len, one.read().folders.values())) >= 5
+
+    bring(page, ferry.url, columns, [good])
+    page.click("form[action='/file/start'] button")
+    expect(page.locator("h1")).to_have_text(re.compile("Nothing to start|nichts zu starten", re.IGNORECASE))
+    sound(page)
+
+
+def test_nothing_and_too_much_are_told_before_anything_is_read(page: Page, ferry: Stage, name: str) -> None:
+    sign_in(page, ferry.url, ferry.mailboxes(name)[1])
+    page.goto(f"{ferry.url}/file")
+    page.click("form[action='/file'] button.primary")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    sound(page)
+    for size in (70_000, 300_000):  # too long for a file, and for a body at all
+        page.goto(f"{ferry.url}/file")
+        page.set_input_files("#file", {"name": "long.csv", "mimeType": "text/csv", "buffer": b"x" * size})
+        page.click("form[action='/file'] button.primary")
+        expect(page.locator("main")).to_contain_text("64 kB")
+        sound(page)

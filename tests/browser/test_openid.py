@@ -1,0 +1,92 @@
+"""Somebody signs in at an OpenID provider in a real browser, and moves a mailbox from there on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.soundness import sound
+from tests.browser.stage import Stage, check_source, stage, start
+from tests.rehearsal.authority import authority
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.ports import free_ports
+from tests.rehearsal.sample import sample_mailbox
+
+SECRET = "0pen-s3same"
+DONE = re.compile("Complete|Vollständig")
+
+
+@pytest.fixture(scope="module")
+def ferry(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
+) -> Iterator[Stage]:
+    """Pages and a worker, and people who sign in elsewhere."""
+    [port] = free_ports()
+    url = f"http://localhost:{port}"
+    with authority(ca) as issuer:
+        issuer.add_application("ferry", SECRET, f"{url}/sign-in/openid")
+        settings = {
+            "OPENID_ISSUER": issuer.openid,
+            "OPENID_CLIENT_ID": "ferry",
+            "OPENID_CLIENT_SECRET": SECRET,
+            "PUBLIC_URL": url,
+        }
+        with stage(tmp_path_factory.mktemp("openid"), old_host, new_host, port=port, **settings) as running:
+            yield running
+
+
+def go_to_the_issuer(page: Page, url: str) -> None:
+    page.goto(url)
+    sound(page)
+    page.click("form[action='/sign-in/openid'] button")
+    page.wait_for_url("**/openid/auth**")
+
+
+def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, ferry: Stage, name: str) -> None:
+    old, new = ferry.mailboxes(name)
+    mail = list(sample_mailbox())[:8]
+    old.fill(mail)
+    go_to_the_issuer(page, ferry.url)
+    page.fill("input[name=account]", new.account.address)
+    page.click("button[value=allow]")
+    page.wait_for_url("**/new")
+    sound(page)
+    page.goto(f"{ferry.url}/mailboxes")
+    expect(page.locator(".list")).to_contain_text(new.account.address)
+    sound(page)
+    check_source(page, ferry.url, old)
+    sound(page)
+    page.click("form[action='/new/start'] button")
+    expect(page.locator("#password")).to_be_focused()  # of the new mailbox, asked for once
+    sound(page)
+    page.fill("#password", new.password)
+    page.click("form[action='/mailboxes'] button.primary")
+    page.wait_for_url("**/new/review")
+    start(page)
+    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    assert not compare(old.read(), new.read())
+
+
+def test_who_does_not_agree_is_told_and_can_go_on(page: Page, ferry: Stage) -> None:
+    go_to_the_issuer(page, ferry.url)
+    page.click("button[value=deny]")
+    page.wait_for_url("**/sign-in/openid**")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    sound(page)
+    page.goto(page.url)  # the answer again
+    expect(page.locator("[role=alert]")).to_be_visible()
+    expect(page.locator("form[action='/sign-in/openid'] button")).to_be_visible()
+
+
+def test_the_page_in_between_says_where_it_leads(page: Page, ferry: Stage) -> None:
+    """As it is seen where a browser does not go on by itself: here, because nothing comes back."""
+    page.goto(ferry.url)
+    page.route("**/openid/auth**", lambda route: route.fulfill(status=204))
+    page.click("form[action='/sign-in/openid'] button")
+    expect(page.locator("a.button.primary")).to_have_attribute("href", re.compile("/openid/auth"))
+    sound(page)
