@@ -146,6 +146,8 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     return Deps(
         store=store,
         access=access_of(settings),
+        master=settings.master,
+        administrators=settings.batch_right,
         people=_people_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,

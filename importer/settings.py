@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from importer import secret_files
 from importer.domain.labels import LabelRule
+from providers.master import SEPARATORS, MasterUser, domain_name, plain_domain
 from providers.model import Endpoint, Secret
 
 Network = IPv4Network | IPv6Network
@@ -89,7 +90,22 @@ def _domains(value: object) -> frozenset[str]:
     return frozenset(names)
 
 
+def _administrators(value: object) -> Mapping[str, frozenset[str]]:
+    if isinstance(value, Mapping):
+        return value
+    found: dict[str, frozenset[str]] = {}
+    for entry in filter(str.strip, str(value).split(";")):
+        person, _, listed = entry.partition(":")
+        domains = {domain_name(name.strip()) for name in listed.split(",") if name.strip()}
+        if plain_domain(person.strip()) is None or None in domains or not domains:
+            raise ValueError
+        name = person.strip().lower()
+        found[name] = found.get(name, frozenset()) | {one for one in domains if one is not None}
+    return MappingProxyType(found)
+
+
 _Domains = Annotated[frozenset[str], NoDecode, PlainValidator(_domains)]
+_Administrators = Annotated[Mapping[str, frozenset[str]], NoDecode, PlainValidator(_administrators)]
 _Secret = Annotated[Secret | None, NoDecode, PlainValidator(_secret)]
 _File = Annotated[Path, BeforeValidator(_expanded)]
 
@@ -195,6 +211,33 @@ class Settings(BaseSettings):
         "Server that imports go to unless a row names another: imaps://HOST[:PORT], or imap:// for STARTTLS.",
         "a server such as imaps://mail.example.org",
         shown="none; each import must name one",
+    )
+    destination_master_user: str = _setting(
+        "",
+        "Master user of that server: opens new mailboxes without their passwords, by the batch right.",
+        "a name without blanks, and MAILFERRY_DESTINATION_SERVER must be set with it",
+        shown="none; each new mailbox is opened by its own password",
+    )
+    destination_master_password: _Secret = _setting(
+        None,
+        "Password of that master user.",
+        "the password of MAILFERRY_DESTINATION_MASTER_USER, and set with it",
+        shown="none",
+        repr=False,
+        validate_default=True,
+    )
+    destination_master_separator: str = _setting(
+        "",
+        "For logins as mailbox*master (Dovecot's auth_master_user_separator), the character between them.",
+        f"one of {SEPARATORS}",
+        shown="none; the mailbox is the authorisation identity of SASL PLAIN (RFC 4616)",
+    )
+    batch_right: _Administrators = _setting(
+        lambda: MappingProxyType({}),
+        "Administrators, by the address that they sign in with, and their domains: the batch right.",
+        "entries such as ada@new.example: new.example, other.example; with ; between them, domains in their"
+        " ASCII form, and MAILFERRY_DESTINATION_MASTER_USER set too",
+        shown="nobody but the console",
     )
     ca_file: _File | None = _setting(
         None,
@@ -388,6 +431,13 @@ class Settings(BaseSettings):
         "the name of a claim such as email or mail_addresses",
         min_length=1,
     )
+    openid_domains_claim: str = _setting(
+        "",
+        "Claim with the domains that a person administers: the batch right for these.",
+        "the name of a claim such as mail_domains, and MAILFERRY_OPENID_ISSUER and"
+        " MAILFERRY_DESTINATION_MASTER_USER must be set with it",
+        shown="none",
+    )
     openid_scope: str = _setting(
         "openid email",
         "Scope that is asked for, so that the claim comes along.",
@@ -504,6 +554,18 @@ class Settings(BaseSettings):
         """Whether some organisation lets us into its mailboxes."""
         return self.google_service_account_file is not None or bool(self.microsoft_organisation_tenant)
 
+    @property
+    def master(self) -> MasterUser | None:
+        """The master user of the host that imports go to."""
+        if self.destination_server is None or self.destination_master_password is None:
+            return None
+        return MasterUser(
+            self.destination_server,
+            self.destination_master_user,
+            self.destination_master_password,
+            self.destination_master_separator,
+        )
+
     @field_validator("log_format", "log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -565,6 +627,35 @@ class Settings(BaseSettings):
     def _secret_with_id(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         client_id = info.data.get(str(info.field_name).removesuffix("secret") + "id")
         if bool(client_id) != (value is not None and bool(value.reveal())):
+            raise ValueError
+        return value
+
+    @field_validator("destination_master_user")
+    @classmethod
+    def _master_of_a_server(cls, value: str, info: ValidationInfo) -> str:
+        if value and (re.search(r"\s|[\x00-\x1f\x7f]", value) or not info.data.get("destination_server")):
+            raise ValueError
+        return value
+
+    @field_validator("destination_master_password")
+    @classmethod
+    def _master_password(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        if bool(info.data.get("destination_master_user")) != (value is not None):
+            raise ValueError
+        return value
+
+    @field_validator("destination_master_separator")
+    @classmethod
+    def _separates(cls, value: str) -> str:
+        if value and (value not in SEPARATORS or len(value) != 1):
+            raise ValueError
+        return value
+
+    @field_validator("batch_right", "openid_domains_claim")
+    @classmethod
+    def _by_a_master(cls, value: Any, info: ValidationInfo) -> Any:
+        issuer = info.field_name != "openid_domains_claim" or info.data.get("openid_issuer")
+        if value and not (info.data.get("destination_master_user") and issuer):
             raise ValueError
         return value
 

@@ -63,6 +63,7 @@ def people(settings: Settings) -> People:
             redirect_uri(settings, "openid"),
             settings.openid_claim,
             settings.openid_scope,
+            settings.openid_domains_claim,
         ),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from providers.errors import GrantExpired, LoginRejected
-from providers.grants import Credential, Grant, OAuthGrant, OrganisationGrant, PasswordGrant
+from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.model import Secret
 
 
@@ -46,11 +46,12 @@ class Consent:
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody whom an issuer knows as `subject`, always the same for one person there (OpenID Connect Core
-    section 5.7), and the addresses that it says are theirs."""
+    section 5.7), the addresses that it says are theirs, and the domains that it says they administer."""
 
     issuer: str
     subject: str
     addresses: tuple[str, ...]
+    domains: tuple[str, ...] = ()
 
 
 class People(Protocol):
@@ -105,7 +106,7 @@ class Access(Protocol):
         keep: Callable[[OAuthGrant], object],
         *,
         first: AccessToken | None = None,
-    ) -> Credential:
+    ) -> OwnerCredential:
         """What a login to `mailbox` takes. `keep` is given the grant to store each time that its refresh
         token is replaced, before the new one is used; `first` is a token that came with the consent.
 
@@ -143,7 +144,7 @@ class PasswordsOnly:
         _keep: Callable[[OAuthGrant], object],
         *,
         first: AccessToken | None = None,
-    ) -> Credential:
+    ) -> OwnerCredential:
         if isinstance(grant, PasswordGrant):
             return grant.password
         raise GrantExpired(not_set_up(grant.provider))

@@ -16,6 +16,7 @@ Two attributes decide what happens next, and nothing else may: `scope` (what is 
     | + NotAnImapServer                               something else answers on that port
     | + EncryptionUnavailable                         the server offers no STARTTLS
     + LoginRejected           account    human        carries what to do at this provider
+    | + MasterRefused                                 the host's master user does not open this mailbox
     + GrantExpired            account    human        consent withdrawn or run out: its owner signs in again
     + MailHidden              account    human        the host shows programs only a part of the mail
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
@@ -171,6 +172,13 @@ class LoginRejected(MailError):
     code = "login_rejected"
     scope = Scope.ACCOUNT
     remedy = Remedy.HUMAN
+
+
+class MasterRefused(LoginRejected):
+    """The host's master user opens this mailbox no more, or was never to: whoever runs Mailferry looks at
+    it, or the owner's password is used."""
+
+    code = "master_refused"
 
 
 class GrantExpired(MailError):

@@ -1,4 +1,4 @@
-"""What lets us into a mailbox: a password, the owner's consent, or an organisation's.
+"""What lets us into a mailbox: a password, the owner's consent, an organisation's, or a master user.
 
 A grant is what is kept, sealed; a credential is what a login takes. Nothing here touches the network.
 """
@@ -36,11 +36,22 @@ class OrganisationGrant:
     provider: str
 
 
+@dataclass(frozen=True, slots=True)
+class MasterGrant:
+    """What an administrator of `domain` allowed: the host's master user opens this mailbox. Who that is and
+    its password are in the settings, not here, so that both may be changed while imports are under way."""
+
+    domain: str
+
+
 Grant = PasswordGrant | OAuthGrant | OrganisationGrant
+DestinationGrant = Grant | MasterGrant
+"""A mailbox that is read is never opened by a master user."""
 
 _PASSWORD: Final = "password"  # noqa: S105  # the name of a kind
 _OAUTH: Final = "oauth"
 _ORGANISATION: Final = "organisation"
+_MASTER: Final = "master"
 
 
 class AccessTokens(Protocol):
@@ -55,11 +66,24 @@ class AccessTokens(Protocol):
         ...
 
 
-Credential = Secret | AccessTokens
-"""What a login takes: a password, or a source of access tokens."""
+@dataclass(frozen=True, slots=True)
+class MasterLogin:
+    """A master user's name and password. With a `separator` the login is mailbox, separator and name; else
+    the mailbox goes as the authorisation identity (RFC 4616)."""
+
+    name: str
+    password: Secret
+    separator: str = ""
 
 
-def dump(grant: Grant) -> Secret:
+OwnerCredential = Secret | AccessTokens
+"""What a login of a mailbox's owner takes: a password, or a source of access tokens."""
+
+Credential = OwnerCredential | MasterLogin
+"""What a login takes."""
+
+
+def dump(grant: DestinationGrant) -> Secret:
     """The grant as one text for the vault; the inverse of `load`."""
     match grant:
         case PasswordGrant(password):
@@ -69,12 +93,14 @@ def dump(grant: Grant) -> Secret:
             facts |= {"tenant": tenant} if tenant else {}
         case OrganisationGrant(provider):
             facts = {"kind": _ORGANISATION, "provider": provider}
+        case MasterGrant(domain):
+            facts = {"kind": _MASTER, "domain": domain}
         case _:
             assert_never(grant)
     return Secret(json.dumps(facts, ensure_ascii=False))
 
 
-def load(text: Secret) -> Grant:
+def load(text: Secret) -> DestinationGrant:
     """The grant that `dump` made the text of. Raises ValueError, without the text, for anything else."""
     try:
         facts = json.loads(text.reveal())
@@ -89,6 +115,8 @@ def load(text: Secret) -> Grant:
                 )
             case "organisation":
                 return OrganisationGrant(_text(facts["provider"]))
+            case "master":
+                return MasterGrant(_text(facts["domain"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         pass  # each of them quotes what it read
     raise ValueError("what was sealed is no grant")

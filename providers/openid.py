@@ -41,7 +41,8 @@ _NOT_FOR_US: Final = "The answer of the sign-in service is not for this sign-in.
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What an issuer knows us by. `claim` names what holds the addresses: one, or a list of them."""
+    """What an issuer knows us by. `claim` names what holds the addresses: one, or a list of them; and
+    `domains_claim` what holds the domains that somebody administers, "" for none."""
 
     issuer: str
     client_id: str
@@ -49,6 +50,7 @@ class Registration:
     redirect_uri: str
     claim: str = CLAIM
     scope: str = SCOPE
+    domains_claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ class OpenId:
             _explain,
         )
         claims = self._verified(str(told.get("id_token", "")), service, asked.nonce)
-        if self.registration.claim not in claims and service.user_info and told.get("access_token"):
+        ours = self.registration
+        wanted = [name for name in (ours.claim, ours.domains_claim) if name]
+        if not all(name in claims for name in wanted) and service.user_info and told.get("access_token"):
             claims = self._with_user_info(claims, service, str(told["access_token"]))
-        return Person(self.registration.issuer, claims["sub"], addresses_in(claims, self.registration.claim))
+        domains = words_in(claims, ours.domains_claim) if ours.domains_claim else ()
+        return Person(ours.issuer, claims["sub"], addresses_in(claims, ours.claim), domains)
 
     def leaving(self, back: str) -> str:
         leave = self._service().leave
@@ -199,15 +204,17 @@ class OpenId:
 def addresses_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
     """The addresses that a claim holds, as they are written there; without one of which the issuer says
     that nobody has verified it (Core section 5.1)."""
-    told = claims.get(claim)
-    listed = told if isinstance(told, list) else [told]
     verified = claims.get("email_verified", True) in (True, "true")
     unverified = None if verified else str(claims.get("email")).casefold()
     return tuple(
-        dict.fromkeys(
-            one for one in listed if isinstance(one, str) and "@" in one and one.casefold() != unverified
-        )
+        dict.fromkeys(one for one in words_in(claims, claim) if "@" in one and one.casefold() != unverified)
     )
+
+
+def words_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
+    """The texts that a claim holds: one, or a list of them."""
+    told = claims.get(claim)
+    return tuple(one for one in (told if isinstance(told, list) else [told]) if isinstance(one, str))
 
 
 def _signed(id_token: str, keys: object) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from importer.cli.exits import Usage, stderr
+from importer.domain.batch_right import BatchRight
 from importer.domain.cells import Refused, address
 from importer.domain.model import Account
 from importer.domain.rows import SignIn
@@ -101,6 +102,16 @@ def password(side: str, owner: Account, file: Path | None, variable: str | None)
     return Secret(
         typer.prompt(f"Password for {owner.login} at {owner.endpoint.host}", hide_input=True, err=True)
     )
+
+
+def password_into(
+    owner: Account, file: Path | None, variable: str | None, right: BatchRight
+) -> Secret | None:
+    """That of a new mailbox; None where none is given and the host's master user opens it. Raises Usage."""
+    if file is None and variable is None and right.covers(owner):
+        stderr.print(f"{escape(owner.address)} is opened by the master user of {owner.endpoint.host}.")
+        return None
+    return password("to", owner, file, variable)
 
 
 def refuse_circle(source: Account, destination: Account) -> None:

@@ -12,6 +12,7 @@ from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Labels, Language, Notify, SyncFlags
+from importer.domain.batch_right import BatchRight, right_of_console
 from importer.domain.report import ExitCode
 from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
 from importer.domain.rows import annotate as annotated
@@ -54,7 +55,8 @@ def batch(
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
     content = _content(file)
-    parsed = _parsed(content, settings, split_=split_)
+    right = right_of_console(settings.master)
+    parsed = _parsed(content, settings, right, split_=split_)
     if parsed.problems:
         if annotate is not None:
             _annotate(file, content, parsed, annotate)
@@ -72,6 +74,7 @@ def batch(
                 language=language or settings.language,
                 again=again,
                 organisation=True,
+                right=right,
             )
             for rows in split(parsed)
         ]
@@ -128,7 +131,7 @@ def _annotate(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
     stderr.print(f"Wrote {out}: correct its rows, fill in the passwords, and hand it in.")
 
 
-def _parsed(content: bytes, settings: Settings, *, split_: bool) -> Parsed:
+def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bool) -> Parsed:
     return parse(
         content,
         catalog=directory(settings),
@@ -136,6 +139,7 @@ def _parsed(content: bytes, settings: Settings, *, split_: bool) -> Parsed:
         allow_plaintext=settings.allow_plaintext,
         max_rows=None if split_ else BATCH_ROWS,
         sign_in=sign_in(access_of(settings), organisation=True),
+        right=right,
     )
 
 

@@ -20,6 +20,7 @@ from importer.cli.options import (
     ToPasswordEnv,
     ToPasswordFile,
 )
+from importer.domain.batch_right import right_of_console
 from importer.domain.model import ImportId
 from importer.domain.report import ExitCode
 from importer.domain.state import ENDED
@@ -82,8 +83,11 @@ def retry(
         source = None
         if not signs_in:
             source = accounts.password("from", import_.source, from_password_file, from_password_env)
-        destination = accounts.password("to", import_.destination, to_password_file, to_password_env)
-        placed = run_again(deps, import_, source, destination, source_sign_in=signs_in, organisation=True)
+        right = right_of_console(deps.master)
+        destination = accounts.password_into(import_.destination, to_password_file, to_password_env, right)
+        placed = run_again(
+            deps, import_, source, destination, source_sign_in=signs_in, organisation=True, right=right
+        )
         show.placed(placed)
         show.links(consent.links(deps, [placed.import_]))
 

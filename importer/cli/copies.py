@@ -27,6 +27,7 @@ from importer.cli.options import (
     ToPasswordEnv,
     ToPasswordFile,
 )
+from importer.domain.batch_right import right_of_console
 from importer.domain.model import Import, Progress
 from importer.domain.rows import Row, SignIn
 from importer.service import consent
@@ -166,6 +167,7 @@ def submit(
             language=language or settings.language,
             again=True,
             organisation=True,
+            right=right_of_console(deps.master),
         )
         placed = submission.placed[0]
         links = consent.links(deps, [placed.import_])
@@ -210,7 +212,7 @@ def _row(
         source,
         None if signs_in else accounts.password("from", source, from_file, from_env),
         destination,
-        accounts.password("to", destination, to_file, to_env),
+        accounts.password_into(destination, to_file, to_env, right_of_console(settings.master)),
         signs_in,
     )
 

@@ -32,7 +32,11 @@ def create(
     ],
     scope: Annotated[
         list[Scope] | None,
-        typer.Option("--scope", help="read, write, or admin for everybody's imports; may be repeated."),
+        typer.Option(
+            "--scope",
+            help="read, write, batch (new mailboxes of its domains without their passwords), or admin for"
+            " everybody's imports; may be repeated.",
+        ),
     ] = None,
     domain: Annotated[
         list[str] | None,
@@ -58,6 +62,10 @@ def create(
     if domains and Scope.ADMIN in scopes:
         raise Usage(
             "A token for everybody's imports cannot be bound to domains: leave --domain or admin out."
+        )
+    if Scope.BATCH in scopes and Scope.ADMIN not in scopes and not (domains and Scope.WRITE in scopes):
+        raise Usage(
+            "The batch right is for domains, and to start imports: give --domain and --scope write too."
         )
     _check_webhook(webhook)
     with reading(Settings.load(data=data)) as deps:

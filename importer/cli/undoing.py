@@ -12,10 +12,12 @@ from importer.bootstrap import foreground
 from importer.cli import accounts, show
 from importer.cli.exits import Usage, ends, stderr, stdout
 from importer.cli.options import CaFile, Data, Json, ToPasswordEnv, ToPasswordFile
+from importer.domain.batch_right import right_of_console
 from importer.domain.model import Import, ImportId
 from importer.domain.report import ExitCode
 from importer.domain.undo import FolderUndo, UndoReport
 from importer.domain.wording import counted
+from importer.service.batch_right import destination_credential
 from importer.service.finish import report_of
 from importer.service.undo import UndoRefused
 from importer.service.undo import undo as undo_import
@@ -45,7 +47,9 @@ def undo(
             raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
         if not yes:
             _ask(import_, report_of(deps, import_).totals.copied)
-        password = accounts.password("to", import_.destination, to_password_file, to_password_env)
+        into, right = import_.destination, right_of_console(deps.master)
+        password = accounts.password_into(into, to_password_file, to_password_env, right)
+        credential = destination_credential(deps, right, into, password)
         with stderr.status("looking") as status:
 
             def told(folder: FolderUndo) -> None:
@@ -53,7 +57,7 @@ def undo(
                 status.update(f"{show.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
 
             try:
-                report = undo_import(deps, import_, password, told=told)
+                report = undo_import(deps, import_, credential, told=told)
             except UndoRefused as refused:
                 raise Usage(str(refused)) from None
             except MailError as error:

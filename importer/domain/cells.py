@@ -100,11 +100,7 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
 def password(cell: str) -> Secret:
     """A password exactly as written: blanks around it belong to it."""
     if not cell.strip():
-        raise Refused(
-            "password_missing",
-            "The password is missing.",
-            "Write the password of this mailbox, or the app password that its host gives out.",
-        )
+        raise password_missing()
     _check_characters(cell, MAX_PASSWORD_CHARS)
     return Secret(cell)
 
@@ -130,6 +126,15 @@ def yes_or_no(cell: str) -> bool | None:
     if text and text not in _YES | _NO:
         raise Refused("yes_no_invalid", "This is neither yes nor no.", "Write yes or no.")
     return text in _YES if text else None
+
+
+def password_missing() -> Refused:
+    """What is said of a password that is not there."""
+    return Refused(
+        "password_missing",
+        "The password is missing.",
+        "Write the password of this mailbox, or the app password that its host gives out.",
+    )
 
 
 def _check_characters(text: str, max_chars: int) -> None:

@@ -21,7 +21,8 @@ class Scope(StrEnum):
 
     READ = "read"  # look at imports and reports
     WRITE = "write"  # start, pause, resume, cancel, run again, undo, check
-    ADMIN = "admin"  # both for everybody's imports, and with what organisations allowed
+    BATCH = "batch"  # leave out the passwords of new mailboxes, for the domains of the token
+    ADMIN = "admin"  # all of it for everybody's imports, and with what organisations allowed
 
 
 @dataclass(frozen=True, slots=True)

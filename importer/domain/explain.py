@@ -294,6 +294,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "encryption_unavailable": "Use another port of that host, one with encryption, then run it again.",
     "endpoint_wrong": "Correct the server, then run it again.",
     "login_rejected": "Correct the password, or make an app password at that host, then run it again.",
+    "master_refused": "Check that the mailbox is there and the master user's settings, or use its password.",
     "grant_expired": "Sign in at that provider once more, then run it again.",
     "destination_full": "Make room in the new mailbox or raise its quota, then run it again.",
     "passwords_missing": "Run it again with both passwords.",

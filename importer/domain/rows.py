@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from importer.domain.batch_right import NO_RIGHT, BatchRight
 from importer.domain.cells import Refused, Server, address, label_rule, password, server, yes_or_no
 from importer.domain.labels import LabelRule
 from importer.domain.model import Account
@@ -104,6 +105,11 @@ class Row:
             sync_flags=sync_flags if self.sync_flags is None else self.sync_flags,
         )
 
+    @property
+    def by_master(self) -> bool:
+        """Whether the host's master user is to open the destination."""
+        return self.destination_password is None and not self.destination_sign_in
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -124,6 +130,7 @@ def parse(
     guarded: bool = False,
     max_rows: int | None = BATCH_ROWS,
     sign_in: SignIn = lambda _provider, _mailbox: False,
+    right: BatchRight = NO_RIGHT,
 ) -> Parsed:
     """Reads a CSV file of imports. Never raises, whatever the bytes are.
 
@@ -131,11 +138,11 @@ def parse(
     servers that were found from an address always are.
 
     `destination` serves rows that name no destination server. A row without a source password is good
-    where `sign_in` says so. With `max_rows` None a file may be as long as `split` takes: 1,000 rows and
-    1 MiB, in place of `max_rows` and 64 KiB.
+    where `sign_in` says so, one without a destination password where the `right` covers it. With `max_rows`
+    None a file may be as long as `split` takes: 1,000 rows and 1 MiB, in place of `max_rows` and 64 KiB.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
-    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
+    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in, right)
     return _parsed(sheet, _file_problems(sheet, destination, max_rows), rules)
 
 
@@ -147,13 +154,14 @@ def parse_cells(
     allow_plaintext: bool = False,
     guarded: bool = False,
     sign_in: SignIn = lambda _provider, _mailbox: False,
+    right: BatchRight = NO_RIGHT,
 ) -> Parsed:
     """The same for rows that come from no file: their cells by column, missing ones as empty. They are
     numbered from 1, and at most BATCH_ROWS are taken. Never raises."""
     empty = dict.fromkeys((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), "")
     records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
     sheet = Sheet(columns=tuple(empty), records=records)
-    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in)
+    rules = _Rules(catalog, destination, allow_plaintext, guarded, sign_in, right)
     return _parsed(sheet, _file_problems(sheet, destination, BATCH_ROWS), rules)
 
 
@@ -227,6 +235,7 @@ class _Rules:
     allow_plaintext: bool
     guarded: bool
     sign_in: SignIn
+    right: BatchRight
 
 
 def _parsed(sheet: Sheet, more: Iterable[RowProblem], rules: _Rules) -> Parsed:
@@ -292,7 +301,6 @@ def _read_row(
     source_address = read_cell("source_address", address)
     source_server = read_cell("source_server", read_server)
     destination_address = read_cell("destination_address", address)
-    destination_password = read_cell("destination_password", password)
     destination_server = read_cell(DESTINATION_SERVER, read_server)
     labels = read_cell(LABELS, label_rule)
     sync_flags = read_cell(SYNC_FLAGS, yes_or_no)
@@ -308,6 +316,11 @@ def _read_row(
     if destination_address is not None and destination_server is not None and named:
         check = partial(_destination, destination_address, destination_server, rules)
         destination = take(DESTINATION_SERVER, check)
+    destination_password, by_master = None, False
+    if cells.get("destination_password", "").strip() or not rules.right.any:
+        destination_password = read_cell("destination_password", password)
+    elif destination is not None:
+        by_master = take("destination_password", partial(rules.right.grant, destination)) is not None
     if source is None or destination is None:
         return None, problems
     first = line_of.setdefault((source.key, destination.key), line)
@@ -319,7 +332,7 @@ def _read_row(
         message = f"Line {first} asks for the same import already."
         fix = "Remove one of the two lines."
         problems.append(RowProblem(line, "source_address", "duplicate_row", message, fix))
-    if destination_password is None or (source_password is None and not way.sign_in):
+    if not (destination_password or by_master) or (source_password is None and not way.sign_in):
         return None, problems
     row = Row(line, source, source_password, destination, destination_password, way.sign_in)
     return replace(row, labels=labels, sync_flags=sync_flags), problems

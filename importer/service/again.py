@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importer.domain.batch_right import NO_RIGHT, BatchRight
 from importer.domain.labels import LabelRule
 from importer.domain.model import Import
 from importer.domain.rows import Row
@@ -23,12 +24,13 @@ def run_again(
     submitter: str = "",
     language: str = "",
     organisation: bool = False,
+    right: BatchRight = NO_RIGHT,
 ) -> Placed:
     """Submits the route of an earlier import once more, complete or not, with its choices about labels and
     flags where no others are given. When another import of the route is under way, that one is `Placed`, with
     these passwords from now on. Who may look at the earlier one may look at the new one.
 
-    A side without a password is opened as `Row` says; `organisation` as for `submit`.
+    A side without a password is opened as `Row` says; `organisation` and `right` as for `submit`.
     """
     row = Row(
         0,
@@ -51,5 +53,6 @@ def run_again(
         language=language or import_.language,
         again=True,
         organisation=organisation,
+        right=right,
     )
     return submission.placed[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports import Caller, Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
 from providers.access import Access, PasswordsOnly, People
+from providers.master import MasterUser
 from providers.model import Secret
 
 
@@ -49,6 +50,8 @@ class Deps:
     owner: str  # names this process in leases
     allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
     access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
+    master: MasterUser | None = None  # of the host that imports go to
+    administrators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # address -> their domains
     people: People | None = None  # who signs in to the pages without a password of ours
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
     pace: Pace = field(default_factory=Pace)

@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.domain import state
+from importer.domain.batch_right import NO_RIGHT, BatchRight, right_of_console
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.rows import Row, SignIn
 from importer.ports import Lease, SealedGrants, VaultError
 from importer.service.deps import Deps
 from providers.access import Access
-from providers.errors import GrantExpired, LoginRejected, Side
-from providers.grants import Credential, Grant, OAuthGrant, PasswordGrant, dump, load
+from providers.errors import GrantExpired, LoginRejected, MasterRefused, Side
+from providers.grants import (
+    Credential,
+    DestinationGrant,
+    Grant,
+    MasterGrant,
+    MasterLogin,
+    OAuthGrant,
+    PasswordGrant,
+    dump,
+    load,
+)
 from providers.model import Secret
 
 _ALL: Final = 2**31 - 1
@@ -24,9 +35,9 @@ class Opened:
     """Both grants of an import."""
 
     source: Grant
-    destination: Grant
+    destination: DestinationGrant
 
-    def of(self, side: Side) -> Grant:
+    def of(self, side: Side) -> DestinationGrant:
         return self.source if side is Side.SOURCE else self.destination
 
     @property
@@ -51,7 +62,7 @@ def seal(deps: Deps, import_id: ImportId, opened: Opened) -> SealedGrants:
     )
 
 
-def seal_one(deps: Deps, import_id: ImportId, side: Side, grant: Grant) -> bytes:
+def seal_one(deps: Deps, import_id: ImportId, side: Side, grant: DestinationGrant) -> bytes:
     """The grant of one side, sealed for that import."""
     return deps.vault.seal(dump(grant), context(import_id, side))
 
@@ -61,9 +72,12 @@ def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Opened
     source = deps.vault.open(sealed.source, context(import_id, Side.SOURCE))
     destination = deps.vault.open(sealed.destination, context(import_id, Side.DESTINATION))
     try:
-        return Opened(load(source), load(destination))
+        opened, into = load(source), load(destination)
     except ValueError as error:
         raise VaultError(f"{error}; submit the import again") from None
+    if isinstance(opened, MasterGrant):
+        raise VaultError("a master user opens no mailbox to read it; submit the import again")
+    return Opened(opened, into)
 
 
 def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Credentials:
@@ -82,7 +96,7 @@ def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Cr
 def credentials_at_once(deps: Deps, row: Row) -> Credentials:
     """The same out of a row, with nothing stored: for whoever runs the installation. Raises GrantExpired
     when only the owner can open a mailbox, and nobody can be asked here."""
-    opened = grants_of(deps, row, organisation=True)
+    opened = grants_of(deps, row, organisation=True, right=right_of_console(deps.master))
     for side in opened.awaited:
         raise GrantExpired(
             "Only its owner opens this mailbox, by signing in. Submit it with `batch`.", side=side
@@ -94,11 +108,17 @@ def credentials_at_once(deps: Deps, row: Row) -> Credentials:
 
 
 def _credential(
-    deps: Deps, account: Account, grant: Grant, side: Side, keep: Callable[[OAuthGrant], object]
+    deps: Deps,
+    account: Account,
+    grant: DestinationGrant,
+    side: Side,
+    keep: Callable[[OAuthGrant], object],
 ) -> Credential:
     """What a login to `account` takes. One token may open several mailboxes: shared ones at Microsoft, all of
     an organisation's. The one that was asked for is the address: its owner was told of it, and the
     organisation's domains go by it."""
+    if isinstance(grant, MasterGrant):
+        return master_login(deps, account, grant)
     if not isinstance(grant, PasswordGrant) and account.login.lower() != account.address.lower():
         raise LoginRejected(
             f"{account.address} is to be opened as {account.login}, which is not what its owner was asked"
@@ -110,6 +130,17 @@ def _credential(
     except GrantExpired as error:
         error.side = side
         raise
+
+
+def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogin:
+    """The master user as it is set by now, for that account alone. Raises MasterRefused."""
+    if deps.master is None:
+        raise MasterRefused(
+            "Mailferry has no master user at the new host any more. Submit the import again with the password"
+            " of the new mailbox.",
+            side=Side.DESTINATION,
+        )
+    return deps.master.login_to(grant, account.address, account.login, account.endpoint)
 
 
 # --- Grants that are still to come ------------------------------------------------------------------
@@ -126,11 +157,11 @@ def sign_in(access: Access, *, organisation: bool) -> SignIn:
     return can
 
 
-def grants_of(deps: Deps, row: Row, *, organisation: bool) -> Opened:
-    """What a row gives for both sides; `organisation` as for `submit`."""
+def grants_of(deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT) -> Opened:
+    """What a row gives for both sides; `organisation` and `right` as for `submit`. Raises Refused."""
     return Opened(
         source_grant(deps, row, organisation=organisation),
-        destination_grant(deps, row, organisation=organisation),
+        destination_grant(deps, row, organisation=organisation, right=right),
     )
 
 
@@ -142,10 +173,15 @@ def source_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
     return _without_password(deps, row.source_sign_in, row.source.address, organisation=organisation)
 
 
-def destination_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
-    """The same for its destination."""
+def destination_grant(
+    deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT
+) -> DestinationGrant:
+    """The same for its destination; with neither a password nor a place to sign in, the host's master user
+    if the `right` covers it. Raises Refused."""
     if row.destination_password is not None:
         return PasswordGrant(row.destination_password)
+    if row.by_master:
+        return right.grant(row.destination)
     return _without_password(
         deps, row.destination_sign_in, row.destination.address, organisation=organisation
     )
@@ -156,7 +192,7 @@ def _without_password(deps: Deps, sign_in: str, mailbox: str, *, organisation: b
     return found or OAuthGrant(sign_in, Secret(""))
 
 
-def awaits_owner(grant: Grant) -> bool:
+def awaits_owner(grant: DestinationGrant) -> bool:
     """Whether its owner has yet to sign in."""
     return isinstance(grant, OAuthGrant) and not grant.refresh_token.reveal()
 
@@ -175,9 +211,9 @@ def to_give_back(deps: Deps, import_: Import) -> tuple[Grant, ...]:
     except VaultError:
         return ()
     return tuple(
-        opened.of(side)
+        grant
         for side in Side
-        if isinstance(opened.of(side), OAuthGrant)
+        if isinstance(grant := opened.of(side), OAuthGrant)
         and side not in opened.awaited
         and not is_shared(deps, import_, side)
     )

@@ -64,7 +64,7 @@ def complete(
     )
     if not mailboxes:
         raise NoAddress
-    return begin_visit(deps, person_at(person.issuer, person.subject), mailboxes)
+    return begin_visit(deps, person_at(person.issuer, person.subject), mailboxes, person.domains)
 
 
 def _used(deps: Deps, state: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from importer.domain.batch_right import NO_RIGHT, BatchRight
 from importer.domain.labels import LabelRule
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
@@ -16,7 +17,7 @@ from importer.service.consent import ask_owner
 from importer.service.deps import Deps
 from importer.service.grants import grants_of, seal, seal_one
 from providers.errors import Side
-from providers.grants import PasswordGrant
+from providers.grants import DestinationGrant, PasswordGrant
 from providers.model import Secret
 
 
@@ -60,18 +61,29 @@ def submit(
     language: str = "",
     again: bool = False,
     organisation: bool = False,
+    right: BatchRight = NO_RIGHT,
 ) -> Submission:
     """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
     `owner` is who may look at them; an owner leaves what others have under way as it is, the console (no
     owner) may do everything. `language` is that of the mails about them. With `organisation`, rows may use
     what an organisation allowed, which opens any of its mailboxes: only for who runs the installation.
+    `right` is the batch right of whoever submits; raises Refused for a row that would need more.
 
     A row is started when its route is new, or its last import did not end complete, or a password or what
     becomes of labels is another than then; with `again`, also when all is as it was (to fetch what is new).
     Validated rows only.
     """
     batch_id = BatchId(new_id())
-    placed = [_place(deps, row, batch_id, submitter, owner, language, again=again) for row in rows]
+    for row in rows:
+        if row.by_master:
+            right.grant(row.destination)
+
+    def place(row: Row) -> Placed:
+        return _place(
+            deps, row, new_import(deps, row, batch_id, submitter, language), owner, again=again, right=right
+        )
+
+    placed = [place(row) for row in rows]
     while starting := [p for p in placed if p.fate is Fate.STARTED]:
         batch = Batch(
             batch_id,
@@ -82,19 +94,14 @@ def submit(
             owner,
             language,
         )
-        granted = [grants_of(deps, p.row, organisation=organisation) for p in starting]
+        granted = [grants_of(deps, p.row, organisation=organisation, right=right) for p in starting]
         sealed = [
             (p.import_, seal(deps, p.import_.id, opened)) for p, opened in zip(starting, granted, strict=True)
         ]
         try:
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
-            placed = [
-                _place(deps, p.row, batch_id, submitter, owner, language, again=again)
-                if p.fate is Fate.STARTED
-                else p
-                for p in placed
-            ]
+            placed = [place(p.row) if p.fate is Fate.STARTED else p for p in placed]
         else:
             for p, opened in zip(starting, granted, strict=True):
                 if opened.awaited:
@@ -127,10 +134,8 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
     )
 
 
-def _place(
-    deps: Deps, row: Row, batch_id: BatchId, submitter: str, owner: str, language: str, *, again: bool
-) -> Placed:
-    fresh = new_import(deps, row, batch_id, submitter, language)
+def _place(deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, right: BatchRight) -> Placed:
+    """`fresh` is what is started if it is to be started."""
     latest = deps.store.latest_import(fresh.route)
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
@@ -139,10 +144,11 @@ def _place(
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
         if same_passwords or somebody_elses:
             return Placed(row, latest, Fate.UNDER_WAY)
-        if deps.store.replace_grants(latest.id, _replaced(deps, latest.id, row, before), fresh.password_mark):
+        new = _replaced(deps, latest.id, row, before, right)
+        if deps.store.replace_grants(latest.id, new, fresh.password_mark):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
-        return _place(deps, row, batch_id, submitter, owner, language, again=again)  # it ended just now
+        return _place(deps, row, fresh, owner, again=again, right=right)  # it ended just now
     same_labels = latest.labels is fresh.labels or not latest.has_labels
     as_it_was = latest.state is State.COMPLETE and same_passwords and same_labels and not somebody_elses
     if as_it_was and not again and deps.store.undo_report(latest.id) is None:
@@ -150,14 +156,19 @@ def _place(
     return Placed(row, fresh, Fate.STARTED)
 
 
-def _replaced(deps: Deps, import_id: ImportId, row: Row, before: SealedGrants) -> SealedGrants:
-    """The row's passwords in place of those of before; where it has none, what was there stays."""
-    given = {
-        side.value: seal_one(deps, import_id, side, PasswordGrant(secret))
-        for side, secret in _passwords(row).items()
-        if secret is not None
+def _replaced(
+    deps: Deps, import_id: ImportId, row: Row, before: SealedGrants, right: BatchRight
+) -> SealedGrants:
+    """The row's passwords in place of those of before, or the master user; where an owner signs in, what was
+    there stays."""
+    given: dict[Side, DestinationGrant] = {
+        side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
     }
-    return replace(before, **given)
+    if row.by_master:
+        given[Side.DESTINATION] = right.grant(row.destination)
+    return replace(
+        before, **{side.value: seal_one(deps, import_id, side, one) for side, one in given.items()}
+    )
 
 
 def _passwords(row: Row) -> dict[Side, Secret | None]:

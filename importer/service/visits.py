@@ -43,6 +43,7 @@ class Remembered:
     mailboxes: tuple[Proven, ...] = ()
     sources: tuple[Proven, ...] = ()
     asked: Account | None = None  # the source whose password comes next
+    domains: tuple[str, ...] = ()  # that an issuer says this person administers
     file_name: str = ""
     file: bytes = field(default=b"", repr=False)
 
@@ -77,11 +78,15 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
     return begin_visit(deps, person_of(account), (Proven(account, password),))
 
 
-def begin_visit(deps: Deps, person: PersonId, mailboxes: tuple[Proven, ...]) -> tuple[str, Visit]:
-    """A new visit of a person who is known by now, and its token. There is at least one mailbox."""
+def begin_visit(
+    deps: Deps, person: PersonId, mailboxes: tuple[Proven, ...], domains: tuple[str, ...] = ()
+) -> tuple[str, Visit]:
+    """A new visit of a person who is known by now, and its token. There is at least one mailbox; `domains`
+    are those that an issuer says this person administers."""
     token = secrets.token_urlsafe(32)
     id_, now = visit_id(token), deps.clock.now()
-    visit = Visit(id_, person, now, now + VISIT_LASTS, _seal(deps, id_, Remembered(mailboxes)))
+    remembered = Remembered(mailboxes, domains=domains)
+    visit = Visit(id_, person, now, now + VISIT_LASTS, _seal(deps, id_, remembered))
     deps.store.add_visit(visit)
     return token, visit
 
@@ -143,6 +148,7 @@ def _dump(remembered: Remembered) -> str:
             "mailboxes": [_proven_json(m) for m in remembered.mailboxes],
             "sources": [_proven_json(m) for m in remembered.sources],
             "asked": _account_json(remembered.asked) if remembered.asked else None,
+            "domains": remembered.domains,
             "file_name": remembered.file_name,
             "file": remembered.file.hex(),
         }
@@ -155,6 +161,7 @@ def _load(text: str) -> Remembered:
         tuple(map(_proven, facts["mailboxes"])),
         tuple(map(_proven, facts["sources"])),
         _account(facts["asked"]) if facts["asked"] else None,
+        tuple(facts["domains"]),
         facts["file_name"],
         bytes.fromhex(facts["file"]),
     )

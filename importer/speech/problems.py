@@ -24,6 +24,9 @@ _BY_CODE: Final = {
     "login_rejected": N_(
         "%(host)s does not accept this password. Check it; many hosts want an app password."
     ),
+    "master_refused": N_(
+        "%(host)s does not open this mailbox without its password. Check the address, or use its password."
+    ),
     "grant_expired": N_("The permission to read this mailbox has run out. Sign in there once more."),
     "consent_needed": N_("The owner of the old mailbox has to sign in at %(host)s first."),
     "consent_expired": N_(

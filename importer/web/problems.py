@@ -34,6 +34,10 @@ _BY_RULE: Final = {
     "repeated_column": N_("This column is there twice. Remove one."),
     "header_missing": N_("The first line has to name the columns. Take it from the template."),
     "destination_elsewhere": N_("New mailboxes have to be at %(host)s."),
+    "batch_right_missing": N_("You do not administer this domain: write the password of the mailbox."),
+    "master_elsewhere": N_("Without its password, a new mailbox has to be at %(host)s."),
+    "master_address": N_("Only plain addresses go without a password. Write the password of this mailbox."),
+    "master_login": N_("Without a password, the login has to be the address. Leave the login out."),
 }
 
 

@@ -12,6 +12,8 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from importer.domain.access import Visit
+from importer.domain.batch_right import BatchRight
+from importer.service.batch_right import right_of_visit
 from importer.service.deps import Deps
 from importer.service.visits import Remembered, remember, remembered_by, visit_of
 from importer.settings import Settings
@@ -79,6 +81,11 @@ class Guest:
     def remember(self, change: Callable[[Remembered], Remembered]) -> None:
         """Changes what the visit remembers, for the next page."""
         remember(self.visitor.site.deps, self.visit, change)
+
+
+def right_of(guest: Guest) -> BatchRight:
+    """Into which mailboxes this guest may bring mail without their passwords."""
+    return right_of_visit(guest.visitor.site.deps, guest.remembered)
 
 
 class SignInNeeded(Exception):

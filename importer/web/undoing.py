@@ -20,7 +20,7 @@ from importer.service.undo import UndoRefused, undo
 from importer.speech.problems import by_code
 from importer.speech.texts import Texts
 from providers.errors import MailError, Side
-from providers.model import Secret
+from providers.grants import Credential
 
 AT_A_TIME: Final = 2
 
@@ -36,12 +36,12 @@ class Undoings:
         self._running: dict[ImportId, Future[UndoReport]] = {}
         self._refused: dict[ImportId, tuple[str, str]] = {}
 
-    def start(self, deps: Deps, import_: Import, password: Secret) -> Future[UndoReport]:
+    def start(self, deps: Deps, import_: Import, credential: Credential) -> Future[UndoReport]:
         """Begins, unless it is under way; what comes of it, or is raised as `service.undo.undo` does."""
         with self._lock:
             if import_.id not in self._running:
                 self._refused.pop(import_.id, None)
-                work = self._pool.submit(undo, deps, import_, password)
+                work = self._pool.submit(undo, deps, import_, credential)
                 self._running[import_.id] = work
                 work.add_done_callback(partial(self._over, import_.id))
                 return work

@@ -13,7 +13,7 @@ from importer.settings import Settings
 from importer.signing_in import access
 from providers.access import Access, PasswordsOnly, Question
 from providers.errors import GrantExpired, LoginRejected
-from providers.grants import Credential, OAuthGrant, OrganisationGrant, PasswordGrant
+from providers.grants import OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.model import Secret
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
@@ -69,7 +69,7 @@ def given(ways: Ways, mailbox: str = ADA) -> OAuthGrant:
     return ways.access.answered("google", question, ways.answer(question, mailbox), mailbox).grant
 
 
-def token(credential: Credential) -> str:
+def token(credential: OwnerCredential) -> str:
     assert not isinstance(credential, Secret)
     return credential.access_token().reveal()
 

@@ -17,7 +17,7 @@ from importer.signing_in import access
 from providers import google
 from providers.access import Access, Consent
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
-from providers.grants import AccessTokens, Credential, OAuthGrant
+from providers.grants import AccessTokens, OAuthGrant, OwnerCredential
 from providers.model import Secret
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
@@ -71,7 +71,7 @@ def consent(host: Authority, ways: Access, provider: str, mailbox: str = ADA) ->
     return ways.answered(provider, question, host.browse(question.url), mailbox)
 
 
-def tokens_of(credential: Credential) -> AccessTokens:
+def tokens_of(credential: OwnerCredential) -> AccessTokens:
     assert not isinstance(credential, Secret)
     return credential
 

@@ -42,6 +42,8 @@ class DovecotOptions:
     their RFC 6154 attributes. `capability_minus`: capabilities that are not announced, such as
     ("MULTIAPPEND", "LITERAL+"); Dovecot still obeys their commands when a client sends them all the same.
     `compress`: COMPRESS=DEFLATE is offered.
+    `masters`: users that `add_master` adds open every mailbox, by the authorisation identity of SASL PLAIN,
+    and with a `master_separator` by logins with both names too.
     With an `introspection_url` it takes access tokens too, and asks there about each (RFC 7662).
     """
 
@@ -55,6 +57,8 @@ class DovecotOptions:
     capability_minus: tuple[str, ...] = ()
     introspection_url: str = ""
     compress: bool = False
+    masters: bool = False
+    master_separator: str = ""
 
 
 def dovecot_installed() -> bool:
@@ -87,6 +91,7 @@ class Dovecot(Restartable):
         (home / "mail").mkdir()
         (home / "run").mkdir()
         self._users.mkdir(parents=True)
+        (home / "masters" / "passdb").mkdir(parents=True)
         if os.geteuid() == 0:
             owner = pwd.getpwnam(MAIL_USER)
             os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
@@ -113,7 +118,13 @@ class Dovecot(Restartable):
         """Adds the user with an empty mailbox, or changes the password. Takes effect at once."""
         if not name or any(c in name for c in ":/\0\r\n") or name != name.lower():
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
-        entry = self._users / name
+        self._store(self._users / name, password)
+
+    def add_master(self, name: str, password: str) -> None:
+        """Adds a master user, or changes the password. Takes effect at once."""
+        self._store(self.home / "masters" / "passdb" / name, password)
+
+    def _store(self, entry: Path, password: str) -> None:
         new = self.home / "user.new"
         sealed = b64encode(password.encode()).decode("ascii")
         new.write_text(json.dumps({"password": f"{{PLAIN.b64}}{sealed}"}), encoding="utf-8")

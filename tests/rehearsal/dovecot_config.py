@@ -44,7 +44,7 @@ service stats {
 """
 
 _PASSDB = """\
-uri = fs:posix:prefix={home}/users/
+uri = fs:posix:prefix={home}/{place}/
 passdb_objects = passdb
 key passdb {{
   key = passdb/%u
@@ -75,17 +75,21 @@ protocol imap {
 def write_config(
     path: Path, options: DovecotOptions, tls_port: int, starttls_port: int, capability: str | None
 ) -> None:
-    """Writes `path`; beside it lie `users/`, `passdb.conf`, `cert.pem`, `key.pem`, `mail/` and `run/`.
+    """Writes `path`; beside it lie `users/`, `masters/` and a `.conf` for each, `cert.pem`, `key.pem`,
+    `mail/` and `run/`.
 
     Each user is a file in `users/passdb`, read anew at every login: a passwd-file would be read
     again only once in a second.
     """
-    (path.parent / "passdb.conf").write_text(_PASSDB.format(home=path.parent), encoding="utf-8")
+    for name, place in (("passdb.conf", "users"), ("masters.conf", "masters")):
+        told = _PASSDB.format(home=path.parent, place=place)
+        (path.parent / name).write_text(told, encoding="utf-8")
     path.write_text(
         "\n".join(
             (
                 _COMMON,
                 _mechanisms(path.parent, options),
+                _masters(path.parent, options),
                 _users_and_places(path.parent),
                 _services(tls_port, starttls_port),
                 _mail(options),
@@ -118,6 +122,21 @@ def _mechanisms(home: Path, options: DovecotOptions) -> str:
             f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {file}\n}}\n"
         )
     return "".join(blocks)
+
+
+def _masters(home: Path, options: DovecotOptions) -> str:
+    """https://doc.dovecot.org/2.3/configuration_manual/authentication/master_users/ (2026-11)."""
+    if not options.masters:
+        return ""
+    both = f"auth_master_user_separator = {options.master_separator}\n" if options.master_separator else ""
+    return f"""\
+{both}passdb {{
+  driver = dict
+  master = yes
+  mechanisms = plain login none
+  args = {home}/masters.conf
+}}
+"""
 
 
 def _users_and_places(home: Path) -> str:

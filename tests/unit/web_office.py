@@ -18,7 +18,8 @@ from importer.settings import Settings
 from importer.web.app import create_app
 from providers.access import People
 from providers.errors import LoginRejected, Side
-from providers.grants import Credential
+from providers.grants import Credential, MasterLogin
+from providers.master import MasterUser
 from providers.model import Endpoint, Secret
 from tests.lookups import the_catalog_alone
 from tests.unit.test_service import Office
@@ -33,13 +34,14 @@ class Doors(MemorySessions):
     def __init__(self) -> None:
         super().__init__({})
         self.mailboxes: dict[str, MemoryMailbox] = {}
+        self.master: MasterLogin | None = None  # opens all, too
         self.knocks: list[tuple[Account, Side]] = []
 
     def open(
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> MemorySession:
         self.knocks.append((account, side))
-        if credential != Secret(RIGHT):
+        if credential not in (Secret(RIGHT), self.master):
             raise LoginRejected("no", server_text="no")
         return MemorySession(self.mailboxes.setdefault(account.key, MemoryMailbox()), side)
 
@@ -87,11 +89,19 @@ class WebOffice:
     root: Path
     overlay: dict[str, Any] = field(default_factory=dict)
     people: People | None = None
+    master: MasterUser | None = None
+    administrators: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.office = Office()
         self.doors = Doors()
-        self.deps: Deps = replace(self.office.deps, sessions=self.doors, people=self.people)
+        self.deps: Deps = replace(
+            self.office.deps,
+            sessions=self.doors,
+            people=self.people,
+            master=self.master,
+            administrators=self.administrators,
+        )
         self.settings = Settings.load(data=self.root, destination_server=HOST, **self.overlay)
         self.app = create_app(self.deps, self.settings, the_catalog_alone)
 

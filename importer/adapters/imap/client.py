@@ -86,12 +86,13 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         # imaplib wraps the socket with whatever context it is given and drops its read buffer unseen.
         self.starttls(cast(ssl.SSLContext, _CheckedContext(tls, self._imap)))
 
-    def login_plain(self, user: str, password: str) -> None:
-        """AUTHENTICATE PLAIN in UTF-8 (RFC 4616). Raises imaplib.IMAP4.error, its `abort` when cut off.
+    def login_plain(self, answer: bytes) -> None:
+        """AUTHENTICATE PLAIN with what RFC 4616 puts together. Raises imaplib.IMAP4.error, its `abort` when
+        cut off.
 
         IMAPClient's own `plain_login` makes a lost connection look like a wrong password.
         """
-        answer = b64encode(f"\0{user}\0{password}".encode())
+        answer = b64encode(answer)
         # Some servers that offer SASL-IR (RFC 4959: a round trip less) ask for the answer all the same.
         self._imap.literal = _OneAnswer(answer).process
         initial = (answer.decode("ascii"),) if self.has_capability("SASL-IR") else ()

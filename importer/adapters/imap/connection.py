@@ -24,12 +24,12 @@ from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.deflate import KnownLines, Line
 from importer.adapters.imap.drip_watch import DripWatch
 from importer.adapters.imap.errors import CommandRefused, Peer
-from importer.adapters.imap.login import Login, token_for, with_password, with_token
+from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool, SpoolFailed
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
-from providers.grants import Credential
+from providers.grants import Credential, MasterLogin
 from providers.model import Secret, Security
 
 _READ_BYTES = 128 << 10
@@ -314,17 +314,18 @@ def open_connection(
     drips: DripWatch,
     spool_folder: Path | None = None,
 ) -> Connection:
-    """Connects (a few tries within seconds), encrypts and logs in: with a password one try, for lockouts are
-    worse than errors; with an access token one more, on a new connection and with a new token.
+    """Connects (a few tries within seconds), encrypts and logs in: with a password, a master user's too,
+    one try, for lockouts are worse than errors; with an access token one more, on a new connection and with a
+    new token.
 
     Raises any MailError of scope session or account.
     """
 
-    def opened(log_in: Callable[[Client, Peer, Login, Secret], None], secret: Secret) -> Connection:
+    def opened(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
         with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
             client = _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts)
             try:
-                log_in(client, peer, login, secret)
+                log_in(client, peer, login)
                 capabilities = _capabilities(client, peer)
             except BaseException:
                 client.hang_up()
@@ -337,13 +338,15 @@ def open_connection(
         return connection
 
     if isinstance(credential, Secret):
-        return opened(with_password, credential)
+        return opened(partial(with_password, password=credential))
+    if isinstance(credential, MasterLogin):
+        return opened(partial(with_master, master=credential))
     try:
-        return opened(with_token, token_for(peer, credential))
+        return opened(partial(with_token, token=token_for(peer, credential)))
     except LoginRejected as error:
         if not opening_errors.may_be_the_token(error):
             raise
-    return opened(with_token, token_for(peer, credential, refused=True))
+    return opened(partial(with_token, token=token_for(peer, credential, refused=True)))
 
 
 def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, *, tries: int = 3) -> None:

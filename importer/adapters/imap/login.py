@@ -1,4 +1,4 @@
-"""Logging in with a password or with an access token.
+"""Logging in with a password, with an access token, or as a master user.
 
 Invariants
 - One try per connection: lockouts are worse than errors.
@@ -17,8 +17,8 @@ from importer.adapters.imap.client import Client
 from importer.adapters.imap.commands import line_safe, quoted
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
-from providers.errors import MailError
-from providers.grants import AccessTokens
+from providers.errors import LoginRejected, MailError, MasterRefused
+from providers.grants import AccessTokens, MasterLogin
 from providers.model import Secret
 
 Explain = Callable[[str], str]
@@ -40,6 +40,14 @@ def with_password(client: Client, peer: Peer, login: Login, password: Secret) ->
         raise problem  # outside any `except`: no context leads to the command that failed
 
 
+def with_master(client: Client, peer: Peer, login: Login, master: MasterLogin) -> None:
+    """Into the mailbox `login.user` as the host's master user. Raises MasterRefused in place of
+    LoginRejected, and otherwise as `with_password` does."""
+    problem = _master_problem(client, peer, login, master)
+    if problem is not None:
+        raise problem
+
+
 def with_token(client: Client, peer: Peer, login: Login, token: Secret) -> None:
     """XOAUTH2 or OAUTHBEARER (RFC 7628), whichever is offered. Raises as `with_password` does."""
     problem = _token_problem(client, peer, login, token)
@@ -56,13 +64,16 @@ def token_for(peer: Peer, tokens: AccessTokens, *, refused: bool = False) -> Sec
         raise
 
 
-def _password_problem(client: Client, peer: Peer, login: Login, password: Secret) -> MailError | None:
-    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password."""
+def _password_problem(
+    client: Client, peer: Peer, login: Login, password: Secret, *, on_behalf_of: str = ""
+) -> MailError | None:
+    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password.
+    `on_behalf_of` somebody else only where AUTH=PLAIN is offered."""
+    answer = b""
     try:
-        line_safe(login.user.encode())
-        line_safe(password.reveal().encode())
+        answer = plain_answer(login.user, password, on_behalf_of)
         if client.has_capability("AUTH=PLAIN"):
-            client.login_plain(login.user, password.reveal())
+            client.login_plain(answer)
         elif client.has_capability("LOGINDISABLED"):
             return opening_errors.logins_disabled(peer, login.explain("LOGINDISABLED"))
         else:
@@ -75,9 +86,44 @@ def _password_problem(client: Client, peer: Peer, login: Login, password: Secret
             client.last_words(),
             peer,
             explain=login.explain,
-            secrets=_as_sent(password, f"\0{login.user}\0{password.reveal()}".encode()),
+            secrets=_as_sent(password, answer),
         )
     return None
+
+
+def _master_problem(client: Client, peer: Peer, login: Login, master: MasterLogin) -> MailError | None:
+    host = peer.endpoint.host
+    if master.separator:
+        both = Login(f"{login.user}{master.separator}{master.name}", _nothing_more)
+        problem = _password_problem(client, peer, both, master.password)
+    elif client.has_capability("AUTH=PLAIN"):
+        itself = Login(master.name, _nothing_more)
+        problem = _password_problem(client, peer, itself, master.password, on_behalf_of=login.user)
+    else:
+        return MasterRefused(
+            f"{host} does not offer AUTHENTICATE PLAIN, with which a master user names a mailbox. Whoever"
+            " runs Mailferry has to set MAILFERRY_DESTINATION_MASTER_SEPARATOR.",
+            side=peer.side,
+        )
+    if not isinstance(problem, LoginRejected):
+        return problem
+    return MasterRefused(
+        f"{host} does not open this mailbox for the master user: there is no such mailbox, or whoever runs"
+        " Mailferry has to look at MAILFERRY_DESTINATION_MASTER_USER and its password.",
+        side=peer.side,
+        server_text=problem.server_text,
+    )
+
+
+def plain_answer(user: str, password: Secret, on_behalf_of: str = "") -> bytes:
+    """The one message of SASL PLAIN (RFC 4616 section 2): the authorisation identity, which is "" for the
+    user's own mailbox, the user and the password. Raises ValueError for what it cannot carry."""
+    parts = (on_behalf_of, user, password.reveal())
+    return b"\0".join(line_safe(part.encode()) for part in parts)
+
+
+def _nothing_more(_words: str) -> str:
+    return ""
 
 
 def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:

@@ -52,7 +52,7 @@ from importer.domain.model import (
 from importer.domain.uidset import Uid, UidSet
 from importer.ports import LabelView
 from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
-from providers.grants import Credential
+from providers.grants import Credential, MasterLogin
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.provider import Provider
 
@@ -158,7 +158,7 @@ class ImapSessions:
 
     def _open_plain(self, account: Account, credential: Credential, side: Side) -> ImapSession:
         dial = self._guard.connect if account.guarded else socket.create_connection
-        by_token = not isinstance(credential, Secret)
+        by_token = not isinstance(credential, Secret | MasterLogin)
         endpoint, shown_messages = self._server(account.endpoint, side)
 
         def connect() -> Connection:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from providers.access import AccessToken, Consent, Question, not_set_up
 from providers.errors import GrantExpired, LoginRejected
-from providers.grants import Credential, Grant, OAuthGrant, OrganisationGrant, PasswordGrant
+from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.model import Secret
 
 
@@ -52,7 +52,7 @@ class MemoryAccess:
         keep: Callable[[OAuthGrant], object],
         *,
         first: AccessToken | None = None,
-    ) -> Credential:
+    ) -> OwnerCredential:
         match grant:
             case PasswordGrant(password):
                 return password

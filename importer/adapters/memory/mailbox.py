@@ -40,10 +40,11 @@ from providers.errors import (
     HostUnknown,
     LoginRejected,
     MailError,
+    MasterRefused,
     QuotaExceeded,
     Side,
 )
-from providers.grants import Credential
+from providers.grants import Credential, MasterLogin, OwnerCredential
 from providers.model import FolderRole, Secret
 
 
@@ -101,6 +102,7 @@ class MemoryMailbox:
     ) -> None:
         self.hierarchy = hierarchy or Hierarchy()
         self.password = password
+        self.master: MasterLogin | None = None  # opens it too
         self.keywords = keywords or KeywordRule()
         self.fault: Callable[[str], Fault | None] = lambda _operation: None
         self.refuses: Callable[[bytes], str | None] = lambda _body: None
@@ -163,12 +165,15 @@ class MemorySessions:
         mailbox = self.mailboxes.get(account.key)
         if mailbox is None:
             raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
-        if not _lets_in(mailbox, credential):
+        if isinstance(credential, MasterLogin):
+            if credential != mailbox.master:
+                raise MasterRefused("The master user does not open it.", side=side)
+        elif not _lets_in(mailbox, credential):
             raise LoginRejected("The password is not the right one.", side=side)
         return MemorySession(mailbox, side)
 
 
-def _lets_in(mailbox: MemoryMailbox, credential: Credential) -> bool:
+def _lets_in(mailbox: MemoryMailbox, credential: OwnerCredential) -> bool:
     """A token that is refused is asked for once more."""
     if isinstance(credential, Secret):
         return credential.reveal() == mailbox.password

@@ -11,8 +11,10 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from importer.domain.access import MostTries
+from importer.domain.batch_right import BatchRight
 from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import Account, Batch, Import
+from importer.service.batch_right import right_of_token
 from importer.service.clients import recognise, visible_batch, visible_import
 from importer.service.deps import Deps
 from importer.service.tries import PER_ACCOUNT, PER_ACCOUNT_AND_CLIENT, take
@@ -39,6 +41,11 @@ class Caller:
     @property
     def deps(self) -> Deps:
         return self.site.deps
+
+    @property
+    def right(self) -> BatchRight:
+        """Into which mailboxes it may bring mail without their passwords."""
+        return right_of_token(self.deps, self.token)
 
     @property
     def _client(self) -> str:

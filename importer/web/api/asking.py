@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from importer.domain.cells import address
 from importer.domain.check import Check, Look
+from importer.service.batch_right import destination_credential
 from importer.service.check import check
 from importer.web.api.access import Reader, Writer
 from importer.web.api.models import DetectIn, Report, RowIn
@@ -34,12 +35,13 @@ def check_both(caller: Writer, given: RowIn) -> Report:
     """Logs in to both mailboxes and tells what is there, what will not fit, where folders go and how long it
     will take. Changes nothing. `done` is false when it took too long; what was found until then is told."""
     row = one_row(caller, given.cells())
-    if row.source_password is None or row.destination_password is None:
+    if row.source_password is None or row.destination_sign_in:
         raise ProblemAnswer("not_possible", "Both mailboxes need a password to be looked at.")
+    into = destination_credential(caller.deps, caller.right, row.destination, row.destination_password)
     with _place():
         for account in (row.source, row.destination):
             caller.count_try(account)
-        source, destination = (row.source, row.source_password), (row.destination, row.destination_password)
+        source, destination = (row.source, row.source_password), (row.destination, into)
         rule = row.labels or caller.site.settings.labels
         looks = check(caller.deps, source, destination, rule)
         found = _looked(cast("Generator[Check, None, None]", looks))

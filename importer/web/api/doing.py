@@ -17,6 +17,7 @@ from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
 from importer.service.grants import sign_in
 from importer.web.api.access import Caller, Writer
+from importer.web.api.destinations import given_password
 from importer.web.api.models import ChangedOut, PasswordsIn, PlacedOut, import_out
 from importer.web.api.ordering import placed_out
 from importer.web.api.problems import ProblemAnswer, checked
@@ -68,11 +69,12 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         caller.deps,
         import_,
         checked("source_password", partial(password, source)) if source else None,
-        checked("destination_password", partial(password, given.destination_password.get_secret_value())),
+        given_password(caller, import_.destination, given.destination_password),
         source_sign_in=signs_in,
         labels=given.labels,
         sync_flags=given.sync_flags,
         organisation=admin,
+        right=caller.right,
     )
     told = placed_out(caller, placed)
     if told.import_ is not None and told.import_.id != import_.id:

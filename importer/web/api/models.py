@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -17,6 +17,9 @@ from importer.web.live import average
 
 Report = dict[str, Any]
 """`importer.domain.report` says what is in it."""
+
+
+_BY_RIGHT: Final = "Empty where the token has the batch right for that mailbox."
 
 
 class Given(BaseModel):
@@ -36,7 +39,7 @@ class RowIn(Given):
         "", description="Found from the address when empty.", examples=["imap.old.example"]
     )
     destination_address: str = Field(examples=["ada@new.example"])
-    destination_password: SecretStr
+    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
     destination_server: str = Field("", description="That of this installation when empty.")
     labels: LabelRule | None = Field(
         None, description="For sources with labels (Gmail); null for the installation's."
@@ -94,13 +97,13 @@ class PasswordsIn(Given):
     source_password: SecretStr = Field(
         SecretStr(""), description="Empty where its owner signs in at Google or Microsoft."
     )
-    destination_password: SecretStr
+    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
     labels: LabelRule | None = Field(None, description="Null for those of the earlier import.")
     sync_flags: bool | None = Field(None, description="Null for that of the earlier import.")
 
 
 class UndoIn(Given):
-    destination_password: SecretStr
+    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
 
 
 class DetectIn(Given):

@@ -111,6 +111,7 @@ def _rules(caller: Caller) -> dict[str, Any]:
         "allow_plaintext": site.settings.allow_plaintext,
         "guarded": True,
         "sign_in": sign_in(caller.deps.access, organisation=_for_all(caller)),
+        "right": caller.right,
     }
 
 
@@ -134,7 +135,7 @@ def _elsewhere(caller: Caller, rows: Sequence[Row]) -> list[RowProblem]:
 
 def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Response) -> SubmissionOut:
     rows = good_rows(caller, parsed)
-    caller.count_starts(row.destination for row in rows)
+    caller.count_starts(row.destination for row in rows if row.destination_password is not None)
     caller.count_starts(row.source for row in rows if row.source_password is not None)
     settings = caller.site.settings
     labels = order.labels or settings.labels
@@ -148,6 +149,7 @@ def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Resp
         language=order.language,
         again=order.again,
         organisation=_for_all(caller),
+        right=caller.right,
     )
     now = caller.deps.clock.now()
     if submission.batch is None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooSlow
-from functools import partial
 from typing import Any, Final, cast
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from importer.domain.cells import password
 from importer.domain.state import ENDED
 from importer.domain.undo import UndoReport
 from importer.ports import LeaseLost
 from importer.service.undo import UndoRefused
 from importer.web.api.access import Writer
+from importer.web.api.destinations import given_destination
 from importer.web.api.models import Report, UndoIn
-from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
+from importer.web.api.problems import ProblemAnswer, mailbox_refused
 from providers.errors import MailError
 
 WAIT_S: Final = 25.0
@@ -37,11 +36,11 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> Report:
     repeat. What takes long goes on after a 202."""
     import_ = caller.import_(import_id)
     caller.demand(import_.destination)
-    secret = checked("destination_password", partial(password, given.destination_password.get_secret_value()))
+    credential = given_destination(caller, import_.destination, given.destination_password)
     if import_.state not in ENDED:
         raise ProblemAnswer("not_possible", "It is still under way. Cancel it first, then undo it.")
     caller.count_try(import_.destination)
-    work = caller.site.undoings.start(caller.deps, import_, secret)
+    work = caller.site.undoings.start(caller.deps, import_, credential)
     try:
         report = _waited_for(work)
     except TooSlow:

@@ -21,10 +21,19 @@ from importer.service.visits import named_by_a_person
 from importer.web.pages.start import count_start
 from importer.web.problems import row_problem, too_often
 from importer.web.rendering import go, page
-from importer.web.site import Fields, Guest, SignedIn, text
+from importer.web.site import Fields, Guest, SignedIn, right_of, text
 
 _RIGHT_IN_THEMSELVES: Final = frozenset(
-    {"provider_unavailable", "duplicate_row", "same_mailbox", "server_unknown", "destination_elsewhere"}
+    {
+        "provider_unavailable",
+        "batch_right_missing",
+        "master_elsewhere",
+        "master_address",
+        "duplicate_row",
+        "same_mailbox",
+        "server_unknown",
+        "destination_elsewhere",
+    }
 )
 """What breaks these rules is what its column asks for; anything else may be a password in the wrong place."""
 
@@ -34,13 +43,14 @@ router: Final = APIRouter(prefix="/file")
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell of the preview; `text` is "" for passwords, `filled` says whether there is one. In place of
-    one, `asked` says that the owner signs in at their host."""
+    one, `asked` says that the owner signs in at their host, `by_right` that none is needed."""
 
     column: str
     text: str
     filled: bool
     problems: tuple[str, ...]
     asked: bool = False
+    by_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Line:
 
 @router.get("")
 def ask(guest: SignedIn) -> Response:
-    return page(guest, "file.html", errors={})
+    return _file_page(guest)
 
 
 @router.get("/template.csv")
@@ -70,10 +80,10 @@ async def take(guest: SignedIn, fields: Fields) -> Response:
         name, content = printable(upload.filename, 80), await upload.read(BATCH_BYTES + 1)
     if not content.strip():
         problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
-        return await run_in_threadpool(page, guest, "file.html", 422, errors={"file": problem})
+        return await run_in_threadpool(_file_page, guest, problem)
     if len(content) > BATCH_BYTES:
         problem = guest.visitor.texts.gettext("The file is too large. 25 rows fit well below 64 kB.")
-        return await run_in_threadpool(page, guest, "file.html", 422, errors={"file": problem})
+        return await run_in_threadpool(_file_page, guest, problem)
     await run_in_threadpool(guest.remember, lambda before: replace(before, file_name=name, file=content))
     return go("/file/preview")
 
@@ -90,6 +100,7 @@ def preview(guest: SignedIn) -> Response:
         name=remembered.file_name,
         columns=_columns(guest),
         lines=_lines(guest, parsed, problems),
+        right=right_of(guest),
         general=[_told(guest, p) for p in problems if _is_general(guest, p)],
         problem_count=len(problems),
         row_count=parsed.row_count,
@@ -117,7 +128,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     try:
         count_start(guest, rows)
     except TooManyTries as error:
-        return page(guest, "file.html", 422, errors={"file": too_often(guest.visitor.texts, error)})
+        return _file_page(guest, too_often(guest.visitor.texts, error))
     submission = submit(
         guest.visitor.site.deps,
         rows,
@@ -125,12 +136,18 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
         submitter=remembered.mailboxes[0].account.address,
         owner=guest.visit.person,
         language=guest.visitor.texts.language,
+        right=right_of(guest),
     )
     guest.remember(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
         done = sum(placed.fate is Fate.DONE for placed in submission.placed)
         return page(guest, "nothing_new.html", done=done, under_way=len(submission.placed) - done)
     return go(f"/batches/{submission.batch.id}")
+
+
+def _file_page(guest: Guest, problem: str = "") -> Response:
+    errors = {"file": problem} if problem else {}
+    return page(guest, "file.html", 422 if problem else 200, errors=errors, right=right_of(guest))
 
 
 # --- The preview ------------------------------------------------------------------------------------
@@ -146,6 +163,7 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
         guarded=True,
         # Every owner is asked, whoever brings the file.
         sign_in=sign_in(site.deps.access, organisation=False),
+        right=right_of(guest),
     )
     elsewhere = (
         RowProblem(
@@ -178,6 +196,7 @@ def _lines(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> li
             hidden.add((problem.line, problem.column))
     asked = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
     asked |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
+    by_master = {row.line for row in parsed.rows if row.by_master}
     lines = []
     for record in sheet.records:
         cells = tuple(
@@ -187,6 +206,7 @@ def _lines(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> li
                 bool(text_.strip()),
                 tuple(at[record.line, column]),
                 asked=(record.line, column) in asked,
+                by_right=column == "destination_password" and record.line in by_master,
             )
             for column, text_ in (record.cells or {}).items()
             if column != PROBLEM_COLUMN

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from importer.domain.model import BatchId, Import, ImportId
 from importer.domain.report import Report
 from importer.domain.report_csv import refusals_csv
+from importer.service.batch_right import destination_credential
 from importer.service.consent import links
 from importer.service.control import Changed, cancel, pause, resume
 from importer.service.deps import Deps
@@ -27,7 +28,7 @@ from importer.service.owned import batch_of, batches_of, import_of
 from importer.web.live import Sight, all_ended, average
 from importer.web.rendering import fragment, go, page, rendered
 from importer.web.showing import Shown, shown, verdict
-from importer.web.site import Fields, Guest, SignedIn
+from importer.web.site import Fields, Guest, SignedIn, right_of
 
 STREAM_LASTS_S: Final = 600.0
 """Then the browser asks again, and whoever signed out meanwhile gets nothing more."""
@@ -136,15 +137,18 @@ def give_up(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
 
 @router.post("/imports/{import_id}/undo")
 def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    """Needs the password of the new mailbox, which the visit has when that mailbox was proven in it."""
+    """Needs the password of the new mailbox, which the visit has when that mailbox was proven in it, or the
+    batch right."""
     site = guest.visitor.site
     import_ = import_of(site.deps, guest.visit.person, ImportId(import_id))
     if import_ is None:
         raise NotThere
     mailbox = guest.remembered.mailbox(import_.destination.key)
-    if mailbox is None or mailbox.password is None:
+    password, right = mailbox.password if mailbox else None, right_of(guest)
+    if password is None and not right.covers(import_.destination):
         return go("/mailboxes")
-    site.undoings.start(site.deps, import_, mailbox.password)
+    credential = destination_credential(site.deps, right, import_.destination, password)
+    site.undoings.start(site.deps, import_, credential)
     return go(f"/imports/{import_.id}")
 
 

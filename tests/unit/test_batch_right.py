@@ -1,0 +1,497 @@
+"""The batch right: who brings mail into which mailboxes without their passwords, and who does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.domain.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
+from importer.domain.cells import Refused
+from importer.domain.clients import Scope
+from importer.domain.model import Account, ImportId, State
+from importer.domain.rows import Parsed, Row, parse
+from importer.service.batch_right import right_of_visit
+from importer.service.grants import context, open_grants
+from importer.service.submit import Fate, submit
+from importer.service.undo import undo
+from importer.service.visits import Proven, Remembered
+from importer.service.work import work
+from importer.settings import Settings, SettingsError
+from providers.catalog import Catalog
+from providers.errors import MasterRefused, Side
+from providers.grants import MasterGrant, MasterLogin, PasswordGrant, dump, load
+from providers.master import MasterUser, domain_name, plain_domain
+from providers.model import Endpoint, Secret
+from tests.unit.test_api import Panel, problem
+from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
+from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice
+
+PASSWORD = "m4ster-canary"
+MASTER = MasterUser(HOST, "ferryman", Secret(PASSWORD))
+LOGIN = MasterLogin("ferryman", Secret(PASSWORD))
+OURS = BatchRight(HOST, frozenset({"new.example"}))
+HEAD = (
+    "source_address,source_password,source_server,destination_address,destination_password,"
+    "destination_server\n"
+)
+
+
+def mailbox(address: str = "grace@new.example", login: str = "", server: Endpoint = HOST) -> Account:
+    return Account(address, login or address, server)
+
+
+# --- What it covers ---------------------------------------------------------------------------------
+
+COVERED = ("grace@new.example", "Grace@NEW.Example", "grace+news@new.example", "o'neil@new.example")
+
+NOT_COVERED = {
+    "another domain": (mailbox("ada@other.example"), "batch_right_missing"),
+    "a subdomain": (mailbox("ada@mail.new.example"), "batch_right_missing"),
+    "the domain above": (mailbox("ada@example.example"), "batch_right_missing"),
+    "a longer label": (mailbox("ada@evilnew.example"), "batch_right_missing"),
+    "a longer name": (mailbox("ada@new.example.other.example"), "batch_right_missing"),
+    "a dot at the end": (mailbox("ada@new.example."), "master_address"),
+    "two addresses in one": (mailbox("root@other.example@new.example"), "master_address"),
+    "a route": (mailbox("root%other.example@new.example"), "master_address"),
+    "a character that hosts translate": (mailbox("root#other.example@new.example"), "master_address"),
+    "a path": (mailbox("root/other.example@new.example"), "master_address"),
+    "a separator": (mailbox("root*ferryman@new.example"), "master_address"),
+    "letters of another script": (mailbox("grаce@new.example"), "master_address"),
+    "a domain in another script": (mailbox("ada@nеw.example"), "master_address"),
+    "a domain that folds to ours": (mailbox("ada@ｎｅｗ.example"), "master_address"),
+    "another login": (mailbox(login="root@new.example"), "master_login"),
+    "a login without its domain": (mailbox(login="grace"), "master_login"),
+    "a login that folds to the address": (
+        mailbox("mark@new.example", "mar\u212a@new.example"),
+        "master_login",
+    ),
+    "another host": (mailbox(server=Endpoint("imap.evil.example")), "master_elsewhere"),
+    "another port": (mailbox(server=Endpoint(HOST.host, 10993)), "master_elsewhere"),
+}
+
+
+@pytest.mark.parametrize("address", COVERED)
+def test_a_domain_covers_its_own_addresses_however_they_are_written(address: str) -> None:
+    assert OURS.grant(mailbox(address)) == MasterGrant("new.example")
+    assert MASTER.login_to(OURS.grant(mailbox(address)), address, address, HOST) == LOGIN
+
+
+@pytest.mark.parametrize(("account", "rule"), NOT_COVERED.values(), ids=NOT_COVERED)
+def test_it_covers_nothing_else_and_neither_does_the_master_user(account: Account, rule: str) -> None:
+    with pytest.raises(Refused) as refused:
+        OURS.grant(account)
+    assert refused.value.rule == rule
+    # A grant that was sealed all the same opens nothing.
+    with pytest.raises(MasterRefused):
+        MASTER.login_to(MasterGrant("new.example"), account.address, account.login, account.endpoint)
+
+
+def test_the_console_has_it_for_all_domains_at_our_host_and_for_no_other_login() -> None:
+    console = right_of_console(MASTER)
+    assert console.covers(mailbox("ada@whatever.example"))
+    for account, rule in NOT_COVERED.values():
+        assert console.covers(account) == (rule == "batch_right_missing")
+    assert not right_of_console(None).covers(mailbox())
+
+
+def test_without_a_right_the_password_is_just_missing() -> None:
+    for nothing in (NO_RIGHT, BatchRight(HOST), BatchRight(None, frozenset({"new.example"}))):
+        with pytest.raises(Refused, match="password is missing"):
+            nothing.grant(mailbox())
+
+
+def test_domains_come_by_address_and_by_claim() -> None:
+    settings = {"ada@new.example": frozenset({"new.example"})}
+    assert administered(settings, ["ADA@New.Example"], []) == {"new.example"}
+    assert administered(settings, ["grace@new.example"], []) == frozenset()
+    claims = ["New.example", "nеw.example", "*", "", "a b", ".example", "x@new.example"]
+    assert administered({}, ["ada@new.example"], claims) == {"new.example"}
+    assert administered(settings, ["ada@new.example"], ["other.example"]) == {"new.example", "other.example"}
+
+
+def test_domain_names_are_ascii_and_whole() -> None:
+    assert domain_name("XN--bcher-kva.example") == "xn--bcher-kva.example"
+    for wrong in (
+        "bücher.example",
+        "example",
+        "",
+        "-a.example",
+        "a-.example",
+        "a..example",
+        "a.example.",
+        "*.a.b",
+    ):
+        assert domain_name(wrong) is None, wrong
+    assert domain_name("\u212a.example") is None, "a sign whose small letter is k"
+    assert plain_domain("ada@xn--bcher-kva.example") == "xn--bcher-kva.example"
+    assert plain_domain("@new.example") is None
+
+
+def test_the_grant_names_its_domain_and_nothing_of_the_master_user() -> None:
+    text = dump(MasterGrant("new.example"))
+    assert load(text) == MasterGrant("new.example")
+    assert "ferryman" not in text.reveal()
+    assert PASSWORD not in repr(MASTER) + repr(LOGIN)
+
+
+# --- Settings ---------------------------------------------------------------------------------------
+
+
+def loaded(root: Path, **overlay: Any) -> Settings:
+    return Settings.load(data=root, **overlay)
+
+
+def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
+    given = {"destination_server": HOST, "destination_master_user": "ferryman"}
+    assert loaded(tmp_path, destination_server=HOST).master is None
+    assert loaded(tmp_path, **given, destination_master_password=PASSWORD).master == MASTER
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"destination_server": None},
+        {"destination_master_password": None},
+        {"destination_master_user": None},
+        {"destination_master_user": "ferry man"},
+        {"destination_master_separator": "**"},
+        {"destination_master_separator": "."},
+        {"batch_right": "ada@new.example"},
+        {"batch_right": "ada@new.example:"},
+        {"batch_right": "new.example: new.example"},
+        {"batch_right": "ada@new.example: bücher.example"},
+        {"batch_right": "ada@new.example: *"},
+        {"openid_domains_claim": "domains"},
+    ],
+)
+def test_settings_that_do_not_go_together_are_told(tmp_path: Path, changes: dict[str, object]) -> None:
+    good: dict[str, object] = {
+        "destination_server": HOST,
+        "destination_master_user": "ferryman",
+        "destination_master_password": PASSWORD,
+        "batch_right": "ada@new.example: new.example",
+    }
+    loaded(tmp_path, **good)
+    with pytest.raises(SettingsError) as told:
+        loaded(tmp_path, **good | changes)
+    assert PASSWORD not in str(told.value)
+
+
+# --- Rows -------------------------------------------------------------------------------------------
+
+
+def read(line: str, right: BatchRight = OURS) -> Parsed:
+    return parse((HEAD + line).encode(), catalog=Catalog.load(), destination=HOST, right=right)
+
+
+def test_a_row_needs_no_password_where_the_right_covers_it() -> None:
+    parsed = read("ada@old.example,secret,imap.old.example,grace@new.example,,\n")
+    [row] = parsed.rows
+    assert parsed.problems == ()
+    assert row.by_master
+    [row] = read("ada@old.example,secret,imap.old.example,grace@new.example,own,\n").rows
+    assert row.destination_password == Secret("own")
+    assert not row.by_master
+
+
+@pytest.mark.parametrize(
+    ("cells", "rule"),
+    [
+        ("grace@other.example,,", "batch_right_missing"),
+        ("grace@mail.new.example,,", "batch_right_missing"),
+        ("grace@new.example,,imap.evil.example", "master_elsewhere"),
+        ("grace@new.example,,imaps://imap.new.example:10993", "master_elsewhere"),
+        ("grace@new.example,,imaps://root%40new.example@imap.new.example", "master_login"),
+        ("root%other.example@new.example,,", "master_address"),
+    ],
+)
+def test_what_is_not_covered_is_told_at_its_cell_with_line_rule_and_fix(cells: str, rule: str) -> None:
+    parsed = read(f"ada@old.example,secret,imap.old.example,{cells}\n")
+    [found] = parsed.problems
+    assert (found.line, found.column, found.rule) == (2, "destination_password", rule)
+    assert "password" in found.fix
+    assert parsed.rows == ()
+    [plain] = read(f"ada@old.example,secret,imap.old.example,{cells}\n", NO_RIGHT).problems
+    assert (plain.column, plain.rule) == ("destination_password", "password_missing")
+
+
+# --- Submission, legs, undo, again ------------------------------------------------------------------
+
+
+@pytest.fixture
+def office() -> Office:
+    made = Office()
+    made.deps = replace(made.deps, master=MASTER)
+    made.new.master = LOGIN
+    return made
+
+
+def a_row(source_password: Secret = Secret("secret")) -> Row:  # noqa: B008
+    return Row(1, SOURCE, source_password, DESTINATION, None)
+
+
+def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Office) -> None:
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    sealed = office.store.grants(placed.import_.id)
+    assert sealed is not None
+    kept = office.deps.vault.open(sealed.destination, context(placed.import_.id, Side.DESTINATION))
+    assert "ferryman" not in kept.reveal()
+    assert PASSWORD not in kept.reveal()
+    done = office.work(placed.import_.id)
+    assert done.state is State.COMPLETE
+    assert office.new.message_count == 6
+    assert submit(office.deps, [a_row()], right=OURS).placed[0].fate is Fate.DONE
+    office.old.folders["INBOX"].add((), DATE, b"Subject: more\r\n\r\nmore\r\n")
+    [again] = submit(office.deps, [a_row()], right=OURS, again=True).placed
+    assert office.work(again.import_.id).state is State.COMPLETE
+    assert office.new.message_count == 7
+    assert undo(office.deps, office.import_(again.import_.id), LOGIN).totals.removed == 1
+
+
+def test_submitting_checks_the_right_itself(office: Office) -> None:
+    for right in (NO_RIGHT, BatchRight(HOST, frozenset({"other.example"}))):
+        with pytest.raises(Refused):
+            submit(office.deps, [a_row()], right=right)
+    assert list(office.store.imports(limit=10)) == []
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    for row in (a_row(), a_row(Secret("another"))):
+        with pytest.raises(Refused):
+            submit(office.deps, [row])
+    office.work(placed.import_.id)
+    with pytest.raises(Refused):
+        submit(office.deps, [a_row()])
+
+
+def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> None:
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    office.new.master = MasterLogin("ferryman", Secret("new"))
+    changed = replace(MASTER, password=Secret("new"))
+    assert office.work(placed.import_.id, master=changed).state is State.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        None,
+        replace(MASTER, server=Endpoint("imap.elsewhere.example")),
+        replace(MASTER, password=Secret("old")),
+    ],
+    ids=["gone", "of another host", "with another password"],
+)
+def test_a_master_user_that_does_not_open_it_any_more_stops_the_import(
+    office: Office, master: MasterUser | None
+) -> None:
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    stopped = office.work(placed.import_.id, master=master)
+    assert stopped.state is State.STOPPED
+    assert stopped.problem is not None
+    assert (stopped.problem.code, stopped.problem.side) == ("master_refused", Side.DESTINATION)
+
+
+def test_the_stored_address_decides_when_a_leg_opens(office: Office) -> None:
+    """Whatever became of the row meanwhile: the grant is good for its domain, its server and itself."""
+    for changes in (
+        {"address": "ada@other.example", "login": "ada@other.example"},
+        {"login": "root@new.example"},
+        {"endpoint": Endpoint("imap.evil.example")},
+    ):
+        [placed] = submit(office.deps, [a_row()], right=OURS).placed
+        id_: ImportId = placed.import_.id
+        tampered = replace(placed.import_, destination=replace(DESTINATION, **changes))
+        with office.store._lock:
+            office.store._imports[id_] = tampered
+        office.sessions.mailboxes[tampered.destination.key] = office.new
+        work(office.deps, id_)
+        stopped = office.import_(id_)
+        assert stopped.problem is not None, changes
+        assert stopped.problem.code == "master_refused"
+    assert office.new.message_count == 0
+
+
+def test_a_master_grant_never_opens_a_source(office: Office) -> None:
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    sealed = office.store.grants(placed.import_.id)
+    assert sealed is not None
+    vault = office.deps.vault
+    forged = vault.seal(dump(MasterGrant("old.example")), context(placed.import_.id, Side.SOURCE))
+    with pytest.raises(Exception, match="opens no mailbox to read"):
+        open_grants(office.deps, placed.import_.id, replace(sealed, source=forged))
+
+
+def test_the_owners_password_takes_over_from_the_master_user_and_back(office: Office) -> None:
+    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    own = replace(a_row(), destination_password=Secret("secret"))
+    for row, kind in ((own, PasswordGrant), (a_row(), MasterGrant)):
+        assert submit(office.deps, [row], right=OURS).placed[0].fate is Fate.PASSWORD_UPDATED
+        sealed = office.store.grants(placed.import_.id)
+        assert sealed is not None
+        assert isinstance(open_grants(office.deps, placed.import_.id, sealed).destination, kind)
+
+
+# --- The pages --------------------------------------------------------------------------------------
+
+ROWS = "ada@old.example,right,imap.old.example,{},,\n"
+ADMINISTRATORS = {"ada@new.example": frozenset({"new.example", "more.example"})}
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> WebOffice:
+    made = WebOffice(tmp_path, master=MASTER, administrators=dict(ADMINISTRATORS))
+    made.doors.master = LOGIN
+    return made
+
+
+def brought(browser: Browser, *addresses: str) -> str:
+    """The preview of a file with those new addresses and no passwords for them."""
+    browser.get("/file")
+    browser.post("/file", rows=HEAD + "".join(ROWS.format(address) for address in addresses))
+    return browser.get("/file/preview").text
+
+
+def test_an_administrator_hands_in_a_file_without_new_passwords(web: WebOffice) -> None:
+    ada = web.browser()
+    ada.sign_in("Ada@new.example")
+    assert "You administer more.example, new.example" in ada.get("/file").text
+    page = brought(ada, "grace@new.example", "grace@more.example")
+    assert "2 mailboxes, all in order" in page
+    assert page.count("you administer this domain") == 2
+    begun = ada.post("/file/start").headers["location"]
+    assert begun.startswith("/batches/")
+    for import_ in web.deps.store.imports(limit=10):
+        work(web.deps, import_.id)
+        assert web.deps.store.import_(import_.id).state is State.COMPLETE  # type: ignore[union-attr]
+    assert {a.login for a, side in web.doors.knocks if side is Side.DESTINATION} == {
+        "Ada@new.example",
+        "grace@new.example",
+        "grace@more.example",
+    }
+
+
+def test_an_administrator_undoes_and_nobody_else_does(web: WebOffice) -> None:
+    ada, eve = web.browser(), web.browser()
+    ada.sign_in()
+    brought(ada, "grace@new.example")
+    ada.post("/file/start")
+    [import_] = web.deps.store.imports(limit=10)
+    work(web.deps, import_.id)
+    eve.sign_in("eve@new.example")
+    assert eve.post(f"/imports/{import_.id}/undo").status_code == 404
+    assert ada.post(f"/imports/{import_.id}/undo").headers["location"] == f"/imports/{import_.id}"
+    web.administrators.clear()
+    assert ada.post(f"/imports/{import_.id}/undo").headers["location"] == "/mailboxes"
+
+
+@pytest.mark.parametrize(
+    "address", ["grace@other.example", "grace@mail.new.example", "root%other.example@new.example"]
+)
+def test_an_administrator_of_one_domain_opens_no_other(web: WebOffice, address: str) -> None:
+    ada = web.browser()
+    ada.sign_in()
+    assert "1 thing has to be corrected" in brought(ada, "grace@new.example", address)
+    assert ada.post("/file/start").headers["location"] == "/file/preview"
+    assert list(web.deps.store.imports(limit=10)) == []
+
+
+def test_who_is_no_administrator_is_asked_for_the_password(web: WebOffice) -> None:
+    grace = web.browser()
+    grace.sign_in("grace@new.example")
+    assert "administer" not in grace.get("/file").text
+    assert "The password is missing" in brought(grace, "grace@new.example")
+    assert grace.post("/file/start").headers["location"] == "/file/preview"
+
+
+def test_a_right_that_was_taken_away_is_gone_at_the_next_request(web: WebOffice) -> None:
+    ada = web.browser()
+    ada.sign_in()
+    assert "all in order" in brought(ada, "grace@new.example")
+    web.administrators.clear()
+    assert ada.post("/file/start").headers["location"] == "/file/preview"
+
+
+def test_the_form_for_one_mailbox_takes_attached_mailboxes_only(web: WebOffice) -> None:
+    ada = web.browser()
+    ada.sign_in()
+    ada.start_import()
+    ada.post("/new", address="b@old.example")
+    ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+    refused = ada.post("/new/start", destination=mailbox().key)
+    assert refused.status_code == 422
+    assert "Choose the mailbox" in refused.text
+
+
+def test_only_mailboxes_at_our_host_make_somebody_an_administrator(web: WebOffice) -> None:
+    def right(account: Account) -> BatchRight:
+        return right_of_visit(web.deps, Remembered((Proven(account, Secret(RIGHT)),)))
+
+    ada = mailbox("ada@new.example")
+    assert right(ada).covers(mailbox())
+    assert right(replace(ada, endpoint=Endpoint("imap.evil.example"))).domains == frozenset()
+    assert right(replace(ada, login="eve@new.example")).domains == frozenset(), "the login is what was let in"
+
+
+# --- The API ----------------------------------------------------------------------------------------
+
+CELLS = {
+    "source_address": "ada@old.example",
+    "source_password": RIGHT,
+    "source_server": "imap.old.example",
+    "destination_address": "grace@new.example",
+}
+BATCH = (Scope.READ, Scope.WRITE, Scope.BATCH)
+
+
+def test_a_token_with_the_right_starts_checks_undoes_and_runs_again(web: WebOffice) -> None:
+    panel = Panel(web, "panel", *BATCH, domains={"new.example"})
+    answer = panel.post("/batches", {"rows": [CELLS]})
+    assert answer.status_code == 201, answer.text
+    id_ = answer.json()["rows"][0]["import"]["id"]
+    work(web.deps, ImportId(id_))
+    assert panel.get(f"/imports/{id_}").json()["state"] == "complete"
+    assert panel.post("/check", CELLS).json()["done"]
+    again = panel.post(f"/imports/{id_}/run-again", {"source_password": RIGHT})
+    assert again.status_code == 201, again.text
+    work(web.deps, ImportId(again.json()["import"]["id"]))
+    assert panel.post(f"/imports/{id_}/undo", {}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"destination_address": "grace@other.example"},
+        {"destination_address": "grace@mail.new.example"},
+        {"destination_server": "imap.evil.example"},
+        {"destination_server": "imaps://root%40new.example@imap.new.example"},
+    ],
+)
+def test_a_token_with_the_right_opens_nothing_beyond_it(web: WebOffice, changes: dict[str, str]) -> None:
+    panel = Panel(web, "panel", *BATCH, domains={"new.example"})
+    for path, body in (("/imports", CELLS | changes), ("/check", CELLS | changes)):
+        told = problem(panel.post(path, body), 422, "rows_refused")
+        assert told["problems"][0]["column"] == "destination_password"
+    assert [side for _, side in web.doors.knocks] == []
+
+
+def test_tokens_without_the_right_need_the_password_everywhere(web: WebOffice) -> None:
+    with_it = Panel(web, "panel", *BATCH, domains={"new.example"})
+    id_ = with_it.post("/imports", CELLS).json()["rows"][0]["import"]["id"]
+    work(web.deps, ImportId(id_))
+    for domains in ({"new.example"}, set()):
+        panel = Panel(web, "panel", Scope.READ, Scope.WRITE, domains=domains)
+        problem(panel.post("/imports", CELLS), 422, "rows_refused")
+        problem(panel.post(f"/imports/{id_}/undo", {}), 422, "request_invalid")
+        problem(panel.post(f"/imports/{id_}/run-again", {"source_password": RIGHT}), 422, "request_invalid")
+    unbound = Panel(web, "unbound", *BATCH)
+    problem(unbound.post("/imports", CELLS), 422, "rows_refused")
+    assert Panel(web, "admin", Scope.ADMIN).post("/imports", CELLS).status_code in (200, 201)
+
+
+def test_without_a_master_user_nobody_has_the_right(tmp_path: Path) -> None:
+    web = WebOffice(tmp_path, administrators=dict(ADMINISTRATORS))
+    ada = web.browser()
+    ada.sign_in()
+    assert "The password is missing" in brought(ada, "grace@new.example")
+    for panel in (Panel(web, "panel", *BATCH, domains={"new.example"}), Panel(web, "admin", Scope.ADMIN)):
+        problem(panel.post("/imports", CELLS), 422, "rows_refused")
