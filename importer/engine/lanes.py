@@ -5,7 +5,7 @@ batches to hand out. Pairs into the same destination folder go one after the oth
 opened only when there is more to do than those at work can take.
 
 Invariants:
-- After `run` no lane works any more. The first error ends all lanes after their batch, and is raised.
+- After the context no lane works any more. The first error ends all lanes after their batch, and is raised.
 - Together the lanes hold at most `Pace.held_bytes` of messages, or one batch that is larger.
 """
 
@@ -34,6 +34,10 @@ _BROKE: Final = (
 Told = Callable[[Pair, FolderAccount], None]
 
 
+def _nobody(_pair: Pair, _account: FolderAccount) -> None:
+    """Hears nothing."""
+
+
 class _Job:
     """One pair on its way through the lanes."""
 
@@ -46,27 +50,47 @@ class _Job:
 
 
 class Lanes:
-    """Runs pairs to their end. `told` hears the account of a pair after each of its batches and at its
-    end, from the lane that worked on it."""
+    """Runs pairs to their end, once, as a context that no lane outlives."""
 
-    def __init__(self, leg: Leg, pairs: Sequence[Pair], told: Told) -> None:
+    def __init__(self, leg: Leg) -> None:
         self._leg = leg
-        self._told = told
-        self._jobs = [_Job(pair) for pair in pairs]
+        self._told: Told = _nobody
+        self._jobs: list[_Job] = []
+        self._known = False  # all that there is to do
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._held = Held(leg.pace.held_bytes)
         self._error: BaseException | None = None
         self._spent = False
 
-    def run(self) -> bool:
-        """False when the budget is spent before all is done. Raises what a lane raised first, and
-        ConnectionLost when all is done but messages at which connections ended."""
-        if sum(job.pair.shown_messages for job in self._jobs) > 2 * self._leg.pace.batch_messages:
-            with self._changed:
-                self._staff(len(self._jobs))  # most likely worth it: connecting takes a while
-        self._work(self._leg.lane)
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._end(error)
         for thread in self._threads:  # no more are started once every lane has seen the end
+            thread.join()
+
+    def expect(self, messages: int, folders: int) -> None:
+        """So much is most likely to be copied: if it is worth it, further lanes are opened at once, since
+        connecting takes a while."""
+        if messages > 2 * self._leg.pace.batch_messages:
+            with self._changed:
+                self._staff(folders)
+
+    def run(self, pairs: Sequence[Pair], told: Told) -> bool:
+        """False when the budget is spent before all is done. `told` hears the account of a pair after each
+        of its batches and at its end, from the lane that worked on it. Raises what a lane raised first, and
+        ConnectionLost when all is done but messages at which connections ended."""
+        self.expect(sum(pair.shown_messages for pair in pairs), len(pairs))
+        with self._changed:
+            self._told = told
+            self._jobs = [_Job(pair) for pair in pairs]
+            self._known = True
+            self._changed.notify_all()
+        self._work(self._leg.lane)
+        for thread in self._threads:
             thread.join()
         if self._error is not None:
             raise self._error
@@ -92,7 +116,7 @@ class Lanes:
                 if job is not None:
                     job.lanes += 1
                     return job
-                if all(job.done for job in self._jobs):
+                if self._known and all(job.done for job in self._jobs):
                     return None
                 self._changed.wait()
             return None

@@ -47,6 +47,15 @@ def run_leg(leg: Leg) -> LegEnd:
         lambda: survey(leg.lane.destination),
     )
     remembered = leg.ledger.folder_map(leg.import_.route)
+    with Lanes(leg) as lanes:
+        if not remembered:
+            lanes.expect(source.messages, len(source.statuses))
+        return _through(leg, lanes, source, destination, remembered)
+
+
+def _through(
+    leg: Leg, lanes: Lanes, source: Survey, destination: Survey, remembered: Mapping[str, str]
+) -> LegEnd:
     pairs, moved_house = _plan(leg, source, destination, remembered)
     _account_for_closed(leg, source, remembered)
     _tell_unshown(leg)
@@ -66,7 +75,7 @@ def run_leg(leg: Leg) -> LegEnd:
         )
         for pair in largest_first
     ]
-    return LegEnd.DONE if Lanes(leg, work, watch.told).run() else LegEnd.AGAIN
+    return LegEnd.DONE if lanes.run(work, watch.told) else LegEnd.AGAIN
 
 
 # --- Planning -------------------------------------------------------------------------------------
