@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import memory_results
+from benchmarks import memory_results, watchers_results
 from benchmarks.corpora import WORKS
 from benchmarks.plot import svg
 from benchmarks.results import Case, Result, load
@@ -35,9 +35,20 @@ _MEMORY = """\
 `python -m benchmarks.memory`: generated messages of 1 to 3 KB, from a source that stores nothing into a
 destination that only checks them; once each. CPU is without start-up. The second run finds nothing new.
 """
+_WATCHERS = """\
+## Watchers
+
+`python -m benchmarks.watchers`: the same copy by one worker beside one web process, in turn without and with
+people who watch its progress; medians. “web” is what the web process took of one core meanwhile.
+"""
 
 
-def write(results: Sequence[Result], folder: Path, copied: Sequence[memory_results.Copied] = ()) -> None:
+def write(
+    results: Sequence[Result],
+    folder: Path,
+    copied: Sequence[memory_results.Copied] = (),
+    watched: Sequence[watchers_results.Watched] = (),
+) -> None:
     """Both files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(results, key=lambda result: _order(result.case))
@@ -48,9 +59,11 @@ def write(results: Sequence[Result], folder: Path, copied: Sequence[memory_resul
         parts.append(f"## {case.title}\n\n{size}.\n\n{case_table(result, near(ordered, case))}")
     if copied:
         parts.append(f"{_MEMORY}\n{memory_results.table(copied)}")
-    parts.append(
-        f"## Machine\n\n{facts_table([*(one.machine for one in ordered), *(one.machine for one in copied)])}"
-    )
+    if watched:
+        parts.append(f"{_WATCHERS}\n{watchers_results.table(watched)}")
+    machines = [one.machine for one in ordered]
+    machines += [one.machine for one in copied] + [one.machine for one in watched]
+    parts.append(f"## Machine\n\n{facts_table(machines)}")
     (folder / "benchmarks.md").write_text("\n".join(parts), encoding="utf-8")
     (folder / "benchmarks.svg").write_text(svg(ordered), encoding="utf-8")
 
@@ -85,7 +98,12 @@ def main() -> None:
     found = kept(given.results)
     if not found:
         raise SystemExit(f"{given.results} holds no result of a whole work; run python -m benchmarks first.")
-    write(found, given.docs, memory_results.kept(given.results / "memory"))
+    write(
+        found,
+        given.docs,
+        memory_results.kept(given.results / "memory"),
+        watchers_results.kept(given.results / "watchers"),
+    )
     print(f"{given.docs / 'benchmarks.md'} and benchmarks.svg: {len(found)} cases")  # noqa: T201
 
 

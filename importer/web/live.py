@@ -1,4 +1,8 @@
-"""Progress as it happens, for any number of watchers: one look at the store per second, whoever watches."""
+"""Progress as it happens, for any number of watchers: one look at the store per second, whoever watches.
+
+Invariants: whoever begins to watch is told at once how things stand; after that, only what has changed.
+What is shown of a sight is made once, and kept with it, for all who watch (`Sight.made`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -34,15 +38,16 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """An import as it stands, and how fast it goes."""
+    """An import as it stands, and how fast it goes. In `made` is what was made of it, by language."""
 
     import_: Import
     rate: Rate = Rate()
+    made: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class _Watched:
-    last: Import | None = None
+    last: Sight | None = None
     samples: deque[tuple[datetime, int, int]] = field(default_factory=deque)  # when, messages, bytes
     watchers: set[asyncio.Queue[Sight]] = field(default_factory=set)
 
@@ -59,7 +64,10 @@ class Feed:
         """Each import as soon as it is another than before; None now and then, as a sign of life."""
         queue: asyncio.Queue[Sight] = asyncio.Queue(maxsize=256)
         for id_ in ids:
-            self._watched.setdefault(id_, _Watched()).watchers.add(queue)
+            watched = self._watched.setdefault(id_, _Watched())
+            watched.watchers.add(queue)
+            if watched.last is not None:  # others watch it already
+                queue.put_nowait(watched.last)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look())
         try:
@@ -95,13 +103,13 @@ class Feed:
         watched = self._watched.get(import_.id)
         if watched is None:
             return
-        rate = rate_of(watched.samples, import_, datetime.now(UTC))
-        if import_ == watched.last and import_.state is not State.RUNNING:
+        sight = Sight(import_, rate_of(watched.samples, import_, datetime.now(UTC)))
+        if sight == watched.last:
             return
-        watched.last = import_
+        watched.last = sight
         for queue in watched.watchers:
             with contextlib.suppress(asyncio.QueueFull):  # a watcher that does not read sees the next one
-                queue.put_nowait(Sight(import_, rate))
+                queue.put_nowait(sight)
 
 
 def rate_of(samples: deque[tuple[datetime, int, int]], import_: Import, now: datetime) -> Rate:

@@ -13,6 +13,9 @@ from benchmarks.plot import svg
 from benchmarks.raw_limit import Span, cut, download_commands, upload_commands
 from benchmarks.results import Case, Copied, Result, Taken, load, rate, round_trips
 from benchmarks.table import case_table
+from benchmarks.watchers_results import Run, Watched
+from benchmarks.watchers_results import kept as kept_watched
+from benchmarks.watchers_results import table as watched_table
 from tests.rehearsal.fill import Naming
 
 
@@ -95,3 +98,16 @@ def test_the_plot_is_a_picture_with_a_bar_for_each_copier_that_ran() -> None:
     assert texts.count("mailferry") == 3
     assert "<broken>" not in texts
     assert any(text and text.endswith("*") for text in texts)
+
+
+def test_watchers_are_charged_by_medians_and_a_result_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    alone = tuple(Run(seconds, 0.1, 0) for seconds in (9.0, 10.0, 30.0))
+    watched = tuple(Run(seconds, 0.5, 2_000) for seconds in (10.3, 10.0, 11.0))
+    found = Watched(200, 20_000, {"kernel": "x"}, alone, watched)
+    assert found.slower == pytest.approx(0.03)
+    found.save(tmp_path)
+    assert kept_watched(tmp_path) == [found]
+    without, beside = watched_table([found]).splitlines()[2:]
+    assert "| 10.00 " in without
+    assert "3.0 %" in beside
+    assert "| 4.9 " in beside  # 0.5 of 10.3 seconds

@@ -6,9 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -67,7 +66,7 @@ def live(guest: SignedIn, batch_id: str) -> Response:
     _, imports = found
     parts: dict[str, str] = {}
     for one in _shown(guest, imports):
-        parts |= _parts(guest, one)
+        parts |= _parts(guest.visitor.texts.language, one) | _actions(guest, one)
     return JSONResponse({"parts": parts, "over": all_ended(imports)})
 
 
@@ -183,50 +182,77 @@ def _sign_ins(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, tuple[t
     }
 
 
-def _parts(guest: Guest, one: Shown, *, actions: bool = True) -> dict[str, str]:
-    """Element id -> its content."""
+def _parts(language: str, one: Shown) -> dict[str, str]:
+    """Element id -> its content, as all see it who speak this language."""
     id_ = one.import_.id
-    state, numbers = _same_for_all(guest.visitor.texts.language, one)
-    parts = {f"state-{id_}": state, f"numbers-{id_}": numbers}
-    if actions:
-        facts = {"one": one, "undone": None, "undoing": False}
-        parts |= {
-            f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **facts),
-            f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **facts),
-        }
-    return parts
+    return {
+        f"state-{id_}": fragment(language, "_state.html", one=one),
+        f"numbers-{id_}": fragment(language, "_numbers.html", one=one),
+    }
 
 
-@lru_cache(maxsize=512)
-def _same_for_all(language: str, one: Shown) -> tuple[str, str]:
-    """State and numbers: written once for all who watch an import in this language."""
-    return fragment(language, "_state.html", one=one), fragment(language, "_numbers.html", one=one)
+def _actions(guest: Guest, one: Shown) -> dict[str, str]:
+    """The same for the buttons, whose forms are this browser's own."""
+    id_, facts = one.import_.id, {"one": one, "undone": None, "undoing": False}
+    return {
+        f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **facts),
+        f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **facts),
+    }
 
 
-async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sight in one language: its parts, and those as an event on the wire."""
+
+    one: Shown
+    parts: dict[str, str]
+    event: bytes
+
+    @property
+    def can_do(self) -> tuple[bool, ...]:
+        one = self.one
+        return one.can_pause, one.can_resume, one.can_cancel, one.ended
+
+
+async def _told(guest: Guest, sight: Sight) -> _Told:
+    """Made once for all who watch in this language."""
+    texts, problem = guest.visitor.texts, sight.import_.problem
+    if texts.language not in sight.made:
+        ways = {}
+        if problem is not None and problem.code == "consent_needed":
+            ways = await asyncio.to_thread(_sign_ins, guest, [sight.import_])
+        one = shown(texts, sight, datetime.now(UTC), ways.get(sight.import_.id, ()))
+        parts = _parts(texts.language, one)
+        sight.made[texts.language] = _Told(one, parts, _event(parts))
+    told: _Told = sight.made[texts.language]
+    return told
+
+
+def _event(parts: dict[str, str]) -> bytes:
+    return f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
+
+
+async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]:
     """Server-sent events: `parts` with what changed, `over` when nothing more will."""
-    feed, texts = guest.visitor.site.feed, guest.visitor.texts
     ended: set[ImportId] = set()
-    could_do: dict[ImportId, tuple[bool, ...]] = {}
+    before: dict[ImportId, _Told] = {}
     until = asyncio.get_running_loop().time() + STREAM_LASTS_S
-    yield "retry: 2000\n\n"
-    async with aclosing(feed.watch(ids)) as sights:
+    yield b"retry: 2000\n\n"
+    async with aclosing(guest.visitor.site.feed.watch(ids)) as sights:
         async for sight in sights:
             if sight is None:
-                yield ": still here\n\n"
+                yield b": still here\n\n"
             else:
-                ways = {}
-                if sight.import_.problem is not None:
-                    ways = await asyncio.to_thread(_sign_ins, guest, [sight.import_])
-                one = shown(texts, sight, datetime.now(UTC), ways.get(sight.import_.id, ()))
-                can_do = (one.can_pause, one.can_resume, one.can_cancel, one.ended)
-                parts = _parts(guest, one, actions=could_do.get(one.import_.id) != can_do)
-                could_do[one.import_.id] = can_do
-                yield f"event: parts\ndata: {json.dumps(parts)}\n\n"
-                if one.ended:
-                    ended.add(one.import_.id)
+                told, last = await _told(guest, sight), before.get(sight.import_.id)
+                before[sight.import_.id] = told
+                if last is None or last.can_do != told.can_do:
+                    yield _event(told.parts | _actions(guest, told.one))
+                elif last.event != told.event:
+                    yield told.event
+                if told.one.ended:
+                    ended.add(sight.import_.id)
             if len(ended) == len(ids):
-                yield "event: over\ndata: {}\n\n"
+                yield b"event: over\ndata: {}\n\n"
                 return
             if asyncio.get_running_loop().time() > until:
                 return
