@@ -14,7 +14,7 @@ from importer.cli.exits import Usage, stderr
 from importer.domain.batch_right import BatchRight
 from importer.domain.cells import Refused, address
 from importer.domain.model import Account
-from importer.domain.rows import SignIn
+from importer.domain.ways_in import SignIn
 from providers.catalog import Catalog
 from providers.discovery import Discovery
 from providers.model import Secret, parse_server
@@ -112,6 +112,23 @@ def password_into(
         stderr.print(f"{escape(owner.address)} is opened by the master user of {owner.endpoint.host}.")
         return None
     return password("to", owner, file, variable)
+
+
+def way_out(
+    owner: Account, file: Path | None, variable: str | None, can: SignIn
+) -> tuple[Secret | None, str]:
+    """The password of an old mailbox; or none, and where it is opened without, if none is given and `can`
+    says so. Raises Usage."""
+    where = signs_in(owner, can) if file is None and variable is None else ""
+    return (None, where) if where else (password("from", owner, file, variable), "")
+
+
+def way_in(
+    owner: Account, file: Path | None, variable: str | None, can: SignIn, right: BatchRight
+) -> tuple[Secret | None, str]:
+    """The same for a new mailbox, which the host's master user may open as well."""
+    where = signs_in(owner, can) if file is None and variable is None else ""
+    return (None, where) if where else (password_into(owner, file, variable, right), "")
 
 
 def refuse_circle(source: Account, destination: Account) -> None:

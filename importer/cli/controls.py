@@ -78,15 +78,20 @@ def retry(
             if changed.effect is not Effect.TOO_LATE:
                 _tell(changed)
                 return
-        given = from_password_file is not None or from_password_env is not None
-        signs_in = "" if given else accounts.signs_in(import_.source, can)
-        source = None
-        if not signs_in:
-            source = accounts.password("from", import_.source, from_password_file, from_password_env)
         right = right_of_console(deps.master)
-        destination = accounts.password_into(import_.destination, to_password_file, to_password_env, right)
+        source, out = accounts.way_out(import_.source, from_password_file, from_password_env, can)
+        destination, into = accounts.way_in(
+            import_.destination, to_password_file, to_password_env, can, right
+        )
         placed = run_again(
-            deps, import_, source, destination, source_sign_in=signs_in, organisation=True, right=right
+            deps,
+            import_,
+            source,
+            destination,
+            source_sign_in=out,
+            destination_sign_in=into,
+            organisation=True,
+            right=right,
         )
         show.placed(placed)
         show.links(consent.links(deps, [placed.import_]))

@@ -29,7 +29,8 @@ from importer.cli.options import (
 )
 from importer.domain.batch_right import right_of_console
 from importer.domain.model import Import, Progress
-from importer.domain.rows import Row, SignIn
+from importer.domain.rows import Row
+from importer.domain.ways_in import SignIn
 from importer.service import consent
 from importer.service.check import check as check_mailboxes
 from importer.service.copy import copy as copy_mailbox
@@ -119,7 +120,7 @@ def check(
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
     with foreground(settings) as deps, stderr.status("connecting") as status:
-        opened = credentials_at_once(deps, row)
+        opened = credentials_at_once(deps, row, right_of_console(deps.master))
         source, destination = (row.source, opened.source), (row.destination, opened.destination)
         for found in check_mailboxes(deps, source, destination, labels or settings.labels):
             weighed = sum(folder.size_bytes is not None for folder in found.folders)
@@ -190,8 +191,8 @@ def _row(
     *,
     sign_in: SignIn | None = None,
 ) -> Row:
-    """Without a source password where none is given and `sign_in` says so; by itself, where an organisation
-    lets us in."""
+    """Without a password where none is given and `sign_in` says so; by itself, where an organisation lets us
+    in."""
 
     def find(address: str) -> Discovery:
         return directory(settings).discover(address)
@@ -204,17 +205,12 @@ def _row(
 
     can = sign_in or let_in
     source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find, sign_in=can)
-    destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find)
+    destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find, sign_in=can)
     accounts.refuse_circle(source, destination)
-    signs_in = accounts.signs_in(source, can) if from_file is None and from_env is None else ""
-    return Row(
-        0,
-        source,
-        None if signs_in else accounts.password("from", source, from_file, from_env),
-        destination,
-        accounts.password_into(destination, to_file, to_env, right_of_console(settings.master)),
-        signs_in,
-    )
+    right = right_of_console(settings.master)
+    secret_out, where_out = accounts.way_out(source, from_file, from_env, can)
+    secret_in, where_in = accounts.way_in(destination, to_file, to_env, can, right)
+    return Row(0, source, secret_out, destination, secret_in, where_out, where_in)
 
 
 def _bar(*, quiet: bool) -> ProgressBar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +19,14 @@ from importer.domain.report import ExitCode
 from importer.domain.undo import FolderUndo, UndoReport
 from importer.domain.wording import counted
 from importer.service.batch_right import destination_credential
+from importer.service.deps import Deps
 from importer.service.finish import report_of
-from importer.service.undo import UndoRefused
+from importer.service.undo import UndoRefused, way_back
 from importer.service.undo import undo as undo_import
 from importer.settings import Settings
+from providers.catalog import Catalog
 from providers.errors import GrantExpired, LoginRejected, MailError
+from providers.grants import Credential
 
 
 def undo(
@@ -37,7 +41,7 @@ def undo(
     """Remove from the new mailbox exactly what an import added and nobody has touched since.
 
     Messages that were read, answered or marked since stay, and so does all other mail. The old mailbox is not
-    touched. Needs the password of the new mailbox.
+    touched. Needs the password of the new mailbox, or an organisation's permission for it.
 
     Example: mailferry undo k3v9m2xw7abc
     """
@@ -47,9 +51,10 @@ def undo(
             raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
         if not yes:
             _ask(import_, report_of(deps, import_).totals.copied)
-        into, right = import_.destination, right_of_console(deps.master)
-        password = accounts.password_into(into, to_password_file, to_password_env, right)
-        credential = destination_credential(deps, right, into, password)
+        try:
+            opens = _opens(deps, import_, to_password_file, to_password_env)
+        except (UndoRefused, LoginRejected) as refused:
+            raise Usage(str(refused)) from None
         with stderr.status("looking") as status:
 
             def told(folder: FolderUndo) -> None:
@@ -57,7 +62,7 @@ def undo(
                 status.update(f"{show.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
 
             try:
-                report = undo_import(deps, import_, credential, told=told)
+                report = undo_import(deps, import_, opens, told=told)
             except UndoRefused as refused:
                 raise Usage(str(refused)) from None
             except MailError as error:
@@ -67,6 +72,16 @@ def undo(
     else:
         _show(report)
     raise ends(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
+
+
+def _opens(deps: Deps, import_: Import, file: Path | None, variable: str | None) -> Credential:
+    """What opens the new mailbox. Raises UndoRefused when nothing does, LoginRejected, Usage."""
+    into, right = import_.destination, right_of_console(deps.master)
+    if file is None and variable is None and not right.covers(into):
+        found = way_back(deps, import_, Catalog.load().for_host(into.endpoint.host), organisation=True)
+        if found is not None:
+            return found
+    return destination_credential(deps, right, into, accounts.password_into(into, file, variable, right))
 
 
 def _ask(import_: Import, copied: int) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from importer.domain.batch_right import NO_RIGHT, BatchRight
-from importer.domain.cells import Refused, Server, address, label_rule, password, server, yes_or_no
+from importer.domain.cells import Refused, Server, address, label_rule, server, yes_or_no
 from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.domain.sheet import (
@@ -33,8 +33,9 @@ from importer.domain.sheet import (
     Sheet,
     read,
 )
+from importer.domain.ways_in import SignIn, WayIn
 from providers.model import Endpoint, Secret
-from providers.provider import PasswordKind, Provider
+from providers.provider import Provider
 
 __all__ = [
     "BATCH_ROWS",
@@ -57,11 +58,6 @@ LONG_FILE_BYTES: Final = 1024 * 1024
 _NO_DESTINATION: Final = "No destination server is given, and Mailferry is not configured for one."
 
 T = TypeVar("T")
-
-
-SignIn = Callable[[str, str], bool]
-"""Whether this installation can be let into a mailbox without its password: by the provider that its owner
-can sign in with (`Provider.sign_in`), and the address."""
 
 
 class Lookup(Protocol):
@@ -137,8 +133,8 @@ def parse(
     With `guarded`, the servers that the file names are for `Account.guarded`; `destination` never is, and
     servers that were found from an address always are.
 
-    `destination` serves rows that name no destination server. A row without a source password is good
-    where `sign_in` says so, one without a destination password where the `right` covers it. With `max_rows`
+    `destination` serves rows that name no destination server. A row without a password is good where
+    `sign_in` says so, one without a destination password also where the `right` covers it. With `max_rows`
     None a file may be as long as `split` takes: 1,000 rows and 1 MiB, in place of `max_rows` and 64 KiB.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
@@ -304,22 +300,24 @@ def _read_row(
     destination_server = read_cell(DESTINATION_SERVER, read_server)
     labels = read_cell(LABELS, label_rule)
     sync_flags = read_cell(SYNC_FLAGS, yes_or_no)
-    source = destination = source_password = None
-    way = _Way.into(source_address, source_server, cells.get("source_password", ""), rules)
-    if way.takes_password:
-        source_password = read_cell("source_password", way.password)
-    if source_address is not None and source_server is not None:
-        column = "source_address" if source_server.endpoint is None else "source_server"
-        source = take(column, partial(_source, source_address, source_server, way, rules))
     # Without any destination server the file has one problem at its header, not one in each row.
     named = rules.destination is not None or DESTINATION_SERVER in cells
+    source = destination = source_password = destination_password = None
+    out = _way_in(source_address, source_server, cells.get("source_password", ""), rules)
+    if out.takes_password:
+        source_password = read_cell("source_password", out.password)
+    given, usual = cells.get("destination_password", ""), rules.destination
+    into = _way_in(destination_address, destination_server, given, rules, usual) if named else WayIn()
+    if source_address is not None and source_server is not None:
+        column = "source_address" if source_server.endpoint is None else "source_server"
+        source = take(column, partial(_source, source_address, source_server, out, rules))
     if destination_address is not None and destination_server is not None and named:
-        check = partial(_destination, destination_address, destination_server, rules)
+        check = partial(_destination, destination_address, destination_server, into, rules)
         destination = take(DESTINATION_SERVER, check)
-    destination_password, by_master = None, False
-    if cells.get("destination_password", "").strip() or not rules.right.any:
-        destination_password = read_cell("destination_password", password)
-    elif destination is not None:
+    by_master = False
+    if into.takes_password and (given.strip() or not rules.right.any):
+        destination_password = read_cell("destination_password", into.password)
+    elif into.takes_password and destination is not None:
         by_master = take("destination_password", partial(rules.right.grant, destination)) is not None
     if source is None or destination is None:
         return None, problems
@@ -332,58 +330,28 @@ def _read_row(
         message = f"Line {first} asks for the same import already."
         fix = "Remove one of the two lines."
         problems.append(RowProblem(line, "source_address", "duplicate_row", message, fix))
-    if not (destination_password or by_master) or (source_password is None and not way.sign_in):
+    if not (destination_password or by_master or into.sign_in):
         return None, problems
-    row = Row(line, source, source_password, destination, destination_password, way.sign_in)
+    if source_password is None and not out.sign_in:
+        return None, problems
+    row = Row(line, source, source_password, destination, destination_password, out.sign_in, into.sign_in)
     return replace(row, labels=labels, sync_flags=sync_flags), problems
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How a row gets into its source: with the password that it holds, or, without one, by signing in at
-    `sign_in`. `closed` says why nobody gets in; `useless` that the host takes no password."""
-
-    sign_in: str = ""
-    closed: str = ""
-    useless: bool = False
-    blank: bool = False
-
-    @classmethod
-    def into(cls, mail_address: str | None, given: Server | None, cell: str, rules: _Rules) -> _Way:
-        if mail_address is None or given is None:
-            return cls()
-        by_host = rules.catalog.for_host(given.endpoint.host) if given.endpoint is not None else None
-        host = by_host if given.endpoint is not None else rules.catalog.for_address(mail_address)
-        blank = not cell.strip()
-        if host is None:
-            return cls(blank=blank)
-        if host.sign_in is not None and rules.sign_in(host.sign_in, mail_address):
-            useless = not blank and host.password is PasswordKind.NONE
-            return cls(host.sign_in if blank else "", useless=useless, blank=blank)
-        return cls(closed=host.unavailable if blank else host.closed_to_passwords, blank=blank)
-
-    @property
-    def takes_password(self) -> bool:
-        return not self.sign_in and not (self.closed and self.blank)
-
-    def password(self, cell: str) -> Secret:
-        if self.useless:
-            raise Refused(
-                "password_not_taken",
-                "This host takes no passwords over IMAP.",
-                "Leave the password empty: the owner of the mailbox is asked to sign in there.",
-            )
-        return password(cell)
+def _way_in(
+    mail_address: str | None, given: Server | None, cell: str, rules: _Rules, usual: Endpoint | None = None
+) -> WayIn:
+    """Into a mailbox at the server that is given, the `usual` one, or the one of its address."""
+    if mail_address is None or given is None:
+        return WayIn()
+    endpoint = given.endpoint or usual
+    catalog = rules.catalog
+    host = catalog.for_address(mail_address) if endpoint is None else catalog.for_host(endpoint.host)
+    return WayIn.into(mail_address, host, cell, rules.sign_in)
 
 
-def _source(mail_address: str, given: Server, way: _Way, rules: _Rules) -> Account:
-    _check_open(way.closed)
-    if way.sign_in and given.login is not None and given.login.lower() != mail_address.lower():
-        raise Refused(
-            "login_elsewhere",
-            "There is a login here, but the owner of the address is the one who signs in.",
-            "Leave the login out of the server, or write the address that it belongs to.",
-        )
+def _source(mail_address: str, given: Server, way: WayIn, rules: _Rules) -> Account:
+    way.check(mail_address, given)
     if given.endpoint is not None:
         return _account(mail_address, given.endpoint, given.login, rules)
     provider = rules.catalog.for_address(mail_address)
@@ -398,15 +366,13 @@ def _source(mail_address: str, given: Server, way: _Way, rules: _Rules) -> Accou
     return Account(mail_address, provider.login_name(mail_address), endpoint, guarded=True)
 
 
-def _destination(mail_address: str, given: Server, rules: _Rules) -> Account:
+def _destination(mail_address: str, given: Server, way: WayIn, rules: _Rules) -> Account:
     endpoint = given.endpoint or rules.destination
     if endpoint is None:
         raise Refused(
             "destination_server_missing", _NO_DESTINATION, "Write its mail server, such as imap.new.example."
         )
-    serving = rules.catalog.for_host(endpoint.host)
-    if serving is not None:
-        _check_open(serving.closed_to_passwords)
+    way.check(mail_address, given)
     return _account(mail_address, endpoint, given.login, rules)
 
 
@@ -416,12 +382,6 @@ def _account(mail_address: str, endpoint: Endpoint, login: str | None, rules: _R
         login = serving.login_name(mail_address)
     guarded = rules.guarded and endpoint != rules.destination
     return Account(mail_address, login or mail_address, endpoint, guarded)
-
-
-def _check_open(closed: str) -> None:
-    if closed:
-        fix = "Take this row out of the file; the others can start without it."
-        raise Refused("provider_unavailable", closed, fix)
 
 
 _TEMPLATE: Final = f"""\
@@ -436,6 +396,7 @@ _TEMPLATE: Final = f"""\
 #   and imaps://login@imap.old.example if the login is not the address.
 # destination_address: the mailbox that the mail goes into. It must exist already.
 # destination_password: its password.
+# Leave a password empty where its owner signs in at Google or Microsoft, or an organisation lets us in.
 #
 # More columns may follow:
 # destination_server: the mail server of the destination if it is not the usual one.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from importer.domain import state
+from importer.domain.batch_right import right_of_console
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.rows import Row
 from importer.ports import Lease, LeaseLost
@@ -38,7 +39,7 @@ def copy(
     `watch` is told of progress, `waits` of each pause before it begins. Raises LeaseLost, and GrantExpired
     for a source that only its owner opens.
     """
-    opened = credentials_at_once(deps, row)
+    opened = credentials_at_once(deps, row, right_of_console(deps.master))
     import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
     lease = _acquired(deps, import_.id)
     if lease is None:

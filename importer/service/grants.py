@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.domain import state
-from importer.domain.batch_right import NO_RIGHT, BatchRight, right_of_console
+from importer.domain.batch_right import NO_RIGHT, BatchRight
 from importer.domain.model import Account, Import, ImportId
-from importer.domain.rows import Row, SignIn
+from importer.domain.rows import Row
+from importer.domain.ways_in import SignIn
 from importer.ports import Lease, SealedGrants, VaultError
 from importer.service.deps import Deps
 from providers.access import Access
@@ -93,10 +94,11 @@ def credentials(deps: Deps, import_: Import, opened: Opened, lease: Lease) -> Cr
     return Credentials(credential(Side.SOURCE), credential(Side.DESTINATION))
 
 
-def credentials_at_once(deps: Deps, row: Row) -> Credentials:
-    """The same out of a row, with nothing stored: for whoever runs the installation. Raises GrantExpired
-    when only the owner can open a mailbox, and nobody can be asked here."""
-    opened = grants_of(deps, row, organisation=True, right=right_of_console(deps.master))
+def credentials_at_once(deps: Deps, row: Row, right: BatchRight) -> Credentials:
+    """The same out of a row, with nothing stored: for whoever may use what an organisation allowed, with
+    their batch right. Raises GrantExpired when only the owner can open a mailbox, and nobody can be asked
+    here; Refused."""
+    opened = grants_of(deps, row, organisation=True, right=right)
     for side in opened.awaited:
         raise GrantExpired(
             "Only its owner opens this mailbox, by signing in. Submit it with `batch`.", side=side
@@ -147,7 +149,7 @@ def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogi
 
 
 def sign_in(access: Access, *, organisation: bool) -> SignIn:
-    """Which rows are good without a source password; `organisation` as for `submit`."""
+    """Which mailboxes need no password; `organisation` as for `submit`."""
 
     def can(provider: str, mailbox: str) -> bool:
         return access.asks(provider) or (
@@ -190,6 +192,13 @@ def destination_grant(
 def _without_password(deps: Deps, sign_in: str, mailbox: str, *, organisation: bool) -> Grant:
     found = deps.access.organisation_grant(sign_in, mailbox) if organisation else None
     return found or OAuthGrant(sign_in, Secret(""))
+
+
+def organisation_credential(deps: Deps, account: Account, sign_in: str, side: Side) -> Credential | None:
+    """What an organisation allowed for that mailbox; None when there is nothing. For whoever runs the
+    installation. Raises as `credentials` does."""
+    found = deps.access.organisation_grant(sign_in, account.address)
+    return None if found is None else _credential(deps, account, found, side, lambda _renewed: None)
 
 
 def awaits_owner(grant: DestinationGrant) -> bool:

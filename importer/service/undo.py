@@ -14,10 +14,12 @@ from importer.engine.undo import Undoing
 from importer.engine.undo import undo as undo_copies
 from importer.ports import Lease, MailboxSession
 from importer.service.deps import Deps
+from importer.service.grants import organisation_credential
 from importer.service.leases import Heartbeat
 from importer.service.manners import HeldBack, Manners
 from providers.errors import Side, Throttled
 from providers.grants import Credential
+from providers.provider import PasswordKind, Provider
 
 log = structlog.get_logger()
 
@@ -28,6 +30,25 @@ class UndoRefused(Exception):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+def way_back(
+    deps: Deps, import_: Import, host: Provider | None, *, organisation: bool = False
+) -> Credential | None:
+    """What opens the destination without a password: with `organisation`, as for `submit`, what one allowed.
+    `host` is the destination's. None when a password is needed; raises UndoRefused when none would help.
+    """
+    if host is not None and host.sign_in is not None and organisation:
+        found = organisation_credential(deps, import_.destination, host.sign_in, Side.DESTINATION)
+        if found is not None:
+            return found
+    if host is not None and host.password is PasswordKind.NONE:
+        raise UndoRefused(
+            "undo_closed",
+            f"{import_.destination.endpoint.host} takes no passwords, and what its owner allowed ended with"
+            " the import. Remove the messages with a mail program; the report says what was copied.",
+        )
+    return None
 
 
 def undo(

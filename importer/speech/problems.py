@@ -56,6 +56,10 @@ _BY_CODE: Final = {
         "%(host)s cannot remove single messages. Remove them with a mail program; the report says what was"
         " copied."
     ),
+    "undo_closed": N_(
+        "%(host)s takes no passwords, and what its owner allowed ended with the import. Remove the messages"
+        " with a mail program; the report says what was copied."
+    ),
     "undo_interrupted": N_("It was interrupted. Ask for it again: it goes on from there."),
     "undo_failed": N_("Something went wrong on our side. Ask for it again: it goes on from there."),
     "internal": N_("Something went wrong on our side. Nothing is lost: start it again."),

@@ -47,6 +47,12 @@ class Undoings:
                 return work
             return self._running[import_.id]
 
+    def refuse(self, import_: Import, refused: UndoRefused) -> None:
+        """It cannot begin: for `refused`."""
+        with self._lock:
+            if import_.id not in self._running:
+                self._refused[import_.id] = (refused.code, str(refused))
+
     def running(self, import_id: ImportId) -> bool:
         return import_id in self._running
 

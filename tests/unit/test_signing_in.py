@@ -7,7 +7,7 @@ import pytest
 from importer.cli.accounts import account, signs_in
 from importer.cli.exits import Usage
 from importer.domain.model import Account
-from importer.domain.rows import SignIn
+from importer.domain.ways_in import SignIn
 from importer.signing_in import login_help
 from providers import google, microsoft
 from providers.access import PasswordsOnly

@@ -10,6 +10,7 @@ from typing import Any
 from httpx import Response
 from starlette.testclient import TestClient
 
+from importer.adapters.memory.access import MemoryAccess
 from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.domain.model import Account
 from importer.ports import LabelView
@@ -29,7 +30,7 @@ RIGHT = "right"
 
 
 class Doors(MemorySessions):
-    """Any mailbox at any host; `RIGHT` is the password of all. Remembers who knocked."""
+    """Any mailbox at any host; `RIGHT` is the password and the token of all. Remembers who knocked."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -41,7 +42,8 @@ class Doors(MemorySessions):
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> MemorySession:
         self.knocks.append((account, side))
-        if credential not in (Secret(RIGHT), self.master):
+        given = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()
+        if given not in (Secret(RIGHT), self.master):
             raise LoginRejected("no", server_text="no")
         return MemorySession(self.mailboxes.setdefault(account.key, MemoryMailbox()), side)
 
@@ -91,9 +93,11 @@ class WebOffice:
     people: People | None = None
     master: MasterUser | None = None
     administrators: dict[str, frozenset[str]] = field(default_factory=dict)
+    access: MemoryAccess = field(default_factory=MemoryAccess)
 
     def __post_init__(self) -> None:
-        self.office = Office()
+        self.access.token = RIGHT
+        self.office = Office(access=self.access)
         self.doors = Doors()
         self.deps: Deps = replace(
             self.office.deps,
@@ -102,7 +106,7 @@ class WebOffice:
             master=self.master,
             administrators=self.administrators,
         )
-        self.settings = Settings.load(data=self.root, destination_server=HOST, **self.overlay)
+        self.settings = Settings.load(data=self.root, **{"destination_server": HOST, **self.overlay})
         self.app = create_app(self.deps, self.settings, the_catalog_alone)
 
     def browser(self) -> Browser:

@@ -13,12 +13,13 @@ from fastapi import APIRouter
 
 from importer.domain.cells import address
 from importer.domain.check import Check, Look
-from importer.service.batch_right import destination_credential
 from importer.service.check import check
+from importer.service.grants import credentials_at_once
 from importer.web.api.access import Reader, Writer
 from importer.web.api.models import DetectIn, Report, RowIn
 from importer.web.api.ordering import one_row
-from importer.web.api.problems import ProblemAnswer, busy, checked
+from importer.web.api.problems import busy, checked, mailbox_refused
+from providers.errors import MailError
 from providers.provider import Way
 from providers.telling import facts
 
@@ -35,13 +36,14 @@ def check_both(caller: Writer, given: RowIn) -> Report:
     """Logs in to both mailboxes and tells what is there, what will not fit, where folders go and how long it
     will take. Changes nothing. `done` is false when it took too long; what was found until then is told."""
     row = one_row(caller, given.cells())
-    if row.source_password is None or row.destination_sign_in:
-        raise ProblemAnswer("not_possible", "Both mailboxes need a password to be looked at.")
-    into = destination_credential(caller.deps, caller.right, row.destination, row.destination_password)
     with _place():
         for account in (row.source, row.destination):
             caller.count_try(account)
-        source, destination = (row.source, row.source_password), (row.destination, into)
+        try:
+            opened = credentials_at_once(caller.deps, row, caller.right)
+        except MailError as error:
+            raise mailbox_refused(error) from None
+        source, destination = (row.source, opened.source), (row.destination, opened.destination)
         rule = row.labels or caller.site.settings.labels
         looks = check(caller.deps, source, destination, rule)
         found = _looked(cast("Generator[Check, None, None]", looks))

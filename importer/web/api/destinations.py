@@ -1,4 +1,4 @@
-"""The way into a new mailbox that a request names: its password, or the token's batch right."""
+"""The ways into mailboxes that a request names: a password, or one of those that need none."""
 
 from __future__ import annotations
 
@@ -7,25 +7,51 @@ from functools import partial
 from pydantic import SecretStr
 
 from importer.domain.cells import password
-from importer.domain.model import Account
+from importer.domain.clients import Scope
+from importer.domain.model import Account, Import
 from importer.service.batch_right import destination_credential
+from importer.service.grants import sign_in
+from importer.service.undo import UndoRefused, way_back
 from importer.web.api.access import Caller
-from importer.web.api.problems import checked
+from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
+from providers.errors import MailError, Side
 from providers.grants import Credential
 from providers.model import Secret
 
-_FIELD = "destination_password"
+
+def way_in(caller: Caller, account: Account, side: Side, given: SecretStr) -> tuple[Secret | None, str]:
+    """Its password; or none, and where its owner signs in, "" where the right of the token opens a
+    destination. Raises ProblemAnswer."""
+    text, field = given.get_secret_value(), f"{side.value}_password"
+    if not text:
+        can = sign_in(caller.deps.access, organisation=_for_all(caller))
+        host = caller.site.catalog.for_host(account.endpoint.host)
+        if host is not None and host.sign_in is not None and can(host.sign_in, account.address):
+            return None, host.sign_in
+        if side is Side.DESTINATION:
+            checked(field, partial(caller.right.grant, account))
+            return None, ""
+    return checked(field, partial(password, text)), ""
 
 
-def given_password(caller: Caller, account: Account, given: SecretStr) -> Secret | None:
-    """None where the right of the token opens that mailbox. Raises ProblemAnswer."""
-    text = given.get_secret_value()
+def given_destination(caller: Caller, import_: Import, given: SecretStr) -> Credential:
+    """What a login to the destination takes, to undo the import. Raises ProblemAnswer, and MasterRefused."""
+    text, account = given.get_secret_value(), import_.destination
     if text:
-        return checked(_FIELD, partial(password, text))
-    checked(_FIELD, partial(caller.right.grant, account))
-    return None
+        return checked("destination_password", partial(password, text))
+    if not caller.right.covers(account):
+        host = caller.site.catalog.for_host(account.endpoint.host)
+        try:
+            found = way_back(caller.deps, import_, host, organisation=_for_all(caller))
+        except UndoRefused as refused:
+            raise ProblemAnswer("not_possible", str(refused)) from None
+        except MailError as error:
+            raise mailbox_refused(error) from None
+        if found is not None:
+            return found
+    checked("destination_password", partial(caller.right.grant, account))
+    return destination_credential(caller.deps, caller.right, account, None)
 
 
-def given_destination(caller: Caller, account: Account, given: SecretStr) -> Credential:
-    """What a login to it takes. Raises ProblemAnswer, and MasterRefused."""
-    return destination_credential(caller.deps, caller.right, account, given_password(caller, account, given))
+def _for_all(caller: Caller) -> bool:
+    return Scope.ADMIN in caller.token.scopes

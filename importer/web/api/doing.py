@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Response
 
-from importer.domain.cells import password
 from importer.domain.clients import Scope
 from importer.domain.model import ImportId
 from importer.service import control
 from importer.service.again import run_again as submit_again
 from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
-from importer.service.grants import sign_in
 from importer.web.api.access import Caller, Writer
-from importer.web.api.destinations import given_password
+from importer.web.api.destinations import way_in
 from importer.web.api.models import ChangedOut, PasswordsIn, PlacedOut, import_out
 from importer.web.api.ordering import placed_out
-from importer.web.api.problems import ProblemAnswer, checked
+from importer.web.api.problems import ProblemAnswer
+from providers.errors import Side
 
 router: Final = APIRouter(tags=["do"])
 
@@ -55,25 +53,20 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
     again: they were erased when the import ended."""
     import_ = caller.import_(import_id)
     caller.demand(import_.destination)
-    admin = Scope.ADMIN in caller.token.scopes
-    source, signs_in = given.source_password.get_secret_value(), ""
-    if not source:
-        can = sign_in(caller.deps.access, organisation=admin)
-        provider = caller.site.catalog.for_host(import_.source.endpoint.host)
-        if provider is None or provider.sign_in is None or not can(provider.sign_in, import_.source.address):
-            checked("source_password", partial(password, ""))
-        else:
-            signs_in = provider.sign_in
-    caller.count_starts([import_.destination, *([import_.source] if source else [])])
+    source, out = way_in(caller, import_.source, Side.SOURCE, given.source_password)
+    destination, into = way_in(caller, import_.destination, Side.DESTINATION, given.destination_password)
+    tried = ((import_.destination, destination), (import_.source, source))
+    caller.count_starts([account for account, secret in tried if secret is not None])
     placed = submit_again(
         caller.deps,
         import_,
-        checked("source_password", partial(password, source)) if source else None,
-        given_password(caller, import_.destination, given.destination_password),
-        source_sign_in=signs_in,
+        source,
+        destination,
+        source_sign_in=out,
+        destination_sign_in=into,
         labels=given.labels,
         sync_flags=given.sync_flags,
-        organisation=admin,
+        organisation=Scope.ADMIN in caller.token.scopes,
         right=caller.right,
     )
     told = placed_out(caller, placed)

@@ -19,7 +19,10 @@ Report = dict[str, Any]
 """`importer.domain.report` says what is in it."""
 
 
-_BY_RIGHT: Final = "Empty where the token has the batch right for that mailbox."
+_BY_RIGHT: Final = (
+    "Empty where its owner signs in at Google or Microsoft, or where the token has the batch right for that"
+    " mailbox."
+)
 
 
 class Given(BaseModel):
@@ -103,7 +106,11 @@ class PasswordsIn(Given):
 
 
 class UndoIn(Given):
-    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
+    destination_password: SecretStr = Field(
+        SecretStr(""),
+        description="Empty where the token has the batch right for that mailbox, or the scope `admin` and an"
+        " organisation's permission opens it.",
+    )
 
 
 class DetectIn(Given):

@@ -36,11 +36,11 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> Report:
     repeat. What takes long goes on after a 202."""
     import_ = caller.import_(import_id)
     caller.demand(import_.destination)
-    credential = given_destination(caller, import_.destination, given.destination_password)
     if import_.state not in ENDED:
         raise ProblemAnswer("not_possible", "It is still under way. Cancel it first, then undo it.")
+    opens = given_destination(caller, import_, given.destination_password)
     caller.count_try(import_.destination)
-    work = caller.site.undoings.start(caller.deps, import_, credential)
+    work = caller.site.undoings.start(caller.deps, import_, opens)
     try:
         report = _waited_for(work)
     except TooSlow:

@@ -24,6 +24,7 @@ from importer.service.control import Changed, cancel, pause, resume
 from importer.service.deps import Deps
 from importer.service.finish import report_of
 from importer.service.owned import batch_of, batches_of, import_of
+from importer.service.undo import UndoRefused, way_back
 from importer.web.live import Sight, all_ended, average
 from importer.web.rendering import fragment, go, page, rendered
 from importer.web.showing import Shown, shown, verdict
@@ -145,6 +146,11 @@ def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     mailbox = guest.remembered.mailbox(import_.destination.key)
     password, right = mailbox.password if mailbox else None, right_of(guest)
     if password is None and not right.covers(import_.destination):
+        try:
+            way_back(site.deps, import_, site.catalog.for_host(import_.destination.endpoint.host))
+        except UndoRefused as refused:
+            site.undoings.refuse(import_, refused)
+            return go(f"/imports/{import_.id}")
         return go("/mailboxes")
     credential = destination_credential(site.deps, right, import_.destination, password)
     site.undoings.start(site.deps, import_, credential)

@@ -113,7 +113,8 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         problem = who.texts.gettext("The old and the new mailbox are the same.")
     if destination is None or problem:
         return page(guest, "new_review.html", 422, errors={"destination": problem})
-    if destination.password is None:
+    signs_in = "" if destination.password is not None else _signs_in_at_ours(who.site)
+    if destination.password is None and not signs_in:
         problem = who.texts.gettext("Enter the password of this mailbox; then press Import once more.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
@@ -125,6 +126,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
             destination.account,
             destination.password,
             source.sign_in,
+            signs_in,
         )
         for source in remembered.sources
     ]
@@ -162,6 +164,13 @@ def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
     own = replace(asked, login=provider.login_name(asked.address))
     guest.remember(partial(_with_source, Proven(own, None, sign_in=provider.sign_in)))
     return go("/new/review")
+
+
+def _signs_in_at_ours(site: Site) -> str:
+    """Where owners of mailboxes at our own host sign in, in place of a password; "" where they cannot."""
+    host = site.catalog.for_host(site.destination.host)
+    where = host.sign_in if host is not None else None
+    return where if where is not None and site.deps.access.asks(where) else ""
 
 
 def count_start(guest: Guest, rows: Sequence[Row]) -> None:
