@@ -117,13 +117,15 @@ class FolderCheck:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """All that is known so far. `closed` are source folders that cannot be opened: (name, why). `labels` is
+    """All that is known so far. `closed` are source folders that cannot be opened, `left_out` those that hold
+    no mail: (name, why). `labels` is
     the rule by which the folders of labels were counted; None where the source has no labels."""
 
     source: SideCheck
     destination: SideCheck
     folders: tuple[FolderCheck, ...] = ()
     closed: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
     estimate: Estimate | None = None
     done: bool = False
     labels: LabelRule | None = None
@@ -190,6 +192,8 @@ class Check:
             )
         for name, why in self.closed:
             yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {why}"
+        for name, why in self.left_out:
+            yield f"The folder “{name}” is left out: {why}."
         if self.estimate is not None and self.estimate.capped_until is not None:
             end = spoken_instant(self.estimate.capped_until)
             yield f"One of the hosts lets only so much through in a day; it will take until about {end}."
@@ -207,6 +211,7 @@ class Check:
             "destination": self.destination.as_json(),
             "folders": [folder.as_json() for folder in self.folders],
             "closed": [{"folder": name, "reason": why} for name, why in self.closed],
+            "left_out": [{"folder": name, "reason": why} for name, why in self.left_out],
             "to_copy": {"messages": wanted.messages, "size_bytes": wanted.size_bytes},
             "free_bytes": self.free_bytes,
             "free_messages": self.free_messages,

@@ -41,7 +41,7 @@ from importer.service.finish import report_of
 from importer.service.manners import HeldBack, Manners
 from importer.service.placed import placed
 from importer.service.submit import new_id
-from providers.errors import FolderChanged, FolderUnusable, MailError, Side, Throttled
+from providers.errors import FolderChanged, FolderLeftOut, FolderUnusable, MailError, Side, Throttled
 from providers.grants import Credential
 
 Login = tuple[Account, Credential]
@@ -145,7 +145,10 @@ class _Looking:
     def _survey(self, side: Side) -> dict[str, Any]:
         session = self._sessions[side]
         found = self._surveys[side] = survey(session)
-        told: dict[str, Any] = {"folders": len(found.folders), "messages": found.messages}
+        told: dict[str, Any] = {
+            "folders": len(found.statuses) + len(found.unusable),
+            "messages": found.messages,
+        }
         if side is Side.DESTINATION:
             told |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
             told |= {"look": Look.DONE}
@@ -176,8 +179,13 @@ class _Looking:
                 for pair in pairs
                 if pair.source.name in source.statuses
             ]
-        closed = tuple((name, str(why)) for name, why in source.unusable.items())
-        self.found = replace(self.found, folders=tuple(folders), closed=closed)
+        no_mail = [name for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)]
+        self.found = replace(
+            self.found,
+            folders=tuple(folders),
+            closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in no_mail),
+            left_out=tuple((n, str(source.unusable[n])) for n in no_mail),
+        )
 
     def _weigh(self) -> Iterator[Check]:
         """Sizes, dates and what earlier imports brought, folder by folder; the largest first."""

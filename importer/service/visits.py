@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from importer.domain.access import NOBODY, PersonId, Visit, VisitId, person_of
+from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.service.deps import Deps
 from importer.service.tries import forgive, login_keys, take
@@ -34,11 +35,14 @@ class Proven:
     password: Secret | None
     facts: dict[str, Any] = field(default_factory=dict)
     sign_in: str = ""
+    has_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a visit remembers: this person's destination mailboxes, and what is being put together."""
+    """What a visit remembers: this person's destination mailboxes, and what is being put together. `labels`
+    and `sync_flags` are None until they are chosen; `again` is the Account.key of the destination of an
+    earlier import that is run again."""
 
     mailboxes: tuple[Proven, ...] = ()
     sources: tuple[Proven, ...] = ()
@@ -46,6 +50,9 @@ class Remembered:
     domains: tuple[str, ...] = ()  # that an issuer says this person administers
     file_name: str = ""
     file: bytes = field(default=b"", repr=False)
+    labels: LabelRule | None = None
+    sync_flags: bool | None = None
+    again: str = ""
 
     def mailbox(self, key: str) -> Proven | None:
         """The attached destination with that Account.key."""
@@ -54,17 +61,38 @@ class Remembered:
     @property
     def suggested(self) -> Proven:
         """The destination to offer first."""
-        return next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
+        opened = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
+        return self.mailbox(self.again) or opened
+
+    @property
+    def have_labels(self) -> bool:
+        """Whether any of the sources does."""
+        return any(source.has_labels for source in self.sources)
+
+    def with_source(self, source: Proven, most: int) -> Remembered:
+        """It with this source too, or in place of its earlier self; of more than `most` the last ones."""
+        others = tuple(s for s in self.sources if s.account.key != source.account.key)
+        return replace(self, sources=(*others, source)[-most:], asked=None)
+
+    def with_nothing_begun(self) -> Remembered:
+        """It without what was being put together, but for the file."""
+        return replace(self, sources=(), asked=None, labels=None, sync_flags=None, again="")
 
 
 def prove(
     deps: Deps, account: Account, password: Secret, side: Side, *, client: str, person: PersonId
-) -> None:
+) -> Proven:
     """Logs in to the mailbox and out again. Raises TooManyTries, or any MailError of scope session or
     account."""
     take(deps, login_keys(account, client, person))
-    deps.sessions.open(named_by_a_person(account) if side is Side.SOURCE else account, password, side).close()
+    reached = named_by_a_person(account) if side is Side.SOURCE else account
+    session = deps.sessions.open(reached, password, side)
+    try:
+        has_labels = session.has_labels()
+    finally:
+        session.close()
     forgive(deps, account, client)
+    return Proven(account, password, has_labels=has_labels)
 
 
 def named_by_a_person(account: Account) -> Account:
@@ -151,6 +179,9 @@ def _dump(remembered: Remembered) -> str:
             "domains": remembered.domains,
             "file_name": remembered.file_name,
             "file": remembered.file.hex(),
+            "labels": remembered.labels,
+            "sync_flags": remembered.sync_flags,
+            "again": remembered.again,
         }
     )
 
@@ -164,6 +195,9 @@ def _load(text: str) -> Remembered:
         tuple(facts["domains"]),
         facts["file_name"],
         bytes.fromhex(facts["file"]),
+        LabelRule(facts["labels"]) if facts["labels"] else None,
+        facts["sync_flags"],
+        facts["again"],
     )
 
 
@@ -187,9 +221,15 @@ def _account(facts: dict[str, Any]) -> Account:
 def _proven_json(proven: Proven) -> dict[str, Any]:
     account = _account_json(proven.account)
     password = None if proven.password is None else proven.password.reveal()
-    return {"account": account, "password": password, "facts": proven.facts, "sign_in": proven.sign_in}
+    return {
+        "account": account,
+        "password": password,
+        "facts": proven.facts,
+        "sign_in": proven.sign_in,
+        "has_labels": proven.has_labels,
+    }
 
 
 def _proven(facts: dict[str, Any]) -> Proven:
     password = None if facts["password"] is None else Secret(facts["password"])
-    return Proven(_account(facts["account"]), password, facts["facts"], facts["sign_in"])
+    return Proven(_account(facts["account"]), password, facts["facts"], facts["sign_in"], facts["has_labels"])

@@ -26,6 +26,8 @@ _BY_RULE: Final = {
     "control_character": N_("There is a line break or another control character here. Remove it."),
     "destination_server_missing": N_("The server of the new mailbox is missing."),
     "no_rows": N_("There is no row in the file. Write one line for each mailbox."),
+    "labels_invalid": N_("This is none of the choices for labels. Write one, keywords or each."),
+    "yes_no_invalid": N_("This is neither yes nor no. Write yes or no."),
     "too_many_rows": N_("There are more than 25 rows. Hand the rest in as a second file."),
     "same_mailbox": N_("The old and the new mailbox are the same."),
     "duplicate_row": N_("An earlier line asks for the same already. Remove one of them."),

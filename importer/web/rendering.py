@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.wording import printable
+from importer.speech.labels import label_choices, label_rule
 from importer.speech.reasons import reason
 from importer.speech.texts import LANGUAGES, texts
 from importer.web.site import LANGUAGE_COOKIE, Guest, Site, Visitor
@@ -104,6 +105,7 @@ def _environment(language: str) -> Environment:
         "t": speaking,
         "language": language,
         "languages": LANGUAGES,
+        "label_choices": label_choices(speaking),
         "asset": lambda name: assets()[name].path,
     }
     environment.filters |= {
@@ -113,6 +115,7 @@ def _environment(language: str) -> Environment:
         "day": speaking.day,
         "instant": speaking.instant,
         "reason": partial(reason, speaking),
+        "label_rule": partial(label_rule, speaking),
         "printable": printable,
     }
     return environment

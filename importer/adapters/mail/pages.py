@@ -17,6 +17,7 @@ from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict
 from importer.domain.wording import printable
 from importer.ports import Invitation
+from importer.speech.labels import label_rule
 from importer.speech.problems import import_problem
 from importer.speech.reasons import reason
 from importer.speech.texts import N_, Texts
@@ -108,7 +109,7 @@ class ReportPage:
     """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
 
     `server_text` is what the server said when it stopped us, `folders_more` and `refusals_more` count
-    what the lists leave out.
+    what the lists leave out; `labels` is the rule for mail with several labels, "" where there were none.
     """
 
     state: str
@@ -125,6 +126,8 @@ class ReportPage:
     folders_more: int
     refusals: tuple[RefusalLine, ...]
     refusals_more: int
+    labels: str
+    flags_updated: int
 
     @classmethod
     def of(cls, report: Report, texts: Texts) -> ReportPage:
@@ -146,6 +149,8 @@ class ReportPage:
             folders_more=len(report.accounts[MAX_FOLDERS:]),
             refusals=tuple(RefusalLine.of(one, texts) for one in refusals),
             refusals_more=in_full - sum(refusal.count for refusal in refusals),
+            labels=label_rule(texts, import_.labels) if import_.has_labels else "",
+            flags_updated=totals.flags_updated,
         )
 
     @property

@@ -19,9 +19,12 @@ from starlette.responses import Response
 
 from importer.domain.access import MostTries
 from importer.domain.check import Check
+from importer.domain.labels import LabelRule
 from importer.service.check import check
 from importer.service.tries import TooManyTries, take
 from importer.service.visits import Proven, Remembered, named_by_a_person
+from importer.speech.problems import by_code
+from importer.speech.texts import Texts
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import rendered
 from importer.web.site import Guest, SignedIn
@@ -38,7 +41,9 @@ _turns: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary
 
 
 @router.get("/check")
-def look_inside(guest: SignedIn, source: str = "", destination: str = "") -> Response:
+def look_inside(
+    guest: SignedIn, source: str = "", destination: str = "", labels: LabelRule | None = None
+) -> Response:
     """Server-sent events: `found` with the card's inside each time that more is known, then `over`."""
     old = next((s for s in guest.remembered.sources if s.account.key == source), None)
     new = guest.remembered.mailbox(destination)
@@ -48,18 +53,24 @@ def look_inside(guest: SignedIn, source: str = "", destination: str = "") -> Res
         take(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})
     except TooManyTries:
         raise NotThere from None
-    stream = _stream(guest, old, new)
+    stream = _stream(guest, old, new, labels or guest.visitor.site.settings.labels)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _stream(guest: Guest, old: Proven, new: Proven) -> AsyncIterator[str]:
+def looked_so(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
+    """Whether the look was taken for that destination, and by that rule where there are labels."""
+    by = facts["labels"]
+    return facts["for"] == destination and (by is None or by["rule"] == rule)
+
+
+async def _stream(guest: Guest, old: Proven, new: Proven, rule: LabelRule) -> AsyncIterator[str]:
     loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[Check | None](), Event()
 
     assert old.password is not None  # noqa: S101 - `look_inside` saw to it
     assert new.password is not None  # noqa: S101
     source = named_by_a_person(old.account), old.password
     destination = new.account, new.password
-    looks = cast("Generator[Check, None, None]", check(guest.visitor.site.deps, source, destination))
+    looks = cast("Generator[Check, None, None]", check(guest.visitor.site.deps, source, destination, rule))
 
     def look() -> None:
         """In a thread: one look after the other, until it is done or nobody listens."""
@@ -78,7 +89,7 @@ async def _stream(guest: Guest, old: Proven, new: Proven) -> AsyncIterator[str]:
     _pool.submit(look)
     try:
         while (found := await queue.get()) is not None:
-            facts = _facts(found, new)
+            facts = _facts(guest.visitor.texts, found, new)
             html = rendered(guest, "_check.html", facts=facts)
             if found.done:
                 kept = partial(_with_facts, old.account.key, facts)
@@ -89,14 +100,26 @@ async def _stream(guest: Guest, old: Proven, new: Proven) -> AsyncIterator[str]:
         stop.set()
 
 
-def _facts(found: Check, new: Proven) -> dict[str, Any]:
-    """As `Check.as_json`, with the destination it is for, and only as many folders as a page can show."""
-    facts = found.as_json()
-    folders = facts["folders"]
-    shown = folders[:FOLDERS_SHOWN] if isinstance(folders, list) else []
-    return {**facts, "folders": shown, "for": new.account.key}
+def _facts(texts: Texts, found: Check, new: Proven) -> dict[str, Any]:
+    """As `Check.as_json`, with the destination it is for, what is wrong in the reader's language, and only
+    as many folders as a page can show."""
+    folders = found.folders
+    return {
+        **found.as_json(),
+        "folders": [folder.as_json() for folder in folders[:FOLDERS_SHOWN]],
+        "folders_more": len(folders[FOLDERS_SHOWN:]),
+        "too_large": sum(folder.too_large for folder in folders),
+        "elsewhere": sum(folder.elsewhere for folder in folders),
+        "for": new.account.key,
+        "problems": {
+            name: by_code(texts, problem.code, problem.message, side.account.endpoint.host)
+            for name, side in (("source", found.source), ("destination", found.destination))
+            if (problem := side.problem) is not None
+        },
+    }
 
 
 def _with_facts(key: str, facts: dict[str, Any], before: Remembered) -> Remembered:
     sources = tuple(replace(s, facts=facts) if s.account.key == key else s for s in before.sources)
-    return replace(before, sources=sources)
+    rule = before.labels if facts["labels"] is None else LabelRule(facts["labels"]["rule"])
+    return replace(before, sources=sources, labels=rule)

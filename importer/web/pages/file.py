@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from importer.domain.labels import LabelRule
 from importer.domain.rows import BATCH_BYTES, Parsed, annotate, parse, template
 from importer.domain.sheet import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
 from importer.domain.wording import printable
@@ -22,6 +23,7 @@ from importer.web.pages.start import count_start
 from importer.web.problems import row_problem, too_often
 from importer.web.rendering import go, page
 from importer.web.site import Fields, Guest, SignedIn, right_of, text
+from providers.provider import Quirk
 
 _RIGHT_IN_THEMSELVES: Final = frozenset(
     {
@@ -104,6 +106,7 @@ def preview(guest: SignedIn) -> Response:
         general=[_told(guest, p) for p in problems if _is_general(guest, p)],
         problem_count=len(problems),
         row_count=parsed.row_count,
+        rules=_rules(guest, parsed),
     )
 
 
@@ -124,7 +127,13 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     parsed, problems = _parsed(guest)
     if problems:
         return go("/file/preview")
-    rows = [replace(row, source=named_by_a_person(row.source)) for row in parsed.rows]
+    settings = guest.visitor.site.settings
+    rows = [
+        replace(row, source=named_by_a_person(row.source)).chosen(
+            settings.labels, sync_flags=settings.sync_flags
+        )
+        for row in parsed.rows
+    ]
     try:
         count_start(guest, rows)
     except TooManyTries as error:
@@ -178,6 +187,17 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
     )
     problems = sorted((*parsed.problems, *elsewhere), key=lambda problem: problem.line)
     return parsed, tuple(problems)
+
+
+def _rules(guest: Guest, parsed: Parsed) -> dict[LabelRule, list[int]]:
+    """What becomes of mail with several labels, in the lines whose host is known for them."""
+    site = guest.visitor.site
+    rules: defaultdict[LabelRule, list[int]] = defaultdict(list)
+    for row in parsed.rows:
+        provider = site.catalog.for_host(row.source.endpoint.host)
+        if provider is not None and Quirk.LABELS in provider.quirks:
+            rules[row.labels or site.settings.labels].append(row.line)
+    return dict(rules)
 
 
 def _columns(guest: Guest) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from importer.service.deps import Deps
 from importer.service.finish import report_of
 from importer.service.owned import batch_of, batches_of, import_of
 from importer.service.undo import UndoRefused, way_back
+from importer.service.visits import Remembered
 from importer.web.live import Sight, all_ended, average
 from importer.web.rendering import fragment, go, page, rendered
 from importer.web.showing import Shown, shown, verdict
@@ -116,8 +118,19 @@ def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     import_ = import_of(guest.visitor.site.deps, guest.visit.person, ImportId(import_id))
     if import_ is None:
         raise NotThere
-    guest.remember(lambda before: replace(before, asked=import_.source))
+    guest.remember(partial(_run_again, import_))
     return go("/new/mailbox")
+
+
+def _run_again(import_: Import, before: Remembered) -> Remembered:
+    """With what was chosen then."""
+    return replace(
+        before.with_nothing_begun(),
+        asked=import_.source,
+        labels=import_.labels,
+        sync_flags=import_.sync_flags,
+        again=import_.destination.key,
+    )
 
 
 @router.post("/imports/{import_id}/pause")

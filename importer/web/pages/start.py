@@ -13,18 +13,20 @@ from starlette.responses import Response
 
 from importer.domain.cells import Refused, address, password
 from importer.domain.cells import server as read_server
+from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.domain.rows import Row
 from importer.service.submit import Fate, submit
 from importer.service.tries import LOOKUPS_PER_PERSON, TooManyTries, take, take_rows
 from importer.service.visits import Proven, Remembered, named_by_a_person, prove
+from importer.web.pages.checking import looked_so
 from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page
 from importer.web.site import Fields, Guest, SignedIn, Site, text
 from providers.errors import LoginRejected, MailError, Side
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
-from providers.provider import PasswordKind, Provider
+from providers.provider import PasswordKind, Provider, Quirk
 
 MOST_SOURCES: Final = 10
 
@@ -48,7 +50,7 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
             provider = site.lookups().for_address(mail_address)
         if provider is None or not provider.closed_to_passwords or site.deps.access.asks(provider.sign_in):
             asked = _account_for(mail_address, provider)
-            guest.remember(lambda before: replace(before, asked=asked))
+            guest.remember(partial(_with_asked, asked))
             return go("/new/mailbox")
         errors = {}
     except Refused as refused:
@@ -74,13 +76,13 @@ def check(guest: SignedIn, fields: Fields) -> Response:
     if account is not None and secret is not None:
         try:
             with who.site.turns.turn(guest.visit.person):
-                prove(
+                proven = prove(
                     who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person
                 )
         except (MailError, TooManyTries) as error:
             errors = {"form": _source_problem(guest, error, account)}
         else:
-            guest.remember(partial(_with_source, Proven(account, secret)))
+            guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
             return go("/new/review")
     values = {name: text(fields, name) for name in ("server", "port", "security", "login")}
     return _mailbox_page(guest, account or asked, 422, values, errors)
@@ -88,7 +90,8 @@ def check(guest: SignedIn, fields: Fields) -> Response:
 
 @router.get("/review")
 def review(guest: SignedIn) -> Response:
-    return page(guest, "new_review.html", errors={}) if guest.remembered.sources else go("/new")
+    remembered = guest.remembered
+    return _review_page(guest, remembered) if remembered.sources else go("/new")
 
 
 @router.post("/remove")
@@ -102,7 +105,9 @@ def remove(guest: SignedIn, fields: Fields) -> Response:
 def start(guest: SignedIn, fields: Fields) -> Response:
     """Starts one import for each source. The destination is looked up among the attached mailboxes, so
     nothing but those can be named."""
-    remembered, who = guest.remembered, guest.visitor
+    who = guest.visitor
+    guest.remember(partial(_with_choices, fields))
+    remembered = _with_choices(fields, guest.remembered)
     destination = remembered.mailbox(text(fields, "destination"))
     if not remembered.sources:
         return go("/new")
@@ -112,7 +117,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     elif any(source.account.key == destination.account.key for source in remembered.sources):
         problem = who.texts.gettext("The old and the new mailbox are the same.")
     if destination is None or problem:
-        return page(guest, "new_review.html", 422, errors={"destination": problem})
+        return _review_page(guest, remembered, 422, problem)
     signs_in = "" if destination.password is not None else _signs_in_at_ours(who.site)
     if destination.password is None and not signs_in:
         problem = who.texts.gettext("Enter the password of this mailbox; then press Import once more.")
@@ -127,13 +132,14 @@ def start(guest: SignedIn, fields: Fields) -> Response:
             destination.password,
             source.sign_in,
             signs_in,
-        )
+        ).chosen(label_rule(who.site, remembered), sync_flags=sync_flags(who.site, remembered))
         for source in remembered.sources
     ]
     try:
         count_start(guest, rows)
     except TooManyTries as error:
-        return page(guest, "new_review.html", 422, errors={"destination": too_often(who.texts, error)})
+        problem = too_often(who.texts, error)
+        return _review_page(guest, remembered, 422, problem, destination.account.key)
     submission = submit(
         who.site.deps,
         rows,
@@ -142,7 +148,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         language=who.texts.language,
         again=True,
     )
-    guest.remember(lambda before: replace(before, sources=(), asked=None))
+    guest.remember(Remembered.with_nothing_begun)
     if submission.batch is not None:
         return go(f"/batches/{submission.batch.id}")
     under_way = next((p.import_ for p in submission.placed if p.fate is not Fate.STARTED), None)
@@ -162,7 +168,8 @@ def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
     ):
         return go("/new")
     own = replace(asked, login=provider.login_name(asked.address))
-    guest.remember(partial(_with_source, Proven(own, None, sign_in=provider.sign_in)))
+    proven = Proven(own, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks)
+    guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
     return go("/new/review")
 
 
@@ -184,9 +191,48 @@ def count_start(guest: Guest, rows: Sequence[Row]) -> None:
     take_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, proven=proven)
 
 
-def _with_source(source: Proven, before: Remembered) -> Remembered:
-    others = tuple(s for s in before.sources if s.account.key != source.account.key)
-    return replace(before, sources=(*others[: MOST_SOURCES - 1], source), asked=None)
+def _with_asked(asked: Account, before: Remembered) -> Remembered:
+    """With the first source, what was chosen for others is forgotten."""
+    return replace(before if before.sources else before.with_nothing_begun(), asked=asked)
+
+
+# --- What is chosen for all of them -----------------------------------------------------------------
+
+
+def label_rule(site: Site, remembered: Remembered) -> LabelRule:
+    """What becomes of mail with several labels."""
+    return remembered.labels or site.settings.labels
+
+
+def sync_flags(site: Site, remembered: Remembered) -> bool:
+    """Whether flags that changed since an earlier import are brought over."""
+    return site.settings.sync_flags if remembered.sync_flags is None else remembered.sync_flags
+
+
+def _with_choices(fields: FormData, before: Remembered) -> Remembered:
+    given = text(fields, "labels")
+    rule = LabelRule(given) if given in list(LabelRule) else before.labels
+    return replace(before, labels=rule, sync_flags=bool(text(fields, "sync_flags")))
+
+
+def _review_page(
+    guest: Guest, remembered: Remembered, status: int = 200, problem: str = "", into: str = ""
+) -> Response:
+    """What a check found is shown where it was looked at as it would be copied now."""
+    site = guest.visitor.site
+    rule = label_rule(site, remembered)
+    into = into or remembered.suggested.account.key
+    looked = {s.account.key for s in remembered.sources if s.facts and looked_so(s.facts, into, rule)}
+    return page(
+        guest,
+        "new_review.html",
+        status,
+        problem=problem,
+        into=into,
+        rule=rule,
+        sync_flags=sync_flags(site, remembered),
+        looked=looked,
+    )
 
 
 # --- What the form says ---------------------------------------------------------------------------

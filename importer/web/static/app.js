@@ -61,13 +61,21 @@ localTimes(document);
 
 // --- What is in the old mailboxes -----------------------------------------------------------------
 
+const looks = new Map(); // the latest of each part
+
 function lookInside(part) {
   const chosen = document.querySelector("input[name=destination]:checked");
   if (!chosen || !window.EventSource) {
     return;
   }
   const asked = new URLSearchParams({ source: part.dataset.check, destination: chosen.value });
+  const rule = document.querySelector("input[name=labels]:checked");
+  if (rule) {
+    asked.set("labels", rule.value);
+  }
+  looks.get(part)?.close();
   const stream = new EventSource(`/new/check?${asked}`);
+  looks.set(part, stream);
   part.setAttribute("aria-busy", "true");
   stream.addEventListener("found", (event) => {
     part.innerHTML = JSON.parse(event.data).html;
@@ -85,8 +93,10 @@ for (const part of document.querySelectorAll("[data-check]")) {
     lookInside(part);
   }
 }
-for (const choice of document.querySelectorAll("input[name=destination]")) {
-  choice.addEventListener("change", () => document.querySelectorAll("[data-check]").forEach(lookInside));
+for (const [name, parts] of [["destination", "[data-check]"], ["labels", "[data-labels]"]]) {
+  for (const choice of document.querySelectorAll(`input[name=${name}]`)) {
+    choice.addEventListener("change", () => document.querySelectorAll(parts).forEach(lookInside));
+  }
 }
 
 // --- Progress -------------------------------------------------------------------------------------
