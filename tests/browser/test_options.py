@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.soundness import sound
 from tests.browser.stage import Stage, check_source, sign_in, stage
-from tests.browser.test_pages import DONE, sound
+from tests.browser.test_pages import DONE
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import Stored, connect
