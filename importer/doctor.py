@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from tempfile import TemporaryFile
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import probe, tls_context
 from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.queue import DramatiqQueue, QueueUnavailable, make_broker
 from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
@@ -21,11 +25,13 @@ from importer.adapters.store import SqlStore
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.state import ALIVE
+from importer.domain.wording import spoken_bytes
 from importer.ports import MailState, VaultError
 from importer.service.grants import context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 
+_LITTLE_ROOM_BYTES: Final = 1_000_000_000
 _LATE: Final = timedelta(minutes=5)
 _STUCK: Final = timedelta(hours=1)
 _SEE_RUNBOOK: Final = "“Completion mails” in deploy/RUNBOOK.md says how to look at them and what to do."
@@ -50,8 +56,8 @@ class Finding:
 
 
 def examine(settings: Settings, only: Collection[str] = ()) -> list[Finding]:
-    """Database, queue, workers, key, mail server, outbox, destination; or `only` some of PARTS. Sends no
-    mail, logs in to no mailbox."""
+    """Database, disk, queue, workers, key, mail server, outbox, destination; or `only` some of PARTS. Sends
+    no mail, logs in to no mailbox."""
     return [finding for part in only or PARTS for finding in _CHECKS[part](settings)]
 
 
@@ -79,6 +85,28 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Health.ILL, "The schema belongs to a newer version of Mailferry.", fix)
     else:
         yield Finding("database", Health.ILL, f"The schema is {state.value}.", "Run `mailferry migrate`.")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    """Room for what passes through files. A quota shows only when the room is asked for."""
+    folder = settings.data_dir()
+    free = shutil.disk_usage(folder).free
+    fix = f"Make room where {folder} lies, or name another directory with MAILFERRY_DATA."
+    try:
+        with TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, MAX_LITERAL_BYTES)
+    except OSError as error:
+        message = (
+            f"A large message has no room in {folder} ({error.strerror}; {spoken_bytes(free)} free): imports"
+            " wait at the first one."
+        )
+        yield Finding("disk", Health.ILL, message, fix)
+        return
+    if free < _LITTLE_ROOM_BYTES:
+        yield Finding("disk", Health.ODD, f"Only {spoken_bytes(free)} are free in {folder}.", fix)
+    else:
+        yield Finding("disk", Health.WELL, f"{spoken_bytes(free)} are free in {folder}.")
 
 
 def _queue(settings: Settings) -> Iterator[Finding]:
@@ -223,6 +251,7 @@ def _destination(settings: Settings) -> Iterator[Finding]:
 
 _CHECKS: Final[dict[str, Callable[[Settings], Iterator[Finding]]]] = {
     "database": _database,
+    "disk": _disk,
     "queue": _queue,
     "workers": _workers,
     "key": _key,

@@ -792,6 +792,18 @@ class Unusable(Exception):
     """A part of the installation that its operator has to mend; the text says which, why and how."""
 
 
+class OwnDiskFull(Unusable):
+    """The disk that Mailferry keeps its own files or its database on takes nothing more. No host's fault and
+    no owner's: what was not written is done again when there is room."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Mailferry's own disk takes nothing more ({reason}). Nothing is lost: it goes on by itself as"
+            " soon as its operator has made room."
+        )
+        self.reason = reason
+
+
 class VaultError(Unusable):
     """A sealed secret cannot be opened: wrong key, wrong row, or damaged."""
 

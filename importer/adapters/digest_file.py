@@ -9,6 +9,7 @@ Invariant: a table is at most three quarters full, so that looking ends at a fre
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,6 +17,7 @@ from typing import Final
 
 from importer.domain.digests import Digests, DigestSet
 from importer.domain.identity import DIGEST_BYTES
+from importer.ports import OwnDiskFull
 
 HELD: Final = 50_000
 """So many digests are held in memory."""
@@ -33,7 +35,7 @@ class DigestFiles:
         self._folder = folder
 
     def __call__(self, expected: int) -> DigestSet:
-        """A new set, for about `expected` digests. What it raises when the disk is full is an OSError."""
+        """A new set, for about `expected` digests. Adding to it may raise OwnDiskFull."""
         return Digests() if expected <= HELD else DigestFile(self._folder, expected)
 
 
@@ -50,11 +52,14 @@ class DigestFile:
 
     def add(self, digest: bytes) -> None:
         table = self._table
-        if table is None:
-            table = self._table = _Table(self._folder, 2 * self._expected)
-        elif table.full:
-            table = self._table = table.twice()
-        table.add(digest)
+        try:
+            if table is None:
+                table = self._table = _Table(self._folder, 2 * self._expected)
+            elif table.full:
+                table = self._table = table.twice()
+            table.add(digest)
+        except OSError as error:
+            raise OwnDiskFull(error.strerror or str(error)) from error
 
     def __len__(self) -> int:
         return 0 if self._table is None else self._table.count
@@ -82,7 +87,9 @@ class _Table:
         at = self._place(digest)
         if at is None:
             return
-        os.pwrite(self._file.fileno(), digest, at)
+        written = os.pwrite(self._file.fileno(), digest, at)
+        if written < len(digest):  # as much as a full disk took
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         bit = self._bit(digest)
         self._filter[bit >> 3] |= 1 << (bit & 7)
         self.count += 1

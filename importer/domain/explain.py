@@ -261,7 +261,9 @@ def _stripped(problem: Problem | None) -> str:
     return problem.message.strip().rstrip(".") if problem is not None else ""
 
 
-_NO_TRY: Final = frozenset({"destination_busy", "connections_in_use", "daily_limit", "consent_needed"})
+_NO_TRY: Final = frozenset(
+    {"destination_busy", "connections_in_use", "daily_limit", "consent_needed", "disk_full"}
+)
 """Waits that are nobody's fault."""
 
 _ADVICE_BY_STATE: Final[Mapping[State, str]] = {
@@ -281,6 +283,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "destination_busy": "Nothing: the imports into that mailbox take turns.",
     "connections_in_use": "Nothing: the imports at that host take turns.",
     "daily_limit": "Nothing: it goes on by itself as soon as the host may be asked for more.",
+    "disk_full": "Nothing: whoever runs this service has to make room, then it goes on by itself.",
     "consent_needed": "See that the mailbox's owner opens the link and signs in.",
     "consent_expired": "Run it again: the mailbox's owner gets a new link.",
     "protocol_violation": "Nothing at first. If it stays so, show the host's operator what its server said.",

@@ -21,7 +21,7 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import LabelView, Lease, LeaseLost, VaultError
+from importer.ports import LabelView, Lease, LeaseLost, OwnDiskFull, VaultError
 from importer.service.consent import await_owner
 from importer.service.control import obey
 from importer.service.deps import Deps
@@ -37,6 +37,9 @@ from providers.errors import MailError, Side, Throttled
 BUSY_WAIT: Final = timedelta(seconds=10)
 LOOK_EVERY: Final = timedelta(seconds=1)
 """How long a person's wish may go unnoticed while batches are copied."""
+
+DISK_WAIT: Final = timedelta(seconds=60)
+"""How long until it is tried again whether our own disk takes anything."""
 
 OWN_FAULT_TRIES: Final = 3
 OWN_FAULT_WAIT: Final = timedelta(seconds=60)
@@ -73,6 +76,9 @@ def work(deps: Deps, import_id: ImportId) -> None:
                     after = finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
+        return
+    except OwnDiskFull as error:  # not even that can be written down: the tick rings when the leases are over
+        _note_full_disk(import_id, error)
         return
     if after is not None and after.state in state.GOING and not deps.stopping():
         deps.queue.ring(
@@ -188,6 +194,10 @@ def _conclude(
         if isinstance(ending, Throttled):
             manners.note(ending, decision.until)
         after = state.waiting(import_, problem, now, decision.until, progressed=progressed)
+    elif isinstance(ending, OwnDiskFull):
+        _note_full_disk(import_.id, ending)
+        problem = Problem("disk_full", str(ending))
+        after = state.queued_behind(import_, problem, now, now + DISK_WAIT, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
         first = progressed or not _again(import_, _OWN_FAULT)  # what servers did before does not count
@@ -202,6 +212,11 @@ def _wish(deps: Deps, import_id: ImportId) -> Wish | None:
     """What a person wants of it by now."""
     import_ = deps.store.import_(import_id)
     return None if import_ is None else import_.wish
+
+
+def _note_full_disk(import_id: ImportId, error: OwnDiskFull) -> None:
+    """For the operator, whose matter it is."""
+    log.error("disk.found_full", import_id=import_id, reason=error.reason)
 
 
 def _again(import_: Import, problem: Problem) -> bool:

@@ -45,6 +45,7 @@ _BY_CODE: Final = {
     "folder_unusable": N_("A folder cannot be opened or created at %(host)s."),
     "folder_changed": N_("A folder was changed while it was being copied."),
     "daily_limit": N_("%(host)s lets only so much through in a day."),
+    "disk_full": N_("There is no room left on our side. Nothing is lost: it goes on as soon as there is."),
     "interrupted": N_("It was broken off. Nothing is lost: run it again and it goes on from there."),
     "undo_too_early": N_("It is still under way. Cancel it first, then undo it."),
     "undo_busy": N_("Somebody is at work on this import at this moment. Try again in a minute."),

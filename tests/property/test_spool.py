@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.adapters.imap.spool import Spool, SpooledBody, SpoolFailed
+from importer.adapters.imap.spool import Spool, SpooledBody
 from importer.adapters.imap.wire import Fetched, ResponseReader
 from importer.domain.content import SPOOLED_ABOVE_BYTES, whole
 from importer.domain.identity import digest, header_block, with_crlf
 from importer.domain.uidset import Uid
+from importer.ports import OwnDiskFull
 
 texts = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"Subject: x"]), max_size=20)
 
@@ -53,5 +54,5 @@ def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
 
 
 def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(SpoolFailed, match="no room"):
+    with pytest.raises(OwnDiskFull, match="own disk takes nothing more"):
         Spool(tmp_path / "missing")

@@ -19,7 +19,7 @@ from importer.adapters.vault import FernetVault
 from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import LabelView, LeaseLost, MailOutcome, Notice, SealedGrants
+from importer.ports import LabelView, Lease, LeaseLost, MailOutcome, Notice, OwnDiskFull, SealedGrants
 from importer.service.copy import copy
 from importer.service.deps import Deps
 from importer.service.lanes import Lanes
@@ -27,7 +27,7 @@ from importer.service.manners import Manners
 from importer.service.observe import StoringObserver
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
-from importer.service.work import work
+from importer.service.work import DISK_WAIT, work
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
 from providers.grants import Credential
 from providers.model import Endpoint, Secret
@@ -246,6 +246,46 @@ def test_an_import_can_be_submitted_while_a_copy_of_its_mailbox_runs(office: Off
     copy(office.deps, a_row())
     office.sessions.trouble = None
     assert office.submit() == (Fate.UNDER_WAY, queued)
+
+
+# --- Our own disk ---------------------------------------------------------------------------------
+
+
+def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Office) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = OwnDiskFull("No space left on device")
+    for _ in range(50):
+        waiting = office.work(import_id)
+        assert waiting.problem is not None
+        assert (waiting.state, waiting.problem.code, waiting.problem.side) == (
+            State.WAITING,
+            "disk_full",
+            None,
+        )
+        assert "Mailferry's own disk takes nothing more (No space left on device)" in waiting.problem.message
+        assert waiting.attempts == 0
+        assert waiting.not_before == office.clock.now() + DISK_WAIT
+        office.clock.sleep(DISK_WAIT.total_seconds())
+    office.sessions.trouble = None
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_store_that_takes_nothing_ends_the_leg_and_not_the_worker(office: Office) -> None:
+    class Full(MemoryStore):
+        room = True
+
+        def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+            if not self.room:
+                raise OwnDiskFull("database or disk is full")
+            super().update_import(changed, lease)
+
+    store = Full()
+    office = Office(store=store)
+    _, import_id = office.submit()
+    store.room = False
+    work(office.deps, import_id)
+    store.room = True
+    assert office.work(import_id).state is State.COMPLETE
 
 
 # --- The foreground copy --------------------------------------------------------------------------

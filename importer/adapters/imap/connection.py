@@ -26,8 +26,9 @@ from importer.adapters.imap.drip_watch import DripWatch
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.opening_watch import OpeningWatch
-from importer.adapters.imap.spool import Spool, SpoolFailed
+from importer.adapters.imap.spool import Spool
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
+from importer.ports import OwnDiskFull
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
 from providers.model import Secret, Security
@@ -269,7 +270,10 @@ class Connection:
             raise self._broken(None)
         try:
             self._events.extend(self._reader.feed(data))
-        except (WireError, SpoolFailed) as error:
+        except OwnDiskFull:
+            self.drop()
+            raise
+        except WireError as error:
             self.drop()
             raise errors.violation(self.peer, str(error)) from error
 

@@ -9,13 +9,10 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from importer.domain.identity import header_block, new_digest, with_crlf
+from importer.ports import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
 _HEADER_BYTES: Final = 1024 * 1024  # what is no header by then is taken as far as that
-
-
-class SpoolFailed(Exception):
-    """Our own disk does not take it; the text says why."""
 
 
 class SpooledBody:
@@ -39,11 +36,11 @@ class Spool:
     """Takes a message as it comes in, piece by piece, wherever the network cut it."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Raises SpoolFailed. Without a folder the system's own for such files is used."""
+        """Raises OwnDiskFull. Without a folder the system's own for such files is used."""
         try:
             self._file: IO[bytes] = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # as long as its body lives
         except OSError as error:
-            raise SpoolFailed(_no_room(error)) from error
+            raise OwnDiskFull(error.strerror or str(error)) from error
         self._size_bytes = 0
         self._start = bytearray()  # until the header is complete
         self._header: bytes | None = None
@@ -51,13 +48,13 @@ class Spool:
         self._held_cr = b""  # a CR at the end of a piece: the next may begin with its LF
 
     def write(self, piece: bytes) -> None:
-        """Raises SpoolFailed."""
+        """Raises OwnDiskFull."""
         piece = self._held_cr + piece
         self._held_cr = b"\r" if piece.endswith(b"\r") else b""
         self._store(with_crlf(piece[:-1] if self._held_cr else piece))
 
     def finish(self) -> SpooledBody:
-        """When all of it was written. Raises SpoolFailed."""
+        """When all of it was written. Raises OwnDiskFull."""
         self._store(self._held_cr)
         header = header_block(bytes(self._start)) if self._header is None else self._header
         return SpooledBody(self._file, self._size_bytes, header, self._digest.digest())
@@ -76,8 +73,4 @@ class Spool:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            raise SpoolFailed(_no_room(error)) from error
-
-
-def _no_room(error: OSError) -> str:
-    return f"Mailferry's own disk has no room for it ({error.strerror})"
+            raise OwnDiskFull(error.strerror or str(error)) from error

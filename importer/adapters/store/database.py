@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, Engine, Table, bindparam, select, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 
 from importer.adapters.store.engine import BEGIN
 from importer.adapters.store.tables import leases
-from importer.ports import Lease, LeaseLost
+from importer.ports import Lease, LeaseLost, OwnDiskFull
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -25,8 +28,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only looks."""
-        with self.engine.connect() as connection:
+        """A transaction that only looks. Raises OwnDiskFull."""
+        with _TellingFullDisk(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -34,9 +37,9 @@ class Database:
         """A transaction: committed when the block ends, undone when it raises.
 
         With a lease: raises LeaseLost before the block unless it still holds, and nobody else can
-        acquire it until the transaction ends.
+        acquire it until the transaction ends. Raises OwnDiskFull when there is no room for it.
         """
-        with self.engine.connect() as connection:
+        with _TellingFullDisk(), self.engine.connect() as connection:
             connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
                 if lease is not None:
@@ -60,6 +63,36 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
     from sqlalchemy.dialects import postgresql  # 20 ms that a copy in the foreground has no use for
 
     return postgresql.insert(table)
+
+
+class _TellingFullDisk:
+    """Within it, a database that has no room left is told as OwnDiskFull."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if cause is not None and _is_full(cause):
+            raise OwnDiskFull(str(cause).strip().splitlines()[0]) from error
+
+
+_SQLITE_FULL: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        # What a quota or a limit of file sizes ends in, and a write-ahead log's index that cannot grow.
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    }
+)
+_POSTGRESQL_FULL: Final = "53100"  # disk_full (PostgreSQL, appendix A: error codes)
+
+
+def _is_full(cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
 
 
 _HELD: Final = (  # made once: it goes in front of every batch

@@ -31,9 +31,9 @@ class SqlStore(
 ):
     """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
-    The schema has to be there (`schema.migrate`). What the database itself cannot do (unreachable,
-    disk full) raises sqlalchemy.exc.SQLAlchemyError, and the transaction was not committed; only when
-    the connection broke during the commit itself may it have been.
+    The schema has to be there (`schema.migrate`). What the database itself cannot do raises
+    sqlalchemy.exc.SQLAlchemyError (unreachable and the like) or OwnDiskFull, and the transaction was not
+    committed; only when the connection broke during the commit itself may it have been.
     """
 
     @classmethod
