@@ -1,0 +1,331 @@
+"""Into mailboxes that take tokens: by what an organisation allowed, and by what their owners did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from importer.bootstrap import foreground
+from importer.domain.batch_right import NO_RIGHT
+from importer.domain.check import Look
+from importer.domain.model import Import, ImportId, State
+from importer.domain.rows import Row
+from importer.domain.state import ENDED
+from importer.engine.context import Pace
+from importer.service import consent
+from importer.service.check import check
+from importer.service.copy import copy
+from importer.service.deps import Deps
+from importer.service.finish import report_of
+from importer.service.grants import credentials_at_once
+from importer.service.submit import submit
+from importer.service.undo import UndoRefused, undo, way_back
+from importer.service.work import work
+from importer.settings import Settings
+from importer.signing_in import access
+from providers.access import Access
+from providers.errors import LoginRejected, Side
+from providers.model import Secret
+from providers.provider import PasswordKind, Provider
+from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.fill import INBOX, Stored
+from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.gmail import Gmail
+from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.imitations.talk import Dialect
+from tests.rehearsal.proxy import cutting_proxy
+
+SECRET = "0pen-s3same"
+DATE = datetime(2020, 1, 1, tzinfo=UTC)
+MAIL = [
+    Stored(
+        INBOX if n % 2 else ("Box",),
+        ("\\Flagged",) if n % 3 == 0 else (),
+        DATE,
+        b"Subject: %d\r\n\r\n%d\r\n" % (n, n),
+    )
+    for n in range(12)
+]
+HOSTS = {
+    "google": Provider("google", "Google", (), None, sign_in="google"),
+    "microsoft": Provider(
+        "microsoft", "Microsoft", (), None, password=PasswordKind.NONE, sign_in="microsoft"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
+    with authority(ca) as server:
+        for provider in HOSTS:
+            server.add_application(f"ferry-{provider}", SECRET, f"http://localhost:8000/sign-in/{provider}")
+        yield server
+
+
+@pytest.fixture
+def host(_authority: Authority) -> Authority:
+    _authority.as_new()
+    return _authority
+
+
+@pytest.fixture(scope="module")
+def mail_host(
+    _authority: Authority, tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
+) -> Iterator[Dovecot]:
+    options = DovecotOptions(introspection_url=_authority.introspection_url)
+    with dovecot(tmp_path_factory.mktemp("token-host"), options, ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ways(_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+    """Owners can sign in at both; organisations let us into new.example."""
+    key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
+    _authority.add_service_account(key_file, "new.example")
+    return access(
+        Settings.load(
+            ca_file=_authority.ca_file,
+            google_client_id="ferry-google",
+            google_client_secret=Secret(SECRET),
+            google_authority=_authority.google,
+            google_service_account_file=key_file,
+            google_organisation_domains="new.example",
+            microsoft_client_id="ferry-microsoft",
+            microsoft_client_secret=Secret(SECRET),
+            microsoft_authority=_authority.microsoft,
+            microsoft_organisation_tenant="organizations",
+            microsoft_organisation_domains="new.example",
+            public_url="http://localhost:8000",
+        )
+    )
+
+
+@pytest.fixture
+def deps(ways: Access, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
+    settings = Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)
+    with foreground(settings) as made:
+        yield replace(made, access=ways, public_url="http://localhost:8000")
+
+
+def filled(host: Dovecot, name: str) -> User:
+    user = new_user(host, name)
+    user.fill(MAIL)
+    return user
+
+
+def worked(
+    deps: Deps, import_id: ImportId, until: Callable[[Import], bool] = lambda i: i.state in ENDED
+) -> Import:
+    """The import after as many legs as it takes."""
+    for _ in range(60):
+        work(deps, import_id)
+        import_ = deps.store.import_(import_id)
+        assert import_ is not None
+        if until(import_):
+            return import_
+        deps.clock.sleep(0.05)
+    raise AssertionError(import_)
+
+
+def waits_for_owner(import_: Import) -> bool:
+    return import_.problem is not None and import_.problem.code == "consent_needed"
+
+
+def submitted(deps: Deps, row: Row) -> Import:
+    [placed] = submit(deps, [row]).placed
+    import_ = deps.store.import_(placed.import_.id)
+    assert import_ is not None
+    assert waits_for_owner(import_)
+    return import_
+
+
+def signs_in(deps: Deps, host: Authority, import_: Import, side: Side, account: str = "") -> None:
+    """The owner opens the link of that side and agrees."""
+    token = consent.links(deps, [import_])[import_.id][side].rpartition("/")[2]
+    question = consent.begin(deps, token)
+    consent.complete(deps, question.state, host.browse(question.url, account=account))
+
+
+def open_consents(host: Authority, mailbox: str) -> int:
+    """How many consents of that owner still stand at Google, which takes them back."""
+    mine = [t for t in host.rules.tokens if (t.mailbox, t.client.client_id) == (mailbox, "ferry-google")]
+    return len({t.family for t in mine} - {t.family for t in mine if t.revoked})
+
+
+# --- By an organisation's permission --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", list(HOSTS))
+@pytest.mark.usefixtures("host")
+def test_an_organisation_opens_a_destination_to_check_to_copy_and_to_undo(
+    deps: Deps, mail_host: Dovecot, provider: str
+) -> None:
+    old = filled(mail_host, f"ada.{provider}@old.example")
+    new = new_user(mail_host, f"ada.{provider}@new.example")
+    row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
+    opened = credentials_at_once(deps, row, NO_RIGHT)
+    *_, found = check(deps, (old.account, opened.source), (new.account, opened.destination))
+    assert (found.done, found.destination.look) == (True, Look.DONE)
+    ended = copy(deps, row)
+    assert ended.state is State.COMPLETE
+    assert compare(old.read(), new.read()) == []
+    credential = way_back(deps, ended, HOSTS[provider], organisation=True)
+    assert credential is not None
+    assert undo(deps, ended, credential).totals.removed == len(MAIL)
+
+
+@contextmanager
+def speaking(dialect: Dialect, host: Authority, ca: CertificateAuthority, root: Path) -> Iterator[Imitation]:
+    def opens(name: str, token: str) -> bool:
+        return any(
+            one.access_token == token and one.mailbox in ("", name) and not one.is_expired()
+            for one in host.rules.tokens
+        )
+
+    with imitation(dialect, root, ca, opens) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("dialect", "provider"), [(Exchange(passwords=False), "microsoft"), (Gmail(), "google")]
+)
+def test_into_a_host_with_manners_of_its_own(
+    deps: Deps,
+    host: Authority,
+    mail_host: Dovecot,
+    ca: CertificateAuthority,
+    tmp_path: Path,
+    dialect: Dialect,
+    provider: str,
+) -> None:
+    old = filled(mail_host, f"ada.{dialect.name.partition('.')[0].lower()}@old.example")
+    with speaking(dialect, host, ca, tmp_path) as server:
+        new = new_user(server, "grace@new.example")
+        row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
+        ended = copy(deps, row)
+        report = report_of(deps, ended)
+        folders = server.mailbox(new.account.login).folders
+        letters = [letter for name in ("INBOX", "Box") for letter in folders[name].letters.values()]
+    assert ended.state is State.COMPLETE, ended.problem
+    assert report.totals.copied == len(MAIL)
+    assert len(letters) == len(MAIL)
+    for letter in letters:
+        number = int(letter.content.split(b"\r\n")[-2])
+        assert ("\\Flagged" in letter.flags) == (number % 3 == 0), letter
+
+
+# --- By its owner's consent -----------------------------------------------------------------------------
+
+
+def test_tokens_of_five_seconds_and_legs_of_two_at_the_destination(
+    deps: Deps, host: Authority, mail_host: Dovecot
+) -> None:
+    """Each leg takes the refresh token that the one before has kept: an older one is refused."""
+    old, new = new_user(mail_host, "ada5@old.example"), new_user(mail_host, "grace5@team.example")
+    old.fill(
+        Stored(INBOX, (), DATE, b"Subject: number %d\r\n\r\n%s\r\n" % (n, b"x" * 1500)) for n in range(600)
+    )
+    host.rules.life_s = 5
+    pace = Pace(batch_messages=40, lanes=2, settle_quiet=timedelta(0))
+    deps = replace(deps, limits=replace(deps.limits, leg=timedelta(seconds=2)), pace=pace)
+    with cutting_proxy(mail_host.imaps) as slow:
+        slow.bytes_per_s = 80_000
+        into = replace(new.account, endpoint=slow.endpoint)
+        row = Row(1, old.account, Secret(old.password), into, None, "", "microsoft")
+        import_ = submitted(deps, row)
+        signs_in(deps, host, import_, Side.DESTINATION)
+        ended = worked(deps, import_.id)
+    assert ended.state is State.COMPLETE, ended.problem
+    assert compare(old.read(), new.read()) == []
+    assert report_of(deps, ended).totals.copied == 600
+    assert host.count("refresh_token") >= 3
+    mine = [token for token in host.rules.tokens if token.mailbox == new.account.address]
+    assert sum(not token.replaced for token in mine) == 1, "one consent, renewed again and again"
+
+
+@pytest.mark.parametrize("first", Side)
+def test_two_owners_sign_in_one_after_the_other(
+    deps: Deps, host: Authority, mail_host: Dovecot, first: Side
+) -> None:
+    old = filled(mail_host, f"ada.{first}@old.example")
+    new = new_user(mail_host, f"ada.{first}@team.example")
+    import_ = submitted(deps, Row(1, old.account, None, new.account, None, "microsoft", "google"))
+    addresses = {side: import_.account(side).address for side in Side}
+    then = next(side for side in Side if side is not first)
+    with pytest.raises(LoginRejected, match=f"the mailbox is {addresses[first]}"):
+        signs_in(deps, host, import_, first, account=addresses[then])
+    assert consent.awaited(deps, import_) == tuple(Side)
+    signs_in(deps, host, import_, first)
+    waiting = worked(deps, import_.id, waits_for_owner)
+    assert waiting.problem is not None
+    assert waiting.problem.side is then
+    assert new.read().count() == 0
+    signs_in(deps, host, waiting, then)
+    ended = worked(deps, import_.id)
+    assert ended.state is State.COMPLETE, ended.problem
+    assert compare(old.read(), new.read()) == []
+    assert open_consents(host, addresses[Side.DESTINATION]) == 0, "given back to Google"
+    assert deps.store.grants(import_.id) is None
+
+
+def test_when_one_owner_does_not_come_the_other_s_consent_is_given_back(
+    deps: Deps, host: Authority, mail_host: Dovecot
+) -> None:
+    old, new = filled(mail_host, "late@old.example"), new_user(mail_host, "early@team.example")
+    deps = replace(deps, limits=replace(deps.limits, consent=timedelta(seconds=2)))
+    import_ = submitted(deps, Row(1, old.account, None, new.account, None, "microsoft", "google"))
+    signs_in(deps, host, import_, Side.DESTINATION)
+    assert open_consents(host, new.account.address) == 1
+    ended = worked(deps, import_.id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code, ended.problem.side) == (
+        State.STOPPED,
+        "consent_expired",
+        Side.SOURCE,
+    )
+    assert open_consents(host, new.account.address) == 0
+    assert new.read().count() == 0
+
+
+def test_a_consent_that_is_withdrawn_at_the_destination_stops_the_import_and_a_new_one_goes_on(
+    deps: Deps, host: Authority, mail_host: Dovecot
+) -> None:
+    old, new = filled(mail_host, "ada.back@old.example"), new_user(mail_host, "grace.back@team.example")
+    row = Row(1, old.account, Secret(old.password), new.account, None, "", "google")
+    import_ = submitted(deps, row)
+    signs_in(deps, host, import_, Side.DESTINATION)
+    host.withdraw(new.account.address)
+    ended = worked(deps, import_.id)
+    assert ended.problem is not None
+    assert (ended.state, ended.problem.code, ended.problem.side) == (
+        State.STOPPED,
+        "grant_expired",
+        Side.DESTINATION,
+    )
+    again = submitted(deps, row)
+    signs_in(deps, host, again, Side.DESTINATION)
+    assert worked(deps, again.id).state is State.COMPLETE
+    assert compare(old.read(), new.read()) == []
+
+
+def test_an_undo_says_that_what_the_owner_allowed_is_over(
+    deps: Deps, host: Authority, mail_host: Dovecot
+) -> None:
+    old, new = filled(mail_host, "ada.undo@old.example"), new_user(mail_host, "grace.undo@team.example")
+    import_ = submitted(deps, Row(1, old.account, Secret(old.password), new.account, None, "", "microsoft"))
+    signs_in(deps, host, import_, Side.DESTINATION)
+    ended = worked(deps, import_.id)
+    assert ended.state is State.COMPLETE
+    with pytest.raises(UndoRefused, match="what its owner allowed ended with the import"):
+        way_back(deps, ended, HOSTS["microsoft"], organisation=True)
+    assert way_back(deps, ended, HOSTS["google"], organisation=True) is None, "an app password opens it"
+    assert undo(deps, ended, Secret(new.password)).totals.removed == len(MAIL)
