@@ -41,8 +41,8 @@ class Proven:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What a visit remembers: this person's destination mailboxes, and what is being put together. `labels`
-    and `sync_flags` are None until they are chosen; `again` is the Account.key of the destination of an
-    earlier import that is run again."""
+    and `sync_flags` are None until they are chosen; `again` is the destination of an earlier import
+    that is run again."""
 
     mailboxes: tuple[Proven, ...] = ()
     sources: tuple[Proven, ...] = ()
@@ -52,7 +52,7 @@ class Remembered:
     file: bytes = field(default=b"", repr=False)
     labels: LabelRule | None = None
     sync_flags: bool | None = None
-    again: str = ""
+    again: Account | None = None
 
     def mailbox(self, key: str) -> Proven | None:
         """The attached destination with that Account.key."""
@@ -62,7 +62,7 @@ class Remembered:
     def suggested(self) -> Proven:
         """The destination to offer first."""
         opened = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
-        return self.mailbox(self.again) or opened
+        return (self.mailbox(self.again.key) if self.again else None) or opened
 
     @property
     def have_labels(self) -> bool:
@@ -76,7 +76,7 @@ class Remembered:
 
     def with_nothing_begun(self) -> Remembered:
         """It without what was being put together, but for the file."""
-        return replace(self, sources=(), asked=None, labels=None, sync_flags=None, again="")
+        return replace(self, sources=(), asked=None, labels=None, sync_flags=None, again=None)
 
 
 def prove(
@@ -181,7 +181,7 @@ def _dump(remembered: Remembered) -> str:
             "file": remembered.file.hex(),
             "labels": remembered.labels,
             "sync_flags": remembered.sync_flags,
-            "again": remembered.again,
+            "again": _account_json(remembered.again) if remembered.again else None,
         }
     )
 
@@ -197,7 +197,7 @@ def _load(text: str) -> Remembered:
         bytes.fromhex(facts["file"]),
         LabelRule(facts["labels"]) if facts["labels"] else None,
         facts["sync_flags"],
-        facts["again"],
+        _account(facts["again"]) if facts["again"] else None,
     )
 
 

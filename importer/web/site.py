@@ -13,9 +13,10 @@ from starlette.datastructures import FormData
 
 from importer.domain.access import Visit
 from importer.domain.batch_right import BatchRight
+from importer.domain.model import Account
 from importer.service.batch_right import right_of_visit
 from importer.service.deps import Deps
-from importer.service.visits import Remembered, remember, remembered_by, visit_of
+from importer.service.visits import Proven, Remembered, remember, remembered_by, visit_of
 from importer.settings import Settings
 from importer.speech.texts import Texts, chosen, texts
 from importer.web.live import Feed
@@ -86,6 +87,23 @@ class Guest:
 def right_of(guest: Guest) -> BatchRight:
     """Into which mailboxes this guest may bring mail without their passwords."""
     return right_of_visit(guest.visitor.site.deps, guest.remembered)
+
+
+def opened_by_right(guest: Guest) -> Account | None:
+    """The new mailbox of the import that is being run again, where it is not attached and the batch right
+    opens it."""
+    account, right = guest.remembered.again, right_of(guest)
+    if account is None or guest.remembered.mailbox(account.key) is not None or not right.covers(account):
+        return None
+    return account
+
+
+def destination_of(guest: Guest, key: str) -> Proven | None:
+    """The new mailbox with that `Account.key`: an attached one, or the one that the batch right opens."""
+    by_right = opened_by_right(guest)
+    if by_right is not None and by_right.key == key:
+        return Proven(by_right, None)
+    return guest.remembered.mailbox(key)
 
 
 class SignInNeeded(Exception):

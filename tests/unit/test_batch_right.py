@@ -422,6 +422,50 @@ def test_the_form_for_one_mailbox_takes_attached_mailboxes_only(web: WebOffice) 
     assert "Choose the mailbox" in refused.text
 
 
+def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice) -> None:
+    ada = web.browser()
+    ada.sign_in()
+    brought(ada, "grace@new.example", "eve@new.example")
+    ada.post("/file/start")
+    imports = list(web.deps.store.imports(limit=10))
+    for import_ in imports:
+        work(web.deps, import_.id)
+    [grace] = [one for one in imports if one.destination == mailbox()]
+    ada.post(f"/imports/{grace.id}/again")
+    ada.get("/new/mailbox")
+    ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+    assert "You administer this domain" in ada.get("/new/review").text
+    check = {"source": SOURCE.key, "destination": mailbox().key}
+    assert '"look": "failed"' not in ada.client.get("/new/check", params=check).text
+    assert ada.client.get("/new/check", params=check | {"destination": "x"}).status_code == 404
+    other = ada.post("/new/start", destination=mailbox("eve@new.example").key)
+    assert other.status_code == 422, "only the mailbox of the import that is run again"
+    begun = ada.post("/new/start", destination=mailbox().key).headers["location"]
+    assert "grace@new.example" in ada.get(begun).text
+    latest = web.deps.store.latest_import(grace.route)
+    assert latest is not None
+    work(web.deps, latest.id)
+    assert (latest.id != grace.id, latest.submitter) == (True, "ada@new.example")
+    assert web.deps.store.import_(latest.id).state is State.COMPLETE  # type: ignore[union-attr]
+
+
+def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) -> None:
+    ada = web.browser()
+    ada.sign_in()
+    brought(ada, "grace@new.example")
+    ada.post("/file/start")
+    [import_] = web.deps.store.imports(limit=10)
+    work(web.deps, import_.id)
+    ada.post(f"/imports/{import_.id}/again")
+    ada.get("/new/mailbox")
+    ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+    web.administrators.clear()
+    assert "grace@new.example" not in ada.get("/new/review").text
+    assert ada.post("/new/start", destination=mailbox().key).status_code == 422
+    check = {"source": SOURCE.key, "destination": mailbox().key}
+    assert ada.client.get("/new/check", params=check).status_code == 404
+
+
 def test_only_mailboxes_at_our_host_make_somebody_an_administrator(web: WebOffice) -> None:
     def right(account: Account) -> BatchRight:
         return right_of_visit(web.deps, Remembered((Proven(account, Secret(RIGHT)),)))

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from importer.domain.access import MostTries
 from importer.domain.check import Check
 from importer.domain.labels import LabelRule
+from importer.service.batch_right import destination_credential
 from importer.service.check import check
 from importer.service.tries import TooManyTries, take
 from importer.service.visits import Proven, Remembered, named_by_a_person
@@ -27,7 +28,7 @@ from importer.speech.problems import by_code
 from importer.speech.texts import Texts
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import rendered
-from importer.web.site import Guest, SignedIn
+from importer.web.site import Guest, SignedIn, destination_of, opened_by_right, right_of
 
 CHECKS: Final = MostTries(60, 900)
 AT_A_TIME: Final = 12
@@ -46,8 +47,10 @@ def look_inside(
 ) -> Response:
     """Server-sent events: `found` with the card's inside each time that more is known, then `over`."""
     old = next((s for s in guest.remembered.sources if s.account.key == source), None)
-    new = guest.remembered.mailbox(destination)
-    if old is None or new is None or old.password is None or new.password is None:
+    new = destination_of(guest, destination)
+    if old is None or new is None or old.password is None:
+        raise NotThere
+    if new.password is None and new.account != opened_by_right(guest):
         raise NotThere
     try:
         take(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})
@@ -67,10 +70,11 @@ async def _stream(guest: Guest, old: Proven, new: Proven, rule: LabelRule) -> As
     loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[Check | None](), Event()
 
     assert old.password is not None  # noqa: S101 - `look_inside` saw to it
-    assert new.password is not None  # noqa: S101
+    site = guest.visitor.site
     source = named_by_a_person(old.account), old.password
-    destination = new.account, new.password
-    looks = cast("Generator[Check, None, None]", check(guest.visitor.site.deps, source, destination, rule))
+    into = destination_credential(site.deps, right_of(guest), new.account, new.password)
+    destination = new.account, into
+    looks = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule))
 
     def look() -> None:
         """In a thread: one look after the other, until it is done or nobody listens."""

@@ -129,7 +129,7 @@ def _run_again(import_: Import, before: Remembered) -> Remembered:
         asked=import_.source,
         labels=import_.labels,
         sync_flags=import_.sync_flags,
-        again=import_.destination.key,
+        again=import_.destination,
     )
 
 

@@ -23,7 +23,7 @@ from importer.web.pages.checking import looked_so
 from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page
-from importer.web.site import Fields, Guest, SignedIn, Site, text
+from importer.web.site import Fields, Guest, SignedIn, Site, destination_of, opened_by_right, right_of, text
 from providers.errors import LoginRejected, MailError, Side
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.provider import PasswordKind, Provider, Quirk
@@ -104,11 +104,11 @@ def remove(guest: SignedIn, fields: Fields) -> Response:
 @router.post("/start")
 def start(guest: SignedIn, fields: Fields) -> Response:
     """Starts one import for each source. The destination is looked up among the attached mailboxes, so
-    nothing but those can be named."""
-    who = guest.visitor
+    nothing but those can be named; and that of an import which is being run again, by the batch right."""
+    who, by_right = guest.visitor, opened_by_right(guest)
     guest.remember(partial(_with_choices, fields))
     remembered = _with_choices(fields, guest.remembered)
-    destination = remembered.mailbox(text(fields, "destination"))
+    destination = destination_of(guest, text(fields, "destination"))
     if not remembered.sources:
         return go("/new")
     problem = ""
@@ -118,8 +118,9 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         problem = who.texts.gettext("The old and the new mailbox are the same.")
     if destination is None or problem:
         return _review_page(guest, remembered, 422, problem)
-    signs_in = "" if destination.password is not None else _signs_in_at_ours(who.site)
-    if destination.password is None and not signs_in:
+    covered = destination.account == by_right
+    signs_in = "" if covered or destination.password is not None else _signs_in_at_ours(who.site)
+    if destination.password is None and not (signs_in or covered):
         problem = who.texts.gettext("Enter the password of this mailbox; then press Import once more.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
@@ -143,10 +144,11 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     submission = submit(
         who.site.deps,
         rows,
-        submitter=destination.account.address,
+        submitter=(remembered.mailboxes[0] if covered else destination).account.address,
         owner=guest.visit.person,
         language=who.texts.language,
         again=True,
+        right=right_of(guest),
     )
     guest.remember(Remembered.with_nothing_begun)
     if submission.batch is not None:
@@ -221,7 +223,8 @@ def _review_page(
     """What a check found is shown where it was looked at as it would be copied now."""
     site = guest.visitor.site
     rule = label_rule(site, remembered)
-    into = into or remembered.suggested.account.key
+    by_right = opened_by_right(guest)
+    into = into or (by_right or remembered.suggested.account).key
     looked = {s.account.key for s in remembered.sources if s.facts and looked_so(s.facts, into, rule)}
     return page(
         guest,
@@ -229,6 +232,7 @@ def _review_page(
         status,
         problem=problem,
         into=into,
+        by_right=by_right,
         rule=rule,
         sync_flags=sync_flags(site, remembered),
         looked=looked,
