@@ -58,6 +58,7 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
             )
         else:
             stdout.print(show.imports(imports))
+            show.choices(imports)
             show.links(consent.links(deps, imports))
 
 

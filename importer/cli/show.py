@@ -135,6 +135,15 @@ def placed(one: Placed) -> None:
     )
 
 
+def choices(many: Iterable[Import]) -> None:
+    """What was chosen for imports, where it means anything."""
+    for import_ in many:
+        if import_.has_labels:
+            stdout.print(f"{import_.id}  labels: {SENTENCES[import_.labels]}", soft_wrap=True)
+        if import_.sync_flags:
+            stdout.print(f"{import_.id}  flags that changed since an earlier import are brought over")
+
+
 def links(by_import: Links) -> None:
     """Over which links owners sign in, for whoever wants to hand them on."""
     for import_id, by_side in by_import.items():

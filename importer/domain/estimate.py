@@ -37,6 +37,14 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyCap:
+    """What a host lets through in a day, and how much of that has been moved in the last 24 hours."""
+
+    cap_bytes: int
+    used_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """Between `low` and `high`; `basis` says in words what that rests on. `capped_until` is about when it
     ends under a daily cap, None where none comes into play."""
@@ -53,14 +61,15 @@ def estimate(
     *,
     read: Pace | None,
     earlier: Sequence[Pace] = (),
-    daily_caps_bytes: Sequence[int] = (),
+    daily_caps: Sequence[DailyCap] = (),
 ) -> Estimate | None:
     """The span for `amount`: by `earlier` imports into the same host where there are any, else by what was
-    `read` just now from the source; None when neither says anything. A cap that is reached overrides it."""
+    `read` just now from the source; None when neither says anything. A cap that is reached overrides it; what
+    was moved before counts into it as if it came first."""
     capped = [
-        DAY * (amount.size_bytes / cap_bytes - 1) + _OVERHEAD
-        for cap_bytes in daily_caps_bytes
-        if amount.size_bytes > cap_bytes
+        DAY * ((amount.size_bytes + cap.used_bytes) / cap.cap_bytes - 1) + _OVERHEAD
+        for cap in daily_caps
+        if amount.size_bytes and amount.size_bytes + cap.used_bytes > cap.cap_bytes
     ]
     if capped:
         end = max(capped)

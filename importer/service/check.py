@@ -285,14 +285,12 @@ class _Looking:
     def _estimate(self) -> None:
         if not self.found.ready:
             return
-        source, destination = (self._deps.allowance(self._accounts[side]) for side in Side)
-        caps = (source.daily_down_bytes, destination.daily_up_bytes)
         guessed = estimate(
             self.found.to_copy,
             self._deps.clock.now(),
             read=self._read,
             earlier=_paces(self._deps, self._accounts[Side.DESTINATION]),
-            daily_caps_bytes=[cap for cap in caps if cap is not None],
+            daily_caps=self._manners.daily_caps(),
         )
         self.found = replace(self.found, estimate=guessed)
 

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Final
 
 from importer.domain.allowance import Allowance, Backoff, expected_end, used_up_until
+from importer.domain.estimate import DailyCap
 from importer.domain.model import Account, Import, Problem
 from importer.domain.retry import AWAY_WAITS_S
 from importer.domain.totals import Totals
@@ -88,6 +89,19 @@ class Manners:
         with self._lock:
             self._count_out(self._clock.now())
         self._budgets.release_slots(self._holder)
+
+    def daily_caps(self) -> list[DailyCap]:
+        """What the hosts let through in a day, where they are known to."""
+        now = self._clock.now()
+        return [
+            DailyCap(
+                side.cap_bytes,
+                side.uncounted_bytes
+                + sum(one.size_bytes for one in self._budgets.counted_bytes(side.meter, now)),
+            )
+            for side in self._sides.values()
+            if side.cap_bytes is not None
+        ]
 
     # --- Meanwhile ----------------------------------------------------------------------------------
 

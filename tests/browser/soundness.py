@@ -21,4 +21,5 @@ def sound(page: Page) -> None:
         assert told == [], f"{page.url}, {scheme}: {told}"
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px too wide"
-    assert page.evaluate(_TOO_SMALL) == [], page.url
+    small = page.evaluate(_TOO_SMALL)
+    assert small == [], f"{page.url}: {small}"

@@ -63,6 +63,7 @@ def test_a_check_counts_what_will_be_copied_and_the_report_says_by_which_rule(
     again = installation.json("check", *words)
     assert again["to_copy"]["messages"] == 0
     assert copied["labels"]["sentence"] in " ".join(installation.run("report", copied["id"]).stdout.split())
+    assert copied["labels"]["sentence"] in " ".join(installation.run("show", copied["id"]).stdout.split())
     [explained] = installation.json("explain", copied["id"])
     assert explained["facts"]["labels"].startswith(f"{rule}: ")
 

@@ -9,7 +9,7 @@ import pytest
 
 from importer.domain.allowance import Allowance
 from importer.domain.check import Check, Look
-from importer.domain.estimate import Amount, Estimate, Pace, estimate
+from importer.domain.estimate import Amount, DailyCap, Estimate, Pace, estimate
 from importer.domain.model import Quota, State
 from importer.domain.uidset import UidSet
 from importer.service import check as checking
@@ -141,7 +141,8 @@ def test_a_sample_has_both_ends_and_is_no_larger_than_said(number: int) -> None:
         assert {5, 4 + number} <= set(sample)
 
 
-def test_a_daily_cap_gives_a_date(office: Office) -> None:
+def test_a_daily_cap_gives_a_date(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "TRIAL_BYTES", 100)
     office.old.folders["INBOX"].add((), DATE, b"x" * 10_000)
     slow = Allowance("old.example", daily_down_bytes=2000)
     deps = replace(office.deps, allowance=lambda account: slow if account == SOURCE else Allowance())
@@ -150,6 +151,18 @@ def test_a_daily_cap_gives_a_date(office: Office) -> None:
     assert found.estimate.capped_until is not None
     assert 3 < (found.estimate.capped_until - office.clock.now()) / DAY < 5
     assert "lets only so much through" in found.warnings[-1]
+
+
+def test_what_was_moved_today_counts_into_a_cap() -> None:
+    def end(used_bytes: int) -> datetime | None:
+        guess = estimate(Amount(10, 1000), T, read=None, daily_caps=[DailyCap(1000, used_bytes)])
+        return guess.capped_until if guess else None
+
+    assert end(0) is None
+    assert end(500) == T + DAY / 2 + 5 * SECOND
+    nothing = estimate(Amount(), T, read=None, daily_caps=[DailyCap(1000, 2000)])
+    assert nothing is not None
+    assert nothing.capped_until is None
 
 
 def test_a_span_rests_on_what_was_read_or_better_on_earlier_imports() -> None:

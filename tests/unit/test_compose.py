@@ -13,6 +13,7 @@ import pytest
 
 from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
 from importer.adapters.mail.compose import Composer, concerned
+from importer.domain.labels import LabelRule
 from importer.domain.model import (
     Account,
     Batch,
@@ -196,6 +197,19 @@ def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_
     for body in (plain.text, plain.html):
         assert "keyword" not in body
         assert "arrived in the old" not in body
+
+
+def test_labels_and_later_flags_are_told_where_there_were_any() -> None:
+    usual = one(report(FolderAccount("I", "I", 2, 2), labels=LabelRule.EACH))
+    inbox = FolderAccount("I", "I", 2, 2, flags_updated=3)
+    chosen = one(report(inbox, labels=LabelRule.EACH, has_labels=True))
+    for body in (chosen.text, chosen.html):
+        told = " ".join(body.split())
+        assert "Mail with several labels: A copy for each label." in told
+        assert "3 messages that were copied earlier got the flags" in told
+    for body in (usual.text, usual.html):
+        assert "label" not in body
+        assert "got the flags" not in body
 
 
 def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
