@@ -239,6 +239,29 @@ def test_a_file_may_leave_the_password_to_the_owner(asks_google: Console, tmp_pa
     ]
 
 
+def test_a_new_mailbox_may_be_its_owner_s_to_open_and_both_may(asks_google: Console, tmp_path: Path) -> None:
+    """Nobody is asked for a password: there is no terminal here."""
+    code, told = asks_google("submit", "--from", GMAIL, "--to", GMAIL.replace("ada", "grace"), "--json")
+    assert code == 0, told
+    started = facts(told)
+    assert list(started["consent_links"]) == ["source", "destination"]
+    shown = asks_google("show", started["id"])[1]
+    for which, side in (("old", "source"), ("new", "destination")):
+        link = started["consent_links"][side]
+        assert f"waits for the owner of the {which} mailbox to sign in: {link}" in shown
+    file = tmp_path / "people.csv"
+    file.write_text(
+        "source_address,source_password,source_server,destination_address,destination_password,destination_server\n"
+        "ada@old.example,old-pass,imap.old.example,ada@gmail.com,,imap.gmail.com\n"
+    )
+    code, told = asks_google("batch", str(file))
+    assert code == 0, told
+    assert "waits for the owner of the new mailbox to sign in: https://ferry.example/consent/" in told
+    code, told = asks_google("copy", "--from", GMAIL, "--to", GMAIL.replace("ada", "grace"))
+    assert code == 2, "for a foreground copy nobody can be asked"
+    assert "No password for ada@gmail.com" in " ".join(told.split())
+
+
 def test_without_a_setting_for_it_the_same_file_is_refused_in_the_host_s_words(
     mailferry: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,6 +232,11 @@ def signed_in(office: WebOffice) -> Browser:
 def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_waits(tmp_path: Path) -> None:
     office = web(tmp_path, at_microsoft(), Issuer())
     browser = signed_in(office)
+    browser.post("/new", address="ada@old.example")
+    browser.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+    review = browser.get("/new/review").text
+    assert "You sign in at outlook.office365.com as soon as you press Import." in review
+    assert "Its password is still needed" not in review
     batch = browser.start_import()
     assert batch.startswith("/batches/")
     page = browser.get(batch).text

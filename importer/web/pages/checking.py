@@ -29,6 +29,7 @@ from importer.speech.texts import Texts
 from importer.web.pages.progress import NotThere
 from importer.web.rendering import rendered
 from importer.web.site import Guest, SignedIn, destination_of, opened_by_right, right_of
+from providers.errors import Side
 
 CHECKS: Final = MostTries(60, 900)
 AT_A_TIME: Final = 12
@@ -116,8 +117,8 @@ def _facts(texts: Texts, found: Check, new: Proven) -> dict[str, Any]:
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
-            name: by_code(texts, problem.code, problem.message, side.account.endpoint.host)
-            for name, side in (("source", found.source), ("destination", found.destination))
+            which.value: by_code(texts, problem.code, problem.message, side.account.endpoint.host, which)
+            for which, side in ((Side.SOURCE, found.source), (Side.DESTINATION, found.destination))
             if (problem := side.problem) is not None
         },
     }

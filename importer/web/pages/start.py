@@ -236,6 +236,7 @@ def _review_page(
         rule=rule,
         sync_flags=sync_flags(site, remembered),
         looked=looked,
+        signs_in=_signs_in_at_ours(site),
     )
 
 
