@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-from importer.domain.identity import header_block, new_digest, with_crlf
+from importer.domain.identity import Digester, header_block, with_crlf
 from importer.ports import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
@@ -44,7 +44,7 @@ class Spool:
         self._size_bytes = 0
         self._start = bytearray()  # until the header is complete
         self._header: bytes | None = None
-        self._digest = new_digest()
+        self._digest = Digester()
         self._held_cr = b""  # a CR at the end of a piece: the next may begin with its LF
 
     def write(self, piece: bytes) -> None:
