@@ -18,6 +18,9 @@ from sqlalchemy.exc import ArgumentError
 BEGIN: Final = "sqlite_begin"
 """Execution option: the statement that opens a transaction on SQLite."""
 
+_CACHE_KIB: Final = 256
+"""For each connection, and every thread has one: more would only repeat what the system caches."""
+
 _BUSY_TIMEOUT_S: Final = 60.0
 _ACCEPTED: Final = "sqlite:////var/lib/mailferry/mailferry.db or postgresql://user@host/database"
 
@@ -79,6 +82,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
