@@ -16,6 +16,7 @@ from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, Memor
 from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.memory.store import MemoryStore
 from importer.adapters.vault import FernetVault
+from importer.domain.labels import LabelRule
 from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
@@ -154,6 +155,18 @@ def test_a_password_corrected_during_a_leg_counts_as_the_one_that_was_used_last(
     office.sessions.meanwhile = lambda: office.submit("secret")
     assert office.work(import_id, legs=2).state is State.COMPLETE
     assert office.submit("secret") == (Fate.DONE, import_id)
+
+
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_another_rule_for_labels_is_another_import_where_there_are_labels(
+    office: Office, has_labels: bool
+) -> None:
+    office.old.has_labels = has_labels
+    first = office.work(office.submit()[1])
+    assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
+    assert office.submit()[0] is Fate.DONE
+    [placed] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).placed
+    assert placed.fate is (Fate.STARTED if has_labels else Fate.DONE)
 
 
 def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from importer.adapters.imap import no_mail
 from importer.adapters.memory.mailbox import MemoryMailbox
+from importer.domain.check import Check, FolderCheck, Look, SideCheck
+from importer.domain.estimate import Estimate
 from importer.domain.labels import LabelRule
-from importer.domain.model import Account, Import
+from importer.domain.model import Account, Import, Problem, Quota
+from importer.service.visits import Proven
+from importer.speech.texts import LANGUAGES, texts
+from importer.web.pages.checking import _facts
+from importer.web.rendering import fragment
 from providers.model import Endpoint
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
@@ -127,3 +136,67 @@ def test_a_choice_that_is_none_is_marked_at_its_cell(ada: Browser) -> None:
     assert "This is none of the choices for labels." in page
     assert "This is neither yes nor no." in page
     assert "s3cret-x" not in page
+
+
+# --- What the check says --------------------------------------------------------------------------------
+
+OLD = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
+NEW = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
+T = datetime(2026, 3, 1, tzinfo=UTC)
+FOUND = Check(
+    SideCheck(OLD, Look.DONE, None, 2, 7, 5_000_000_000, False, T - timedelta(900), T, False),
+    SideCheck(NEW, Look.DONE, None, 1, 0, quota=Quota(0, 10_000_000_000)),
+    (
+        FolderCheck("INBOX", "INBOX", "INBOX", 7, 0, size_bytes=5_000_000_000, too_large=2, elsewhere=3),
+        FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
+    ),
+    closed=(("Secret", "no"),),
+    left_out=(("Calendar", no_mail.WHY),),
+    done=True,
+    labels=LabelRule.ONE,
+)
+
+
+def said(found: Check, language: str = "en") -> str:
+    facts = _facts(texts(language), found, Proven(NEW, None))
+    return " ".join(re.sub("<[^>]+>", " ", fragment(language, "_check.html", facts=facts)).split())
+
+
+def test_all_that_a_check_found_is_said() -> None:
+    day = Estimate(timedelta(3), timedelta(3), "by what the hosts let through in a day", T + timedelta(3))
+    told = said(replace(FOUND, estimate=day)).replace("\u00a0", " ")
+    for sentence in (
+        "≈ 5 GB",
+        "From about Sep 13, 2023 to about Mar 1, 2026.",
+        "Free in the new mailbox: 10 GB.",
+        "lets only so much through in a day: everything will be there on about Mar 4, 2026.",
+        "2 messages are larger than the new mailbox takes",
+        "1 folder cannot be opened: Secret",
+        "Left out: Calendar (calendars, contacts, notes and the like are no mail)",
+        "3 more in the folders of other labels",
+        "Work new folder",
+    ):
+        assert sentence in told
+
+
+@pytest.mark.parametrize(
+    ("quota", "sentence"),
+    [
+        (None, "The new mailbox does not say how much space it has left."),
+        (Quota(0, 1000), "up to 5 GB are to be copied, and 1 kB are free"),
+        (Quota(0, None, 5, 10), "the new mailbox takes 5 more messages."),
+        (Quota(0, 10**12, 5, 6), "the new mailbox takes 1 more message."),
+        (Quota(0, None, 5, 100), "Where each folder goes"),
+    ],
+)
+def test_what_fits_is_said_as_far_as_it_is_known(quota: Quota | None, sentence: str) -> None:
+    found = replace(FOUND, destination=replace(FOUND.destination, quota=quota))
+    assert sentence in said(found).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_trouble_is_told_in_the_readers_language(language: str) -> None:
+    trouble = Problem("host_unknown", "in English")
+    found = replace(FOUND, source=SideCheck(OLD, Look.FAILED, trouble), folders=())
+    assert "in English" not in said(found, language)
+    assert "imap.old.example" in said(found, language)
