@@ -384,8 +384,8 @@ class Ledger(Protocol):
         """Adds receipts and refusals, and removes the folder's intent of `closes_slot` with them."""
         ...
 
-    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
-        """In the order of recording."""
+    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
+        """In the order of recording, a page at a time."""
         ...
 
 

@@ -16,6 +16,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final
 
 from importer.domain.history import FolderHistory, with_batch
 from importer.domain.model import (
@@ -37,6 +39,9 @@ from importer.engine.settle import settle
 from importer.engine.together import together
 from importer.engine.verify import recount
 from providers.errors import FolderUnusable
+
+REFUSED_AT_ONCE: Final = 1000
+"""Refusals of a folder that cannot be used: so many are held, and written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,10 @@ class Pair:
         try:
             settle(self.leg, lane, self.destination)
             self._limit_bytes = lane.destination.append_limit_bytes()
-            there, listed = together(lambda: self._look(lane), lambda: self._list(lane))
-            self._recall(there)
+            receipts = self._receipts()
+            first = next(receipts, None)
+            there, listed = together(lambda: self._look(lane), lambda: self._list(lane, anew=first is None))
+            self._recall(there, receipts if first is None else chain((first,), receipts))
             if isinstance(listed, FolderUnusable):
                 raise listed
             todo = self._begin()
@@ -263,8 +270,12 @@ class Pair:
         except FolderUnusable:
             return None
 
-    def _recall(self, found: _There | None) -> None:
-        """The history that goes with the destination folder."""
+    def _receipts(self) -> Iterator[Receipt]:
+        """All that count, into the destination folder."""
+        return self.leg.ledger.receipts(self.leg.import_.route, self.destination)
+
+    def _recall(self, found: _There | None, receipts: Iterable[Receipt]) -> None:
+        """The history that goes with the destination folder; `receipts` are all into it."""
         leg, route = self.leg, self.leg.import_.route
         there = found.status if found else None
         uidvalidity = there.uidvalidity if there else self._last_uidvalidity()
@@ -277,7 +288,7 @@ class Pair:
             met_first=leg.digests(expected),
             met_before=leg.digests(expected),
         )
-        self.history.recall(leg.ledger.receipts(route, self.destination))
+        self.history.recall(receipts)
         self.history.refuse(leg.ledger.refusals(leg.import_.id))
         if there and self.history.detached:  # we were stopped while we made the folder anew
             leg.ledger.attach(route, self.destination, there.uidvalidity, leg.lease)
@@ -285,7 +296,7 @@ class Pair:
     def _last_uidvalidity(self) -> UidValidity:
         """Of the folder that its owner removed or renamed: what was copied into it stays accounted for."""
         last = ANY_UIDVALIDITY
-        for receipt in self.leg.ledger.receipts(self.leg.import_.route, self.destination):
+        for receipt in self._receipts():
             last = receipt.destination.uidvalidity
         return last
 
@@ -296,7 +307,7 @@ class Pair:
         leg.ledger.note_created(leg.import_.id, [self.destination], leg.lease)
         lane.destination.create(self.destination)
         there = self._look(lane)
-        self._recall(there)
+        self._recall(there, self._receipts())
         if there is None:
             raise FolderUnusable(
                 f"The folder “{self.destination}” could not be created at the new mailbox.",
@@ -316,16 +327,13 @@ class Pair:
         foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
         return Target(folder, there.rule, self._limit_bytes, foreign)
 
-    def _list(self, lane: Lane) -> list[Batch] | FolderUnusable:
-        """What the source shows; and all of it as batches, where all is wanted anyway: a round trip less."""
-        status, route = self._status, self.leg.import_.route
+    def _list(self, lane: Lane, *, anew: bool) -> list[Batch] | FolderUnusable:
+        """What the source shows; and all of it as batches, where all is wanted anyway (`anew`: nothing was
+        copied yet): a round trip less."""
+        status = self._status
         dense = status.uidnext <= 2 * status.messages + 1000
         try:
-            if (
-                status.messages
-                and dense
-                and next(self.leg.ledger.receipts(route, self.destination), None) is None
-            ):
+            if status.messages and dense and anew:
                 listed, queue = self._in_batches(lane, UidSet.from_ranges([(1, status.uidnext - 1)]))
                 if len(listed) >= status.messages:
                     self._shown = listed
@@ -366,8 +374,10 @@ class Pair:
     def _refuse_rest(self, reason: str) -> None:
         """The folder cannot be used on one of the sides: each message that was to be copied is refused."""
         leg, source = self.leg, self.source
-        left = self.history.todo(self._shown)
-        refusals = [Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason) for uid in left]
+        for some in self.history.todo(self._shown).chunks(REFUSED_AT_ONCE):
+            self.record(
+                [], [Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason) for uid in some]
+            )
         if not self._shown and not self.history.unlistable:
-            refusals = [Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0)]
-        self.record([], refusals)
+            whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0)
+            self.record([], [whole])

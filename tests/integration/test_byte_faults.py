@@ -251,7 +251,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
             for _ in range(2):  # the same again is to find nothing new
                 ended = run(leg=chance.choice((timedelta(milliseconds=100), timedelta(days=1))))
                 after.settle()
-                refusals = own_ferry.deps.store.refusals(ended.id)
+                refusals = list(own_ferry.deps.store.refusals(ended.id))
                 told = (shape, pace, plan, ended.problem, refusals)
                 assert compare(held, new.read(), zones=False, subscriptions=False) == [], told
                 assert ended.state is State.COMPLETE, told

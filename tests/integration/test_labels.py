@@ -67,7 +67,7 @@ class Move:
         while self._leg(import_, watcher, Pace(lanes=lanes, batch_messages=100), batches) is LegEnd.AGAIN:
             pass
         assert all(account.adds_up for account in watcher.accounts.values())
-        self.refusals = self.store.refusals(import_.id)
+        self.refusals = list(self.store.refusals(import_.id))
         return watcher.accounts
 
     def _leg(self, import_: Import, watcher: Watcher, pace: Pace, batches: int) -> LegEnd:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
+from importer.adapters.memory.store import MemoryStore
 from importer.domain.content import whole
-from importer.domain.model import ImportId
+from importer.domain.model import ImportId, Receipt, Route
+from importer.engine.pair import REFUSED_AT_ONCE
 from providers.errors import (
     ConnectionLost,
     FolderUnusable,
@@ -303,6 +306,41 @@ def test_a_folder_that_closes_over_a_message_with_twins_ends_in_refusals() -> No
     account = world.run(batch=1, legs_of=1000).accounts["Work"]
     assert (account.copied, account.failed) == (1, 2)  # the last was on its way already
     assert account.adds_up
+
+
+def test_a_huge_folder_that_cannot_be_used_is_refused_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(*(mail(f"number {n}", f"text {n}") for n in range(2 * REFUSED_AT_ONCE + 500)))
+
+    def closes(_body: bytes) -> str | None:
+        raise FolderUnusable("no permission", side=Side.DESTINATION)
+
+    world.destination.refuses = closes
+    at_once: list[int] = []
+    record = MemoryStore.record
+
+    def recorded(store: MemoryStore, *arguments: Any, **more: Any) -> None:
+        at_once.append(len(arguments[3]))
+        record(store, *arguments, **more)
+
+    monkeypatch.setattr(MemoryStore, "record", recorded)
+    account = world.run(batch=100, legs_of=1000).accounts["Work"]
+    assert (account.copied, account.failed) == (0, 2 * REFUSED_AT_ONCE + 500)
+    assert account.adds_up
+    assert [number for number in at_once if number] == [REFUSED_AT_ONCE, REFUSED_AT_ONCE, 500]
+
+
+def test_receipts_are_read_once_for_each_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(ONE, TWO)
+    read: list[str] = []
+    receipts = MemoryStore.receipts
+
+    def noted(store: MemoryStore, route: Route, folder: str) -> Iterator[Receipt]:
+        read.append(folder)
+        return receipts(store, route, folder)
+
+    monkeypatch.setattr(MemoryStore, "receipts", noted)
+    assert world.run().accounts["Work"].copied == 2
+    assert read.count("Work") == 1
 
 
 def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:

@@ -132,9 +132,9 @@ class MemoryLedger(MemoryLeases):
             if closes_slot is not None:
                 self._intents.get((route, destination_folder), {}).pop(closes_slot, None)
 
-    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
+    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
         with self._lock:
-            return tuple(self._refusals.get(import_id, ()))
+            return iter(tuple(self._refusals.get(import_id, ())))
 
     # --- Undoing ---
 

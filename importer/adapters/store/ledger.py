@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
@@ -76,12 +88,16 @@ class SqlLedger(Database):
             .order_by(receipts.c.seq)
             .limit(_PAGE_ROWS)
         )
+        for row in self._paged(page, receipts):
+            yield rows.receipt(row)
+
+    def _paged(self, page: Select[Any], table: Table) -> Iterator[Row[Any]]:
+        """The rows of one page after the other, by `seq`."""
         last_seq = -1
         while True:
             with self.reading() as connection:
-                found = connection.execute(page.where(receipts.c.seq > last_seq)).all()
-            for row in found:
-                yield rows.receipt(row)
+                found = connection.execute(page.where(table.c.seq > last_seq)).all()
+            yield from found
             if len(found) < _PAGE_ROWS:
                 return
             last_seq = found[-1].seq
@@ -133,10 +149,15 @@ class SqlLedger(Database):
             if closes_slot is not None:
                 _forget_intent(connection, route, destination_folder, closes_slot)
 
-    def refusals(self, import_id: ImportId) -> Sequence[Refusal]:
-        asked = select(refusals).where(refusals.c.import_id == import_id).order_by(refusals.c.seq)
-        with self.reading() as connection:
-            return [rows.refusal(row) for row in connection.execute(asked)]
+    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
+        page = (
+            select(refusals)
+            .where(refusals.c.import_id == import_id)
+            .order_by(refusals.c.seq)
+            .limit(_PAGE_ROWS)
+        )
+        for row in self._paged(page, refusals):
+            yield rows.refusal(row)
 
 
 # Made once: building a statement costs more than running it, and these run with every batch.
