@@ -23,6 +23,9 @@ PER_ACCOUNT: Final = MostTries(15, _QUARTER_HOUR_S)
 PER_CLIENT: Final = MostTries(60, _QUARTER_HOUR_S)
 PER_PERSON: Final = MostTries(60, _QUARTER_HOUR_S)
 PER_HOST: Final = MostTries(300, _QUARTER_HOUR_S)
+"""Of a host that strangers name: we are not to be the way in which somebody tries passwords there. The host
+that people sign in with has none, since whoever used it up would lock everybody out: its mailboxes and the
+clients have theirs."""
 
 ROWS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
 """Logins that imports are started with and that nobody has proven: two files of 25 rows."""
@@ -43,17 +46,23 @@ class TooManyTries(Exception):
         self.seconds = seconds
 
 
-def login_keys(account: Account, client: str, person: PersonId) -> Mapping[str, MostTries]:
+def login_keys(account: Account, client: str, person: PersonId, *, ours: bool) -> Mapping[str, MostTries]:
     """What one try at a login counts against, in the order in which it is counted: what is refused for one
-    client does not count against the account. `client` is the network address it comes from."""
+    client does not count against the account. `client` is the network address it comes from; `ours`: at the
+    host that people sign in with."""
+    by_person = {f"login:person:{person}": PER_PERSON} if person else {}
+    return by_person | _keys_of_a_guess(account, client, ours=ours)
+
+
+def _keys_of_a_guess(account: Account, client: str, *, ours: bool) -> dict[str, MostTries]:
     place = client_network(client)
-    keys = {f"login:person:{person}": PER_PERSON} if person else {}
-    return keys | {
+    keys = {
         f"login:client:{place}": PER_CLIENT,
         f"login:account-client:{account.key}:{place}": PER_ACCOUNT_AND_CLIENT,
         f"login:account:{account.key}": PER_ACCOUNT,
-        _host_key(account): PER_HOST,
     }
+    host = account.endpoint.host.lower().rstrip(".")
+    return keys if ours else keys | {f"login:host:{host}": PER_HOST}
 
 
 def client_network(client: str) -> str:
@@ -109,17 +118,7 @@ def take_rows(
             take(deps, {f"asked:person:{person}": ASKED_PER_PERSON})
 
 
-def forgive(deps: Deps, account: Account, client: str) -> None:
+def forgive(deps: Deps, account: Account, client: str, *, ours: bool) -> None:
     """A login that succeeded was no guess: a whole office may sign in from one address."""
-    place = client_network(client)
-    for key in (
-        f"login:client:{place}",
-        f"login:account-client:{account.key}:{place}",
-        f"login:account:{account.key}",
-        _host_key(account),
-    ):
+    for key in _keys_of_a_guess(account, client, ours=ours):
         deps.store.uncount(key)
-
-
-def _host_key(account: Account) -> str:
-    return f"login:host:{account.endpoint.host.lower().rstrip('.')}"

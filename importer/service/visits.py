@@ -84,14 +84,15 @@ def prove(
 ) -> Proven:
     """Logs in to the mailbox and out again. Raises TooManyTries, or any MailError of scope session or
     account."""
-    take(deps, login_keys(account, client, person))
+    ours = side is Side.DESTINATION
+    take(deps, login_keys(account, client, person, ours=ours))
     reached = named_by_a_person(account) if side is Side.SOURCE else account
     session = deps.sessions.open(reached, password, side)
     try:
         has_labels = session.has_labels()
     finally:
         session.close()
-    forgive(deps, account, client)
+    forgive(deps, account, client, ours=ours)
     return Proven(account, password, has_labels=has_labels)
 
 

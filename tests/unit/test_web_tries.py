@@ -12,19 +12,24 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from importer.domain.access import NOBODY
 from importer.domain.clients import Scope
 from importer.domain.model import Account
 from importer.service.clients import issue
 from importer.service.tries import (
     ASKED_PER_PERSON,
     LOOKUPS_PER_PERSON,
+    PER_HOST,
     ROWS_PER_PERSON,
     TooManyTries,
     client_network,
     take,
 )
+from importer.service.visits import prove
 from importer.service.work import work
 from importer.web.turns import EACH, Turns
+from providers.errors import MailError, Side
+from providers.model import Endpoint, Secret
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Browser, Doors, WebOffice
 
@@ -53,6 +58,36 @@ def test_all_addresses_of_one_ipv6_network_are_one_client(office: WebOffice) -> 
         browser_at(office, f"2001:db8:1:2::{number:x}").sign_in(f"user{number}@new.example", "wrong")
     assert len(office.doors.knocks) == 60
     assert browser_at(office, "2001:db8:1:3::1").sign_in().status_code == 303
+
+
+def test_whoever_tries_many_mailboxes_of_our_host_from_many_places_locks_nobody_else_out(
+    office: WebOffice,
+) -> None:
+    for number in range(PER_HOST.tries + 60):
+        browser_at(office, f"198.51.{number // 200}.{number % 200}").sign_in(
+            f"u{number}@new.example", "wrong"
+        )
+    assert len(office.doors.knocks) == PER_HOST.tries + 60
+    assert browser_at(office, "192.0.2.2").sign_in().status_code == 303
+
+
+@pytest.mark.parametrize(("side", "most"), [(Side.SOURCE, PER_HOST.tries), (Side.DESTINATION, 400)])
+def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
+    office: WebOffice, side: Side, most: int
+) -> None:
+    def try_one(number: int) -> bool:
+        address = f"user{number}@new.example"
+        account = Account(address, address, Endpoint("imap.new.example"))
+        client = f"198.51.{number // 200}.{number % 200}"
+        try:
+            prove(office.deps, account, Secret("wrong"), side, client=client, person=NOBODY)
+        except TooManyTries:
+            return False
+        except MailError:
+            return True
+        raise AssertionError
+
+    assert sum(try_one(number) for number in range(400)) == most
 
 
 @pytest.mark.parametrize(
@@ -208,7 +243,7 @@ def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
 
 
 def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
-    """What it may try counts for the mailbox; the tries at a host are those of the pages."""
+    """What it may try counts for the mailbox; the tries of a client are those of the pages."""
     for number in range(3):
         office.browser().sign_in(f"user{number}@new.example", "wrong")
     token = issue(office.deps, "panel", [Scope.WRITE]).secret.reveal()
@@ -222,7 +257,5 @@ def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
     panel = TestClient(office.app, base_url=office.settings.web_origin)
     answer = panel.post("/api/v1/check", json=row, headers={"Authorization": f"Bearer {token}"})
     assert answer.json()["source"]["look"] == "done", answer.text
-    count = office.deps.store.count(
-        "login:host:imap.new.example", office.deps.clock.now(), timedelta(hours=1)
-    )
+    count = office.deps.store.count("login:client:testclient", office.deps.clock.now(), timedelta(hours=1))
     assert count == 3 + 1
