@@ -193,8 +193,12 @@ class MailboxSession(Protocol):
         """Whether `remove` can be told which messages to remove (UIDPLUS, RFC 4315 section 2.1)."""
         ...
 
-    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         """Removes these messages and no other, for good. Those that are gone already are gone.
+
+        With `unchanged_since` (a modification sequence of the folder) those stay, and are what is returned,
+        whose flags changed later; the server tells them apart in one step. Without it, and where servers keep
+        no such sequences, nothing stays.
 
         Only where `removes_exactly`; FolderUnusable elsewhere. Safe to repeat. Raises ValueError at a source.
         """

@@ -6,13 +6,13 @@ Invariants:
 - Before a removal it is noted, after it the receipt counts no more: an undo that breaks off at any point is
   taken up by the next one, and another import may bring the messages again.
 - A folder is removed only when this import made it, nobody made it anew, and it is empty.
-
-Between the look at a message and its removal its owner may touch it; that is the time of one batch.
+- What its owner touches between the look at it and its removal stays too, where the server keeps modification
+  sequences (CONDSTORE, RFC 7162); elsewhere that moment, the time of one batch, is open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -89,6 +89,7 @@ class _Undo:
     def _clear(self, name: str, status: FolderStatus | None, copies: Iterable[Copies]) -> None:
         """One destination folder, receipt by receipt."""
         shown: UidSet | None = None
+        modseq = 0
         for one in copies:
             receipt = one.receipt
             number = len(receipt.source_uids)
@@ -103,11 +104,21 @@ class _Undo:
             try:
                 if shown is None:
                     shown = self._undoing.session.uids(ref)
-                self._clear_receipt(ref, one, shown)
+                    modseq = self._modseq(name)
+                self._clear_receipt(ref, one, shown, modseq)
             except (FolderUnusable, FolderChanged):
                 self._count(name, added=number, unidentified=number)
 
-    def _clear_receipt(self, ref: FolderRef, copies: Copies, shown: UidSet) -> None:
+    def _modseq(self, name: str) -> int:
+        """The folder's modification sequence by now, 0 where there is none. Asked for twice: a Dovecot counts
+        from when somebody first asks."""
+        for _ in range(2):
+            _, statuses = self._undoing.session.folders_and_statuses(modseqs=True)
+        status = statuses.get(name)
+        return status.highest_modseq if isinstance(status, FolderStatus) else 0
+
+    def _clear_receipt(self, ref: FolderRef, copies: Copies, shown: UidSet, modseq: int) -> None:
+        """`modseq`: the folder's modification sequence before anybody looked, 0 where there is none."""
         work, uids = self._undoing, UidSet.of(copies.receipt.destination_uids)
         # Noted by an undo that broke off, and not there any more: it had come to remove them.
         removed = copies.undoing & uids - shown
@@ -119,8 +130,12 @@ class _Undo:
         if untouched:
             work.check()  # the lease may have been lost while we read
             work.ledger.note_undoing(copies.number, untouched, work.lease)
-            work.session.remove(ref, untouched)
+            stays = self._removed_but(ref, copies.receipt, untouched, modseq)
+            if stays:
+                untouched -= stays
+                work.ledger.note_undoing(copies.number, untouched, work.lease)
             work.ledger.undo_copies(copies.number, untouched, work.lease)
+            looked_at |= dict.fromkeys(stays, "touched")
         fates = [fate for fate in looked_at.values() if fate is not None]
         self._count(
             ref.name,
@@ -131,13 +146,23 @@ class _Undo:
             altered=fates.count("altered"),
         )
 
-    def _looked_at(self, ref: FolderRef, receipt: Receipt, uids: UidSet) -> Mapping[Uid, str | None]:
+    def _removed_but(self, ref: FolderRef, receipt: Receipt, uids: UidSet, modseq: int) -> UidSet:
+        """Removes them, but for those that somebody touched since they were looked at."""
+        session = self._undoing.session
+        changed = session.remove(ref, uids, unchanged_since=modseq)
+        if not changed:
+            return changed
+        # Changed, and perhaps only by us: marked as deleted on a connection that was lost then.
+        sent = {uid: flags for uid, (_, flags) in _expected(receipt).items()}
+        found = dict(session.flags(ref, changed))
+        stays = UidSet.of(uid for uid, now in found.items() if touched(sent[uid] or (), now))
+        if as_before := UidSet.of(found) - stays:
+            session.remove(ref, as_before)
+        return stays
+
+    def _looked_at(self, ref: FolderRef, receipt: Receipt, uids: UidSet) -> dict[Uid, str | None]:
         """Why each message stays; None where nothing speaks against removing it."""
-        flags = unfold_flags(receipt.flags)
-        expected = {
-            uid: (receipt.digest_at(at), flags[at] if flags else None)
-            for at, uid in enumerate(receipt.destination_uids)
-        }
+        expected = _expected(receipt)
         fates: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
         for message in self._undoing.session.messages(ref, uids):
             if isinstance(message, tuple):
@@ -201,3 +226,12 @@ class _Undo:
             *(one.receipt.destination for one in ledger.copies(self._route, import_.id)),
             *(mark.destination for mark in ledger.marks(self._route).values()),
         }
+
+
+def _expected(receipt: Receipt) -> dict[Uid, tuple[bytes, tuple[str, ...] | None]]:
+    """UID -> digest and flags that each copy went with; None when they were not remembered."""
+    flags = unfold_flags(receipt.flags)
+    return {
+        uid: (receipt.digest_at(at), flags[at] if flags else None)
+        for at, uid in enumerate(receipt.destination_uids)
+    }

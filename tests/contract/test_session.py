@@ -899,6 +899,29 @@ def test_exactly_the_named_messages_are_removed(bench: Bench) -> None:
     assert len(session.append(folder, [outgoing(mail(9))])) == 1
 
 
+def test_what_somebody_touched_meanwhile_is_not_removed(bench: Bench) -> None:
+    session = bench.open()
+    folder = new_folder(session)
+    uids = stored(session, folder, *(mail(n) for n in range(5)))
+    for _ in range(2):  # a Dovecot counts from when somebody first asks
+        _, statuses = session.folders_and_statuses(modseqs=True)
+    status = statuses[folder.name]
+    assert isinstance(status, FolderStatus)
+    if not (session.removes_exactly() and status.highest_modseq):
+        return
+    other = bench.open()
+    other.change_flags(folder, UidSet.of([uids[1]]), ["\\Seen"], [])
+    removed = UidSet.of([uids[0], uids[1], uids[2]])
+    assert session.remove(folder, removed, unchanged_since=status.highest_modseq) == UidSet.of([uids[1]])
+    there = whole(bench.open(), folder)
+    assert sorted(there) == [uids[1], uids[3], uids[4]]
+    assert set(there[uids[1]].flags) == {"\\Seen"}
+    alone = UidSet.of([uids[1]])  # the whole of what is asked for
+    assert session.remove(folder, alone, unchanged_since=status.highest_modseq) == alone
+    assert session.remove(folder, alone) == UidSet()
+    assert list(bench.open().uids(folder)) == [uids[3], uids[4]]
+
+
 def test_nothing_is_removed_from_a_folder_made_anew_or_at_a_source(bench: Bench) -> None:
     session = bench.open()
     old = new_folder(session)

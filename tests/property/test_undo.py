@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,6 +146,42 @@ def test_what_was_undone_comes_again_with_the_next_import(
     assert world.contents(world.destination) == before
     world.run(batch=2)
     assert world.contents(world.destination) == expected(world.contents(world.source), before, [NOTICE])
+
+
+@pytest.mark.parametrize("act", ["read", "flag", "tag", "mark deleted"])
+@pytest.mark.parametrize("lost", [None, Fault.AFTER])
+def test_what_its_owner_touches_between_the_look_and_the_removal_stays(act: str, lost: Fault | None) -> None:
+    world = World()
+    fill(world.source, [(0, n, 0, 0) for n in range(4)])
+    world.run()
+    copied = places(world.destination)
+    owner = Owner(world.destination)
+    upcoming: list[Fault | None] = [lost]
+
+    def meanwhile(operation: str) -> Fault | None:
+        if operation == "remove" and upcoming:
+            owner.acts(act, 1, copied)
+            return upcoming.pop()
+        return None
+
+    world.destination.fault = meanwhile
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    for _ in range(2):
+        lease = world._lease()
+        try:
+            session = MemorySession(world.destination, Side.DESTINATION)
+            undo(Undoing(import_, session, world.store, lease, lambda: None, world.clock))
+        except ConnectionLost:
+            continue
+        finally:
+            world.store.release(lease)
+    report = undone(world)
+    assert places(world.destination) == owner.touched
+    assert len(owner.touched) == (act != "mark deleted")
+    assert (report.totals.touched, report.totals.gone) == (len(owner.touched), 0)
+    [*_, (name, uid)] = [("INBOX", Uid(0)), *owner.touched]
+    world.destination.folders[name].messages.pop(uid, None)  # its owner, later
+    assert undone(world).totals.gone == len(owner.touched)
 
 
 def test_without_exact_uids_nothing_is_removed() -> None:

@@ -299,7 +299,7 @@ class GmailSource:
     def removes_exactly(self) -> bool:
         return False
 
-    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         _read_only()
 
     def remove_folder(self, folder: FolderRef) -> None:

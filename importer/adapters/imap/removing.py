@@ -26,22 +26,43 @@ def removes_exactly(connection: Connection) -> bool:
     return connection.has("UIDPLUS")
 
 
-def remove(link: Link, connection: Connection, folder: FolderRef, uids: UidSet) -> None:
-    """Removes the messages. Raises FolderUnusable and FolderChanged; may be repeated."""
+def remove(
+    link: Link, connection: Connection, folder: FolderRef, uids: UidSet, unchanged_since: int
+) -> UidSet:
+    """Removes the messages, and says which stay because they were changed after that modification sequence;
+    0 is none. Raises FolderUnusable and FolderChanged; may be repeated."""
     if not removes_exactly(connection):
         raise errors.folder_unusable(link.peer, folder.name, "cleared", "no UIDPLUS")
     opened = link.open_folder(connection, folder.name, b"SELECT")
     link.check(folder, opened.uidvalidity)
     if opened.read_only:
         raise errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
+    stays = UidSet()
     try:
         for piece in uid_pieces(uids, _AT_ONCE):
-            named = str(piece).encode()
-            connection.call(b"UID STORE " + named + b" +FLAGS.SILENT (\\Deleted)")
-            connection.call(b"UID EXPUNGE " + named)
+            changed = _mark(connection, piece, unchanged_since) & piece
+            stays |= changed
+            if marked := piece - changed:
+                connection.call(b"UID EXPUNGE " + str(marked).encode())
     except CommandRefused as refused:
         raise errors.folder_error(refused.reply, link.peer, folder.name, "cleared") from None
     link.leave_folder(connection)
+    return stays
+
+
+def _mark(connection: Connection, uids: UidSet, unchanged_since: int) -> UidSet:
+    """Marks the messages as deleted, but for those that were changed later, which it returns (RFC 7162
+    section 3.1.3: told in an OK, or in a NO). Raises CommandRefused."""
+    condition = b"(UNCHANGEDSINCE %d) " % unchanged_since if unchanged_since else b""
+    try:
+        reply = connection.call(
+            b"UID STORE %s %s+FLAGS.SILENT (\\Deleted)" % (str(uids).encode(), condition)
+        ).reply
+    except CommandRefused as refused:
+        if refused.reply.code != "MODIFIED":
+            raise
+        reply = refused.reply
+    return UidSet.parse(reply.arguments) if reply.code == "MODIFIED" else UidSet()
 
 
 def remove_folder(link: Link, connection: Connection, folder: FolderRef) -> None:

@@ -376,9 +376,10 @@ class ImapSession:
     def removes_exactly(self) -> bool:
         return self._ask(lambda _link, connection: removing.removes_exactly(connection))
 
-    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         self._demand_destination()
-        self._ask(lambda link, connection: removing.remove(link, connection, folder, uids))
+        since = unchanged_since if unchanged_since and self.offers("CONDSTORE") else 0
+        return self._ask(lambda link, connection: removing.remove(link, connection, folder, uids, since))
 
     def remove_folder(self, folder: FolderRef) -> None:
         self._demand_destination()

@@ -361,17 +361,20 @@ class MemorySession:
     def removes_exactly(self) -> bool:
         return self._mailbox.gives_uids
 
-    def remove(self, folder: FolderRef, uids: UidSet) -> None:
+    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         if self.side is Side.SOURCE:
             raise ValueError("nothing is ever removed from a source")
         lost = self._reach("remove")
         found = self._open(folder)
         if not self._mailbox.gives_uids:
             raise FolderUnusable(f"Nothing can be removed from “{folder.name}”.", side=self.side)
-        wanted = [uid for uid in uids if uid in found.messages]
+        modseqs = found.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
+        stays = UidSet.of(uid for uid in uids if modseqs.get(uid, 0) > unchanged_since)
+        wanted = [uid for uid in uids - stays if uid in found.messages]
         for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
             del found.messages[uid]
         self._lose(lost)
+        return stays
 
     def remove_folder(self, folder: FolderRef) -> None:
         lost = self._reach("remove_folder")
