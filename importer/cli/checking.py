@@ -10,13 +10,15 @@ from importer.domain.check import Check, FolderCheck, Look, SideCheck
 from importer.domain.labels import SENTENCES
 from importer.domain.report import ExitCode
 from importer.domain.wording import counted, spoken_bytes, spoken_instant, spoken_span
-from providers.errors import GrantExpired, LoginRejected
+from providers.errors import GrantExpired, LoginRejected, MasterRefused
 
 
 def exit_code(check: Check) -> ExitCode:
     """0 when both mailboxes let us in and it fits as far as is known."""
     problems = [side.problem for side in (check.source, check.destination) if side.problem is not None]
-    if any(problem.code in (LoginRejected.code, GrantExpired.code) for problem in problems):
+    if any(
+        problem.code in (LoginRejected.code, MasterRefused.code, GrantExpired.code) for problem in problems
+    ):
         return ExitCode.LOGIN
     if problems:
         return ExitCode.WAITING

@@ -19,7 +19,7 @@ from importer.domain.model import Account, Batch, FolderAccount, Import, Problem
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict, verdict
 from importer.domain.wording import English, Speech
-from providers.errors import GrantExpired, LoginRejected, QuotaExceeded
+from providers.errors import GrantExpired, LoginRejected, MasterRefused, QuotaExceeded
 
 # --- Exit codes ---------------------------------------------------------------------------------
 
@@ -60,6 +60,7 @@ def exit_code(import_: Import) -> ExitCode:
         case State.WAITING | State.STOPPED:
             codes = {
                 LoginRejected.code: ExitCode.LOGIN,
+                MasterRefused.code: ExitCode.LOGIN,
                 CONSENT_EXPIRED: ExitCode.LOGIN,
                 GrantExpired.code: ExitCode.LOGIN,
                 QuotaExceeded.code: ExitCode.DESTINATION_FULL,

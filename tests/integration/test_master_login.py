@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,16 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Account
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterLogin
-from providers.model import Secret
+from providers.model import Endpoint, Secret
+from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.checker import compare
 from tests.rehearsal.cyrus import Cyrus
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.fill import INBOX, Stored
+from tests.rehearsal.fill import INBOX, FolderPath, Stored
 from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.sample import sample_mailbox
 from tests.rehearsal.scripted import scripted_server, usual_answer
 
 GRACE = "grace@new.example"
@@ -130,3 +135,84 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator
     assert "Error in command" in told
     assert PASSWORD not in told
     assert sent.rpartition(" ")[2] not in told
+
+
+# --- From the file to the mailbox -------------------------------------------------------------------
+
+FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
+HEAD = "source_address,source_password,source_server,destination_address,destination_password\n"
+
+
+def installed(root: Path, server: Endpoint, ca_file: Path, **more: str) -> Installation:
+    settings = {
+        "CA_FILE": str(ca_file),
+        "DESTINATION_SERVER": str(server),
+        "DESTINATION_MASTER_USER": "ferryman",
+        "DESTINATION_MASTER_PASSWORD": PASSWORD,
+        "TICK_SECONDS": "1",
+        "LOG_LEVEL": "debug",
+    }
+    return Installation(root, settings | more)
+
+
+def rows(old: User, *addresses: str) -> str:
+    one = f"{old.account.address},{old.password},{old.account.endpoint}"
+    return HEAD + "".join(f"{one},{address},\n" for address in addresses)
+
+
+@pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
+def test_a_file_without_passwords_of_new_mailboxes_is_copied_undone_and_run_again(
+    tmp_path: Path, host: Dovecot, old_host: Dovecot, make_user: MakeUser, separator: str
+) -> None:
+    old, new = make_user(old_host), new_user(host, f"new{len(separator)}@new.example")
+    old.fill(sample_mailbox())
+    ours = installed(tmp_path, host.imaps, host.ca_file, DESTINATION_MASTER_SEPARATOR=separator)
+    file = tmp_path / "people.csv"
+    file.write_text(rows(old, new.account.address, "nobody-there@new.example"), encoding="utf-8")
+    [batch] = ours.json("batch", str(file))
+    good, wrong = (row["id"] for row in batch["rows"])
+    changed = f"{PASSWORD}-changed"
+    ours.settings["DESTINATION_MASTER_PASSWORD"] = changed  # while imports are under way
+    host.add_master("ferryman", changed)
+    try:
+        with ours.worker():
+            ours.run("watch", batch["batch_id"], ends=3)
+            assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
+            stopped = next(one for one in ours.json("list") if one["id"] == wrong)
+            assert (stopped["state"], stopped["problem"]["code"]) == ("stopped", "master_refused")
+            ours.run("undo", good, "--yes")
+            assert new.read().count() == 0
+            ours.run("retry", good, "--from-password-env", "OLD", environment={"OLD": old.password})
+            again = ours.json("list")[0]["id"]
+            ours.run("watch", again)
+            assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
+    finally:
+        host.add_master("ferryman", PASSWORD)
+    stored = b"".join(path.read_bytes() for path in ours.data.rglob("*") if path.is_file())
+    seen = stored + ours.log().encode() + "".join(ours.transcript).encode()
+    assert PASSWORD.encode() not in seen
+    assert b64encode(f"\0ferryman\0{PASSWORD}".encode())[8:-8] not in seen
+
+
+def test_the_master_users_password_goes_to_no_other_host(
+    tmp_path: Path, host: Dovecot, new_host: Dovecot, old_host: Dovecot, make_user: MakeUser
+) -> None:
+    """Neither by a row nor by a setting that names another host while an import is under way."""
+    old = make_user(old_host)
+    new_user(new_host, GRACE)
+    ours = installed(tmp_path, host.imaps, host.ca_file)
+    file = tmp_path / "people.csv"
+    head, row = rows(old, GRACE).splitlines()
+    elsewhere = f"{head},destination_server\n{row},{new_host.imaps}\n"
+    file.write_text(elsewhere, encoding="utf-8")
+    [problem] = ours.json("batch", str(file), ends=2)["problems"]
+    assert (problem["line"], problem["column"]) == (2, "destination_password")
+    assert problem["rule"] == "master_elsewhere"
+    file.write_text(rows(old, GRACE), encoding="utf-8")
+    [batch] = ours.json("batch", str(file))
+    ours.settings["DESTINATION_SERVER"] = str(new_host.imaps)
+    with ours.worker():
+        ours.run("watch", batch["batch_id"], ends=3)
+    [stopped] = ours.json("list")
+    assert stopped["problem"]["code"] == "master_refused"
+    assert "ferryman" not in new_host.log()

@@ -57,7 +57,7 @@ def office_at(issuer: Authority, root: Path, **settings: Any) -> WebOffice:
         **settings,
     }
     made = Settings.load(data=root, **overlay)
-    return WebOffice(root, overlay, people(made))
+    return WebOffice(root, overlay, people(made), made.master)
 
 
 @pytest.fixture
@@ -139,6 +139,27 @@ def test_a_claim_with_a_list_holds_all_mailboxes_and_nothing_that_is_none(
     sign_in(browser, issuer)
     page = browser.get("/mailboxes").text
     assert re.findall(r"<li>.*?<span>(\S+@\S+) ", page, re.DOTALL) == [ADA, "sales@new.example"]
+
+
+@pytest.mark.parametrize("by_user_info", [False, True], ids=["ID token", "UserInfo"])
+def test_a_claim_with_domains_is_the_batch_right_for_these_alone(
+    issuer: Authority, tmp_path: Path, by_user_info: bool
+) -> None:
+    told = {"mail_domains": ["New.example", "*", 7, "mail.other.example"]}
+    if by_user_info:
+        issuer.rules.user_info = told
+    else:
+        issuer.rules.claims = lambda claims: claims | told
+    given = {"destination_server": "imap.new.example", "destination_master_user": "ferryman"}
+    given |= {"destination_master_password": "m4ster", "openid_domains_claim": "mail_domains"}
+    office = office_at(issuer, tmp_path, **given)
+    browser = office.browser()
+    sign_in(browser, issuer)
+    assert "You administer mail.other.example, new.example" in browser.get("/file").text
+    head = "source_address,source_password,source_server,destination_address,destination_password\n"
+    for address, said in ((GRACE, "all in order"), ("ada@other.example", "You do not administer")):
+        browser.post("/file", rows=f"{head}ada@old.example,x,imap.old.example,{address},\n")
+        assert said in browser.get("/file/preview").text, address
 
 
 def test_a_claim_that_comes_by_user_info_counts_for_the_same_person_only(

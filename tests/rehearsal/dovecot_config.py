@@ -125,7 +125,8 @@ def _mechanisms(home: Path, options: DovecotOptions) -> str:
 
 
 def _masters(home: Path, options: DovecotOptions) -> str:
-    """https://doc.dovecot.org/2.3/configuration_manual/authentication/master_users/ (2026-11)."""
+    """https://doc.dovecot.org/2.3/configuration_manual/authentication/master_users/ (2026-11). `continue` has
+    Dovecot look for the mailbox among the users too."""
     if not options.masters:
         return ""
     both = f"auth_master_user_separator = {options.master_separator}\n" if options.master_separator else ""
@@ -133,6 +134,7 @@ def _masters(home: Path, options: DovecotOptions) -> str:
 {both}passdb {{
   driver = dict
   master = yes
+  result_success = continue
   mechanisms = plain login none
   args = {home}/masters.conf
 }}
