@@ -343,6 +343,18 @@ class Intent:
     slot: int = 0  # of the lane that sent it: a folder has at most one open intent per slot
 
 
+class RefusalCode(StrEnum):
+    """Why something could not be copied, for programs; `Refusal.reason` has the words. See docs/api.md."""
+
+    NOT_HANDED_OUT = "not_handed_out"  # the source lists the message and does not give it
+    TOO_LARGE = "too_large"  # for the destination
+    NOT_TAKEN = "not_taken"  # the destination refused the message
+    BREAKS_CONNECTION = "breaks_connection"  # the destination hangs up whenever it is stored
+    FOLDER_UNUSABLE = "folder_unusable"  # it cannot be opened, created or written to, on one of the sides
+    PARTLY_SHOWN = "partly_shown"  # the source shows only a part of the folder
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A message that could not be copied; or a folder that could not be opened (`uid` None), with `count`
@@ -359,6 +371,7 @@ class Refusal:
     size_bytes: int = 0
     count: int = 1
     partly: bool = False
+    code: RefusalCode = RefusalCode.OTHER
 
 
 @dataclass(frozen=True, slots=True)

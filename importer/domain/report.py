@@ -143,7 +143,7 @@ class Report:
                      failed, copied_bytes, keywords_dropped, flags_updated, confirmed, adds_up}
             folders: [{source_folder, destination_folder, source_recount, elsewhere,
                        ... as totals}]
-            refusals: [{folder, uid, date, subject, size_bytes, reason, messages}]
+            refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]
         """
         import_ = self.import_
         return {
@@ -259,6 +259,7 @@ def _refusal_json(refusal: Refusal) -> dict[str, object]:
         "date": refusal.date,
         "subject": refusal.subject,
         "size_bytes": refusal.size_bytes,
+        "code": refusal.code.value,
         "reason": refusal.reason,
         "messages": refusal.count,
     }

@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "size_bytes",
     "reason",
     "messages",
+    "code",
 )
 _MAX_CELL_CHARS: Final = 1000
 _FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the wide ones count in some programs
@@ -47,7 +48,9 @@ def refusals_csv(reports: Iterable[Report]) -> str:
                 refusal.subject,
             )
             size_bytes = refusal.size_bytes if refusal.uid is not None else ""
-            writer.writerow([*map(cell, texts), size_bytes, cell(refusal.reason), refusal.count])
+            writer.writerow(
+                [*map(cell, texts), size_bytes, cell(refusal.reason), refusal.count, refusal.code.value]
+            )
     return out.getvalue()
 
 

@@ -22,6 +22,7 @@ from importer.domain.model import (
     Progress,
     Receipt,
     Refusal,
+    RefusalCode,
 )
 from importer.domain.uidset import UidSet, UidValidity
 from importer.engine.context import Leg
@@ -210,7 +211,15 @@ def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str])
             leg.observer.account_changed(_account_of_left_out(name, error))
             continue
         if name not in known:
-            refusal = Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=str(error), count=0)
+            refusal = Refusal(
+                leg.import_.id,
+                name,
+                ANY_UIDVALIDITY,
+                uid=None,
+                reason=str(error),
+                count=0,
+                code=RefusalCode.FOLDER_UNUSABLE,
+            )
             leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
         leg.observer.account_changed(_account_of_closed(leg, name, remembered.get(name)))
     for name in remembered.keys() - source.statuses.keys() - source.unusable.keys():
@@ -230,7 +239,16 @@ def _tell_unshown(leg: Leg) -> None:
     """Mail that the source is known to keep from us: nobody shall believe that all of it was copied."""
     told = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
     refusals = [
-        Refusal(leg.import_.id, name, ANY_UIDVALIDITY, uid=None, reason=reason, count=0, partly=True)
+        Refusal(
+            leg.import_.id,
+            name,
+            ANY_UIDVALIDITY,
+            uid=None,
+            reason=reason,
+            count=0,
+            partly=True,
+            code=RefusalCode.PARTLY_SHOWN,
+        )
         for name, reason in leg.lane.source.unshown().items()
         if (name, reason) not in told
     ]

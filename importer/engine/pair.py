@@ -29,6 +29,7 @@ from importer.domain.model import (
     KeywordRule,
     Receipt,
     Refusal,
+    RefusalCode,
 )
 from importer.domain.plan import Batch, batches
 from importer.domain.uidset import Ascending, Uid, UidSet, UidValidity
@@ -373,11 +374,15 @@ class Pair:
 
     def _refuse_rest(self, reason: str) -> None:
         """The folder cannot be used on one of the sides: each message that was to be copied is refused."""
-        leg, source = self.leg, self.source
+        leg, source, code = self.leg, self.source, RefusalCode.FOLDER_UNUSABLE
         for some in self.history.todo(self._shown).chunks(REFUSED_AT_ONCE):
             self.record(
-                [], [Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason) for uid in some]
+                [],
+                [
+                    Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason, code=code)
+                    for uid in some
+                ],
             )
         if not self._shown and not self.history.unlistable:
-            whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0)
+            whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0, code=code)
             self.record([], [whole])

@@ -14,7 +14,7 @@ from typing import Final
 from importer.domain.digests import Digests
 from importer.domain.flags import fold_flags, unfold_flags
 from importer.domain.identity import DIGEST_BYTES, digest, header_block, header_key, munged
-from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal
+from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal, RefusalCode
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
@@ -97,6 +97,7 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
         date,
         subject,
         intent.sizes_bytes[0],
+        code=RefusalCode.BREAKS_CONNECTION,
     )
     leg.ledger.record(leg.import_.route, intent.destination.name, [], [refusal], leg.lease)
 

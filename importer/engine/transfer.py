@@ -28,6 +28,7 @@ from importer.domain.model import (
     Outgoing,
     Receipt,
     Refusal,
+    RefusalCode,
     Rejected,
     Stored,
 )
@@ -113,7 +114,7 @@ class _Reading:
             self._account_for_missing(done, missing, unreadable)
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
-            done.refusals += self._described(dict.fromkeys(too_large, reason))
+            done.refusals += self._described(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
         done.messages.sort(key=lambda one: one.message.uid)
         return done
 
@@ -138,9 +139,9 @@ class _Reading:
             reasons = {
                 uid: unreadable[uid].reason if uid in unreadable else NOT_HANDED_OUT for uid in still_listed
             }
-            done.refusals += self._described(reasons)
+            done.refusals += self._described(reasons, RefusalCode.NOT_HANDED_OUT)
 
-    def _described(self, reasons: dict[Uid, str]) -> Iterator[Refusal]:
+    def _described(self, reasons: dict[Uid, str], code: RefusalCode) -> Iterator[Refusal]:
         """Refusals of messages that were not fetched, with what their headers tell."""
         headers: dict[Uid, tuple[bytes, int]] = {}
         try:
@@ -152,7 +153,7 @@ class _Reading:
             header, size_bytes = headers.get(
                 uid, (b"", self._batch.total_bytes if len(self._batch.uids) == 1 else 0)
             )
-            yield _refusal(self._pair, uid, reason, header, size_bytes)
+            yield _refusal(self._pair, uid, code, reason, header, size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +325,12 @@ class Sent:
             if one.body in reasons:
                 decided.refusals.append(
                     _refusal(
-                        self._pair, one.message.uid, reasons[one.body], one.header, len(one.message.body)
+                        self._pair,
+                        one.message.uid,
+                        RefusalCode.NOT_TAKEN,
+                        reasons[one.body],
+                        one.header,
+                        len(one.message.body),
                     )
                 )
         for one in decided.twins:
@@ -374,9 +380,17 @@ class Sent:
         )
 
 
-def _refusal(pair: Pair, uid: Uid, reason: str, header: bytes, size_bytes: int) -> Refusal:
+def _refusal(pair: Pair, uid: Uid, code: RefusalCode, reason: str, header: bytes, size_bytes: int) -> Refusal:
     source = pair.source
     date, subject = date_and_subject(header)
     return Refusal(
-        pair.leg.import_.id, source.name, source.uidvalidity, uid, reason, date, subject, size_bytes
+        pair.leg.import_.id,
+        source.name,
+        source.uidvalidity,
+        uid,
+        reason,
+        date,
+        subject,
+        size_bytes,
+        code=code,
     )

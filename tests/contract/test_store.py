@@ -46,6 +46,7 @@ from importer.domain.model import (
     Progress,
     Receipt,
     Refusal,
+    RefusalCode,
     Route,
     State,
     Wish,
@@ -425,7 +426,12 @@ def test_each_lane_replaces_and_closes_its_own_intent_alone(store: Store) -> Non
 def test_refusals_come_back_whole_and_in_order(store: Store) -> None:
     held = hold(store)
     refusals = [
-        replace(a_refusal(30), date="Mon, 1 Jan 2001 00:00:00 +1345", subject="Grüße 👋"),
+        replace(
+            a_refusal(30),
+            code=RefusalCode.TOO_LARGE,
+            date="Mon, 1 Jan 2001 00:00:00 +1345",
+            subject="Grüße 👋",
+        ),
         replace(a_refusal(None, "cannot be opened"), count=12),
         replace(a_refusal(None, "cannot be opened"), count=0),
         a_refusal(2),

@@ -12,7 +12,7 @@ import pytest
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.adapters.memory.store import MemoryStore
 from importer.domain.content import whole
-from importer.domain.model import ImportId, Receipt, Route
+from importer.domain.model import ImportId, Receipt, RefusalCode, Route
 from importer.engine.pair import REFUSED_AT_ONCE
 from providers.errors import (
     ConnectionLost,
@@ -327,6 +327,8 @@ def test_a_huge_folder_that_cannot_be_used_is_refused_piece_by_piece(monkeypatch
     assert (account.copied, account.failed) == (0, 2 * REFUSED_AT_ONCE + 500)
     assert account.adds_up
     assert [number for number in at_once if number] == [REFUSED_AT_ONCE, REFUSED_AT_ONCE, 500]
+    codes = {refusal.code for refusal in world.store.refusals(ImportId("import1"))}
+    assert codes == {RefusalCode.FOLDER_UNUSABLE}
 
 
 def test_receipts_are_read_once_for_each_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,6 +364,8 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
     world.destination.refuses = refuses
     account = world.run(batch=1, legs_of=0).accounts["Work"]
     assert (account.copied, account.failed) == (2, 6)
+    codes = {refusal.code for refusal in world.store.refusals(ImportId("import1"))}
+    assert codes == {RefusalCode.NOT_TAKEN}
     assert sorted(body for body in sent if body in bodies) == sorted(bodies)
 
 

@@ -15,7 +15,7 @@ import typer.main
 from importer.cli.app import console
 from importer.domain.clients import Scope
 from importer.domain.events import SIGNATURE, EventType
-from importer.domain.model import State
+from importer.domain.model import RefusalCode, State
 from importer.domain.report import ExitCode
 from importer.domain.sheet import KNOWN_COLUMNS
 from importer.domain.state import ENDED
@@ -307,6 +307,11 @@ def test_the_problems_of_the_api_are_those_that_it_tells() -> None:
         codes(code)[0]: (int(status), said) for code, status, said in table(API, "code", "status", "meaning")
     }
     assert shown == {code: (status, f"{title}.") for code, (status, title) in TITLES.items()}
+
+
+def test_every_code_of_what_was_not_copied_is_in_the_page_of_the_api() -> None:
+    shown = [codes(code)[0] for code, _ in table(API, "code", "meaning")]
+    assert shown == [code.value for code in RefusalCode]
 
 
 def test_the_scopes_of_the_api_are_explained() -> None:

@@ -253,6 +253,7 @@ def test_json_holds_everything_a_script_needs() -> None:
             "date": "2019-03-01",
             "subject": "Pictures",
             "size_bytes": 61_400_000,
+            "code": "other",
             "reason": "too large",
             "messages": 1,
         }

@@ -27,6 +27,7 @@ from importer.domain.model import (
     Progress,
     Receipt,
     Refusal,
+    RefusalCode,
     Route,
     State,
     Wish,
@@ -285,6 +286,7 @@ def refusal(row: AnyRow) -> Refusal:
         subject=row.subject,
         size_bytes=row.size_bytes,
         partly=row.partly,
+        code=RefusalCode(row.code),
         count=row._mapping["count"],  # a row is a tuple: `row.count` is its method
     )
 

@@ -261,6 +261,7 @@ refusals: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("partly", Boolean, nullable=False),
+    Column("code", Text, nullable=False),
     Index(None, "import_id", "seq"),
 )
 

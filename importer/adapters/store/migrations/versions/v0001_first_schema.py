@@ -214,6 +214,7 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("partly", sa.Boolean(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="refusals_pk"),
     )
     op.create_index("refusals_import_id_seq_ix", "refusals", ["import_id", "seq"])
