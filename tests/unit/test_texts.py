@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 
 import pytest
 
@@ -43,6 +44,14 @@ def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
         for number, form in enumerate(forms):
             text = given[min(number, len(given) - 1)]
             assert placeholders(str(form)) == placeholders(str(text)), message.id
+
+
+def test_no_two_catalogs_say_a_sentence_in_the_same_words() -> None:
+    """Then one of them speaks the other's language."""
+    for language, other in combinations(LANGUAGES, 2):
+        theirs = {message.id: message.string for message in catalog_of(other)}
+        same = [m.id for m in catalog_of(language) if m.string == theirs[m.id] and len(str(m.id).split()) > 4]
+        assert same == [], (language, other)
 
 
 def test_numbers_sizes_spans_and_instants_are_written_as_the_language_does() -> None:
