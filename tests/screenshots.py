@@ -1,26 +1,42 @@
-"""`python -m tests.screenshots`: pictures of each page into docs/screenshots, between two real mail hosts."""
+"""`python -m tests.screenshots`: pictures of each page into docs/screenshots, between real mail hosts."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tests.browser.stage import DESKTOP, PHONE, Stage, browser, check_source, new_page, sign_in, stage
+from tests.browser.stage import (
+    DESKTOP,
+    PHONE,
+    Stage,
+    behind,
+    browser,
+    check_source,
+    new_page,
+    sign_in,
+    stage,
+    start,
+    try_password,
+)
+from tests.rehearsal.authority import authority
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.hosts import User, rehearsal_host
+from tests.rehearsal.hosts import RehearsalHost, User, new_user, rehearsal_host
+from tests.rehearsal.imitations.exchange import BACKOFF, Exchange
+from tests.rehearsal.imitations.server import Imitation, imitation
+from tests.rehearsal.ports import free_ports
+from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
 OUT: Final = Path(__file__).parents[1] / "docs" / "screenshots"
-LOOKS: Final = (
-    ("desktop-en", "en", DESKTOP, False),
-    ("desktop-dark-fr", "fr", DESKTOP, True),
-    ("phone-de", "de", PHONE, False),
-)
+SECRET: Final = "0pen-s3same"
+SLOW_BYTES_PER_S: Final = 120_000
+PATIENCE_MS: Final = 60_000
 BAD_FILE: Final = """\
 source_address,source_password,source_server,destination_address,destination_password
 ada@old.example,correct horse,imap.old.example,ada@new.example,battery staple
@@ -29,65 +45,196 @@ ada@old.example,correct horse,imap.old.example,ada@new.example,battery staple
 """
 
 
+@dataclass(frozen=True)
+class Look:
+    """How somebody looks at the pages; `owner` is what their mailboxes are called."""
+
+    name: str
+    language: str
+    size: dict[str, int]
+    dark: bool
+    owner: str
+
+
+LOOKS: Final = (
+    Look("desktop-en", "en", DESKTOP, False, "ada"),
+    Look("desktop-dark-fr", "fr", DESKTOP, True, "grace"),
+    Look("phone-de", "de", PHONE, False, "emmy"),
+    Look("phone-dark-it", "it", PHONE, True, "maria"),
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """An installation, one where people and owners sign in elsewhere, and two hosts with manners: one behind
+    a slow line, and one that asks for pauses."""
+
+    ferry: Stage
+    signing_in: Stage
+    line: CuttingProxy
+    busy: Imitation
+
+
 def main() -> None:
+    """All pictures anew."""
     OUT.mkdir(parents=True, exist_ok=True)
+    for picture in OUT.glob("*.png"):
+        picture.unlink()
     with ExitStack() as running:
         root = Path(running.enter_context(tempfile.TemporaryDirectory()))
         ca = CertificateAuthority(root / "ca")
-        old = running.enter_context(rehearsal_host(root / "old", ca=ca))
-        new = running.enter_context(rehearsal_host(root / "new", ca=ca))
-        ferry = running.enter_context(stage(root / "ferry", old, new))
+        old_host = running.enter_context(rehearsal_host(root / "old", ca=ca))
+        new_host = running.enter_context(rehearsal_host(root / "new", ca=ca))
+        places = Places(
+            running.enter_context(stage(root / "ferry", old_host, new_host)),
+            running.enter_context(_signing_in(root / "signing-in", old_host, new_host, ca)),
+            running.enter_context(cutting_proxy(old_host.imaps)),
+            running.enter_context(imitation(Exchange(), root, ca)),
+        )
         chromium = running.enter_context(browser())
-        for number, (name, language, size, dark) in enumerate(LOOKS):
-            people = ferry.mailboxes("ada" if not number else f"ada{number}")
-            people[0].fill(sample_mailbox(), EMPTY_FOLDERS)
-            _pictures(ferry, chromium, people, name, language, size, dark=dark)
+        for look in LOOKS:
+            old, new = places.ferry.mailboxes(look.owner)
+            old.fill(sample_mailbox(), EMPTY_FOLDERS)
+            for pictures in (_moving, _held_up, _elsewhere):
+                context, page = new_page(chromium, size=look.size, language=look.language, dark=look.dark)
+                pictures(page, places, old, new, _taker(page, look.name))
+                context.close()
 
 
-def _pictures(
-    ferry: Stage,
-    chromium: Browser,
-    people: tuple[User, User],
-    name: str,
-    language: str,
-    size: dict[str, int],
-    *,
-    dark: bool,
-) -> None:
-    old, new = people
-    context, page = new_page(chromium, size=size, language=language, dark=dark)
-    take = _taker(page, name)
-    page.goto(ferry.url)
-    take("1-first-page")
-    sign_in(page, ferry.url, new)
-    take("2-old-address")
+Take = Callable[[str], object]
+
+
+def _moving(page: Page, places: Places, old: User, new: User, take: Take) -> None:
+    """From the first page to the report, and a file with mistakes."""
+    url = places.ferry.url
+    page.goto(url)
+    take("01-first-page")
+    sign_in(page, url, new)
+    take("02-old-address")
     page.fill("#address", "ada@icloud.com")
     page.click("form[action='/new'] button")
     page.wait_for_url("**/new/mailbox")
-    take("3-password")
-    check_source(page, ferry.url, old)
-    page.locator("[data-check] details").wait_for(timeout=30_000)
-    take("4-ready")
-    page.click("form[action='/new/start'] button")
-    page.wait_for_url("**/batches/*")
-    page.wait_for_timeout(400)
-    take("5-progress")
-    page.locator(".pill.good").wait_for(timeout=60_000)
-    page.goto(f"{ferry.url}/imports")
-    take("6-imports")
+    take("03-password")
+    check_source(page, url, behind(places.line, old))
+    page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)
+    take("04-ready")
+    places.line.narrow(SLOW_BYTES_PER_S)
+    start(page)
+    page.locator(".pill.busy").wait_for()
+    page.locator("progress[value]").wait_for(timeout=PATIENCE_MS)
+    page.wait_for_timeout(2_500)
+    take("05-progress")
+    places.line.bytes_per_s = None
+    page.locator(".pill.good").wait_for(timeout=PATIENCE_MS)
+    page.goto(f"{url}/imports")
+    take("06-imports")
     page.locator(".lines a").first.click()
     page.wait_for_url("**/imports/*")
-    take("7-report")
-    page.goto(f"{ferry.url}/file")
-    take("8-file")
-    page.set_input_files("#file", {"name": "umzug.csv", "mimeType": "text/csv", "buffer": BAD_FILE.encode()})
+    take("07-report")
+    page.locator("summary.danger").click()
+    take("08-undo")
+    page.locator("form[action$='/undo'] button").click()
+    page.locator(".alert.good").wait_for(timeout=PATIENCE_MS)
+    take("09-undone")
+    page.goto(f"{url}/file")
+    take("10-file")
+    content = {"name": "umzug.csv", "mimeType": "text/csv", "buffer": BAD_FILE.encode()}
+    page.set_input_files("#file", content)  # type: ignore[arg-type]
     page.click("form[action='/file'] button.primary")
     page.wait_for_url("**/preview")
-    take("9-preview")
-    context.close()
+    take("11-preview")
 
 
-def _taker(page: Page, name: str) -> Callable[[str], object]:
+def _held_up(page: Page, places: Places, old: User, new: User, take: Take) -> None:
+    """An import that is paused and then cancelled; one whose host asks for a pause; a wrong password."""
+    url = places.ferry.url
+    sign_in(page, url, new)
+    check_source(page, url, behind(places.line, old))
+    page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)
+    places.line.narrow(SLOW_BYTES_PER_S)
+    start(page)
+    page.locator(".pill.busy").wait_for()
+    page.click("form[action$='/pause'] button")
+    page.locator("form[action$='/resume'] button").wait_for(timeout=PATIENCE_MS)
+    take("12-paused")
+    page.locator("summary.danger").click()
+    take("13-cancel")
+    page.click("form[action$='/cancel'] button")
+    page.locator("form[action$='/again'] button").wait_for(timeout=PATIENCE_MS)
+    take("14-cancelled")
+    places.line.bytes_per_s = None
+
+    other = new_user(places.busy, old.account.address)
+    held = places.busy.mailbox(other.account.login)
+    for n in range(3):
+        held.append(held.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
+    check_source(page, url, other)
+    page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)
+    places.busy.says("UID FETCH", f"BAD {BACKOFF}")
+    start(page)
+    page.locator(".why time").wait_for(timeout=PATIENCE_MS)
+    take("15-waiting")
+
+    page.goto(f"{url}/new")
+    page.fill("#address", old.account.address)
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    try_password(page, replace(old, password="not the password"))
+    page.locator("[role=alert]").wait_for()
+    take("16-wrong-password")
+
+
+def _elsewhere(page: Page, places: Places, _old: User, new: User, take: Take) -> None:
+    """Signing in with an account, and an owner who is asked at Google."""
+    url = places.signing_in.url
+    page.goto(url)
+    take("17-sign-in-with-account")
+    page.route("**/openid/auth**", lambda route: route.fulfill(status=204))
+    page.click("form[action='/sign-in/openid'] button")
+    page.locator("a.button.primary").wait_for()
+    take("18-on-the-way")
+    sign_in(page, url, new)
+    page.fill("#address", "ada@gmail.com")
+    page.click("form[action='/new'] button")
+    page.wait_for_url("**/new/mailbox")
+    take("19-google-mailbox")
+    page.click("form[action='/new/consent'] button")
+    page.wait_for_url("**/new/review")
+    start(page)
+    take("20-waits-for-owner")
+    page.click("a[href^='/consent/']")
+    page.wait_for_url("**/consent/*")
+    take("21-consent")
+    page.click("form[action^='/consent/'] button")
+    page.click("button[value=allow]")
+    page.wait_for_url("**/sign-in/google**")
+    take("22-consent-given")
+
+
+@contextmanager
+def _signing_in(
+    root: Path, old: RehearsalHost, new: RehearsalHost, ca: CertificateAuthority
+) -> Iterator[Stage]:
+    """Pages, an OpenID provider, and a Google whose owners can be asked. Nothing is copied here."""
+    [port] = free_ports()
+    url = f"http://localhost:{port}"
+    with authority(ca) as there:
+        there.add_application("people", SECRET, f"{url}/sign-in/openid")
+        there.add_application("ferry", SECRET, f"{url}/sign-in/google")
+        settings = {
+            "PUBLIC_URL": url,
+            "OPENID_ISSUER": there.openid,
+            "OPENID_CLIENT_ID": "people",
+            "OPENID_CLIENT_SECRET": SECRET,
+            "GOOGLE_CLIENT_ID": "ferry",
+            "GOOGLE_CLIENT_SECRET": SECRET,
+            "GOOGLE_AUTHORITY": there.google,
+        }
+        with stage(root, old, new, port=port, services=("web",), **settings) as running:
+            yield running
+
+
+def _taker(page: Page, name: str) -> Take:
     return lambda what: page.screenshot(path=str(OUT / f"{name}-{what}.png"), full_page=True)
 
 

@@ -29,6 +29,8 @@ _NO_SOONER: Final = frozenset({"throttled", "daily_limit", "connections_in_use",
 """Why it waits where trying at once leads nowhere: hosts are held to their word (`service/manners.py`), and
 owners sign in when they do."""
 
+_STAYS: Final = N_("What is copied stays in the new mailbox.")
+_GOES_ON: Final = N_("It goes on by itself.")
 _WISHED: Final = {Wish.PAUSE: N_("It pauses in a moment."), Wish.CANCEL: N_("It ends in a moment.")}
 
 
@@ -46,6 +48,12 @@ class Shown:
     bytes_per_s: float
     ended: bool
     sign_ins: tuple[tuple[str, str], ...] = ()  # the mailboxes whose owners have yet to sign in, and where
+
+    @property
+    def moving(self) -> bool:
+        """It is under way, and nobody has to do anything for it."""
+        held = self.import_.state is State.PAUSED or self.import_.wish is not None or bool(self.sign_ins)
+        return not (self.ended or held)
 
     @property
     def can_pause(self) -> bool:
@@ -71,7 +79,7 @@ def shown(texts: Texts, sight: Sight, now: datetime, sign_ins: tuple[tuple[str, 
     tone, word = _WORDS[import_.state]
     running = import_.state is State.RUNNING
     rate = sight.rate if running else Rate()
-    waits = import_.state is State.WAITING
+    waits = import_.state is State.WAITING and not sign_ins  # for an owner, not for a time
     until = import_.not_before if waits and import_.not_before and import_.not_before > now else None
     return Shown(
         import_,
@@ -92,7 +100,7 @@ def _percent(import_: Import) -> int | None:
     if import_.state is State.COMPLETE:
         return 100
     if not progress.messages_total:
-        return 0 if import_.state is State.QUEUED else None
+        return None if import_.state is State.RUNNING else 0
     done = 100 * progress.messages_done // progress.messages_total
     return min(done, 99 if import_.state is State.RUNNING else 100)
 
@@ -106,10 +114,13 @@ def _sentence(texts: Texts, import_: Import) -> str:
         case State.QUEUED:
             return texts.gettext("It starts by itself in a moment.")
         case State.WAITING:
-            why = import_problem(texts, import_)
-            return f"{why} {texts.gettext('It goes on by itself.')}".strip()
+            why, problem = import_problem(texts, import_), import_.problem
+            owner = problem is not None and problem.code == "consent_needed"
+            goes_on = texts.gettext("Then it goes on by itself.") if owner else texts.gettext(_GOES_ON)
+            return f"{why} {goes_on}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
-            return import_problem(texts, import_)
+            stays = State.CANCELLED is import_.state and texts.gettext(_STAYS)
+            return import_problem(texts, import_) or stays or ""
         case _:
             return ""
 

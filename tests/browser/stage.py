@@ -11,7 +11,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.rehearsal.hosts import RehearsalHost, User, new_user, rehearsal_host
+from tests.rehearsal.hosts import RehearsalHost, User, new_user
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
@@ -73,13 +73,6 @@ def stage(
     finally:
         for process in reversed(processes):
             stop_group(process, patience_s=10)
-
-
-@contextmanager
-def hosts(root: Path) -> Iterator[tuple[RehearsalHost, RehearsalHost]]:
-    """An old and a new mail host."""
-    with rehearsal_host(root / "old") as old, rehearsal_host(root / "new", ca=None) as new:
-        yield old, new
 
 
 @contextmanager
