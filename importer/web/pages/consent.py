@@ -1,8 +1,8 @@
 """Owners sign in at their mail host: the page that a link leads to, the way there, and the way back.
 
 The state of a question is kept in the browser that asked it, for ten minutes: an answer that comes to another
-browser is not taken (RFC 6749 section 10.12). PKCE, the one use of a state and whose mailbox it is are the
-concern of `service/consent.py`.
+browser is not taken (RFC 6749 section 10.12), nor one at the redirect address of another provider (RFC 9700
+section 4.4.2). PKCE, the one use of a state and whose mailbox it is are the concern of `service/consent.py`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ def go_there(who: AnyVisitor, _fields: Fields, token: str) -> Response:
     """A page that leads on by itself: a form may not be answered with a redirect to another host, since
     the Content-Security-Policy lets forms go nowhere else."""
     try:
+        provider = look_up(who.site.deps, token).provider
         question = begin(who.site.deps, token)
     except LinkGone:
         return page(who, "consent_over.html", 404, kind="gone")
     except LoginRejected:
         return page(who, "consent_over.html", 409, kind="closed")
     response = page(who, "going_on.html", kind="consent", url=question.url)
-    errands.keep(response, who.site, _ERRAND, question.state, STATE_LASTS_S)
+    errands.keep(response, who.site, _ERRAND, f"{provider}:{question.state}", STATE_LASTS_S)
     return response
 
 
@@ -54,7 +55,7 @@ def back(who: AnyVisitor, request: Request, provider: str) -> Response:
     """Where `provider` sends the browser with the owner's answer."""
     kept = errands.kept(request, who.site, _ERRAND)
     given = request.query_params.get("state", "")
-    if not kept or not hmac.compare_digest(kept.encode(), given.encode()):
+    if not kept or not hmac.compare_digest(kept.encode(), f"{provider}:{given}".encode()):
         return page(who, "consent_over.html", 403, kind="elsewhere")
     try:
         import_ = complete(who.site.deps, given, dict(request.query_params))
