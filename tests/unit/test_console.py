@@ -275,3 +275,14 @@ def test_without_a_setting_for_it_the_same_file_is_refused_in_the_host_s_words(
     assert code == 2
     assert "app password" in told
     assert "Nothing was started." in told
+
+
+def test_a_token_with_the_batch_right_is_bound_to_domains_and_may_start_imports(mailferry: Console) -> None:
+    for more in ((), ("--scope", "write"), ("--domain", "new.example")):
+        code, told = mailferry("token", "create", "panel", "--scope", "batch", *more)
+        assert code == 2, more
+        assert "--domain" in told
+    wanted = ("--scope", "batch", "--scope", "write", "--domain", "new.example", "--json")
+    code, told = mailferry("token", "create", "panel", *wanted)
+    assert code == 0, told
+    assert json.loads(told)["scopes"] == ["batch", "write"]
