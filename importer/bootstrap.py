@@ -34,9 +34,10 @@ from importer.domain.allowance import Allowance
 from importer.domain.identity import is_notice
 from importer.domain.model import Account
 from importer.engine.context import Pace
-from importer.ports import Queue
+from importer.ports.process import Queue
 from importer.service.deps import Deps, Limits, Webhook
-from importer.settings import DailyLimit, Settings, SettingsError
+from importer.settings import Settings, SettingsError
+from importer.settings.kinds import DailyLimit
 from providers.access import Access, PasswordsOnly, People
 from providers.catalog import Catalog
 from providers.directory import Directory

@@ -26,7 +26,8 @@ from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, sc
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.state import ALIVE
 from importer.domain.wording import spoken_bytes
-from importer.ports import MailState, VaultError
+from importer.ports.mail import MailState
+from importer.ports.vault import VaultError
 from importer.service.grants import context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side

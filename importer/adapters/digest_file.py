@@ -17,7 +17,7 @@ from typing import Final
 
 from importer.domain.digests import Digests, DigestSet
 from importer.domain.identity import DIGEST_BYTES
-from importer.ports import OwnDiskFull
+from importer.ports.process import OwnDiskFull
 
 HELD: Final = 50_000
 """So many digests are held in memory."""

@@ -24,7 +24,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from importer.ports import VaultError
+from importer.ports.vault import VaultError
 from providers.model import Secret
 
 KEY_FILE: Final = "secret.key"

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from importer import telemetry
 from importer.domain.report import ExitCode
-from importer.ports import Unusable
+from importer.ports.process import Unusable
 from importer.settings import SettingsError
 
 # Piped into a file or another program, tables need no narrow columns.

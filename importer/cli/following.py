@@ -14,7 +14,7 @@ from importer.cli.exits import stderr
 from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.report import BatchReport, ExitCode
 from importer.domain.state import ENDED
-from importer.ports import Store
+from importer.ports.store import Store
 from importer.service.deps import Deps
 from importer.service.finish import report_of
 

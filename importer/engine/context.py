@@ -8,7 +8,10 @@ from datetime import timedelta
 
 from importer.domain.digests import Digests, DigestSet
 from importer.domain.model import Import
-from importer.ports import Budget, Clock, Lease, Ledger, MailboxSession, Observer
+from importer.ports.leases import Lease
+from importer.ports.ledger import Ledger
+from importer.ports.mailbox import MailboxSession
+from importer.ports.process import Budget, Clock, Observer
 
 
 @dataclass(frozen=True, slots=True)

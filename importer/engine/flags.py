@@ -18,7 +18,7 @@ from importer.domain.history import FolderHistory
 from importer.domain.model import KeywordRule
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
-from importer.ports import Copies
+from importer.ports.ledger import Copies
 from providers.errors import FolderUnusable
 
 _AT_ONCE: Final = 10_000

@@ -14,7 +14,7 @@ from importer.domain.identity import DIGEST_BYTES, ForeignIndex, digest, digest_
 from importer.domain.model import FolderRef
 from importer.domain.uids_by_key import UidsByKey
 from importer.domain.uidset import Uid, UidMarks, UidSet
-from importer.ports import MailboxSession
+from importer.ports.mailbox import MailboxSession
 
 
 class ForeignMail:

@@ -15,7 +15,7 @@ from typing import Final
 from importer.engine.context import Lane
 from importer.engine.pair import Pair
 from importer.engine.transfer import FetchedBatch, Sent, fetch_batch
-from importer.ports import LeaseLost
+from importer.ports.leases import LeaseLost
 from providers.errors import FolderUnusable, MailError
 
 SLOTS: Final = 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from importer.domain.model import Folder, FolderStatus, Hierarchy
-from importer.ports import MailboxSession
+from importer.ports.mailbox import MailboxSession
 from providers.errors import FolderUnusable
 
 

@@ -28,7 +28,10 @@ from importer.domain.model import (
 from importer.domain.uidset import Uid, UidSet
 from importer.domain.undo import FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
-from importer.ports import Clock, Copies, Lease, Ledger, MailboxSession
+from importer.ports.leases import Lease
+from importer.ports.ledger import Copies, Ledger
+from importer.ports.mailbox import MailboxSession
+from importer.ports.process import Clock
 from providers.errors import FolderChanged, FolderUnusable
 
 _NOT_EMPTY: Final = "there is mail in it, or a folder inside it"

@@ -35,7 +35,7 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
-from importer.ports import LabelView, MailboxSession
+from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.deps import Deps
 from importer.service.finish import report_of
 from importer.service.manners import HeldBack, Manners

@@ -26,7 +26,10 @@ from typing import Final
 from importer.domain import consent as waiting
 from importer.domain import state
 from importer.domain.model import Import, ImportId, Problem, State
-from importer.ports import ConsentRequest, Invitation, Lease, Notice, VaultError
+from importer.ports.consents import ConsentRequest
+from importer.ports.leases import Lease
+from importer.ports.mail import Invitation, Notice
+from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from importer.service.finish import finish, report_of, written
 from importer.service.grants import is_shared, open_grants, seal_one

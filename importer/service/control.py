@@ -14,7 +14,7 @@ from typing import Final
 
 from importer.domain import state
 from importer.domain.model import Import, ImportId, Problem, State, Wish
-from importer.ports import Lease
+from importer.ports.leases import Lease
 from importer.service.deps import Deps
 from importer.service.finish import finish
 

@@ -12,7 +12,7 @@ from importer.domain import state
 from importer.domain.batch_right import right_of_console
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.rows import Row
-from importer.ports import Lease, LeaseLost
+from importer.ports.leases import Lease, LeaseLost
 from importer.service.deps import Deps
 from importer.service.grants import Credentials, credentials_at_once
 from importer.service.leases import Heartbeat

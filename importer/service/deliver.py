@@ -7,7 +7,8 @@ from typing import Final, assert_never
 
 import structlog
 
-from importer.ports import Mailer, MailOutcome, MailState, Notice, VaultError
+from importer.ports.mail import Mailer, MailOutcome, MailState, Notice
+from importer.ports.vault import VaultError
 from importer.service.consent import filled_in
 from importer.service.deps import Deps
 

@@ -10,7 +10,12 @@ from importer.domain.allowance import Allowance
 from importer.domain.digests import Digests, DigestSet
 from importer.domain.model import Account
 from importer.engine.context import Pace
-from importer.ports import Caller, Clock, Composer, Mailer, Queue, SessionFactory, Store, Vault
+from importer.ports.calls import Caller
+from importer.ports.mail import Composer, Mailer
+from importer.ports.mailbox import SessionFactory
+from importer.ports.process import Clock, Queue
+from importer.ports.store import Store
+from importer.ports.vault import Vault
 from providers.access import Access, PasswordsOnly, People
 from providers.master import MasterUser
 from providers.model import Secret

@@ -13,7 +13,8 @@ import structlog
 from importer.domain import state
 from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.report import BatchReport, Report
-from importer.ports import Lease, Notice
+from importer.ports.leases import Lease
+from importer.ports.mail import Notice
 from importer.service.deps import Deps
 from importer.service.grants import to_give_back
 from importer.service.hooks import calls_about

@@ -11,7 +11,9 @@ from importer.domain.batch_right import NO_RIGHT, BatchRight
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.rows import Row
 from importer.domain.ways_in import SignIn
-from importer.ports import Lease, SealedGrants, VaultError
+from importer.ports.leases import Lease
+from importer.ports.store import SealedGrants
+from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from providers.access import Access
 from providers.errors import GrantExpired, LoginRejected, MasterRefused, Side

@@ -17,7 +17,8 @@ from importer.domain.clients import webhook_context
 from importer.domain.events import EVENT, SIGNATURE, event, signature
 from importer.domain.model import Import
 from importer.domain.report import Report
-from importer.ports import Call, CallState, VaultError
+from importer.ports.calls import Call, CallState
+from importer.ports.vault import VaultError
 from importer.service.deps import Deps, Webhook
 
 RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))

@@ -9,7 +9,7 @@ from types import TracebackType
 from importer.domain.model import Account
 from importer.engine.context import Lane
 from importer.engine.together import together
-from importer.ports import LabelView, MailboxSession, SessionFactory
+from importer.ports.mailbox import LabelView, MailboxSession, SessionFactory
 from importer.service.manners import Manners
 from providers.errors import Side, Throttled
 from providers.grants import Credential

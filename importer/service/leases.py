@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 
-from importer.ports import Clock, Lease, LeaseLost, Leases
+from importer.ports.leases import Lease, LeaseLost, Leases
+from importer.ports.process import Clock
 
 
 class Heartbeat:

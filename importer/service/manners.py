@@ -21,7 +21,8 @@ from importer.domain.model import Account, Import, Problem
 from importer.domain.retry import AWAY_WAITS_S
 from importer.domain.totals import Totals
 from importer.domain.wording import spoken_bytes
-from importer.ports import Budgets, Clock
+from importer.ports.budgets import Budgets
+from importer.ports.process import Clock
 from importer.service.deps import Deps
 from providers.errors import ServerUnavailable, Side, Throttled
 

@@ -8,7 +8,9 @@ from threading import Lock
 from typing import Final
 
 from importer.domain.model import FolderAccount, ImportId, Progress
-from importer.ports import Clock, Lease, Store
+from importer.ports.leases import Lease
+from importer.ports.process import Clock
+from importer.ports.store import Store
 
 EVERY: Final = timedelta(seconds=1)
 

@@ -14,7 +14,7 @@ from typing import Final
 from importer.domain.access import Visit, person_at
 from importer.domain.cells import Refused, address
 from importer.domain.model import Account
-from importer.ports import VaultError
+from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from importer.service.tries import PER_CLIENT, client_network, take
 from importer.service.visits import Proven, begin_visit, visit_id

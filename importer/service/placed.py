@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from importer.domain.model import FolderRef, Route
 from importer.domain.uidset import UidSet
-from importer.ports import Ledger
+from importer.ports.ledger import Ledger
 
 
 def placed(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:

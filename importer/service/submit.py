@@ -12,7 +12,7 @@ from importer.domain.labels import LabelRule
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.rows import Row
 from importer.domain.state import ALIVE
-from importer.ports import RouteUnderWay, SealedGrants
+from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.service.consent import ask_owner
 from importer.service.deps import Deps
 from importer.service.grants import grants_of, seal, seal_one

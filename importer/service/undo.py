@@ -12,7 +12,8 @@ from importer.domain.state import ENDED
 from importer.domain.undo import FolderUndo, UndoReport
 from importer.engine.undo import Undoing
 from importer.engine.undo import undo as undo_copies
-from importer.ports import Lease, MailboxSession
+from importer.ports.leases import Lease
+from importer.ports.mailbox import MailboxSession
 from importer.service.deps import Deps
 from importer.service.grants import organisation_credential
 from importer.service.leases import Heartbeat

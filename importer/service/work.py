@@ -21,7 +21,10 @@ from importer.domain.retry import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.ports import LabelView, Lease, LeaseLost, OwnDiskFull, VaultError
+from importer.ports.leases import Lease, LeaseLost
+from importer.ports.mailbox import LabelView
+from importer.ports.process import OwnDiskFull
+from importer.ports.vault import VaultError
 from importer.service.consent import await_owner
 from importer.service.control import obey
 from importer.service.deps import Deps

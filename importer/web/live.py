@@ -18,7 +18,7 @@ import structlog
 
 from importer.domain.model import Import, ImportId, State
 from importer.domain.state import ENDED
-from importer.ports import Store
+from importer.ports.store import Store
 
 LOOK_EVERY_S: Final = 1.0
 WINDOW: Final = timedelta(seconds=15)

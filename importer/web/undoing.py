@@ -14,7 +14,7 @@ import structlog
 
 from importer.domain.model import Import, ImportId
 from importer.domain.undo import UndoReport
-from importer.ports import LeaseLost
+from importer.ports.leases import LeaseLost
 from importer.service.deps import Deps
 from importer.service.undo import UndoRefused, undo
 from importer.speech.problems import by_code

@@ -14,7 +14,7 @@ from importer.adapters.memory.store import MemoryStore
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.adapters.store.tables import metadata
-from importer.ports import Store
+from importer.ports.store import Store
 from tests.rehearsal.postgres import fresh_database
 
 OpenStore = Callable[[], Store]

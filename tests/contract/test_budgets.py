@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.Budgets`: in memory, on SQLite and on PostgreSQL."""
+"""The contract of `importer.ports.budgets.Budgets`: in memory, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
 from importer.domain.allowance import Backoff, HourlyBytes
-from importer.ports import Store
+from importer.ports.store import Store
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)

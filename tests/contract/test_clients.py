@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.Clients`, and of lists that are read page by page."""
+"""The contract of `importer.ports.clients.Clients`, and of lists that are read page by page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytest
 
 from importer.domain.clients import ApiToken, Scope, TokenId
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
-from importer.ports import CALLS_KEPT_FOR, Call, CallState, KeptAnswer, LeaseLost, Store
+from importer.ports.calls import CALLS_KEPT_FOR, Call, CallState
+from importer.ports.clients import KeptAnswer
+from importer.ports.leases import LeaseLost
+from importer.ports.store import Store
 from providers.model import Endpoint
 from tests.contract.conftest import OpenStore
 

@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.Consents`: in memory, on SQLite and on PostgreSQL."""
+"""The contract of `importer.ports.consents.Consents`: in memory, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from importer.domain.model import ImportId, Problem, State
-from importer.ports import ConsentRequest, LeaseLost, SealedGrants, Store
+from importer.ports.consents import ConsentRequest
+from importer.ports.leases import LeaseLost
+from importer.ports.store import SealedGrants, Store
 from providers.errors import Side
 from tests.contract.conftest import OpenStore
 from tests.contract.test_store import NOW, SEALED, add, an_import, at_once, hold

@@ -37,7 +37,7 @@ from importer.adapters.queue import (
 )
 from importer.adapters.queue.embedded import EmbeddedQueueFailed, EmbeddedValkey, running_url
 from importer.domain.model import ImportId
-from importer.ports import Queue
+from importer.ports.process import Queue
 from tests.rehearsal.valkey import Valkey, valkey
 
 ONE, TWO = ImportId("import-one"), ImportId("import-two")

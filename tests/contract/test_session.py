@@ -1,5 +1,5 @@
-"""The contract of `importer.ports.MailboxSession`: on Dovecot in five shapes, on Cyrus in three, on pymap,
-in memory, and on servers that speak like Gmail, Exchange Online and Yahoo.
+"""The contract of `importer.ports.mailbox.MailboxSession`: on Dovecot in five shapes, on Cyrus in three, on
+pymap, in memory, and on servers that speak like Gmail, Exchange Online and Yahoo.
 
 What only a server or only a network can do (quotas, cut connections) is below, on Dovecot.
 """
@@ -37,7 +37,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from importer.ports import MailboxSession
+from importer.ports.mailbox import MailboxSession
 from providers.errors import (
     ConnectionLost,
     FolderChanged,

@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.Store`: in memory, on SQLite and on PostgreSQL.
+"""The contract of `importer.ports.store.Store`: in memory, on SQLite and on PostgreSQL.
 
 `open_store()` gives another handle on the same data, as another worker has it; `store` is the first one.
 """
@@ -53,7 +53,9 @@ from importer.domain.model import (
 )
 from importer.domain.state import ENDED
 from importer.domain.uidset import Uid, UidValidity
-from importer.ports import Lease, LeaseLost, MailState, Notice, RouteUnderWay, SealedGrants, Store
+from importer.ports.leases import Lease, LeaseLost
+from importer.ports.mail import MailState, Notice
+from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.errors import Side
 from providers.model import Endpoint, Security
 from tests.contract.conftest import OpenStore

@@ -11,7 +11,8 @@ from importer.domain.flags import fold_flags, unfold_flags
 from importer.domain.model import FolderMark, FolderRef, ImportId, Outcome, Receipt
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.domain.undo import FolderUndo, UndoReport
-from importer.ports import Lease, LeaseLost, Store
+from importer.ports.leases import Lease, LeaseLost
+from importer.ports.store import Store
 from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_mark, a_receipt, hold
 
 ONE, TWO = ImportId("one"), ImportId("two")

@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from importer.adapters.vault import FernetVault, load_keys
-from importer.ports import Vault, VaultError
+from importer.ports.vault import Vault, VaultError
 from providers.model import Secret
 
 OLD, NEW, OTHER = (Secret(Fernet.generate_key().decode()) for _ in range(3))

@@ -16,7 +16,7 @@ from importer.adapters.digest_file import DigestFile
 from importer.adapters.imap.spool import Spool
 from importer.adapters.store.sql import SqlStore
 from importer.domain.model import State
-from importer.ports import OwnDiskFull
+from importer.ports.process import OwnDiskFull
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare

@@ -26,7 +26,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from importer.ports import MailboxSession
+from importer.ports.mailbox import MailboxSession
 from providers.errors import (
     ConnectionLost,
     FolderChanged,

@@ -20,7 +20,7 @@ from importer.domain.labels import LabelRule
 from importer.domain.model import Account, FolderAccount, Import, ImportId
 from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from importer.service.placed import placed
 from providers.errors import ConnectionLost, MailHidden, Side
 from providers.model import Endpoint, FolderRole, Secret

@@ -23,7 +23,7 @@ from importer.bootstrap import foreground
 from importer.domain.model import Account, State
 from importer.domain.rows import Row
 from importer.engine.context import Pace
-from importer.ports import LabelView, MailboxSession
+from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.copy import copy
 from importer.service.finish import report_of
 from importer.settings import Settings

@@ -13,7 +13,7 @@ from importer.adapters.imap.wire import Fetched, ResponseReader
 from importer.domain.content import SPOOLED_ABOVE_BYTES, whole
 from importer.domain.identity import digest, header_block, with_crlf
 from importer.domain.uidset import Uid
-from importer.ports import OwnDiskFull
+from importer.ports.process import OwnDiskFull
 
 texts = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"Subject: x"]), max_size=20)
 

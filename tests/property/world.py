@@ -18,7 +18,7 @@ from importer.domain.identity import is_notice, notice_mark
 from importer.domain.model import Account, FolderAccount, Import, ImportId, Progress
 from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
-from importer.ports import Lease
+from importer.ports.leases import Lease
 from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
 from providers.model import Endpoint
 

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from importer import telemetry
 from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import ImportId, State
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from importer.service.clients import PREFIX, issue
 from importer.service.work import work
 from importer.web.api import problems

@@ -27,7 +27,7 @@ from importer.domain.model import (
 )
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidValidity
-from importer.ports import Invitation, Notice
+from importer.ports.mail import Invitation, Notice
 from providers.errors import Side
 from providers.model import Endpoint
 

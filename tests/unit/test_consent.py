@@ -16,7 +16,8 @@ from importer.domain.consent import mails_due, next_look
 from importer.domain.model import Import, ImportId, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import Lease, MailOutcome, MailState, Notice
+from importer.ports.leases import Lease
+from importer.ports.mail import MailOutcome, MailState, Notice
 from importer.service import consent
 from importer.service.control import cancel, pause, resume
 from importer.service.deliver import deliver

@@ -14,7 +14,7 @@ from importer.domain.batch_right import NO_RIGHT
 from importer.domain.clients import Scope
 from importer.domain.model import ImportId, State
 from importer.domain.rows import Parsed, parse
-from importer.ports import SealedGrants
+from importer.ports.store import SealedGrants
 from importer.service import consent
 from importer.service.grants import open_grants
 from importer.service.work import work

@@ -25,7 +25,7 @@ from importer.domain.clients import Scope
 from importer.domain.events import signature
 from importer.domain.model import ImportId, Problem, State
 from importer.domain.rows import Row
-from importer.ports import CallState
+from importer.ports.calls import CallState
 from importer.service.clients import Issued, issue, revoke
 from importer.service.control import cancel
 from importer.service.deps import Webhook

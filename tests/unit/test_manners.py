@@ -14,7 +14,7 @@ from importer.bootstrap import reading
 from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.model import Account, State
 from importer.domain.retry import PATIENCE
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from importer.service.copy import copy
 from importer.service.manners import FIRST_WAIT, SLOT_WAIT, HeldBack, Manners
 from importer.service.submit import submit

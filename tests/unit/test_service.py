@@ -20,7 +20,11 @@ from importer.domain.labels import LabelRule
 from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
 from importer.domain.report import ExitCode, exit_code
 from importer.domain.rows import Row
-from importer.ports import LabelView, Lease, LeaseLost, MailOutcome, Notice, OwnDiskFull, SealedGrants
+from importer.ports.leases import Lease, LeaseLost
+from importer.ports.mail import MailOutcome, Notice
+from importer.ports.mailbox import LabelView
+from importer.ports.process import OwnDiskFull
+from importer.ports.store import SealedGrants
 from importer.service.copy import copy
 from importer.service.deps import Deps
 from importer.service.lanes import Lanes

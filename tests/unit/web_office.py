@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from importer.adapters.memory.access import MemoryAccess
 from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.domain.model import Account
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app

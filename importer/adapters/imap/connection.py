@@ -28,7 +28,7 @@ from importer.adapters.imap.login import Login, token_for, with_master, with_pas
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from importer.ports import OwnDiskFull
+from importer.ports.process import OwnDiskFull
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
 from providers.model import Secret, Security

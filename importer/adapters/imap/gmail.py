@@ -45,7 +45,7 @@ from importer.domain.model import (
     Quota,
 )
 from importer.domain.uidset import Uid, UidSet
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from providers.errors import FolderUnusable, MailHidden, Side
 from providers.model import FolderRole
 

@@ -50,7 +50,7 @@ from importer.domain.model import (
     Quota,
 )
 from importer.domain.uidset import Uid, UidSet
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential, MasterLogin
 from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret

@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from importer.domain.identity import Digester, header_block, with_crlf
-from importer.ports import OwnDiskFull
+from importer.ports.process import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
 _HEADER_BYTES: Final = 1024 * 1024  # what is no header by then is taken as far as that

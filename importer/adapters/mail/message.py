@@ -10,7 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from importer.domain.identity import NOTICE_HEADER, notice_mark
-from importer.ports import Notice
+from importer.ports.mail import Notice
 
 
 @dataclass(frozen=True, slots=True)

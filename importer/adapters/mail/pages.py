@@ -16,7 +16,7 @@ from importer.domain.report import BatchReport, Report
 from importer.domain.totals import Totals
 from importer.domain.verdict import batch_verdict
 from importer.domain.wording import printable
-from importer.ports import Invitation
+from importer.ports.mail import Invitation
 from importer.speech.labels import label_rule
 from importer.speech.problems import import_problem
 from importer.speech.reasons import reason

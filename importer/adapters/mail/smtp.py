@@ -25,7 +25,7 @@ from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.message import Envelope, wire_message
 from importer.adapters.mail.server import MailServer, Protection
 from importer.domain.wording import printable
-from importer.ports import MailOutcome, Notice
+from importer.ports.mail import MailOutcome, Notice
 from providers.model import Secret
 
 _CONNECT_ATTEMPTS: Final = 3

@@ -10,7 +10,7 @@ from importer.domain.allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
 
 
 class MemoryBudgets:
-    """`importer.ports.Budgets`, safe for threads."""
+    """`importer.ports.budgets.Budgets`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()

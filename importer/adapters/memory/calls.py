@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from importer.adapters.memory.clients import MemoryClients
-from importer.ports import CALLS_KEPT_FOR, Call, CallState
+from importer.ports.calls import CALLS_KEPT_FOR, Call, CallState
 
 
 class MemoryCalls(MemoryClients):
-    """`importer.ports.Calls`, safe for threads."""
+    """`importer.ports.calls.Calls`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()

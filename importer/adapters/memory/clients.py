@@ -8,11 +8,11 @@ from datetime import datetime
 
 from importer.adapters.memory.visits import MemoryVisits
 from importer.domain.clients import ApiToken, TokenId
-from importer.ports import KeptAnswer
+from importer.ports.clients import KeptAnswer
 
 
 class MemoryClients(MemoryVisits):
-    """`importer.ports.Clients`, safe for threads; the sweep of visits takes answers along."""
+    """`importer.ports.clients.Clients`, safe for threads; the sweep of visits takes answers along."""
 
     def __init__(self) -> None:
         super().__init__()

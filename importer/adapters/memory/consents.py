@@ -7,12 +7,14 @@ from dataclasses import replace
 from threading import RLock
 
 from importer.domain.model import Import, ImportId, State
-from importer.ports import ConsentRequest, Lease, SealedGrants
+from importer.ports.consents import ConsentRequest
+from importer.ports.leases import Lease
+from importer.ports.store import SealedGrants
 from providers.errors import Side
 
 
 class MemoryConsents:
-    """`importer.ports.Consents`, for the store that has the rest."""
+    """`importer.ports.consents.Consents`, for the store that has the rest."""
 
     _lock: RLock
     _imports: dict[ImportId, Import]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import RLock
 
-from importer.ports import Lease, LeaseLost
+from importer.ports.leases import Lease, LeaseLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class _Hold:
 
 
 class MemoryLeases:
-    """`importer.ports.Leases`, safe for threads."""
+    """`importer.ports.leases.Leases`, safe for threads."""
 
     def __init__(self) -> None:
         self._lock = RLock()

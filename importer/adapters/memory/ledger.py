@@ -21,7 +21,8 @@ from importer.domain.model import (
 from importer.domain.splitting import split
 from importer.domain.uidset import UidSet, UidValidity
 from importer.domain.undo import UndoReport
-from importer.ports import Copies, Lease
+from importer.ports.leases import Lease
+from importer.ports.ledger import Copies
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class _Row:
 
 
 class MemoryLedger(MemoryLeases):
-    """`importer.ports.Ledger`, safe for threads."""
+    """`importer.ports.ledger.Ledger`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from importer.ports import LabelView
+from importer.ports.mailbox import LabelView
 from providers.errors import (
     ConnectionLost,
     FolderChanged,

@@ -26,12 +26,15 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.ports import Call, Lease, MailState, Notice, RouteUnderWay, SealedGrants
+from importer.ports.calls import Call
+from importer.ports.leases import Lease
+from importer.ports.mail import MailState, Notice
+from importer.ports.store import RouteUnderWay, SealedGrants
 from providers.errors import Side
 
 
 class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
-    """`importer.ports.Store`, safe for threads."""
+    """`importer.ports.store.Store`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()

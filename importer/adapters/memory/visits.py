@@ -10,7 +10,7 @@ from importer.domain.access import Visit, VisitId
 
 
 class MemoryVisits:
-    """`importer.ports.Visits`, safe for threads."""
+    """`importer.ports.visits.Visits`, safe for threads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from importer.domain.model import ImportId
-from importer.ports import Unusable
+from importer.ports.process import Unusable
 
 LEGS: Final = "legs"
 MAIL: Final = "mail"

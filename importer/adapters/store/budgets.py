@@ -17,7 +17,7 @@ class _NoneFree(Exception):
 
 
 class SqlBudgets(Database):
-    """`importer.ports.Budgets`."""
+    """`importer.ports.budgets.Budgets`."""
 
     def take_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta

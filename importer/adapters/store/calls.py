@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import calls
-from importer.ports import Call, CallState
+from importer.ports.calls import Call, CallState
 
 
 class SqlCalls(Database):
-    """`importer.ports.Calls`."""
+    """`importer.ports.calls.Calls`."""
 
     def post_calls(self, calls: Sequence[Call]) -> None:
         if calls:

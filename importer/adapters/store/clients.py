@@ -11,11 +11,11 @@ from sqlalchemy import Row, and_, delete, insert, select, update
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, tokens
 from importer.domain.clients import ApiToken, Scope, TokenId
-from importer.ports import KeptAnswer
+from importer.ports.clients import KeptAnswer
 
 
 class SqlClients(Database):
-    """`importer.ports.Clients`."""
+    """`importer.ports.clients.Clients`."""
 
     def add_token(self, token: ApiToken) -> None:
         values = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}

@@ -12,12 +12,13 @@ from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.imports import HAS_GRANTS, IS_PAUSED
 from importer.adapters.store.tables import consents, grants, imports
 from importer.domain.model import ImportId
-from importer.ports import ConsentRequest, Lease
+from importer.ports.consents import ConsentRequest
+from importer.ports.leases import Lease
 from providers.errors import Side
 
 
 class SqlConsents(Database):
-    """`importer.ports.Consents`."""
+    """`importer.ports.consents.Consents`."""
 
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
         with self.writing() as connection:

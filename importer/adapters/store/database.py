@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from importer.adapters.store.engine import BEGIN
 from importer.adapters.store.tables import leases
-from importer.ports import Lease, LeaseLost, OwnDiskFull
+from importer.ports.leases import Lease, LeaseLost
+from importer.ports.process import OwnDiskFull
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -45,7 +45,10 @@ from importer.domain.model import (
     Wish,
 )
 from importer.domain.state import ALIVE
-from importer.ports import Call, Lease, Notice, RouteUnderWay, SealedGrants
+from importer.ports.calls import Call
+from importer.ports.leases import Lease
+from importer.ports.mail import Notice
+from importer.ports.store import RouteUnderWay, SealedGrants
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
@@ -61,7 +64,7 @@ _UNHEEDED: Final = or_(  # a wish that is not yet done
 
 
 class SqlImports(Database):
-    """What `importer.ports.Store` adds to leases, ledger and outbox.
+    """What `importer.ports.store.Store` adds to leases, ledger and outbox.
 
     Methods that change an import raise LookupError for one that is not in the store.
     """

@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import leases
-from importer.ports import Lease
+from importer.ports.leases import Lease
 
 
 class SqlLeases(Database):
-    """`importer.ports.Leases`. A row stays after its release: `fence` has to grow for ever."""
+    """`importer.ports.leases.Leases`. A row stays after its release: `fence` has to grow for ever."""
 
     def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
         with self.writing() as connection:

@@ -25,13 +25,13 @@ from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import folder_maps, intents, marks, receipts, refusals, routes
 from importer.domain.model import ANY_UIDVALIDITY, FolderRef, ImportId, Intent, Receipt, Refusal, Route
 from importer.domain.uidset import UidValidity
-from importer.ports import Lease
+from importer.ports.leases import Lease
 
 _PAGE_ROWS: Final = 250
 
 
 class SqlLedger(Database):
-    """`importer.ports.Ledger`."""
+    """`importer.ports.ledger.Ledger`."""
 
     def folder_map(self, route: Route) -> Mapping[str, str]:
         asked = select(folder_maps.c.source_folder, folder_maps.c.destination_folder)

@@ -11,7 +11,7 @@ from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import marks
 from importer.domain.model import FolderMark, Route
-from importer.ports import Lease
+from importer.ports.leases import Lease
 
 
 class SqlMarks(Database):

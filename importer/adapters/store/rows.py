@@ -34,7 +34,8 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
 from importer.domain.undo import FolderUndo, UndoReport
-from importer.ports import MailState, Notice, SealedGrants
+from importer.ports.mail import MailState, Notice
+from importer.ports.store import SealedGrants
 from providers.errors import Side
 from providers.model import Endpoint, Security
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.engine import open_engine
-from importer.ports import Unusable
+from importer.ports.process import Unusable
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database
 

@@ -29,7 +29,7 @@ class SqlStore(
     SqlCalls,
     SqlImports,
 ):
-    """`importer.ports.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
+    """`importer.ports.store.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
 
     The schema has to be there (`schema.migrate`). What the database itself cannot do raises
     sqlalchemy.exc.SQLAlchemyError (unreachable and the like) or OwnDiskFull, and the transaction was not

@@ -15,14 +15,15 @@ from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route
 from importer.domain.splitting import split
 from importer.domain.uidset import UidSet
 from importer.domain.undo import UndoReport
-from importer.ports import Copies, Lease
+from importer.ports.leases import Lease
+from importer.ports.ledger import Copies
 
 _PAGE_ROWS: Final = 250
 _FOLLOWS: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
 
 
 class SqlUndoing(Database):
-    """The part of `importer.ports.Ledger` that is about undoing."""
+    """The part of `importer.ports.ledger.Ledger` that is about undoing."""
 
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
         return self._copies(_copied(route, import_id))

@@ -10,11 +10,11 @@ from sqlalchemy import case, delete, insert, select, update
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, calls, counts, visits
 from importer.domain.access import Visit, VisitId
-from importer.ports import CALLS_KEPT_FOR
+from importer.ports.calls import CALLS_KEPT_FOR
 
 
 class SqlVisits(Database):
-    """`importer.ports.Visits`."""
+    """`importer.ports.visits.Visits`."""
 
     def add_visit(self, visit: Visit) -> None:
         with self.writing() as connection:

@@ -20,7 +20,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from importer.domain.clients import ApiToken
-from importer.ports import KeptAnswer, VaultError
+from importer.ports.clients import KeptAnswer
+from importer.ports.vault import VaultError
 from importer.service.clients import recognise
 from importer.service.deps import Deps
 from importer.web.api.problems import ProblemAnswer

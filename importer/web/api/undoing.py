@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from importer.domain.state import ENDED
 from importer.domain.undo import UndoReport
-from importer.ports import LeaseLost
+from importer.ports.leases import LeaseLost
 from importer.service.undo import UndoRefused
 from importer.web.api.access import Writer
 from importer.web.api.destinations import given_destination
