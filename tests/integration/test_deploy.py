@@ -140,7 +140,7 @@ def test_the_units_of_a_server_carry_mail(
             assert wait_until(server.healthy, timeout_s=30), server.installation.log()
             found = server.installation.json("doctor")
             assert {f["part"] for f in found if f["health"] == "well"} == {
-                "database", "queue", "workers", "key", "outbox", "destination"
+                "database", "queue", "workers", "key", "disk", "outbox", "destination"
             }  # fmt: skip
             file = server.installation.csv("one.csv", [(old, new)])
             report = server.installation.json("batch", str(file), "--wait")
