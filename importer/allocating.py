@@ -7,14 +7,19 @@ import sys
 from typing import Final
 
 _M_ARENA_MAX: Final = -8
+_M_MMAP_THRESHOLD: Final = -3
 """<malloc.h> of glibc; see mallopt(3)."""
+
+_LARGE_BYTES: Final = 256 * 1024
 
 
 def share_one_arena() -> None:
     """By default each thread has an arena of its own, and what one has freed the others cannot use: messages
-    that pass through leave a tenth more behind. Python's threads take turns anyway. Does nothing where the
-    C library is another one."""
+    that pass through leave a tenth more behind. Python's threads take turns anyway. Large pieces are given
+    back to the system as soon as they are free, whatever came before. Does nothing where the C library is
+    another one."""
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(_M_ARENA_MAX, 1)
+            mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
