@@ -6,11 +6,14 @@ import ctypes
 import sys
 from typing import Final
 
+_M_TRIM_THRESHOLD: Final = -1
 _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 """<malloc.h> of glibc; see mallopt(3)."""
 
 _LARGE_BYTES: Final = 256 * 1024
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Free memory that we keep at hand: to get it back piece by piece costs more than it does."""
 
 
 def share_one_arena() -> None:
@@ -23,3 +26,4 @@ def share_one_arena() -> None:
         if mallopt is not None:
             mallopt(_M_ARENA_MAX, 1)
             mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
