@@ -15,6 +15,7 @@ from providers.access import Access, PasswordsOnly, Question
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.model import Secret
+from tests.rehearsal.applications import application, overlay
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
 
@@ -33,7 +34,6 @@ class Ways:
 @pytest.fixture(scope="module")
 def server(ca: CertificateAuthority) -> Iterator[Authority]:
     with authority(ca) as running:
-        running.add_application("ferry", "0pen-s3same", "http://localhost:8000/sign-in/google")
         yield running
 
 
@@ -49,12 +49,9 @@ def ways(request: pytest.FixtureRequest, tmp_path: Path) -> Ways:
     real = access(
         Settings.load(
             ca_file=server.ca_file,
-            google_client_id="ferry",
-            google_client_secret=Secret("0pen-s3same"),
-            google_authority=server.google,
+            **overlay(application(server, "google")),
             google_service_account_file=key_file,
             google_organisation_domains="old.example",
-            public_url="http://localhost:8000",
         )
     )
     return Ways(

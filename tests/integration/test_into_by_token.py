@@ -27,15 +27,15 @@ from importer.service.submit import submit
 from importer.service.undo import UndoRefused, undo, way_back
 from importer.service.work import work
 from importer.settings import Settings
-from importer.signing_in import access
 from providers.access import Access
 from providers.errors import LoginRejected, Side
 from providers.model import Secret
 from providers.provider import PasswordKind, Provider
-from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.applications import PUBLIC_URL, everything_set_up
+from tests.rehearsal.authority import Authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
-from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.imitations.exchange import Exchange
@@ -44,7 +44,6 @@ from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.imitations.talk import Dialect
 from tests.rehearsal.proxy import cutting_proxy
 
-SECRET = "0pen-s3same"
 DATE = datetime(2020, 1, 1, tzinfo=UTC)
 MAIL = [
     Stored(
@@ -64,56 +63,17 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    with authority(ca) as server:
-        for provider in HOSTS:
-            server.add_application(f"ferry-{provider}", SECRET, f"http://localhost:8000/sign-in/{provider}")
-        yield server
-
-
-@pytest.fixture
-def host(_authority: Authority) -> Authority:
-    _authority.as_new()
-    return _authority
-
-
-@pytest.fixture(scope="module")
-def mail_host(
-    _authority: Authority, tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
-) -> Iterator[Dovecot]:
-    options = DovecotOptions(introspection_url=_authority.introspection_url)
-    with dovecot(tmp_path_factory.mktemp("token-host"), options, ca=ca) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ways(_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
     """Owners can sign in at both; organisations let us into new.example."""
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
-    _authority.add_service_account(key_file, "new.example")
-    return access(
-        Settings.load(
-            ca_file=_authority.ca_file,
-            google_client_id="ferry-google",
-            google_client_secret=Secret(SECRET),
-            google_authority=_authority.google,
-            google_service_account_file=key_file,
-            google_organisation_domains="new.example",
-            microsoft_client_id="ferry-microsoft",
-            microsoft_client_secret=Secret(SECRET),
-            microsoft_authority=_authority.microsoft,
-            microsoft_organisation_tenant="organizations",
-            microsoft_organisation_domains="new.example",
-            public_url="http://localhost:8000",
-        )
-    )
+    return everything_set_up(running_authority, key_file, "new.example")
 
 
 @pytest.fixture
 def deps(ways: Access, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
     settings = Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)
     with foreground(settings) as made:
-        yield replace(made, access=ways, public_url="http://localhost:8000")
+        yield replace(made, access=ways, public_url=PUBLIC_URL)
 
 
 def filled(host: Dovecot, name: str) -> User:

@@ -29,7 +29,8 @@ from providers.model import Endpoint
 from providers.provider import PasswordKind, Provider
 from tests.conftest import MakeUser
 from tests.lookups import UsualNames
-from tests.rehearsal.authority import Authority, authority
+from tests.rehearsal.applications import PUBLIC_URL, SECRET, application
+from tests.rehearsal.authority import Authority
 from tests.rehearsal.authority_rules import JWT_BEARER
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
@@ -48,7 +49,6 @@ FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 MAIL = tuple(sample_mailbox())[::5]
 DATE = "02-Feb-2003 04:05:06 +0000"
 PAUSE_S = 3
-SECRET = "0pen-s3same"
 PATIENCE_S = 180
 ADMIN = "admin@new.example"
 
@@ -73,17 +73,13 @@ class Owners(UsualNames):
 
 
 @pytest.fixture
-def signing_in(ca: CertificateAuthority) -> Iterator[Authority]:
-    with authority(ca) as server:
-        server.add_application("ferry-microsoft", SECRET, "http://localhost:8000/sign-in/microsoft")
-        yield server
-
-
-@pytest.fixture
-def token_host(tmp_path: Path, ca: CertificateAuthority, signing_in: Authority) -> Iterator[Dovecot]:
-    """Takes the tokens that `signing_in` gives out."""
+def token_host(tmp_path: Path, ca: CertificateAuthority, running_authority: Authority) -> Iterator[Dovecot]:
+    """Takes the tokens that `running_authority` gives out."""
     options = DovecotOptions(
-        separator=".", prefix="INBOX.", special_use=False, introspection_url=signing_in.introspection_url
+        separator=".",
+        prefix="INBOX.",
+        special_use=False,
+        introspection_url=running_authority.introspection_url,
     )
     with dovecot(tmp_path / "token-host", options, ca=ca) as server:
         yield server
@@ -102,10 +98,14 @@ def throttling(tmp_path: Path, ca: CertificateAuthority) -> Iterator[list[Imitat
 
 @pytest.fixture
 def installation(
-    tmp_path: Path, ca: CertificateAuthority, smtp: SmtpCatcher, valkey_server: Valkey, signing_in: Authority
+    tmp_path: Path,
+    ca: CertificateAuthority,
+    smtp: SmtpCatcher,
+    valkey_server: Valkey,
+    running_authority: Authority,
 ) -> Installation:
     key_file = tmp_path / "service-account.json"
-    signing_in.add_service_account(key_file, "org.example")
+    running_authority.add_service_account(key_file, "org.example")
     return Installation(
         tmp_path,
         {
@@ -117,13 +117,10 @@ def installation(
             "TICK_SECONDS": "1",
             "SETTLE_QUIET_SECONDS": "1",
             "LOG_FORMAT": "json",
-            "PUBLIC_URL": "http://localhost:8000",
             "GOOGLE_SERVICE_ACCOUNT_FILE": str(key_file),
             "GOOGLE_ORGANISATION_DOMAINS": "org.example",
-            "GOOGLE_AUTHORITY": signing_in.google,
-            "MICROSOFT_CLIENT_ID": "ferry-microsoft",
-            "MICROSOFT_CLIENT_SECRET": SECRET,
-            "MICROSOFT_AUTHORITY": signing_in.microsoft,
+            "GOOGLE_AUTHORITY": running_authority.google,
+            **application(running_authority, "microsoft"),
         },
     )
 
@@ -222,7 +219,7 @@ def link_in(smtp: SmtpCatcher, address: str) -> str:
     [mail] = smtp.to(address)
     text = mail.message.get_body(("plain",))
     assert text is not None
-    [token] = re.findall(r"http://localhost:8000/consent/(\S+)", text.get_content())
+    [token] = re.findall(rf"{PUBLIC_URL}/consent/(\S+)", text.get_content())
     return str(token)
 
 
@@ -242,7 +239,7 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
     installation: Installation,
     rows: Rows,
     token_host: Dovecot,
-    signing_in: Authority,
+    running_authority: Authority,
     smtp: SmtpCatcher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -267,9 +264,9 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
 
             first, *_ = sorted(owners)
             with pytest.raises(LoginRejected, match=f"the mailbox is {first}"):
-                answered(deps, signing_in, tokens[first], account="grace@team.example")
+                answered(deps, running_authority, tokens[first], account="grace@team.example")
             for token in tokens.values():
-                answered(deps, signing_in, token)
+                answered(deps, running_authority, token)
             assert wait_until(
                 lambda: not waiting(imports_of(deps, batch_id)), timeout_s=PATIENCE_S, every_s=0.2
             )
@@ -304,11 +301,11 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
             if problem == "throttled":  # the pause began as the leg ended, or a moment before
                 assert timedelta(seconds=PAUSE_S - 0.5) <= next_began - ended_at
 
-    assert signing_in.count(JWT_BEARER) >= 5
-    assert signing_in.count("authorization_code") == 6
+    assert running_authority.count(JWT_BEARER) >= 5
+    assert running_authority.count("authorization_code") == 6
     everything = installation.log() + "".join(installation.transcript)
     assert SECRET not in everything
-    given = [str(t.refresh_token) for t in signing_in.rules.tokens if t.refresh_token]
+    given = [str(t.refresh_token) for t in running_authority.rules.tokens if t.refresh_token]
     assert len(given) >= 5
     kept = stored(installation)
     assert not [token for token in given if token in everything or token.encode() in kept]
@@ -320,7 +317,7 @@ def stored(installation: Installation) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(installation.data.glob("mailferry.db*")))
 
 
-def answered(deps: Deps, signing_in: Authority, token: str, account: str = "") -> Any:
+def answered(deps: Deps, host: Authority, token: str, account: str = "") -> Any:
     """The owner opens the link and signs in."""
     question = consent.begin(deps, token)
-    return consent.complete(deps, question.state, signing_in.browse(question.url, account=account))
+    return consent.complete(deps, question.state, host.browse(question.url, account=account))

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +21,26 @@ from importer.service.visits import visit_id
 from importer.settings import Settings
 from importer.signing_in import people
 from providers.errors import ServerUnavailable
-from tests.rehearsal.authority import Authority, authority
-from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.applications import application, overlay
+from tests.rehearsal.authority import Authority
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 ADA = "ada@new.example"
 GRACE = "grace@new.example"
-SECRET = "0pen-s3same"
-ORIGIN = "http://localhost:8025"
-BACK = f"{ORIGIN}/sign-in/openid"
+CLIENT_ID = "ferry-openid"
 Claims = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    with authority(ca) as server:
-        server.add_application("ferry", SECRET, BACK)
-        yield server
-
-
 @pytest.fixture
-def issuer(_authority: Authority) -> Authority:
-    _authority.as_new()
-    return _authority
+def issuer(host: Authority) -> Authority:
+    return host
 
 
 def office_at(issuer: Authority, root: Path, **settings: Any) -> WebOffice:
     """An installation whose people sign in there."""
-    overlay = {
-        "openid_issuer": issuer.openid,
-        "openid_client_id": "ferry",
-        "openid_client_secret": SECRET,
-        "public_url": ORIGIN,
-        "ca_file": issuer.ca_file,
-        **settings,
-    }
-    made = Settings.load(data=root, **overlay)
-    return WebOffice(root, overlay, people(made), made.master)
+    given = {**overlay(application(issuer, "openid")), "ca_file": issuer.ca_file, **settings}
+    made = Settings.load(data=root, **given)
+    return WebOffice(root, given, people(made), made.master)
 
 
 @pytest.fixture
@@ -187,8 +170,8 @@ WRONG: dict[str, Callable[[Claims], Claims]] = {
     "another nonce": lambda claims: claims | {"nonce": "another"},
     "no nonce": lambda claims: {k: v for k, v in claims.items() if k != "nonce"},
     "another audience": lambda claims: claims | {"aud": "another"},
-    "two audiences, and nobody says whose": lambda claims: claims | {"aud": ["ferry", "another"]},
-    "another party": lambda claims: claims | {"aud": ["ferry", "another"], "azp": "another"},
+    "two audiences, and nobody says whose": lambda claims: claims | {"aud": [CLIENT_ID, "another"]},
+    "another party": lambda claims: claims | {"aud": [CLIENT_ID, "another"], "azp": "another"},
     "expired": lambda claims: claims | {"exp": time.time() - 600},
     "no end": lambda claims: {k: v for k, v in claims.items() if k != "exp"},
     "not yet": lambda claims: claims | {"nbf": time.time() + 600},
@@ -226,7 +209,7 @@ def test_a_token_that_anybody_could_have_made_lets_nobody_in(
 
     def forged(form: Any) -> tuple[int, dict[str, str], Any]:
         code = issuer.rules.codes[form["code"]]
-        claims = {"iss": issuer.openid, "aud": "ferry", "exp": time.time() + 600, "nonce": code.nonce}
+        claims = {"iss": issuer.openid, "aud": CLIENT_ID, "exp": time.time() + 600, "nonce": code.nonce}
         claims |= {"sub": GRACE, "email": GRACE}
         signed = f"{base64url({'alg': algorithm, 'kid': 'rehearsal'})}.{base64url(claims)}"
         public = issuer.rules.key.as_pem(private=False)
@@ -286,7 +269,7 @@ def test_signing_out_ends_the_session_at_the_issuer_too(office: WebOffice, issue
     sign_in(browser, issuer)
     browser.get("/new")
     page = browser.post("/sign-out")
-    assert f"{issuer.openid}/end?client_id=ferry&amp;post_logout_redirect_uri=" in page.text
+    assert f"{issuer.openid}/end?client_id={CLIENT_ID}&amp;post_logout_redirect_uri=" in page.text
     assert browser.get("/new").headers["location"] == "/"
 
 
@@ -298,13 +281,7 @@ def test_an_issuer_that_is_away_or_calls_itself_something_else_keeps_nobody_from
     browser.get("/")
     assert browser.post("/sign-in/openid").status_code == 503
     assert browser.sign_in().status_code == 303, "with the mailbox, as ever"
+    with_a_slash = office_at(issuer, tmp_path, openid_issuer=f"{issuer.openid}/").people
+    assert with_a_slash is not None
     with pytest.raises(ServerUnavailable, match="another"):
-        people(
-            Settings.load(
-                openid_issuer=f"{issuer.openid}/",
-                openid_client_id="ferry",
-                openid_client_secret=SECRET,
-                public_url=ORIGIN,
-                ca_file=issuer.ca_file,
-            )
-        ).question()
+        with_a_slash.question()

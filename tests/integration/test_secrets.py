@@ -22,6 +22,7 @@ from importer.settings import Settings
 from providers.errors import Side
 from providers.model import Secret
 from tests.conftest import MakeUser
+from tests.rehearsal.applications import application
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
@@ -145,7 +146,6 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
     [port] = free_ports()
     url = f"http://localhost:{port}"
     with authority(ca) as provider:
-        provider.add_application("ferry", CLIENT_SECRET, f"{url}/sign-in/microsoft")
         options = DovecotOptions(introspection_url=provider.introspection_url)
         settings = {
             "CA_FILE": str(ca.ca_file),
@@ -155,11 +155,8 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
             "TICK_SECONDS": "1",
             "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "DESTINATION_SERVER": str(new_host.imaps),
-            "PUBLIC_URL": url,
             "WEB_LISTEN": f"127.0.0.1:{port}",
-            "MICROSOFT_CLIENT_ID": "ferry",
-            "MICROSOFT_CLIENT_SECRET": CLIENT_SECRET,
-            "MICROSOFT_AUTHORITY": provider.microsoft,
+            **application(provider, "microsoft", url, secret=CLIENT_SECRET),
         }
         installation = Installation(tmp_path, settings)
         with dovecot(tmp_path / "token-host", options, ca=ca) as token_host, pages(installation, port):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,51 +19,17 @@ from providers.access import Access, Consent
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import AccessTokens, OAuthGrant, OwnerCredential
 from providers.model import Secret
-from tests.rehearsal.authority import Authority, authority
-from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.applications import PUBLIC_URL, SECRET, everything_set_up
+from tests.rehearsal.authority import Authority
 
 ADA = "ada@old.example"
-CLIENT_SECRET = "0pen-s3same"
 PROVIDERS = ["google", "microsoft"]
-
-
-@pytest.fixture(scope="module")
-def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    with authority(ca) as server:
-        for provider in PROVIDERS:
-            server.add_application(
-                f"ferry-{provider}", CLIENT_SECRET, f"http://localhost:8000/sign-in/{provider}"
-            )
-        yield server
-
-
-@pytest.fixture
-def host(_authority: Authority) -> Authority:
-    _authority.as_new()
-    return _authority
 
 
 @pytest.fixture
 def ways(host: Authority, tmp_path: Path) -> Access:
-    """Everything set up: both applications, both organisations, for old.example."""
-    key_file = tmp_path / "service-account.json"
-    host.add_service_account(key_file, "old.example")
-    return access(
-        Settings.load(
-            ca_file=host.ca_file,
-            google_client_id="ferry-google",
-            google_client_secret=Secret(CLIENT_SECRET),
-            google_authority=host.google,
-            google_service_account_file=key_file,
-            google_organisation_domains="old.example",
-            microsoft_client_id="ferry-microsoft",
-            microsoft_client_secret=Secret(CLIENT_SECRET),
-            microsoft_authority=host.microsoft,
-            microsoft_organisation_tenant="organizations",
-            microsoft_organisation_domains="old.example",
-            public_url="http://localhost:8000",
-        )
-    )
+    """Everything set up, with the organisation old.example."""
+    return everything_set_up(host, tmp_path / "service-account.json", "old.example")
 
 
 def consent(host: Authority, ways: Access, provider: str, mailbox: str = ADA) -> Consent:
@@ -85,7 +51,7 @@ def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
     chain: BaseException | None = error
     while chain is not None:
         told = "".join(traceback.format_exception(chain)) + repr(vars(chain)) + repr(chain.args)
-        assert not any(secret.reveal() in told for secret in (Secret(CLIENT_SECRET), *hidden))
+        assert not any(secret.reveal() in told for secret in (Secret(SECRET), *hidden))
         chain = chain.__cause__ or chain.__context__
     return error
 
@@ -117,7 +83,7 @@ def test_the_question_is_asked_as_each_provider_wants_it(ways: Access) -> None:
     asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
     for provider, query in asked.items():
         assert query["client_id"] == f"ferry-{provider}"
-        assert query["redirect_uri"] == f"http://localhost:8000/sign-in/{provider}"
+        assert query["redirect_uri"] == f"{PUBLIC_URL}/sign-in/{provider}"
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         assert query["login_hint"] == ADA
         assert len(query["state"]) >= 32
@@ -330,9 +296,9 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
     given = consent(host, ways, "google")
     nowhere = Settings.load(
         google_client_id="ferry",
-        google_client_secret=Secret(CLIENT_SECRET),
+        google_client_secret=Secret(SECRET),
         google_authority="https://localhost:1",
-        public_url="http://localhost:8000",
+        public_url=PUBLIC_URL,
     )
     tokens = tokens_of(access(nowhere).credential(given.grant, ADA, lambda _grant: None))
     assert isinstance(problem(tokens.access_token), ServerUnavailable)

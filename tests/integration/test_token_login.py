@@ -5,7 +5,7 @@ from __future__ import annotations
 import imaplib
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,16 +27,16 @@ from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.copy import copy
 from importer.service.finish import report_of
 from importer.settings import Settings
-from importer.signing_in import access, login_help
+from importer.signing_in import login_help
 from providers.access import Access
 from providers.catalog import Catalog
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Side
 from providers.grants import AccessTokens, Credential, OAuthGrant
 from providers.model import Endpoint, Secret
-from tests.rehearsal.authority import Authority, authority
-from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.applications import everything_set_up
+from tests.rehearsal.authority import Authority
 from tests.rehearsal.checker import compare
-from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
+from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.proxy import cutting_proxy
@@ -47,50 +47,9 @@ ONE, TWO = Secret(token_urlsafe()), Secret(token_urlsafe())  # in no line of the
 
 
 @pytest.fixture(scope="module")
-def _authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    with authority(ca) as server:
-        for provider in ("google", "microsoft"):
-            server.add_application(
-                f"ferry-{provider}", "0pen-s3same", f"http://localhost:8000/sign-in/{provider}"
-            )
-        yield server
-
-
-@pytest.fixture
-def host(_authority: Authority) -> Authority:
-    _authority.as_new()
-    return _authority
-
-
-@pytest.fixture(scope="module")
-def mail_host(
-    _authority: Authority, tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
-) -> Iterator[Dovecot]:
-    options = DovecotOptions(introspection_url=_authority.introspection_url)
-    with dovecot(tmp_path_factory.mktemp("token-host"), options, ca=ca) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ways(_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
-    _authority.add_service_account(key_file, "old.example")
-    return access(
-        Settings.load(
-            ca_file=_authority.ca_file,
-            google_client_id="ferry-google",
-            google_client_secret=Secret("0pen-s3same"),
-            google_authority=_authority.google,
-            google_service_account_file=key_file,
-            google_organisation_domains="old.example",
-            microsoft_client_id="ferry-microsoft",
-            microsoft_client_secret=Secret("0pen-s3same"),
-            microsoft_authority=_authority.microsoft,
-            microsoft_organisation_tenant="organizations",
-            microsoft_organisation_domains="old.example",
-            public_url="http://localhost:8000",
-        )
-    )
+    return everything_set_up(running_authority, key_file, "old.example")
 
 
 @dataclass

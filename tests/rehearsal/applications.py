@@ -1,0 +1,51 @@
+"""Mailferry as an application of the rehearsal's authority, and the settings that go with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from importer.settings import Settings
+from importer.signing_in import access
+from providers.access import Access
+from tests.rehearsal.authority import Authority
+
+SECRET: Final = "0pen-s3same"
+PUBLIC_URL: Final = "http://localhost:8000"
+
+
+def application(
+    host: Authority, provider: str, public_url: str = PUBLIC_URL, *, secret: str = SECRET
+) -> dict[str, str]:
+    """Registers `ferry-google`, `ferry-microsoft` or `ferry-openid`, for pages at that URL. Returns the
+    settings for it, as variables without MAILFERRY_; all but the public URL are the provider's own."""
+    name = f"ferry-{provider}"
+    host.add_application(name, secret, f"{public_url}/sign-in/{provider}")
+    at = {"google": host.google, "microsoft": host.microsoft, "openid": host.openid}[provider]
+    own = {
+        "ISSUER" if provider == "openid" else "AUTHORITY": at,
+        "CLIENT_ID": name,
+        "CLIENT_SECRET": secret,
+    }
+    return {"PUBLIC_URL": public_url} | {f"{provider.upper()}_{key}": value for key, value in own.items()}
+
+
+def overlay(settings: dict[str, str]) -> dict[str, object]:
+    """Those settings as `Settings.load` takes them."""
+    return {name.lower(): value for name, value in settings.items()}
+
+
+def everything_set_up(host: Authority, key_file: Path, domain: str) -> Access:
+    """Owners can sign in at Google and at Microsoft, and the organisation of that domain lets us in at both.
+    `key_file` becomes the service account's key."""
+    host.add_service_account(key_file, domain)
+    return access(
+        Settings.load(
+            **overlay(application(host, "google") | application(host, "microsoft")),
+            ca_file=host.ca_file,
+            google_service_account_file=key_file,
+            google_organisation_domains=domain,
+            microsoft_organisation_tenant="organizations",
+            microsoft_organisation_domains=domain,
+        )
+    )
