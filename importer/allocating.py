@@ -1,4 +1,4 @@
-"""How the C library hands out memory to our threads."""
+"""How the C library hands out memory, and gives it back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _KEPT_BYTES: Final = 4 * 1024 * 1024
 """Free memory that we keep at hand: to get it back piece by piece costs more than it does."""
 
 
-def share_one_arena() -> None:
-    """By default each thread has an arena of its own, and what one has freed the others cannot use: messages
-    that pass through leave a tenth more behind. Python's threads take turns anyway. Large pieces are given
-    back to the system as soon as they are free, whatever came before. Does nothing where the C library is
-    another one."""
+def spare_memory() -> None:
+    """Keeps little of what passes through. Does nothing where the C library is another one than glibc.
+
+    One arena serves all threads: by default each has its own, and what one has freed the others cannot use,
+    so that messages leave a tenth more behind. Python's threads take turns anyway. Large pieces are given
+    back as soon as they are free, whatever came before; of the rest, what is free at the end of the heap
+    beyond 4 MiB.
+    """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

@@ -7,14 +7,14 @@ import sys
 
 gc.disable()  # nothing that is imported is garbage: looking for some takes a tenth of the start-up
 
-from importer.allocating import share_one_arena  # noqa: E402
+from importer.allocating import spare_memory  # noqa: E402
 from importer.cli.app import console  # noqa: E402
 from importer.cli.exits import run  # noqa: E402
 
 
 def main() -> None:
     """Entry point. Ends the process with one of the documented exit codes."""
-    share_one_arena()
+    spare_memory()
     app = console(*sys.argv[1:2])
     gc.freeze()
     gc.enable()
