@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,20 +21,18 @@ from tests.browser.stage import (
     new_page,
     sign_in,
     stage,
+    stage_with_sign_in,
     start,
     try_password,
 )
-from tests.rehearsal.authority import authority
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.hosts import RehearsalHost, User, new_user, rehearsal_host
+from tests.rehearsal.hosts import User, new_user, rehearsal_host
 from tests.rehearsal.imitations.exchange import BACKOFF, Exchange
 from tests.rehearsal.imitations.server import Imitation, imitation
-from tests.rehearsal.ports import free_ports
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
 OUT: Final = Path(__file__).parents[1] / "docs" / "screenshots"
-SECRET: Final = "0pen-s3same"
 SLOW_BYTES_PER_S: Final = 120_000
 PATIENCE_MS: Final = 60_000
 BAD_FILE: Final = """\
@@ -87,7 +85,9 @@ def main() -> None:
         new_host = running.enter_context(rehearsal_host(root / "new", ca=ca))
         places = Places(
             running.enter_context(stage(root / "ferry", old_host, new_host)),
-            running.enter_context(_signing_in(root / "signing-in", old_host, new_host, ca)),
+            running.enter_context(
+                stage_with_sign_in(root / "signing-in", old_host, new_host, ca, "openid", "google")
+            ),
             running.enter_context(cutting_proxy(old_host.imaps)),
             running.enter_context(imitation(Exchange(), root, ca)),
         )
@@ -209,29 +209,6 @@ def _elsewhere(page: Page, places: Places, _old: User, new: User, take: Take) ->
     page.click("button[value=allow]")
     page.wait_for_url("**/sign-in/google**")
     take("22-consent-given")
-
-
-@contextmanager
-def _signing_in(
-    root: Path, old: RehearsalHost, new: RehearsalHost, ca: CertificateAuthority
-) -> Iterator[Stage]:
-    """Pages, an OpenID provider, and a Google whose owners can be asked. Nothing is copied here."""
-    [port] = free_ports()
-    url = f"http://localhost:{port}"
-    with authority(ca) as there:
-        there.add_application("people", SECRET, f"{url}/sign-in/openid")
-        there.add_application("ferry", SECRET, f"{url}/sign-in/google")
-        settings = {
-            "PUBLIC_URL": url,
-            "OPENID_ISSUER": there.openid,
-            "OPENID_CLIENT_ID": "people",
-            "OPENID_CLIENT_SECRET": SECRET,
-            "GOOGLE_CLIENT_ID": "ferry",
-            "GOOGLE_CLIENT_SECRET": SECRET,
-            "GOOGLE_AUTHORITY": there.google,
-        }
-        with stage(root, old, new, port=port, services=("web",), **settings) as running:
-            yield running
 
 
 def _taker(page: Page, name: str) -> Take:

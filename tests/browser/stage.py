@@ -11,6 +11,9 @@ from typing import Final
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.rehearsal.applications import application
+from tests.rehearsal.authority import authority
+from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, listens, wait_until
@@ -73,6 +76,27 @@ def stage(
     finally:
         for process in reversed(processes):
             stop_group(process, patience_s=10)
+
+
+@contextmanager
+def stage_with_sign_in(
+    root: Path,
+    old: RehearsalHost,
+    new: RehearsalHost,
+    ca: CertificateAuthority,
+    *providers: str,
+    services: Sequence[str] = ("web",),
+    **settings: str,
+) -> Iterator[Stage]:
+    """The same, and signing in with those: "openid", "google", "microsoft". Unless it is asked for, no worker
+    runs: the servers of Google's and Microsoft's addresses are their own."""
+    [port] = free_ports()
+    url = f"http://localhost:{port}"
+    with authority(ca) as there:
+        for provider in providers:
+            settings |= application(there, provider, url)
+        with stage(root, old, new, port=port, services=services, **settings) as running:
+            yield running
 
 
 @contextmanager

@@ -12,14 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, new_page, sign_in, stage, start
+from tests.browser.stage import Stage, new_page, sign_in, stage_with_sign_in, start
 from tests.browser.test_file import bring
-from tests.rehearsal.authority import authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ports import free_ports
 
-SECRET = "0pen-s3same"
 ASKED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
 THANKS = re.compile("Thank you|Danke")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
@@ -31,19 +28,9 @@ def ferry(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages, and a Google whose owners can be asked."""
-    [port] = free_ports()
-    url = f"http://localhost:{port}"
-    with authority(ca) as google:
-        google.add_application("ferry", SECRET, f"{url}/sign-in/google")
-        settings = {
-            "GOOGLE_CLIENT_ID": "ferry",
-            "GOOGLE_CLIENT_SECRET": SECRET,
-            "GOOGLE_AUTHORITY": google.google,
-            "PUBLIC_URL": url,
-        }
-        root = tmp_path_factory.mktemp("consent")
-        with stage(root, old_host, new_host, port=port, services=("web",), **settings) as running:
-            yield running
+    root = tmp_path_factory.mktemp("consent")
+    with stage_with_sign_in(root, old_host, new_host, ca, "google") as running:
+        yield running
 
 
 @pytest.fixture

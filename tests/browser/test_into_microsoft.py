@@ -12,14 +12,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, stage, start
+from tests.browser.stage import Stage, check_source, stage_with_sign_in, start
 from tests.browser.test_openid import go_to_the_issuer
-from tests.rehearsal.authority import authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ports import free_ports
 
-SECRET = "0pen-s3same"
 INTO = re.compile("May we put mail into this mailbox|Dürfen wir Mails in dieses Postfach legen")
 AT_MICROSOFT = re.compile("You sign in at outlook|Sie melden sich bei outlook")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
@@ -31,24 +28,10 @@ def ferry(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages for mailboxes at Microsoft, whose people sign in elsewhere."""
-    [port] = free_ports()
-    url = f"http://localhost:{port}"
-    with authority(ca) as server:
-        server.add_application("ferry", SECRET, f"{url}/sign-in/openid")
-        server.add_application("ferry-microsoft", SECRET, f"{url}/sign-in/microsoft")
-        settings = {
-            "DESTINATION_SERVER": "imaps://outlook.office365.com",
-            "OPENID_ISSUER": server.openid,
-            "OPENID_CLIENT_ID": "ferry",
-            "OPENID_CLIENT_SECRET": SECRET,
-            "MICROSOFT_CLIENT_ID": "ferry-microsoft",
-            "MICROSOFT_CLIENT_SECRET": SECRET,
-            "MICROSOFT_AUTHORITY": server.microsoft,
-            "PUBLIC_URL": url,
-        }
-        root = tmp_path_factory.mktemp("into-microsoft")
-        with stage(root, old_host, new_host, port=port, services=("web",), **settings) as running:
-            yield running
+    root = tmp_path_factory.mktemp("into-microsoft")
+    settings = {"DESTINATION_SERVER": "imaps://outlook.office365.com"}
+    with stage_with_sign_in(root, old_host, new_host, ca, "openid", "microsoft", **settings) as running:
+        yield running
 
 
 def test_the_owner_of_the_new_mailbox_signs_in_and_gives_no_password(

@@ -9,15 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, stage, start
-from tests.rehearsal.authority import authority
+from tests.browser.stage import Stage, check_source, stage_with_sign_in, start
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ports import free_ports
 from tests.rehearsal.sample import sample_mailbox
 
-SECRET = "0pen-s3same"
 DONE = re.compile("Complete|Vollständig")
 
 
@@ -26,18 +23,9 @@ def ferry(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages and a worker, and people who sign in elsewhere."""
-    [port] = free_ports()
-    url = f"http://localhost:{port}"
-    with authority(ca) as issuer:
-        issuer.add_application("ferry", SECRET, f"{url}/sign-in/openid")
-        settings = {
-            "OPENID_ISSUER": issuer.openid,
-            "OPENID_CLIENT_ID": "ferry",
-            "OPENID_CLIENT_SECRET": SECRET,
-            "PUBLIC_URL": url,
-        }
-        with stage(tmp_path_factory.mktemp("openid"), old_host, new_host, port=port, **settings) as running:
-            yield running
+    root, services = tmp_path_factory.mktemp("openid"), ("worker", "web")
+    with stage_with_sign_in(root, old_host, new_host, ca, "openid", services=services) as running:
+        yield running
 
 
 def go_to_the_issuer(page: Page, url: str) -> None:
