@@ -219,7 +219,8 @@ def test_a_csv_file_is_taken_as_the_console_takes_it(panel: Panel) -> None:
     assert (bad["problems"][0]["line"], bad["problems"][0]["column"]) == (2, "source_address")
     assert SECRET not in str(bad)
     problem(send(good, "application/json"), 415, "media_type_refused")
-    problem(send(head + "x" * 66_000), 422, "rows_refused")
+    long = problem(send("x" * 70_000), 422, "rows_refused")
+    assert "70,000 bytes" in long["problems"][0]["message"]
     problem(send(head + "x" * 300_000), 413, "body_too_large")
     problem(send(good, submitter="nobody"), 422, "request_invalid")
 
@@ -374,6 +375,9 @@ def test_run_again_is_a_new_import_of_the_same_client(office: WebOffice, panel: 
     assert new != id_
     assert again.headers["location"] == f"/api/v1/imports/{new}"
     assert panel.get(f"/imports/{new}").json()["source"]["address"] == "ada@old.example"
+    there = panel.post(f"/imports/{id_}/run-again", passwords)
+    assert (there.status_code, there.json()["fate"], there.json()["import"]["id"]) == (200, "under way", new)
+    assert "location" not in there.headers
     for missing in ({"source_password": RIGHT, "destination_password": " "}, {"destination_password": RIGHT}):
         told = problem(panel.post(f"/imports/{id_}/run-again", missing), 422, "request_invalid")
         assert told["errors"][0]["rule"] == "password_missing"

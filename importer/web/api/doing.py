@@ -13,6 +13,7 @@ from importer.service import control
 from importer.service.again import run_again as submit_again
 from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
+from importer.service.submit import Fate
 from importer.web.api.access import Caller, Writer
 from importer.web.api.destinations import way_in
 from importer.web.api.models import ChangedOut, PasswordsIn, PlacedOut, import_out
@@ -69,11 +70,10 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         organisation=Scope.ADMIN in caller.token.scopes,
         right=caller.right,
     )
-    told = placed_out(caller, placed)
-    if told.import_ is not None and told.import_.id != import_.id:
+    if placed.fate is Fate.STARTED:
         answer.status_code = 201
-        answer.headers["Location"] = f"/api/v1/imports/{told.import_.id}"
-    return told
+        answer.headers["Location"] = f"/api/v1/imports/{placed.import_.id}"
+    return placed_out(caller, placed)
 
 
 def _wished(

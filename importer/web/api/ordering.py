@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from importer.domain.cells import address
 from importer.domain.clients import Scope
 from importer.domain.labels import LabelRule
-from importer.domain.rows import BATCH_BYTES, Parsed, Row, parse, parse_cells
+from importer.domain.rows import Parsed, Row, parse, parse_cells
 from importer.domain.sheet import RowProblem
 from importer.domain.wording import printable
 from importer.service.clients import visible_import
@@ -71,7 +71,7 @@ async def start_file(
     order = Order(submitter=submitter, labels=labels, sync_flags=sync_flags, language=language, again=again)
 
     def take() -> SubmissionOut:
-        parsed = parse(data[: BATCH_BYTES + 1], **_rules(caller))
+        parsed = parse(data, **_rules(caller))
         return _start(caller, parsed, order, printable(name, 200), answer)
 
     return await run_in_threadpool(take)
