@@ -21,10 +21,6 @@ from tests.rehearsal.pymap import Pymap, pymap_server
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
 from tests.rehearsal.valkey import Valkey, valkey
 
-# A machine that is busy with something else makes no property false.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
-
 MakeUser = Callable[[RehearsalHost], User]
 _numbers = itertools.count(1)
 
