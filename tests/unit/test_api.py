@@ -236,6 +236,12 @@ def test_a_token_bound_to_domains_brings_mail_nowhere_else(office: WebOffice) ->
     ):
         told = problem(bound.post("/imports", {**ROW, **changes}), 422, "rows_refused")
         assert told["problems"][0]["rule"] == "destination_not_allowed", changes
+    # Started by another token of the same client, which is bound to nothing.
+    id_ = Panel(office, "bound").start(destination_server="imap.elsewhere.example")["id"]
+    bound.post(f"/imports/{id_}/cancel")
+    for path, more in (("run-again", {"source_password": RIGHT}), ("undo", {})):
+        answer = bound.post(f"/imports/{id_}/{path}", {"destination_password": RIGHT, **more})
+        assert "at imap.new.example only" in problem(answer, 403, "scope_missing")["detail"], path
 
 
 def test_imports_are_no_way_to_guess_either(office: WebOffice, panel: Panel) -> None:

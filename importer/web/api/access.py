@@ -48,6 +48,11 @@ class Caller:
         return right_of_token(self.deps, self.token)
 
     @property
+    def for_all(self) -> bool:
+        """What an organisation allowed opens any of its mailboxes: it is for who runs the installation."""
+        return Scope.ADMIN in self.token.scopes
+
+    @property
     def _client(self) -> str:
         return f"token:{self.token.id}"
 
@@ -65,9 +70,16 @@ class Caller:
             raise not_found()
         return found[0], list(found[1])
 
+    def why_not_into(self, destination: Account) -> str:
+        """Why this token may not bring mail into that mailbox, as a sentence; "" when it may. One that is
+        bound to domains is for this installation's host: elsewhere a domain says little of whose it is."""
+        if self.token.domains and destination.endpoint != self.site.destination:
+            return f"This token is for mailboxes at {self.site.destination.host} only."
+        return self.token.why_not_into(destination)
+
     def demand(self, destination: Account) -> None:
         """Raises ProblemAnswer when this token may not bring mail into that mailbox."""
-        if why := self.token.why_not_into(destination):
+        if why := self.why_not_into(destination):
             raise ProblemAnswer("scope_missing", why)
 
     def count_try(self, account: Account) -> None:

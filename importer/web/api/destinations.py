@@ -7,7 +7,6 @@ from functools import partial
 from pydantic import SecretStr
 
 from importer.domain.cells import password
-from importer.domain.clients import Scope
 from importer.domain.model import Account, Import
 from importer.service.batch_right import destination_credential
 from importer.service.grants import sign_in
@@ -24,7 +23,7 @@ def way_in(caller: Caller, account: Account, side: Side, given: SecretStr) -> tu
     destination. Raises ProblemAnswer."""
     text, field = given.get_secret_value(), f"{side.value}_password"
     if not text:
-        can = sign_in(caller.deps.access, organisation=_for_all(caller))
+        can = sign_in(caller.deps.access, organisation=caller.for_all)
         host = caller.site.catalog.for_host(account.endpoint.host)
         if host is not None and host.sign_in is not None and can(host.sign_in, account.address):
             return None, host.sign_in
@@ -42,7 +41,7 @@ def given_destination(caller: Caller, import_: Import, given: SecretStr) -> Cred
     if not caller.right.covers(account):
         host = caller.site.catalog.for_host(account.endpoint.host)
         try:
-            found = way_back(caller.deps, import_, host, organisation=_for_all(caller))
+            found = way_back(caller.deps, import_, host, organisation=caller.for_all)
         except UndoRefused as refused:
             raise ProblemAnswer("not_possible", str(refused)) from None
         except MailError as error:
@@ -51,7 +50,3 @@ def given_destination(caller: Caller, import_: Import, given: SecretStr) -> Cred
             return found
     checked("destination_password", partial(caller.right.grant, account))
     return destination_credential(caller.deps, caller.right, account, None)
-
-
-def _for_all(caller: Caller) -> bool:
-    return Scope.ADMIN in caller.token.scopes

@@ -7,7 +7,6 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from importer.domain.clients import Scope
 from importer.domain.model import ImportId
 from importer.service import control
 from importer.service.again import run_again as submit_again
@@ -67,7 +66,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         destination_sign_in=into,
         labels=given.labels,
         sync_flags=given.sync_flags,
-        organisation=Scope.ADMIN in caller.token.scopes,
+        organisation=caller.for_all,
         right=caller.right,
     )
     if placed.fate is Fate.STARTED:

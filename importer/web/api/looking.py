@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from importer.domain.model import BatchId, Import, ImportId, State
+from importer.domain.model import BatchId, Import, State
 from importer.domain.report_csv import refusals_csv
 from importer.service import consent
 from importer.service.clients import owner_seen
@@ -145,7 +145,7 @@ def show_consent(caller: Writer, import_id: str) -> ConsentOut:
 def show_undo(caller: Reader, import_id: str) -> Report:
     """What became of an undo that was brought to its end."""
     import_ = caller.import_(import_id)
-    report = caller.deps.store.undo_report(ImportId(import_.id))
+    report = caller.deps.store.undo_report(import_.id)
     if report is None:
         raise ProblemAnswer("not_found", "It was not undone, or not to the end yet.")
     return report.as_json()

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from importer.domain.cells import address
-from importer.domain.clients import Scope
 from importer.domain.labels import LabelRule
 from importer.domain.rows import Parsed, Row, parse, parse_cells
 from importer.domain.sheet import RowProblem
@@ -95,7 +94,7 @@ def one_row(caller: Caller, cells: dict[str, str]) -> Row:
     """A row that nobody has to sign in for. Raises ProblemAnswer."""
 
     def let_in(provider: str, mailbox: str) -> bool:
-        return _for_all(caller) and caller.deps.access.organisation_grant(provider, mailbox) is not None
+        return caller.for_all and caller.deps.access.organisation_grant(provider, mailbox) is not None
 
     rules = {**_rules(caller), "sign_in": let_in}
     [row] = good_rows(caller, parse_cells([cells], **rules))
@@ -114,24 +113,16 @@ def _rules(caller: Caller) -> dict[str, Any]:
         "destination": site.destination,
         "allow_plaintext": site.settings.allow_plaintext,
         "guarded": True,
-        "sign_in": sign_in(caller.deps.access, organisation=_for_all(caller)),
+        "sign_in": sign_in(caller.deps.access, organisation=caller.for_all),
         "right": caller.right,
     }
-
-
-def _for_all(caller: Caller) -> bool:
-    """What an organisation allowed opens any of its mailboxes: it is for who runs the installation."""
-    return Scope.ADMIN in caller.token.scopes
 
 
 def _elsewhere(caller: Caller, rows: Sequence[Row]) -> list[RowProblem]:
     """Rows that go where this token may not bring mail."""
     problems = []
     for row in rows:
-        why = caller.token.why_not_into(row.destination)
-        if not why and caller.token.domains and row.destination.endpoint != caller.site.destination:
-            why = f"This token is for mailboxes at {caller.site.destination.host} only."
-        if why:
+        if why := caller.why_not_into(row.destination):
             fix = "Take this row out, or ask for a token that is good for it."
             problems.append(RowProblem(row.line, "destination_address", "destination_not_allowed", why, fix))
     return problems
@@ -152,7 +143,7 @@ def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Resp
         owner=caller.token.client,
         language=order.language,
         again=order.again,
-        organisation=_for_all(caller),
+        organisation=caller.for_all,
         right=caller.right,
     )
     now = caller.deps.clock.now()
