@@ -22,10 +22,11 @@ from importer.domain.model import ImportId, State
 from importer.ports.mailbox import LabelView
 from importer.service.clients import PREFIX, issue
 from importer.service.work import work
-from importer.web.api import problems
+from importer.web.api import problems, undoing
 from importer.web.api.models import RowIn
 from providers.errors import Side
 from providers.grants import Credential
+from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, WebOffice
 
 BOTH = (Scope.READ, Scope.WRITE)
@@ -403,6 +404,25 @@ def test_undo_says_why_not(office: WebOffice, panel: Panel) -> None:
     answer = panel.post(f"/imports/{id_}/undo", {"destination_password": SECRET})
     problem(answer, 429, "too_many_requests")
     assert int(answer.headers["retry-after"]) > 60
+
+
+def test_an_undo_that_takes_long_goes_on_behind_the_answer_and_counts_as_no_guess(
+    office: WebOffice, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = panel.start()["id"]
+    panel.post(f"/imports/{id_}/cancel")
+    slow, opens = threading.Event(), office.doors.open
+    under_way = office.app._app.state.site.undoings  # type: ignore[attr-defined]
+    monkeypatch.setattr(undoing, "WAIT_S", 0.01)
+    monkeypatch.setattr(office.doors, "open", lambda *given: slow.wait(5) and opens(*given))
+    for _ in range(8):
+        slow.clear()
+        answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
+        assert (answer.status_code, answer.json()["state"]) == (202, "under way")
+        assert answer.headers["location"] == f"/api/v1/imports/{id_}/undo"
+        slow.set()
+        assert wait_until(lambda: not under_way.running(id_), timeout_s=5)
+    assert panel.get(f"/imports/{id_}/undo").status_code == 200
 
 
 def test_check_looks_at_both_mailboxes_and_is_no_way_to_guess(office: WebOffice, panel: Panel) -> None:

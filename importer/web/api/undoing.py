@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooSlow
+from functools import partial
 from typing import Any, Final, cast
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from importer.domain.model import Account
 from importer.domain.state import ENDED
 from importer.domain.undo import UndoReport
 from importer.ports.leases import LeaseLost
 from importer.service.undo import UndoRefused
-from importer.web.api.access import Writer
+from importer.web.api.access import Caller, Writer
 from importer.web.api.destinations import given_destination
 from importer.web.api.models import Report, UndoIn
 from importer.web.api.problems import ProblemAnswer, mailbox_refused
@@ -44,6 +46,7 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> Report:
     try:
         report = _waited_for(work)
     except TooSlow:
+        work.add_done_callback(partial(_forgive, caller, import_.destination))
         where = f"/api/v1/imports/{import_.id}/undo"
         late: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": where})
         return cast("Report", late)
@@ -55,6 +58,11 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> Report:
         raise mailbox_refused(error) from None
     caller.forgive(import_.destination)
     return report.as_json()
+
+
+def _forgive(caller: Caller, account: Account, work: Future[UndoReport]) -> None:
+    if work.exception() is None:
+        caller.forgive(account)
 
 
 def _waited_for(work: Future[UndoReport]) -> UndoReport:
