@@ -38,6 +38,7 @@ from providers.model import Endpoint, Secret
 from providers.provider import Provider
 
 __all__ = [
+    "BATCH_BYTES",
     "BATCH_ROWS",
     "Lookup",
     "Parsed",

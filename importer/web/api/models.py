@@ -18,7 +18,10 @@ from importer.web.live import average
 Report = dict[str, Any]
 """`importer.domain.report` says what is in it."""
 
+Spoken = Literal["en", "de", "fr", "it", "es"]
+Language = Literal["", Spoken]
 
+_BY_OWNER: Final = "Empty where its owner signs in at Google or Microsoft."
 _BY_RIGHT: Final = (
     "Empty where its owner signs in at Google or Microsoft, or where the token has the batch right for that"
     " mailbox."
@@ -35,9 +38,7 @@ class RowIn(Given):
     """One mailbox into another, with the columns of the CSV file."""
 
     source_address: str = Field(examples=["ada@old.example"])
-    source_password: SecretStr = Field(
-        SecretStr(""), description="Empty where its owner signs in at Google or Microsoft."
-    )
+    source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     source_server: str = Field(
         "", description="Found from the address when empty.", examples=["imap.old.example"]
     )
@@ -70,9 +71,6 @@ def _cell(value: str | bool | SecretStr | None) -> str:
             return value
 
 
-Language = Literal["", "en", "de", "fr", "it", "es"]
-
-
 class Order(Given):
     """What goes with rows. The submitter gets a mail with the report."""
 
@@ -97,9 +95,7 @@ class BatchIn(Order):
 
 
 class PasswordsIn(Given):
-    source_password: SecretStr = Field(
-        SecretStr(""), description="Empty where its owner signs in at Google or Microsoft."
-    )
+    source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
     labels: LabelRule | None = Field(None, description="Null for those of the earlier import.")
     sync_flags: bool | None = Field(None, description="Null for that of the earlier import.")
@@ -115,7 +111,7 @@ class UndoIn(Given):
 
 class DetectIn(Given):
     address: str = Field(examples=["ada@old.example"])
-    language: Literal["en", "de", "fr", "it", "es"] = "en"
+    language: Spoken = "en"
 
 
 class AccountOut(BaseModel):
