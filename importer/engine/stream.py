@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from importer.domain.content import SPOOLED_ABOVE_BYTES
 from importer.engine.context import Lane
 from importer.engine.pair import Pair
 from importer.engine.transfer import FetchedBatch, Sent, fetch_batch
@@ -114,7 +115,8 @@ class Stream:
         batch = self._pair.take() if self._goes_on() else None
         if batch is None:
             return
-        size_bytes = min(batch.total_bytes, self._pair.leg.pace.batch_bytes)  # what is larger is spooled
+        alone = len(batch.uids) == 1
+        size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
         if self._held.hold(size_bytes, wait=wait):
             self._fetching = _Fetching(size_bytes, reader.submit(fetch_batch, self._pair, self._lane, batch))
         else:

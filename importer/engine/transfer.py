@@ -189,8 +189,9 @@ class Sent:
             self._under_way = self._append(decided)
 
     def conclude(self) -> None:
-        """Waits for what became of it, and records that."""
+        """Waits for what became of it, records that, and lets go of the messages."""
         decided, under_way = self._decided, self._under_way
+        self._decided, self._under_way = _Decided(), None
         receipts = self._appended(decided, under_way) if under_way else []
         self._pair.record(
             [*receipts, *self._settled_receipts(decided)],
@@ -296,7 +297,9 @@ class Sent:
                 destination_uids=tuple(uids),
                 size_bytes=sum(len(outgoing[i].body) for i in stored),
                 keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
-                flags=fold_flags(outgoing[i].flags for i in stored),
+                flags=under_way.intent.flags
+                if len(stored) == len(outgoing)
+                else fold_flags(outgoing[i].flags for i in stored),
             )
         ]
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from importer.domain.content import SPOOLED_ABOVE_BYTES, Body, Spooled
@@ -133,14 +134,14 @@ class ResponseReader:
         spool: Callable[[], Sink] | None = None,
     ) -> None:
         self._new_spool = spool
-        self._sink: Sink | None = None  # takes the literal that is coming in
+        self._sink: Sink | None = None  # takes the literal that is coming in, if it is to be spooled
+        self._memory = BytesIO()  # takes it otherwise; unlike joined pieces it is never held twice
         self.max_line_bytes = max_line_bytes
         self.max_literal_bytes = max_literal_bytes
         self.missing_bytes = 0
         self._partial = bytearray()  # of a line
         self._text = bytearray()  # complete lines of this response, each ending in a literal's size
         self._literals: list[Body] = []
-        self._chunks: list[bytes] = []  # of the literal that is coming in
         self._held_bytes = 0  # by the literals of this response
         self._broken: WireError | None = None
 
@@ -171,7 +172,7 @@ class ResponseReader:
                 if self._sink is not None:
                     self._sink.write(chunk)
                 else:
-                    self._chunks.append(chunk)
+                    self._memory.write(chunk)
                 self.missing_bytes -= len(chunk)
                 at += len(chunk)
                 if not self.missing_bytes:
@@ -194,11 +195,9 @@ class ResponseReader:
 
     def _literal(self) -> Body:
         """The one that came in."""
-        sink, chunks = self._sink, self._chunks
-        self._sink, self._chunks = None, []
-        if sink is not None:
-            return sink.finish()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        sink, memory = self._sink, self._memory
+        self._sink, self._memory = None, BytesIO()
+        return memory.getvalue() if sink is None else sink.finish()
 
     def _whole(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
         """A FETCH response in its usual form that lies in `data` as a whole, and where it ends."""

@@ -1,0 +1,25 @@
+"""Line ends: what is a bare LF, whatever surrounds it and wherever the pieces that are looked at end."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from importer.domain import identity
+from importer.domain.identity import with_crlf
+
+LINES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\xff"]), max_size=40).map(b"".join)
+
+
+@pytest.mark.parametrize("cached_bytes", [1, 2, 3, 64])
+@given(body=LINES)
+def test_bare_line_feeds_and_no_others_get_a_carriage_return(cached_bytes: int, body: bytes) -> None:
+    expected = re.sub(rb"(?<!\r)\n", b"\r\n", body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "_CACHED_BYTES", cached_bytes)
+        sent = with_crlf(body)
+    assert sent == expected
+    assert (sent is body) == (b"\n" not in body.replace(b"\r\n", b""))
