@@ -115,7 +115,7 @@ class Stream:
         batch = self._pair.take() if self._goes_on() else None
         if batch is None:
             return
-        alone = len(batch.uids) == 1
+        alone = len(batch.uids) == 1  # a large message goes alone, and what is larger than that is spooled
         size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
         if self._held.hold(size_bytes, wait=wait):
             self._fetching = _Fetching(size_bytes, reader.submit(fetch_batch, self._pair, self._lane, batch))

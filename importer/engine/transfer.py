@@ -297,9 +297,7 @@ class Sent:
                 destination_uids=tuple(uids),
                 size_bytes=sum(len(outgoing[i].body) for i in stored),
                 keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
-                flags=under_way.intent.flags
-                if len(stored) == len(outgoing)
-                else fold_flags(outgoing[i].flags for i in stored),
+                flags=fold_flags(outgoing[i].flags for i in stored),
             )
         ]
 

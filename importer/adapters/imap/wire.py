@@ -134,8 +134,8 @@ class ResponseReader:
         spool: Callable[[], Sink] | None = None,
     ) -> None:
         self._new_spool = spool
-        self._sink: Sink | None = None  # takes the literal that is coming in, if it is to be spooled
-        self._memory = BytesIO()  # takes it otherwise; unlike joined pieces it is never held twice
+        # Takes the literal that is coming in; pieces that are joined would lie in memory twice.
+        self._into: Sink | BytesIO = BytesIO()
         self.max_line_bytes = max_line_bytes
         self.max_literal_bytes = max_literal_bytes
         self.missing_bytes = 0
@@ -169,10 +169,7 @@ class ResponseReader:
         while at < len(data):
             if self.missing_bytes:
                 chunk = data[at : at + self.missing_bytes]  # the whole of `data` is not copied
-                if self._sink is not None:
-                    self._sink.write(chunk)
-                else:
-                    self._memory.write(chunk)
+                self._into.write(chunk)
                 self.missing_bytes -= len(chunk)
                 at += len(chunk)
                 if not self.missing_bytes:
@@ -195,9 +192,8 @@ class ResponseReader:
 
     def _literal(self) -> Body:
         """The one that came in."""
-        sink, memory = self._sink, self._memory
-        self._sink, self._memory = None, BytesIO()
-        return memory.getvalue() if sink is None else sink.finish()
+        into, self._into = self._into, BytesIO()
+        return into.getvalue() if isinstance(into, BytesIO) else into.finish()
 
     def _whole(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
         """A FETCH response in its usual form that lies in `data` as a whole, and where it ends."""
@@ -237,7 +233,7 @@ class ResponseReader:
         if self._held_bytes > self.max_literal_bytes:
             raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
         if self._new_spool is not None and is_content and size_bytes > SPOOLED_ABOVE_BYTES:
-            self._sink = self._new_spool()
+            self._into = self._new_spool()
         if size_bytes:
             self.missing_bytes = size_bytes
         else:
