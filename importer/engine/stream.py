@@ -10,9 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from importer.domain.content import SPOOLED_ABOVE_BYTES
+from importer.domain.plan import Batch
 from importer.engine.context import Lane
 from importer.engine.pair import Pair
 from importer.engine.transfer import FetchedBatch, Sent, fetch_batch
@@ -67,7 +69,7 @@ class _Fetching:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    size_bytes: int
+    size_bytes: int  # that are held until it is concluded
     batch: Sent
 
 
@@ -129,19 +131,22 @@ class Stream:
         if not self._goes_on():  # fetched for nothing
             self._held.free(fetching.size_bytes)
             return
-        sending = _Sending(fetching.size_bytes, Sent(self._pair, self._lane, self._slot()))
+        sent = Sent(self._pair, self._lane, self._slot(), partial(self._fetch_again, reader))
+        held_bytes = 0
         try:
             fetched = fetching.batch.result()
             self._fetch_ahead(reader, wait=False)
-            sending.batch.send(fetched)
+            if sent.send(fetched):
+                held_bytes = fetching.size_bytes
+            self._sending = _Sending(held_bytes, sent)
         except FolderUnusable as error:
-            self._held.free(sending.size_bytes)
             self._pair.give_up(str(error))
-        except BaseException:
-            self._held.free(sending.size_bytes)
-            raise
-        else:
-            self._sending = sending
+        finally:
+            self._held.free(fetching.size_bytes - held_bytes)
+
+    def _fetch_again(self, reader: ThreadPoolExecutor, batch: Batch) -> FetchedBatch:
+        """After a refusal, and after what is being fetched; these bytes are not counted among the held."""
+        return reader.submit(fetch_batch, self._pair, self._lane, batch).result()
 
     def _conclude(self, sending: _Sending) -> None:
         try:

@@ -7,6 +7,8 @@ Invariants:
 - Before an append there is an intent in the ledger, after it a receipt. Between the two the batch is
   doubtful and `settle` decides.
 - Each message of a batch gets exactly one outcome in the same ledger transaction, or is put off.
+- What is sent is let go of. If the server refuses several together, none of them is there, and those that
+  are wanted again are fetched again.
 """
 
 from __future__ import annotations
@@ -51,19 +53,29 @@ OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """What identifies a message, for as long as its outcome is open."""
+
+    uid: Uid
+    size_bytes: int
+    header: bytes
+    body: bytes  # the digest
+
+
+@dataclass(frozen=True, slots=True)
 class _Fetched:
     """A message with what identifies it."""
 
     message: Message
-    header: bytes
-    body: bytes  # the digest
+    known: _Known
 
 
 def _fetched(message: Message) -> _Fetched:
     if isinstance(message.body, bytes):
         body = with_crlf(message.body)
         message = message if body is message.body else replace(message, body=body)
-    return _Fetched(message, header_block(message.body), digest_of_sent(message.body))
+    whole = message.body
+    return _Fetched(message, _Known(message.uid, len(whole), header_block(whole), digest_of_sent(whole)))
 
 
 @dataclass(slots=True)
@@ -79,8 +91,8 @@ class FetchedBatch:
 class _Decided:
     """What is to become of each message of a batch."""
 
-    new: list[_Fetched] = field(default_factory=list)
-    twins: list[_Fetched] = field(default_factory=list)  # same content as one of `new`
+    new: list[_Known] = field(default_factory=list)
+    twins: list[_Known] = field(default_factory=list)  # same content as one of `new`
     settled: list[tuple[Outcome, str, Uid, bytes, Uid | None]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
@@ -108,14 +120,14 @@ class _Reading:
                 unreadable[message.uid] = message
             else:
                 done.messages.append(_fetched(message))
-        self._pair.leg.budget.count(Side.SOURCE, sum(len(one.message.body) for one in done.messages))
-        missing = wanted - UidSet.of(one.message.uid for one in done.messages)
+        self._pair.leg.budget.count(Side.SOURCE, sum(one.known.size_bytes for one in done.messages))
+        missing = wanted - UidSet.of(one.known.uid for one in done.messages)
         if missing:
             self._account_for_missing(done, missing, unreadable)
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
             done.refusals += self._described(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
-        done.messages.sort(key=lambda one: one.message.uid)
+        done.messages.sort(key=lambda one: one.known.uid)
         return done
 
     def _account_for_missing(
@@ -161,35 +173,41 @@ class _UnderWay:
     """An append that was sent: what was sent, and how to wait for what became of it."""
 
     intent: Intent
-    outgoing: list[Outgoing]
+    flags: list[tuple[str, ...]]  # of each message
     keywords_dropped: list[int]  # for each message
-    results: Callable[[], Sequence[AppendResult]]
+    results: Callable[[], Sequence[AppendResult] | None]
 
 
 class Sent:
     """A batch on its way into the destination, under an intent of `slot`. What it does goes over the
-    lane's destination alone; it raises what the session and the ledger raise, and what is recorded stays."""
+    lane's destination alone, but for what has to be fetched again, which `fetch_again` does; it raises what
+    the sessions and the ledger raise, and what is recorded stays."""
 
-    def __init__(self, pair: Pair, lane: Lane, slot: int) -> None:
+    def __init__(
+        self, pair: Pair, lane: Lane, slot: int, fetch_again: Callable[[Batch], FetchedBatch]
+    ) -> None:
         self._pair = pair
         self._lane = lane
         self._slot = slot
+        self._fetch_again = fetch_again
         self._claimed: set[bytes] = set()
         self._decided = _Decided()
         self._under_way: _UnderWay | None = None
 
-    def send(self, fetched: FetchedBatch) -> None:
-        """Decides about each message of the batch and sends what is new."""
+    def send(self, fetched: FetchedBatch) -> bool:
+        """Decides about each message of the batch and sends what is new. True when that is one message,
+        which is held until its outcome is known: a large one is better not fetched twice."""
         decided = self._decided
         decided.refusals += fetched.refusals
         for uid in fetched.vanished:
             decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
-        self._decide(decided, fetched.messages)
-        if decided.new:
-            self._under_way = self._append(decided)
+        new = self._decide(decided, fetched.messages)
+        if new:
+            self._under_way = self._append(new)
+        return len(new) == 1
 
     def conclude(self) -> None:
-        """Waits for what became of it, records that, and lets go of the messages."""
+        """Waits for what became of it, and records that."""
         decided, under_way = self._decided, self._under_way
         self._decided, self._under_way = _Decided(), None
         receipts = self._appended(decided, under_way) if under_way else []
@@ -204,32 +222,35 @@ class Sent:
 
     # --- Deciding ----------------------------------------------------------------------------------
 
-    def _decide(self, decided: _Decided, fetched: Sequence[_Fetched]) -> None:
-        """Sorts the messages; what is new is claimed, what another lane has claimed is put off."""
+    def _decide(self, decided: _Decided, fetched: Sequence[_Fetched]) -> list[_Fetched]:
+        """Sorts the messages, and returns what is new: claimed. What another lane has claimed is put off."""
         pair = self._pair
-        unknown = [one for one in fetched if not self._known(decided, one)]
+        unknown = [one for one in fetched if not self._is_settled(decided, one.known)]
         there = pair.target.foreign.find(
-            self._lane.destination, [(one.body, one.header, one.message.body) for one in unknown]
+            self._lane.destination, [(one.known.body, one.known.header, one.message.body) for one in unknown]
         )
+        new: list[_Fetched] = []
         put_off: dict[Uid, int] = {}
         with pair.lock:
-            for one in unknown:
-                uid = one.message.uid
+            for candidate in unknown:
+                one = candidate.known
                 if one.body in there:
-                    decided.settled.append((Outcome.PRESENT, "", uid, one.body, there[one.body]))
+                    decided.settled.append((Outcome.PRESENT, "", one.uid, one.body, there[one.body]))
                 elif one.body in self._claimed:
                     decided.twins.append(one)
                 elif one.body in pair.claims or pair.history.knows(one.body):
-                    put_off[uid] = len(one.message.body)
+                    put_off[one.uid] = one.size_bytes
                 else:
-                    decided.new.append(one)
+                    new.append(candidate)
                     self._claimed.add(one.body)
             pair.claims |= self._claimed
             pair.put_off(put_off)
+        decided.new = [one.known for one in new]
+        return new
 
-    def _known(self, decided: _Decided, one: _Fetched) -> bool:
+    def _is_settled(self, decided: _Decided, one: _Known) -> bool:
         """Whether the message needs no copying: our own notice, or content that has a receipt."""
-        uid = one.message.uid
+        uid = one.uid
         again = self._pair.history.again(one.body)
         if self._pair.leg.is_notice(one.header):
             decided.settled.append((Outcome.SKIPPED, OWN_NOTICE, uid, b"", None))
@@ -241,15 +262,15 @@ class Sent:
 
     # --- Appending ----------------------------------------------------------------------------------
 
-    def _append(self, decided: _Decided) -> _UnderWay:
-        """Sends what is new, after its intent."""
+    def _append(self, new: Sequence[_Fetched], *, apart: bool = False) -> _UnderWay:
+        """Sends what is new, after its intent. With `apart` it is stored, as far as the server takes it."""
         pair, leg = self._pair, self._pair.leg
         folder, now = pair.target.folder, leg.clock.now()
         outgoing: list[Outgoing] = []
         dropped: list[int] = []
-        for one in decided.new:
+        for one in new:
             flags, count = fit_flags(one.message.flags, pair.target.rule)
-            date = fit_internaldate(one.message.internaldate, one.header, now)
+            date = fit_internaldate(one.message.internaldate, one.known.header, now)
             outgoing.append(Outgoing(one.message.uid, flags, date, one.message.body))
             dropped.append(count)
         intent = Intent(
@@ -258,22 +279,57 @@ class Sent:
             source_uids=tuple(message.uid for message in outgoing),
             destination=folder,
             uidnext=pair.uidnext,
-            digests=b"".join(one.body for one in decided.new),
-            sizes_bytes=tuple(len(message.body) for message in outgoing),
+            digests=b"".join(one.known.body for one in new),
+            sizes_bytes=tuple(one.known.size_bytes for one in new),
             sent_at=now,
             flags=fold_flags(message.flags for message in outgoing),
             slot=self._slot,
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
+        flags_of_each = [message.flags for message in outgoing]
         with self._settling(intent):
-            return _UnderWay(intent, outgoing, dropped, self._lane.destination.begin_append(folder, outgoing))
+            if apart:
+                found = self._lane.destination.append(folder, outgoing)
+                return _UnderWay(intent, flags_of_each, dropped, lambda: found)
+            results = self._lane.destination.begin_append(folder, outgoing)
+            return _UnderWay(intent, flags_of_each, dropped, results)
 
     def _appended(self, decided: _Decided, under_way: _UnderWay) -> list[Receipt]:
         """The receipt of what was stored; settles the twins."""
-        pair, outgoing = self._pair, under_way.outgoing
         with self._settling(under_way.intent):
             results = under_way.results()
+        if results is not None:
+            return self._outcomes(decided, under_way, results)
+        self._pair.record([], [], closes_slot=self._slot)  # refused together: none of them is there
+        again = self._fetched_again(decided)
+        if not again:
+            return []
+        under_way = self._append(again, apart=True)
+        return self._outcomes(decided, under_way, under_way.results() or ())
+
+    def _fetched_again(self, decided: _Decided) -> list[_Fetched]:
+        """What is new, with its bytes. What is not had any more is told, or put off if it is something else
+        now, and so is each twin of it: it may be the last one."""
+        wanted = {one.uid: one for one in decided.new}
+        total_bytes = sum(one.size_bytes for one in decided.new)
+        fetched = self._fetch_again(Batch(UidSet.of(wanted), total_bytes))
+        decided.refusals += fetched.refusals
+        decided.settled += [(Outcome.SKIPPED, VANISHED, uid, b"", None) for uid in fetched.vanished]
+        same = [one for one in fetched.messages if one.known.body == wanted[one.known.uid].body]
+        uids, bodies = {one.known.uid for one in same}, {one.known.body for one in same}
+        others = [one.known for one in fetched.messages if one.known.uid not in uids]
+        others += [one for one in decided.twins if one.body not in bodies]
+        decided.new = [one.known for one in same]
+        decided.twins = [one for one in decided.twins if one.body in bodies]
+        with self._pair.lock:
+            self._pair.put_off({one.uid: one.size_bytes for one in others})
+        return same
+
+    def _outcomes(
+        self, decided: _Decided, under_way: _UnderWay, results: Sequence[AppendResult]
+    ) -> list[Receipt]:
+        pair = self._pair
         reasons = {
             one.body: result.reason
             for one, result in zip(decided.new, results, strict=True)
@@ -292,12 +348,12 @@ class Sent:
         return [
             self._receipt(
                 Outcome.COPIED,
-                [outgoing[i].uid for i in stored],
+                [decided.new[i].uid for i in stored],
                 digests=b"".join(decided.new[i].body for i in stored),
                 destination_uids=tuple(uids),
-                size_bytes=sum(len(outgoing[i].body) for i in stored),
+                size_bytes=sum(decided.new[i].size_bytes for i in stored),
                 keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
-                flags=fold_flags(outgoing[i].flags for i in stored),
+                flags=fold_flags(under_way.flags[i] for i in stored),
             )
         ]
 
@@ -327,16 +383,16 @@ class Sent:
                 decided.refusals.append(
                     _refusal(
                         self._pair,
-                        one.message.uid,
+                        one.uid,
                         RefusalCode.NOT_TAKEN,
                         reasons[one.body],
                         one.header,
-                        len(one.message.body),
+                        one.size_bytes,
                     )
                 )
         for one in decided.twins:
             if one.body not in reasons:
-                decided.settled.append((Outcome.DUPLICATE, "", one.message.uid, one.body, None))
+                decided.settled.append((Outcome.DUPLICATE, "", one.uid, one.body, None))
 
     # --- Writing it down ------------------------------------------------------------------------------
 

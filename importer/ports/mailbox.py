@@ -117,8 +117,10 @@ class MailboxSession(Protocol):
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
-    ) -> Callable[[], Sequence[AppendResult]]:
-        """Sends the messages; the function that it returns waits for what became of them, as `append` says.
+    ) -> Callable[[], Sequence[AppendResult] | None]:
+        """Sends the messages; the function that it returns waits for what became of them, as `append` says,
+        or gives None: several were refused as one, none is stored, and `append` can tell which can be. They
+        are not kept for that, so that what is under way takes no memory.
 
         More may be begun before that, each to be waited for once. Either of the two raises what `append`
         raises; what this one raised was not begun, or nobody knows.

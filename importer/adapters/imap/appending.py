@@ -37,12 +37,15 @@ class Appends:
         self._replies: dict[str, Reply] = {}
         self._open: deque[Append] = deque()
 
-    def begin(self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]) -> Append:
+    def begin(
+        self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing], *, keep: bool = True
+    ) -> Append:
         """Sends the messages; where the server needs to be asked in between, waits for all its answers.
 
-        `mailbox` is the folder's quoted name. Raises what `Append.results` raises.
+        `mailbox` is the folder's quoted name. Without `keep` several messages that were sent as one are let
+        go of: the memory of what is under way is theirs who fetch. Raises what `Append.results` raises.
         """
-        append = Append(self, folder, mailbox, messages)
+        append = Append(self, folder, mailbox, messages, keep=keep)
         self._open.append(append)
         append.send()
         return append
@@ -102,32 +105,44 @@ class Append:
     """Messages on their way into one folder."""
 
     def __init__(
-        self, appends: Appends, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]
+        self,
+        appends: Appends,
+        folder: FolderRef,
+        mailbox: bytes,
+        messages: Sequence[Outgoing],
+        *,
+        keep: bool,
     ) -> None:
         self._appends = appends
         self._connection = appends.connection
         self._folder = folder
         self._mailbox = mailbox
-        self._messages = [_ready(message) for message in messages]
+        ready = [_ready(message) for message in messages]
+        self._can_be_sent = [one is not None for one in ready]
+        self._sendable = [one for one in ready if one is not None]
+        self._keep = keep or len(self._sendable) == 1
         self._troubles: list[MailError] = []
         """Why messages were rejected since the last one was stored, where it may be the server's fault."""
         self._first: str | None = None  # the tag of the whole, as MULTIAPPEND
         self._done = False
-        self._results: list[AppendResult] = []
+        self._results: list[AppendResult] | None = None
         self._error: MailError | None = None
 
     def send(self) -> None:
         """Sends what can be sent at once, which is one command."""
-        sendable = self._sendable()
+        sendable = self._sendable
         together = self._connection.has("MULTIAPPEND") or len(sendable) == 1
         if not sendable or not together or self._appends.literals is not Literals.PLUS:
             self.finish()
             return
         with self._ended_by_errors():
             self._first = self._appends.send(self._mailbox, sendable)
+            if not self._keep:
+                self._sendable = []
 
-    def results(self) -> list[AppendResult]:
-        """What became of each message, in their order.
+    def results(self) -> list[AppendResult] | None:
+        """What became of each message, in their order. None when they were let go of, and refused together:
+        none of them is stored then (RFC 3502 section 6.3.11), and a part of them may be taken.
 
         Raises ConnectionLost or ProtocolViolation (outcome unknown), QuotaExceeded, FolderUnusable,
         FolderChanged (the messages went into another folder of that name), Throttled, ServerUnavailable.
@@ -141,21 +156,26 @@ class Append:
         """Waits for all answers; what they mean, `results` tells."""
         if self._done:
             return
-        sendable = self._sendable()
-        results: list[AppendResult] = []
+        results: Sequence[AppendResult] | None = []
         with self._ended_by_errors():
-            if self._connection.has("MULTIAPPEND"):
-                results = self._together(sendable, self._first)
+            if self._first and not self._sendable:
+                results = self._whole(self._first, sum(self._can_be_sent))
+            elif self._connection.has("MULTIAPPEND"):
+                results = self._together(self._sendable, self._first)
             else:
-                results = self._one_by_one(sendable, self._first)
-            if self._troubles and not any(isinstance(result, Stored) for result in results):
+                results = self._one_by_one(self._sendable, self._first)
+            if self._troubles and not any(isinstance(result, Stored) for result in results or ()):
                 raise self._troubles[-1]
         if self._error is not None:
             return
+        self._results = None if results is None else self._in_order(results)
+        self._end()
+
+    def _in_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
+        """With those that could not be sent."""
         unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
         sent = iter(results)
-        self._results = [unsendable if one is None else next(sent) for one in self._messages]
-        self._end()
+        return [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
 
     @contextmanager
     def _ended_by_errors(self) -> Iterator[None]:
@@ -172,24 +192,29 @@ class Append:
     def _end(self, error: MailError | None = None) -> None:
         self._done = True
         self._error = error
+        self._sendable = []
         self._appends.answered(self)
-
-    def _sendable(self) -> list[Ready]:
-        return [one for one in self._messages if one is not None]
 
     def _together(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
         """MULTIAPPEND is all or nothing: a refused one is halved until the bad message stands alone."""
         if len(messages) <= 1:
             return self._one_by_one(messages, tag)
-        reply = self._appends.answer(tag or self._appends.send(self._mailbox, messages))
+        whole = self._whole(tag or self._appends.send(self._mailbox, messages), len(messages))
+        if whole is not None:
+            return whole
+        half = len(messages) // 2
+        return [*self._together(messages[:half]), *self._together(messages[half:])]
+
+    def _whole(self, tag: str, count: int) -> list[AppendResult] | None:
+        """What became of one MULTIAPPEND; None when it was refused and a half of it may be taken."""
+        reply = self._appends.answer(tag)
         if reply.status == "OK":
-            return [*self._stored(reply, len(messages))]
+            return [*self._stored(reply, count)]
         trouble = self._trouble(reply)
         half_may_fit = isinstance(trouble, QuotaExceeded)
         if trouble is not None and not half_may_fit and not _is_of_one(reply, trouble):
             raise trouble
-        half = len(messages) // 2
-        return [*self._together(messages[:half]), *self._together(messages[half:])]
+        return None
 
     def _one_by_one(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
         """Single APPENDs, IN_FLIGHT at a time where literals need no invitation; the first was sent if it

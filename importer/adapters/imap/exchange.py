@@ -48,7 +48,7 @@ def append(link: Link, folder: FolderRef, mailbox: bytes, messages: Sequence[Out
             raise errors.lost(link.peer, "the connection was lost before this append")
         room = min(IN_FLIGHT, _REFUSALS_UNTIL_CLOSED - 1 - appends.connection.refusals)
         portion = sent[len(results) : len(results) + room]
-        results += appends.begin(folder, mailbox, portion).results()
+        results += appends.begin(folder, mailbox, portion).results() or []
     return set_flagged(link, link.current(), folder, sent, results) if results else results
 
 

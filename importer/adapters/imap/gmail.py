@@ -293,7 +293,7 @@ class GmailSource:
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
-    ) -> Callable[[], Sequence[AppendResult]]:
+    ) -> Callable[[], Sequence[AppendResult] | None]:
         _read_only()
 
     def removes_exactly(self) -> bool:

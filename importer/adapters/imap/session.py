@@ -395,11 +395,16 @@ class ImapSession:
         return None
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        return self.begin_append(folder, messages)()
+        return self._begin_append(folder, messages, keep=True)() or []  # None is for those not kept
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
-    ) -> Callable[[], Sequence[AppendResult]]:
+    ) -> Callable[[], Sequence[AppendResult] | None]:
+        return self._begin_append(folder, messages, keep=False)
+
+    def _begin_append(
+        self, folder: FolderRef, messages: Sequence[Outgoing], *, keep: bool
+    ) -> Callable[[], Sequence[AppendResult] | None]:
         link = self._link
         appends = link.appends()
         if appends is None:
@@ -415,9 +420,9 @@ class ImapSession:
             if exchange.is_exchange(appends.connection.capabilities):
                 found = exchange.append(link, folder, mailbox, messages)
                 return lambda: found
-            append = appends.begin(folder, mailbox, messages)
+            append = appends.begin(folder, mailbox, messages, keep=keep)
 
-        def results() -> Sequence[AppendResult]:
+        def results() -> Sequence[AppendResult] | None:
             with _outcome_unknown(link):
                 return append.results()
 

@@ -113,6 +113,7 @@ class MemoryMailbox:
         self.capacity_messages: int | None = None
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
+        self.all_or_nothing = False  # MULTIAPPEND: what is begun together is stored together
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
@@ -288,10 +289,10 @@ class MemorySession:
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
-    ) -> Callable[[], Sequence[AppendResult]]:
+    ) -> Callable[[], Sequence[AppendResult] | None]:
         """Stores at once; what went wrong comes out when it is waited for."""
         try:
-            results = self.append(folder, messages)
+            results = None if self._refuses_together(folder, messages) else self.append(folder, messages)
         except MailError as error:
             failure = error
 
@@ -300,6 +301,18 @@ class MemorySession:
 
             return fails
         return lambda: results
+
+    def _refuses_together(self, folder: FolderRef, messages: Sequence[Outgoing]) -> bool:
+        mailbox = self._mailbox
+        if not mailbox.all_or_nothing or len(messages) < 2:
+            return False
+        capacity = mailbox.capacity_messages
+        full = capacity is not None and mailbox.message_count + len(messages) > capacity
+        refused = full or any(mailbox.refuses(whole(message.body)) for message in messages)
+        if refused:
+            self._lose(self._reach("append"))
+            self._open(folder)
+        return refused
 
     def _store(self, found: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
         with self._mailbox.storing:  # one append at a time, as on a real host
