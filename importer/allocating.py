@@ -11,7 +11,7 @@ _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 """<malloc.h> of glibc; see mallopt(3)."""
 
-_LARGE_BYTES: Final = 64 * 1024
+_LARGE_BYTES: Final = 512 * 1024
 _KEPT_BYTES: Final = 4 * 1024 * 1024
 """Free memory that we keep at hand: to get it back piece by piece costs more than it does."""
 

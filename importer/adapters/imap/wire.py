@@ -234,6 +234,8 @@ class ResponseReader:
             raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
         if self._new_spool is not None and is_content and size_bytes > SPOOLED_ABOVE_BYTES:
             self._into = self._new_spool()
+        elif 0 < size_bytes <= SPOOLED_ABOVE_BYTES:
+            self._into = _room(size_bytes)
         if size_bytes:
             self.missing_bytes = size_bytes
         else:
@@ -255,6 +257,15 @@ _DATA = re.compile(rb"\* (?:([0-9]{1,20}) )?([A-Za-z][A-Za-z0-9._-]*)(?: |(?=\()
 _CODE = re.compile(rb"\[([^\s\[\]]+)(?: ([^\]]*))?\] ?")
 _CONTENT = re.compile(rb"BODY\[\] \{[0-9]{1,20}\}\Z", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
+
+
+def _room(size_bytes: int) -> BytesIO:
+    """For so much at once: what grows as it comes is copied again and again."""
+    room = BytesIO()
+    room.seek(size_bytes - 1)
+    room.write(b"\0")
+    room.seek(0)
+    return room
 
 
 def parse_reply(status: bytes, rest: bytes) -> Reply:
