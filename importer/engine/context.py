@@ -22,7 +22,7 @@ class Pace:
     batch_messages: int = 100
     batch_bytes: int = 4 * 1024 * 1024
     lanes: int = 1
-    held_bytes: int = 24 * 1024 * 1024
+    held_bytes: int = 20 * 1024 * 1024
     settle_quiet: timedelta = timedelta(seconds=10)
 
 
