@@ -12,6 +12,9 @@ _M_MMAP_THRESHOLD: Final = -3
 """<malloc.h> of glibc; see mallopt(3)."""
 
 _LARGE_BYTES: Final = 512 * 1024
+"""From here on a piece is given back by itself: each time it costs its pages anew, for mixed mail at 64 KiB
+a tenth of all our CPU."""
+
 _KEPT_BYTES: Final = 4 * 1024 * 1024
 """Free memory that we keep at hand: to get it back piece by piece costs more than it does."""
 

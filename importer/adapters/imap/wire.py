@@ -232,14 +232,14 @@ class ResponseReader:
         self._held_bytes += size_bytes
         if self._held_bytes > self.max_literal_bytes:
             raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
-        if self._new_spool is not None and is_content and size_bytes > SPOOLED_ABOVE_BYTES:
-            self._into = self._new_spool()
-        elif 0 < size_bytes <= SPOOLED_ABOVE_BYTES:
-            self._into = _room(size_bytes)
-        if size_bytes:
-            self.missing_bytes = size_bytes
-        else:
+        if not size_bytes:
             self._literals.append(b"")
+            return
+        self.missing_bytes = size_bytes
+        if size_bytes <= SPOOLED_ABOVE_BYTES:
+            self._into = _room(size_bytes)
+        elif self._new_spool is not None and is_content:
+            self._into = self._new_spool()
 
 
 _FETCH = re.compile(
@@ -260,7 +260,8 @@ _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
 def _room(size_bytes: int) -> BytesIO:
-    """For so much at once: what grows as it comes is copied again and again."""
+    """For so many bytes, one or more: what grows as it comes is copied again and again. Not for any number
+    that a server announces: memory is taken before a byte of it came."""
     room = BytesIO()
     room.seek(size_bytes - 1)
     room.write(b"\0")
