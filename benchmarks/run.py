@@ -121,8 +121,6 @@ class _Bench:
         except CommandFailed as error:
             self._note_failure(copier.name, run, error)
             return
-        finally:
-            self._clear(destination, home)
         copied.first.append(first)
         copied.second.append(second)
         copied.differences.append(len(found))
@@ -154,8 +152,6 @@ class _Bench:
         except CommandFailed as error:
             self._note_failure(part, run, error)
             return
-        finally:
-            self._clear(destination, home)
         first = Taken(**json.loads(said))
         found = differences(mailbox, there, Check.UNSUBSCRIBED)
         copied.first.append(first)
@@ -165,10 +161,6 @@ class _Bench:
     def _note_failure(self, name: str, run: int, error: CommandFailed) -> None:
         self._copied[name].failures.append(f"run {run}: {error}")
         self._tell(f"  {name} FAILED: {error}")
-
-    def _clear(self, destination: Login, home: Path) -> None:
-        self._stage.remove_destination(destination)
-        shutil.rmtree(home, ignore_errors=True)
 
     def _fresh_home(self, name: str) -> Path:
         home = self._stage.home / name

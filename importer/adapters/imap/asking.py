@@ -54,13 +54,14 @@ def listing(link: Link, connection: Connection, *, modseqs: bool = False) -> Lis
     if modseqs:
         link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
     commands = [b"NAMESPACE"] if connection.has("NAMESPACE") else []
-    extended = connection.has("SPECIAL-USE") and connection.has("LIST-EXTENDED")
+    extended = connection.has("LIST-EXTENDED")
     if extended:
         # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
-        with_status = (
-            b" STATUS " + _query(connection, modseqs) if connection.has("LIST-STATUS") else b""
-        )  # RFC 5819
-        commands.append(b'LIST "" "*" RETURN (SPECIAL-USE SUBSCRIBED%s)' % with_status)
+        wanted = [b"SPECIAL-USE"] if connection.has("SPECIAL-USE") else []
+        wanted.append(b"SUBSCRIBED")
+        if connection.has("LIST-STATUS"):  # RFC 5819
+            wanted.append(b"STATUS " + _query(connection, modseqs))
+        commands.append(b'LIST "" "*" RETURN (%s)' % b" ".join(wanted))
     else:
         commands += [b'LIST "" "*"', b'LSUB "" "*"']
     answers = connection.call_all(commands)
