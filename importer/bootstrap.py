@@ -24,8 +24,6 @@ from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
-from importer.adapters.mail.compose import Composer
-from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
@@ -35,16 +33,16 @@ from importer.domain.identity import is_notice
 from importer.domain.model import Account
 from importer.engine.context import Pace
 from importer.ports.process import Queue
-from importer.service.deps import Deps, Limits, Webhook
+from importer.service.deps import Deps, Limits, Mails, Webhook
 from importer.settings import Settings, SettingsError
 from importer.settings.kinds import DailyLimit
 from providers.access import Access, PasswordsOnly, People
 from providers.catalog import Catalog
-from providers.directory import Directory
 from providers.provider import Limits as HostLimits
 
 if TYPE_CHECKING:
     from importer.adapters.queue import DoorbellBroker
+    from providers.directory import Directory
 
 
 class SystemClock:
@@ -162,8 +160,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         ),
         queue=queue,
         vault=vault,
-        composer=Composer(settings.mail_from, notice_key, settings.language),
-        mailer=_mailer(settings, notice_key),
+        mails=_mails(settings, notice_key),
         clock=clock,
         is_notice=partial(is_notice, notice_key),
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
@@ -197,6 +194,7 @@ def directory(settings: Settings) -> Directory:
     from importer.adapters.imap.probing import ImapProber
     from importer.adapters.lookup.names import DnsResolver
     from importer.adapters.lookup.pages import GuardedWeb
+    from providers.directory import Directory
 
     tls = tls_context(settings.ca_file)
     pages = Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,))
@@ -213,10 +211,16 @@ def _guard(settings: Settings) -> Guard:
     return Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS)
 
 
-def _mailer(settings: Settings, notice_key: bytes) -> SmtpMailer | None:
+def _mails(settings: Settings, notice_key: bytes) -> Mails | None:
     if not settings.smtp_url:
         return None
-    return SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file)
+    from importer.adapters.mail.compose import Composer
+    from importer.adapters.mail.smtp import SmtpMailer
+
+    return Mails(
+        Composer(settings.mail_from, notice_key, settings.language),
+        SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file),
+    )
 
 
 def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowance:

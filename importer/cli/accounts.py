@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
@@ -16,9 +17,11 @@ from importer.domain.cells import Refused, address
 from importer.domain.model import Account
 from importer.domain.ways_in import SignIn
 from providers.catalog import Catalog
-from providers.discovery import Discovery
 from providers.model import Secret, parse_server
 from providers.provider import Way
+
+if TYPE_CHECKING:
+    from providers.discovery import Discovery
 
 
 def passwords_only(_provider: str, _mailbox: str) -> bool:

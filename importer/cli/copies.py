@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
@@ -39,7 +40,9 @@ from importer.service.finish import report_of
 from importer.service.grants import credentials_at_once, sign_in
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
-from providers.discovery import Discovery
+
+if TYPE_CHECKING:
+    from providers.discovery import Discovery
 
 
 def copy(

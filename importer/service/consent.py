@@ -181,13 +181,13 @@ def await_owner(deps: Deps, import_: Import, lease: Lease) -> Import:
             over = waiting.expired(one.mailbox, one.name, one.consent.expires_at, one.side)
             return finish(deps, import_, State.STOPPED, lease, over)
     both = len(asked) > 1
-    if deps.mailer is not None:
+    if deps.mails is not None:
         for one in asked:
             mail = waiting.mails_due(one.consent.asked_at, now)
             # The mail waits in the store: the token is put into it as it is sent.
             link, until = _link_to(deps, _TOKEN), one.consent.expires_at
             invitation = Invitation(import_, one.side, one.name, link, until, mail, both)
-            deps.store.post(written(partial(deps.composer.invitation, invitation, now), import_.id))
+            deps.store.post(written(partial(deps.mails.composer.invitation, invitation, now), import_.id))
         deps.queue.ring_mail()
     until = min(waiting.next_look(one.consent.asked_at, now, one.consent.expires_at) for one in asked)
     first = asked[0]

@@ -25,12 +25,12 @@ def deliver(deps: Deps) -> int:
     A mail is claimed before it is handed to the server. When the reply is lost it may have been sent, so
     it counts as sent: better one mail missing than two.
     """
-    if deps.mailer is None:
+    if deps.mails is None:
         return 0
     sent = 0
     for notice in deps.store.due_notices(deps.clock.now()):
         if deps.store.claim_notice(notice.key):
-            outcome, text = _send(deps, deps.mailer, notice)
+            outcome, text = _send(deps, deps.mails.mailer, notice)
             _settle(deps, notice, outcome, text)
             sent += outcome is MailOutcome.SENT and text != NOT_NEEDED
     return sent

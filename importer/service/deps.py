@@ -40,16 +40,23 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Mails:
+    """How mails are written, and how they leave."""
+
+    composer: Composer
+    mailer: Mailer
+
+
+@dataclass(frozen=True, slots=True)
 class Deps:
-    """`mailer` is None where no mail server is configured: then no mails are written either. `public_url` is
+    """`mails` is None where no mail server is configured: then none are written either. `public_url` is
     where people reach our pages; `gives_back` says whether consents end at their provider with the import."""
 
     store: Store
     sessions: SessionFactory
     queue: Queue
     vault: Vault
-    composer: Composer
-    mailer: Mailer | None
+    mails: Mails | None
     clock: Clock
     is_notice: Callable[[bytes], bool]
     owner: str  # names this process in leases

@@ -54,8 +54,8 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     """
     ended = state.ended(import_, end, deps.clock.now(), problem)
     notices: Sequence[Notice] = ()
-    if deps.mailer is not None:
-        write = partial(deps.composer.completion, report_of(deps, ended), deps.clock.now())
+    if deps.mails is not None:
+        write = partial(deps.mails.composer.completion, report_of(deps, ended), deps.clock.now())
         notices = written(write, ended.id)
     consents = to_give_back(deps, import_)
     mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
@@ -81,12 +81,12 @@ def summarise(deps: Deps, batch_id: BatchId) -> None:
     None for a batch of one, which has its completion mail, or when nobody is known to want it.
     """
     batch = deps.store.batch(batch_id)
-    if deps.mailer is None or batch is None or not batch.submitter or len(batch.imports) < 2:
+    if deps.mails is None or batch is None or not batch.submitter or len(batch.imports) < 2:
         return
     imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
     if all(import_.state in state.ENDED for import_ in imports):
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
-        write = partial(deps.composer.batch_summary, report, deps.clock.now())
+        write = partial(deps.mails.composer.batch_summary, report, deps.clock.now())
         deps.store.post(written(write, batch_id))
 
 

@@ -37,7 +37,7 @@ class Tick:
             self._ring(now)
             _summarise(deps, now)
             deps.store.sweep(now)
-            mails = deps.mailer is not None and deps.store.due_notices(now, limit=1)
+            mails = deps.mails is not None and deps.store.due_notices(now, limit=1)
             if mails or (deps.caller is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()
         finally:
@@ -55,7 +55,7 @@ class Tick:
 
 def _summarise(deps: Deps, now: datetime) -> None:
     """Posts summaries that are missing: their worker was killed between an import's end and the summary."""
-    if deps.mailer is None:
+    if deps.mails is None:
         return
     for batch in deps.store.batches(limit=100):
         wanted = batch.submitter and len(batch.imports) > 1 and _ended_lately(deps, batch, now)

@@ -164,7 +164,8 @@ def test_a_mail_goes_out_with_its_link_and_not_when_the_owner_was_quicker(office
             sent.append(notice)
             return super().send(notice)
 
-    office.deps = replace(office.deps, mailer=Kept())
+    assert office.deps.mails is not None
+    office.deps = replace(office.deps, mails=replace(office.deps.mails, mailer=Kept()))
     _, import_ = placed(office)
     token = token_of(office, import_.id)
     assert deliver(office.deps) == 1

@@ -196,7 +196,7 @@ def test_a_revoked_token_is_called_no_more_and_one_address_once(office: Office, 
 
 
 def test_the_tick_rings_for_calls_that_wait(office: Office, receiver: Receiver) -> None:
-    office.deps = replace(office.deps, mailer=None)
+    office.deps = replace(office.deps, mails=None)
     hooked(office, receiver, "panel", "https://panel.example/hook")
     cancel(office.deps, started(office))
     before = office.queue.mail_rings

@@ -26,7 +26,7 @@ from importer.ports.mailbox import LabelView
 from importer.ports.process import OwnDiskFull
 from importer.ports.store import SealedGrants
 from importer.service.copy import copy
-from importer.service.deps import Deps
+from importer.service.deps import Deps, Mails
 from importer.service.lanes import Lanes
 from importer.service.manners import Manners
 from importer.service.observe import StoringObserver
@@ -101,8 +101,7 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
-            composer=Composer("mailferry@new.example", b"k" * 32),
-            mailer=Mailer(),
+            mails=Mails(Composer("mailferry@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,
             owner="worker",
@@ -386,7 +385,7 @@ def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> 
             raise RuntimeError("no such template")
 
     _, import_id = office.submit()
-    done = office.work(import_id, composer=Speechless("mailferry@new.example", b"k"))
+    done = office.work(import_id, mails=Mails(Speechless("mailferry@new.example", b"k"), Mailer()))
     assert done.state is State.COMPLETE
     assert not office.store.notices()
 
@@ -501,7 +500,7 @@ def test_a_summary_that_was_lost_is_posted_within_a_day_and_only_for_a_submitter
         submission = submit(office.deps, rows, submitter=submitter, again=True)
         assert submission.batch is not None
         for import_ in submission.started:
-            office.work(import_.id, mailer=None)  # this worker posts nothing
+            office.work(import_.id, mails=None)  # this worker posts nothing
         assert not office.store.notices(f"batch:{submission.batch.id}:")
         office.clock.sleep(late.total_seconds())
         tick()
