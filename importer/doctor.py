@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -242,7 +243,7 @@ def _destination(settings: Settings) -> Iterator[Finding]:
         return
     peer = Peer(endpoint, Side.DESTINATION, lambda: datetime.now(UTC))
     try:
-        probe(peer, tls_context(settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
+        probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
     except MailError as error:
         fix = "Check MAILFERRY_DESTINATION_SERVER, and MAILFERRY_CA_FILE for a private authority."
         yield Finding("destination", Health.ILL, str(error), fix)

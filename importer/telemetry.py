@@ -17,16 +17,19 @@ from datetime import date
 from types import ModuleType
 from typing import Any, Final, Literal, TextIO, cast
 
-# structlog imports Rich's tracebacks, which show local variables and which we never use, if it can: 25 ms and
-# 4 MB of each process, for whoever waits at a console.
-sys.modules.setdefault("rich.traceback", cast(ModuleType, None))  # importing it raises ImportError
+# structlog imports what Rich has for tracebacks, which shows local variables and which we never use, if it
+# can: 40 ms and 5 MB of each process, for whoever waits at a console. Importing None raises ImportError.
+_UNWANTED: Final = ("rich.traceback", "rich.pretty")
+for _name in _UNWANTED:
+    sys.modules.setdefault(_name, cast(ModuleType, None))
 import structlog  # noqa: E402
 from structlog.typing import EventDict, FilteringBoundLogger, Processor  # noqa: E402
 
 from providers.model import Secret  # noqa: E402
 
-if sys.modules["rich.traceback"] is None:
-    del sys.modules["rich.traceback"]
+for _name in _UNWANTED:
+    if sys.modules[_name] is None:
+        del sys.modules[_name]
 
 _HIDDEN: Final = "•••"
 

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
+from importer.bootstrap import access_of, directory
 from importer.cli.exits import Usage, stderr
-from importer.domain.batch_right import BatchRight
+from importer.domain.batch_right import BatchRight, right_of_console
 from importer.domain.cells import Refused, address
 from importer.domain.model import Account
+from importer.domain.rows import Row
 from importer.domain.ways_in import SignIn
+from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.model import Secret, parse_server
 from providers.provider import Way
@@ -132,6 +135,39 @@ def way_in(
     """The same for a new mailbox, which the host's master user may open as well."""
     where = signs_in(owner, can) if file is None and variable is None else ""
     return (None, where) if where else (password_into(owner, file, variable, right), "")
+
+
+def row(
+    settings: Settings,
+    from_: str,
+    from_file: Path | None,
+    from_env: str | None,
+    to: str,
+    to_file: Path | None,
+    to_env: str | None,
+    *,
+    sign_in: SignIn | None = None,
+) -> Row:
+    """What `copy`, `check` and `submit` were told, as a row of a file would say it: without a password where
+    none is given and `sign_in` says so; by itself, where an organisation lets us in. Raises Usage."""
+
+    def find(address: str) -> Discovery:
+        return directory(settings).discover(address)
+
+    plaintext = settings.allow_plaintext
+    access = access_of(settings)
+
+    def let_in(provider: str, mailbox: str) -> bool:
+        return access.organisation_grant(provider, mailbox) is not None
+
+    can = sign_in or let_in
+    source = account("--from", from_, allow_plaintext=plaintext, find=find, sign_in=can)
+    destination = account("--to", to, allow_plaintext=plaintext, find=find, sign_in=can)
+    refuse_circle(source, destination)
+    right = right_of_console(settings.master)
+    secret_out, where_out = way_out(source, from_file, from_env, can)
+    secret_in, where_in = way_in(destination, to_file, to_env, can, right)
+    return Row(0, source, secret_out, destination, secret_in, where_out, where_in)
 
 
 def refuse_circle(source: Account, destination: Account) -> None:

@@ -9,7 +9,7 @@ import typer
 
 _COMMANDS: Final = {
     "copy": "copies.copy",
-    "check": "copies.check",
+    "check": "checks.check",
     "submit": "copies.submit",
     "detect": "detecting.detect",
     "batch": "batches.batch",

@@ -1,16 +1,12 @@
-"""`check`, `copy` and `submit`: one mailbox, looked at, in the foreground or through the queue."""
+"""`copy` and `submit`: one mailbox, in the foreground or through the queue."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
-
-from importer.bootstrap import access_of, directory, foreground, queued
-from importer.cli import accounts, checking, show
+from importer.bootstrap import access_of, foreground, queued
+from importer.cli import accounts, show
+from importer.cli.bar import bar
 from importer.cli.exits import ends, stderr
 from importer.cli.options import (
     AllowPlaintext,
@@ -29,20 +25,14 @@ from importer.cli.options import (
     ToPasswordFile,
 )
 from importer.domain.batch_right import right_of_console
-from importer.domain.model import Import, Progress
-from importer.domain.rows import Row
-from importer.domain.ways_in import SignIn
+from importer.domain.model import Import
 from importer.service import consent
-from importer.service.check import check as check_mailboxes
 from importer.service.copy import copy as copy_mailbox
 from importer.service.deliver import deliver
 from importer.service.finish import report_of
-from importer.service.grants import credentials_at_once, sign_in
+from importer.service.grants import sign_in
 from importer.service.submit import submit as submit_rows
 from importer.settings import Settings
-
-if TYPE_CHECKING:
-    from providers.discovery import Discovery
 
 
 def copy(
@@ -69,68 +59,30 @@ def copy(
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags
     )
-    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
+    row = accounts.row(
+        settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env
+    )
     row = row.chosen(labels or settings.labels, sync_flags=settings.sync_flags)
     show.label_rule([row])
-    with foreground(settings) as deps, _bar(quiet=as_json) as bar:
-        task = bar.add_task("connecting", total=None)
-
-        def watch(progress: Progress) -> None:
-            bar.update(
-                task,
-                description=show.plain(progress.folder) or "…",
-                completed=progress.messages_done,
-                total=max(progress.messages_total, progress.messages_done),
-            )
+    with foreground(settings) as deps:
 
         def waits(import_: Import) -> None:
             if import_.problem is not None:
-                bar.console.print(f"[yellow]…[/] {show.plain(show.why(import_, deps.clock.now()))}")
+                stderr.print(f"[yellow]…[/] {show.plain(show.why(import_, deps.clock.now()))}")
 
-        import_ = copy_mailbox(
-            deps,
-            row,
-            submitter=notify or settings.submitter,
-            language=language or settings.language,
-            watch=watch,
-            waits=waits,
-        )
-        bar.stop()
+        with bar(quiet=as_json) as watch:
+            import_ = copy_mailbox(
+                deps,
+                row,
+                submitter=notify or settings.submitter,
+                language=language or settings.language,
+                watch=watch,
+                waits=waits,
+            )
         deliver(deps)
         result = report_of(deps, import_)
     show.report(result, as_json=as_json)
     raise ends(result.exit_code)
-
-
-def check(
-    from_: From,
-    to: To,
-    from_password_file: FromPasswordFile = None,
-    from_password_env: FromPasswordEnv = None,
-    to_password_file: ToPasswordFile = None,
-    to_password_env: ToPasswordEnv = None,
-    labels: Labels = None,
-    data: Data = None,
-    ca_file: CaFile = None,
-    allow_plaintext: AllowPlaintext = False,
-    as_json: Json = False,
-) -> None:
-    """Log in to both mailboxes and show what there is and what a copy would do, without copying anything.
-
-    Example: mailferry check --from imaps://ada@old.example --from-password-file old.txt
-    --to imaps://ada@new.example --to-password-file new.txt
-    """
-    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
-    row = _row(settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env)
-    with foreground(settings) as deps, stderr.status("connecting") as status:
-        opened = credentials_at_once(deps, row, right_of_console(deps.master))
-        source, destination = (row.source, opened.source), (row.destination, opened.destination)
-        for found in check_mailboxes(deps, source, destination, labels or settings.labels):
-            weighed = sum(folder.size_bytes is not None for folder in found.folders)
-            if found.ready and found.folders:
-                status.update(f"looking through folders: {weighed} of {len(found.folders)}")
-    checking.show(found, as_json=as_json)
-    raise ends(checking.exit_code(found))
 
 
 def submit(
@@ -154,7 +106,7 @@ def submit(
     --to imaps://ada@new.example --to-password-file new.txt --notify admin@new.example
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
-    row = _row(
+    row = accounts.row(
         settings,
         *(from_, from_password_file, from_password_env),
         *(to, to_password_file, to_password_env),
@@ -181,48 +133,3 @@ def submit(
         else:
             show.placed(placed)
             show.links(links)
-
-
-def _row(
-    settings: Settings,
-    from_: str,
-    from_file: Path | None,
-    from_env: str | None,
-    to: str,
-    to_file: Path | None,
-    to_env: str | None,
-    *,
-    sign_in: SignIn | None = None,
-) -> Row:
-    """Without a password where none is given and `sign_in` says so; by itself, where an organisation lets us
-    in."""
-
-    def find(address: str) -> Discovery:
-        return directory(settings).discover(address)
-
-    plaintext = settings.allow_plaintext
-    access = access_of(settings)
-
-    def let_in(provider: str, mailbox: str) -> bool:
-        return access.organisation_grant(provider, mailbox) is not None
-
-    can = sign_in or let_in
-    source = accounts.account("--from", from_, allow_plaintext=plaintext, find=find, sign_in=can)
-    destination = accounts.account("--to", to, allow_plaintext=plaintext, find=find, sign_in=can)
-    accounts.refuse_circle(source, destination)
-    right = right_of_console(settings.master)
-    secret_out, where_out = accounts.way_out(source, from_file, from_env, can)
-    secret_in, where_in = accounts.way_in(destination, to_file, to_env, can, right)
-    return Row(0, source, secret_out, destination, secret_in, where_out, where_in)
-
-
-def _bar(*, quiet: bool) -> ProgressBar:
-    return ProgressBar(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=stderr,
-        disable=quiet,
-        transient=True,
-    )

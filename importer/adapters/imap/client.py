@@ -19,7 +19,7 @@ from typing import cast
 from imapclient import IMAPClient, SocketTimeout
 
 from importer.adapters.imap.commands import quoted
-from providers.model import Endpoint, Security
+from providers.model import Endpoint
 
 Dial = Callable[[tuple[str, int], float | None], socket.socket]
 """How a TCP connection to (host, port) is opened: `socket.create_connection`, or a guard's."""
@@ -57,17 +57,15 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     def __init__(
         self,
         endpoint: Endpoint,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
         timeouts: Timeouts,
         dial: Dial = socket.create_connection,
     ) -> None:
+        """With `tls` the connection is encrypted from its first byte on."""
         self._endpoint = endpoint
         self._dial = dial
-        implicit = endpoint.security is Security.TLS
         timeout = SocketTimeout(timeouts.connect_s, timeouts.io_s)
-        super().__init__(
-            endpoint.host, endpoint.port, ssl=implicit, ssl_context=tls if implicit else None, timeout=timeout
-        )
+        super().__init__(endpoint.host, endpoint.port, ssl=tls is not None, ssl_context=tls, timeout=timeout)
         # IMAPClient sets 5 and lets imaplib format every literal twice, logging or not: five times the
         # CPU for a message of 50 KB, three times the memory for one of 50 MB.
         self._imap.debug = 0

@@ -40,6 +40,10 @@ _SEND_BYTES = 128 << 10
 """Small pieces of a command are sent together up to this size: each call costs a wait for other threads."""
 
 
+Tls = Callable[[], ssl.SSLContext]
+"""Asked for when it is needed: to read the system's authorities takes tens of milliseconds."""
+
+
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """Verifies certificate and host name, TLS 1.2 or better; `ca_file` is trusted beside the system's."""
     context = ssl.create_default_context()
@@ -311,7 +315,7 @@ def open_connection(
     login: Login,
     credential: Credential,
     *,
-    tls: ssl.SSLContext,
+    tls: Tls,
     timeouts: Timeouts,
     max_literal_bytes: int,
     lines: KnownLines,
@@ -353,13 +357,13 @@ def open_connection(
     return opened(partial(with_token, token=token_for(peer, credential, refused=True)))
 
 
-def probe(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, *, tries: int = 3) -> None:
+def probe(peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3) -> None:
     """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
     with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
         _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts, tries).hang_up()
 
 
-def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, tries: int = 3) -> Client:
+def _connect_patiently(peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = 3) -> Client:
     patience = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ServerUnavailable),
         stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(8),
@@ -369,10 +373,11 @@ def _connect_patiently(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts, trie
     return patience(_connect, peer, tls, timeouts)
 
 
-def _connect(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
+def _connect(peer: Peer, tls: Tls, timeouts: Timeouts) -> Client:
     client: Client | None = None
+    implicit = peer.endpoint.security is Security.TLS
     try:
-        client = Client(peer.endpoint, tls, timeouts, peer.dial)
+        client = Client(peer.endpoint, tls() if implicit else None, timeouts, peer.dial)
         _encrypt(client, peer, tls)
     except Exception as error:
         if client is not None:
@@ -383,7 +388,7 @@ def _connect(peer: Peer, tls: ssl.SSLContext, timeouts: Timeouts) -> Client:
     return client
 
 
-def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
+def _encrypt(client: Client, peer: Peer, tls: Tls) -> None:
     security = peer.endpoint.security
     if client.preauthenticated():
         # Before TLS it is a way to strip STARTTLS, which is illegal from then on; after, it is whose mail?
@@ -391,7 +396,7 @@ def _encrypt(client: Client, peer: Peer, tls: ssl.SSLContext) -> None:
     if security is Security.TLS:
         return
     if client.has_capability("STARTTLS"):
-        client.starttls_verified(tls)
+        client.starttls_verified(tls())
     elif security is Security.STARTTLS:
         raise opening_errors.no_encryption(peer)
 

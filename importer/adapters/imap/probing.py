@@ -24,7 +24,7 @@ class ImapProber:
     def answers(self, endpoint: Endpoint) -> bool:
         peer = Peer(endpoint, Side.SOURCE, lambda: datetime.now(UTC), self._guard.connect)
         try:
-            probe(peer, self._tls, self._timeouts, tries=1)
+            probe(peer, lambda: self._tls, self._timeouts, tries=1)
         except MailError:
             return False
         return True

@@ -166,7 +166,7 @@ class ImapSessions:
                 Peer(endpoint, side, self._now, dial),
                 Login(account.login, partial(self._login_help, account, by_token=by_token)),
                 credential,
-                tls=self._tls,
+                tls=lambda: self._tls,
                 timeouts=self._timeouts,
                 max_literal_bytes=self._max_message_bytes,
                 drips=self._drips,

@@ -1,0 +1,45 @@
+"""How far a copy in the foreground is: a bar for whoever sits at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from importer.cli import show
+from importer.cli.exits import stderr
+from importer.domain.model import Progress
+
+Watch = Callable[[Progress], None]
+
+
+def _nobody(_progress: Progress) -> None:
+    """Where nobody sees a bar none is drawn: it takes as much time as a thousand messages."""
+
+
+@contextmanager
+def bar(*, quiet: bool) -> Iterator[Watch]:
+    """What to tell the progress to. The bar goes when the block ends."""
+    if quiet or not stderr.is_terminal:
+        yield _nobody
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=stderr, transient=True) as drawn:
+        task = drawn.add_task("connecting", total=None)
+
+        def watch(progress: Progress) -> None:
+            drawn.update(
+                task,
+                description=show.plain(progress.folder) or "…",
+                completed=progress.messages_done,
+                total=max(progress.messages_total, progress.messages_done),
+            )
+
+        yield watch
