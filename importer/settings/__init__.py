@@ -8,17 +8,14 @@ An empty variable counts as not set. Any of them may come from a file instead: s
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
-
-from pydantic import ValidationError, field_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import SettingsConfigDict
+from typing import Any, Literal
 
 from importer import secret_files
-from importer.settings.fields import setting
+from importer.settings.fields import Setting, setting, settings_of
 from importer.settings.front_ends import FrontEnds
-from importer.settings.kinds import PREFIX, SettingsError
+from importer.settings.kinds import PREFIX, SettingsError, one_of_in_any_case
 from providers.master import MasterUser
 
 __all__ = ["Settings", "SettingsError"]
@@ -30,16 +27,29 @@ class Settings(FrontEnds):
     Times are seconds, sizes are bytes. Order matters: a field may look at those above it.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, arbitrary_types_allowed=True, extra="forbid"
-    )
-
     log_format: Literal["console", "json"] = setting(
-        "console", "Form of the log on stderr.", "console or json"
+        "console",
+        "Form of the log on stderr.",
+        "console or json",
+        one_of_in_any_case("console", "json"),
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
-        "info", "Least level that is logged.", "debug, info, warning or error"
+        "info",
+        "Least level that is logged.",
+        "debug, info, warning or error",
+        one_of_in_any_case("debug", "info", "warning", "error"),
     )
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """From a value for each setting; `load` knows them."""
+        vars(self).update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings are frozen; {name} stays as it is")
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name, one in settings_of(Settings) if not one.hidden)
+        return f"Settings({', '.join(shown)})"
 
     @classmethod
     def load(cls, **overlay: object) -> Settings:
@@ -49,24 +59,23 @@ class Settings(FrontEnds):
 
         Raises SettingsError with all problems at once.
         """
-        given: dict[str, Any] = {name: value for name, value in overlay.items() if value is not None}
-        fields = {PREFIX + name.upper(): name for name in cls.model_fields if name != "secrets_dir"}
-        try:
-            files = secret_files.read(os.environ, fields)
-            return cls(**{fields[variable]: text for variable, text in files.items()} | given)
-        except secret_files.SecretFilesUnusable as error:
-            raise SettingsError(list(error.problems)) from None
-        except ValidationError as error:
-            raise SettingsError([_sentence(detail) for detail in error.errors()]) from None
+        known = dict(settings_of(cls))
+        given = _given(known) | {name: value for name, value in overlay.items() if value is not None}
+        values: dict[str, Any] = {}
+        problems = [f"“{name}” is not a setting." for name in given if name not in known]
+        for name, one in known.items():
+            try:
+                values[name] = one.read(given[name], values) if name in given else one.left_out(values)
+            except ValueError:
+                problems.append(_sentence(name, one, given.get(name, one.default(values))))
+        if problems:
+            raise SettingsError(problems)
+        return cls(values)
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
         """(variable, default, meaning) of every setting, in order."""
-        rows = []
-        for name, field in cls.model_fields.items():
-            shown = _extra(name)["shown"] or str(field.default)
-            rows.append((PREFIX + name.upper(), shown, field.description or ""))
-        return rows
+        return [(PREFIX + name.upper(), one.shown, one.meaning) for name, one in settings_of(cls)]
 
     @property
     def web_origin(self) -> str:
@@ -103,26 +112,24 @@ class Settings(FrontEnds):
             self.destination_master_separator,
         )
 
-    @field_validator("log_format", "log_level", mode="before")
-    @classmethod
-    def _any_case(cls, value: object) -> object:
-        return value.strip().lower() if isinstance(value, str) else value
+
+def _given(known: Iterable[str]) -> dict[str, object]:
+    """What the environment and the files of secrets say, by name. Raises SettingsError."""
+    variables = {PREFIX + name.upper(): name for name in known}
+    try:
+        files = secret_files.read(os.environ, (v for v, name in variables.items() if name != "secrets_dir"))
+    except secret_files.SecretFilesUnusable as error:
+        raise SettingsError(list(error.problems)) from None
+    texts = {variable: os.environ[variable] for variable in variables if os.environ.get(variable)} | files
+    return {variables[variable]: text for variable, text in texts.items()}
 
 
-def _extra(name: str) -> dict[str, Any]:
-    return cast("dict[str, Any]", Settings.model_fields[name].json_schema_extra)
-
-
-def _sentence(detail: ErrorDetails) -> str:
+def _sentence(name: str, one: Setting, given: object) -> str:
     """One problem, told to the operator: which variable, which value (unless it is secret), what to write."""
-    name = str(detail["loc"][0])
-    if name not in Settings.model_fields:
-        return f"“{name}” is not a setting."
     variable = PREFIX + name.upper()
-    rule = _extra(name)["rule"]
-    if not Settings.model_fields[name].repr:
-        return f"{variable} cannot be used (its value is not shown); it must be {rule}."
-    return f"{variable} is “{_without_credentials(str(detail['input']))}”; it must be {rule}."
+    if one.hidden:
+        return f"{variable} cannot be used (its value is not shown); it must be {one.rule}."
+    return f"{variable} is “{_without_credentials(str(given))}”; it must be {one.rule}."
 
 
 def _without_credentials(value: str) -> str:

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import ValidationInfo, field_validator
-
-from importer.settings.fields import setting
-from importer.settings.kinds import OptionalSecret
+from importer.settings.fields import Seen, setting
+from importer.settings.kinds import flag, secret, text, whole
 from importer.settings.signing_in import SigningIn
 from providers.model import Secret
+
+
+def _listen(value: str, _seen: Seen) -> str:
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or parts.port is None or parts.netloc != value or "@" in value:
+        raise ValueError
+    return value
+
+
+def _callable(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
+        raise ValueError
+    return value
+
+
+def _signs(value: Secret | None, seen: Seen) -> Secret | None:
+    if bool(seen.get("webhook_url")) != (value is not None):
+        raise ValueError
+    if value is not None and len(value.reveal()) < 16:
+        raise ValueError
+    return value
+
+
+def _reachable(value: str, seen: Seen) -> str:
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")  # where OAuth takes http too
+    right = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
+    if value and (not right or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
+        raise ValueError
+    asking = ("google_client_id", "microsoft_client_id", "openid_issuer")
+    if not value and any(map(seen.get, asking)):
+        raise ValueError
+    return value.rstrip("/")
 
 
 class FrontEnds(SigningIn):
@@ -19,26 +51,30 @@ class FrontEnds(SigningIn):
         "",
         "Address at which people reach Mailferry's pages. Signing in comes back there.",
         "a URL such as https://mailferry.example.org, and set whenever owners can sign in",
+        text,
+        _reachable,
         shown="none",
-        validate_default=True,
+        always_checked=True,
     )
     consent_days: int = setting(
         14,
         "How long an owner who was asked to sign in may take; then the import ends.",
         "a whole number from 1 to 90",
-        ge=1,
-        le=90,
+        whole(1, 90),
     )
     give_back_consent: bool = setting(
         True,
         "Whether an owner's consent is given back to its provider when the import ends.",
         "true or false",
+        flag,
         shown="true",
     )
     web_listen: str = setting(
         "127.0.0.1:8025",
         "Address and port that the web pages are served on, without TLS: a proxy in front adds it.",
         "HOST:PORT, such as 127.0.0.1:8025 or [::]:8025",
+        text,
+        _listen,
     )
     web_proxies: str = setting(
         "127.0.0.1",
@@ -46,57 +82,23 @@ class FrontEnds(SigningIn):
         "addresses or networks, separated by commas",
     )
     api_calls_per_minute: int = setting(
-        600, "Calls of the API that one token may make a minute.", "a whole number, 1 or more", ge=1
+        600, "Calls of the API that one token may make a minute.", "a whole number, 1 or more", whole(1)
     )
     webhook_url: str = setting(
         "",
         "Address that is called when any import ends or needs somebody; tokens have their own.",
         "a URL such as https://panel.example.org/mailferry",
+        text,
+        _callable,
         shown="none",
     )
-    webhook_secret: OptionalSecret = setting(
+    webhook_secret: Secret | None = setting(
         None,
         "What signs those calls.",
         "any text of 16 characters or more, and set with MAILFERRY_WEBHOOK_URL",
+        secret,
+        _signs,
         shown="none",
-        repr=False,
-        validate_default=True,
+        hidden=True,
+        always_checked=True,
     )
-
-    @field_validator("web_listen")
-    @classmethod
-    def _listen(cls, value: str) -> str:
-        parts = urlsplit(f"//{value}")
-        if not parts.hostname or parts.port is None or parts.netloc != value or "@" in value:
-            raise ValueError
-        return value
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _callable(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
-            raise ValueError
-        return value
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _signs(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        if bool(info.data.get("webhook_url")) != (value is not None):
-            raise ValueError
-        if value is not None and len(value.reveal()) < 16:
-            raise ValueError
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _reachable(cls, value: str, info: ValidationInfo) -> str:
-        parts = urlsplit(value)
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")  # where OAuth takes http too
-        right = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
-        if value and (not right or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
-            raise ValueError
-        asking = ("google_client_id", "microsoft_client_id", "openid_issuer")
-        if not value and any(map(info.data.get, asking)):
-            raise ValueError
-        return value.rstrip("/")

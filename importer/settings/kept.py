@@ -8,84 +8,87 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_dir
-from pydantic import ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from importer import secret_files
-from importer.settings.fields import setting
-from importer.settings.kinds import File, OptionalSecret
+from importer.settings.fields import Seen, setting
+from importer.settings.kinds import file, secret, text
+from providers.model import Secret
 
 _DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
 
 
-class Kept(BaseSettings):
+def _database(value: str, _seen: Seen) -> str:
+    scheme, separator, rest = value.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg"
+    if scheme not in _DATABASE_SCHEMES or not rest:
+        raise ValueError
+    return scheme + separator + rest
+
+
+def _redis(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.hostname if parts.scheme in ("redis", "rediss") else parts.path.strip("/")):
+        raise ValueError
+    if value and (parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0):
+        raise ValueError
+    return value
+
+
+def _one_source_of_keys(value: Path, seen: Seen) -> Path:
+    if seen.get("secret_key") is not None:
+        raise ValueError
+    return value
+
+
+class Kept:
     """What Mailferry keeps, and where."""
 
-    model_config = SettingsConfigDict(defer_build=True)
-
-    data: File = setting(
-        lambda: Path(user_data_dir("mailferry")),
+    data: Path = setting(
+        lambda _: Path(user_data_dir("mailferry")),
         "Directory for everything that Mailferry keeps: database, key, embedded queue.",
         "a directory",
+        file,
         shown="the user's data directory",
     )
-    secrets_dir: File | None = setting(
-        lambda: secret_files.directory(os.environ),
+    secrets_dir: Path | None = setting(
+        lambda _: secret_files.directory(os.environ),
         "Directory with settings as files, named like their variables in lower case: mailferry_smtp_url.",
         "a directory",
+        file,
         shown="none; under systemd, the credentials of the service",
     )
     database_url: str = setting(
-        lambda data: f"sqlite:///{data['data']}/mailferry.db" if "data" in data else "",
+        lambda seen: f"sqlite:///{seen['data']}/mailferry.db" if "data" in seen else "",
         "Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
         "a URL that starts with sqlite:/// or postgresql://",
+        text,
+        _database,
         shown="SQLite file mailferry.db in MAILFERRY_DATA",
-        repr=False,
+        hidden=True,
     )
     redis_url: str = setting(
         "",
         "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailferry runs its own.",
         "a URL such as redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock",
+        text,
+        _redis,
         shown="embedded Valkey in MAILFERRY_DATA",
-        repr=False,
+        hidden=True,
     )
-    secret_key: OptionalSecret = setting(
+    secret_key: Secret | None = setting(
         None,
         "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
         "one or more Fernet keys, separated by commas",
+        secret,
         shown="see MAILFERRY_SECRET_KEY_FILE",
-        repr=False,
+        hidden=True,
     )
-    secret_key_file: File | None = setting(
+    secret_key_file: Path | None = setting(
         None,
         "File with those keys instead, not readable by everybody.",
         "a file name, and MAILFERRY_SECRET_KEY must not be set beside it",
+        file,
+        _one_source_of_keys,
         shown="secret.key in MAILFERRY_DATA, made when absent",
     )
-
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, value: str) -> str:
-        scheme, separator, rest = value.partition("://")
-        if scheme in ("postgres", "postgresql"):
-            scheme = "postgresql+psycopg"
-        if scheme not in _DATABASE_SCHEMES or not rest:
-            raise ValueError
-        return scheme + separator + rest
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and not (parts.hostname if parts.scheme in ("redis", "rediss") else parts.path.strip("/")):
-            raise ValueError
-        if value and (parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0):
-            raise ValueError
-        return value
-
-    @field_validator("secret_key_file")
-    @classmethod
-    def _one_source_of_keys(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and info.data.get("secret_key") is not None:
-            raise ValueError
-        return value

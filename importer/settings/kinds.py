@@ -1,22 +1,21 @@
-"""What settings are, as text and as values. What cannot be read raises ValueError."""
+"""What settings are, as text and as values. Each kind takes either; what cannot be read raises ValueError."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, NamedTuple
-
-from pydantic import BeforeValidator, PlainValidator, ValidationInfo
-from pydantic_settings import NoDecode
+from typing import Any, Final, NamedTuple
 
 from providers.master import domain_name, plain_domain
-from providers.model import Endpoint, Secret
+from providers.model import Secret
 
 PREFIX: Final = "MAILFERRY_"
 
+Kind = Callable[[Any], Any]
 Network = IPv4Network | IPv6Network
 
 
@@ -28,16 +27,6 @@ class SettingsError(Exception):
         self.problems = tuple(problems)
 
 
-def _secret(value: object) -> Secret | None:
-    return Secret(value) if isinstance(value, str) else value if isinstance(value, Secret) else None
-
-
-def _endpoint(value: object, info: ValidationInfo) -> Endpoint | None:
-    if value is None or isinstance(value, Endpoint):
-        return value
-    return Endpoint.parse(str(value), allow_plaintext=bool(info.data.get("allow_plaintext")))
-
-
 class DailyLimit(NamedTuple):
     """Bytes in 24 hours, out of one mailbox and into one; None is no limit."""
 
@@ -45,11 +34,82 @@ class DailyLimit(NamedTuple):
     up_bytes: int | None
 
 
-def _daily_limits(value: object) -> Mapping[str, DailyLimit]:
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004  # what every setting raises that cannot be read
+    return value
+
+
+def flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = text(value).strip().lower()
+    if word not in _YES | _NO:
+        raise ValueError
+    return word in _YES
+
+
+_YES: Final = frozenset({"true", "yes", "on", "1", "t", "y"})
+_NO: Final = frozenset({"false", "no", "off", "0", "f", "n"})
+
+
+def whole(least: int, most: int | None = None) -> Kind:
+    """A whole number between the two, both included."""
+
+    def read(value: object) -> int:
+        number = value if isinstance(value, int) else _number(text(value))
+        if number < least or (most is not None and number > most):
+            raise ValueError
+        return number
+
+    return read
+
+
+def _number(written: str) -> int:
+    if not re.fullmatch(r"\s*[+-]?\d{1,20}\s*", written, re.ASCII):
+        raise ValueError
+    return int(written)
+
+
+def one_of(*words: str) -> Kind:
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    return read
+
+
+def one_of_in_any_case(*words: str) -> Kind:
+    exact = one_of(*words)
+    return lambda value: exact(text(value).strip().lower())
+
+
+def member(choices: type[StrEnum]) -> Kind:
+    """One of the values of an enumeration."""
+    return choices
+
+
+def file(value: object) -> Path:
+    """A file or a directory; `~` is its user's home."""
+    return Path(value if isinstance(value, Path) else text(value)).expanduser().absolute()
+
+
+def secret(value: object) -> Secret:
+    return value if isinstance(value, Secret) else Secret(text(value))
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    if isinstance(value, tuple):
+        return value
+    return tuple(ip_network(part.strip()) for part in text(value).split(",") if part.strip())
+
+
+def daily_limits(value: object) -> Mapping[str, DailyLimit]:
     if isinstance(value, Mapping):
         return value
     limits: dict[str, DailyLimit] = {}
-    for entry in filter(str.strip, str(value).split(",")):
+    for entry in filter(str.strip, text(value).split(",")):
         found = re.fullmatch(r"\s*([\w.-]+)=(\d+)/(\d+)\s*", entry)
         if found is None:
             raise ValueError
@@ -57,43 +117,24 @@ def _daily_limits(value: object) -> Mapping[str, DailyLimit]:
     return MappingProxyType(limits)
 
 
-def _networks(value: object) -> tuple[Network, ...]:
-    if isinstance(value, tuple):
-        return value
-    return tuple(ip_network(part.strip()) for part in str(value).split(",") if part.strip())
-
-
-def _expanded(value: object) -> object:
-    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
-
-
-def _domains(value: object) -> frozenset[str]:
+def domains(value: object) -> frozenset[str]:
     if isinstance(value, frozenset):
         return value
-    names = [name.strip().strip("@.").casefold() for name in str(value).split(",") if name.strip()]
+    names = [name.strip().strip("@.").casefold() for name in text(value).split(",") if name.strip()]
     if not all(re.fullmatch(r"[^\s@/:]+\.[^\s@/:]+", name) for name in names):
         raise ValueError
     return frozenset(names)
 
 
-def _administrators(value: object) -> Mapping[str, frozenset[str]]:
+def administrators(value: object) -> Mapping[str, frozenset[str]]:
     if isinstance(value, Mapping):
         return value
     found: dict[str, frozenset[str]] = {}
-    for entry in filter(str.strip, str(value).split(";")):
+    for entry in filter(str.strip, text(value).split(";")):
         person, _, listed = entry.partition(":")
-        domains = {domain_name(name.strip()) for name in listed.split(",") if name.strip()}
-        if plain_domain(person.strip()) is None or None in domains or not domains:
+        of_person = {domain_name(name.strip()) for name in listed.split(",") if name.strip()}
+        if plain_domain(person.strip()) is None or None in of_person or not of_person:
             raise ValueError
         name = person.strip().lower()
-        found[name] = found.get(name, frozenset()) | {one for one in domains if one is not None}
+        found[name] = found.get(name, frozenset()) | {one for one in of_person if one is not None}
     return MappingProxyType(found)
-
-
-Domains = Annotated[frozenset[str], NoDecode, PlainValidator(_domains)]
-Administrators = Annotated[Mapping[str, frozenset[str]], NoDecode, PlainValidator(_administrators)]
-DailyLimits = Annotated[Mapping[str, DailyLimit], NoDecode, PlainValidator(_daily_limits)]
-Networks = Annotated[tuple[Network, ...], NoDecode, PlainValidator(_networks)]
-OptionalServer = Annotated[Endpoint | None, NoDecode, PlainValidator(_endpoint)]
-OptionalSecret = Annotated[Secret | None, NoDecode, PlainValidator(_secret)]
-File = Annotated[Path, BeforeValidator(_expanded)]

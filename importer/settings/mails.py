@@ -7,10 +7,25 @@ import socket
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
-
-from importer.settings.fields import setting
+from importer.settings.fields import Seen, setting
 from importer.settings.hosts import Hosts
+from importer.settings.kinds import one_of, text
+
+
+def _smtp(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    known = parts.scheme in ("smtp", "smtp+starttls", "smtps")
+    if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
+        raise ValueError
+    if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+        raise ValueError
+    return value
+
+
+def _address(value: str, _seen: Seen) -> str:
+    if value and not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", value):
+        raise ValueError
+    return value
 
 
 class Mails(Hosts):
@@ -20,39 +35,30 @@ class Mails(Hosts):
         "",
         "Server for completion mails: smtps://, smtp+starttls:// or smtp:// and [USER:PASSWORD@]HOST[:PORT].",
         "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
+        text,
+        _smtp,
         shown="none; nobody is written to",
-        repr=False,
+        hidden=True,
     )
     mail_from: str = setting(
-        lambda: f"mailferry@{socket.gethostname()}",
+        lambda _: f"mailferry@{socket.gethostname()}",
         "Sender of completion mails.",
         "one mail address",
+        text,
+        _address,
         shown="mailferry@ and this host's name",
     )
     language: Literal["en", "de", "fr", "it", "es"] = setting(
-        "en", "Language of mails to those who did not choose one.", "one of en, de, fr, it, es"
+        "en",
+        "Language of mails to those who did not choose one.",
+        "one of en, de, fr, it, es",
+        one_of("en", "de", "fr", "it", "es"),
     )
     submitter: str = setting(
         "",
         "Address that gets the summary of a batch when its submitter gave none.",
         "one mail address",
+        text,
+        _address,
         shown="nobody",
     )
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _smtp(cls, value: str) -> str:
-        parts = urlsplit(value)
-        known = parts.scheme in ("smtp", "smtp+starttls", "smtps")
-        if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
-            raise ValueError
-        if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
-            raise ValueError
-        return value
-
-    @field_validator("mail_from", "submitter")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", value):
-            raise ValueError
-        return value

@@ -294,16 +294,18 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
     host: Authority, ways: Access, tmp_path: Path
 ) -> None:
     given = consent(host, ways, "google")
-    nowhere = Settings.load(
-        google_client_id="ferry",
-        google_client_secret=Secret(SECRET),
-        google_authority="https://localhost:1",
-        public_url=PUBLIC_URL,
-    )
-    tokens = tokens_of(access(nowhere).credential(given.grant, ADA, lambda _grant: None))
+
+    def at(authority: str) -> Settings:
+        return Settings.load(
+            google_client_id="ferry",
+            google_client_secret=Secret(SECRET),
+            google_authority=authority,
+            public_url=PUBLIC_URL,
+        )
+
+    tokens = tokens_of(access(at("https://localhost:1")).credential(given.grant, ADA, lambda _grant: None))
     assert isinstance(problem(tokens.access_token), ServerUnavailable)
-    untrusted = nowhere.model_copy(update={"google_authority": host.google})
-    tokens = tokens_of(access(untrusted).credential(given.grant, ADA, lambda _grant: None))
+    tokens = tokens_of(access(at(host.google)).credential(given.grant, ADA, lambda _grant: None))
     error = problem(tokens.access_token)
     assert isinstance(error, ServerUnavailable)
     assert "certificate" in str(error)

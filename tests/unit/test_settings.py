@@ -349,7 +349,7 @@ def test_the_table_documents_every_setting() -> None:
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="frozen"):
         Settings.load().leg_seconds = 5
 
 
