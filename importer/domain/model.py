@@ -211,14 +211,17 @@ class KeywordRule:
     known: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):  # one for each message: made in a fifth of the time of a frozen dataclass
     """One message as the source holds it. `internaldate` is the server's text, zone included."""
 
     uid: Uid
     flags: tuple[str, ...]
     internaldate: str
-    body: Body = field(repr=False)
+    body: Body
+
+    def __repr__(self) -> str:
+        """Without content."""
+        return f"Message(uid={self.uid}, flags={self.flags}, internaldate={self.internaldate!r})"
 
 
 class NotHandedOut(NamedTuple):
@@ -230,15 +233,18 @@ class NotHandedOut(NamedTuple):
     broke_connection: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):  # as Message
     """One message as it is to be appended: the flags and the date are already fit for the destination, and
     its lines end with CRLF."""
 
     uid: Uid  # at the source
     flags: tuple[str, ...]
     internaldate: str
-    body: Body = field(repr=False)
+    body: Body
+
+    def __repr__(self) -> str:
+        """Without content."""
+        return f"Outgoing(uid={self.uid}, flags={self.flags}, internaldate={self.internaldate!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from importer.domain.content import Body
 from importer.domain.identity import DIGEST_BYTES, ForeignIndex, digest, digest_under, munged
-from importer.domain.model import FolderRef
+from importer.domain.model import FolderRef, NotHandedOut
 from importer.domain.uids_by_key import UidsByKey
 from importer.domain.uidset import Uid, UidMarks, UidSet
 from importer.ports.mailbox import MailboxSession
@@ -51,7 +51,7 @@ class ForeignMail:
     def _read_bodies(self, session: MailboxSession, uids: UidSet) -> None:
         unread = UidSet.of(uid for uid in uids if uid not in self._read)
         for message in session.messages(self._folder, unread):
-            if not isinstance(message, tuple):
+            if not isinstance(message, NotHandedOut):
                 with self._lock:
                     self._by_digest.add(digest(message.body), message.uid)
         with self._lock:

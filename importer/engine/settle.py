@@ -14,7 +14,15 @@ from typing import Final
 from importer.domain.digests import Digests
 from importer.domain.flags import fold_flags, unfold_flags
 from importer.domain.identity import DIGEST_BYTES, digest, header_block, header_key, munged
-from importer.domain.model import ANY_UIDVALIDITY, Intent, Outcome, Receipt, Refusal, RefusalCode
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    Intent,
+    NotHandedOut,
+    Outcome,
+    Receipt,
+    Refusal,
+    RefusalCode,
+)
 from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
@@ -127,7 +135,7 @@ def _landed(
             leg.budget.spent()  # for the lease: it may have been lost while we waited
         tail = destination.uids(folder, at_or_above=intent.uidnext) - looked_at
         for message in destination.messages(folder, tail):
-            if isinstance(message, tuple):
+            if isinstance(message, NotHandedOut):
                 continue
             body = digest(message.body)
             at = wanted.get(body)

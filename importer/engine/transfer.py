@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from importer.domain.fit import fit_flags, fit_internaldate
 from importer.domain.flags import fold_flags
@@ -52,8 +52,7 @@ up: they wait for half a minute together, and a disturbed network has passed."""
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):  # one for each message, as Message is
     """What identifies a message, for as long as its outcome is open."""
 
     uid: Uid
@@ -62,8 +61,7 @@ class _Known:
     body: bytes  # the digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
+class _Fetched(NamedTuple):  # likewise
     """A message with what identifies it."""
 
     message: Message
@@ -73,7 +71,7 @@ class _Fetched:
 def _fetched(message: Message) -> _Fetched:
     if isinstance(message.body, bytes):
         body = with_crlf(message.body)
-        message = message if body is message.body else replace(message, body=body)
+        message = message if body is message.body else message._replace(body=body)
     whole = message.body
     return _Fetched(message, _Known(message.uid, len(whole), header_block(whole), digest_of_sent(whole)))
 

@@ -23,6 +23,7 @@ from importer.domain.model import (
     FolderRef,
     FolderStatus,
     Import,
+    NotHandedOut,
     Receipt,
 )
 from importer.domain.uidset import Uid, UidSet
@@ -168,8 +169,8 @@ class _Undo:
         expected = _expected(receipt)
         fates: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
         for message in self._undoing.session.messages(ref, uids):
-            if isinstance(message, tuple):
-                fates[message[0]] = "altered"
+            if isinstance(message, NotHandedOut):
+                fates[message.uid] = "altered"
                 continue
             body, sent = expected[message.uid]
             if digest(message.body) != body:

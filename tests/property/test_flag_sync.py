@@ -6,8 +6,6 @@ it knows nothing of how imports decide.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +29,7 @@ def flip(mailbox: MemoryMailbox, number: int, flag: str) -> None:
     messages = mailbox.folders["INBOX"].messages
     message = messages[Uid(number)]
     flags = tuple(one for one in message.flags if one != flag)
-    messages[Uid(number)] = replace(message, flags=flags if flag in message.flags else (*flags, flag))
+    messages[Uid(number)] = message._replace(flags=flags if flag in message.flags else (*flags, flag))
 
 
 def has(mailbox: MemoryMailbox) -> dict[tuple[int, str], bool]:

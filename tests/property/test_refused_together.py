@@ -4,7 +4,6 @@ again, and by then the old mailbox may hold something else."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +49,7 @@ def remove(world: World, *uids: int) -> None:
 
 def become(world: World, uid: int, body: bytes) -> None:
     messages = world.source.folders["Work"].messages
-    messages[Uid(uid)] = replace(messages[Uid(uid)], body=body)
+    messages[Uid(uid)] = messages[Uid(uid)]._replace(body=body)
 
 
 def test_the_others_are_stored_and_the_one_is_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
@@ -53,13 +53,13 @@ class Owner:
         match what:
             case "read":
                 flags = {*message.flags} ^ {"\\Seen"}
-                folder.messages[uid] = replace(message, flags=tuple(flags))
+                folder.messages[uid] = message._replace(flags=tuple(flags))
             case "flag":
-                folder.messages[uid] = replace(message, flags=tuple({*message.flags} ^ {"\\Flagged"}))
+                folder.messages[uid] = message._replace(flags=tuple({*message.flags} ^ {"\\Flagged"}))
             case "tag":
-                folder.messages[uid] = replace(message, flags=(*message.flags, "Mine"))
+                folder.messages[uid] = message._replace(flags=(*message.flags, "Mine"))
             case "mark deleted":  # they want it gone as well
-                folder.messages[uid] = replace(message, flags=(*message.flags, "\\Deleted"))
+                folder.messages[uid] = message._replace(flags=(*message.flags, "\\Deleted"))
                 return
             case "delete":
                 del folder.messages[uid]
@@ -201,7 +201,7 @@ def test_what_is_not_byte_for_byte_what_was_stored_stays() -> None:
     world.run()
     inbox = world.destination.folders["INBOX"].messages
     changed, _ = inbox
-    inbox[changed] = replace(inbox[changed], body=BODIES[0])
+    inbox[changed] = inbox[changed]._replace(body=BODIES[0])
     totals = undone(world).totals
     assert (totals.altered, totals.removed) == (1, 1)
     assert list(inbox) == [changed]

@@ -258,5 +258,6 @@ def test_what_a_munging_server_made_of_a_header_is_a_candidate() -> None:
 
 def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:
     assert with_crlf(b"a\nb\r\nc\rd\n\n\0\xff") == b"a\r\nb\r\nc\rd\r\n\r\n\0\xff"
-    clean = b"a\r\nb\rc"
+    assert with_crlf(b"a\r\nb\rc") == b"a\r\nb\rc"
+    clean = b"a\r\nb\r\n"
     assert with_crlf(clean) is clean

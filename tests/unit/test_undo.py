@@ -89,7 +89,7 @@ def test_a_host_that_cannot_remove_exactly_is_refused_with_the_reason(office: Of
 def test_what_stays_is_told_and_can_be_undone_later(office: Office, done: Import) -> None:
     inbox = office.new.folders["INBOX"].messages
     uid, message = next(iter(inbox.items()))
-    inbox[uid] = replace(message, flags=("\\Answered",))
+    inbox[uid] = message._replace(flags=("\\Answered",))
     report = undo(office.deps, done, PASSWORD)
     assert report.totals.touched == 1
     assert "1 message left in place: read, answered or marked since." in report.verdict

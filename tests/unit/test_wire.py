@@ -6,9 +6,8 @@ import pytest
 
 from importer.adapters.imap.commands import (
     Literals,
-    Piece,
     UnsafeText,
-    append_pieces,
+    append_runs,
     line_safe,
     part,
     quoted,
@@ -27,6 +26,7 @@ from importer.adapters.imap.wire import (
     Untagged,
     WireError,
 )
+from importer.domain.content import Body, pieces
 from importer.domain.model import Outgoing
 from importer.domain.uidset import Uid, UidSet
 
@@ -212,36 +212,45 @@ def test_quotes_and_backslashes_are_escaped() -> None:
     assert quoted(b'a "b" \\c') == b'"a \\"b\\" \\\\c"'
 
 
+def pieces_of(run: list[Body]) -> list[bytes]:
+    return [piece for part in run for piece in pieces(part)]
+
+
 def outgoing(body: bytes, *flags: str, internaldate: str = "") -> Outgoing:
     return Outgoing(Uid(1), flags, internaldate, body)
 
 
 def test_one_message_is_an_append() -> None:
     message = outgoing(b"ab\r\n", "\\Seen", "work", internaldate=" 1-Feb-2003 04:05:06 +0130")
-    assert list(append_pieces(b'"INBOX"', [part(message)], Literals.PLUS)) == [
-        Piece(b'APPEND "INBOX" (\\Seen work) " 1-Feb-2003 04:05:06 +0130" {4+}\r\n'),
-        Piece(b"ab\r\n"),
-        Piece(b"\r\n"),
+    assert list(append_runs(b'"INBOX"', [part(message)], Literals.PLUS)) == [
+        [b'APPEND "INBOX" (\\Seen work) " 1-Feb-2003 04:05:06 +0130" {4+}\r\n', b"ab\r\n", b"\r\n"]
     ]
 
 
 def test_several_messages_are_one_multiappend() -> None:
-    pieces = append_pieces(b'"A"', [part(outgoing(b"a")), part(outgoing(b"", "\\Seen"))], Literals.PLUS)
-    assert b"".join(piece.data for piece in pieces) == b'APPEND "A" {1+}\r\na (\\Seen) {0+}\r\n\r\n'
+    (run,) = append_runs(b'"A"', [part(outgoing(b"a")), part(outgoing(b"", "\\Seen"))], Literals.PLUS)
+    assert b"".join(pieces_of(run)) == b'APPEND "A" {1+}\r\na (\\Seen) {0+}\r\n\r\n'
 
 
 @pytest.mark.parametrize(
-    ("literals", "waits"), [(Literals.ASK, [1, 1]), (Literals.MINUS, [0, 1]), (Literals.PLUS, [0, 0])]
+    ("literals", "expected"),
+    [
+        (Literals.ASK, [b" {4096}", b" {4097}", b""]),
+        (Literals.MINUS, [b" {4096+} {4097}", b""]),
+        (Literals.PLUS, [b" {4096+} {4097+}"]),
+    ],
 )
-def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, waits: list[int]) -> None:
+def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, expected: list[bytes]) -> None:
     messages = [outgoing(b"x" * 4096), outgoing(b"x" * 4097)]
-    pieces = [
-        piece
-        for piece in append_pieces(b'"A"', [part(message) for message in messages], literals)
-        if piece.data.endswith(b"}\r\n")
+    runs = [
+        b"".join(pieces_of(run))
+        for run in append_runs(b'"A"', [part(message) for message in messages], literals)
     ]
-    assert [piece.waits for piece in pieces] == [bool(w) for w in waits]
-    assert [piece.data.endswith(b"+}\r\n") for piece in pieces] == [not w for w in waits]
+    plain = b"".join(runs).replace(b"+}", b"}")
+    assert plain == b'APPEND "A" {4096}\r\n' + b"x" * 4096 + b" {4097}\r\n" + b"x" * 4097 + b"\r\n"
+    announced = [run.replace(b"x", b"").replace(b"\r\n", b"").removeprefix(b'APPEND "A"') for run in runs]
+    assert announced == expected
+    assert all(run.endswith(b"}\r\n") for run in runs[:-1])
 
 
 def test_the_way_literals_go_comes_from_the_capabilities() -> None:

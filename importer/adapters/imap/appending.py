@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from importer.adapters.imap import errors
-from importer.adapters.imap.commands import Literals, Part, append_pieces, part
+from importer.adapters.imap.commands import Literals, Part, append_runs, part
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.wire import Continue, Event, Reply, Tagged
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
@@ -70,15 +70,12 @@ class Appends:
     def send(self, mailbox: bytes, messages: Sequence[Ready]) -> str:
         """Sends one APPEND; returns its tag. Ends early when the server refuses before it has all."""
         tag = self.connection.new_tag()
-        ready = [tag.encode() + b" "]
-        for piece in append_pieces(mailbox, [one for _, one in messages], self.literals):
-            ready.append(piece.data)
-            if piece.waits:
-                self.connection.send(ready)
-                ready = []
-                if not self._invited(tag):
-                    return tag
-        self.connection.send(ready)
+        runs = append_runs(mailbox, [one for _, one in messages], self.literals)
+        self.connection.send((tag.encode() + b" ", *next(runs)))
+        for run in runs:
+            if not self._invited(tag):
+                break
+            self.connection.send(run)
         return tag
 
     def answer(self, tag: str) -> Reply:
@@ -246,7 +243,7 @@ class Append:
         if reply.status != "OK" and system_flags != message.flags and _is_of_one(reply, trouble):
             # Exchange says "BAD Command Argument Error. 11" to a keyword that it does not like, others that
             # there are too many: there are more words for it than anybody can know.
-            plainer = replace(message, flags=system_flags)
+            plainer = message._replace(flags=system_flags)
             reply = self._appends.answer(self._appends.send(self._mailbox, ((plainer, part(plainer)),)))
             trouble = self._trouble(reply)
             keywords_dropped = len(message.flags) - len(system_flags)

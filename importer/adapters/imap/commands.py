@@ -7,12 +7,11 @@ elsewhere: a folder name or a user name with a line break in it becomes a comman
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from importer.domain.content import Body, pieces
+from importer.domain.content import Body
 from importer.domain.model import Outgoing
 from importer.domain.uidset import UidSet
 
@@ -36,7 +35,10 @@ def line_safe(value: bytes) -> bytes:
 
 def quoted(value: bytes) -> bytes:
     """`value` as a quoted string (RFC 9051 section 4.3). Raises UnsafeText."""
-    return b'"' + line_safe(value).replace(b"\\", rb"\\").replace(b'"', rb"\"") + b'"'
+    line_safe(value)
+    if b"\\" in value or b'"' in value:  # asked before anything is copied: once for every message
+        value = value.replace(b"\\", rb"\\").replace(b'"', rb"\"")
+    return b'"%s"' % value
 
 
 def uid_pieces(uids: UidSet, max_members: int, max_chars: int = 6000) -> Iterator[UidSet]:
@@ -72,14 +74,6 @@ class Literals(Enum):
         return self is Literals.ASK or (self is Literals.MINUS and size_bytes > LITERAL_MINUS_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes to send, and whether the next piece has to wait for the server's `+`."""
-
-    data: bytes
-    waits: bool = False
-
-
 class Part(NamedTuple):
     """One message as APPEND takes it: flags and date, each with a blank before it, and the bytes."""
 
@@ -89,22 +83,30 @@ class Part(NamedTuple):
 
 def part(message: Outgoing) -> Part:
     """Raises ValueError when no command can carry its flags or its date."""
-    date = b" " + quoted(message.internaldate.encode("latin-1")) if message.internaldate else b""
-    return Part(_flag_list(message.flags) + date, message.body)
+    _, flags, internaldate, body = message
+    date = b" " + quoted(internaldate.encode("latin-1")) if internaldate else b""
+    return Part(_flag_list(flags) + date, body)
 
 
-def append_pieces(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> Iterator[Piece]:
+def append_runs(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> Iterator[list[Body]]:
     """APPEND of one message (RFC 9051 section 6.3.12), MULTIAPPEND of several (RFC 3502), without the tag.
 
-    `mailbox` is the quoted name.
+    `mailbox` is the quoted name. Before each run but the first the server has to say `+`.
     """
+    run: list[Body] = []
     head = b"APPEND " + mailbox
+    at_once = literals is Literals.PLUS
     for options, body in parts:
-        waits = literals.waits_for(len(body))
-        yield Piece(b"%s%s {%d%s}\r\n" % (head, options, len(body), b"" if waits else b"+"), waits)
-        yield from map(Piece, pieces(body))
+        size_bytes = len(body)
+        if at_once or not literals.waits_for(size_bytes):
+            run += (b"%s%s {%d+}\r\n" % (head, options, size_bytes), body)
+        else:
+            run.append(b"%s%s {%d}\r\n" % (head, options, size_bytes))
+            yield run
+            run = [body]
         head = b""
-    yield Piece(b"\r\n")
+    run.append(b"\r\n")
+    yield run
 
 
 @lru_cache(maxsize=1024)

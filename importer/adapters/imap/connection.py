@@ -28,6 +28,7 @@ from importer.adapters.imap.login import Login, token_for, with_master, with_pas
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
+from importer.domain.content import Body, pieces
 from importer.ports.process import OwnDiskFull
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
@@ -86,7 +87,7 @@ class Connection:
         self._tags = 0
         self._unanswered = 0
         self._mentioned: set[str] = set()  # tags of commands whose answers nobody waits for
-        self._ahead = bytearray()  # what goes out in front of the next command
+        self._ahead: list[bytes] = []  # what goes out in front of the next command
         self._lines = lines
         self._line = Line(client.incoming, client.socket())
         if deflate.CAPABILITY in capabilities and lines.watch(peer.endpoint):
@@ -196,7 +197,7 @@ class Connection:
         tag = self.new_tag()
         self._unanswered -= 1
         self._mentioned.add(tag)
-        self._ahead += tag.encode() + b" " + line_safe(command) + b"\r\n"
+        self._ahead.append(tag.encode() + b" " + line_safe(command) + b"\r\n")
 
     def _raise_pause(self, answers: Iterable[Answer]) -> None:
         """Exchange asks for a pause, and then says BYE: it is the pause that counts."""
@@ -214,22 +215,24 @@ class Connection:
         self._unanswered += 1
         return f"M{self._tags}"
 
-    def send(self, pieces: Iterable[bytes]) -> None:
-        """Sends the pieces in order. Raises ConnectionLost."""
+    def send(self, parts: Iterable[Body]) -> None:
+        """Sends the parts in order; of a spooled one no more than a piece is in memory. Raises
+        ConnectionLost."""
         line = self._line
-        small, self._ahead = self._ahead, bytearray()
+        small, self._ahead = self._ahead, []
+        small_bytes = sum(map(len, small))
         try:
-            for piece in pieces:
-                if len(small) + len(piece) > _SEND_BYTES:
-                    if small:
-                        line.sendall(small)
-                        small = bytearray()
-                    if len(piece) >= _SEND_BYTES:
-                        line.sendall(piece)
-                        continue
-                small += piece
+            for part in parts:
+                if isinstance(part, bytes) and small_bytes + len(part) <= _SEND_BYTES:
+                    small.append(part)
+                    small_bytes += len(part)
+                    continue
+                line.sendall(b"".join(small))
+                small, small_bytes = [], 0
+                for piece in pieces(part):
+                    line.sendall(piece)
             if small:
-                line.sendall(small)
+                line.sendall(b"".join(small))
         except OSError as error:
             raise self._broken(error) from error
 

@@ -56,7 +56,7 @@ def without_receipts(messages: Sequence[Outgoing]) -> list[Outgoing]:
     """The messages to be appended. One that was read at the old host and asks for a read receipt is marked
     as having had it (RFC 3503 section 3.3), or Exchange sends another when it comes in."""
     return [
-        replace(message, flags=(*message.flags, _RECEIPT_SENT)) if _asks_again(message) else message
+        message._replace(flags=(*message.flags, _RECEIPT_SENT)) if _asks_again(message) else message
         for message in messages
     ]
 

@@ -349,7 +349,7 @@ class MemorySession:
             message = found.messages[uid]
             kept = {flag.lower(): flag for flag in message.flags if flag.lower() not in gone}
             kept |= {flag.lower(): flag for flag in add if flag.lower() not in kept}
-            found.messages[uid] = replace(message, flags=tuple(kept.values()))
+            found.messages[uid] = message._replace(flags=tuple(kept.values()))
         self._lose(lost)
         return True
 
@@ -408,8 +408,7 @@ class MemorySession:
             for uid, message in list(self._open(folder).messages.items())
             if uid in uids and not self._mailbox.withholds(whole(message.body))
         ]
-        for message in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
-            yield replace(message)
+        yield from wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted
         self._lose(lost)
 
     def _reach(self, operation: str) -> Fault | None:
