@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
 
-SPOOLED_ABOVE_BYTES: Final = 4 * 1024 * 1024
-"""A message larger than this is not held in memory."""
+SPOOLED_ABOVE_BYTES: Final = 512 * 1024
+"""A message larger than this is not held in memory: to get new memory for it would cost more than its way
+through a file that is used again and again."""
 
 
 class Spooled(Protocol):

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from importer.adapters.digest_file import DigestFile
-from importer.adapters.imap.spool import Spool
+from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.store.sql import SqlStore
 from importer.domain.model import State
 from importer.ports.process import OwnDiskFull
@@ -136,7 +136,7 @@ def test_files_of_our_own_tell_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
 
     for module in ("importer.adapters.imap.spool", "importer.adapters.digest_file"):
         monkeypatch.setattr(f"{module}.TemporaryFile", full)
-    spool = Spool(tmp_path)
+    spool = Spool(SpoolFiles(tmp_path))
     with pytest.raises(OwnDiskFull, match="No space left on device"):
         spool.write(b"x" * 100)
     with pytest.raises(OwnDiskFull, match="No space left on device"):

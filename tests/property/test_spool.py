@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.adapters.imap.spool import Spool, SpooledBody
+from importer.adapters.imap.spool import Spool, SpooledBody, SpoolFiles
 from importer.adapters.imap.wire import Fetched, ResponseReader
 from importer.domain.content import SPOOLED_ABOVE_BYTES, whole
 from importer.domain.identity import digest, header_block, with_crlf
@@ -18,8 +18,8 @@ from importer.ports.process import OwnDiskFull
 texts = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"Subject: x"]), max_size=20)
 
 
-def spooled(pieces: list[bytes]) -> SpooledBody:
-    spool = Spool(None)
+def spooled(pieces: list[bytes], files: SpoolFiles | None = None) -> SpooledBody:
+    spool = Spool(files or SpoolFiles(None))
     for piece in pieces:
         spool.write(piece)
     return spool.finish()
@@ -37,11 +37,25 @@ def test_pieces_make_the_message_that_they_are_of(pieces: list[bytes]) -> None:
     assert body.header == header_block(with_crlf(message)) == header_block(body)
 
 
+@given(st.lists(st.tuples(texts.map(b"".join), st.integers(0, 3)), max_size=12))
+@example([(b"long\r\n" * 9, 0), (b"short\r\n", 0)])
+@example([(b"one", 0), (b"other", 1), (b"third", 0)])
+def test_a_file_is_one_messages_at_a_time(messages: list[tuple[bytes, int]]) -> None:
+    """Each message takes the place of another, which is let go of, and its file with it."""
+    files = SpoolFiles(None)
+    held: dict[int, tuple[bytes, SpooledBody]] = {}
+    for message, place in messages:
+        held[place] = message, spooled([message], files)
+        for sent, body in held.values():
+            assert whole(body) == with_crlf(sent)
+            assert body.digest == digest(sent)
+
+
 @pytest.mark.parametrize("cut", [1, 100_000, 1 << 20, 5 << 20])
 def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
     message = b"Subject: large\r\n\r\n" + b"0123456789abcde\n" * (SPOOLED_ABOVE_BYTES // 16)
     response = b"* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n" % (len(message), message)
-    reader = ResponseReader(spool=lambda: Spool(None))
+    reader = ResponseReader(spool=lambda: Spool(SpoolFiles(None)))
     start = len(response) % cut or cut
     events = reader.feed(response[:start])
     for at in range(start, len(response), cut) if cut > 1 else [start]:
@@ -55,4 +69,4 @@ def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
 
 def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(OwnDiskFull, match="own disk takes nothing more"):
-        Spool(tmp_path / "missing")
+        Spool(SpoolFiles(tmp_path / "missing"))

@@ -26,7 +26,7 @@ from importer.adapters.imap.drip_watch import DripWatch
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.opening_watch import OpeningWatch
-from importer.adapters.imap.spool import Spool
+from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
 from importer.domain.content import Body, pieces
 from importer.ports.process import OwnDiskFull
@@ -82,7 +82,8 @@ class Connection:
         self.received_bytes = 0
         self.refusals = 0  # NO and BAD so far: some servers close after a number of them
         self._client = client
-        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=partial(Spool, spool_folder))
+        spool = partial(Spool, SpoolFiles(spool_folder))
+        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=spool)
         self._events: deque[Event] = deque()
         self._tags = 0
         self._unanswered = 0
