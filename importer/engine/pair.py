@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from importer.domain.history import FolderHistory, with_batch
 from importer.domain.model import (
@@ -27,6 +27,7 @@ from importer.domain.model import (
     FolderRef,
     FolderStatus,
     KeywordRule,
+    Outcome,
     Receipt,
     Refusal,
     RefusalCode,
@@ -63,6 +64,13 @@ class Target:
     foreign: ForeignMail
 
 
+class PutOff(NamedTuple):
+    """A message whose content another lane was about to append."""
+
+    size_bytes: int
+    digest: bytes
+
+
 class Pair:
     """The shared work of one pair of folders."""
 
@@ -90,7 +98,7 @@ class Pair:
         self._shown = UidSet()
         self._target: Target | None = None
         self._waiting: deque[Batch] = deque()
-        self._put_off: dict[Uid, int] = {}
+        self._put_off: dict[Uid, PutOff] = {}
         self._unusable: str | None = None
         self._unread = UidSet()
         self._account = FolderAccount(source.name, destination)
@@ -139,9 +147,9 @@ class Pair:
             if self._unusable is None:
                 self._waiting.appendleft(batch)
 
-    def put_off(self, sizes_bytes: dict[Uid, int]) -> None:
-        """Messages whose content another lane is appending: they come again after it. Call it under lock."""
-        self._put_off.update(sizes_bytes)
+    def put_off(self, messages: dict[Uid, PutOff]) -> None:
+        """Messages whose content another lane is appending: they are decided after it. Call it under lock."""
+        self._put_off.update(messages)
 
     def leave(self, uids: UidSet) -> None:
         """Messages that this leg does not get: they have no outcome, and the next one tries again."""
@@ -162,15 +170,42 @@ class Pair:
 
     def finish(self) -> bool:
         """For the last lane that worked on the pair. False when there is more to do: messages put off."""
-        with self.lock:
-            # In a folder that was given up nobody's outcome will be known: what was put off is refused.
-            if self._put_off and self._unusable is None:
-                self._waiting.extend(self._grouped(self._put_off.items()))
+        # In a folder that was given up nobody's outcome will be known: what was put off is refused.
+        if self._put_off and self._unusable is None:
+            self._settle_twins()
+            with self.lock:
+                sizes = [(uid, one.size_bytes) for uid, one in self._put_off.items()]
+                self._waiting.extend(self._grouped(sizes))
                 self._put_off.clear()
+            if self._waiting:
                 return False
         if self._unusable is not None:
             self._refuse_rest(self._unusable)
         return True
+
+    def _settle_twins(self) -> None:
+        """What was put off and is there by now needs no fetching again."""
+        settled: dict[Outcome, dict[Uid, bytes]] = {}
+        for uid, one in self._put_off.items():
+            outcome = self.history.again(one.digest)
+            if outcome is not None:
+                settled.setdefault(outcome, {})[uid] = one.digest
+        receipts = [
+            Receipt(
+                import_id=self.leg.import_.id,
+                source=self.source,
+                source_uids=tuple(twins),
+                outcome=outcome,
+                destination=self.target.folder,
+                digests=b"".join(twins.values()),
+            )
+            for outcome, twins in settled.items()
+        ]
+        if receipts:
+            self.record(receipts, [])
+        for receipt in receipts:
+            for uid in receipt.source_uids:
+                del self._put_off[uid]
 
     def recount(self, lane: Lane) -> tuple[FolderAccount, bool]:
         """The account with its recount; True when mail came in at the source meanwhile. What came to a

@@ -39,7 +39,7 @@ from importer.domain.subject import date_and_subject
 from importer.domain.uidset import Uid, UidSet
 from importer.domain.wording import spoken_bytes
 from importer.engine.context import Lane
-from importer.engine.pair import Pair
+from importer.engine.pair import Pair, PutOff
 from importer.engine.settle import settle_answered
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
@@ -228,7 +228,7 @@ class Sent:
             self._lane.destination, [(one.known.body, one.known.header, one.message.body) for one in unknown]
         )
         new: list[_Fetched] = []
-        put_off: dict[Uid, int] = {}
+        put_off: dict[Uid, PutOff] = {}
         with pair.lock:
             for candidate in unknown:
                 one = candidate.known
@@ -237,7 +237,7 @@ class Sent:
                 elif one.body in self._claimed:
                     decided.twins.append(one)
                 elif one.body in pair.claims or pair.history.knows(one.body):
-                    put_off[one.uid] = one.size_bytes
+                    put_off[one.uid] = PutOff(one.size_bytes, one.body)
                 else:
                     new.append(candidate)
                     self._claimed.add(one.body)
@@ -321,7 +321,7 @@ class Sent:
         decided.new = [one.known for one in same]
         decided.twins = [one for one in decided.twins if one.body in bodies]
         with self._pair.lock:
-            self._pair.put_off({one.uid: one.size_bytes for one in others})
+            self._pair.put_off({one.uid: PutOff(one.size_bytes, one.body) for one in others})
         return same
 
     def _outcomes(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from importer.domain.model import Import, ImportId
+from importer.adapters.memory.mailbox import MemorySession
+from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
+from importer.domain.uidset import UidSet
 from importer.engine.context import Lane, Pace
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
@@ -77,3 +80,21 @@ def test_a_lane_that_fails_with_its_hands_full_keeps_no_other_waiting(
     leg.start()
     leg.join(5)
     assert [str(error) for error in failed] == ["the disk is full"]
+
+
+def test_a_twin_of_what_is_being_stored_is_not_fetched_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is met while nobody knows what becomes of the first one; then its bytes are known."""
+    world = World()
+    for text in ("one", "one", "other", "one"):
+        world.source.create("INBOX").add((), DATE, mail(text, text))
+    fetched: list[int] = []
+    messages = MemorySession.messages
+
+    def noting(session: MemorySession, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        fetched.extend(uids)
+        return messages(session, folder, uids)
+
+    monkeypatch.setattr(MemorySession, "messages", noting)
+    account = world.run(batch=1, legs_of=1000).accounts["INBOX"]
+    assert (account.found, account.copied, account.duplicate) == (4, 2, 2)
+    assert sorted(fetched) == [1, 2, 3, 4]
