@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=int, default=3, help="of each copier, taking turns (%(default)s)")
     parser.add_argument("--copiers", metavar="A,B", help=f"of {','.join((*COPIERS, RAW))}")
-    parser.add_argument("--lanes", type=int, default=4, help="connections on either side (%(default)s)")
+    parser.add_argument("--lanes", type=int, default=5, help="connections on either side (%(default)s)")
     parser.add_argument("--messages", type=int, help="instead of the work's number, for trying things out")
     parser.add_argument("--limit-s", type=float, default=1800, help="longest time for one copy (%(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where they are kept (%(default)s)")

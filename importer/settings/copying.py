@@ -40,7 +40,7 @@ class Copying(Mails):
         4 * 2**20, "Most bytes that are stored in one go.", "a whole number, 65536 or more", whole(65_536)
     )
     lanes: int = setting(
-        4, "Connections to each side that one import may use.", "a whole number from 1 to 16", whole(1, 16)
+        5, "Connections to each side that one import may use.", "a whole number from 1 to 16", whole(1, 16)
     )
     compress: Literal["auto", "on", "off"] = setting(
         "auto",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,9 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # SQLite has one writer at a time, and whoever waits for it looks again after ever longer naps.
+        # Threads of one process wake each other at once.
+        self._turn: AbstractContextManager[object] = Lock() if _is_sqlite(engine) else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -40,7 +44,7 @@ class Database:
         With a lease: raises LeaseLost before the block unless it still holds, and nobody else can
         acquire it until the transaction ends. Raises OwnDiskFull when there is no room for it.
         """
-        with _TellingFullDisk(), self.engine.connect() as connection:
+        with self._turn, _TellingFullDisk(), self.engine.connect() as connection:
             connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
                 if lease is not None:
@@ -55,6 +59,10 @@ class Database:
     def close(self) -> None:
         """Gives all connections back to the database; a later call opens new ones."""
         self.engine.dispose()
+
+
+def _is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
