@@ -28,7 +28,7 @@ from importer.adapters.imap.login import Login, token_for, with_master, with_pas
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from importer.domain.content import Body, pieces
+from importer.domain.content import Body
 from importer.ports.process import OwnDiskFull
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
@@ -224,14 +224,15 @@ class Connection:
         small_bytes = sum(map(len, small))
         try:
             for part in parts:
-                if isinstance(part, bytes) and small_bytes + len(part) <= _SEND_BYTES:
-                    small.append(part)
-                    small_bytes += len(part)
-                    continue
-                line.sendall(b"".join(small))
-                small, small_bytes = [], 0
-                for piece in pieces(part):
-                    line.sendall(piece)
+                for piece in (part,) if isinstance(part, bytes) else part.pieces():
+                    if small and small_bytes + len(piece) > _SEND_BYTES:
+                        line.sendall(b"".join(small))
+                        small, small_bytes = [], 0
+                    if len(piece) < _SEND_BYTES:
+                        small.append(piece)
+                        small_bytes += len(piece)
+                    else:
+                        line.sendall(piece)
             if small:
                 line.sendall(b"".join(small))
         except OSError as error:
