@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import islice
+from operator import lt
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -73,6 +76,8 @@ _MESSAGES: Final = Query(
     lambda found: None not in (found.body, found.flags, found.internaldate),
     10_000,
 )
+
+_MOST_BYTES: Final = 2**63 - 1  # no message has so many, whatever a server says
 
 PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
 """Strangers may name servers at these ports: Mailferry is no tool to try what else answers where."""
@@ -317,10 +322,17 @@ class ImapSession:
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for piece in uids.chunks(_SIZES.max_members):
-            found = fetch(self._link, folder, piece, _SIZES)
-            # There, and of a size that the server cannot tell: 0 keeps it in the account.
-            sizes = ((one.uid, 0 if isinstance(one, Unreadable) else one.size_bytes or 0) for one in found)
-            yield from sorted((uid, size_bytes) for uid, size_bytes in sizes if uid is not None)
+            told, sizes_bytes = array("q"), array("q")  # a tenth of what so many pairs take
+            for one in fetch(self._link, folder, piece, _SIZES):
+                if one.uid is not None:
+                    told.append(one.uid)
+                    # There, and of a size that the server cannot tell: 0 keeps it in the account.
+                    size_bytes = 0 if isinstance(one, Unreadable) else one.size_bytes or 0
+                    sizes_bytes.append(min(size_bytes, _MOST_BYTES))
+            ascending = all(map(lt, told, islice(told, 1, None)))
+            order = range(len(told)) if ascending else sorted(range(len(told)), key=told.__getitem__)
+            for at in order:
+                yield Uid(told[at]), sizes_bytes[at]
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         for found in fetch(self._link, folder, uids, _HEADERS):
