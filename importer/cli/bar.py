@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from importer.cli import show
 from importer.cli.exits import stderr
 from importer.domain.model import Progress
-
-Watch = Callable[[Progress], None]
+from importer.service.observe import Watch
 
 
 def _nobody(_progress: Progress) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from importer.domain.labels import LabelRule
 from importer.settings.fields import setting
-from importer.settings.kinds import DailyLimit, daily_limits, flag, member, one_of, whole
+from importer.settings.kinds import DailyLimit, daily_limits, flag, one_of, whole
 from importer.settings.mails import Mails
 
 
@@ -52,7 +52,7 @@ class Copying(Mails):
         LabelRule.ONE,
         "What becomes of mail with several labels, from hosts that have labels (Gmail).",
         "one, keywords or each",
-        member(LabelRule),
+        LabelRule,
     )
     sync_flags: bool = setting(
         False,

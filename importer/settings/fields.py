@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from importer.settings.kinds import PREFIX, Kind, domains, secret, text
+from providers.model import Secret
 
 Seen = Mapping[str, Any]
 """The settings above one, by name, as far as they could be read."""
@@ -79,11 +80,12 @@ def settings_of(group: type) -> Iterator[tuple[str, Setting]]:
                 yield name, what
 
 
-def comes_with(client_id: str) -> Check:
-    """A secret and what it belongs to: both are set, or neither."""
+def comes_with(other: str) -> Check:
+    """It and that other setting are both set, or neither."""
 
     def check(value: Any, seen: Seen) -> Any:
-        if bool(seen.get(client_id)) != (value is not None and bool(value.reveal())):
+        is_set = bool(value.reveal() if isinstance(value, Secret) else value)
+        if bool(seen.get(other)) != is_set:
             raise ValueError
         return value
 
@@ -105,17 +107,12 @@ def client_secret(provider: str) -> Any:
 
 
 def organisation_domains(needed_by: str) -> Any:
-    def come_with_permission(value: Any, seen: Seen) -> Any:
-        if bool(seen.get(needed_by)) != bool(value):
-            raise ValueError
-        return value
-
     return setting(
         frozenset(),
         "Domains whose mailboxes that permission opens, separated by commas; no others are opened with it.",
         f"domains such as example.org,example.com, and set with {PREFIX}{needed_by.upper()}",
         domains,
-        come_with_permission,
+        comes_with(needed_by),
         shown="none",
         always_checked=True,
     )

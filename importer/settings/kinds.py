@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
@@ -83,11 +82,6 @@ def one_of(*words: str) -> Kind:
 def one_of_in_any_case(*words: str) -> Kind:
     exact = one_of(*words)
     return lambda value: exact(text(value).strip().lower())
-
-
-def member(choices: type[StrEnum]) -> Kind:
-    """One of the values of an enumeration."""
-    return choices
 
 
 def file(value: object) -> Path:

@@ -29,12 +29,6 @@ def _issuer(value: str, _seen: Seen) -> str:
     return value  # a slash at its end belongs to its name
 
 
-def _known_there(value: str, seen: Seen) -> str:
-    if bool(value) != bool(seen.get("openid_issuer")):
-        raise ValueError
-    return value
-
-
 def _openid_scope(value: str, _seen: Seen) -> str:
     if "openid" not in value.split():
         raise ValueError
@@ -168,7 +162,7 @@ class SigningIn(Copying):
         "Client ID that Mailferry has at that issuer.",
         "the client ID, and set with MAILFERRY_OPENID_ISSUER",
         text,
-        _known_there,
+        comes_with("openid_issuer"),
         shown="none",
         always_checked=True,
     )

@@ -95,15 +95,14 @@ def append_runs(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> It
     """
     run: list[Body] = []
     head = b"APPEND " + mailbox
-    at_once = literals is Literals.PLUS
     for options, body in parts:
         size_bytes = len(body)
-        if at_once or not literals.waits_for(size_bytes):
-            run += (b"%s%s {%d+}\r\n" % (head, options, size_bytes), body)
-        else:
+        if literals.waits_for(size_bytes):
             run.append(b"%s%s {%d}\r\n" % (head, options, size_bytes))
             yield run
             run = [body]
+        else:
+            run += (b"%s%s {%d+}\r\n" % (head, options, size_bytes), body)
         head = b""
     run.append(b"\r\n")
     yield run

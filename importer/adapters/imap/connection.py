@@ -28,7 +28,7 @@ from importer.adapters.imap.login import Login, token_for, with_master, with_pas
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from importer.domain.content import Body
+from importer.domain.content import Body, pieces
 from importer.ports.process import OwnDiskFull
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
@@ -224,7 +224,7 @@ class Connection:
         small_bytes = sum(map(len, small))
         try:
             for part in parts:
-                for piece in (part,) if isinstance(part, bytes) else part.pieces():
+                for piece in pieces(part):
                     if small and small_bytes + len(piece) > _SEND_BYTES:
                         line.sendall(b"".join(small))
                         small, small_bytes = [], 0

@@ -61,13 +61,13 @@ class Database:
         self.engine.dispose()
 
 
-def _is_sqlite(engine: Engine) -> bool:
-    return engine.dialect.name == "sqlite"
+def _is_sqlite(where: Engine | Connection) -> bool:
+    return where.dialect.name == "sqlite"
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, which both databases write alike and standard SQL does not."""
-    if connection.dialect.name == "sqlite":
+    if _is_sqlite(connection):
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # 20 ms that a copy in the foreground has no use for
 
