@@ -27,7 +27,7 @@ debian-packages:
 	sh .ci/debian-packages
 
 $(READY): requirements-dev.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mailferry needs Python 3.11 or later.")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mailhaul needs Python 3.11 or later.")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

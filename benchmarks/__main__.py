@@ -1,4 +1,4 @@
-"""Measures Mailferry beside other copiers and the raw limit: see README.md in this directory.
+"""Measures Mailhaul beside other copiers and the raw limit: see README.md in this directory.
 
 python -m benchmarks --work s --delay 0 --delay 40 --runs 3
 """
@@ -24,7 +24,7 @@ _say = partial(print, flush=True)  # a run takes long: each line is to be seen w
 
 
 def main() -> int:
-    """Runs every case asked for. 0, or 1 when Mailferry failed or its copy was not the same to the byte."""
+    """Runs every case asked for. 0, or 1 when Mailhaul failed or its copy was not the same to the byte."""
     given = _parser().parse_args()
     wanted = given.copiers.split(",") if given.copiers else [*_usual(), RAW]
     unknown = [name for name in wanted if name not in (*COPIERS, RAW)]
@@ -34,7 +34,7 @@ def main() -> int:
     for name in missing:
         _say(f"{name} is left out: {COPIERS[name].program} is not on PATH.")
     if LANES_SETTING not in {variable for variable, _, _ in Settings.table()}:
-        _say(f"This Mailferry has no {LANES_SETTING}; it uses as many connections as it thinks right.")
+        _say(f"This Mailhaul has no {LANES_SETTING}; it uses as many connections as it thinks right.")
     good = True
     lines = product(given.delay or [0], given.bandwidth or [0.0])
     for work, store, line in product(given.work or ["s"], given.store or ["maildir"], list(lines)):

@@ -74,7 +74,7 @@ def _password_files(route: Route) -> tuple[str, str]:
     return old, _secret_file(route, "destination.password", route.destination.password + "\n")
 
 
-def _mailferry(route: Route) -> tuple[str, ...]:
+def _mailhaul(route: Route) -> tuple[str, ...]:
     words = [sys.executable, "-m", "importer.cli", "copy", "--allow-plaintext"]
     words += ["--data", str(route.home / "data")]
     sides = zip(("from", "to"), (route.source, route.destination), _password_files(route), strict=True)
@@ -147,14 +147,14 @@ def _imapsync_with_cache(route: Route) -> tuple[str, ...]:
 COPIERS = {
     copier.name: copier
     for copier in (
-        Copier("mailferry", sys.executable, _mailferry, Check.ONCE),
+        Copier("mailhaul", sys.executable, _mailhaul, Check.ONCE),
         *(
             Copier(
-                f"mailferry-{name}",
+                f"mailhaul-{name}",
                 sys.executable,
-                _mailferry,
+                _mailhaul,
                 Check.ONCE,
-                environment={"MAILFERRY_COMPRESS": setting},
+                environment={"MAILHAUL_COMPRESS": setting},
                 on_demand=True,
             )
             for name, setting in (("compressed", "on"), ("plain", "off"))

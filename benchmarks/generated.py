@@ -312,7 +312,7 @@ def _at_or_above(uids: bytes, lowest: int) -> Iterator[bytes]:
 
 
 def _fetch_response(number: int, uid: int, items: bytes) -> bytes:
-    """With what was asked for, of what Mailferry asks for. The sequence number is wrong: it asks by UID."""
+    """With what was asked for, of what Mailhaul asks for. The sequence number is wrong: it asks by UID."""
     size = size_bytes(uid)
     if b"BODY.PEEK[]" in items:
         head = b'UID %d FLAGS (\\Seen) INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[] {%d}' % (uid, size)

@@ -1,4 +1,4 @@
-"""Does the memory of `mailferry copy` grow with the mailbox? Copies generated mailboxes: see README.md here.
+"""Does the memory of `mailhaul copy` grow with the mailbox? Copies generated mailboxes: see README.md here.
 
 python -m benchmarks.memory --messages 10000 --messages 1000000
 """
@@ -76,7 +76,7 @@ def serving(work: Work) -> Iterator[tuple[Server, Server]]:
 
 def measure(work: Work, empty: Taken | None = None) -> Copied:
     """One work. Raises CommandFailed. `empty` is taken from this run when it is None."""
-    home = Path(tempfile.mkdtemp(prefix="mailferry-memory-"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-memory-"))
     try:
         with serving(work) as (source, destination):
             logins = [Login(server.port, "user", "password") for server in (source, destination)]

@@ -23,9 +23,9 @@ _HEAD = """\
 
 Written by `python -m benchmarks.report` from `benchmarks/results/`. What is measured, how to run it, and to
 whom it is unfair: [benchmarks/README.md](../benchmarks/README.md). Each table is one run on one machine, the
-copiers taking turns; figures are medians. “mailferry is” says how many times as fast as that row Mailferry
+copiers taking turns; figures are medians. “mailhaul is” says how many times as fast as that row Mailhaul
 was. “Round trips” is how many of them the second run, which finds nothing new, waited for. The raw limit is
-sockets and nothing else, with as many connections as Mailferry uses: no copier can be faster through IMAP.
+sockets and nothing else, with as many connections as Mailhaul uses: no copier can be faster through IMAP.
 
 ![Messages copied per second](benchmarks.svg)
 """

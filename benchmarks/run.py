@@ -18,7 +18,7 @@ from benchmarks.stage import Stage, differences, settle_disk, stage
 from benchmarks.timed import CommandFailed, timed
 from tests.rehearsal.snapshot import Mailbox
 
-LANES_SETTING = "MAILFERRY_LANES"
+LANES_SETTING = "MAILHAUL_LANES"
 RAW_PARTS = {f"{RAW} upload": (False, True), f"{RAW} download": (True, False), f"{RAW} both": (True, True)}
 """Name -> (downloads, uploads)."""
 
@@ -47,7 +47,7 @@ class Asked:
 def measure_case(asked: Asked, tell: Callable[[str], None]) -> Result:
     """Runs it all; `tell` gets a line for each thing done. Raises RehearsalError without a server."""
     count = asked.messages or asked.work.messages
-    home = Path(tempfile.mkdtemp(prefix="mailferry-benchmark-"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-benchmark-"))
     try:
         with stage(
             home, store=asked.store, delay_ms=asked.delay_ms, bandwidth_mbit=asked.bandwidth_mbit

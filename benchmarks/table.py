@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.results import Copied, Result, Spread, rate, round_trips, shown_rate, spread
 
-OURS = "mailferry"
+OURS = "mailhaul"
 _HEADS = (
     "copier",
     "messages/s",
     "least – most",
-    "mailferry is",
+    "mailhaul is",
     "CPU, µs/message",
     "peak memory, MB",
     "second run, s",

@@ -18,7 +18,7 @@ class CommandFailed(Exception):
 
 
 _NO_SETTINGS: Final[Mapping[str, str]] = {}
-_OF_THIS_SHELL: Final = ("MAILFERRY_", "PYTHON")
+_OF_THIS_SHELL: Final = ("MAILHAUL_", "PYTHON")
 """Variables that a user does not set: among them, that Python keeps nothing of what it compiles."""
 
 

@@ -38,7 +38,7 @@ def measure(watchers: int, count: int, runs: int) -> Watched:
     """`runs` copies with that many watchers and as many without, in turn. Raises RehearsalError."""
     alone: list[Run] = []
     watched: list[Run] = []
-    with tempfile.TemporaryDirectory(prefix="mailferry-watchers-") as home, ExitStack() as running:
+    with tempfile.TemporaryDirectory(prefix="mailhaul-watchers-") as home, ExitStack() as running:
         root = Path(home)
         ca = CertificateAuthority(root / "ca")
         source = running.enter_context(rehearsal_host(root / "source", ca=ca))

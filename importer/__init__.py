@@ -1,1 +1,1 @@
-"""Mailferry: copies whole mailboxes from any mail host into yours."""
+"""Mailhaul: copies whole mailboxes from any mail host into yours."""

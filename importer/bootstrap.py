@@ -122,7 +122,7 @@ def _store(settings: Settings) -> SqlStore:
     if not is_current(settings.database_url):
         if not settings.database_url.startswith("sqlite"):
             raise SettingsError(
-                ["The database's schema is not the one of this version; run `mailferry migrate`."]
+                ["The database's schema is not the one of this version; run `mailhaul migrate`."]
             )
         if not create(settings.database_url):
             from importer.adapters.store.schema import migrate

@@ -73,27 +73,27 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
-        yield Finding("database", Health.ILL, str(error), "Name another directory with MAILFERRY_DATA.")
+        yield Finding("database", Health.ILL, str(error), "Name another directory with MAILHAUL_DATA.")
         return
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        fix = "Check MAILFERRY_DATABASE_URL, that the server runs, and that the disk is not full."
+        fix = "Check MAILHAUL_DATABASE_URL, that the server runs, and that the disk is not full."
         yield Finding("database", Health.ILL, f"{kind} cannot be used: {reason}.", fix)
         return
     if state is SchemaState.CURRENT:
         yield Finding("database", Health.WELL, f"{kind} answers, its schema is current.")
     elif state is SchemaState.AHEAD:
         fix = "Install that version, or a later one."
-        yield Finding("database", Health.ILL, "The schema belongs to a newer version of Mailferry.", fix)
+        yield Finding("database", Health.ILL, "The schema belongs to a newer version of Mailhaul.", fix)
     else:
-        yield Finding("database", Health.ILL, f"The schema is {state.value}.", "Run `mailferry migrate`.")
+        yield Finding("database", Health.ILL, f"The schema is {state.value}.", "Run `mailhaul migrate`.")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     """Room for what passes through files. A quota shows only when the room is asked for."""
     folder = settings.data_dir()
     free = shutil.disk_usage(folder).free
-    fix = f"Make room where {folder} lies, or name another directory with MAILFERRY_DATA."
+    fix = f"Make room where {folder} lies, or name another directory with MAILHAUL_DATA."
     try:
         with TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
@@ -119,15 +119,15 @@ def _queue(settings: Settings) -> Iterator[Finding]:
                 "queue",
                 Health.ODD,
                 "The embedded queue is not running; what is submitted waits for a worker.",
-                "Start `mailferry up`, or a `mailferry worker`.",
+                "Start `mailhaul up`, or a `mailhaul worker`.",
             )
             return
         DramatiqQueue(make_broker(url)).ping()
     except (QueueUnavailable, EmbeddedQueueFailed, SettingsError) as error:
-        fix = "Start Redis or Valkey, or leave MAILFERRY_REDIS_URL empty for the embedded one."
+        fix = "Start Redis or Valkey, or leave MAILHAUL_REDIS_URL empty for the embedded one."
         yield Finding("queue", Health.ILL, str(error), fix)
         return
-    whose = "The server of MAILFERRY_REDIS_URL" if settings.redis_url else "The embedded Valkey"
+    whose = "The server of MAILHAUL_REDIS_URL" if settings.redis_url else "The embedded Valkey"
     yield Finding("queue", Health.WELL, f"{whose} answers.")
 
 
@@ -142,7 +142,7 @@ def _workers(settings: Settings) -> Iterator[Finding]:
         return  # told above
     if late:
         message = f"{len(late)} import(s) have been due for more than five minutes and nobody works on them."
-        yield Finding("workers", Health.ILL, message, "Start `mailferry up`, or more of `mailferry worker`.")
+        yield Finding("workers", Health.ILL, message, "Start `mailhaul up`, or more of `mailhaul worker`.")
     else:
         yield Finding("workers", Health.WELL, "Nothing is overdue.")
 
@@ -156,13 +156,11 @@ def _key(settings: Settings) -> Iterator[Finding]:
         )
         vault = FernetVault(keys)
     except (VaultError, SettingsError) as error:
-        fix = (
-            "Give a Fernet key in MAILFERRY_SECRET_KEY or MAILFERRY_SECRET_KEY_FILE, or remove both settings."
-        )
+        fix = "Give a Fernet key in MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or remove both settings."
         yield Finding("key", Health.ILL, str(error), fix)
         return
     if closed := _unopened(settings, vault):
-        fix = "Bring the former key back as a second one in MAILFERRY_SECRET_KEY, or submit them again."
+        fix = "Bring the former key back as a second one in MAILHAUL_SECRET_KEY, or submit them again."
         yield Finding(
             "key", Health.ILL, f"{closed} stored password(s) do not open with the present key.", fix
         )
@@ -196,7 +194,7 @@ def _opens(vault: FernetVault, sealed: bytes, context: str) -> bool:
 def _mail(settings: Settings) -> Iterator[Finding]:
     if not settings.smtp_url:
         message = "No mail server is configured: nobody is told when an import ends."
-        fix = "Set MAILFERRY_SMTP_URL, such as smtp://localhost or smtps://user:password@mail.example.org."
+        fix = "Set MAILHAUL_SMTP_URL, such as smtp://localhost or smtps://user:password@mail.example.org."
         yield Finding("mail", Health.ODD, message, fix)
         return
     try:
@@ -204,7 +202,7 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     except (ValueError, OSError) as error:
         trouble = str(error)
     if trouble:
-        fix = "Check MAILFERRY_SMTP_URL: host, port, encryption, user and password."
+        fix = "Check MAILHAUL_SMTP_URL: host, port, encryption, user and password."
         yield Finding("mail", Health.ILL, trouble, fix)
     else:
         yield Finding("mail", Health.WELL, "The mail server takes our connection.")
@@ -238,14 +236,14 @@ def _destination(settings: Settings) -> Iterator[Finding]:
     endpoint = settings.destination_server
     if endpoint is None:
         message = "No destination server is configured: every import has to name one."
-        fix = "Set MAILFERRY_DESTINATION_SERVER, such as imaps://mail.example.org."
+        fix = "Set MAILHAUL_DESTINATION_SERVER, such as imaps://mail.example.org."
         yield Finding("destination", Health.ODD, message, fix)
         return
     peer = Peer(endpoint, Side.DESTINATION, lambda: datetime.now(UTC))
     try:
         probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
     except MailError as error:
-        fix = "Check MAILFERRY_DESTINATION_SERVER, and MAILFERRY_CA_FILE for a private authority."
+        fix = "Check MAILHAUL_DESTINATION_SERVER, and MAILHAUL_CA_FILE for a private authority."
         yield Finding("destination", Health.ILL, str(error), fix)
     else:
         yield Finding("destination", Health.WELL, f"{endpoint} answers, encrypted as asked.")

@@ -1,6 +1,6 @@
 """Settings from files: what nobody should find in a process's environment or in a service's definition.
 
-A directory holds one file for each, named like its variable in lower case, such as `mailferry_smtp_url`.
+A directory holds one file for each, named like its variable in lower case, such as `mailhaul_smtp_url`.
 Containers mount such a directory; systemd makes one from LoadCredential= and names it in
 CREDENTIALS_DIRECTORY (systemd.exec(5), "Credentials").
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-DIRECTORY: Final = "MAILFERRY_SECRETS_DIR"
+DIRECTORY: Final = "MAILHAUL_SECRETS_DIR"
 HANDED_OVER: Final = "CREDENTIALS_DIRECTORY"
 MAX_BYTES: Final = 64 * 1024
 

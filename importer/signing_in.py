@@ -17,13 +17,13 @@ from providers.sign_in import OrganisationAccess, SignIn
 from providers.tokens import FreshTokens
 
 SIGN_IN_PATH: Final = "/sign-in/{provider}"
-"""Where a provider sends the browser back to, below MAILFERRY_PUBLIC_URL. It is registered there, letter by
+"""Where a provider sends the browser back to, below MAILHAUL_PUBLIC_URL. It is registered there, letter by
 letter."""
 
 
 _EXPLAIN: Final = {google.ID: google.explain, microsoft.ID: microsoft.explain}
 _INSTEAD: Final = {google.ID: google.INSTEAD, microsoft.ID: microsoft.INSTEAD}
-_SIGN_IN_AGAIN: Final = "Have its owner sign in again; if that does not help, ask whoever runs Mailferry."
+_SIGN_IN_AGAIN: Final = "Have its owner sign in again; if that does not help, ask whoever runs Mailhaul."
 
 
 def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
@@ -98,7 +98,7 @@ def _google_organisation(settings: Settings, web: Web) -> OrganisationAccess | N
     try:
         account = google.ServiceAccount.load(file, authority=settings.google_authority)
     except ValueError as error:
-        raise SettingsError([f"MAILFERRY_GOOGLE_SERVICE_ACCOUNT_FILE is “{file}”: {error}."]) from None
+        raise SettingsError([f"MAILHAUL_GOOGLE_SERVICE_ACCOUNT_FILE is “{file}”: {error}."]) from None
     return OrganisationAccess(
         settings.google_organisation_domains,
         lambda mailbox: FreshTokens(lambda: google.organisation_token(web, account, mailbox)),

@@ -156,6 +156,6 @@ class PasswordsOnly:
 def not_set_up(provider: str) -> str:
     """Told where a grant or a question is of no use here."""
     return (
-        f"Mailferry is not set up for signing in with {provider.capitalize()}: whoever runs it has to set"
+        f"Mailhaul is not set up for signing in with {provider.capitalize()}: whoever runs it has to set"
         " that up, or the owner has to use a password."
     )

@@ -49,7 +49,7 @@ def parse(data: bytes, address: str) -> Config:
         raise Unusable("is not an autoconfig file") from None
     found = [*_servers(root, address)]
     if not found:
-        raise Unusable("names no IMAP server that can be reached encrypted with the login that Mailferry has")
+        raise Unusable("names no IMAP server that can be reached encrypted with the login that Mailhaul has")
     return min(found, key=lambda one: one.endpoint.security is not Security.TLS)
 
 

@@ -40,7 +40,7 @@ class Catalog:
     @classmethod
     @cache  # it never changes, and a command asks for it several times
     def load(cls) -> Catalog:
-        """The catalog that comes with Mailferry. Raises CatalogError."""
+        """The catalog that comes with Mailhaul. Raises CatalogError."""
         return cls.parse(resources.files("providers").joinpath("catalog.toml").read_text(encoding="utf-8"))
 
     @classmethod
@@ -76,7 +76,7 @@ class Catalog:
 
     def why_unknown(self, address: str) -> str:
         """For an address that `for_address` does not know, a sentence that says so."""
-        return f"The mail server of {address.rpartition('@')[2]} is not one that Mailferry knows."
+        return f"The mail server of {address.rpartition('@')[2]} is not one that Mailhaul knows."
 
     def for_host(self, host: str) -> Provider | None:
         """The provider whose IMAP server this is, also for customers who bring a domain of their own."""

@@ -139,7 +139,7 @@ class _Search:
                 self._evidence.append(f"MX {exchanger} ends in {ending}, which is {provider.name}.")
                 return self._found(How.EXCHANGER, provider)
         if exchangers:
-            self._evidence.append(f"MX {exchangers[0]} is of no host that Mailferry knows.")
+            self._evidence.append(f"MX {exchangers[0]} is of no host that Mailhaul knows.")
         pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="discovery")
         try:
             for how, told in [(how, pool.submit(step)) for how, step in self._steps(exchangers)]:

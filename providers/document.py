@@ -97,9 +97,9 @@ def _limits(provider: Provider) -> Iterator[str]:
     if limits.connections:
         yield f"At most {limits.connections} connections to one mailbox at a time."
     if limits.download_bytes_per_day:
-        yield f"Mailferry reads at most {limits.download_bytes_per_day:,} bytes a day from one mailbox."
+        yield f"Mailhaul reads at most {limits.download_bytes_per_day:,} bytes a day from one mailbox."
     if limits.upload_bytes_per_day:
-        yield f"Mailferry writes at most {limits.upload_bytes_per_day:,} bytes a day into one mailbox."
+        yield f"Mailhaul writes at most {limits.upload_bytes_per_day:,} bytes a day into one mailbox."
     if limits.message_bytes:
         yield f"Messages of up to {limits.message_bytes:,} bytes are taken."
     if limits.messages_per_folder:

@@ -175,7 +175,7 @@ class LoginRejected(MailError):
 
 
 class MasterRefused(LoginRejected):
-    """The host's master user opens this mailbox no more, or was never to: whoever runs Mailferry looks at
+    """The host's master user opens this mailbox no more, or was never to: whoever runs Mailhaul looks at
     it, or the owner's password is used."""
 
     code = "master_refused"

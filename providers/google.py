@@ -149,7 +149,7 @@ INSTEAD: Final = (
     "Google takes app passwords only: make one at https://myaccount.google.com/apppasswords and use it in"
     " place of the account's password, or sign in with Google."
 )
-_AGAIN: Final = "Its owner has to sign in to Google again and allow Mailferry to read the mail."
+_AGAIN: Final = "Its owner has to sign in to Google again and allow Mailhaul to read the mail."
 
 # OAuth: the pages above, and https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
 # IMAP: https://support.google.com/mail/answer/7126229 and the answers that imapsync's FAQ.Gmail collects.
@@ -159,7 +159,7 @@ _MEANINGS: Final[Meanings] = tuple(
         (
             r"^admin_policy_enforced|access_denied.*(?:admin|policy|organi[sz]ation)",
             "The administrator of this Google Workspace does not let applications read mail: have them trust"
-            " Mailferry in the Admin console under Security, API controls, App access control.",
+            " Mailhaul in the Admin console under Security, API controls, App access control.",
         ),
         (
             r"^org_internal",
@@ -168,12 +168,12 @@ _MEANINGS: Final[Meanings] = tuple(
         (r"^access_denied", "The permission was not given: open the link again and choose Allow."),
         (
             r"^redirect_uri_mismatch",
-            "Whoever runs Mailferry has to enter its redirect address among those of the OAuth client in the"
+            "Whoever runs Mailhaul has to enter its redirect address among those of the OAuth client in the"
             " Google Cloud console, letter by letter.",
         ),
         (
             r"^invalid_client|^deleted_client",
-            "Whoever runs Mailferry has to check the client ID and the client secret of the Google"
+            "Whoever runs Mailhaul has to check the client ID and the client secret of the Google"
             " application.",
         ),
         (
@@ -192,7 +192,7 @@ _MEANINGS: Final[Meanings] = tuple(
         ),
         (
             r"invalid_grant.*(?:short-lived|timeframe|iat|reasonable)",
-            "The clock of the machine that Mailferry runs on is wrong: set it right.",
+            "The clock of the machine that Mailhaul runs on is wrong: set it right.",
         ),
         (
             r"invalid_grant.*(?:session|reauth|rapt)|invalid_rapt",

@@ -64,7 +64,7 @@ class MasterUser:
         """What opens that mailbox. Raises MasterRefused for one at another server, of another domain than
         the grant's, or that is to be opened by another login than its address."""
         if server != self.server:
-            raise _refused(f"{server.host} is not the host that Mailferry has a master user for.")
+            raise _refused(f"{server.host} is not the host that Mailhaul has a master user for.")
         if plain_domain(address) != grant.domain:
             raise _refused(f"{address} is in another domain than the one that was allowed.")
         if not is_itself(address, login):

@@ -125,12 +125,12 @@ _MEANINGS: Final[Meanings] = tuple(
         (
             _codes(65001, 65004, 90094, 90095, 900941, 900971) + "|consent_required",
             "An administrator of the organisation has to allow the application first: Microsoft Entra admin"
-            " center, Enterprise applications, Mailferry, Permissions, Grant admin consent.",
+            " center, Enterprise applications, Mailhaul, Permissions, Grant admin consent.",
         ),
         (
             _codes(53000, 53001, 53002, 53003, 53004, 530003, 530021, 50097, 50158, 50005),
             "A conditional access policy of the organisation blocks it: its administrator has to exempt"
-            " the application, or the network that Mailferry runs on.",
+            " the application, or the network that Mailhaul runs on.",
         ),
         (
             _codes(50072, 50074, 50076, 50078, 50079, 50055, 50144),
@@ -139,26 +139,26 @@ _MEANINGS: Final[Meanings] = tuple(
         (
             _codes(50105),
             "The owner is not assigned to the application: an administrator does that in the Microsoft Entra"
-            " admin center under Enterprise applications, Mailferry, Users and groups.",
+            " admin center under Enterprise applications, Mailhaul, Users and groups.",
         ),
         (
             _codes(7000215, 7000222, 7000216, 700027) + "|^invalid_client",
-            "Whoever runs Mailferry has to make a new client secret for the Microsoft application and set it"
+            "Whoever runs Mailhaul has to make a new client secret for the Microsoft application and set it"
             " here: the present one is wrong or has run out.",
         ),
         (
             _codes(700016, 7000112, 50001, 500011, 650052),
             "The organisation does not know the application, or has no Exchange Online: its administrator has"
-            " to allow the application once, and whoever runs Mailferry to check the client ID and the"
+            " to allow the application once, and whoever runs Mailhaul to check the client ID and the"
             " directory.",
         ),
         (
             _codes(90002, 900023, 90013),
-            "There is no directory of that name: whoever runs Mailferry has to check the tenant.",
+            "There is no directory of that name: whoever runs Mailhaul has to check the tenant.",
         ),
         (
             _codes(50011, 500112, 500113),
-            "Whoever runs Mailferry has to enter its redirect address in the app registration under"
+            "Whoever runs Mailhaul has to enter its redirect address in the app registration under"
             " Authentication, Web, letter by letter.",
         ),
         (

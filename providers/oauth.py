@@ -164,7 +164,7 @@ def answered(
     _check_scope(application, told)
     if not told.get("refresh_token"):
         raise LoginRejected(
-            f"{application.name} gave a permission that ends within the hour. Remove Mailferry from the"
+            f"{application.name} gave a permission that ends within the hour. Remove Mailhaul from the"
             f" connected applications of this account at {application.name}, then open the link again."
         )
     grant = OAuthGrant(application.provider, Secret(str(told["refresh_token"])), identity.tenant)
@@ -248,7 +248,7 @@ def refusal(words: str, name: str, explain: Callable[[str], str], *, renewing: b
     code, told = words.partition(":")[0], words[:_SERVER_TEXT_CHARS]
     if code in _LATER:
         return ServerUnavailable(
-            f"{name} cannot give us access at the moment. Mailferry tries again later.", server_text=told
+            f"{name} cannot give us access at the moment. Mailhaul tries again later.", server_text=told
         )
     help_ = explain(words)
     if renewing and code in _OVER:
@@ -256,7 +256,7 @@ def refusal(words: str, name: str, explain: Callable[[str], str], *, renewing: b
         return GrantExpired(f"{sentence} {help_ or 'Sign in there again.'}", server_text=told)
     sentence = f"{name} does not give us access."
     return LoginRejected(
-        f"{sentence} {help_ or 'Try again, or ask whoever runs Mailferry.'}", server_text=told
+        f"{sentence} {help_ or 'Try again, or ask whoever runs Mailhaul.'}", server_text=told
     )
 
 
@@ -264,7 +264,7 @@ def token_of(told: Mapping[str, Any]) -> AccessToken:
     """The token in an answer. Raises ServerUnavailable when there is none."""
     value = told.get("access_token")
     if not isinstance(value, str) or not value:
-        raise ServerUnavailable("The answer to our sign-in holds no permission. Mailferry tries again later.")
+        raise ServerUnavailable("The answer to our sign-in holds no permission. Mailhaul tries again later.")
     try:
         life_s = float(told.get("expires_in") or _USUAL_LIFE_S)
     except (TypeError, ValueError):
@@ -286,10 +286,10 @@ def _asked(
         return ServerUnavailable(f"The certificate of {name} cannot be trusted from here. Tell the operator.")
     except (requests.RequestException, OSError):
         return ServerUnavailable(
-            f"{name} cannot be reached to renew the permission. Mailferry tries again later."
+            f"{name} cannot be reached to renew the permission. Mailhaul tries again later."
         )
     except (ValueError, TypeError):
-        return ServerUnavailable(f"What {name} answered makes no sense. Mailferry tries again later.")
+        return ServerUnavailable(f"What {name} answered makes no sense. Mailhaul tries again later.")
 
 
 def _words(error: object, description: object) -> str:
@@ -319,10 +319,10 @@ def _busy(name: str, busy: _Busy) -> MailError:
     if busy.status == 429 and busy.pause_s is not None:
         until = datetime.now(UTC) + timedelta(seconds=busy.pause_s)
         return Throttled(
-            f"{name} asks for a pause. Mailferry goes on by itself after it.", until=until, server_text=told
+            f"{name} asks for a pause. Mailhaul goes on by itself after it.", until=until, server_text=told
         )
     return ServerUnavailable(
-        f"{name} cannot give us access at the moment. Mailferry tries again later.", server_text=told
+        f"{name} cannot give us access at the moment. Mailhaul tries again later.", server_text=told
     )
 
 

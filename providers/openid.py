@@ -153,7 +153,7 @@ class OpenId:
         told = self._get(f"{self.registration.issuer.rstrip('/')}/.well-known/openid-configuration")
         if told.get("issuer") != self.registration.issuer:
             raise ServerUnavailable(
-                f"{_NAME} says that it is another than MAILFERRY_OPENID_ISSUER. Tell the operator."
+                f"{_NAME} says that it is another than MAILHAUL_OPENID_ISSUER. Tell the operator."
             )
         methods = told.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         service = _Service(

@@ -25,8 +25,8 @@ MakeUser = Callable[[RehearsalHost], User]
 _numbers = itertools.count(1)
 
 # How long an example takes depends on what else the machine does.
-settings.register_profile("mailferry", deadline=None)
-settings.load_profile("mailferry")
+settings.register_profile("mailhaul", deadline=None)
+settings.load_profile("mailhaul")
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,7 @@ def valkey_server(_valkey_of_the_session: Valkey) -> Valkey:
 
 @pytest.fixture
 def valkey_url(valkey_server: Valkey) -> str:
-    """What MAILFERRY_REDIS_URL takes."""
+    """What MAILHAUL_REDIS_URL takes."""
     return valkey_server.url
 
 

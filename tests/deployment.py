@@ -19,7 +19,7 @@ _COMMANDS: Final = vars(typer.main.get_command(console()))["commands"]
 
 
 def can_be_typed(words: list[str]) -> None:
-    """Fails unless `mailferry WORDS` is a command with options that it takes."""
+    """Fails unless `mailhaul WORDS` is a command with options that it takes."""
     _COMMANDS[words[0]].make_context(words[0], list(words[1:]))
 
 

@@ -67,7 +67,7 @@ class Places:
     """An installation, one where people and owners sign in elsewhere, and two hosts with manners: one behind
     a slow line, and one that asks for pauses."""
 
-    ferry: Stage
+    site: Stage
     signing_in: Stage
     line: CuttingProxy
     busy: Imitation
@@ -84,7 +84,7 @@ def main() -> None:
         old_host = running.enter_context(rehearsal_host(root / "old", ca=ca))
         new_host = running.enter_context(rehearsal_host(root / "new", ca=ca))
         places = Places(
-            running.enter_context(stage(root / "ferry", old_host, new_host)),
+            running.enter_context(stage(root / "site", old_host, new_host)),
             running.enter_context(
                 stage_with_sign_in(root / "signing-in", old_host, new_host, ca, "openid", "google")
             ),
@@ -93,7 +93,7 @@ def main() -> None:
         )
         chromium = running.enter_context(browser())
         for look in LOOKS:
-            old, new = places.ferry.mailboxes(look.owner)
+            old, new = places.site.mailboxes(look.owner)
             old.fill(sample_mailbox(), EMPTY_FOLDERS)
             for pictures in (_moving, _held_up, _elsewhere):
                 context, page = new_page(chromium, size=look.size, language=look.language, dark=look.dark)
@@ -106,7 +106,7 @@ Take = Callable[[str], object]
 
 def _moving(page: Page, places: Places, old: User, new: User, take: Take) -> None:
     """From the first page to the report, and a file with mistakes."""
-    url = places.ferry.url
+    url = places.site.url
     page.goto(url)
     take("01-first-page")
     sign_in(page, url, new)
@@ -147,7 +147,7 @@ def _moving(page: Page, places: Places, old: User, new: User, take: Take) -> Non
 
 def _held_up(page: Page, places: Places, old: User, new: User, take: Take) -> None:
     """An import that is paused and then cancelled; one whose host asks for a pause; a wrong password."""
-    url = places.ferry.url
+    url = places.site.url
     sign_in(page, url, new)
     check_source(page, url, behind(places.line, old))
     page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)

@@ -21,7 +21,7 @@ _HOW: Final = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("**/tem
 
 def template() -> Catalog:
     """Every text that pages and mails can show."""
-    catalog = Catalog(project="Mailferry", charset="utf-8")
+    catalog = Catalog(project="Mailhaul", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
     for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _HOW, keywords=keywords):
         catalog.add(message)
@@ -32,7 +32,7 @@ def catalog_of(language: str) -> Catalog:
     """The catalog as it is committed."""
     path = LOCALE / f"{language}.po"
     data = path.read_bytes() if path.exists() else b""
-    return read_po(io.BytesIO(data), locale=language, domain="mailferry")
+    return read_po(io.BytesIO(data), locale=language, domain="mailhaul")
 
 
 def main() -> None:

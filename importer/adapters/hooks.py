@@ -55,7 +55,7 @@ class HookCaller:
         watch.start()
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            connection.request("POST", target, body, {"User-Agent": "mailferry", **headers})
+            connection.request("POST", target, body, {"User-Agent": "mailhaul", **headers})
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _said(error, late=time.monotonic() >= deadline)

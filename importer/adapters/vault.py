@@ -40,13 +40,13 @@ class FernetVault:
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         if not keys:
-            raise VaultError("There is no key to seal passwords with; see MAILFERRY_SECRET_KEY.")
+            raise VaultError("There is no key to seal passwords with; see MAILHAUL_SECRET_KEY.")
         try:
             self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
         except ValueError:
             raise VaultError(
                 "A secret key is not a Fernet key (44 characters of URL-safe base64)."
-                " Check MAILFERRY_SECRET_KEY or the key file."
+                " Check MAILHAUL_SECRET_KEY or the key file."
             ) from None
         self._oldest = keys[-1].reveal().encode()
 
@@ -72,7 +72,7 @@ class FernetVault:
 
     def mark(self, *secrets: Secret) -> str:
         """32 hexadecimal digits."""
-        digest = hmac.new(self._derived(b"mailferry password mark"), digestmod="sha256")
+        digest = hmac.new(self._derived(b"mailhaul password mark"), digestmod="sha256")
         for secret in secrets:
             value = secret.reveal().encode(errors="surrogatepass")
             digest.update(_LENGTH.pack(len(value)) + value)
@@ -80,7 +80,7 @@ class FernetVault:
 
     def notice_key(self) -> bytes:
         """32 bytes to key the marks by which our own mails are recognised."""
-        return self._derived(b"mailferry notice mark")
+        return self._derived(b"mailhaul notice mark")
 
     def _derived(self, purpose: bytes) -> bytes:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(self._oldest)
@@ -139,5 +139,5 @@ def _make_key_file(path: Path) -> None:
             os.unlink(aside)
     except OSError as error:
         raise VaultError(
-            f"The secret key file {path} cannot be made: {error.strerror}. Set MAILFERRY_SECRET_KEY instead."
+            f"The secret key file {path} cannot be made: {error.strerror}. Set MAILHAUL_SECRET_KEY instead."
         ) from None

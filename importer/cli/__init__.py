@@ -1,4 +1,4 @@
-"""The console, `mailferry`."""
+"""The console, `mailhaul`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m importer.cli` is `mailferry`."""
+"""`python -m importer.cli` is `mailhaul`."""
 
 from importer.cli import main
 

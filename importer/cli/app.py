@@ -38,7 +38,7 @@ def console(asked: str = "") -> typer.Typer:
     """The console with all its commands, or with the one that is `asked` for alone: to import what the
     others need takes longer than it takes many a copy to start."""
     app = typer.Typer(
-        name="mailferry",
+        name="mailhaul",
         help=(
             "Copies whole mailboxes from any mail host into yours: nothing lost, nothing twice.\n\n"
             "Exit codes: 0 complete, 1 finished with messages that could not be copied, 2 usage, "
@@ -63,7 +63,7 @@ def _tell_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"mailferry {version('mailferry')}")
+        typer.echo(f"mailhaul {version('mailhaul')}")
         raise typer.Exit
 
 

@@ -25,7 +25,7 @@ from importer.settings import Settings
 
 
 def batch(
-    file: Annotated[Path, typer.Argument(help="The CSV file; `mailferry template` writes one to fill in.")],
+    file: Annotated[Path, typer.Argument(help="The CSV file; `mailhaul template` writes one to fill in.")],
     split_: Annotated[
         bool, typer.Option("--split", help=f"Take a file of more than {BATCH_ROWS} rows as several batches.")
     ] = False,
@@ -51,7 +51,7 @@ def batch(
 
     The same file again starts only what is new, failed, or has another password.
 
-    Example: mailferry batch people.csv --wait
+    Example: mailhaul batch people.csv --wait
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
     content = _content(file)
@@ -98,7 +98,7 @@ def template(
 ) -> None:
     """Write the CSV template to fill in.
 
-    Example: mailferry template people.csv
+    Example: mailhaul template people.csv
     """
     if file is None:
         typer.echo(template_text(), nl=False)
@@ -110,7 +110,7 @@ def template(
         raise Usage(f"{file} is there already; name another file, or remove it first.") from None
     except OSError as error:
         raise Usage(f"{file} cannot be written: {error.strerror}.") from None
-    stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailferry batch {file}")
+    stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailhaul batch {file}")
 
 
 def _content(file: Path) -> bytes:

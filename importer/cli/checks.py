@@ -39,7 +39,7 @@ def check(
 ) -> None:
     """Log in to both mailboxes and show what there is and what a copy would do, without copying anything.
 
-    Example: mailferry check --from imaps://ada@old.example --from-password-file old.txt
+    Example: mailhaul check --from imaps://ada@old.example --from-password-file old.txt
     --to imaps://ada@new.example --to-password-file new.txt
     """
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)

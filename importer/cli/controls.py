@@ -42,7 +42,7 @@ _MARKS: Final = {
 def pause(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """Pause an import or a batch: the messages in hand are stored, then nothing is done until `resume`.
 
-    Example: mailferry pause k3v9m2xw7abc
+    Example: mailhaul pause k3v9m2xw7abc
     """
     _each(id_, control.pause, data, as_json=as_json)
 
@@ -50,7 +50,7 @@ def pause(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
 def resume(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """Let a paused import or batch go on; one that waits tries again at once.
 
-    Example: mailferry resume k3v9m2xw7abc
+    Example: mailhaul resume k3v9m2xw7abc
     """
     _each(id_, control.resume, data, as_json=as_json)
 
@@ -66,13 +66,13 @@ def retry(
     """Try an import again now. One that has ended needs its passwords anew: a new import then brings what
     is missing and what is new.
 
-    Example: mailferry retry k3v9m2xw7abc
+    Example: mailhaul retry k3v9m2xw7abc
     """
     with queued(Settings.load(data=data)) as deps:
         import_ = deps.store.import_(ImportId(id_))
         can = sign_in(deps.access, organisation=True)
         if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
+            raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
         if import_.state not in ENDED:
             changed = control.resume(deps, import_.id)
             if changed.effect is not Effect.TOO_LATE:
@@ -100,7 +100,7 @@ def retry(
 def cancel(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """End an import or a batch for good. Its passwords are erased; what was copied stays.
 
-    Example: mailferry cancel k3v9m2xw7abc
+    Example: mailhaul cancel k3v9m2xw7abc
     """
     _each(id_, control.cancel, data, as_json=as_json)
 

@@ -53,7 +53,7 @@ def copy(
 ) -> None:
     """Copy one mailbox now, in the foreground. Run it again to fetch what is new.
 
-    Example: mailferry copy --from imaps://ada@old.example --from-password-file old.txt
+    Example: mailhaul copy --from imaps://ada@old.example --from-password-file old.txt
     --to imaps://ada@new.example --to-password-file new.txt
     """
     settings = Settings.load(
@@ -102,7 +102,7 @@ def submit(
 ) -> None:
     """Hand one mailbox to the workers; they copy it, and a mail tells when it is done.
 
-    Example: mailferry submit --from imaps://ada@old.example --from-password-file old.txt
+    Example: mailhaul submit --from imaps://ada@old.example --from-password-file old.txt
     --to imaps://ada@new.example --to-password-file new.txt --notify admin@new.example
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)

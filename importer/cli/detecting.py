@@ -33,7 +33,7 @@ def detect(
 
     Asks the DNS, the domain itself and Thunderbird's list of hosts; never a mailbox.
 
-    Example: mailferry detect ada@old.example
+    Example: mailhaul detect ada@old.example
     """
     try:
         mailbox = checked(address)

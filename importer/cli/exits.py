@@ -45,7 +45,7 @@ def run(app: typer.Typer) -> int:
     """
     telemetry.configure(level="warning")
     try:
-        result = app(prog_name="mailferry", standalone_mode=False)
+        result = app(prog_name="mailhaul", standalone_mode=False)
     except typer.TyperException as error:
         if not error.format_message():  # the help was asked for, by saying nothing, and is printed
             return int(ExitCode.USAGE)
@@ -62,6 +62,6 @@ def run(app: typer.Typer) -> int:
         return int(ExitCode.WAITING)
     except Exception as error:
         telemetry.get_logger().error("command.failed", exc_info=error)
-        stderr.print("[red]✗[/] Something went wrong inside Mailferry; the lines above are for its makers.")
+        stderr.print("[red]✗[/] Something went wrong inside Mailhaul; the lines above are for its makers.")
         return int(ExitCode.INTERNAL)
     return result if isinstance(result, int) else int(ExitCode.COMPLETE)

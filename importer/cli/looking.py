@@ -30,7 +30,7 @@ def list_(
 ) -> None:
     """List imports, newest first.
 
-    Example: mailferry list --state waiting --state stopped
+    Example: mailhaul list --state waiting --state stopped
     """
     with reading(Settings.load(data=data)) as deps:
         imports = deps.store.imports(states=tuple(state or ()), limit=limit)
@@ -41,13 +41,13 @@ def list_(
             stdout.print(show.imports(imports))
             show.links(consent.links(deps, imports))
         else:
-            stdout.print("No imports. Start one with `mailferry submit` or `mailferry batch FILE.csv`.")
+            stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE.csv`.")
 
 
 def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """Show how an import or a batch stands, and why it waits.
 
-    Example: mailferry show k3v9m2xw7abc
+    Example: mailhaul show k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
         imports = found_imports(deps, id_)
@@ -65,7 +65,7 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
 def watch(id_: ImportOrBatch, data: Data = None) -> None:
     """Watch an import or a batch live until it ends or waits for long.
 
-    Example: mailferry watch k3v9m2xw7abc
+    Example: mailhaul watch k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
         ids = [import_.id for import_ in found_imports(deps, id_)]
@@ -76,7 +76,7 @@ def watch(id_: ImportOrBatch, data: Data = None) -> None:
 def explain(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     """Explain why an import stands where it stands, what happens next and what you can do.
 
-    Example: mailferry explain k3v9m2xw7abc
+    Example: mailhaul explain k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
         explained = [(import_, explain_import(deps, import_)) for import_ in found_imports(deps, id_)]
@@ -97,7 +97,7 @@ def report(
 ) -> None:
     """Print the account of an import or a batch: what was found and what became of it.
 
-    Example: mailferry report k3v9m2xw7abc --json
+    Example: mailhaul report k3v9m2xw7abc --json
     """
     if as_csv and as_json:
         raise Usage("--csv and --json exclude each other; give one.")
@@ -116,7 +116,7 @@ def _report(deps: Deps, id_: str) -> Report | BatchReport:
     import_ = deps.store.import_(ImportId(id_))
     found = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
     if found is None:
-        raise Usage(f"There is no import or batch {id_}; `mailferry list` shows what there is.")
+        raise Usage(f"There is no import or batch {id_}; `mailhaul list` shows what there is.")
     return found
 
 

@@ -10,7 +10,7 @@ import typer
 from importer.domain.labels import LabelRule
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Where Mailferry keeps its state \\[env: MAILFERRY_DATA].")
+    Path | None, typer.Option("--data", help="Where Mailhaul keeps its state \\[env: MAILHAUL_DATA].")
 ]
 CaFile = Annotated[
     Path | None, typer.Option("--ca-file", help="Certificate authority to trust besides the system's (PEM).")
@@ -24,7 +24,7 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         help="Mail with several labels, from Gmail: one copy in its most specific label's folder; the same"
-        " with the others as keywords; or one copy for each \\[env: MAILFERRY_LABELS].",
+        " with the others as keywords; or one copy for each \\[env: MAILHAUL_LABELS].",
     ),
 ]
 SyncFlags = Annotated[
@@ -32,16 +32,16 @@ SyncFlags = Annotated[
     typer.Option(
         "--sync-flags/--no-sync-flags",
         help="Bring over flags that changed at the old mailbox since the copy, such as read mail; what was"
-        " changed at the new one stays \\[env: MAILFERRY_SYNC_FLAGS].",
+        " changed at the new one stays \\[env: MAILHAUL_SYNC_FLAGS].",
     ),
 ]
 Notify = Annotated[
     str,
-    typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILFERRY_SUBMITTER]."),
+    typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILHAUL_SUBMITTER]."),
 ]
 Language = Annotated[
     Literal["en", "de", "fr", "it", "es"] | None,
-    typer.Option("--language", help="Language of the mails about it \\[env: MAILFERRY_LANGUAGE]."),
+    typer.Option("--language", help="Language of the mails about it \\[env: MAILHAUL_LANGUAGE]."),
 ]
 From = Annotated[
     str,

@@ -34,7 +34,7 @@ def doctor(
 ) -> None:
     """Check database, queue, key, mail server and destination, and say how to mend each.
 
-    Example: mailferry doctor --only database --only queue
+    Example: mailhaul doctor --only database --only queue
     """
     from importer.doctor import PARTS, Health, examine
 
@@ -59,13 +59,13 @@ def doctor(
 
 def worker(
     threads: Annotated[
-        int | None, typer.Option(help="Imports at a time \\[env: MAILFERRY_WORKER_THREADS].", min=1, max=64)
+        int | None, typer.Option(help="Imports at a time \\[env: MAILHAUL_WORKER_THREADS].", min=1, max=64)
     ] = None,
     data: Data = None,
 ) -> None:
     """Work on imports until stopped; start as many as you like, on as many machines as share the database.
 
-    Example: mailferry worker --threads 8
+    Example: mailhaul worker --threads 8
     """
     settings = Settings.load(data=data, worker_threads=threads)
     telemetry.configure(settings.log_format, settings.log_level)
@@ -76,13 +76,13 @@ def worker(
 
 def web(
     listen: Annotated[
-        str | None, typer.Option(help="HOST:PORT to serve on \\[env: MAILFERRY_WEB_LISTEN].")
+        str | None, typer.Option(help="HOST:PORT to serve on \\[env: MAILHAUL_WEB_LISTEN].")
     ] = None,
     data: Data = None,
 ) -> None:
-    """Serve the web pages until stopped. People sign in with a mailbox at MAILFERRY_DESTINATION_SERVER.
+    """Serve the web pages until stopped. People sign in with a mailbox at MAILHAUL_DESTINATION_SERVER.
 
-    Example: mailferry web --listen 127.0.0.1:8025
+    Example: mailhaul web --listen 127.0.0.1:8025
     """
     settings = Settings.load(data=data, web_listen=listen)
     telemetry.configure(settings.log_format, settings.log_level)
@@ -96,9 +96,9 @@ def up(
 ) -> None:
     """Run everything that one machine needs, in one process tree: queue, database, workers, web pages.
 
-    The pages are served where MAILFERRY_DESTINATION_SERVER is set.
+    The pages are served where MAILHAUL_DESTINATION_SERVER is set.
 
-    Example: mailferry up --workers 2
+    Example: mailhaul up --workers 2
     """
     settings = Settings.load(data=data)
     telemetry.configure(settings.log_format, settings.log_level)
@@ -110,14 +110,14 @@ def up(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     commands = [_command("worker", settings)] * workers
-    pages = "; no pages, since MAILFERRY_DESTINATION_SERVER is not set"
+    pages = "; no pages, since MAILHAUL_DESTINATION_SERVER is not set"
     if settings.destination_server is not None:
         commands.append(_command("web", settings))
         pages = f", pages at {settings.web_origin}"
     with embedded_queue(settings):
         children = [(subprocess.Popen(command), command) for command in commands]  # noqa: S603
         stderr.print(
-            f"Mailferry is up: {workers} worker(s){pages}. Data in {settings.data_dir()}. Ctrl-C ends it."
+            f"Mailhaul is up: {workers} worker(s){pages}. Data in {settings.data_dir()}. Ctrl-C ends it."
         )
         while not stopping:
             time.sleep(0.2)
@@ -137,7 +137,7 @@ def up(
 def migrate(data: Data = None) -> None:
     """Create the database's schema or bring it up to date.
 
-    Example: MAILFERRY_DATABASE_URL=postgresql://mailferry@db/mailferry mailferry migrate
+    Example: MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
     """
     from importer.adapters.store.schema import migrate as migrate_database
 

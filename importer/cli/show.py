@@ -109,7 +109,7 @@ def explanation(import_: Import, one: Explanation) -> None:
     stdout.print(f"  [bold]Next:[/] {plain(one.next, 400)}")
     stdout.print(f"  [bold]To do:[/] {plain(one.advice, 400)}")
     for action in one.actions:
-        stdout.print(f"    [cyan]mailferry {_COMMANDS[action]} {import_.id}[/]")
+        stdout.print(f"    [cyan]mailhaul {_COMMANDS[action]} {import_.id}[/]")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

@@ -51,7 +51,7 @@ def create(
 ) -> None:
     """Make a token. It is shown once, and stored as a digest only.
 
-    Example: mailferry token create panel --scope read --scope write --domain new.example
+    Example: mailhaul token create panel --scope read --scope write --domain new.example
     """
     if not re.fullmatch(rf"[\w.@+-]{{1,{MAX_NAME_CHARS}}}", name):
         raise Usage(f"A name has up to {MAX_NAME_CHARS} letters, digits and . _ - + @, and no blanks.")
@@ -86,7 +86,7 @@ def create(
 def list_(data: Data = None, as_json: Json = False) -> None:
     """List all tokens there are and were, newest first.
 
-    Example: mailferry token list
+    Example: mailhaul token list
     """
     with reading(Settings.load(data=data)) as deps:
         found = deps.store.tokens()
@@ -94,7 +94,7 @@ def list_(data: Data = None, as_json: Json = False) -> None:
         show.print_json([_json(token) for token in found])
         return
     if not found:
-        stdout.print("No tokens. Make one with `mailferry token create NAME`.")
+        stdout.print("No tokens. Make one with `mailhaul token create NAME`.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "name", "scopes", "domains", "made", "good until", "webhook"):
@@ -119,12 +119,12 @@ def revoke(
 ) -> None:
     """End a token for good, at once. Imports that it started go on.
 
-    Example: mailferry token revoke k3v9m2xw7abc
+    Example: mailhaul token revoke k3v9m2xw7abc
     """
     with reading(Settings.load(data=data)) as deps:
         revoked = revoke_token(deps, id_)
     if revoked is None:
-        raise Usage(f"There is no token {show.plain(id_)}; `mailferry token list` shows what there is.")
+        raise Usage(f"There is no token {show.plain(id_)}; `mailhaul token list` shows what there is.")
     stdout.print(f"The token {revoked.id} of {show.plain(revoked.name)} opens nothing any more.")
 
 
@@ -133,7 +133,7 @@ def _check_webhook(url: str) -> None:
     if url and (
         parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment
     ):
-        raise Usage("A webhook is written like https://panel.example.org/mailferry.")
+        raise Usage("A webhook is written like https://panel.example.org/mailhaul.")
 
 
 def _until(token: ApiToken) -> str:

@@ -43,12 +43,12 @@ def undo(
     Messages that were read, answered or marked since stay, and so does all other mail. The old mailbox is not
     touched. Needs the password of the new mailbox, or an organisation's permission for it.
 
-    Example: mailferry undo k3v9m2xw7abc
+    Example: mailhaul undo k3v9m2xw7abc
     """
     with foreground(Settings.load(data=data, ca_file=ca_file)) as deps:
         import_ = deps.store.import_(ImportId(id_))
         if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailferry list` shows what there is.")
+            raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
         if not yes:
             _ask(import_, report_of(deps, import_).totals.copied)
         try:

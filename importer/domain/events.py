@@ -21,8 +21,8 @@ class EventType(StrEnum):
     ATTENTION = "import.needs_attention"  # a person has to act: an owner to sign in, or whoever can mend it
 
 
-SIGNATURE: Final = "Mailferry-Signature"
-EVENT: Final = "Mailferry-Event"
+SIGNATURE: Final = "Mailhaul-Signature"
+EVENT: Final = "Mailhaul-Event"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from importer.domain.uidset import Uid
 
 DIGEST_BYTES: Final = 16
 IDENTIFYING_FIELDS: Final = (b"message-id", b"date", b"from", b"subject")
-NOTICE_HEADER: Final = "X-Mailferry-Notice"
+NOTICE_HEADER: Final = "X-Mailhaul-Notice"
 
 _KEY_BYTES: Final = 8  # of a header key's digest, where a wrong candidate does no harm
 _SIZE_BYTES: Final = 4
@@ -174,7 +174,7 @@ def _scattered(size_bytes: int) -> bytes:
 
 
 def notice_mark(key: bytes, message_id: str) -> str:
-    """The value of X-Mailferry-Notice for a mail of ours: 64 hexadecimal digits, an HMAC-SHA256 over its
+    """The value of X-Mailhaul-Notice for a mail of ours: 64 hexadecimal digits, an HMAC-SHA256 over its
     Message-ID (angle brackets included) that nobody else can make."""
     return hmac.new(key, message_id.strip().encode("utf-8", "surrogateescape"), sha256).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The words of Mailferry as frozen facts. See ARCHITECTURE.md, "Words"."""
+"""The words of Mailhaul as frozen facts. See ARCHITECTURE.md, "Words"."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ BATCH_BYTES: Final = 64 * 1024
 LONG_FILE_ROWS: Final = 1000  # for whoever splits a file into batches
 LONG_FILE_BYTES: Final = 1024 * 1024
 
-_NO_DESTINATION: Final = "No destination server is given, and Mailferry is not configured for one."
+_NO_DESTINATION: Final = "No destination server is given, and Mailhaul is not configured for one."
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ PASSES: Final = 3
 
 _BROKE: Final = (
     "All that could be had is copied, but the connection to the old mailbox ended each time {} had to be"
-    " read. Mailferry tries again."
+    " read. Mailhaul tries again."
 )
 
 Told = Callable[[Pair, FolderAccount], None]

@@ -34,12 +34,12 @@ class Unusable(Exception):
 
 
 class OwnDiskFull(Unusable):
-    """The disk that Mailferry keeps its own files or its database on takes nothing more. No host's fault and
+    """The disk that Mailhaul keeps its own files or its database on takes nothing more. No host's fault and
     no owner's: what was not written is done again when there is room."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Mailferry's own disk takes nothing more ({reason}). Nothing is lost: it goes on by itself as"
+            f"Mailhaul's own disk takes nothing more ({reason}). Nothing is lost: it goes on by itself as"
             " soon as its operator has made room."
         )
         self.reason = reason

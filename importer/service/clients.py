@@ -21,7 +21,7 @@ from importer.service.owned import batch_of, import_of
 from importer.service.submit import new_id
 from providers.model import Secret
 
-PREFIX: Final = "mailferry_"
+PREFIX: Final = "mailhaul_"
 """Tokens begin like that, so that scanners for leaked secrets recognise them."""
 
 _FORM: Final = re.compile(PREFIX + r"[\w-]{43}", re.ASCII)

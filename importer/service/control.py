@@ -147,6 +147,6 @@ _FORGOTTEN: Final = Problem(
     "both passwords and it goes on from there.",
 )
 _IN_THE_FOREGROUND: Final = (
-    "It is a `mailferry copy` in the foreground: Ctrl-C there breaks it off, and running it again goes on."
+    "It is a `mailhaul copy` in the foreground: Ctrl-C there breaks it off, and running it again goes on."
 )
 _BEING_CANCELLED: Final = "It is being cancelled already, which is final."

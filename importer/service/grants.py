@@ -140,7 +140,7 @@ def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogi
     """The master user as it is set by now, for that account alone. Raises MasterRefused."""
     if deps.master is None:
         raise MasterRefused(
-            "Mailferry has no master user at the new host any more. Submit the import again with the password"
+            "Mailhaul has no master user at the new host any more. Submit the import again with the password"
             " of the new mailbox.",
             side=Side.DESTINATION,
         )

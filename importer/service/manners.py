@@ -214,7 +214,7 @@ def _connecting(name: str) -> str:
 def _used_up(side: _Side, end: datetime | None = None) -> Problem:
     way = "out of" if side.side is Side.SOURCE else "into"
     message = (
-        f"Mailferry moves at most {spoken_bytes(side.cap_bytes or 0)} {way} one mailbox at {side.host} in 24"
+        f"Mailhaul moves at most {spoken_bytes(side.cap_bytes or 0)} {way} one mailbox at {side.host} in 24"
         " hours, because more would have the host lock it. That much has been moved."
     )
     if end is not None:

@@ -283,7 +283,7 @@ _NO_PASSWORDS: Final = Problem(
 )
 _OWN_FAULT: Final = Problem(
     "internal",
-    "Something went wrong inside Mailferry; nothing is lost, and the log has the details under the "
+    "Something went wrong inside Mailhaul; nothing is lost, and the log has the details under the "
     "import's id.",
 )
 

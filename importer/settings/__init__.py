@@ -1,4 +1,4 @@
-"""Mailferry's settings: environment variables that start with MAILFERRY_, read once at the start.
+"""Mailhaul's settings: environment variables that start with MAILHAUL_, read once at the start.
 
 Invariants kept here: every setting has a variable, a default and a meaning (`Settings.table`); wrong
 values are reported all at once, each with its fix; no secret shows in `repr`, `str` or an error.

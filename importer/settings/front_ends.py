@@ -49,8 +49,8 @@ class FrontEnds(SigningIn):
 
     public_url: str = setting(
         "",
-        "Address at which people reach Mailferry's pages. Signing in comes back there.",
-        "a URL such as https://mailferry.example.org, and set whenever owners can sign in",
+        "Address at which people reach Mailhaul's pages. Signing in comes back there.",
+        "a URL such as https://mailhaul.example.org, and set whenever owners can sign in",
         text,
         _reachable,
         shown="none",
@@ -87,7 +87,7 @@ class FrontEnds(SigningIn):
     webhook_url: str = setting(
         "",
         "Address that is called when any import ends or needs somebody; tokens have their own.",
-        "a URL such as https://panel.example.org/mailferry",
+        "a URL such as https://panel.example.org/mailhaul",
         text,
         _callable,
         shown="none",
@@ -95,7 +95,7 @@ class FrontEnds(SigningIn):
     webhook_secret: Secret | None = setting(
         None,
         "What signs those calls.",
-        "any text of 16 characters or more, and set with MAILFERRY_WEBHOOK_URL",
+        "any text of 16 characters or more, and set with MAILHAUL_WEBHOOK_URL",
         secret,
         _signs,
         shown="none",

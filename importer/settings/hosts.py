@@ -93,7 +93,7 @@ class Hosts(Kept):
     destination_master_user: str = setting(
         "",
         "Master user of that server: opens new mailboxes without their passwords, by the batch right.",
-        "a name without blanks, and MAILFERRY_DESTINATION_SERVER must be set with it",
+        "a name without blanks, and MAILHAUL_DESTINATION_SERVER must be set with it",
         text,
         _master_of_a_server,
         shown="none; each new mailbox is opened by its own password",
@@ -101,7 +101,7 @@ class Hosts(Kept):
     destination_master_password: Secret | None = setting(
         None,
         "Password of that master user.",
-        "the password of MAILFERRY_DESTINATION_MASTER_USER, and set with it",
+        "the password of MAILHAUL_DESTINATION_MASTER_USER, and set with it",
         secret,
         _master_password,
         shown="none",
@@ -120,7 +120,7 @@ class Hosts(Kept):
         lambda _: MappingProxyType({}),
         "Administrators, by the address that they sign in with, and their domains: the batch right.",
         "entries such as ada@new.example: new.example, other.example; with ; between them, domains in their"
-        " ASCII form, and MAILFERRY_DESTINATION_MASTER_USER set too",
+        " ASCII form, and MAILHAUL_DESTINATION_MASTER_USER set too",
         administrators,
         _by_a_master,
         shown="nobody but the console",

@@ -1,4 +1,4 @@
-"""What Mailferry keeps, and where, as settings."""
+"""What Mailhaul keeps, and where, as settings."""
 
 from __future__ import annotations
 
@@ -42,38 +42,38 @@ def _one_source_of_keys(value: Path, seen: Seen) -> Path:
 
 
 class Kept:
-    """What Mailferry keeps, and where."""
+    """What Mailhaul keeps, and where."""
 
     data: Path = setting(
-        lambda _: Path(user_data_dir("mailferry")),
-        "Directory for everything that Mailferry keeps: database, key, embedded queue.",
+        lambda _: Path(user_data_dir("mailhaul")),
+        "Directory for everything that Mailhaul keeps: database, key, embedded queue.",
         "a directory",
         file,
         shown="the user's data directory",
     )
     secrets_dir: Path | None = setting(
         lambda _: secret_files.directory(os.environ),
-        "Directory with settings as files, named like their variables in lower case: mailferry_smtp_url.",
+        "Directory with settings as files, named like their variables in lower case: mailhaul_smtp_url.",
         "a directory",
         file,
         shown="none; under systemd, the credentials of the service",
     )
     database_url: str = setting(
-        lambda seen: f"sqlite:///{seen['data']}/mailferry.db" if "data" in seen else "",
+        lambda seen: f"sqlite:///{seen['data']}/mailhaul.db" if "data" in seen else "",
         "Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
         "a URL that starts with sqlite:/// or postgresql://",
         text,
         _database,
-        shown="SQLite file mailferry.db in MAILFERRY_DATA",
+        shown="SQLite file mailhaul.db in MAILHAUL_DATA",
         hidden=True,
     )
     redis_url: str = setting(
         "",
-        "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailferry runs its own.",
+        "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailhaul runs its own.",
         "a URL such as redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock",
         text,
         _redis,
-        shown="embedded Valkey in MAILFERRY_DATA",
+        shown="embedded Valkey in MAILHAUL_DATA",
         hidden=True,
     )
     secret_key: Secret | None = setting(
@@ -81,14 +81,14 @@ class Kept:
         "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
         "one or more Fernet keys, separated by commas",
         secret,
-        shown="see MAILFERRY_SECRET_KEY_FILE",
+        shown="see MAILHAUL_SECRET_KEY_FILE",
         hidden=True,
     )
     secret_key_file: Path | None = setting(
         None,
         "File with those keys instead, not readable by everybody.",
-        "a file name, and MAILFERRY_SECRET_KEY must not be set beside it",
+        "a file name, and MAILHAUL_SECRET_KEY must not be set beside it",
         file,
         _one_source_of_keys,
-        shown="secret.key in MAILFERRY_DATA, made when absent",
+        shown="secret.key in MAILHAUL_DATA, made when absent",
     )

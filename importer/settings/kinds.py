@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from providers.master import domain_name, plain_domain
 from providers.model import Secret
 
-PREFIX: Final = "MAILFERRY_"
+PREFIX: Final = "MAILHAUL_"
 
 Kind = Callable[[Any], Any]
 Network = IPv4Network | IPv6Network

@@ -41,12 +41,12 @@ class Mails(Hosts):
         hidden=True,
     )
     mail_from: str = setting(
-        lambda _: f"mailferry@{socket.gethostname()}",
+        lambda _: f"mailhaul@{socket.gethostname()}",
         "Sender of completion mails.",
         "one mail address",
         text,
         _address,
-        shown="mailferry@ and this host's name",
+        shown="mailhaul@ and this host's name",
     )
     language: Literal["en", "de", "fr", "it", "es"] = setting(
         "en",

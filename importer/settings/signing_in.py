@@ -125,19 +125,19 @@ class SigningIn(Copying):
     microsoft_organisation_client_id: str = setting(
         "",
         "Application (client) ID for that directory.",
-        "an application ID, and it or MAILFERRY_MICROSOFT_CLIENT_ID must be set with the directory",
+        "an application ID, and it or MAILHAUL_MICROSOFT_CLIENT_ID must be set with the directory",
         text,
         _some_application,
-        shown="MAILFERRY_MICROSOFT_CLIENT_ID",
+        shown="MAILHAUL_MICROSOFT_CLIENT_ID",
         always_checked=True,
     )
     microsoft_organisation_client_secret: Secret | None = setting(
         None,
         "Client secret of the application for that directory.",
-        "the client secret of MAILFERRY_MICROSOFT_ORGANISATION_CLIENT_ID, and set with it",
+        "the client secret of MAILHAUL_MICROSOFT_ORGANISATION_CLIENT_ID, and set with it",
         secret,
         comes_with("microsoft_organisation_client_id"),
-        shown="MAILFERRY_MICROSOFT_CLIENT_SECRET",
+        shown="MAILHAUL_MICROSOFT_CLIENT_SECRET",
         hidden=True,
         always_checked=True,
     )
@@ -159,8 +159,8 @@ class SigningIn(Copying):
     )
     openid_client_id: str = setting(
         "",
-        "Client ID that Mailferry has at that issuer.",
-        "the client ID, and set with MAILFERRY_OPENID_ISSUER",
+        "Client ID that Mailhaul has at that issuer.",
+        "the client ID, and set with MAILHAUL_OPENID_ISSUER",
         text,
         comes_with("openid_issuer"),
         shown="none",
@@ -177,8 +177,8 @@ class SigningIn(Copying):
     openid_domains_claim: str = setting(
         "",
         "Claim with the domains that a person administers: the batch right for these.",
-        "the name of a claim such as mail_domains, and MAILFERRY_OPENID_ISSUER and"
-        " MAILFERRY_DESTINATION_MASTER_USER must be set with it",
+        "the name of a claim such as mail_domains, and MAILHAUL_OPENID_ISSUER and"
+        " MAILHAUL_DESTINATION_MASTER_USER must be set with it",
         text,
         _by_a_master,
         shown="none",

@@ -34,13 +34,13 @@ log = structlog.get_logger()
 def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Directory]) -> ASGIApp:
     """Pages over the use cases. `lookups` gives something that finds the servers of addresses.
 
-    Raises SettingsError without MAILFERRY_DESTINATION_SERVER: people sign in
+    Raises SettingsError without MAILHAUL_DESTINATION_SERVER: people sign in
     with a mailbox there."""
     if settings.destination_server is None:
         raise SettingsError(
-            ["MAILFERRY_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
+            ["MAILHAUL_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
         )
-    app = FastAPI(title="Mailferry", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(
         deps,
         settings,

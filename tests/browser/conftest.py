@@ -25,14 +25,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def ferry(
+def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages and a worker between two real mail hosts."""
     options = DovecotOptions(max_mail_bytes=MAX_MAIL_BYTES)
     with (
         dovecot(tmp_path_factory.mktemp("strict-host"), options, ca=ca) as new,
-        stage(tmp_path_factory.mktemp("ferry"), old_host, new) as running,
+        stage(tmp_path_factory.mktemp("site"), old_host, new) as running,
     ):
         yield running
 

@@ -1,4 +1,4 @@
-"""A Mailferry with its pages, between two real mail hosts, and a browser in front of it."""
+"""A Mailhaul with its pages, between two real mail hosts, and a browser in front of it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ ELSEWHERE = re.compile("This did not begin in this browser|Das hat nicht in dies
 
 
 @pytest.fixture(scope="module")
-def ferry(
+def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages, and a Google whose owners can be asked."""
@@ -34,10 +34,10 @@ def ferry(
 
 
 @pytest.fixture
-def begun(page: Page, ferry: Stage, name: str) -> Page:
+def begun(page: Page, site: Stage, name: str) -> Page:
     """Somebody has asked for their Gmail to be moved; gives their page, which waits for the sign-in."""
-    _, new = ferry.mailboxes(name)
-    sign_in(page, ferry.url, new)
+    _, new = site.mailboxes(name)
+    sign_in(page, site.url, new)
     page.fill("#address", f"{name}@gmail.com")
     page.click("form[action='/new'] button")
     page.wait_for_url("**/new/mailbox")
@@ -58,7 +58,7 @@ def owner_goes(page: Page) -> None:
     sound(page)
     page.click("form[action^='/consent/'] button")
     page.wait_for_url("**/google/**")
-    expect(page.locator("h1")).to_have_text("Mailferry wants to read your mail")
+    expect(page.locator("h1")).to_have_text("Mailhaul wants to read your mail")
 
 
 def test_the_owner_signs_in_and_the_import_goes_on(begun: Page) -> None:
@@ -77,13 +77,13 @@ def test_the_owner_signs_in_and_the_import_goes_on(begun: Page) -> None:
     sound(page)
 
 
-def test_a_row_of_a_file_without_a_password_shows_its_link(page: Page, ferry: Stage, name: str) -> None:
-    _, new = ferry.mailboxes(name)
-    sign_in(page, ferry.url, new)
+def test_a_row_of_a_file_without_a_password_shows_its_link(page: Page, site: Stage, name: str) -> None:
+    _, new = site.mailboxes(name)
+    sign_in(page, site.url, new)
     columns = ["source_address", "source_password", "source_server", "destination_address"]
     row = {"source_address": f"{name}@gmail.com", "destination_address": new.account.address}
     password = {"destination_password": new.password}
-    bring(page, ferry.url, [*columns, "destination_password"], [row | password])
+    bring(page, site.url, [*columns, "destination_password"], [row | password])
     expect(page.locator("td.wrong")).to_have_count(0)
     expect(page.locator("table.preview")).to_contain_text(ASKED)
     sound(page)

@@ -43,13 +43,13 @@ def line(old_host: Dovecot) -> Iterator[CuttingProxy]:
 
 
 def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
-    page: Page, ferry: Stage, line: CuttingProxy, name: str
+    page: Page, site: Stage, line: CuttingProxy, name: str
 ) -> None:
-    direct, new = ferry.mailboxes(name)
+    direct, new = site.mailboxes(name)
     direct.fill(sample_mailbox(), EMPTY_FOLDERS)
     old = behind(line, direct)
-    sign_in(page, ferry.url, new)
-    check_source(page, ferry.url, old)
+    sign_in(page, site.url, new)
+    check_source(page, site.url, old)
     expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)
     line.narrow(SLOW_BYTES_PER_S)
     start(page)
@@ -79,14 +79,14 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
 
 
 def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when(
-    page: Page, ferry: Stage, exchange_host: Imitation, name: str
+    page: Page, site: Stage, exchange_host: Imitation, name: str
 ) -> None:
-    old, new = new_user(exchange_host, f"{name}@busy.example"), ferry.mailboxes(name)[1]
+    old, new = new_user(exchange_host, f"{name}@busy.example"), site.mailboxes(name)[1]
     held = exchange_host.mailbox(old.account.login)
     for n in range(3):
         held.append(held.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
-    sign_in(page, ferry.url, new)
-    check_source(page, ferry.url, old)
+    sign_in(page, site.url, new)
+    check_source(page, site.url, old)
     expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)  # it has looked
     exchange_host.says("UID FETCH", f"BAD {BACKOFF.replace('299961', str(1000 * PAUSE_S))}")
     start(page)
@@ -100,14 +100,14 @@ def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when
     expect(pill).to_have_text(DONE, timeout=30_000)
 
 
-def test_a_report_with_gaps_names_each_message_and_why(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
+def test_a_report_with_gaps_names_each_message_and_why(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
     body = b"".join(b"%064d\r\n" % n for n in range(MAX_MAIL_BYTES // 60))
     large = b"Subject: The plans of the house\r\nDate: Mon, 3 Feb 2003 04:05:06 +0000\r\n\r\n" + body
     moment = datetime(2003, 2, 3, 4, 5, 6, tzinfo=UTC)
     old.fill([*list(sample_mailbox())[:5], Stored(INBOX, (), moment, large)])
-    sign_in(page, ferry.url, new)
-    check_source(page, ferry.url, old)
+    sign_in(page, site.url, new)
+    check_source(page, site.url, old)
     start(page)
     expect(page.locator(".pill").first).to_have_text(GAPS, timeout=60_000)
     sound(page)
@@ -125,12 +125,12 @@ def test_a_report_with_gaps_names_each_message_and_why(page: Page, ferry: Stage,
     assert json.loads(said)["totals"]["failed"] + json.loads(said)["totals"]["skipped"] == 1
 
 
-def test_what_only_a_person_can_mend_says_how(page: Page, ferry: Stage, name: str) -> None:
+def test_what_only_a_person_can_mend_says_how(page: Page, site: Stage, name: str) -> None:
     """A wrong password at once, and one that was changed before the import began."""
-    old, new = ferry.mailboxes(name)
+    old, new = site.mailboxes(name)
     old.fill(list(sample_mailbox())[:3])
-    sign_in(page, ferry.url, new)
-    page.goto(f"{ferry.url}/new")
+    sign_in(page, site.url, new)
+    page.goto(f"{site.url}/new")
     page.fill("#address", old.account.address)
     page.click("form[action='/new'] button")
     page.wait_for_url("**/new/mailbox")
@@ -139,7 +139,7 @@ def test_what_only_a_person_can_mend_says_how(page: Page, ferry: Stage, name: st
     sound(page)
     give_password(page, old)
     sound(page)
-    ferry.old.add_user(old.account.login, "another password")
+    site.old.add_user(old.account.login, "another password")
     start(page)
     expect(page.locator(".pill").first).to_have_text(STOPPED, timeout=30_000)
     expect(page.locator(".why")).to_contain_text(re.compile("password|Passwort"))

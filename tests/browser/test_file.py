@@ -40,13 +40,13 @@ def bring(page: Page, url: str, columns: list[str], rows: Rows) -> None:
     page.wait_for_url("**/preview")
 
 
-def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
-    other, other_new = ferry.mailboxes(f"{name}b")
+def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
+    other, other_new = site.mailboxes(f"{name}b")
     for one in (old, other):
         one.fill(list(sample_mailbox())[:5])
-    sign_in(page, ferry.url, new)
-    page.goto(f"{ferry.url}/file")
+    sign_in(page, site.url, new)
+    page.goto(f"{site.url}/file")
     sound(page)
     columns, _, _ = read(page, "/file/template.csv")
     good = {
@@ -63,7 +63,7 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, na
         "destination_password": "",
     }
     table = page.locator("table.preview")
-    bring(page, ferry.url, columns, [good, bad])
+    bring(page, site.url, columns, [good, bad])
     expect(table.locator("td.wrong")).to_have_count(2)
     expect(table).not_to_contain_text(old.password)
     sound(page)
@@ -81,7 +81,7 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, na
         "source_password": other.password,
         "destination_password": other_new.password,
     }
-    bring(page, ferry.url, told, rows)
+    bring(page, site.url, told, rows)
     expect(table.locator("td.wrong")).to_have_count(0)
     sound(page)
     page.click("form[action='/file/start'] button")
@@ -94,20 +94,20 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, ferry: Stage, na
     for one in (new, other_new):
         assert sum(map(len, one.read().folders.values())) >= 5
 
-    bring(page, ferry.url, columns, [good])
+    bring(page, site.url, columns, [good])
     page.click("form[action='/file/start'] button")
     expect(page.locator("h1")).to_have_text(re.compile("Nothing to start|nichts zu starten", re.IGNORECASE))
     sound(page)
 
 
-def test_nothing_and_too_much_are_told_before_anything_is_read(page: Page, ferry: Stage, name: str) -> None:
-    sign_in(page, ferry.url, ferry.mailboxes(name)[1])
-    page.goto(f"{ferry.url}/file")
+def test_nothing_and_too_much_are_told_before_anything_is_read(page: Page, site: Stage, name: str) -> None:
+    sign_in(page, site.url, site.mailboxes(name)[1])
+    page.goto(f"{site.url}/file")
     page.click("form[action='/file'] button.primary")
     expect(page.locator("[role=alert]")).to_be_visible()
     sound(page)
     for size in (70_000, 300_000):  # too long for a file, and for a body at all
-        page.goto(f"{ferry.url}/file")
+        page.goto(f"{site.url}/file")
         page.set_input_files("#file", {"name": "long.csv", "mimeType": "text/csv", "buffer": b"x" * size})
         page.click("form[action='/file'] button.primary")
         expect(page.locator("main")).to_contain_text("64 kB")

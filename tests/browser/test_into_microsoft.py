@@ -24,7 +24,7 @@ THANKS = re.compile("Thank you|Danke")
 
 
 @pytest.fixture(scope="module")
-def ferry(
+def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages for mailboxes at Microsoft, whose people sign in elsewhere."""
@@ -35,14 +35,14 @@ def ferry(
 
 
 def test_the_owner_of_the_new_mailbox_signs_in_and_gives_no_password(
-    page: Page, ferry: Stage, name: str
+    page: Page, site: Stage, name: str
 ) -> None:
-    old, new = ferry.mailboxes(name)
-    go_to_the_issuer(page, ferry.url)
+    old, new = site.mailboxes(name)
+    go_to_the_issuer(page, site.url)
     page.fill("input[name=account]", new.account.address)
     page.click("button[value=allow]")
     page.wait_for_url("**/new")
-    check_source(page, ferry.url, old)
+    check_source(page, site.url, old)
     expect(page.locator(".choice").first).to_contain_text(AT_MICROSOFT)
     sound(page)
     start(page)

@@ -19,7 +19,7 @@ DONE = re.compile("Complete|Vollständig")
 
 
 @pytest.fixture(scope="module")
-def ferry(
+def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
     """Pages and a worker, and people who sign in elsewhere."""
@@ -35,19 +35,19 @@ def go_to_the_issuer(page: Page, url: str) -> None:
     page.wait_for_url("**/openid/auth**")
 
 
-def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
+def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
     mail = list(sample_mailbox())[:8]
     old.fill(mail)
-    go_to_the_issuer(page, ferry.url)
+    go_to_the_issuer(page, site.url)
     page.fill("input[name=account]", new.account.address)
     page.click("button[value=allow]")
     page.wait_for_url("**/new")
     sound(page)
-    page.goto(f"{ferry.url}/mailboxes")
+    page.goto(f"{site.url}/mailboxes")
     expect(page.locator(".list")).to_contain_text(new.account.address)
     sound(page)
-    check_source(page, ferry.url, old)
+    check_source(page, site.url, old)
     sound(page)
     page.click("form[action='/new/start'] button")
     expect(page.locator("#password")).to_be_focused()  # of the new mailbox, asked for once
@@ -60,8 +60,8 @@ def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, ferry: Stage, name: 
     assert not compare(old.read(), new.read())
 
 
-def test_who_does_not_agree_is_told_and_can_go_on(page: Page, ferry: Stage) -> None:
-    go_to_the_issuer(page, ferry.url)
+def test_who_does_not_agree_is_told_and_can_go_on(page: Page, site: Stage) -> None:
+    go_to_the_issuer(page, site.url)
     page.click("button[value=deny]")
     page.wait_for_url("**/sign-in/openid**")
     expect(page.locator("[role=alert]")).to_be_visible()
@@ -71,9 +71,9 @@ def test_who_does_not_agree_is_told_and_can_go_on(page: Page, ferry: Stage) -> N
     expect(page.locator("form[action='/sign-in/openid'] button")).to_be_visible()
 
 
-def test_the_page_in_between_says_where_it_leads(page: Page, ferry: Stage) -> None:
+def test_the_page_in_between_says_where_it_leads(page: Page, site: Stage) -> None:
     """As it is seen where a browser does not go on by itself: here, because nothing comes back."""
-    page.goto(ferry.url)
+    page.goto(site.url)
     page.route("**/openid/auth**", lambda route: route.fulfill(status=204))
     page.click("form[action='/sign-in/openid'] button")
     expect(page.locator("a.button.primary")).to_have_attribute("href", re.compile("/openid/auth"))

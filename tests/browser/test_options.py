@@ -101,19 +101,19 @@ def test_labels_become_what_was_chosen_and_the_check_counts_so(
     assert ("work" in keywords) == (rule == "keywords")
 
 
-def test_who_has_folders_is_not_asked_about_labels(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
-    sign_in(page, ferry.url, new)
-    check_source(page, ferry.url, old)
+def test_who_has_folders_is_not_asked_about_labels(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
+    sign_in(page, site.url, new)
+    check_source(page, site.url, old)
     expect(page.locator("input[name=labels]")).to_have_count(0)
     expect(page.locator("input[name=sync_flags]")).to_be_hidden()
 
 
-def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
+def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
     old.fill([Stored(("INBOX",), (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: 1\r\n\r\ntext\r\n")])
-    sign_in(page, ferry.url, new)
-    check_source(page, ferry.url, old)
+    sign_in(page, site.url, new)
+    check_source(page, site.url, old)
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)

@@ -22,14 +22,14 @@ FETCHED_BYTES = """["navigation", "resource"].flatMap((kind) => performance.getE
 DONE = re.compile("Complete|Vollständig")
 
 
-def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
+def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
     old.fill(sample_mailbox(), EMPTY_FOLDERS)
-    page.goto(ferry.url)
+    page.goto(site.url)
     sound(page)
-    sign_in(page, ferry.url, new)
+    sign_in(page, site.url, new)
     sound(page)
-    check_source(page, ferry.url, old)
+    check_source(page, site.url, old)
     card = page.locator("[data-check]")
     expect(card).to_contain_text("120", timeout=20_000)
     expect(card.locator("details")).to_be_visible(timeout=20_000)
@@ -52,7 +52,7 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: 
     expect(page.locator(".alert.good")).to_contain_text("119", timeout=60_000)
     sound(page)
     assert not any(new.read().folders.values())
-    page.goto(f"{ferry.url}/imports")
+    page.goto(f"{site.url}/imports")
     sound(page)
     page.locator(".lines a").first.click()
     page.locator("form[action$='/again'] button").click()
@@ -60,19 +60,19 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, ferry: 
     expect(page.locator("h1")).to_have_text(old.account.address)
 
 
-def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, ferry: Stage, name: str) -> None:
-    first, new = ferry.mailboxes(name)
-    second, other = ferry.mailboxes(f"{name}b")
+def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, site: Stage, name: str) -> None:
+    first, new = site.mailboxes(name)
+    second, other = site.mailboxes(f"{name}b")
     for old in (first, second):
         old.fill(list(sample_mailbox())[:5])
-    sign_in(page, ferry.url, new)
-    page.goto(f"{ferry.url}/mailboxes")
+    sign_in(page, site.url, new)
+    page.goto(f"{site.url}/mailboxes")
     sound(page)
     page.fill("#address", other.account.address)
     page.fill("#password", other.password)
     page.click("form[action='/mailboxes'] button")
-    check_source(page, ferry.url, first)
-    check_source(page, ferry.url, second)
+    check_source(page, site.url, first)
+    check_source(page, site.url, second)
     expect(page.locator(".source")).to_have_count(2)
     page.locator(".choice", has_text=other.account.address).click()
     start(page)
@@ -82,9 +82,9 @@ def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, ferry: Stage,
     assert not any(new.read().folders.values())
 
 
-def test_mistakes_are_told_where_they_are_made(page: Page, ferry: Stage, name: str) -> None:
-    old, new = ferry.mailboxes(name)
-    page.goto(ferry.url)
+def test_mistakes_are_told_where_they_are_made(page: Page, site: Stage, name: str) -> None:
+    old, new = site.mailboxes(name)
+    page.goto(site.url)
     page.fill("#address", new.account.address)
     page.fill("#password", "not the password")
     page.click("form[action='/sign-in'] button")
@@ -92,7 +92,7 @@ def test_mistakes_are_told_where_they_are_made(page: Page, ferry: Stage, name: s
     assert page.input_value("#address") == new.account.address
     assert page.input_value("#password") == ""
     sound(page)
-    sign_in(page, ferry.url, new)
+    sign_in(page, site.url, new)
     page.fill("#address", old.account.address)
     page.click("form[action='/new'] button")
     page.wait_for_url("**/new/mailbox")
@@ -104,9 +104,9 @@ def test_mistakes_are_told_where_they_are_made(page: Page, ferry: Stage, name: s
     expect(page.locator("#port-error")).to_be_visible()
     expect(page.locator("#port")).to_be_focused()
     sound(page)
-    page.goto(f"{ferry.url}/imports")
+    page.goto(f"{site.url}/imports")
     sound(page)
-    page.goto(f"{ferry.url}/nothing/here")
+    page.goto(f"{site.url}/nothing/here")
     sound(page)
 
 
@@ -130,22 +130,22 @@ def test_the_tests_would_notice(page: Page) -> None:
         sound(page)
 
 
-def test_the_language_can_be_chosen_and_stays(page: Page, ferry: Stage) -> None:
-    page.goto(ferry.url)
+def test_the_language_can_be_chosen_and_stays(page: Page, site: Stage) -> None:
+    page.goto(site.url)
     page.click(".menu summary")
     page.click("button[lang='it']")
     expect(page.locator("html")).to_have_attribute("lang", "it")
-    page.goto(ferry.url)
+    page.goto(site.url)
     expect(page.locator("h1")).to_have_text("Porta con te tutta la tua posta")
     sound(page)
 
 
-def test_the_first_page_is_light_and_quick(chromium: Browser, ferry: Stage) -> None:
+def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> None:
     """For somebody who was never here: all that is fetched, and until the page itself has come."""
     sizes, times = [], []
     for _ in range(5):
         context, page = new_page(chromium)
-        page.goto(ferry.url)
+        page.goto(site.url)
         sizes.append(page.evaluate(FETCHED_BYTES))
         times.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
         context.close()
@@ -153,11 +153,11 @@ def test_the_first_page_is_light_and_quick(chromium: Browser, ferry: Stage) -> N
     assert 0 < sorted(times)[2] < 100, times
 
 
-def test_a_keyboard_is_enough(page: Page, ferry: Stage, name: str) -> None:
+def test_a_keyboard_is_enough(page: Page, site: Stage, name: str) -> None:
     """From the first page to a review of what is to be copied, without a mouse."""
-    old, new = ferry.mailboxes(name)
+    old, new = site.mailboxes(name)
     old.fill(list(sample_mailbox())[:3])
-    page.goto(ferry.url)
+    page.goto(site.url)
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.locator("#address").focus()

@@ -40,13 +40,13 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without a schema."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'mailferry.db'}"
+        return f"sqlite:///{tmp_path / 'mailhaul.db'}"
     return fresh_database(request.getfixturevalue("postgres_url"))
 
 
 def migrated_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if kind == "sqlite":
-        file = tmp_path / "mailferry.db"
+        file = tmp_path / "mailhaul.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), file)
         return f"sqlite:///{file}"
     url: str = request.getfixturevalue("migrated_postgres")

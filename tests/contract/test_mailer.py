@@ -29,7 +29,7 @@ from tests.rehearsal.ports import free_ports
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
 
 KEY = b"k" * 32
-SENDER = "Mailferry <mailferry@new.example>"
+SENDER = "Mailhaul <mailhaul@new.example>"
 PASSWORD = "pä:ss/wörd@#1"
 NOTICE = Notice(
     key="import:i1:ada@new.example",
@@ -98,7 +98,7 @@ def test_a_mail_arrives_whole_and_marked_as_ours(catcher: SmtpCatcher) -> None:
     assert (outcome, said) == (MailOutcome.SENT, "250 2.0.0 Kept")
 
     (mail,) = catcher.messages
-    assert (mail.sender, mail.recipients) == ("mailferry@new.example", ("ada@new.example",))
+    assert (mail.sender, mail.recipients) == ("mailhaul@new.example", ("ada@new.example",))
     message = mail.message
     assert message["From"] == SENDER
     assert message["To"] == NOTICE.recipient

@@ -250,7 +250,7 @@ def test_ringing_while_redis_is_down_is_logged_and_raises_nothing(tmp_path: Path
         ("queue.ring_failed", RUN_LEG),
     ]
     assert time.monotonic() - started < 5
-    with pytest.raises(QueueUnavailable, match="MAILFERRY_REDIS_URL"):
+    with pytest.raises(QueueUnavailable, match="MAILHAUL_REDIS_URL"):
         queue.ping()
 
 
@@ -348,7 +348,7 @@ def test_a_folder_that_somebody_else_prepared_is_not_used(tmp_path: Path) -> Non
     folder.chmod(0o777)
     try:
         assert running_url(data) is None
-        with pytest.raises(EmbeddedQueueFailed, match="MAILFERRY_DATA"):
+        with pytest.raises(EmbeddedQueueFailed, match="MAILHAUL_DATA"):
             EmbeddedValkey(data).start()
     finally:
         folder.rmdir()

@@ -1061,7 +1061,7 @@ def test_reading_gives_up_when_nothing_comes_any_more(
         list(session.messages(folder, uids))
     assert (
         str(caught.value)
-        == "The connection to the source server localhost was lost. Mailferry connects again."
+        == "The connection to the source server localhost was lost. Mailhaul connects again."
     )
     proxy.cut_after()
     assert len(whole(session, folder)) == 6

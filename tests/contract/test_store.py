@@ -147,7 +147,7 @@ def a_notice(key: str, **facts: Any) -> Notice:
         "subject": "Angekommen ✓",
         "text": "Alles da.\r\n",
         "html": "<p>Alles da.</p>",
-        "message_id": f"<{key}@mailferry.example>",
+        "message_id": f"<{key}@mailhaul.example>",
         "created_at": NOW,
     }
     return Notice(**given | facts)

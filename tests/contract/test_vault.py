@@ -101,7 +101,7 @@ def test_a_new_key_in_front_changes_no_mark_so_no_import_counts_as_changed(vault
 
 @pytest.mark.parametrize("keys", [(), ("",), ("canary",), ("cänary",), (OLD.reveal(), "canary")])
 def test_a_key_that_is_none_is_refused_without_showing_it(keys: tuple[str, ...]) -> None:
-    with pytest.raises(VaultError, match="MAILFERRY_SECRET_KEY") as caught:
+    with pytest.raises(VaultError, match="MAILHAUL_SECRET_KEY") as caught:
         FernetVault([Secret(key) for key in keys])
     assert "nary" not in str(caught.value)
     assert caught.value.__cause__ is None

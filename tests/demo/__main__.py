@@ -1,7 +1,7 @@
 """Moves three mailboxes between two mail hosts that it starts itself, and shows every step.
 
 Everything is real but small: two IMAP servers (Dovecot where it is installed, else pymap), a mail catcher,
-Mailferry with its embedded queue and a SQLite database, all below .demo/ and on loopback. Ends by itself.
+Mailhaul with its embedded queue and a SQLite database, all below .demo/ and on loopback. Ends by itself.
 """
 
 from __future__ import annotations
@@ -59,27 +59,27 @@ def _move_house(
     old_host: RehearsalHost, new_host: RehearsalHost, smtp: SmtpCatcher, ca: CertificateAuthority
 ) -> list[str]:
     routes = _people(old_host, new_host)
-    mailferry = Installation(
+    mailhaul = Installation(
         ROOT,
         {
             "CA_FILE": str(ca.ca_file),
             "SMTP_URL": smtp.url,
-            "MAIL_FROM": "mailferry@new.example",
+            "MAIL_FROM": "mailhaul@new.example",
             "SUBMITTER": "admin@new.example",
             "TICK_SECONDS": "1",
         },
     )
-    file = mailferry.csv("people.csv", routes)
+    file = mailhaul.csv("people.csv", routes)
     say(f"The batch is {file.relative_to(Path.cwd())}, one line for each mailbox:")
     for line in file.read_text().splitlines()[1:]:
         cells = line.split(",")
         console.print("   " + ",".join([cells[0], "•••", cells[2], cells[3], "•••", cells[5]]), markup=False)
 
-    say("`mailferry up` starts the embedded queue and a worker.")
-    up = start_group([*mailferry.command, "up"], mailferry.log_file, environment=mailferry.environment())
+    say("`mailhaul up` starts the embedded queue and a worker.")
+    up = start_group([*mailhaul.command, "up"], mailhaul.log_file, environment=mailhaul.environment())
     try:
-        say(f"`mailferry batch {file.name} --wait` submits it and shows how it goes.")
-        failures = _run(mailferry, "batch", str(file), "--wait")
+        say(f"`mailhaul batch {file.name} --wait` submits it and shows how it goes.")
+        failures = _run(mailhaul, "batch", str(file), "--wait")
         for old, new in routes:
             failures += compare(_storable(old.read()), new.read(), folder_map=_folder_map(), zones=False)
         say(
@@ -88,10 +88,10 @@ def _move_house(
         )
         failures += _mails(smtp)
         say("The same file once more: nothing to start, all of it is done.")
-        failures += _run(mailferry, "batch", str(file))
+        failures += _run(mailhaul, "batch", str(file))
         say("And with --again, as one would to fetch new mail: nothing is copied twice.")
         before = [new.read() for _, new in routes]
-        failures += _run(mailferry, "batch", str(file), "--wait", "--again")
+        failures += _run(mailhaul, "batch", str(file), "--wait", "--again")
         if [new.read() for _, new in routes] != before:
             failures.append("The second run changed the new mailboxes.")
     finally:
@@ -134,11 +134,11 @@ def _folder_map() -> dict[FolderPath, FolderPath]:
     return {("Gesendet",): ("Sent",)} if dovecot_installed() else {}
 
 
-def _run(mailferry: Installation, *words: str) -> list[str]:
+def _run(mailhaul: Installation, *words: str) -> list[str]:
     done = subprocess.run(  # the terminal is ours: progress shows live
-        [*mailferry.command, *words], env=mailferry.environment(), check=False
+        [*mailhaul.command, *words], env=mailhaul.environment(), check=False
     )
-    return [] if done.returncode == 0 else [f"mailferry {' '.join(words)} ended with {done.returncode}."]
+    return [] if done.returncode == 0 else [f"mailhaul {' '.join(words)} ended with {done.returncode}."]
 
 
 def _mails(smtp: SmtpCatcher) -> list[str]:
@@ -160,8 +160,8 @@ def _where_next(took: float) -> None:
     console.print(f"\n[green]Done in {took:.0f} seconds.[/] Where to go next:")
     console.print("   .demo/mail.html              the completion mail as its reader sees it")
     console.print("   .demo/workers.log            what the worker logged")
-    console.print("   .venv/bin/mailferry --help   the console; README.md explains it")
-    console.print("   .venv/bin/mailferry copy --from imaps://you@old.example --to imaps://you@new.example")
+    console.print("   .venv/bin/mailhaul --help   the console; README.md explains it")
+    console.print("   .venv/bin/mailhaul copy --from imaps://you@old.example --to imaps://you@new.example")
 
 
 def say(text: str) -> None:

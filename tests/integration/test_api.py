@@ -122,7 +122,7 @@ class _Listener(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).heard.append((self.headers["Mailferry-Signature"], body))
+        type(self).heard.append((self.headers["Mailhaul-Signature"], body))
         self.send_response(204)
         self.end_headers()
 

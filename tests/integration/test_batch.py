@@ -29,7 +29,7 @@ def installation(
     smtp: SmtpCatcher,
     valkey_server: Valkey,
 ) -> Installation:
-    """A Mailferry on each database, with a mail server and a queue."""
+    """A Mailhaul on each database, with a mail server and a queue."""
     valkey_server.flush()
     installed = Installation(
         tmp_path,
@@ -37,7 +37,7 @@ def installation(
             "CA_FILE": str(new_host.ca_file),
             "SMTP_URL": smtp.url,
             "ALLOW_PLAINTEXT": "true",
-            "MAIL_FROM": "mailferry@new.example",
+            "MAIL_FROM": "mailhaul@new.example",
             "REDIS_URL": valkey_server.url,
             "TICK_SECONDS": "1",
         },
@@ -84,7 +84,7 @@ def test_three_mailboxes_arrive_whole_and_everyone_concerned_hears_of_it_once(
     assert sorted(recipient for mail in smtp.messages for recipient in mail.recipients) == recipients
     for mail in smtp.messages:
         assert mail.message["Auto-Submitted"] == "auto-generated"
-        assert mail.message["X-Mailferry-Notice"]
+        assert mail.message["X-Mailhaul-Notice"]
     copied = report["imports"][0]["totals"]["copied"]
     to_owner = smtp.to(routes[0][0].account.address)[0].message
     assert re.search(rf"\b{copied}\b", to_owner.get_body(("plain",)).get_content())  # type: ignore[union-attr]

@@ -5,8 +5,8 @@ the same copy is made again and again, each time with one fault at another byte:
 their headers, tagged answers and APPENDUIDs, and at random ones. The judge is the independent checker, by
 the multiset of messages on both sides.
 
-MAILFERRY_TEST_OFFSETS sets how many offsets are tried for each way (0: every
-edge and as many random ones; default 6), MAILFERRY_TEST_SEED which.
+MAILHAUL_TEST_OFFSETS sets how many offsets are tried for each way (0: every
+edge and as many random ones; default 6), MAILHAUL_TEST_SEED which.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from importer.engine.context import Pace
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import Mailbox, compare
+from tests.rehearsal.copier import Copier, copier
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fault_proxy import Fault, FaultProxy, Kind, Shape, Toward, fault_proxy
-from tests.rehearsal.ferry import Ferry, ferry
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import RehearsalHost, User
 
-OFFSETS = int(os.environ.get("MAILFERRY_TEST_OFFSETS", "6"))
-SEED = os.environ.get("MAILFERRY_TEST_SEED", "1")
+OFFSETS = int(os.environ.get("MAILHAUL_TEST_OFFSETS", "6"))
+SEED = os.environ.get("MAILHAUL_TEST_SEED", "1")
 SHAPES = {
     "multiappend, literal+": Shape(),
     "multiappend, literal+, no uidplus": Shape(("UIDPLUS",)),
@@ -71,7 +71,7 @@ MAIL = (
 class Bench:
     """A filled source at one host, and what the checker has seen there."""
 
-    ferry: Ferry
+    copier: Copier
     host: RehearsalHost
     source: User
     held: Mailbox
@@ -81,7 +81,7 @@ class Bench:
     ) -> FaultProxy:
         """One copy through a proxy before the destination. Fails unless the checker agrees with it."""
         with fault_proxy(host.starttls, shape, trigger=trigger, faults=[fault] if fault else []) as proxy:
-            ended = self.ferry.copy(
+            ended = self.copier.copy(
                 self.source,
                 new,
                 destination=proxy.endpoint,
@@ -96,7 +96,7 @@ class Bench:
     def from_(self, new: User, trigger: bytes | None, fault: Fault | None) -> FaultProxy:
         """The same with the proxy before the source."""
         with fault_proxy(self.host.starttls, trigger=trigger, faults=[fault] if fault else []) as proxy:
-            ended = self.ferry.copy(
+            ended = self.copier.copy(
                 self.source, new, source=proxy.endpoint, pace=PACE, io_s=_patience_s(fault)
             )
         self._judge(new, ended, fault)
@@ -112,8 +112,8 @@ def _patience_s(fault: Fault | None) -> float:
 
 
 @pytest.fixture(scope="module")
-def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Ferry]:
-    with ferry(tmp_path_factory.mktemp("ferry"), ca.ca_file) as made:
+def own_copier(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Copier]:
+    with copier(tmp_path_factory.mktemp("copier"), ca.ca_file) as made:
         yield made
 
 
@@ -124,14 +124,14 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(own_ferry: Ferry, old_host: Dovecot, make_user: MakeUser) -> Bench:
-    return _filled(own_ferry, old_host, make_user)
+def bench(own_copier: Copier, old_host: Dovecot, make_user: MakeUser) -> Bench:
+    return _filled(own_copier, old_host, make_user)
 
 
-def _filled(own_ferry: Ferry, host: RehearsalHost, make_user: MakeUser) -> Bench:
+def _filled(own_copier: Copier, host: RehearsalHost, make_user: MakeUser) -> Bench:
     source = make_user(host)
     source.fill(MAIL)
-    return Bench(own_ferry, host, source, source.read())
+    return Bench(own_copier, host, source, source.read())
 
 
 # --- Where to strike -----------------------------------------------------------------------------------
@@ -196,9 +196,9 @@ def test_appends_survive_a_fault_at_any_byte(
 
 @pytest.mark.parametrize("origin", ["old_host", "cyrus_host"])
 def test_fetches_survive_a_fault_at_any_byte(
-    own_ferry: Ferry, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
+    own_copier: Copier, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
 ) -> None:
-    bench = _filled(own_ferry, request.getfixturevalue(origin), make_user)
+    bench = _filled(own_copier, request.getfixturevalue(origin), make_user)
     clean = bench.from_(make_user(new_host), FETCH, None)
     assert b"number 1" in clean.heard["client"]
     _strike(faults(clean.heard, origin), lambda fault: bench.from_(make_user(new_host), FETCH, fault))
@@ -218,7 +218,7 @@ def test_a_whole_connection_survives_a_fault_at_any_byte(
 
 @pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
 def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
-    own_ferry: Ferry, old_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+    own_copier: Copier, old_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     """Random ones, which strike while earlier ones are being settled too."""
     host = request.getfixturevalue(to)
@@ -239,7 +239,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
             fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,
         ):
             run = partial(
-                own_ferry.copy,
+                own_copier.copy,
                 source,
                 new,
                 source=before.endpoint,
@@ -251,7 +251,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
             for _ in range(2):  # the same again is to find nothing new
                 ended = run(leg=chance.choice((timedelta(milliseconds=100), timedelta(days=1))))
                 after.settle()
-                refusals = list(own_ferry.deps.store.refusals(ended.id))
+                refusals = list(own_copier.deps.store.refusals(ended.id))
                 told = (shape, pace, plan, ended.problem, refusals)
                 assert compare(held, new.read(), zones=False, subscriptions=False) == [], told
                 assert ended.state is State.COMPLETE, told

@@ -37,7 +37,7 @@ def many(number: int) -> Iterator[Stored]:
 
 @pytest.fixture
 def installation(tmp_path: Path, new_host: Dovecot) -> Installation:
-    """A Mailferry without any service."""
+    """A Mailhaul without any service."""
     return Installation(tmp_path, {"CA_FILE": str(new_host.ca_file)})
 
 
@@ -45,7 +45,7 @@ def installation(tmp_path: Path, new_host: Dovecot) -> Installation:
 def test_every_command_explains_itself_with_an_example(installation: Installation, command: str) -> None:
     told = installation.run(command, "--help").stdout
     assert "Example:" in told
-    assert f"mailferry {command}" in " ".join(told.split()) or "mailferry migrate" in told
+    assert f"mailhaul {command}" in " ".join(told.split()) or "mailhaul migrate" in told
 
 
 def test_one_command_copies_a_mailbox_and_the_same_again_is_a_delta(
@@ -258,7 +258,7 @@ def test_what_goes_wrong_is_told_with_its_own_exit_code(
             words[2] = f"imaps://{old.account.login}@localhost:{free_ports()[0]}"
         case "foreign certificate":
             strangers = CertificateAuthority(tmp_path / "strangers")
-            environment["MAILFERRY_CA_FILE"] = str(strangers.ca_file)
+            environment["MAILHAUL_CA_FILE"] = str(strangers.ca_file)
         case "not imap":
             words[2] = f"imaps://{old.account.login}@localhost:{old_host.starttls.port}"
         case "same mailbox":
@@ -312,7 +312,7 @@ def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
         "not an address,,imap.old.example,ada@new.example,hush-too\n"
     )
     done = installation.run(
-        "batch", str(file), ends=2, environment={"MAILFERRY_DESTINATION_SERVER": "mail.new.example"}
+        "batch", str(file), ends=2, environment={"MAILHAUL_DESTINATION_SERVER": "mail.new.example"}
     )
     assert "hush" not in done.stdout + done.stderr
     told = " ".join(done.stdout.split())
@@ -348,7 +348,7 @@ def test_the_doctor_says_what_is_ill_and_how_to_mend_it(
     assert findings["database"]["health"] == "well"
     assert findings["key"]["health"] == "well"
     assert findings["mail"]["health"] == "odd"
-    assert "MAILFERRY_SMTP_URL" in findings["mail"]["fix"]
+    assert "MAILHAUL_SMTP_URL" in findings["mail"]["fix"]
     installation.settings["DESTINATION_SERVER"] = str(new_host.imaps)
     installation.settings["SMTP_URL"] = f"smtp://localhost:{free_ports()[0]}"
     findings = {f["part"]: f for f in installation.json("doctor", ends=5)}

@@ -12,11 +12,11 @@ from importer.domain.model import State
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
+from tests.rehearsal.copier import Copier, copier
 from tests.rehearsal.corpus import LANDS_IN, corpus
 from tests.rehearsal.cyrus import Cyrus
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fault_proxy import Fault, Shape, fault_proxy
-from tests.rehearsal.ferry import Ferry, ferry
 from tests.rehearsal.fill import INBOX, FolderPath, Stored
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
@@ -24,8 +24,8 @@ DATE = datetime(2020, 2, 29, 12, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Ferry]:
-    with ferry(tmp_path_factory.mktemp("ferry"), ca.ca_file) as made:
+def own_copier(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Copier]:
+    with copier(tmp_path_factory.mktemp("copier"), ca.ca_file) as made:
         yield made
 
 
@@ -40,7 +40,7 @@ def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
     ],
 )
 def test_a_mailbox_moves_whole_and_the_same_again_is_a_delta(
-    own_ferry: Ferry, origin: str, to: str, request: pytest.FixtureRequest, make_user: MakeUser
+    own_copier: Copier, origin: str, to: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
     old, new = (make_user(request.getfixturevalue(name)) for name in (origin, to))
     mail = [*corpus(120, folders=12, seed=3, max_bytes=60_000), *sample_mailbox()]
@@ -48,21 +48,21 @@ def test_a_mailbox_moves_whole_and_the_same_again_is_a_delta(
     if munged:  # 8-bit characters in headers do not survive there: see below
         mail = [one for one in mail if _head(one).isascii()]
     old.fill(mail, EMPTY_FOLDERS)
-    assert own_ferry.copy(old, new).state is State.COMPLETE
+    assert own_copier.copy(old, new).state is State.COMPLETE
     special = {"new_host", "cyrus_host"}  # where a source has special folders of its own, they go there
     lands_in: dict[FolderPath, FolderPath] = LANDS_IN if to in special and origin not in special else {}
     assert compare(old.read(), new.read(), folder_map=lands_in, zones=False) == []
-    again = own_ferry.copy(old, new)
+    again = own_copier.copy(old, new)
     assert again.state is State.COMPLETE
-    totals = own_ferry.report(again).totals
+    totals = own_copier.report(again).totals
     assert (totals.copied, totals.failed) == (0, 0)
     old.fill([Stored(INBOX, (), DATE, b"Subject: late\r\n\r\none more\r\n")])
-    assert own_ferry.report(own_ferry.copy(old, new)).totals.copied == 1
+    assert own_copier.report(own_copier.copy(old, new)).totals.copied == 1
     assert compare(old.read(), new.read(), folder_map=lands_in, zones=False) == []
 
 
 def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
-    own_ferry: Ferry, new_host: Dovecot, cyrus_host: Cyrus, make_user: MakeUser
+    own_copier: Copier, new_host: Dovecot, cyrus_host: Cyrus, make_user: MakeUser
 ) -> None:
     old, new = make_user(new_host), make_user(cyrus_host)
     names: dict[FolderPath, FolderPath] = {
@@ -76,15 +76,15 @@ def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
         Stored(path, (), DATE, b"Subject: %d\r\n\r\nx\r\n" % number) for number, path in enumerate(names)
     )
     for copied in (5, 0):
-        ended = own_ferry.copy(old, new)
+        ended = own_copier.copy(old, new)
         assert ended.state is State.COMPLETE
-        assert own_ferry.report(ended).totals.copied == copied
+        assert own_copier.report(ended).totals.copied == copied
         assert compare(old.read(), new.read(), folder_map=names, zones=False) == []
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(("MULTIAPPEND", "UIDPLUS"))])
 def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer_or_with_another_database(
-    own_ferry: Ferry,
+    own_copier: Copier,
     tmp_path: Path,
     old_host: Dovecot,
     old_cyrus_host: Cyrus,
@@ -99,12 +99,12 @@ def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer_or_with_anoth
     lost_answer = Fault("cut", "client", 0)
     with fault_proxy(old_cyrus_host.starttls, shape, trigger=b" APPEND ", faults=[lost_answer]) as proxy:
         for _ in range(2):
-            ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle)
+            ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle)
             assert ended.state is State.COMPLETE
             subjects = [message.subject for message in new.read().folders[INBOX]]
             assert sorted(subjects) == [f"GrXXe {number}" for number in range(6)]
     assert proxy.fired
-    with ferry(tmp_path, new.ca_file) as another:
+    with copier(tmp_path, new.ca_file) as another:
         totals = another.report(another.copy(old, new)).totals
     assert (totals.present, totals.copied) == (6, 0)
 

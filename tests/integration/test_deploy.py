@@ -85,13 +85,13 @@ def server(
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is missing (Debian: systemd)")
     given = {
-        name.removeprefix("MAILFERRY_"): value
-        for name, value in environment_file(units.FOLDER / "mailferry.env.example").items()
+        name.removeprefix("MAILHAUL_"): value
+        for name, value in environment_file(units.FOLDER / "mailhaul.env.example").items()
     }
     [port] = free_ports()
     # What differs on this machine; the socket's path has to be short.
     with ExitStack() as stack:
-        sockets = Path(f"/tmp/mailferry-queue-{os.getpid()}")
+        sockets = Path(f"/tmp/mailhaul-queue-{os.getpid()}")
         sockets.mkdir(mode=0o700)
         stack.callback(shutil.rmtree, sockets)
         given |= {
@@ -103,7 +103,7 @@ def server(
             "TICK_SECONDS": "1",
         }
         del given["DATABASE_URL"], given["DATA"]
-        conf = (units.FOLDER / "valkey.conf").read_text().replace("/run/mailferry-queue", str(sockets))
+        conf = (units.FOLDER / "valkey.conf").read_text().replace("/run/mailhaul-queue", str(sockets))
         (tmp_path / "valkey.conf").write_text(conf)
         credentials = tmp_path / "credentials"
         credentials.mkdir(mode=0o700)
@@ -112,7 +112,7 @@ def server(
             "database_url": fresh_database(postgres_url),
             "smtp_url": "",
         }.items():
-            path = credentials / f"mailferry_{name}"
+            path = credentials / f"mailhaul_{name}"
             path.write_text(secret + "\n")
             path.chmod(0o400)
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
@@ -125,10 +125,10 @@ def test_the_units_of_a_server_carry_mail(
     old, new = make_user(old_host), make_user(new_host)
     old.fill(list(sample_mailbox())[:20])
     sockets = Path(server.installation.settings["REDIS_URL"].removeprefix("unix://"))
-    with server.running("mailferry-queue.service"):
+    with server.running("mailhaul-queue.service"):
         assert wait_until(lambda: listens(sockets), timeout_s=10), server.installation.log()
         migrated = subprocess.run(
-            server.confined("mailferry-migrate.service"),
+            server.confined("mailhaul-migrate.service"),
             env=server.installation.environment(),
             cwd=ROOT,
             capture_output=True,
@@ -136,7 +136,7 @@ def test_the_units_of_a_server_carry_mail(
             check=False,
         )
         assert migrated.returncode == 0, migrated.stderr
-        with server.running("mailferry-worker@.service"), server.running("mailferry-web.service"):
+        with server.running("mailhaul-worker@.service"), server.running("mailhaul-web.service"):
             assert wait_until(server.healthy, timeout_s=30), server.installation.log()
             found = server.installation.json("doctor")
             assert {f["part"] for f in found if f["health"] == "well"} == {
@@ -152,9 +152,9 @@ def test_the_units_of_a_server_carry_mail(
 
 
 def test_the_small_way_is_one_unit(server: Server) -> None:
-    (Path(os.environ["CREDENTIALS_DIRECTORY"]) / "mailferry_database_url").unlink()
+    (Path(os.environ["CREDENTIALS_DIRECTORY"]) / "mailhaul_database_url").unlink()
     del server.installation.settings["REDIS_URL"]
-    with server.running("mailferry-up.service"):
+    with server.running("mailhaul-up.service"):
         assert wait_until(server.healthy, timeout_s=30), server.installation.log()
         found = {f["part"]: f["health"] for f in server.installation.json("doctor")}
         assert (found["database"], found["queue"]) == ("well", "well")
@@ -162,7 +162,7 @@ def test_the_small_way_is_one_unit(server: Server) -> None:
 
 
 def test_the_confinement_holds(server: Server, tmp_path: Path) -> None:
-    allowed = ",".join(units.allowed_calls(SERVICES["mailferry-web.service"]))
+    allowed = ",".join(units.allowed_calls(SERVICES["mailhaul-web.service"]))
     tried = "import os; os.chown('.', os.getuid(), os.getgid())"
     done = subprocess.run(
         [sys.executable, confined.__file__, allowed, sys.executable, "-c", tried],
@@ -206,7 +206,7 @@ def test_caddy_stands_in_front_with_tls(server: Server, tmp_path: Path) -> None:
             people.trust_env = False  # a machine's own authorities would stand for ours
             people.verify = str(root)
             people.headers["Accept-Encoding"] = "gzip"
-            with server.running("mailferry-web.service"):
+            with server.running("mailhaul-web.service"):
                 assert wait_until(server.healthy, timeout_s=30), server.installation.log()
                 first = people.get(site, timeout=15)
                 assert first.status_code == 200

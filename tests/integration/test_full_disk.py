@@ -20,8 +20,8 @@ from importer.ports.process import OwnDiskFull
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
+from tests.rehearsal.copier import copier
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ferry import ferry
 from tests.rehearsal.fill import Stored
 from tests.rehearsal.installation import Installation
 
@@ -30,7 +30,7 @@ LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * 400_000  # 6.8 MB: 
 SMALL_BYTES = 3_000_000
 FULL_DISK = Path("/dev/full")  # takes nothing (full(4))
 
-SMALL_DISK = 'mount -t tmpfs -o size={} tmpfs "$MAILFERRY_DATA" && exec "$@"'
+SMALL_DISK = 'mount -t tmpfs -o size={} tmpfs "$MAILHAUL_DATA" && exec "$@"'
 
 
 def on_a_disk_of(size: int) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def with_files_of_at_most(size: int) -> tuple[str, ...]:
 
 def can(words: tuple[str, ...], data: Path) -> bool:
     done = subprocess.run(
-        [*words, "true"], env={"MAILFERRY_DATA": str(data)}, capture_output=True, check=False
+        [*words, "true"], env={"MAILHAUL_DATA": str(data)}, capture_output=True, check=False
     )
     return done.returncode == 0
 
@@ -66,7 +66,7 @@ def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied
             Stored(("INBOX",), (), WHEN, LARGE),
         ]
     )
-    settings = {"CA_FILE": str(ca.ca_file), "DATABASE_URL": f"sqlite:///{tmp_path}/mailferry.db"}
+    settings = {"CA_FILE": str(ca.ca_file), "DATABASE_URL": f"sqlite:///{tmp_path}/mailhaul.db"}
     roomy = Installation(tmp_path, settings)
     roomy.data.mkdir()
     words = narrow(SMALL_BYTES)
@@ -85,7 +85,7 @@ def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied
 
 
 def test_doctor_sees_it_coming(tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/mailferry.db"}
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/mailhaul.db"}
     roomy = Installation(tmp_path, settings)
     roomy.data.mkdir()
     found = {one["part"]: one for one in roomy.json("doctor", ends=None)}
@@ -107,8 +107,8 @@ def test_a_database_without_room_loses_and_doubles_nothing(
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
     old.fill(Stored(("INBOX",), (), WHEN, b"Subject: %d\r\n\r\nHello %d\r\n" % (n, n)) for n in range(2000))
-    with ferry(tmp_path, ca.ca_file) as boat:
-        store = boat.deps.store
+    with copier(tmp_path, ca.ca_file) as copies:
+        store = copies.deps.store
         assert isinstance(store, SqlStore)
         with store.reading() as looking:
             most = looking.exec_driver_sql("PRAGMA page_count").scalar_one() + pages
@@ -121,12 +121,12 @@ def test_a_database_without_room_loses_and_doubles_nothing(
         for _ in range(3):
             # Where there is room for that much, it is written down; else whoever started it is told.
             with suppress(OwnDiskFull):
-                stopped = boat.copy(old, new, runs=1)
+                stopped = copies.copy(old, new, runs=1)
                 assert stopped.problem is not None
                 assert (stopped.problem.code, stopped.problem.side) == ("disk_full", None)
         event.remove(store.engine, "connect", narrow)
         store.engine.dispose()
-        assert boat.copy(old, new).state is State.COMPLETE
+        assert copies.copy(old, new).state is State.COMPLETE
     assert compare(old.read(), new.read()) == []
 
 

@@ -216,7 +216,7 @@ def test_capabilities_count_from_after_the_login() -> None:
         session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
         assert session.append_limit_bytes() == 35651584
         session.folders()
-    assert 'ID ("name" "mailferry")' in server.commands
+    assert 'ID ("name" "mailhaul")' in server.commands
 
 
 def test_small_packets_go_out_at_once(new_host: Dovecot) -> None:

@@ -117,7 +117,7 @@ def signs_in(deps: Deps, host: Authority, import_: Import, side: Side, account: 
 
 def open_consents(host: Authority, mailbox: str) -> int:
     """How many consents of that owner still stand at Google, which takes them back."""
-    mine = [t for t in host.rules.tokens if (t.mailbox, t.client.client_id) == (mailbox, "ferry-google")]
+    mine = [t for t in host.rules.tokens if (t.mailbox, t.client.client_id) == (mailbox, "mailhaul-google")]
     return len({t.family for t in mine} - {t.family for t in mine if t.revoked})
 
 

@@ -1,6 +1,6 @@
 """Workers killed at random moments, queues flushed in the middle: nothing lost, nothing twice.
 
-MAILFERRY_TEST_ROUNDS sets how many rounds (default 3); a round's random numbers come from its number.
+MAILHAUL_TEST_ROUNDS sets how many rounds (default 3); a round's random numbers come from its number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.rehearsal.installation import Installation
 from tests.rehearsal.processes import kill_group, start_group, stop_group
 from tests.rehearsal.valkey import Valkey
 
-ROUNDS = int(os.environ.get("MAILFERRY_TEST_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("MAILHAUL_TEST_ROUNDS", "3"))
 QUICK = {
     "TICK_SECONDS": "1",
     "LEASE_SECONDS": "5",
@@ -33,7 +33,7 @@ QUICK = {
 
 @pytest.fixture
 def installation(tmp_path: Path, new_host: Dovecot, valkey_url: str) -> Installation:
-    """A Mailferry whose workers are quick to notice that another one died."""
+    """A Mailhaul whose workers are quick to notice that another one died."""
     return Installation(tmp_path, QUICK | {"CA_FILE": str(new_host.ca_file), "REDIS_URL": valkey_url})
 
 

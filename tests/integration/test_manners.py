@@ -21,8 +21,8 @@ from providers.model import FolderRole, Secret
 from providers.provider import Limits, Provider
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.copier import copier
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ferry import ferry
 from tests.rehearsal.fill import Stored as FilledMessage
 from tests.rehearsal.hosts import User
 from tests.rehearsal.imitations import exchange, gmail, yahoo
@@ -172,9 +172,9 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
         ):
             for n in range(number):
                 mailbox.append(mailbox.folders[folder], (), DATE, mail(hash(folder) % 1000 + n))
-        with ferry(tmp_path / "data", ca.ca_file) as boat:
-            ended = boat.copy(old, new)
-            report = boat.report(ended)
+        with copier(tmp_path / "data", ca.ca_file) as copies:
+            ended = copies.copy(old, new)
+            report = copies.report(ended)
     assert ended.state is State.COMPLETE, ended.problem
     assert (report.totals.copied, dict(report.totals.skipped)) == (5, {no_mail.WHY: 5})
     assert not report.refusals
@@ -192,9 +192,9 @@ def test_exchange_closes_after_ten_refusals_and_all_that_it_takes_is_there(
             FilledMessage(("INBOX",), (), WHEN, mail(number, text=long_line if number % 2 else b""))
             for number in range(50)
         )
-        with ferry(tmp_path / "data", ca.ca_file) as boat:
-            ended = boat.copy(old, new)
-            report = boat.report(ended)
+        with copier(tmp_path / "data", ca.ca_file) as copies:
+            ended = copies.copy(old, new)
+            report = copies.report(ended)
         assert ended.state is State.INCOMPLETE, ended.problem
         assert (report.totals.copied, report.totals.failed) == (25, 25)
         assert "Command Argument Error" in report.refusals[0].reason

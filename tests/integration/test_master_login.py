@@ -38,7 +38,7 @@ MAIL = Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\
 def host(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
     options = DovecotOptions(masters=True, master_separator="*")
     with dovecot(tmp_path_factory.mktemp("masters"), options, ca=ca) as server:
-        server.add_master("ferryman", PASSWORD)
+        server.add_master("overseer", PASSWORD)
         yield server
 
 
@@ -65,7 +65,7 @@ def test_a_master_user_opens_the_mailbox_that_is_asked_for(
 ) -> None:
     grace.fill([MAIL])
     new_user(host, "ada@new.example")
-    login = MasterLogin("ferryman", Secret(PASSWORD), separator)
+    login = MasterLogin("overseer", Secret(PASSWORD), separator)
     assert messages(opened(host.ca_file, grace.account, login)) == grace.read().count() > 0
     assert messages(opened(host.ca_file, host.account("ada@new.example"), login)) == 0
 
@@ -80,7 +80,7 @@ def test_cyrus_takes_the_authorisation_identity_of_an_admin(cyrus_host: Cyrus) -
 
 @pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(
-    ("name", "password"), [("ferryman", "wrong"), ("nobody", PASSWORD), (GRACE, PASSWORD), ("ada\0x", "x")]
+    ("name", "password"), [("overseer", "wrong"), ("nobody", PASSWORD), (GRACE, PASSWORD), ("ada\0x", "x")]
 )
 def test_another_name_or_password_opens_nothing(
     host: Dovecot, grace: User, separator: str, name: str, password: str
@@ -101,10 +101,10 @@ def test_an_owners_password_is_no_master_users(host: Dovecot, grace: User) -> No
 
 def test_a_mailbox_that_no_command_can_carry_is_not_asked_for(host: Dovecot) -> None:
     """A NUL would end the authorisation identity and begin another name."""
-    account = Account(GRACE, f"{GRACE}\0ferryman", host.imaps)
+    account = Account(GRACE, f"{GRACE}\0overseer", host.imaps)
     for separator in FORMS.values():
         with pytest.raises(MasterRefused):
-            opened(host.ca_file, account, MasterLogin("ferryman", Secret(PASSWORD), separator))
+            opened(host.ca_file, account, MasterLogin("overseer", Secret(PASSWORD), separator))
 
 
 def test_without_plain_the_operator_is_told_of_the_other_spelling() -> None:
@@ -114,9 +114,9 @@ def test_without_plain_the_operator_is_told_of_the_other_spelling() -> None:
     with scripted_server(answer) as server:
         account = Account(GRACE, GRACE, server.endpoint)
         with pytest.raises(MasterRefused, match="MASTER_SEPARATOR"):
-            opened(None, account, MasterLogin("ferryman", Secret(PASSWORD)))
-        opened(None, account, MasterLogin("ferryman", Secret(PASSWORD), "*")).close()
-    assert f'LOGIN "{GRACE}*ferryman" "{PASSWORD}"' in server.commands
+            opened(None, account, MasterLogin("overseer", Secret(PASSWORD)))
+        opened(None, account, MasterLogin("overseer", Secret(PASSWORD), "*")).close()
+    assert f'LOGIN "{GRACE}*overseer" "{PASSWORD}"' in server.commands
 
 
 @pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
@@ -129,7 +129,7 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator
     with scripted_server(repeats) as server:
         account = Account(GRACE, GRACE, server.endpoint)
         with pytest.raises(MasterRefused) as refused:
-            opened(None, account, MasterLogin("ferryman", Secret(PASSWORD), separator))
+            opened(None, account, MasterLogin("overseer", Secret(PASSWORD), separator))
         [sent] = [command for command in server.commands if command.startswith("AUTHENTICATE")]
     told = f"{refused.value} {refused.value.server_text} {traceback.format_exception(refused.value)}"
     assert "Error in command" in told
@@ -147,7 +147,7 @@ def installed(root: Path, server: Endpoint, ca_file: Path, **more: str) -> Insta
     settings = {
         "CA_FILE": str(ca_file),
         "DESTINATION_SERVER": str(server),
-        "DESTINATION_MASTER_USER": "ferryman",
+        "DESTINATION_MASTER_USER": "overseer",
         "DESTINATION_MASTER_PASSWORD": PASSWORD,
         "TICK_SECONDS": "1",
         "LOG_LEVEL": "debug",
@@ -173,7 +173,7 @@ def test_a_file_without_passwords_of_new_mailboxes_is_copied_undone_and_run_agai
     good, wrong = (row["id"] for row in batch["rows"])
     changed = f"{PASSWORD}-changed"
     ours.settings["DESTINATION_MASTER_PASSWORD"] = changed  # while imports are under way
-    host.add_master("ferryman", changed)
+    host.add_master("overseer", changed)
     try:
         with ours.worker():
             ours.run("watch", batch["batch_id"], ends=3)
@@ -187,11 +187,11 @@ def test_a_file_without_passwords_of_new_mailboxes_is_copied_undone_and_run_agai
             ours.run("watch", again)
             assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
     finally:
-        host.add_master("ferryman", PASSWORD)
+        host.add_master("overseer", PASSWORD)
     stored = b"".join(path.read_bytes() for path in ours.data.rglob("*") if path.is_file())
     seen = stored + ours.log().encode() + "".join(ours.transcript).encode()
     assert PASSWORD.encode() not in seen
-    assert b64encode(f"\0ferryman\0{PASSWORD}".encode())[8:-8] not in seen
+    assert b64encode(f"\0overseer\0{PASSWORD}".encode())[8:-8] not in seen
 
 
 def test_the_master_users_password_goes_to_no_other_host(
@@ -215,4 +215,4 @@ def test_the_master_users_password_goes_to_no_other_host(
         ours.run("watch", batch["batch_id"], ends=3)
     [stopped] = ours.json("list")
     assert stopped["problem"]["code"] == "master_refused"
-    assert "ferryman" not in new_host.log()
+    assert "overseer" not in new_host.log()

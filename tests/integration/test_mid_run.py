@@ -20,10 +20,10 @@ from importer.engine.context import Pace
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import Mailbox, compare
+from tests.rehearsal.copier import Copier, copier
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fault_proxy import Fault, Shape, fault_proxy
-from tests.rehearsal.ferry import Ferry, ferry
 from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, naming_of
 from tests.rehearsal.hosts import RehearsalHost, User
 
@@ -47,8 +47,8 @@ MAIL = [mail(number) for number in range(1, 13)]  # three batches
 
 
 @pytest.fixture(scope="module")
-def own_ferry(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Ferry]:
-    with ferry(tmp_path_factory.mktemp("ferry"), ca.ca_file) as made:
+def own_copier(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Copier]:
+    with copier(tmp_path_factory.mktemp("copier"), ca.ca_file) as made:
         yield made
 
 
@@ -60,11 +60,11 @@ def old(old_host: Dovecot, make_user: MakeUser) -> User:
 
 
 def run(
-    own_ferry: Ferry, old: User, new: User, host: RehearsalHost, when: bytes, act: Callable[[], object]
+    own_copier: Copier, old: User, new: User, host: RehearsalHost, when: bytes, act: Callable[[], object]
 ) -> Import:
     """A copy, with `act` done before the destination hears the command or literal with `when` in it."""
     with fault_proxy(host.starttls, trigger=when, faults=[Fault("act", "server", 0, act)]) as proxy:
-        ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
+        ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         proxy.settle()
     assert proxy.fired
     return ended
@@ -99,23 +99,23 @@ def digests(mailbox: Mailbox) -> Counter[str]:
 
 @BOTH
 def test_mail_that_arrives_meanwhile_is_copied_too(
-    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+    own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
     new = make_user(host)
-    ended = run(own_ferry, old, new, host, b"number 6.", lambda: old.fill([mail(98), mail(99)]))
+    ended = run(own_copier, old, new, host, b"number 6.", lambda: old.fill([mail(98), mail(99)]))
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read(), zones=False) == []
 
 
 @pytest.mark.parametrize("origin", ["old_host", "cyrus_host"])
 def test_mail_that_is_removed_meanwhile_is_nowhere_twice_and_the_rest_is_there(
-    own_ferry: Ferry, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
+    own_copier: Copier, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
 ) -> None:
     old, new = make_user(request.getfixturevalue(origin)), make_user(new_host)
     old.fill(MAIL)
     before = digests(old.read())
-    ended = run(own_ferry, old, new, new_host, b"number 2.", lambda: expunge(old, BOX, "number 1"))
+    ended = run(own_copier, old, new, new_host, b"number 2.", lambda: expunge(old, BOX, "number 1"))
     after, came = digests(old.read()), digests(new.read())
     assert len(before) - len(after) == 4  # 1, 10, 11 and 12
     assert after <= came <= before
@@ -123,7 +123,7 @@ def test_mail_that_is_removed_meanwhile_is_nowhere_twice_and_the_rest_is_there(
 
 
 def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
-    own_ferry: Ferry, old_host: Dovecot, new_host: Dovecot, old: User, make_user: MakeUser
+    own_copier: Copier, old_host: Dovecot, new_host: Dovecot, old: User, make_user: MakeUser
 ) -> None:
     new = make_user(new_host)
     login = old.account.login
@@ -131,7 +131,7 @@ def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
     def renumber() -> None:
         old_host.doveadm("mailbox", "update", "-u", login, "--uid-validity", "77777", "INBOX.Box")
 
-    ended = run(own_ferry, old, new, new_host, b"number 6.", renumber)
+    ended = run(own_copier, old, new, new_host, b"number 6.", renumber)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read(), zones=False) == []
 
@@ -140,7 +140,7 @@ def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
 
 
 def test_a_destination_folder_that_is_renumbered_meanwhile_gets_nothing_twice(
-    own_ferry: Ferry, new_host: Dovecot, old: User, make_user: MakeUser
+    own_copier: Copier, new_host: Dovecot, old: User, make_user: MakeUser
 ) -> None:
     new = make_user(new_host)
     login = new.account.login
@@ -148,32 +148,32 @@ def test_a_destination_folder_that_is_renumbered_meanwhile_gets_nothing_twice(
     def renumber() -> None:
         new_host.doveadm("mailbox", "update", "-u", login, "--uid-validity", "77777", "Box")
 
-    ended = run(own_ferry, old, new, new_host, b"number 6.", renumber)
+    ended = run(own_copier, old, new, new_host, b"number 6.", renumber)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read(), zones=False) == []
 
 
 @BOTH
 def test_a_destination_folder_that_is_removed_meanwhile_ends_without_a_double(
-    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+    own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
     new = make_user(host)
     act = partial(remove, new, BOX)
     with fault_proxy(host.starttls, trigger=b"number 6.", faults=[Fault("act", "server", 0, act)]) as proxy:
-        ended = own_ferry.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
+        ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         # What is left is refused, or, where the server fails in the middle of it, goes into a new folder.
         if ended.state is State.INCOMPLETE:
-            assert own_ferry.report(ended).totals.failed == 8
+            assert own_copier.report(ended).totals.failed == 8
         # Mail that went into the folder before its owner removed it does not come back.
-        assert own_ferry.copy(old, new, destination=proxy.endpoint).state is State.COMPLETE
+        assert own_copier.copy(old, new, destination=proxy.endpoint).state is State.COMPLETE
     came = [message.subject for message in new.read().folders[BOX]]
     assert sorted(came) == sorted(f"number {number}." for number in range(5, 13))
 
 
 @BOTH
 def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
-    own_ferry: Ferry, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
+    own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
     new = make_user(host)
@@ -184,7 +184,7 @@ def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
         assert client.create("Box")[0] == "OK"
         client.logout()
 
-    ended = run(own_ferry, old, new, host, b"number 6.", make_anew)
+    ended = run(own_copier, old, new, host, b"number 6.", make_anew)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read(), zones=False) == []
 
@@ -194,29 +194,29 @@ def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
 
 @IN_EACH_SHAPE
 def test_one_message_that_dovecot_refuses_keeps_no_other_back(
-    own_ferry: Ferry, tmp_path: Path, ca: CertificateAuthority, old: User, make_user: MakeUser, shape: str
+    own_copier: Copier, tmp_path: Path, ca: CertificateAuthority, old: User, make_user: MakeUser, shape: str
 ) -> None:
     old.fill([mail(13), mail(14, 50_000), mail(15)])
     with dovecot(tmp_path, DovecotOptions(quota_bytes=1_000_000, max_mail_bytes=40_000), ca=ca) as host:
-        _all_but_one_arrive(own_ferry, old, make_user(host), host, SHAPES[shape])
+        _all_but_one_arrive(own_copier, old, make_user(host), host, SHAPES[shape])
 
 
 @IN_EACH_SHAPE
 def test_one_message_that_cyrus_refuses_keeps_no_other_back(
-    own_ferry: Ferry, cyrus_host: Cyrus, old: User, make_user: MakeUser, shape: str
+    own_copier: Copier, cyrus_host: Cyrus, old: User, make_user: MakeUser, shape: str
 ) -> None:
     broken = b"Subject: x\r\nno header line\r\n\r\n" + b"x" * 50_000
     old.fill([mail(13), Stored(BOX, (), datetime(2020, 1, 1, tzinfo=UTC), broken), mail(15)])
-    _all_but_one_arrive(own_ferry, old, make_user(cyrus_host), cyrus_host, SHAPES[shape])
+    _all_but_one_arrive(own_copier, old, make_user(cyrus_host), cyrus_host, SHAPES[shape])
 
 
-def _all_but_one_arrive(own_ferry: Ferry, old: User, new: User, host: RehearsalHost, shape: Shape) -> None:
+def _all_but_one_arrive(own_copier: Copier, old: User, new: User, host: RehearsalHost, shape: Shape) -> None:
     with fault_proxy(host.starttls, shape) as proxy:
-        ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=PACE)
+        ended = own_copier.copy(old, new, destination=proxy.endpoint, pace=PACE)
     assert ended.state is State.INCOMPLETE
     (lost,) = compare(old.read(), new.read(), zones=False)
     assert lost.startswith("lost: Box:")
-    totals = own_ferry.report(ended).totals
+    totals = own_copier.report(ended).totals
     assert (totals.found, totals.copied, totals.failed) == (15, 14, 1)
 
 
@@ -224,7 +224,7 @@ def _all_but_one_arrive(own_ferry: Ferry, old: User, new: User, host: RehearsalH
 @pytest.mark.parametrize("kind", ["dovecot", "cyrus"])
 @IN_EACH_SHAPE
 def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_room(
-    own_ferry: Ferry,
+    own_copier: Copier,
     tmp_path: Path,
     ca: CertificateAuthority,
     old_host: Dovecot,
@@ -247,7 +247,7 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
         new = make_user(host)
         new.fill([mail(number, 8_000, INBOX) for number in range(90, 93)])
         with fault_proxy(host.starttls, SHAPES[shape]) as proxy:
-            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=pace, runs=1)
+            ended = own_copier.copy(old, new, destination=proxy.endpoint, pace=pace, runs=1)
             assert ended.state is State.STOPPED
             assert ended.problem is not None
             assert ended.problem.code == "destination_full"
@@ -255,6 +255,6 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
             assert 3 < there.total() < 15
             assert max(there.values()) == 1
             expunge(new, INBOX, "number 9")
-            ended = own_ferry.copy(old, new, destination=proxy.endpoint, pace=pace)
+            ended = own_copier.copy(old, new, destination=proxy.endpoint, pace=pace)
         assert ended.state is State.COMPLETE
         assert compare(old.read(), new.read(), zones=False, subscriptions=False) == []

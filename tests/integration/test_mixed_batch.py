@@ -111,7 +111,7 @@ def installation(
         {
             "CA_FILE": str(ca.ca_file),
             "SMTP_URL": smtp.url,
-            "MAIL_FROM": "mailferry@new.example",
+            "MAIL_FROM": "mailhaul@new.example",
             "REDIS_URL": valkey_server.url,
             "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
             "TICK_SECONDS": "1",
@@ -130,7 +130,7 @@ def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Itera
     """The installation as a front end of its own has it."""
     with monkeypatch.context() as here:
         for name, value in installation.environment().items():
-            if name.startswith("MAILFERRY_"):
+            if name.startswith("MAILHAUL_"):
                 here.setenv(name, value)
         with queued(Settings.load()) as deps:
             yield deps
@@ -314,7 +314,7 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
 
 def stored(installation: Installation) -> bytes:
     """All that the database's files hold."""
-    return b"".join(file.read_bytes() for file in sorted(installation.data.glob("mailferry.db*")))
+    return b"".join(file.read_bytes() for file in sorted(installation.data.glob("mailhaul.db*")))
 
 
 def answered(deps: Deps, host: Authority, token: str, account: str = "") -> Any:

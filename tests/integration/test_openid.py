@@ -27,7 +27,7 @@ from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 ADA = "ada@new.example"
 GRACE = "grace@new.example"
-CLIENT_ID = "ferry-openid"
+CLIENT_ID = "copier-openid"
 Claims = dict[str, Any]
 
 
@@ -133,7 +133,7 @@ def test_a_claim_with_domains_is_the_batch_right_for_these_alone(
         issuer.rules.user_info = told
     else:
         issuer.rules.claims = lambda claims: claims | told
-    given = {"destination_server": "imap.new.example", "destination_master_user": "ferryman"}
+    given = {"destination_server": "imap.new.example", "destination_master_user": "overseer"}
     given |= {"destination_master_password": "m4ster", "openid_domains_claim": "mail_domains"}
     office = office_at(issuer, tmp_path, **given)
     browser = office.browser()

@@ -479,8 +479,8 @@ def _url(user: User) -> str:
 
 def _send(smtp: SmtpCatcher, subject: str, *recipients: str) -> dict[str, tuple[int, bytes]]:
     mail = EmailMessage()
-    mail["From"] = "mailferry@new.example"
+    mail["From"] = "mailhaul@new.example"
     mail["Subject"] = subject
     mail.set_content("schöner Text")
     with smtplib.SMTP("localhost", smtp.port, timeout=5) as client:
-        return client.send_message(mail, "mailferry@new.example", recipients)
+        return client.send_message(mail, "mailhaul@new.example", recipients)

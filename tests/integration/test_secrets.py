@@ -122,7 +122,7 @@ def test_a_whole_batch_leaves_no_password_anywhere(
         if path.is_file():
             places[str(path)] = path.read_bytes()
     assert len(places["log"]) > 200
-    assert any("mailferry.db" in name for name in places)
+    assert any("mailhaul.db" in name for name in places)
     found = [
         (name, canary)
         for name, content in places.items()
@@ -222,7 +222,7 @@ def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User
     """An import that waits for its owner; the link that they got."""
     with monkeypatch.context() as here:
         for name, value in installation.environment().items():
-            if name.startswith("MAILFERRY_"):
+            if name.startswith("MAILHAUL_"):
                 here.setenv(name, value)
         with queued(Settings.load()) as deps:
             row = Row(1, old.account, None, new.account, Secret(new.password), "microsoft")

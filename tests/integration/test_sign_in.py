@@ -82,7 +82,7 @@ def test_an_owner_consents_and_the_tokens_renew_themselves(
 def test_the_question_is_asked_as_each_provider_wants_it(ways: Access) -> None:
     asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
     for provider, query in asked.items():
-        assert query["client_id"] == f"ferry-{provider}"
+        assert query["client_id"] == f"copier-{provider}"
         assert query["redirect_uri"] == f"{PUBLIC_URL}/sign-in/{provider}"
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         assert query["login_hint"] == ADA
@@ -263,7 +263,7 @@ def said(error: str, description: str = "") -> dict[str, str]:
         (400, {}, said("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
         (400, {}, said("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
         (400, {}, said("interaction_required", "AADSTS53003: no"), GrantExpired, "conditional access"),
-        (400, {}, said("unheard_of"), LoginRejected, "whoever runs Mailferry"),
+        (400, {}, said("unheard_of"), LoginRejected, "whoever runs Mailhaul"),
     ],
 )
 def test_what_a_provider_answers_in_place_of_a_token(
@@ -297,7 +297,7 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
 
     def at(authority: str) -> Settings:
         return Settings.load(
-            google_client_id="ferry",
+            google_client_id="copier",
             google_client_secret=Secret(SECRET),
             google_authority=authority,
             public_url=PUBLIC_URL,

@@ -41,8 +41,8 @@ def mail(subject: str, text: str, message_id: str | None = None, extra: str = ""
     return "\r\n".join([*lines, *([extra] if extra else []), "", text, ""]).encode()
 
 
-NOTICE = mail("done", "copied", "notice", f"X-Mailferry-Notice: {notice_mark(KEY, '<notice@old.example>')}")
-FORGED_NOTICE = mail("done", "copied", "forged", f"X-Mailferry-Notice: {'0' * 64}")
+NOTICE = mail("done", "copied", "notice", f"X-Mailhaul-Notice: {notice_mark(KEY, '<notice@old.example>')}")
+FORGED_NOTICE = mail("done", "copied", "forged", f"X-Mailhaul-Notice: {'0' * 64}")
 BODIES: tuple[bytes, ...] = (
     mail("disk", "80% full", "cron"),
     mail("disk", "90% full", "cron"),  # same headers, same size, another message
@@ -105,7 +105,7 @@ class Batches:
 
 @dataclass(slots=True)
 class World:
-    """Two mailboxes and what Mailferry remembers of them."""
+    """Two mailboxes and what Mailhaul remembers of them."""
 
     source: MemoryMailbox = field(default_factory=MemoryMailbox)
     destination: MemoryMailbox = field(default_factory=MemoryMailbox)

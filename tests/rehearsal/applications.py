@@ -1,4 +1,4 @@
-"""Mailferry as an application of the rehearsal's authority, and the settings that go with it."""
+"""Mailhaul as an application of the rehearsal's authority, and the settings that go with it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ PUBLIC_URL: Final = "http://localhost:8000"
 def application(
     host: Authority, provider: str, public_url: str = PUBLIC_URL, *, secret: str = SECRET
 ) -> dict[str, str]:
-    """Registers `ferry-google`, `ferry-microsoft` or `ferry-openid`, for pages at that URL. Returns the
-    settings for it, as variables without MAILFERRY_; all but the public URL are the provider's own."""
-    name = f"ferry-{provider}"
+    """Registers `mailhaul-google`, `mailhaul-microsoft` or `mailhaul-openid`, for pages at that URL.
+    Returns the settings for it, as variables without MAILHAUL_; all but the public URL are the provider's.
+    """
+    name = f"mailhaul-{provider}"
     host.add_application(name, secret, f"{public_url}/sign-in/{provider}")
     at = {"google": host.google, "microsoft": host.microsoft, "openid": host.openid}[provider]
     own = {

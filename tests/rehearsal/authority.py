@@ -65,17 +65,17 @@ class Authority:
 
     @property
     def google(self) -> str:
-        """What MAILFERRY_GOOGLE_AUTHORITY takes."""
+        """What MAILHAUL_GOOGLE_AUTHORITY takes."""
         return f"{self.url}/google"
 
     @property
     def microsoft(self) -> str:
-        """What MAILFERRY_MICROSOFT_AUTHORITY takes."""
+        """What MAILHAUL_MICROSOFT_AUTHORITY takes."""
         return f"{self.url}/microsoft"
 
     @property
     def openid(self) -> str:
-        """What MAILFERRY_OPENID_ISSUER takes."""
+        """What MAILHAUL_OPENID_ISSUER takes."""
         return f"{self.url}/openid"
 
     def add_application(self, client_id: str, secret: str, redirect_uri: str) -> None:
@@ -85,7 +85,7 @@ class Authority:
     def add_service_account(self, file: Path, *domains: str) -> None:
         """A service account for the mailboxes of those domains; its key file, as Google makes it."""
         key = self.rules.key  # it takes a while to make one
-        email = "ferry@project.example"
+        email = "haul@project.example"
         self.rules.clients[email] = Client(
             email, grant_types=(JWT_BEARER,), key=key, domains=frozenset(domains)
         )
@@ -242,7 +242,7 @@ class Authority:
 
 def _page(hint: str) -> bytes:
     return f"""<!doctype html><html lang="en"><title>Rehearsal sign-in</title>
-<h1>Mailferry wants to read your mail</h1>
+<h1>Mailhaul wants to read your mail</h1>
 <form method="post">
 <label>Account <input name="account" value="{html.escape(hint, quote=True)}"></label>
 <button name="answer" value="allow">Allow</button>

@@ -22,7 +22,7 @@ class CertificateAuthority:
         self.root = root
         self.ca_file = root / "ca.pem"
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Mailferry rehearsal authority")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Mailhaul rehearsal authority")])
         self._issued = 0
         now = datetime.now(UTC)
         authority_key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())

@@ -1,6 +1,6 @@
 """The independent checker: says how one mailbox differs from what another one should have made of it.
 
-It shares no code with the importer, so that one mistake cannot hide in both. What it knows of Mailferry is
+It shares no code with the importer, so that one mistake cannot hide in both. What it knows of Mailhaul is
 one rule: identical content within a folder is copied once.
 
     python -m tests.rehearsal.checker imaps://ada@old.example imaps://ada@new.example \\

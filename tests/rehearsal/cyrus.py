@@ -23,7 +23,7 @@ from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_unti
 from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
-UNPACKED = Path("/usr/local/lib/mailferry-tests/cyrus")
+UNPACKED = Path("/usr/local/lib/mailhaul-tests/cyrus")
 _START_TIMEOUT_S = 20.0
 
 
@@ -155,7 +155,7 @@ def cyrus(
         raise RehearsalError(lacks)
     root.mkdir(parents=True, exist_ok=True)
     authority = ca or CertificateAuthority(root / "ca")
-    home = Path(tempfile.mkdtemp(prefix="mailferry-cyrus-", dir="/tmp"))  # unix socket paths are short
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-cyrus-", dir="/tmp"))  # unix socket paths are short
     try:
         home.chmod(0o755)
         server = Cyrus(home, options or CyrusOptions(), authority)

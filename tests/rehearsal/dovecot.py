@@ -181,7 +181,7 @@ def dovecot(
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="mailferry-dovecot-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-dovecot-", dir="/tmp"))
     home.chmod(0o755)
     try:
         yield home

@@ -1,4 +1,4 @@
-"""A Mailferry of its own in one directory: its console and its workers, as real processes."""
+"""A Mailhaul of its own in one directory: its console and its workers, as real processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 240
 
 @dataclass(slots=True)
 class Installation:
-    """Settings as environment variables, without the MAILFERRY_ prefix, and a directory for everything."""
+    """Settings as environment variables, without the MAILHAUL_ prefix, and a directory for everything."""
 
     root: Path
     settings: dict[str, str] = field(default_factory=dict)
@@ -37,14 +37,14 @@ class Installation:
         return self.root / "workers.log"
 
     def environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("MAILFERRY_")}
-        own["MAILFERRY_DATA"] = str(self.data)
-        return own | {f"MAILFERRY_{name}": value for name, value in self.settings.items()}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("MAILHAUL_")}
+        own["MAILHAUL_DATA"] = str(self.data)
+        return own | {f"MAILHAUL_{name}": value for name, value in self.settings.items()}
 
     def run(
         self, *words: str, ends: int | None = 0, environment: dict[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `mailferry WORDS`; fails unless it ends with that exit code (None: any)."""
+        """Runs `mailhaul WORDS`; fails unless it ends with that exit code (None: any)."""
         done = subprocess.run(
             [*self.command, *words],
             env=self.environment() | (environment or {}),
@@ -57,13 +57,13 @@ class Installation:
         self.transcript += [done.stdout, done.stderr]
         if ends is not None and done.returncode != ends:
             raise AssertionError(
-                f"mailferry {' '.join(words)} ended with {done.returncode}, not {ends}:\n"
+                f"mailhaul {' '.join(words)} ended with {done.returncode}, not {ends}:\n"
                 f"{done.stdout}\n{done.stderr}"
             )
         return done
 
     def json(self, *words: str, ends: int | None = 0) -> Any:
-        """The facts that `mailferry WORDS --json` prints."""
+        """The facts that `mailhaul WORDS --json` prints."""
         return json.loads(self.run(*words, "--json", ends=ends).stdout)
 
     @contextmanager
@@ -106,7 +106,7 @@ class Installation:
         return path
 
     def copy_words(self, old: User, new: User) -> tuple[str, ...]:
-        """The arguments of `mailferry copy` for that route."""
+        """The arguments of `mailhaul copy` for that route."""
         words: list[str] = ["copy"]
         for side, user in (("from", old), ("to", new)):
             scheme, rest = str(user.account.endpoint).split("://")

@@ -49,7 +49,7 @@ def postgres(root: Path) -> Iterator[str]:
     programs = _programs()
     runs_as = _runs_as()
     log = root / "postgres.log"
-    home = Path(tempfile.mkdtemp(prefix="mailferry-postgres-"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-postgres-"))
     if runs_as:
         shutil.chown(home, _ACCOUNT)
     try:

@@ -86,7 +86,7 @@ def pymap_server(root: Path, ca: CertificateAuthority | None = None) -> Iterator
     Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
     """
     root.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="mailferry-pymap-"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-pymap-"))
     try:
         server = Pymap(home, ca or CertificateAuthority(root / "ca"))
         try:

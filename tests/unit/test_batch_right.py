@@ -30,8 +30,8 @@ from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice
 
 PASSWORD = "m4ster-canary"
-MASTER = MasterUser(HOST, "ferryman", Secret(PASSWORD))
-LOGIN = MasterLogin("ferryman", Secret(PASSWORD))
+MASTER = MasterUser(HOST, "overseer", Secret(PASSWORD))
+LOGIN = MasterLogin("overseer", Secret(PASSWORD))
 OURS = BatchRight(HOST, frozenset({"new.example"}))
 HEAD = (
     "source_address,source_password,source_server,destination_address,destination_password,"
@@ -58,7 +58,7 @@ NOT_COVERED = {
     "a route": (mailbox("root%other.example@new.example"), "master_address"),
     "a character that hosts translate": (mailbox("root#other.example@new.example"), "master_address"),
     "a path": (mailbox("root/other.example@new.example"), "master_address"),
-    "a separator": (mailbox("root*ferryman@new.example"), "master_address"),
+    "a separator": (mailbox("root*overseer@new.example"), "master_address"),
     "letters of another script": (mailbox("grаce@new.example"), "master_address"),
     "a domain in another script": (mailbox("ada@nеw.example"), "master_address"),
     "a domain that folds to ours": (mailbox("ada@ｎｅｗ.example"), "master_address"),
@@ -133,7 +133,7 @@ def test_domain_names_are_ascii_and_whole() -> None:
 def test_the_grant_names_its_domain_and_nothing_of_the_master_user() -> None:
     text = dump(MasterGrant("new.example"))
     assert load(text) == MasterGrant("new.example")
-    assert "ferryman" not in text.reveal()
+    assert "overseer" not in text.reveal()
     assert PASSWORD not in repr(MASTER) + repr(LOGIN)
 
 
@@ -145,7 +145,7 @@ def loaded(root: Path, **overlay: Any) -> Settings:
 
 
 def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
-    given = {"destination_server": HOST, "destination_master_user": "ferryman"}
+    given = {"destination_server": HOST, "destination_master_user": "overseer"}
     assert loaded(tmp_path, destination_server=HOST).master is None
     assert loaded(tmp_path, **given, destination_master_password=PASSWORD).master == MASTER
 
@@ -156,7 +156,7 @@ def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
         {"destination_server": None},
         {"destination_master_password": None},
         {"destination_master_user": None},
-        {"destination_master_user": "ferry man"},
+        {"destination_master_user": "over seer"},
         {"destination_master_separator": "**"},
         {"destination_master_separator": "."},
         {"batch_right": "ada@new.example"},
@@ -170,7 +170,7 @@ def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
 def test_settings_that_do_not_go_together_are_told(tmp_path: Path, changes: dict[str, object]) -> None:
     good: dict[str, object] = {
         "destination_server": HOST,
-        "destination_master_user": "ferryman",
+        "destination_master_user": "overseer",
         "destination_master_password": PASSWORD,
         "batch_right": "ada@new.example: new.example",
     }
@@ -238,7 +238,7 @@ def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Off
     sealed = office.store.grants(placed.import_.id)
     assert sealed is not None
     kept = office.deps.vault.open(sealed.destination, context(placed.import_.id, Side.DESTINATION))
-    assert "ferryman" not in kept.reveal()
+    assert "overseer" not in kept.reveal()
     assert PASSWORD not in kept.reveal()
     done = office.work(placed.import_.id)
     assert done.state is State.COMPLETE
@@ -267,7 +267,7 @@ def test_submitting_checks_the_right_itself(office: Office) -> None:
 
 def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> None:
     [placed] = submit(office.deps, [a_row()], right=OURS).placed
-    office.new.master = MasterLogin("ferryman", Secret("new"))
+    office.new.master = MasterLogin("overseer", Secret("new"))
     changed = replace(MASTER, password=Secret("new"))
     assert office.work(placed.import_.id, master=changed).state is State.COMPLETE
 

@@ -25,7 +25,7 @@ def result(delay_ms: int, second_s: float) -> Result:
     ours.second.append(Taken(second_s, 0.1, 10**7))
     theirs = Copied(50, "byte-exact", [Taken(4.0, 1.0, 10**7)], differences=[2])
     failed = Copied(100, "byte-exact", failures=["run 1: ended with 1"])
-    return Result(case, {"cores": "2"}, {"mailferry": ours, "slow": theirs, "<broken>": failed})
+    return Result(case, {"cores": "2"}, {"mailhaul": ours, "slow": theirs, "<broken>": failed})
 
 
 @pytest.mark.parametrize("name", ["s", "m"])
@@ -72,7 +72,7 @@ def test_a_download_asks_for_each_span_and_ends_with_its_own_mark() -> None:
 
 def test_figures_are_medians_of_the_copiers_own_messages() -> None:
     found = result(0, 1.0)
-    assert rate(found.copiers["mailferry"]) is not None
+    assert rate(found.copiers["mailhaul"]) is not None
     table = case_table(found)
     ours, theirs, failed = table.splitlines()[2:]
     assert "| 50.0 " in ours
@@ -83,7 +83,7 @@ def test_figures_are_medians_of_the_copiers_own_messages() -> None:
 
 
 def test_round_trips_are_what_the_delay_added_to_the_second_run() -> None:
-    assert round_trips(result(0, 1.0), result(40, 1.6), "mailferry") == pytest.approx(15)
+    assert round_trips(result(0, 1.0), result(40, 1.6), "mailhaul") == pytest.approx(15)
     assert round_trips(result(0, 1.0), result(40, 1.6), "slow") is None
 
 
@@ -95,7 +95,7 @@ def test_a_result_is_read_as_it_was_kept(tmp_path: Path) -> None:
 def test_the_plot_is_a_picture_with_a_bar_for_each_copier_that_ran() -> None:
     picture = ElementTree.fromstring(svg([result(0, 1.0), result(40, 2.0), result(80, 2.0)]))  # noqa: S314
     texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert texts.count("mailferry") == 3
+    assert texts.count("mailhaul") == 3
     assert "<broken>" not in texts
     assert any(text and text.endswith("*") for text in texts)
 

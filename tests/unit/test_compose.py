@@ -33,7 +33,7 @@ from providers.model import Endpoint
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 KEY = b"k" * 32
-COMPOSER = Composer("Mailferry <mailferry@new.example>", KEY)
+COMPOSER = Composer("Mailhaul <mailhaul@new.example>", KEY)
 IMPORT = Import(
     ImportId("i1"),
     Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")),
@@ -281,7 +281,7 @@ def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) ->
     rows = BatchReport(Batch(BatchId("b1"), T, "f", "it@new.example", language="de"), (it,))
     invited = [
         Invitation(
-            it.import_, side, "Google", "https://ferry.example/consent/x", T + timedelta(days=14), 2, True
+            it.import_, side, "Google", "https://haul.example/consent/x", T + timedelta(days=14), 2, True
         )
         for side in Side
     ]
@@ -341,7 +341,7 @@ def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
 
 
 def invitation(side: Side = Side.SOURCE, *, both: bool = False, **changes: Any) -> Notice:
-    import_, link = replace(IMPORT, **changes), "https://ferry.example/consent/x"
+    import_, link = replace(IMPORT, **changes), "https://haul.example/consent/x"
     asked = Invitation(import_, side, "Google", link, T + timedelta(days=14), both=both)
     [notice] = COMPOSER.invitation(asked, T)
     return notice
@@ -360,7 +360,7 @@ def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> Non
             "Mar 15, 2026, 14:30 UTC",
         ):
             assert told in body
-        assert "https://ferry.example/consent/x" in body
+        assert "https://haul.example/consent/x" in body
         assert re.search(r"do\s+nothing: without you, nothing is copied", body)
 
 
@@ -380,7 +380,7 @@ def test_an_owner_of_the_new_mailbox_is_told_that_mail_is_put_in() -> None:
 def test_an_invitation_links_to_one_page_and_loads_nothing() -> None:
     notice = invitation()
     tags = _Page(notice.html).tags
-    assert [facts["href"] for tag, facts in tags if tag == "a"] == ["https://ferry.example/consent/x"]
+    assert [facts["href"] for tag, facts in tags if tag == "a"] == ["https://haul.example/consent/x"]
     assert not {"img", "script", "link", "iframe", "form"} & {tag for tag, _ in tags}
     assert [tag for tag, _ in tags].count("h1") == 1
     assert all(facts.get("scope") for tag, facts in tags if tag == "th")
@@ -481,5 +481,5 @@ def test_an_umlaut_domain_goes_to_that_domain_and_no_other() -> None:
 
 
 def test_a_sender_may_have_a_name() -> None:
-    assert str(sender_mailbox("Mail Ferry <m@new.example>")) == "Mail Ferry <m@new.example>"
+    assert str(sender_mailbox("Mail Haul <m@new.example>")) == "Mail Haul <m@new.example>"
     assert str(sender_mailbox("m@new.example")) == "m@new.example"

@@ -55,7 +55,7 @@ def placed(office: Office, row: Row | None = None, *, organisation: bool = False
 
 def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
     link = consent.links(office.deps, [office.import_(import_id)])[import_id][side]
-    assert link.startswith("https://ferry.example/consent/")
+    assert link.startswith("https://haul.example/consent/")
     return link.rpartition("/")[2]
 
 
@@ -100,7 +100,7 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     assert exit_code(import_) is ExitCode.WAITING
     [mail] = invitations(office)
     assert mail.recipient == SOURCE.address
-    link = f"https://ferry.example/consent/{token_of(office, import_.id)}"
+    link = f"https://haul.example/consent/{token_of(office, import_.id)}"
     sent = consent.filled_in(office.deps, mail)
     assert sent is not None
     assert link in sent.text

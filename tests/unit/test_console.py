@@ -21,23 +21,23 @@ from providers.model import PasswordInServer, parse_server
 
 
 @pytest.fixture
-def mailferry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Console:
+def mailhaul(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Console:
     for variable, _, _ in Settings.table():
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("MAILFERRY_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILHAUL_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("COLUMNS", "200")
     return Console(monkeypatch, capfd)
 
 
 class Console:
-    """`mailferry WORDS` in this process: the exit code, and all that it printed."""
+    """`mailhaul WORDS` in this process: the exit code, and all that it printed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
         self._capfd = capfd
 
     def __call__(self, *words: str) -> tuple[int, str]:
-        self._monkeypatch.setattr("sys.argv", ["mailferry", *words])
+        self._monkeypatch.setattr("sys.argv", ["mailhaul", *words])
         code = run(console(*words[:1]))
         told = self._capfd.readouterr()
         return code, told.out + told.err
@@ -55,25 +55,25 @@ class Console:
     ],
 )
 def test_what_is_mistyped_is_told_in_a_line_and_where_help_is(
-    mailferry: Console, words: tuple[str, ...], problem: str
+    mailhaul: Console, words: tuple[str, ...], problem: str
 ) -> None:
-    code, told = mailferry(*words)
+    code, told = mailhaul(*words)
     assert code == 2
     assert problem in told
     assert "--help`." in told
     assert len(told.splitlines()) <= 3
 
 
-def test_without_a_word_all_commands_are_shown(mailferry: Console) -> None:
-    code, told = mailferry()
+def test_without_a_word_all_commands_are_shown(mailhaul: Console) -> None:
+    code, told = mailhaul()
     assert code == 2
     assert all(command in told for command in ("copy", "batch", "watch", "undo", "token"))
     assert "✗" not in told
 
 
-def test_the_version_is_told(mailferry: Console) -> None:
-    code, told = mailferry("--version")
-    assert (code, told) == (0, f"mailferry {version('mailferry')}\n")
+def test_the_version_is_told(mailhaul: Console) -> None:
+    code, told = mailhaul("--version")
+    assert (code, told) == (0, f"mailhaul {version('mailhaul')}\n")
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_a_bare_login_gets_the_host_for_its_address() -> None:
     assert account("--to", "imaps://ada@new.example", allow_plaintext=False).address == "ada@new.example"
 
 
-def test_copy_and_submit_refuse_such_a_host_before_they_ask_for_a_password(mailferry: Console) -> None:
+def test_copy_and_submit_refuse_such_a_host_before_they_ask_for_a_password(mailhaul: Console) -> None:
     for command in ("copy", "submit"):
-        code, told = mailferry(
+        code, told = mailhaul(
             command, "--from", "imaps://ada@outlook.office365.com", "--to", "imaps://ada@new.example"
         )
         assert code == 2
@@ -136,24 +136,24 @@ def test_copy_and_submit_refuse_such_a_host_before_they_ask_for_a_password(mailf
 @pytest.mark.parametrize(
     ("command", "variable"),
     [
-        ("copy", "[env: MAILFERRY_DATA]"),
-        ("copy", "[env: MAILFERRY_SUBMITTER]"),
-        ("worker", "[env: MAILFERRY_WORKER_THREADS]"),
+        ("copy", "[env: MAILHAUL_DATA]"),
+        ("copy", "[env: MAILHAUL_SUBMITTER]"),
+        ("worker", "[env: MAILHAUL_WORKER_THREADS]"),
         ("copy", "imaps://ada@old.example[:993]"),
     ],
 )
-def test_help_names_the_variables(mailferry: Console, command: str, variable: str) -> None:
-    code, told = mailferry(command, "--help")
+def test_help_names_the_variables(mailhaul: Console, command: str, variable: str) -> None:
+    code, told = mailhaul(command, "--help")
     assert code == 0
     assert variable in told
 
 
 @pytest.mark.parametrize("words", [("list",), ("batch", "people.csv"), ("migrate",)])
 def test_a_database_of_a_newer_version_is_told_in_a_sentence(
-    mailferry: Console, tmp_path: Path, words: tuple[str, ...]
+    mailhaul: Console, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     (tmp_path / "data").mkdir()
-    url = f"sqlite:///{tmp_path}/data/mailferry.db"
+    url = f"sqlite:///{tmp_path}/data/mailhaul.db"
     migrate(url)
     engine = open_engine(url)
     with engine.begin() as connection:
@@ -163,25 +163,25 @@ def test_a_database_of_a_newer_version_is_told_in_a_sentence(
     file.write_text(
         f"{template().splitlines()[0]},destination_server\nada@old.example,a,imap.old.example,ada@new.example,b,new.example\n"
     )
-    code, told = mailferry(*(str(file) if word == file.name else word for word in words))
+    code, told = mailhaul(*(str(file) if word == file.name else word for word in words))
     assert code == 2
-    assert "newer version of Mailferry" in " ".join(told.split())
+    assert "newer version of Mailhaul" in " ".join(told.split())
     assert "Traceback" not in told
 
 
-def test_the_annotated_file_is_written_beside_the_problems(mailferry: Console, tmp_path: Path) -> None:
+def test_the_annotated_file_is_written_beside_the_problems(mailhaul: Console, tmp_path: Path) -> None:
     file, out = tmp_path / "people.csv", tmp_path / "people.problems.csv"
     head = template().splitlines()[0]
     file.write_text(f"{head}\nada@old.example,hush-hush,,not an address,hush-too\n")
-    code, told = mailferry("batch", str(file), "--annotate", str(out))
+    code, told = mailhaul("batch", str(file), "--annotate", str(out))
     assert code == 2
     assert out.name in told.replace("\n", "")
     assert "This is not a mail address" in out.read_text()
     assert "hush" not in out.read_text()
-    assert mailferry("batch", str(file), "--annotate", str(file))[0] == 2
+    assert mailhaul("batch", str(file), "--annotate", str(file))[0] == 2
     assert "hush-hush" in file.read_text()
-    assert mailferry("batch", str(file), "--annotate", str(tmp_path / "no" / "where.csv"))[0] == 2
-    printed = mailferry("batch", str(file), "--annotate", str(out), "--json")[1]
+    assert mailhaul("batch", str(file), "--annotate", str(tmp_path / "no" / "where.csv"))[0] == 2
+    printed = mailhaul("batch", str(file), "--annotate", str(out), "--json")[1]
     assert json.loads(printed[printed.index("{") : printed.rindex("}") + 1])["problems"]
 
 
@@ -191,14 +191,14 @@ GMAIL = "imaps://ada%40gmail.com@imap.gmail.com"
 
 
 @pytest.fixture
-def asks_google(monkeypatch: pytest.MonkeyPatch, mailferry: Console) -> Console:
+def asks_google(monkeypatch: pytest.MonkeyPatch, mailhaul: Console) -> Console:
     """An installation where owners can sign in with Google."""
-    monkeypatch.setenv("MAILFERRY_GOOGLE_CLIENT_ID", "ferry")
-    monkeypatch.setenv("MAILFERRY_GOOGLE_CLIENT_SECRET", "0pen-s3same")
-    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "https://ferry.example")
-    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imaps://mail.new.example")
+    monkeypatch.setenv("MAILHAUL_GOOGLE_CLIENT_ID", "haul")
+    monkeypatch.setenv("MAILHAUL_GOOGLE_CLIENT_SECRET", "0pen-s3same")
+    monkeypatch.setenv("MAILHAUL_PUBLIC_URL", "https://haul.example")
+    monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "imaps://mail.new.example")
     monkeypatch.setenv("NEW", "new-pass")
-    return mailferry
+    return mailhaul
 
 
 def facts(told: str) -> Any:
@@ -212,7 +212,7 @@ def test_a_mailbox_whose_owner_signs_in_needs_no_password_at_the_console(asks_go
     started = facts(told)
     assert (code, started["fate"]) == (0, "started")
     link = started["consent_links"]["source"]
-    assert link.startswith("https://ferry.example/consent/")
+    assert link.startswith("https://haul.example/consent/")
     for command in (("list",), ("show", started["id"])):
         assert link in asks_google(*command)[1]
         [fact] = facts(asks_google(*command, "--json")[1])
@@ -220,7 +220,7 @@ def test_a_mailbox_whose_owner_signs_in_needs_no_password_at_the_console(asks_go
     asks_google("cancel", started["id"])
     code, told = asks_google("retry", started["id"], "--to-password-env", "NEW")
     assert code == 0
-    assert "https://ferry.example/consent/" in told
+    assert "https://haul.example/consent/" in told
     assert link not in told
 
 
@@ -232,7 +232,7 @@ def test_a_file_may_leave_the_password_to_the_owner(asks_google: Console, tmp_pa
     )
     code, told = asks_google("batch", str(file))
     assert code == 0
-    assert "waits for the owner of the old mailbox to sign in: https://ferry.example/consent/" in told
+    assert "waits for the owner of the old mailbox to sign in: https://haul.example/consent/" in told
     [batch] = facts(asks_google("batch", str(file), "--json")[1])
     assert [(row["fate"], row["consent_links"]["source"] in told) for row in batch["rows"]] == [
         ("under way", True)
@@ -256,33 +256,33 @@ def test_a_new_mailbox_may_be_its_owner_s_to_open_and_both_may(asks_google: Cons
     )
     code, told = asks_google("batch", str(file))
     assert code == 0, told
-    assert "waits for the owner of the new mailbox to sign in: https://ferry.example/consent/" in told
+    assert "waits for the owner of the new mailbox to sign in: https://haul.example/consent/" in told
     code, told = asks_google("copy", "--from", GMAIL, "--to", GMAIL.replace("ada", "grace"))
     assert code == 2, "for a foreground copy nobody can be asked"
     assert "No password for ada@gmail.com" in " ".join(told.split())
 
 
 def test_without_a_setting_for_it_the_same_file_is_refused_in_the_host_s_words(
-    mailferry: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mailhaul: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imaps://mail.new.example")
+    monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "imaps://mail.new.example")
     file = tmp_path / "people.csv"
     file.write_text(
         "source_address,source_password,source_server,destination_address,destination_password\n"
         "ada@gmail.com,,imap.gmail.com,ada@new.example,new-pass\n"
     )
-    code, told = mailferry("batch", str(file))
+    code, told = mailhaul("batch", str(file))
     assert code == 2
     assert "app password" in told
     assert "Nothing was started." in told
 
 
-def test_a_token_with_the_batch_right_is_bound_to_domains_and_may_start_imports(mailferry: Console) -> None:
+def test_a_token_with_the_batch_right_is_bound_to_domains_and_may_start_imports(mailhaul: Console) -> None:
     for more in ((), ("--scope", "write"), ("--domain", "new.example")):
-        code, told = mailferry("token", "create", "panel", "--scope", "batch", *more)
+        code, told = mailhaul("token", "create", "panel", "--scope", "batch", *more)
         assert code == 2, more
         assert "--domain" in told
     wanted = ("--scope", "batch", "--scope", "write", "--domain", "new.example", "--json")
-    code, told = mailferry("token", "create", "panel", *wanted)
+    code, told = mailhaul("token", "create", "panel", *wanted)
     assert code == 0, told
     assert json.loads(told)["scopes"] == ["batch", "write"]

@@ -74,17 +74,17 @@ def test_the_image_has_the_tested_versions_no_root_and_no_secret() -> None:
     users = [rest for name, rest in steps if name == "USER"]
     assert users == ["10001:10001"]
     variables = {v for name, rest in steps if name in ("ENV", "ARG") for v in re.findall(r"(\w+)=", rest)}
-    assert {name for name in variables if name.startswith("MAILFERRY_")} <= SETTINGS
+    assert {name for name in variables if name.startswith("MAILHAUL_")} <= SETTINGS
     assert not [name for name in variables if re.search("SECRET|PASSWORD|KEY|TOKEN", name)]
-    assert f"mailferry:{PROJECT['version']} ." in CONTAINERFILE.read_text(encoding="utf-8")
+    assert f"mailhaul:{PROJECT['version']} ." in CONTAINERFILE.read_text(encoding="utf-8")
 
 
 def test_the_image_starts_and_looks_after_itself_with_commands_that_exist() -> None:
     steps = dict(instructions())
-    assert yaml.safe_load(steps["ENTRYPOINT"]) == ["mailferry"]
+    assert yaml.safe_load(steps["ENTRYPOINT"]) == ["mailhaul"]
     can_be_typed(yaml.safe_load(steps["CMD"]))
     program, *words = yaml.safe_load(steps["HEALTHCHECK"].partition(" CMD ")[2])
-    assert program == "mailferry"
+    assert program == "mailhaul"
     can_be_typed(words)
 
 
@@ -137,8 +137,8 @@ def test_compose_lets_nobody_in_but_through_the_proxy(compose: dict[str, Any]) -
         assert all(networks[network].get("internal") for network in services[name]["networks"]), name
     assert not set(services["proxy"]["networks"]) & set(services["postgres"]["networks"])
     [pages] = networks["pages"]["ipam"]["config"]
-    assert services["web"]["environment"]["MAILFERRY_WEB_PROXIES"] == pages["subnet"]
-    port = services["web"]["environment"]["MAILFERRY_WEB_LISTEN"].rpartition(":")[2]
+    assert services["web"]["environment"]["MAILHAUL_WEB_PROXIES"] == pages["subnet"]
+    port = services["web"]["environment"]["MAILHAUL_WEB_LISTEN"].rpartition(":")[2]
     assert services["proxy"]["environment"]["UPSTREAM"] == f"web:{port}"
     assert f":{port}/health" in services["web"]["healthcheck"]["test"][-1]
 
@@ -156,9 +156,9 @@ def test_compose_confines_every_service_and_looks_after_it(compose: dict[str, An
             assert service["user"] == "10001:10001"
             can_be_typed(service["command"])
             assert set(service["environment"]) <= SETTINGS
-            assert not set(service["environment"]) & set(environment_file(COMPOSE / "mailferry.env.example"))
+            assert not set(service["environment"]) & set(environment_file(COMPOSE / "mailhaul.env.example"))
     program, *words = compose["services"]["worker"]["healthcheck"]["test"][1:]
-    assert program == "mailferry"
+    assert program == "mailhaul"
     can_be_typed(words)
 
 
@@ -176,7 +176,7 @@ def test_what_compose_needs_is_prepared_once(
     tmp_path: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "compose"
-    shutil.copytree(COMPOSE, folder, ignore=shutil.ignore_patterns("secrets", ".env", "mailferry.env"))
+    shutil.copytree(COMPOSE, folder, ignore=shutil.ignore_patterns("secrets", ".env", "mailhaul.env"))
 
     def prepared() -> dict[str, bytes]:
         subprocess.run([folder / "prepare"], check=True, capture_output=True)
@@ -191,7 +191,7 @@ def test_what_compose_needs_is_prepared_once(
         assert name == "postgres_password" or name.upper() in SETTINGS
     for name in compose["services"]["web"]["env_file"]:
         assert (folder / name).is_file()
-    monkeypatch.setenv("MAILFERRY_SECRETS_DIR", str(folder / "secrets"))
+    monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(folder / "secrets"))
     settings = Settings.load()
     assert make_url(settings.database_url).password == first["postgres_password"].decode().strip()
     assert settings.smtp_url == ""
@@ -217,19 +217,19 @@ def test_docker_takes_the_compose_file(tmp_path: Path) -> None:
 
 
 def test_the_example_for_kubernetes_confines_what_it_runs() -> None:
-    text = (DEPLOY / "kubernetes" / "mailferry.yaml").read_text(encoding="utf-8")
+    text = (DEPLOY / "kubernetes" / "mailhaul.yaml").read_text(encoding="utf-8")
     documents = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
-    settings = documents["ConfigMap", "mailferry"]["data"]
+    settings = documents["ConfigMap", "mailhaul"]["data"]
     assert set(settings) <= SETTINGS
     assert {name.upper() for name in re.findall(r"--from-file=(\w+)", text)} <= SETTINGS
     commands = []
     for (kind, name), document in documents.items():
-        assert document["metadata"]["namespace"] == "mailferry"
+        assert document["metadata"]["namespace"] == "mailhaul"
         if kind != "Deployment":
             continue
         template = document["spec"]["template"]
         labels = template["metadata"]["labels"]
-        assert document["spec"]["selector"]["matchLabels"] == labels == {"app": "mailferry", "part": name}
+        assert document["spec"]["selector"]["matchLabels"] == labels == {"app": "mailhaul", "part": name}
         pod = template["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] == 10001
@@ -239,7 +239,7 @@ def test_the_example_for_kubernetes_confines_what_it_runs() -> None:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert {mount["name"] for mount in container["volumeMounts"]} == volumes
-            assert container["volumeMounts"][0]["mountPath"] == settings["MAILFERRY_SECRETS_DIR"]
+            assert container["volumeMounts"][0]["mountPath"] == settings["MAILHAUL_SECRETS_DIR"]
             assert container["resources"]["limits"]["memory"]
             commands.append(container["args"])
             if probe := container.get("readinessProbe"):
@@ -259,7 +259,7 @@ def test_caddy_takes_the_caddyfile(tmp_path: Path) -> None:
         pytest.skip("Caddy is missing (Debian: caddy)")
     done = subprocess.run(
         ["caddy", "validate", "--adapter", "caddyfile", "--config", DEPLOY / "caddy" / "Caddyfile"],
-        env=os.environ | {"SITE": "mailferry.example.org", "HOME": str(tmp_path)},
+        env=os.environ | {"SITE": "mailhaul.example.org", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

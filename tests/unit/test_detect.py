@@ -1,4 +1,4 @@
-"""`mailferry detect`: one address of every host that we know, and domains that customers bring."""
+"""`mailhaul detect`: one address of every host that we know, and domains that customers bring."""
 
 from __future__ import annotations
 
@@ -92,17 +92,17 @@ def test_where_sign_in_is_set_up_its_owner_is_told_to_sign_in(monkeypatch: pytes
     assert facts["way"] == "password"
     assert "two-factor sign-in" in facts["first"][0]["step"]
     for name in ("GOOGLE", "MICROSOFT"):
-        monkeypatch.setenv(f"MAILFERRY_{name}_CLIENT_ID", "mailferry")
-        monkeypatch.setenv(f"MAILFERRY_{name}_CLIENT_SECRET", "canary")
-    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "https://mailferry.example.org")
+        monkeypatch.setenv(f"MAILHAUL_{name}_CLIENT_ID", "mailhaul")
+        monkeypatch.setenv(f"MAILHAUL_{name}_CLIENT_SECRET", "canary")
+    monkeypatch.setenv("MAILHAUL_PUBLIC_URL", "https://mailhaul.example.org")
     for address in ("ada@outlook.com", "ada@google-customer.example"):
         facts = told(address)
         assert (facts["way"], facts["unavailable"]) == ("sign_in", None)
         assert facts["first"][0]["step"].startswith("Sign in with ")
         assert not any("app password" in one["step"] for one in facts["first"])
     assert told("ada@proton.me", ends=2)["unavailable"]
-    monkeypatch.setenv("MAILFERRY_MICROSOFT_ORGANISATION_TENANT", "old.example")
-    monkeypatch.setenv("MAILFERRY_MICROSOFT_ORGANISATION_DOMAINS", "microsoft-customer.example")
+    monkeypatch.setenv("MAILHAUL_MICROSOFT_ORGANISATION_TENANT", "old.example")
+    monkeypatch.setenv("MAILHAUL_MICROSOFT_ORGANISATION_DOMAINS", "microsoft-customer.example")
     facts = told("ada@microsoft-customer.example")  # its administrator lets us in, and nobody is asked
     assert (facts["way"], facts["first"]) == ("organisation", [])
     assert told("ada@outlook.com")["way"] == "sign_in"
@@ -115,7 +115,7 @@ def test_the_evidence_says_why_in_sentences() -> None:
         "First: 1. Use the password of this mailbox, not that of your customer account at Hostpoint." in text
     )
     text = " ".join(detect("ada@own-server.example").output.split())
-    assert "MX mail.own-server.example is of no host that Mailferry knows." in text
+    assert "MX mail.own-server.example is of no host that Mailhaul knows." in text
     assert "https://autoconfig.own-server.example/mail/config-v1.1.xml is not there." in text
     assert "config-v1.1.xml names imaps://mail.own-server.example." in text
     assert "1. Switch on IMAP. (https://own-server.example/imap)" in text

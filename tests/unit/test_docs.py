@@ -97,16 +97,16 @@ def test_the_configuration_table_is_the_one_of_the_settings() -> None:
 
 def test_every_command_is_explained_and_every_explained_command_exists() -> None:
     shown = [codes(command) for command, _, _ in table(README, "command", "what it does", "example")]
-    assert shown == [[f"mailferry {name}"] for name in COMMANDS]
+    assert shown == [[f"mailhaul {name}"] for name in COMMANDS]
 
 
 def commands_shown(document: Path) -> Iterator[list[str]]:
-    """Every `mailferry …` in a shell block, and every one with arguments in a line of text."""
+    """Every `mailhaul …` in a shell block, and every one with arguments in a line of text."""
     text = document.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     for line in [*lines, *codes(re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))]:
-        words = shlex.split(line) if re.match(r"\S*\bmailferry [a-z]", line) else []
+        words = shlex.split(line) if re.match(r"\S*\bmailhaul [a-z]", line) else []
         if len(words) > 1 and "ID" not in words:
             yield words[1:]
 
@@ -255,10 +255,10 @@ def test_every_part_that_the_doctor_looks_at_is_in_the_runbook() -> None:
 
 
 def test_the_runbook_names_only_settings_that_exist() -> None:
-    tests = {"MAILFERRY_TEST_ROUNDS", "MAILFERRY_TEST_OFFSETS"}
+    tests = {"MAILHAUL_TEST_ROUNDS", "MAILHAUL_TEST_OFFSETS"}
     known = {variable for variable, _, _ in Settings.table()} | tests
     for document in DOCUMENTS:
-        named = set(re.findall(r"MAILFERRY_[A-Z_]+", document.read_text(encoding="utf-8")))
+        named = set(re.findall(r"MAILHAUL_[A-Z_]+", document.read_text(encoding="utf-8")))
         assert named <= known, document.name
 
 
@@ -293,9 +293,9 @@ def test_signing_in_is_explained_with_the_very_words_that_are_needed() -> None:
     ]
     assert all(f"`{scope}`" in page for scope in scopes)
     for provider in (google.ID, microsoft.ID):
-        assert f"`https://mailferry.example.org{SIGN_IN_PATH.format(provider=provider)}`" in page
+        assert f"`https://mailhaul.example.org{SIGN_IN_PATH.format(provider=provider)}`" in page
     for variable, _, _ in Settings.table():
-        if re.match("MAILFERRY_(GOOGLE|MICROSOFT)_", variable) and not variable.endswith("_AUTHORITY"):
+        if re.match("MAILHAUL_(GOOGLE|MICROSOFT)_", variable) and not variable.endswith("_AUTHORITY"):
             assert f"`{variable}`" in page
 
 

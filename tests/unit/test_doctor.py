@@ -1,4 +1,4 @@
-"""What `mailferry doctor` finds in an installation's database, and that it raises no false alarm."""
+"""What `mailhaul doctor` finds in an installation's database, and that it raises no false alarm."""
 
 from __future__ import annotations
 

@@ -52,12 +52,12 @@ class Receiver:
     def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
         trouble = self.answers.pop(0) if self.answers else ""
         if not trouble:
-            parts = dict(part.split("=", 1) for part in headers["Mailferry-Signature"].split(","))
+            parts = dict(part.split("=", 1) for part in headers["Mailhaul-Signature"].split(","))
             signed = parts["t"].encode() + b"." + body
             right = hmac.new(self.secrets[url].encode(), signed, hashlib.sha256).hexdigest()
             assert hmac.compare_digest(parts["v1"], right)
             told = json.loads(body)
-            assert headers["Mailferry-Event"] == told["id"]
+            assert headers["Mailhaul-Event"] == told["id"]
             self.heard.append((url, told))
         return trouble
 
@@ -253,9 +253,9 @@ def test_a_webhook_is_posted_to_and_no_redirect_followed(listener: tuple[str, Li
     scheme, there = listener
     caller = HookCaller(partial(tls_context, there.ca_file), allowed=LOOPBACK)
     url = f"{scheme}://127.0.0.1:{there.port}/hook?a=b"
-    assert caller.call(url, b"{}", {"Mailferry-Event": "evt_1"}) == ""
+    assert caller.call(url, b"{}", {"Mailhaul-Event": "evt_1"}) == ""
     [(path, headers, body)] = there.handler.seen
-    assert (path, headers["Mailferry-Event"], body) == ("/hook?a=b", "evt_1", b"{}")
+    assert (path, headers["Mailhaul-Event"], body) == ("/hook?a=b", "evt_1", b"{}")
     for status in (302, 410, 500):
         there.handler.status = status
         assert caller.call(url, b"{}", {}) == f"it answers {status}"

@@ -205,7 +205,7 @@ def test_nothing_alike_means_no_candidate() -> None:
 
 
 def marked(message_id: str, mark: str) -> bytes:
-    return f"Message-ID: {message_id}\r\nX-Mailferry-Notice: {mark}\r\nSubject: done\r\n\r\n".encode()
+    return f"Message-ID: {message_id}\r\nX-Mailhaul-Notice: {mark}\r\nSubject: done\r\n\r\n".encode()
 
 
 def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -> None:
@@ -223,8 +223,8 @@ def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -
         marked("<n1@new.example>", ""),
         marked("<n1@new.example>", "é"),
         b"Message-ID: <n1@new.example>\r\n\r\n",
-        f"X-Mailferry-Notice: {notice_mark(KEY, '')}\r\n\r\n".encode(),
-        b"\r\nX-Mailferry-Notice: in the text\r\n",
+        f"X-Mailhaul-Notice: {notice_mark(KEY, '')}\r\n\r\n".encode(),
+        b"\r\nX-Mailhaul-Notice: in the text\r\n",
         b"",
     ],
     ids=[

@@ -304,7 +304,7 @@ def test_what_is_known_of_a_host_holds_unless_a_setting_says_otherwise(
     assert (google.daily_down_bytes, google.daily_up_bytes) == (2_000_000_000, 450_000_000)
     assert google.account_connections == 15
     assert allowance("imap.old.example", data=tmp_path) == Allowance(host="imap.old.example")
-    monkeypatch.setenv("MAILFERRY_DAILY_LIMITS", "other=1/1, google=5000000000/0")
+    monkeypatch.setenv("MAILHAUL_DAILY_LIMITS", "other=1/1, google=5000000000/0")
     google = allowance("imap.gmail.com", data=tmp_path, account_connections=3)
     assert (google.daily_down_bytes, google.daily_up_bytes) == (5_000_000_000, None)
     assert google.account_connections == 3

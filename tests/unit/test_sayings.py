@@ -1,4 +1,4 @@
-"""What hosts say word for word, and what Mailferry makes of it."""
+"""What hosts say word for word, and what Mailhaul makes of it."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
     error = opening_error(imaplib.IMAP4.error(greeting.encode()), PEER)
     assert isinstance(error, Throttled)
     assert (error.whole_host, error.connecting) == (True, True)
-    assert str(error) == f"imap.old.example {why}. Mailferry goes on by itself after it."
+    assert str(error) == f"imap.old.example {why}. Mailhaul goes on by itself after it."
     assert error.server_text in greeting
     assert error.until == (NOW + timedelta(seconds=90) if "90 seconds" in greeting else None)
 

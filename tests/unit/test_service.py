@@ -101,12 +101,12 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
-            mails=Mails(Composer("mailferry@new.example", b"k" * 32), Mailer()),
+            mails=Mails(Composer("mailhaul@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,
             owner="worker",
             access=self.access,
-            public_url="https://ferry.example",
+            public_url="https://haul.example",
         )
 
     def submit(self, password: str = RIGHT) -> tuple[Fate, ImportId]:
@@ -278,7 +278,7 @@ def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Of
             "disk_full",
             None,
         )
-        assert "Mailferry's own disk takes nothing more (No space left on device)" in waiting.problem.message
+        assert "Mailhaul's own disk takes nothing more (No space left on device)" in waiting.problem.message
         assert waiting.attempts == 0
         assert waiting.not_before == office.clock.now() + DISK_WAIT
         office.clock.sleep(DISK_WAIT.total_seconds())
@@ -385,7 +385,7 @@ def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> 
             raise RuntimeError("no such template")
 
     _, import_id = office.submit()
-    done = office.work(import_id, mails=Mails(Speechless("mailferry@new.example", b"k"), Mailer()))
+    done = office.work(import_id, mails=Mails(Speechless("mailhaul@new.example", b"k"), Mailer()))
     assert done.state is State.COMPLETE
     assert not office.store.notices()
 

@@ -1,4 +1,4 @@
-"""Settings: what an operator sets is what Mailferry uses, and mistakes are told all at once."""
+"""Settings: what an operator sets is what Mailhaul uses, and mistakes are told all at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable, _, _ in Settings.table():
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.setenv("MAILFERRY_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MAILHAUL_DATA", str(tmp_path / "data"))
 
 
 def problems(**overlay: object) -> list[str]:
@@ -32,13 +32,13 @@ def problems(**overlay: object) -> list[str]:
 def test_without_any_setting_everything_lives_in_the_data_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("MAILFERRY_DATA")
+    monkeypatch.delenv("MAILHAUL_DATA")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     settings = Settings.load()
-    assert settings.data == tmp_path / "mailferry"
-    assert settings.database_url == f"sqlite:///{tmp_path}/mailferry/mailferry.db"
+    assert settings.data == tmp_path / "mailhaul"
+    assert settings.database_url == f"sqlite:///{tmp_path}/mailhaul/mailhaul.db"
     assert (settings.redis_url, settings.smtp_url, settings.destination_server) == ("", "", None)
-    assert settings.mail_from.startswith("mailferry@")
+    assert settings.mail_from.startswith("mailhaul@")
 
 
 def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     given = {
         "DATA": (str(tmp_path), tmp_path),
         "DATABASE_URL": (
-            "postgresql://ferry:pw@db.example/mail",
-            "postgresql+psycopg://ferry:pw@db.example/mail",
+            "postgresql://haul:pw@db.example/mail",
+            "postgresql+psycopg://haul:pw@db.example/mail",
         ),
         "SECRETS_DIR": (str(tmp_path), tmp_path),
         "REDIS_URL": ("unix:///run/redis.sock", "unix:///run/redis.sock"),
@@ -60,7 +60,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "DESTINATION_SERVER": ("mail.example.org", Endpoint("mail.example.org")),
         "CA_FILE": (str(authority), authority),
         "SMTP_URL": ("smtps://mail.example.org", "smtps://mail.example.org"),
-        "MAIL_FROM": ("ferry@new.example", "ferry@new.example"),
+        "MAIL_FROM": ("haul@new.example", "haul@new.example"),
         "LANGUAGE": ("de", "de"),
         "SUBMITTER": ("ada@new.example", "ada@new.example"),
         "LEG_SECONDS": ("60", 60),
@@ -78,7 +78,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("5", 5),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
-        "GOOGLE_CLIENT_ID": ("ferry.example", "ferry.example"),
+        "GOOGLE_CLIENT_ID": ("haul.example", "haul.example"),
         "GOOGLE_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
         "GOOGLE_SERVICE_ACCOUNT_FILE": (str(authority), authority),
         "GOOGLE_ORGANISATION_DOMAINS": ("Old.example, @older.example", {"old.example", "older.example"}),
@@ -92,10 +92,10 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "MICROSOFT_ORGANISATION_DOMAINS": ("old.example", {"old.example"}),
         "MICROSOFT_AUTHORITY": ("https://login.example", "https://login.example"),
         "OPENID_ISSUER": ("https://login.example/", "https://login.example/"),
-        "OPENID_CLIENT_ID": ("ferry", "ferry"),
+        "OPENID_CLIENT_ID": ("haul", "haul"),
         "OPENID_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
         "OPENID_DOMAINS_CLAIM": ("mail_domains", "mail_domains"),
-        "DESTINATION_MASTER_USER": ("ferryman", "ferryman"),
+        "DESTINATION_MASTER_USER": ("overseer", "overseer"),
         "DESTINATION_MASTER_PASSWORD": ("m4ster", Secret("m4ster")),
         "DESTINATION_MASTER_SEPARATOR": ("*", "*"),
         "BATCH_RIGHT": (
@@ -105,7 +105,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "OPENID_CLAIM": ("mail_addresses", "mail_addresses"),
         "OPENID_SCOPE": ("openid  mail", "openid mail"),
         "OPENID_BUTTON": ("Sign in with Example", "Sign in with Example"),
-        "PUBLIC_URL": ("https://ferry.example/", "https://ferry.example"),
+        "PUBLIC_URL": ("https://haul.example/", "https://haul.example"),
         "CONSENT_DAYS": ("3", 3),
         "GIVE_BACK_CONSENT": ("no", False),
         "API_CALLS_PER_MINUTE": ("60", 60),
@@ -115,29 +115,29 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "LOG_LEVEL": ("Debug", "debug"),
     }
     for name, (text, _) in given.items():
-        monkeypatch.setenv(f"MAILFERRY_{name}", text)
+        monkeypatch.setenv(f"MAILHAUL_{name}", text)
     settings = Settings.load()
     assert {name: getattr(settings, name.lower()) for name in given} == {
         name: value for name, (_, value) in given.items()
     }
     # SECRET_KEY_FILE excludes SECRET_KEY, so it has its turn alone.
-    monkeypatch.delenv("MAILFERRY_SECRET_KEY")
-    monkeypatch.setenv("MAILFERRY_SECRET_KEY_FILE", "~/key")
+    monkeypatch.delenv("MAILHAUL_SECRET_KEY")
+    monkeypatch.setenv("MAILHAUL_SECRET_KEY_FILE", "~/key")
     assert Settings.load().secret_key_file == Path.home() / "key"
-    assert {f"MAILFERRY_{name}" for name in (*given, "SECRET_KEY_FILE")} == {
+    assert {f"MAILHAUL_{name}" for name in (*given, "SECRET_KEY_FILE")} == {
         row[0] for row in Settings.table()
     }
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILFERRY_LEG_SECONDS", "")
-    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "")
+    monkeypatch.setenv("MAILHAUL_LEG_SECONDS", "")
+    monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "")
     assert Settings.load().leg_seconds == 300
     assert Settings.load().destination_server is None
 
 
 def test_imap_means_starttls_unless_plaintext_is_allowed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILFERRY_DESTINATION_SERVER", "imap://mail.example.org")
+    monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "imap://mail.example.org")
     required = Settings.load().destination_server
     allowed = Settings.load(allow_plaintext=True).destination_server
     assert required is not None
@@ -149,18 +149,18 @@ def test_imap_means_starttls_unless_plaintext_is_allowed_by_name(monkeypatch: py
 def test_the_command_line_wins_and_what_it_left_out_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("MAILFERRY_ALLOW_PLAINTEXT", "true")
+    monkeypatch.setenv("MAILHAUL_ALLOW_PLAINTEXT", "true")
     settings = Settings.load(data=tmp_path / "elsewhere", allow_plaintext=None, ca_file=None)
     assert settings.data == tmp_path / "elsewhere"
-    assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/mailferry.db"
+    assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/mailhaul.db"
     assert settings.allow_plaintext is True
 
 
 def test_a_file_without_certificates_is_no_authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-    monkeypatch.setenv("MAILFERRY_CA_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("MAILHAUL_CA_FILE", str(tmp_path / "ca.pem"))
     assert problems() == [
-        f"MAILFERRY_CA_FILE is “{tmp_path}/ca.pem”; it must be a PEM file with certificates."
+        f"MAILHAUL_CA_FILE is “{tmp_path}/ca.pem”; it must be a PEM file with certificates."
     ]
 
 
@@ -178,15 +178,15 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
         "SMTP_URL": "mail.example.org:25",
     }
     for name, text in wrong.items():
-        monkeypatch.setenv(f"MAILFERRY_{name}", text)
+        monkeypatch.setenv(f"MAILHAUL_{name}", text)
     told = problems()
     assert len(told) == len(wrong)
     for name, text in wrong.items():
-        sentence = next(line for line in told if line.startswith(f"MAILFERRY_{name} "))
+        sentence = next(line for line in told if line.startswith(f"MAILHAUL_{name} "))
         assert "must be" in sentence
         if not name.endswith("_URL"):
             assert f"“{text}”" in sentence
-    assert "MAILFERRY_LEG_SECONDS is “soon”; it must be a whole number from 1 to 3000." in told
+    assert "MAILHAUL_LEG_SECONDS is “soon”; it must be a whole number from 1 to 3000." in told
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
         ("DATABASE_URL", "sqlite://"),
         ("SMTP_URL", "smtp://"),
         ("SMTP_URL", "smtp://mail.example.org:0"),
-        ("SMTP_URL", "smtp://ferry@mail.example.org"),
-        ("SMTP_URL", "smtp://ferry:p#w@mail.example.org"),
+        ("SMTP_URL", "smtp://haul@mail.example.org"),
+        ("SMTP_URL", "smtp://haul:p#w@mail.example.org"),
         ("SUBMITTER", "ada@old.example, eve@old.example"),
         ("LANES", "0"),
         ("LANES", "17"),
@@ -208,8 +208,8 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
     ],
 )
 def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(f"MAILFERRY_{name}", value)
-    assert [line.split()[0] for line in problems()] == [f"MAILFERRY_{name}"]
+    monkeypatch.setenv(f"MAILHAUL_{name}", value)
+    assert [line.split()[0] for line in problems()] == [f"MAILHAUL_{name}"]
 
 
 @pytest.mark.parametrize(
@@ -231,46 +231,46 @@ def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, na
             {"OPENID_ISSUER": "https://login.example"},
             ["OPENID_CLIENT_ID", "PUBLIC_URL"],
         ),
-        ({"OPENID_CLIENT_ID": "ferry"}, ["OPENID_CLIENT_ID"]),
+        ({"OPENID_CLIENT_ID": "haul"}, ["OPENID_CLIENT_ID"]),
         ({"OPENID_ISSUER": "http://login.example"}, ["OPENID_ISSUER"]),
         ({"OPENID_SCOPE": "email"}, ["OPENID_SCOPE"]),
-        ({"PUBLIC_URL": "http://ferry.example"}, ["PUBLIC_URL"]),
-        ({"PUBLIC_URL": "https://ferry.example/somewhere"}, ["PUBLIC_URL"]),
+        ({"PUBLIC_URL": "http://haul.example"}, ["PUBLIC_URL"]),
+        ({"PUBLIC_URL": "https://haul.example/somewhere"}, ["PUBLIC_URL"]),
     ],
 )
 def test_settings_that_belong_together_come_together(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wrong: list[str]
 ) -> None:
     for name, value in given.items():
-        monkeypatch.setenv(f"MAILFERRY_{name}", value)
+        monkeypatch.setenv(f"MAILHAUL_{name}", value)
     told = problems()
-    assert [line.split()[0] for line in told] == [f"MAILFERRY_{name}" for name in wrong]
+    assert [line.split()[0] for line in told] == [f"MAILHAUL_{name}" for name in wrong]
     assert "canary" not in "".join(told).replace("GOOGLE_CLIENT_ID is “canary”", "")
 
 
 def test_the_pages_may_be_without_tls_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILFERRY_PUBLIC_URL", "http://localhost:8000")
+    monkeypatch.setenv("MAILHAUL_PUBLIC_URL", "http://localhost:8000")
     assert Settings.load().public_url == "http://localhost:8000"
 
 
 def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILFERRY_SECRET_KEY", "canary")
-    monkeypatch.setenv("MAILFERRY_SECRET_KEY_FILE", "/run/secrets/key")
+    monkeypatch.setenv("MAILHAUL_SECRET_KEY", "canary")
+    monkeypatch.setenv("MAILHAUL_SECRET_KEY_FILE", "/run/secrets/key")
     (sentence,) = problems()
-    assert sentence.startswith("MAILFERRY_SECRET_KEY_FILE is “/run/secrets/key”")
+    assert sentence.startswith("MAILHAUL_SECRET_KEY_FILE is “/run/secrets/key”")
     assert "canary" not in sentence
 
 
-@pytest.mark.parametrize("directory", ["MAILFERRY_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
+@pytest.mark.parametrize("directory", ["MAILHAUL_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
 def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
     monkeypatch.setenv(directory, str(tmp_path))
-    (tmp_path / "mailferry_secret_key").write_text("new\nold\n")
-    (tmp_path / "mailferry_database_url").write_text("postgresql://ferry:pw@db.example/mail\n")
-    (tmp_path / "mailferry_smtp_url").write_text("\n")
+    (tmp_path / "mailhaul_secret_key").write_text("new\nold\n")
+    (tmp_path / "mailhaul_database_url").write_text("postgresql://haul:pw@db.example/mail\n")
+    (tmp_path / "mailhaul_smtp_url").write_text("\n")
     (tmp_path / "postgres_password").write_bytes(b"\xff is not ours")
     settings = Settings.load()
     assert settings.secret_key == Secret("new\nold")
-    assert settings.database_url == "postgresql+psycopg://ferry:pw@db.example/mail"
+    assert settings.database_url == "postgresql+psycopg://haul:pw@db.example/mail"
     assert (settings.smtp_url, settings.secrets_dir) == ("", tmp_path)
     assert Settings.load(secret_key=Secret("given")).secret_key == Secret("given")
 
@@ -278,25 +278,25 @@ def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("MAILFERRY_SECRETS_DIR", str(tmp_path))
-    monkeypatch.setenv("MAILFERRY_SMTP_URL", "smtp://canary:canary@mail.example")
-    (tmp_path / "mailferry_smtp_url").write_text("smtp://canary:canary@mail.example")
-    (tmp_path / "mailferry_redis_url").mkdir()
-    (tmp_path / "mailferry_secret_key").write_bytes(b"canary\xff")
-    (tmp_path / "mailferry_database_url").write_bytes(b"canary" * 20_000)
+    monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("MAILHAUL_SMTP_URL", "smtp://canary:canary@mail.example")
+    (tmp_path / "mailhaul_smtp_url").write_text("smtp://canary:canary@mail.example")
+    (tmp_path / "mailhaul_redis_url").mkdir()
+    (tmp_path / "mailhaul_secret_key").write_bytes(b"canary\xff")
+    (tmp_path / "mailhaul_database_url").write_bytes(b"canary" * 20_000)
     told = problems()
     assert len(told) == 4
     assert "canary" not in "".join(told)
-    assert any("MAILFERRY_SMTP_URL is set, and so is the file" in sentence for sentence in told)
-    (tmp_path / "mailferry_redis_url").rmdir()
+    assert any("MAILHAUL_SMTP_URL is set, and so is the file" in sentence for sentence in told)
+    (tmp_path / "mailhaul_redis_url").rmdir()
     for name in ("smtp_url", "secret_key", "database_url"):
-        (tmp_path / f"mailferry_{name}").unlink()
-    (tmp_path / "mailferry_database_url").write_text("mysql://canary:canary@db.example/mail")
-    assert [sentence.split()[0] for sentence in problems()] == ["MAILFERRY_DATABASE_URL"]
+        (tmp_path / f"mailhaul_{name}").unlink()
+    (tmp_path / "mailhaul_database_url").write_text("mysql://canary:canary@db.example/mail")
+    assert [sentence.split()[0] for sentence in problems()] == ["MAILHAUL_DATABASE_URL"]
     assert "canary" not in problems()[0]
-    monkeypatch.setenv("MAILFERRY_SECRETS_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(tmp_path / "nowhere"))
     assert problems() == [
-        f"MAILFERRY_SECRETS_DIR is “{tmp_path}/nowhere”; it must be a directory with files of secrets."
+        f"MAILHAUL_SECRETS_DIR is “{tmp_path}/nowhere”; it must be a directory with files of secrets."
     ]
 
 
@@ -318,10 +318,10 @@ def test_no_secret_shows_in_repr_or_in_an_error(
     monkeypatch: pytest.MonkeyPatch, name: str, good: str | None, bad: str | None
 ) -> None:
     if good is not None:
-        monkeypatch.setenv(f"MAILFERRY_{name}", good)
+        monkeypatch.setenv(f"MAILHAUL_{name}", good)
         assert "canary" not in repr(Settings.load()) + str(Settings.load())
     if bad is not None:
-        monkeypatch.setenv(f"MAILFERRY_{name}", bad)
+        monkeypatch.setenv(f"MAILHAUL_{name}", bad)
         told = problems()
         assert told
         assert "canary" not in "".join(told)
@@ -335,17 +335,17 @@ def test_the_data_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"MAILFERRY_DATA is .*file/data.*Name another"):
+    with pytest.raises(SettingsError, match=r"MAILHAUL_DATA is .*file/data.*Name another"):
         Settings.load(data=tmp_path / "file" / "data").data_dir()
 
 
 def test_the_table_documents_every_setting() -> None:
     for variable, default, meaning in Settings.table():
-        assert variable.startswith("MAILFERRY_")
+        assert variable.startswith("MAILHAUL_")
         assert default
         assert meaning.endswith(".")
         assert "|" not in default + meaning  # a cell of README's table
-    assert ("MAILFERRY_LEG_SECONDS", "300") in [row[:2] for row in Settings.table()]
+    assert ("MAILHAUL_LEG_SECONDS", "300") in [row[:2] for row in Settings.table()]
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:

@@ -22,7 +22,7 @@ SERVICES: Final = units.services()
 
 # What `systemd-analyze security` may find, in tenths: 0 is confined, 100 may do anything. Each version of
 # systemd looks at a little more.
-EXPOSURE: Final = {"mailferry-queue.service": 10}
+EXPOSURE: Final = {"mailhaul-queue.service": 10}
 MOST_EXPOSURE: Final = 20
 
 needs_systemd = pytest.mark.skipif(
@@ -37,7 +37,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_settings")
-@pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/mailferry.env.example")), ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/mailhaul.env.example")), ids=lambda p: p.parent.name)
 def test_the_examples_of_settings_are_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = environment_file(path)
     assert set(given) <= SETTINGS
@@ -66,15 +66,15 @@ def test_systemd_takes_every_unit(installed: Path) -> None:
         text=True,
         check=False,
     )
-    ours = [line for line in done.stderr.splitlines() if "mailferry" in line]
+    ours = [line for line in done.stderr.splitlines() if "mailhaul" in line]
     assert not ours, "\n".join(ours)
-    broken = installed / "mailferry-broken.service"
-    broken.write_text("[Service]\nExecStart=/nowhere/mailferry web\nProtectSystem=strictly\n")
+    broken = installed / "mailhaul-broken.service"
+    broken.write_text("[Service]\nExecStart=/nowhere/mailhaul web\nProtectSystem=strictly\n")
     told = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(broken)], capture_output=True, text=True, check=False
     )
     broken.unlink()
-    assert "mailferry-broken.service" in told.stderr
+    assert "mailhaul-broken.service" in told.stderr
 
 
 @needs_systemd
@@ -103,24 +103,24 @@ def test_a_unit_is_what_the_installation_says(service: units.Service) -> None:
     install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
     assert service.name.replace("@.", "@1.").removesuffix(".service") in install
     for line in service.lines:
-        for path in re.findall(r"/etc/mailferry[\w./-]*", line[1]):
+        for path in re.findall(r"/etc/mailhaul[\w./-]*", line[1]):
             assert path in install or path.rpartition("/")[0] in install, path
-    assert service.one("PartOf") == service.one("WantedBy") == "mailferry.target"
+    assert service.one("PartOf") == service.one("WantedBy") == "mailhaul.target"
     assert service.one("NoNewPrivileges") == "yes"
     assert service.one("ProtectSystem") == "strict"
     if program.startswith("/opt/"):
-        assert program == "/opt/mailferry/bin/mailferry"
+        assert program == "/opt/mailhaul/bin/mailhaul"
         can_be_typed(words)
-        assert service.one("EnvironmentFile") == "/etc/mailferry/mailferry.env"
-        assert service.one("LoadCredential") == "mailferry:/etc/mailferry/secrets"
-        assert environment_file(units.FOLDER / "mailferry.env.example")["MAILFERRY_DATA"] == (
+        assert service.one("EnvironmentFile") == "/etc/mailhaul/mailhaul.env"
+        assert service.one("LoadCredential") == "mailhaul:/etc/mailhaul/secrets"
+        assert environment_file(units.FOLDER / "mailhaul.env.example")["MAILHAUL_DATA"] == (
             f"/var/lib/{service.one('StateDirectory')}"
         )
 
 
 def test_services_get_the_time_that_they_need_to_stop() -> None:
-    assert SERVICES["mailferry-worker@.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_MS / 1000 + 10
-    assert SERVICES["mailferry-up.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_S + 10
+    assert SERVICES["mailhaul-worker@.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_MS / 1000 + 10
+    assert SERVICES["mailhaul-up.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_S + 10
     compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8"))
     assert int(compose["services"]["worker"]["stop_grace_period"][:-1]) > STOP_TIMEOUT_MS / 1000 + 10
 
@@ -129,25 +129,25 @@ def test_the_queue_listens_where_it_is_looked_for() -> None:
     settings = dict(
         line.split(maxsplit=1) for line in (units.FOLDER / "valkey.conf").read_text().splitlines() if line
     )
-    redis_url = environment_file(units.FOLDER / "mailferry.env.example")["MAILFERRY_REDIS_URL"]
+    redis_url = environment_file(units.FOLDER / "mailhaul.env.example")["MAILHAUL_REDIS_URL"]
     assert redis_url == f"unix://{settings['unixsocket']}"
-    directory = SERVICES["mailferry-queue.service"].one("RuntimeDirectory")
+    directory = SERVICES["mailhaul-queue.service"].one("RuntimeDirectory")
     assert settings["unixsocket"].startswith(f"/run/{directory}/")
     assert (settings["port"], settings["maxmemory-policy"]) == ("0", "noeviction")
 
 
 def test_the_console_has_what_the_services_have() -> None:
-    text = (units.FOLDER / "mailferry-console").read_text(encoding="utf-8")
-    web = SERVICES["mailferry-web.service"]
+    text = (units.FOLDER / "mailhaul-console").read_text(encoding="utf-8")
+    web = SERVICES["mailhaul-web.service"]
     for key in ("EnvironmentFile", "LoadCredential", "UMask", "ProtectSystem"):
         assert f"--property={key}={web.one(key)}" in text
     assert f"--uid={web.one('User')} --gid={web.one('Group')}" in text
     assert web.words()[0] in text
-    assert subprocess.run(["/bin/sh", "-n", units.FOLDER / "mailferry-console"], check=False).returncode == 0
+    assert subprocess.run(["/bin/sh", "-n", units.FOLDER / "mailhaul-console"], check=False).returncode == 0
 
 
 def test_the_installation_names_every_file_and_no_other() -> None:
-    install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8").replace("mailferry-*.service", "")
+    install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8").replace("mailhaul-*.service", "")
     for path in units.FOLDER.iterdir():
         assert path.name in install or path.suffix == ".service", path.name
     for name in re.findall(r"\bdeploy/[\w./-]+", install):
@@ -156,5 +156,5 @@ def test_the_installation_names_every_file_and_no_other() -> None:
     sources = [source for command in commands for source in command.split() if "*" not in source]
     assert len(sources) >= 5
     for named in sources:
-        source = named.removeprefix("/usr/local/src/mailferry/deploy/")
+        source = named.removeprefix("/usr/local/src/mailhaul/deploy/")
         assert any((folder / source).is_file() for folder in (units.FOLDER, DEPLOY)), source

@@ -128,7 +128,7 @@ def test_a_visit_ends_by_itself(office: WebOffice, ada: Browser) -> None:
 
 
 def test_without_a_host_to_sign_in_at_there_are_no_pages(office: WebOffice, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="MAILFERRY_DESTINATION_SERVER"):
+    with pytest.raises(SettingsError, match="MAILHAUL_DESTINATION_SERVER"):
         create_app(office.deps, Settings.load(data=tmp_path), the_catalog_alone)
 
 

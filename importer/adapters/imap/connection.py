@@ -345,7 +345,7 @@ def open_connection(
                 raise
         connection = Connection(client, peer, capabilities, max_literal_bytes, lines, drips, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
-            connection.mention(b'ID ("name" "mailferry")')
+            connection.mention(b'ID ("name" "mailhaul")')
         if connection.has(deflate.CAPABILITY) and lines.compress_at_once(peer.endpoint):
             connection.compress()
         return connection

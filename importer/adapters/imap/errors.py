@@ -84,7 +84,7 @@ def printable(text: str) -> str:
 def lost(peer: Peer, cause: str = "") -> ConnectionLost:
     """The connection broke; `cause` is the operating system's or the server's last word."""
     return ConnectionLost(
-        f"The connection to {peer} was lost. Mailferry connects again.",
+        f"The connection to {peer} was lost. Mailhaul connects again.",
         side=peer.side,
         server_text=printable(cause),
     )
@@ -93,7 +93,7 @@ def lost(peer: Peer, cause: str = "") -> ConnectionLost:
 def too_slow(peer: Peer) -> ServerTooSlow:
     """We cut the connection, because next to nothing came for long."""
     return ServerTooSlow(
-        f"{peer.endpoint.host} answers, but so slowly that nothing comes of it. Mailferry tries again later.",
+        f"{peer.endpoint.host} answers, but so slowly that nothing comes of it. Mailhaul tries again later.",
         side=peer.side,
     )
 
@@ -101,7 +101,7 @@ def too_slow(peer: Peer) -> ServerTooSlow:
 def violation(peer: Peer, what: str) -> ProtocolViolation:
     """`what` the server said that it must not."""
     return ProtocolViolation(
-        f"What {peer} answered makes no sense. Mailferry connects again; if it happens again, tell the"
+        f"What {peer} answered makes no sense. Mailhaul connects again; if it happens again, tell the"
         " operator of that server.",
         side=peer.side,
         server_text=printable(what),
@@ -162,7 +162,7 @@ def throttled(reply: Reply, peer: Peer, *, turned_away: bool = False) -> Throttl
     elif connecting:
         wants = "lets nobody in at the moment"
     return Throttled(
-        f"{peer.endpoint.host} {wants}. Mailferry goes on by itself after it.",
+        f"{peer.endpoint.host} {wants}. Mailhaul goes on by itself after it.",
         until=None if pause is None else peer.now() + pause,
         whole_host=whole_host,
         connecting=connecting,
@@ -174,7 +174,7 @@ def throttled(reply: Reply, peer: Peer, *, turned_away: bool = False) -> Throttl
 def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
     """The server works on something else."""
     return ServerUnavailable(
-        f"{peer.endpoint.host} is busy or in maintenance. Mailferry tries again later.",
+        f"{peer.endpoint.host} is busy or in maintenance. Mailhaul tries again later.",
         side=peer.side,
         server_text=server_words(reply),
     )
@@ -206,7 +206,7 @@ def folder_unusable(peer: Peer, folder: str, what: str, server_text: str = "") -
 
 def folder_changed(peer: Peer, folder: str) -> FolderChanged:
     return FolderChanged(
-        f"The folder “{printable(folder)}” on {peer} was made anew. Mailferry looks at it again.",
+        f"The folder “{printable(folder)}” on {peer} was made anew. Mailhaul looks at it again.",
         side=peer.side,
     )
 

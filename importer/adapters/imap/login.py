@@ -102,14 +102,14 @@ def _master_problem(client: Client, peer: Peer, login: Login, master: MasterLogi
     else:
         return MasterRefused(
             f"{host} does not offer AUTHENTICATE PLAIN, with which a master user names a mailbox. Whoever"
-            " runs Mailferry has to set MAILFERRY_DESTINATION_MASTER_SEPARATOR.",
+            " runs Mailhaul has to set MAILHAUL_DESTINATION_MASTER_SEPARATOR.",
             side=peer.side,
         )
     if not isinstance(problem, LoginRejected):
         return problem
     return MasterRefused(
         f"{host} does not open this mailbox for the master user: there is no such mailbox, or whoever runs"
-        " Mailferry has to look at MAILFERRY_DESTINATION_MASTER_USER and its password.",
+        " Mailhaul has to look at MAILHAUL_DESTINATION_MASTER_USER and its password.",
         side=peer.side,
         server_text=problem.server_text,
     )

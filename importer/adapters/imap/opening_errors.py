@@ -38,11 +38,11 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind = HostForbidden
             sentence = (
                 f"{host} is not a mail server on the public internet. Check the server name; a server inside"
-                " a private network can be reached only where the operator of Mailferry allows it."
+                " a private network can be reached only where the operator of Mailhaul allows it."
             )
             told = ""
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
-            sentence = f"The name {host} could not be looked up just now. Mailferry tries again later."
+            sentence = f"The name {host} could not be looked up just now. Mailhaul tries again later."
         case socket.gaierror():
             kind = HostUnknown
             sentence = f"There is no server called {host}. Check the server name."
@@ -55,7 +55,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
         case ssl.SSLError() if "EOF" not in told:
             kind = NotAnImapServer
             sentence = (
-                f"{host} does not speak TLS on port {port} in a way that Mailferry can use. Check the port,"
+                f"{host} does not speak TLS on port {port} in a way that Mailhaul can use. Check the port,"
                 " and whether the server wants STARTTLS (imap://) in place of TLS (imaps://)."
             )
         case EarlyBytes():
@@ -71,7 +71,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
                 " the port; if it is a port for TLS, use imaps://."
             )
         case SilentServer() | TimeoutError():  # after a TLS handshake: it is there, and slow
-            sentence = f"{host} does not answer on port {port}. Mailferry tries again later."
+            sentence = f"{host} does not answer on port {port}. Mailhaul tries again later."
         case ConnectionRefusedError():
             sentence = (
                 f"Nothing answers at {host} on port {port}. Check the server name and the port; if they are"
@@ -81,7 +81,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind = HostUnknown
             sentence = f"“{printable(host)}” is no server name. Check it."
         case _:
-            sentence = f"{host} cannot be reached on port {port}. Mailferry tries again later."
+            sentence = f"{host} cannot be reached on port {port}. Mailhaul tries again later."
     return kind(sentence, side=peer.side, server_text=printable(told))
 
 
@@ -120,7 +120,7 @@ def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
         return no_encryption(peer)
     if "socket error" in text:
         return ServerUnavailable(
-            f"{host} closed the connection on port {port} at once. Mailferry tries again later.", side=side
+            f"{host} closed the connection on port {port} at once. Mailhaul tries again later.", side=side
         )
     return NotAnImapServer(
         f"What answers at {host} on port {port} is not an IMAP server. Check the server name and the port.",

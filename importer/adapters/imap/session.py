@@ -80,7 +80,7 @@ _MESSAGES: Final = Query(
 _MOST_BYTES: Final = 2**63 - 1  # no message has so many, whatever a server says
 
 PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
-"""Strangers may name servers at these ports: Mailferry is no tool to try what else answers where."""
+"""Strangers may name servers at these ports: Mailhaul is no tool to try what else answers where."""
 
 T = TypeVar("T")
 

@@ -61,7 +61,7 @@ class GuardedWeb:
         watch.daemon = True
         watch.start()
         try:
-            connection.request("GET", target, headers={"User-Agent": "mailferry", "Accept": "text/xml, */*"})
+            connection.request("GET", target, headers={"User-Agent": "mailhaul", "Accept": "text/xml, */*"})
             response = connection.getresponse()
             body = response.read(self._max_bytes + 1) if response.status == http.client.OK else b""
         except AddressForbidden:

@@ -24,7 +24,7 @@ def mailbox(text: str) -> Address:
 
 
 def sender_mailbox(text: str) -> Address:
-    """The sender as configured: `mailferry@new.example` or `Mailferry <mailferry@new.example>`.
+    """The sender as configured: `mailhaul@new.example` or `Mailhaul <mailhaul@new.example>`.
 
     Raises ValueError as `mailbox` does.
     """

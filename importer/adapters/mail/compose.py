@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _MAX_SUBJECT_CHARS: Final = 150
-_PRODUCT: Final = "Mailferry"
+_PRODUCT: Final = "Mailhaul"
 _STATES: Final = {
     State.QUEUED: N_("Waiting for its turn"),
     State.RUNNING: N_("Under way"),

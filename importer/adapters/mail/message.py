@@ -31,7 +31,7 @@ def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes
 
     `Auto-Submitted` (RFC 3834) and Microsoft's `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) keep
     absence notes away. There is no `Precedence: bulk`: no standard has it, and some filters sort such mail
-    away, which is wrong for a mail that its reader waits for. The mark in X-Mailferry-Notice tells a
+    away, which is wrong for a mail that its reader waits for. The mark in X-Mailhaul-Notice tells a
     later import that the mail is ours. The body is ASCII on the wire, so that no relay has to change it.
 
     Raises ValueError for what no header can hold.

@@ -185,12 +185,12 @@ class InvitationPage:
         why = (
             N_(
                 "The mail of %(source)s is to be copied into your mailbox %(destination)s. For that,"
-                " Mailferry has to be allowed to put it there: please sign in with %(provider)s once. The"
+                " Mailhaul has to be allowed to put it there: please sign in with %(provider)s once. The"
                 " copy then begins by itself, and another mail tells you when it is done."
             )
             if into
             else N_(
-                "The mail of %(source)s is to be copied to %(destination)s. For that, Mailferry has to be"
+                "The mail of %(source)s is to be copied to %(destination)s. For that, Mailhaul has to be"
                 " allowed to read it: please sign in with %(provider)s once. The copy then begins by itself,"
                 " and another mail tells you when it is done."
             )

@@ -104,7 +104,7 @@ class DramatiqQueue:
         except redis.RedisError as error:
             raise QueueUnavailable(
                 f"The queue does not answer: {error}."
-                " Check that Redis or Valkey runs, and MAILFERRY_REDIS_URL."
+                " Check that Redis or Valkey runs, and MAILHAUL_REDIS_URL."
             ) from None
 
     def _send(self, message: Message[Any], delay: timedelta) -> None:

@@ -100,7 +100,7 @@ class EmbeddedValkey:
             if not self._spawn():
                 raise EmbeddedQueueFailed(
                     f"The embedded Valkey does not start: {self._last_log_lines() or 'it says nothing'}."
-                    " Mend that, or run a Redis and set MAILFERRY_REDIS_URL."
+                    " Mend that, or run a Redis and set MAILHAUL_REDIS_URL."
                 )
         return _url(_socket_path(self._data))
 
@@ -110,7 +110,7 @@ class EmbeddedValkey:
         socket_path.parent.mkdir(mode=0o700, exist_ok=True)
         if not _is_private(socket_path, self._data):
             raise EmbeddedQueueFailed(
-                f"{socket_path.parent} is not ours. Name a shorter directory with MAILFERRY_DATA."
+                f"{socket_path.parent} is not ours. Name a shorter directory with MAILHAUL_DATA."
             )
         directory = self._data / "valkey"
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -212,7 +212,7 @@ def _socket_path(data_dir: Path) -> Path:
     if len(os.fsencode(path)) < LONGEST_SOCKET_PATH_BYTES:
         return path
     # Every process has to come to the same place, whatever its $TMPDIR (which may be just as long).
-    return Path(f"/tmp/mailferry-{sha256(os.fsencode(data_dir)).hexdigest()[:16]}/valkey.sock")  # noqa: S108
+    return Path(f"/tmp/mailhaul-{sha256(os.fsencode(data_dir)).hexdigest()[:16]}/valkey.sock")  # noqa: S108
 
 
 def _is_private(socket_path: Path, data_dir: Path) -> bool:
@@ -238,7 +238,7 @@ def _binary() -> str:
     try:
         return str(get_binary_path())
     except ValkeyServerError as error:
-        raise EmbeddedQueueFailed(f"{error} Run a Redis and set MAILFERRY_REDIS_URL.") from None
+        raise EmbeddedQueueFailed(f"{error} Run a Redis and set MAILHAUL_REDIS_URL.") from None
 
 
 def _try_lock(descriptor: int) -> bool:

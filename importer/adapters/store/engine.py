@@ -22,7 +22,7 @@ _CACHE_KIB: Final = 256
 """For each connection, and every thread has one: more would only repeat what the system caches."""
 
 _BUSY_TIMEOUT_S: Final = 60.0
-_ACCEPTED: Final = "sqlite:////var/lib/mailferry/mailferry.db or postgresql://user@host/database"
+_ACCEPTED: Final = "sqlite:////var/lib/mailhaul/mailhaul.db or postgresql://user@host/database"
 
 
 def open_engine(url: str) -> Engine:

@@ -19,7 +19,7 @@ _MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses i
 
 
 class SchemaState(StrEnum):
-    """How the database's schema stands to this version of Mailferry."""
+    """How the database's schema stands to this version of Mailhaul."""
 
     CURRENT = "current"
     BEHIND = "behind"  # `migrate` mends it
@@ -28,7 +28,7 @@ class SchemaState(StrEnum):
 
 
 class SchemaAhead(Unusable):
-    """The database belongs to a newer version of Mailferry; nothing was changed."""
+    """The database belongs to a newer version of Mailhaul; nothing was changed."""
 
 
 def migrate(url: str) -> None:
@@ -45,7 +45,7 @@ def migrate(url: str) -> None:
             config = _config(connection)
             if _state(connection, config) is SchemaState.AHEAD:
                 raise SchemaAhead(
-                    "The database was made by a newer version of Mailferry. "
+                    "The database was made by a newer version of Mailhaul. "
                     "Install that version or a later one, or restore a backup of the database."
                 )
             command.upgrade(config, "head")

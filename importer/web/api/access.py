@@ -27,7 +27,7 @@ STARTS_PER_ACCOUNT: Final = MostTries(10, 900)
 """Fewer than would lock the owner out elsewhere."""
 
 _bearer: Final = HTTPBearer(
-    auto_error=False, scheme_name="token", description="A token that `mailferry token create` printed."
+    auto_error=False, scheme_name="token", description="A token that `mailhaul token create` printed."
 )
 
 
@@ -115,17 +115,17 @@ def caller_with(scope: Scope) -> Callable[..., Caller]:
         request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
         if given is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="mailferry"'}
+            challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
             raise ProblemAnswer("token_missing", "Send it as `Authorization: Bearer …`.", headers=challenge)
         site: Site = request.app.state.site
         token = recognise(site.deps, given.credentials)
         if token is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="mailferry", error="invalid_token"'}
+            challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
             raise ProblemAnswer("token_refused", "Ask whoever runs this for a new one.", headers=challenge)
         _count(site, token)
         if not token.may(scope):
             challenge = {
-                "WWW-Authenticate": f'Bearer realm="mailferry", error="insufficient_scope", scope="{scope}"'
+                "WWW-Authenticate": f'Bearer realm="mailhaul", error="insufficient_scope", scope="{scope}"'
             }
             raise ProblemAnswer("scope_missing", f"It lacks the scope “{scope}”.", headers=challenge)
         return Caller(site, token)

@@ -32,7 +32,7 @@ PREFIX: Final = "/api/v1"
 _ABOUT: Final = " ".join(
     (
         "Whole mailboxes from one IMAP host to another.",
-        "Send a token as `Authorization: Bearer …`; `mailferry token create` makes one.",
+        "Send a token as `Authorization: Bearer …`; `mailhaul token create` makes one.",
         "Errors are problem details (RFC 9457) with a stable `code`; `GET /problems` lists the codes.",
         "A POST may carry an `Idempotency-Key`: sent again within a day, it gets the same answer and is not",
         "done twice.",
@@ -77,7 +77,7 @@ def mounted(site: Site) -> Mount:
 def create_api(site: Site) -> ASGIApp:
     """To be mounted at PREFIX."""
     app = FastAPI(
-        title="Mailferry", version="1", description=_ABOUT, docs_url=None, redoc_url=None, responses=_ON_ERROR
+        title="Mailhaul", version="1", description=_ABOUT, docs_url=None, redoc_url=None, responses=_ON_ERROR
     )
     app.state.site = site
     for router in (ordering.router, looking.router, doing.router, undoing.router, asking.router):

@@ -42,7 +42,7 @@ TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "too_many_requests": (429, "Too many requests"),
     "busy": (503, "Too much of this is under way at the moment"),
     "refused": (400, "The request was refused"),
-    "internal": (500, "Something went wrong inside Mailferry"),
+    "internal": (500, "Something went wrong inside Mailhaul"),
 }
 """Code -> (status, title)."""
 

@@ -71,7 +71,7 @@ def ask(guest: SignedIn) -> Response:
 
 @router.get("/template.csv")
 def download(_guest: SignedIn) -> Response:
-    return _csv(template(), "mailferry.csv")
+    return _csv(template(), "mailhaul.csv")
 
 
 @router.post("")
@@ -116,7 +116,7 @@ def annotated(guest: SignedIn) -> Response:
         return go("/file")
     parsed, problems = _parsed(guest)
     text_ = annotate(guest.remembered.file, replace(parsed, problems=problems))
-    return _csv(text_, "mailferry-problems.csv")
+    return _csv(text_, "mailhaul-problems.csv")
 
 
 @router.post("/start")

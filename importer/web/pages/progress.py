@@ -102,14 +102,14 @@ def one_import(guest: SignedIn, import_id: str) -> Response:
 @router.get("/imports/{import_id}/report.json")
 def report_json(guest: SignedIn, import_id: str) -> Response:
     text = json.dumps(_report(guest, import_id).as_json(), ensure_ascii=False, indent=2)
-    return _file(text.encode("utf-8"), "application/json", f"mailferry-{import_id}.json")
+    return _file(text.encode("utf-8"), "application/json", f"mailhaul-{import_id}.json")
 
 
 @router.get("/imports/{import_id}/report.csv")
 def report_csv(guest: SignedIn, import_id: str) -> Response:
     # With a byte order mark, spreadsheets read it as UTF-8.
     text = refusals_csv([_report(guest, import_id)])
-    return _file(text.encode("utf-8-sig"), "text/csv", f"mailferry-{import_id}.csv")
+    return _file(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
 
 
 @router.post("/imports/{import_id}/again")

@@ -1,4 +1,4 @@
-"""A Mailferry inside the process of a test: the real engine, store and sessions, under a clock of its own."""
+"""A Mailhaul inside the process of a test: the real engine, store and sessions, under a clock of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class HastyClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Ferry:
+class Copier:
     """Copies mailboxes; what it remembers is shared by all of them."""
 
     deps: Deps
@@ -97,7 +97,7 @@ class Ferry:
 
 
 @contextmanager
-def ferry(root: Path, ca_file: Path) -> Iterator[Ferry]:
-    """A Mailferry with a database of its own in `root`."""
+def copier(root: Path, ca_file: Path) -> Iterator[Copier]:
+    """A Mailhaul with a database of its own in `root`."""
     with foreground(Settings.load(data=root / "data", ca_file=ca_file)) as deps:
-        yield Ferry(deps, ca_file)
+        yield Copier(deps, ca_file)
