@@ -31,7 +31,7 @@ from pathlib import Path
 
 from benchmarks.copiers import Login
 from benchmarks.corpora import WORKS, Work, messages
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.corpus import folder_paths
 from tests.rehearsal.fill import INBOX, FolderPath, Naming, Stored, connect, date_text, naming_of
 from tests.rehearsal.ports import HOST

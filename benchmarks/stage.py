@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.copiers import Check, Login
 from importer.domain.model import Account
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import Stored, connect, fill

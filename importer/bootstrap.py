@@ -36,13 +36,13 @@ from importer.ports.process import Queue
 from importer.service.deps import Deps, Limits, Mails, Webhook
 from importer.settings import Settings, SettingsError
 from importer.settings.kinds import DailyLimit
-from providers.access import Access, PasswordsOnly, People
 from providers.catalog import Catalog
-from providers.provider import Limits as HostLimits
+from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
+from providers.provider import ProviderLimits as HostLimits
 
 if TYPE_CHECKING:
     from importer.adapters.queue import DoorbellBroker
-    from providers.directory import Directory
+    from providers.bulk_discovery import BulkDiscovery
 
 
 class SystemClock:
@@ -189,16 +189,16 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     )
 
 
-def directory(settings: Settings) -> Directory:
+def directory(settings: Settings) -> BulkDiscovery:
     """For finding the servers of addresses, on the network too: one for each file or request."""
     from importer.adapters.imap.probing import ImapProber
     from importer.adapters.lookup.names import DnsResolver
     from importer.adapters.lookup.pages import GuardedWeb
-    from providers.directory import Directory
+    from providers.bulk_discovery import BulkDiscovery
 
     tls = tls_context(settings.ca_file)
     pages = Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,))
-    return Directory(
+    return BulkDiscovery(
         Catalog.load(),
         resolver=DnsResolver(),
         web=GuardedWeb(pages, tls),
@@ -238,7 +238,7 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
     )
 
 
-def access_of(settings: Settings) -> Access:
+def access_of(settings: Settings) -> MailboxAccess:
     """The ways into mailboxes beside passwords. Raises SettingsError."""
     if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
         return PasswordsOnly()

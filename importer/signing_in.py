@@ -1,5 +1,5 @@
-"""Settings become `Access`: the applications that owners sign in to, and the organisations that let us in.
-And what it takes to be let in where a login was refused."""
+"""Settings become `MailboxAccess`: the applications that owners sign in to, and the organisations that let us
+in. And what it takes to be let in where a login was refused."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from importer.domain.model import Account
 from importer.settings import Settings, SettingsError
 from providers import google, microsoft
-from providers.access import Access, People
 from providers.catalog import Catalog
-from providers.model import Secret
-from providers.oauth import Application, Web
-from providers.openid import OpenId, Registration
-from providers.sign_in import OrganisationAccess, SignIn
-from providers.tokens import FreshTokens
+from providers.endpoint import Secret
+from providers.mailbox_access import MailboxAccess, People
+from providers.oauth import Application, OAuthHttp
+from providers.oauth_access import OAuthAccess, OrganisationAccess
+from providers.openid_connect import OpenId, Registration
+from providers.token_refresh import FreshTokens
 
 SIGN_IN_PATH: Final = "/sign-in/{provider}"
 """Where a provider sends the browser back to, below MAILHAUL_PUBLIC_URL. It is registered there, letter by
@@ -40,12 +40,12 @@ def redirect_uri(settings: Settings, provider: str) -> str:
     return settings.public_url + SIGN_IN_PATH.format(provider=provider)
 
 
-def access(settings: Settings) -> Access:
+def access(settings: Settings) -> MailboxAccess:
     """The ways in beside passwords. Raises SettingsError when the service account's key cannot be used."""
-    web = Web(settings.ca_file)
+    web = OAuthHttp(settings.ca_file)
     organisations = {google.ID: _google_organisation(settings, web)}
     organisations[microsoft.ID] = _microsoft_organisation(settings, web)
-    return SignIn(
+    return OAuthAccess(
         web,
         {one.provider: one for one in (_google(settings), _microsoft(settings)) if one is not None},
         {provider: one for provider, one in organisations.items() if one is not None},
@@ -55,7 +55,7 @@ def access(settings: Settings) -> Access:
 def people(settings: Settings) -> People:
     """Where people sign in to the pages."""
     return OpenId(
-        Web(settings.ca_file),
+        OAuthHttp(settings.ca_file),
         Registration(
             settings.openid_issuer,
             settings.openid_client_id,
@@ -91,7 +91,7 @@ def _microsoft(settings: Settings) -> Application | None:
     )
 
 
-def _google_organisation(settings: Settings, web: Web) -> OrganisationAccess | None:
+def _google_organisation(settings: Settings, web: OAuthHttp) -> OrganisationAccess | None:
     file = settings.google_service_account_file
     if file is None:
         return None
@@ -105,7 +105,7 @@ def _google_organisation(settings: Settings, web: Web) -> OrganisationAccess | N
     )
 
 
-def _microsoft_organisation(settings: Settings, web: Web) -> OrganisationAccess | None:
+def _microsoft_organisation(settings: Settings, web: OAuthHttp) -> OrganisationAccess | None:
     if not settings.microsoft_organisation_tenant:
         return None
     own = settings.microsoft_organisation_client_id

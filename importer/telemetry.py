@@ -25,7 +25,7 @@ for _name in _UNWANTED:
 import structlog  # noqa: E402
 from structlog.typing import EventDict, FilteringBoundLogger, Processor  # noqa: E402
 
-from providers.model import Secret  # noqa: E402
+from providers.endpoint import Secret  # noqa: E402
 
 for _name in _UNWANTED:
     if sys.modules[_name] is None:

@@ -17,8 +17,8 @@ from xml.etree.ElementTree import Element, ParseError  # for types and the error
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from providers.model import Endpoint, LoginForm, Security
-from providers.provider import LANGUAGES, PasswordKind, Step, Texts
+from providers.endpoint import Endpoint, LoginForm, Security
+from providers.provider import LANGUAGES, LocalizedText, PasswordKind, Step
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
 _SECURITY: Final = {"SSL": Security.TLS, "STARTTLS": Security.STARTTLS}
@@ -26,7 +26,7 @@ _PASSWORDS: Final = frozenset({"password-cleartext", "plain", "password-encrypte
 _TEXT_CHARS: Final = 300
 
 
-class Unusable(Exception):
+class AutoconfigUnusable(Exception):
     """The file names no server that we may use; the text ends a sentence that starts with the address."""
 
 
@@ -46,10 +46,12 @@ def parse(data: bytes, address: str) -> Config:
     try:
         root = fromstring(data, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
-        raise Unusable("is not an autoconfig file") from None
+        raise AutoconfigUnusable("is not an autoconfig file") from None
     found = [*_servers(root, address)]
     if not found:
-        raise Unusable("names no IMAP server that can be reached encrypted with the login that Mailhaul has")
+        raise AutoconfigUnusable(
+            "names no IMAP server that can be reached encrypted with the login that Mailhaul has"
+        )
     return min(found, key=lambda one: one.endpoint.security is not Security.TLS)
 
 
@@ -105,7 +107,7 @@ def _steps(root: Element) -> Iterator[Step]:
         first = next((text for text in (said.get("en"), *said.values()) if text), "")
         if first:
             page = enable.get("visiturl") or ""
-            texts = Texts(**{code: said.get(code) or first for code in LANGUAGES})
+            texts = LocalizedText(**{code: said.get(code) or first for code in LANGUAGES})
             yield Step("enable", texts, page if re.fullmatch(r"https://[!-~]{1,300}", page) else "")
 
 

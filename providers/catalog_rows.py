@@ -8,23 +8,23 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from providers.model import Endpoint, LoginForm
+from providers.endpoint import Endpoint, LoginForm
 from providers.provider import (
     LANGUAGES,
-    Limits,
+    LocalizedText,
+    LoginKind,
     PasswordKind,
     Provider,
+    ProviderLimits,
     Quirk,
     Source,
     Step,
-    Texts,
-    Way,
 )
 
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _DATED: Final = re.compile(r".* \d{4}-\d{2}(-\d{2})?")
-_LIMITS: Final = tuple(field.name for field in fields(Limits))
+_LIMITS: Final = tuple(field.name for field in fields(ProviderLimits))
 _FIELDS: Final = frozenset(
     {
         *("id", "name", "domains", "server", "read_server", "other_hosts", "mx", "login_form", "password"),
@@ -49,9 +49,9 @@ class CatalogError(ValueError):
     """A row of the catalog is wrong; the message names the row and the field."""
 
 
-def read_texts(tables: Mapping[str, object]) -> dict[str, Texts]:
+def read_texts(tables: Mapping[str, object]) -> dict[str, LocalizedText]:
     """The `[text.NAME]` tables: one text in each language. Raises CatalogError."""
-    found: dict[str, Texts] = {}
+    found: dict[str, LocalizedText] = {}
     for name, table in tables.items():
         if not isinstance(table, Mapping) or set(table) != set(LANGUAGES):
             raise CatalogError(f"catalog text “{name}”: needs {', '.join(LANGUAGES)} and nothing else")
@@ -60,11 +60,11 @@ def read_texts(tables: Mapping[str, object]) -> dict[str, Texts]:
                 raise CatalogError(
                     f"catalog text “{name}”: “{language}” is not one line that ends with a dot"
                 )
-        found[name] = Texts(**table)
+        found[name] = LocalizedText(**table)
     return found
 
 
-def read_provider(row: object, number: int, texts: Mapping[str, Texts]) -> Provider:
+def read_provider(row: object, number: int, texts: Mapping[str, LocalizedText]) -> Provider:
     """The `number`-th row. `texts` are what its steps are named after. Raises CatalogError."""
     if not isinstance(row, Mapping):
         raise CatalogError(f"catalog row {number} is not a table")
@@ -75,7 +75,7 @@ def read_provider(row: object, number: int, texts: Mapping[str, Texts]) -> Provi
 class _Row:
     """One row with its name for error messages."""
 
-    def __init__(self, row: Mapping[str, Any], label: str, texts: Mapping[str, Texts]) -> None:
+    def __init__(self, row: Mapping[str, Any], label: str, texts: Mapping[str, LocalizedText]) -> None:
         self._row = row
         self._label = label
         self._texts = texts
@@ -141,17 +141,21 @@ class _Row:
         except ValueError:
             raise self._wrong(field, f"is none of {', '.join(kind)}") from None
 
-    def _worded(self, field: str, text_id: str, name: str) -> Texts:
+    def _worded(self, field: str, text_id: str, name: str) -> LocalizedText:
         """The text of that id, with the provider's name in it."""
         if text_id not in self._texts:
             raise self._wrong(field, f"names “{text_id}”, and there is no [text.{text_id}]")
         text = self._texts[text_id]
-        return Texts(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
+        return LocalizedText(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
 
     def _steps(self, name: str, *, required: bool) -> tuple[Step, ...]:
         """Those of one way first, then those of both."""
-        found: list[tuple[str, Texts, Way | None]] = []
-        for field, way in (("sign_in_steps", Way.SIGN_IN), ("password_steps", Way.PASSWORD), ("steps", None)):
+        found: list[tuple[str, LocalizedText, LoginKind | None]] = []
+        for field, way in (
+            ("sign_in_steps", LoginKind.SIGN_IN),
+            ("password_steps", LoginKind.PASSWORD),
+            ("steps", None),
+        ):
             ids = self._row.get(field, [])
             if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
                 raise self._wrong(field, "is not a list of names of texts")
@@ -166,13 +170,13 @@ class _Row:
                 raise self._wrong("pages", "holds something that does not start with https://")
         return tuple(Step(one, texts, pages.get(one, ""), way) for one, texts, way in found)
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> ProviderLimits:
         value = self._row.get("limits", {})
         if not isinstance(value, Mapping) or not set(value) <= set(_LIMITS):
             raise self._wrong("limits", f"is not a table of {', '.join(_LIMITS)}")
         if any(type(number) is not int or number < 1 for number in value.values()):
             raise self._wrong("limits", "holds something other than whole numbers from 1")
-        return Limits(**value)
+        return ProviderLimits(**value)
 
     def _quirks(self) -> frozenset[Quirk]:
         value = self._row.get("quirks", [])
@@ -186,7 +190,7 @@ class _Row:
         has: dict[str, Callable[[], object]] = {
             "server": lambda: provider.endpoint,
             "steps": lambda: provider.steps or provider.obstacle,
-            "limits": lambda: provider.limits != Limits(),
+            "limits": lambda: provider.limits != ProviderLimits(),
             "quirks": lambda: provider.quirks,
             "mx": lambda: provider.mx,
         }

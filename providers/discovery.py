@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 from unicodedata import normalize
 from urllib.parse import quote
 
-from providers.autoconfig import Unusable, is_host_name, parse
+from providers.autoconfig import AutoconfigUnusable, is_host_name, parse
 from providers.catalog import Catalog
-from providers.model import Endpoint, Security
-from providers.provider import Provider
+from providers.endpoint import Endpoint, Security, server_url
+from providers.provider import MEANINGS, LoginKind, Provider
 
 # Thunderbird's own setting mailnews.auto_config_url.
 _ISPDB: Final = "https://autoconfig.thunderbird.net/v1.1"
 
 
-class CouldNotLook(Exception):
+class LookupFailed(Exception):
     """A look-up did not work; the text ends a sentence, such as “the name server does not answer”."""
 
 
 class Resolver(Protocol):
-    """Asks the DNS. Every method raises CouldNotLook; what is not there is empty."""
+    """Asks the DNS. Every method raises LookupFailed; what is not there is empty."""
 
     def mail_exchangers(self, domain: str) -> Sequence[str]:
         """Host names, the preferred one first (RFC 5321 section 5.1)."""
@@ -41,11 +41,11 @@ class Resolver(Protocol):
         ...
 
 
-class Web(Protocol):
+class HttpsFetcher(Protocol):
     """Fetches small files."""
 
     def fetch(self, url: str) -> bytes | None:
-        """The file behind an https address, None when there is none. Raises CouldNotLook."""
+        """The file behind an https address, None when there is none. Raises LookupFailed."""
         ...
 
 
@@ -57,7 +57,7 @@ class Prober(Protocol):
         ...
 
 
-class How(StrEnum):
+class FoundBy(StrEnum):
     """What led to the provider."""
 
     DOMAIN = "domain"  # the catalog knows the domain
@@ -75,24 +75,67 @@ class Discovery:
     `offline` says that nothing could be looked up at all. Each line of `evidence` is a sentence."""
 
     domain: str
-    how: How
+    found_by: FoundBy
     provider: Provider | None
     evidence: tuple[str, ...]
     guess: Endpoint | None = None
     offline: bool = False
 
+    def as_json(
+        self, address: str, language: str = "en", *, login: LoginKind = LoginKind.PASSWORD
+    ) -> dict[str, object]:
+        """The discovery as plain values, for the console's --json, the API and forms.
+
+        Texts for the owner are in `language` and apply to that kind of login; evidence is in English.
+        `server` is where the mail is read: None if it is unknown or if IMAP is unavailable.
+        """
+        facts: dict[str, object] = {
+            "address": address,
+            "domain": self.domain,
+            "found_by": self.found_by.value,
+            "evidence": list(self.evidence),
+            "offline": self.offline,
+            "guess": str(self.guess) if self.guess else None,
+            "provider": None,
+        }
+        provider = self.provider
+        if provider is None:
+            return facts
+        endpoint = provider.source_endpoint
+        login_name = provider.login_name(address)
+        return facts | {
+            "provider": {"id": provider.id, "name": provider.name},
+            "server": str(endpoint) if endpoint else None,
+            "login": login_name,
+            "url": server_url(endpoint, login_name) if endpoint else None,
+            "password": provider.password.value,
+            "sign_in": provider.sign_in,
+            "first": [
+                {"step": step.texts.in_language(language), "page": step.page or None}
+                for step in provider.first(login)
+            ],
+            "way": login.value,
+            "unavailable": provider.closed_in(language, login) or None,
+            "limits": {name: value for name, value in asdict(provider.limits).items() if value is not None},
+            "quirks": {quirk.value: MEANINGS[quirk] for quirk in sorted(provider.quirks)},
+        }
+
 
 def discover(
-    address: str, *, catalog: Catalog, resolver: Resolver, web: Web, prober: Prober | None
+    address: str, *, catalog: Catalog, resolver: Resolver, web: HttpsFetcher, prober: Prober | None
 ) -> Discovery:
     """Never raises. Without a prober, usual names are proposed and not tried."""
     local, _, given = address.strip().rpartition("@")
     known = catalog.for_domain(given)
     if known is not None:
-        return Discovery(given.lower(), How.DOMAIN, known, (f"{given.lower()} is a domain of {known.name}.",))
+        return Discovery(
+            given.lower(), FoundBy.DOMAIN, known, (f"{given.lower()} is a domain of {known.name}.",)
+        )
     domain = ascii_domain(given)
     if domain is None or not local:
-        return Discovery(given, How.NOTHING, None, ("What follows the @ is not a domain of the internet.",))
+        return Discovery(
+            given, FoundBy.NOTHING, None, ("What follows the @ is not a domain of the internet.",)
+        )
     return _Search(f"{local}@{domain}", domain, catalog, resolver, web, prober).run()
 
 
@@ -118,7 +161,7 @@ class _Search:
         domain: str,
         catalog: Catalog,
         resolver: Resolver,
-        web: Web,
+        web: HttpsFetcher,
         prober: Prober | None,
     ) -> None:
         self._address = address
@@ -137,7 +180,7 @@ class _Search:
             if hosted is not None:
                 provider, ending = hosted
                 self._evidence.append(f"MX {exchanger} ends in {ending}, which is {provider.name}.")
-                return self._found(How.EXCHANGER, provider)
+                return self._found(FoundBy.EXCHANGER, provider)
         if exchangers:
             self._evidence.append(f"MX {exchangers[0]} is of no host that Mailhaul knows.")
         pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="discovery")
@@ -153,7 +196,7 @@ class _Search:
     def _exchangers(self) -> Sequence[str]:
         try:
             exchangers = [name.lower().rstrip(".") for name in self._resolver.mail_exchangers(self._domain)]
-        except CouldNotLook as error:
+        except LookupFailed as error:
             self._evidence.append(f"The MX records of {self._domain} could not be looked up: {error}.")
             return []
         self._looked = True
@@ -162,30 +205,30 @@ class _Search:
             self._evidence.append(f"There is no MX record for {self._domain}.")
         return named
 
-    def _steps(self, exchangers: Sequence[str]) -> Iterator[tuple[How, Callable[[], _Told]]]:
+    def _steps(self, exchangers: Sequence[str]) -> Iterator[tuple[FoundBy, Callable[[], _Advertised]]]:
         domain, query = self._domain, f"?emailaddress={quote(self._address, safe='@')}"
         for url in (
             f"https://autoconfig.{domain}/mail/config-v1.1.xml{query}",
             f"https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml{query}",
         ):
-            yield How.AUTOCONFIG, partial(self._autoconfig, url)
+            yield FoundBy.AUTOCONFIG, partial(self._autoconfig, url)
         for listed in dict.fromkeys((domain, *_parents(exchangers))):
-            yield How.ISPDB, partial(self._autoconfig, f"{_ISPDB}/{listed}")
+            yield FoundBy.ISPDB, partial(self._autoconfig, f"{_ISPDB}/{listed}")
         for name, security in (("_imaps._tcp", Security.TLS), ("_imap._tcp", Security.STARTTLS)):
-            yield How.SERVICE, partial(self._service, f"{name}.{domain}", security)
+            yield FoundBy.SERVICE, partial(self._service, f"{name}.{domain}", security)
 
-    def _autoconfig(self, url: str) -> _Told:
+    def _autoconfig(self, url: str) -> _Advertised:
         shown = url.partition("?")[0]
         try:
             data = self._web.fetch(url)
-        except CouldNotLook as error:
-            return _Told(f"{shown} could not be read: {error}.", looked=False)
+        except LookupFailed as error:
+            return _Advertised(f"{shown} could not be read: {error}.", looked=False)
         if data is None:
-            return _Told(f"{shown} is not there.")
+            return _Advertised(f"{shown} is not there.")
         try:
             config = parse(data, self._address)
-        except Unusable as error:
-            return _Told(f"{shown} {error}.")
+        except AutoconfigUnusable as error:
+            return _Advertised(f"{shown} {error}.")
         provider = self._known(
             Provider(
                 id=f"at-{self._domain.replace('.', '-')}",
@@ -197,21 +240,21 @@ class _Search:
                 steps=config.steps,
             )
         )
-        return _Told(f"{shown} names {config.endpoint}.", provider)
+        return _Advertised(f"{shown} names {config.endpoint}.", provider)
 
-    def _service(self, record: str, security: Security) -> _Told:
+    def _service(self, record: str, security: Security) -> _Advertised:
         try:
             targets = self._resolver.services(record)
-        except CouldNotLook as error:
-            return _Told(f"The SRV record {record} could not be looked up: {error}.", looked=False)
+        except LookupFailed as error:
+            return _Advertised(f"The SRV record {record} could not be looked up: {error}.", looked=False)
         for host, port in targets:
             name = host.lower().rstrip(".")
             if not name:
-                return _Told(f"The SRV record {record} says that this is not offered.")
+                return _Advertised(f"The SRV record {record} says that this is not offered.")
             if is_host_name(name) and 0 < port < 65_536:
                 endpoint = Endpoint(name, port, security)
-                return _Told(f"The SRV record {record} names {endpoint}.", self._plain(endpoint))
-        return _Told(f"There is no SRV record {record}.")
+                return _Advertised(f"The SRV record {record} names {endpoint}.", self._plain(endpoint))
+        return _Advertised(f"There is no SRV record {record}.")
 
     def _guessed(self, pool: ThreadPoolExecutor) -> Discovery:
         usual = [Endpoint(f"{label}.{self._domain}") for label in ("imap", "mail")]
@@ -221,15 +264,15 @@ class _Search:
             for endpoint, answered in zip(usual, tried, strict=True):
                 if answered.result():
                     self._evidence.append(f"{endpoint} was tried because it is a usual name, and answers.")
-                    return self._found(How.PROBE, self._plain(endpoint))
+                    return self._found(FoundBy.PROBE, self._plain(endpoint))
             self._evidence.append(f"{usual[0].host} and {usual[1].host} were tried; neither answers.")
         if not self._looked:
             self._evidence.append("Nothing could be looked up: there seems to be no network.")
         return Discovery(
-            self._domain, How.NOTHING, None, tuple(self._evidence), usual[0], offline=not self._looked
+            self._domain, FoundBy.NOTHING, None, tuple(self._evidence), usual[0], offline=not self._looked
         )
 
-    def _heard(self, told: Future[_Told]) -> Provider | None:
+    def _heard(self, told: Future[_Advertised]) -> Provider | None:
         result = told.result()
         self._looked |= result.looked
         self._evidence.append(result.line)
@@ -248,12 +291,12 @@ class _Search:
             return found
         return replace(row, domains=found.domains, login_form=found.login_form)
 
-    def _found(self, how: How, provider: Provider) -> Discovery:
+    def _found(self, how: FoundBy, provider: Provider) -> Discovery:
         return Discovery(self._domain, how, provider, tuple(self._evidence))
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Advertised:
     """What one step told: its line of evidence, and the provider it led to."""
 
     line: str

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from providers.catalog import Catalog
-from providers.model import LoginForm
-from providers.provider import MEANINGS, PasswordKind, Provider, Way
+from providers.endpoint import LoginForm
+from providers.provider import MEANINGS, LoginKind, PasswordKind, Provider
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "providers.md"
 
@@ -26,8 +26,8 @@ _PASSWORDS: Final = {
 _LOGINS: Final = {LoginForm.ADDRESS: "the address", LoginForm.LOCAL_PART: "the part before the @"}
 _FIRST: Final = {
     None: "First",
-    Way.PASSWORD: "First, with a password",
-    Way.SIGN_IN: "First, with sign-in",
+    LoginKind.PASSWORD: "First, with a password",
+    LoginKind.SIGN_IN: "First, with sign-in",
 }
 _BRANDS: Final = {"google": "Google", "microsoft": "Microsoft"}
 

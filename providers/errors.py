@@ -36,7 +36,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 
-class Scope(StrEnum):
+class ErrorScope(StrEnum):
     """How much of the work an error affects."""
 
     SESSION = "session"
@@ -65,7 +65,7 @@ class MailError(Exception):
     """Base of the tree. `str(error)` is a sentence for the reader; `code` is stable for machines."""
 
     code: ClassVar[str] = "mail_error"
-    scope: ClassVar[Scope] = Scope.SESSION
+    scope: ClassVar[ErrorScope] = ErrorScope.SESSION
     remedy: ClassVar[Remedy] = Remedy.RECONNECT
 
     def __init__(self, message: str, *, side: Side | None = None, server_text: str = "") -> None:
@@ -85,7 +85,7 @@ class ServerTooSlow(ConnectionLost):
     worker again."""
 
     code = "server_too_slow"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.WAIT
 
 
@@ -99,7 +99,7 @@ class ServerUnavailable(MailError):
     """Nothing listens, or the server asks us to come back later (RFC 5530: UNAVAILABLE, INUSE)."""
 
     code = "server_unavailable"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.WAIT
 
 
@@ -109,7 +109,7 @@ class Throttled(MailError):
     connect, when it is more connections that it does not take (`connecting`)."""
 
     code = "throttled"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.WAIT
 
     def __init__(
@@ -132,7 +132,7 @@ class EndpointWrong(MailError):
     """The server that we were told to use cannot be used as told; a person has to correct it."""
 
     code = "endpoint_wrong"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
 
 
@@ -170,7 +170,7 @@ class LoginRejected(MailError):
     """The host does not let us in with what we have; carries what to do at this provider."""
 
     code = "login_rejected"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
 
 
@@ -185,7 +185,7 @@ class GrantExpired(MailError):
     """The consent that let us in is withdrawn or has run out (RFC 6749 section 5.2: invalid_grant)."""
 
     code = "grant_expired"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
 
 
@@ -193,7 +193,7 @@ class MailHidden(MailError):
     """The host shows programs only a part of the mail, by a setting that its owner can change."""
 
     code = "mail_hidden"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
 
 
@@ -201,7 +201,7 @@ class QuotaExceeded(MailError):
     """The destination is full (RFC 5530: OVERQUOTA)."""
 
     code = "destination_full"
-    scope = Scope.ACCOUNT
+    scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
 
 
@@ -209,7 +209,7 @@ class FolderUnusable(MailError):
     """A folder cannot be opened or created; it is reported and the import goes on."""
 
     code = "folder_unusable"
-    scope = Scope.FOLDER
+    scope = ErrorScope.FOLDER
     remedy = Remedy.SKIP
 
 
@@ -228,5 +228,5 @@ class FolderChanged(MailError):
     """The folder's UIDVALIDITY is not the one we planned with (RFC 9051 section 2.3.1.1)."""
 
     code = "folder_changed"
-    scope = Scope.FOLDER
+    scope = ErrorScope.FOLDER
     remedy = Remedy.REPLAN

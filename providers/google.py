@@ -21,10 +21,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from providers.access import AccessToken
-from providers.model import Secret
-from providers.oauth import Application, Endpoints, Web, ask, token_of
-from providers.wording import Meanings, meaning
+from providers.endpoint import Secret
+from providers.mailbox_access import AccessToken
+from providers.oauth import Application, Endpoints, OAuthHttp, ask, token_of
+from providers.pattern_table import Meanings, meaning
 
 ID: Final = "google"
 NAME: Final = "Google"
@@ -101,7 +101,7 @@ class ServiceAccount:
         raise ValueError(problem)
 
 
-def organisation_token(web: Web, account: ServiceAccount, mailbox: str) -> AccessToken:
+def organisation_token(web: OAuthHttp, account: ServiceAccount, mailbox: str) -> AccessToken:
     """A token for any mailbox of the organisation (RFC 7523). Raises as `oauth.ask` does."""
 
     def request() -> Any:

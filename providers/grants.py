@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
-from providers.model import Secret
+from providers.endpoint import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from providers.access import AccessToken
-from providers.model import Secret
-from providers.oauth import Application, Endpoints, Web, ask, token_of
-from providers.wording import Meanings, meaning
+from providers.endpoint import Secret
+from providers.mailbox_access import AccessToken
+from providers.oauth import Application, Endpoints, OAuthHttp, ask, token_of
+from providers.pattern_table import Meanings, meaning
 
 ID: Final = "microsoft"
 NAME: Final = "Microsoft"
@@ -72,7 +72,7 @@ class Organisation:
     authority: str = AUTHORITY
 
 
-def organisation_token(web: Web, organisation: Organisation) -> AccessToken:
+def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToken:
     """A token for every mailbox of the organisation (RFC 6749 section 4.4). Raises as `oauth.ask` does."""
     ours = application(
         organisation.client_id,

@@ -25,11 +25,11 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 
-from providers.access import AccessToken, Consent, Question
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import OAuthGrant
-from providers.identity import Identity, id_token_identity
-from providers.model import Secret
+from providers.id_token import Identity, id_token_identity
+from providers.mailbox_access import AccessToken, Consent, Question
 
 _USUAL_LIFE_S: Final = 300.0
 """How long a token counts as good that came without `expires_in`: RFC 6749 section 5.1 only recommends it."""
@@ -84,7 +84,7 @@ class Application:
         return url.replace("{tenant}", tenant or self.tenant)
 
 
-class Web:
+class OAuthHttp:
     """How we reach the providers over HTTPS. `ca_file` is trusted beside the system's authorities."""
 
     def __init__(self, ca_file: Path | None = None, timeout_s: float = 20.0) -> None:
@@ -118,7 +118,7 @@ def question(application: Application, mailbox: str) -> Question:
     """Where to send the owner of `mailbox`."""
     verifier, state, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     url, _ = (
-        Web()
+        OAuthHttp()
         .session(application)
         .create_authorization_url(
             application.at(application.endpoints.authorize),
@@ -133,7 +133,7 @@ def question(application: Application, mailbox: str) -> Question:
 
 
 def answered(
-    web: Web, application: Application, asked: Question, answer: Mapping[str, str], mailbox: str
+    web: OAuthHttp, application: Application, asked: Question, answer: Mapping[str, str], mailbox: str
 ) -> Consent:
     """What the owner gave, from the parameters that the browser came back with.
 
@@ -171,7 +171,7 @@ def answered(
     return Consent(grant, token_of(told), identity.addresses)
 
 
-def refreshed(web: Web, application: Application, grant: OAuthGrant) -> tuple[AccessToken, OAuthGrant]:
+def refreshed(web: OAuthHttp, application: Application, grant: OAuthGrant) -> tuple[AccessToken, OAuthGrant]:
     """A new token, and the grant to keep from now on: the refresh token may be another.
 
     Raises GrantExpired, LoginRejected when it is the application that is refused, ServerUnavailable.
@@ -191,7 +191,7 @@ def refreshed(web: Web, application: Application, grant: OAuthGrant) -> tuple[Ac
     return token_of(told), replace(grant, refresh_token=Secret(kept))
 
 
-def revoked(web: Web, application: Application, grant: OAuthGrant) -> bool:
+def revoked(web: OAuthHttp, application: Application, grant: OAuthGrant) -> bool:
     """Gives the consent back (RFC 7009); False where that is not possible or did not work. Never raises.
 
     At Google it ends every grant that this owner gave to the application.

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from providers.model import Endpoint, LoginForm
+from providers.endpoint import Endpoint, LoginForm
 
 LANGUAGES: Final = ("en", "de", "fr", "it", "es")
 """Every text that an owner reads exists in these; the first stands in for any other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class LocalizedText:
     """One text in every language of LANGUAGES."""
 
     en: str
@@ -28,7 +28,7 @@ class Texts:
         return str(getattr(self, code)) if code in LANGUAGES else self.en
 
 
-class Way(StrEnum):
+class LoginKind(StrEnum):
     """How an owner lets us in."""
 
     PASSWORD = "password"  # noqa: S105
@@ -41,9 +41,9 @@ class Step:
     """One thing the owner does before we get in. `page` is where, or ""; `way` None: whichever way it is."""
 
     id: str
-    texts: Texts
+    texts: LocalizedText
     page: str = ""
-    way: Way | None = None
+    way: LoginKind | None = None
 
 
 class PasswordKind(StrEnum):
@@ -85,7 +85,7 @@ MEANINGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProviderLimits:
     """What a host allows one account; None where nothing is known. Days are those of the host.
 
     The daily bytes are what we plan with: below what the host says, because its other programs count too.
@@ -133,8 +133,8 @@ class Provider:
     password: PasswordKind = PasswordKind.MAILBOX
     sign_in: str | None = None
     steps: tuple[Step, ...] = ()
-    obstacle: Texts | None = None
-    limits: Limits = Limits()
+    obstacle: LocalizedText | None = None
+    limits: ProviderLimits = ProviderLimits()
     quirks: frozenset[Quirk] = frozenset()
     sources: tuple[Source, ...] = ()
 
@@ -162,24 +162,24 @@ class Provider:
     @property
     def closed_to_passwords(self) -> str:
         """Why nobody gets in with a password, in English; "" where one does, if only an app password."""
-        return self.closed_in("en", Way.PASSWORD)
+        return self.closed_in("en", LoginKind.PASSWORD)
 
-    def first(self, way: Way) -> tuple[Step, ...]:
+    def first(self, way: LoginKind) -> tuple[Step, ...]:
         """What the owner does before we get in that way, in order; nothing for an organisation."""
-        if way is Way.ORGANISATION:
+        if way is LoginKind.ORGANISATION:
             return ()
         return tuple(step for step in self.steps if step.way in (None, way))
 
-    def help_in(self, language: str, way: Way = Way.PASSWORD) -> str:
+    def help_in(self, language: str, way: LoginKind = LoginKind.PASSWORD) -> str:
         """The same as one text."""
         return " ".join(step.texts.in_language(language) for step in self.first(way))
 
-    def closed_in(self, language: str, way: Way) -> str:
+    def closed_in(self, language: str, way: LoginKind) -> str:
         """Why nobody gets in that way, in the reader's language; "" where one does. Whether this
         installation is set up for signing in is for the caller to know."""
-        if way is not Way.PASSWORD and self.sign_in:
+        if way is not LoginKind.PASSWORD and self.sign_in:
             return ""
-        takes_one = self.sign_in and way is Way.PASSWORD and self.password is not PasswordKind.NONE
+        takes_one = self.sign_in and way is LoginKind.PASSWORD and self.password is not PasswordKind.NONE
         return "" if takes_one else self.unavailable_in(language)
 
     def unavailable_in(self, language: str) -> str:

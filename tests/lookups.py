@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
-from providers.directory import Directory
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from providers.provider import Provider
 
 
@@ -47,6 +47,6 @@ class Nothing:
         return None
 
 
-def the_catalog_alone() -> Directory:
+def the_catalog_alone() -> BulkDiscovery:
     """A directory without a network."""
-    return Directory(Catalog.load(), resolver=Nothing(), web=Nothing())
+    return BulkDiscovery(Catalog.load(), resolver=Nothing(), web=Nothing())

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from importer.ports.vault import VaultError
-from providers.model import Secret
+from providers.endpoint import Secret
 
 KEY_FILE: Final = "secret.key"
 

@@ -20,8 +20,8 @@ from importer.domain.rows import Row
 from importer.domain.ways_in import SignIn
 from importer.settings import Settings
 from providers.catalog import Catalog
-from providers.model import Secret, parse_server
-from providers.provider import Way
+from providers.endpoint import Secret, parse_server
+from providers.provider import LoginKind
 
 if TYPE_CHECKING:
     from providers.discovery import Discovery
@@ -85,7 +85,7 @@ def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: Si
             f"Write it too, such as imaps://{mailbox}@imap.{found.domain}.",
         )
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
-    for step in () if admitted else provider.first(Way.PASSWORD):
+    for step in () if admitted else provider.first(LoginKind.PASSWORD):
         stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
     return Account(mailbox, provider.login_name(mailbox), endpoint, guarded=True)
 

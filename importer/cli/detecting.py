@@ -16,8 +16,7 @@ from importer.domain.report import ExitCode
 from importer.domain.wording import spoken_bytes
 from importer.settings import Settings
 from providers.discovery import Discovery
-from providers.provider import LANGUAGES, MEANINGS, Provider, Way
-from providers.telling import facts
+from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider
 
 
 def detect(
@@ -43,7 +42,7 @@ def detect(
     found = directory(settings).discover(mailbox)
     way = _way(settings, found.provider, mailbox)
     if as_json:
-        show.print_json(facts(found, mailbox, language, way=way))
+        show.print_json(found.as_json(mailbox, language, login=way))
     else:
         for line in _lines(found, mailbox, language, way):
             stdout.print(line)
@@ -51,17 +50,17 @@ def detect(
     raise ends(ExitCode.COMPLETE if usable else ExitCode.USAGE)
 
 
-def _way(settings: Settings, provider: Provider | None, mailbox: str) -> Way:
+def _way(settings: Settings, provider: Provider | None, mailbox: str) -> LoginKind:
     """What this installation is set up for, where the host lets in otherwise than by password."""
     if provider is None or provider.sign_in is None:
-        return Way.PASSWORD
+        return LoginKind.PASSWORD
     access = access_of(settings)
     if access.organisation_grant(provider.sign_in, mailbox) is not None:
-        return Way.ORGANISATION
-    return Way.SIGN_IN if access.asks(provider.sign_in) else Way.PASSWORD
+        return LoginKind.ORGANISATION
+    return LoginKind.SIGN_IN if access.asks(provider.sign_in) else LoginKind.PASSWORD
 
 
-def _lines(found: Discovery, mailbox: str, language: str, way: Way) -> list[str]:
+def _lines(found: Discovery, mailbox: str, language: str, way: LoginKind) -> list[str]:
     provider = found.provider
     if provider is None:
         lines = [f"[yellow]{show.plain(found.domain)}[/]: no mail server found."]

@@ -12,9 +12,9 @@ from typing import Final
 
 from importer.domain.cells import Refused, password_missing
 from importer.domain.model import Account
+from providers.endpoint import Endpoint
 from providers.grants import MasterGrant
-from providers.master import MasterUser, domain_name, is_itself, plain_domain
-from providers.model import Endpoint
+from providers.master_user import MasterUser, domain_name, is_itself, plain_domain
 
 
 @dataclass(frozen=True, slots=True)

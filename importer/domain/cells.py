@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from importer.domain.labels import LabelRule
-from providers.model import Endpoint, PasswordInServer, Secret, parse_server
+from providers.endpoint import Endpoint, PasswordInServer, Secret, parse_server
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
 MAX_PASSWORD_CHARS: Final = 1000
@@ -73,7 +73,7 @@ def address(cell: str) -> str:
 
 
 def server(cell: str, *, allow_plaintext: bool = False) -> Server:
-    """An IMAP server as `providers.model.parse_server` reads it, or nothing."""
+    """An IMAP server as `providers.endpoint.parse_server` reads it, or nothing."""
     text = cell.strip()
     if not text:
         return Server()

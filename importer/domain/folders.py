@@ -18,7 +18,7 @@ from typing import Final
 from importer.domain.folder_names import acceptable, cut, encoded_bytes
 from importer.domain.model import Folder, Hierarchy
 from importer.domain.roles import role_by_name
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 INBOX: Final = "INBOX"  # in any case (RFC 9051 section 5.1)
 

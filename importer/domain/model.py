@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, NewType
 from importer.domain.content import Body
 from importer.domain.labels import LabelRule
 from importer.domain.uidset import Uid, UidValidity
+from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 from providers.errors import Side
-from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 
 ImportId = NewType("ImportId", str)
 BatchId = NewType("BatchId", str)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 from unicodedata import normalize
 
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 
 def role_by_name(name: str) -> FolderRole | None:

@@ -34,7 +34,7 @@ from importer.domain.sheet import (
     read,
 )
 from importer.domain.ways_in import SignIn, WayIn
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 from providers.provider import Provider
 
 __all__ = [
@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 class Lookup(Protocol):
     """Finds the provider of an address or of a server. `providers.catalog.Catalog` knows what it knows,
-    `providers.directory.Directory` looks further on the network."""
+    `providers.bulk_discovery.Directory` looks further on the network."""
 
     def expect(self, addresses: Sequence[str]) -> None:
         """These will be asked for: whoever takes time to find them finds them all at the same time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from importer.domain.cells import Refused, Server, password
-from providers.model import Secret
+from providers.endpoint import Secret
 from providers.provider import PasswordKind, Provider
 
 SignIn = Callable[[str, str], bool]

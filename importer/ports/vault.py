@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from importer.ports.process import Unusable
-from providers.model import Secret
+from providers.endpoint import Secret
 
 
 class Vault(Protocol):

@@ -8,7 +8,7 @@ from importer.domain.model import Import
 from importer.domain.rows import Row
 from importer.service.deps import Deps
 from importer.service.submit import Placed, submit
-from providers.model import Secret
+from providers.endpoint import Secret
 
 
 def run_again(

@@ -8,8 +8,8 @@ from importer.domain.model import Account
 from importer.service.deps import Deps
 from importer.service.grants import master_login
 from importer.service.visits import Remembered
+from providers.endpoint import Secret
 from providers.grants import Credential
-from providers.model import Secret
 
 
 def right_of_visit(deps: Deps, remembered: Remembered) -> BatchRight:

@@ -19,7 +19,7 @@ from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.service.deps import Deps
 from importer.service.owned import batch_of, import_of
 from importer.service.submit import new_id
-from providers.model import Secret
+from providers.endpoint import Secret
 
 PREFIX: Final = "mailhaul_"
 """Tokens begin like that, so that scanners for leaked secrets recognise them."""

@@ -34,10 +34,10 @@ from importer.service.deps import Deps
 from importer.service.finish import finish, report_of, written
 from importer.service.grants import is_shared, open_grants, seal_one
 from importer.service.hooks import calls_about
-from providers.access import Question, not_set_up
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, Side
 from providers.grants import OAuthGrant
-from providers.model import Secret
+from providers.mailbox_access import Question, not_set_up
 
 LINK_PATH: Final = "/consent/{token}"
 """Where a link leads, below `Deps.public_url`."""

@@ -16,9 +16,9 @@ from importer.ports.mailbox import SessionFactory
 from importer.ports.process import Clock, Queue
 from importer.ports.store import Store
 from importer.ports.vault import Vault
-from providers.access import Access, PasswordsOnly, People
-from providers.master import MasterUser
-from providers.model import Secret
+from providers.endpoint import Secret
+from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
+from providers.master_user import MasterUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Deps:
     is_notice: Callable[[bytes], bool]
     owner: str  # names this process in leases
     allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
-    access: Access = field(default_factory=PasswordsOnly)  # the ways in beside passwords
+    access: MailboxAccess = field(default_factory=PasswordsOnly)  # the ways in beside passwords
     master: MasterUser | None = None  # of the host that imports go to
     administrators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # address -> their domains
     people: People | None = None  # who signs in to the pages without a password of ours

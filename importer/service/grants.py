@@ -15,7 +15,7 @@ from importer.ports.leases import Lease
 from importer.ports.store import SealedGrants
 from importer.ports.vault import VaultError
 from importer.service.deps import Deps
-from providers.access import Access
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MasterRefused, Side
 from providers.grants import (
     Credential,
@@ -28,7 +28,7 @@ from providers.grants import (
     dump,
     load,
 )
-from providers.model import Secret
+from providers.mailbox_access import MailboxAccess
 
 _ALL: Final = 2**31 - 1
 
@@ -150,7 +150,7 @@ def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogi
 # --- Grants that are still to come ------------------------------------------------------------------
 
 
-def sign_in(access: Access, *, organisation: bool) -> SignIn:
+def sign_in(access: MailboxAccess, *, organisation: bool) -> SignIn:
     """Which mailboxes need no password; `organisation` as for `submit`."""
 
     def can(provider: str, mailbox: str) -> bool:

@@ -18,9 +18,9 @@ from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from importer.service.tries import PER_CLIENT, client_network, take
 from importer.service.visits import Proven, begin_visit, visit_id
-from providers.access import Question
+from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected
-from providers.model import Endpoint, Secret
+from providers.mailbox_access import Question
 
 QUESTION_LASTS: Final = timedelta(minutes=10)
 MOST_ADDRESSES: Final = 100

@@ -16,9 +16,9 @@ from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.service.consent import ask_owner
 from importer.service.deps import Deps
 from importer.service.grants import grants_of, seal, seal_one
+from providers.endpoint import Secret
 from providers.errors import Side
 from providers.grants import DestinationGrant, PasswordGrant
-from providers.model import Secret
 
 
 class Fate(StrEnum):

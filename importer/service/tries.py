@@ -11,7 +11,7 @@ from importer.domain.access import MostTries, PersonId
 from importer.domain.model import Account
 from importer.domain.rows import Row
 from importer.service.deps import Deps
-from providers.model import Secret
+from providers.endpoint import Secret
 
 _QUARTER_HOUR_S: Final = 900
 _DAY_S: Final = 86_400

@@ -19,8 +19,8 @@ from importer.domain.labels import LabelRule
 from importer.domain.model import Account
 from importer.service.deps import Deps
 from importer.service.tries import forgive, login_keys, take
+from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
-from providers.model import Endpoint, Secret, Security
 
 VISIT_LASTS: Final = timedelta(hours=12)
 

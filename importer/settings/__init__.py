@@ -16,7 +16,7 @@ from importer import secret_files
 from importer.settings.fields import Setting, setting, settings_of
 from importer.settings.front_ends import FrontEnds
 from importer.settings.kinds import PREFIX, SettingsError, one_of_in_any_case
-from providers.master import MasterUser
+from providers.master_user import MasterUser
 
 __all__ = ["Settings", "SettingsError"]
 

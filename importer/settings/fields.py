@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from importer.settings.kinds import PREFIX, Kind, domains, secret, text
-from providers.model import Secret
+from providers.endpoint import Secret
 
 Seen = Mapping[str, Any]
 """The settings above one, by name, as far as they could be read."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from importer.settings.fields import Seen, setting
 from importer.settings.kinds import flag, secret, text, whole
 from importer.settings.signing_in import SigningIn
-from providers.model import Secret
+from providers.endpoint import Secret
 
 
 def _listen(value: str, _seen: Seen) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from importer.settings.fields import Seen, setting
 from importer.settings.kept import Kept
 from importer.settings.kinds import Network, administrators, file, flag, networks, secret, text
-from providers.master import SEPARATORS
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
+from providers.master_user import SEPARATORS
 
 
 def _as_given(value: object) -> object:

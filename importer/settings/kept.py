@@ -12,7 +12,7 @@ from platformdirs import user_data_dir
 from importer import secret_files
 from importer.settings.fields import Seen, setting
 from importer.settings.kinds import file, secret, text
-from providers.model import Secret
+from providers.endpoint import Secret
 
 _DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
 

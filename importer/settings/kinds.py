@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from providers.master import domain_name, plain_domain
-from providers.model import Secret
+from providers.endpoint import Secret
+from providers.master_user import domain_name, plain_domain
 
 PREFIX: Final = "MAILHAUL_"
 

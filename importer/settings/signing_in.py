@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from importer.settings.copying import Copying
 from importer.settings.fields import Seen, client_secret, comes_with, organisation_domains, setting
 from importer.settings.kinds import file, secret, text
-from providers.model import Secret
+from providers.endpoint import Secret
 
 _BUTTON_CHARS: Final = 60
 

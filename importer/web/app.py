@@ -23,15 +23,15 @@ from importer.web.rendering import assets, go, page
 from importer.web.site import FormExpired, SignInNeeded, Site, visitor
 from importer.web.turns import Turns
 from importer.web.undoing import Undoings
+from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
-from providers.directory import Directory
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 log = structlog.get_logger()
 
 
-def create_app(deps: Deps, settings: Settings, lookups: Callable[[], Directory]) -> ASGIApp:
+def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscovery]) -> ASGIApp:
     """Pages over the use cases. `lookups` gives something that finds the servers of addresses.
 
     Raises SettingsError without MAILHAUL_DESTINATION_SERVER: people sign in

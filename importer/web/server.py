@@ -11,7 +11,7 @@ import uvicorn
 from importer.bootstrap import directory, queued
 from importer.settings import Settings
 from importer.web.app import create_app
-from providers.directory import Directory
+from providers.bulk_discovery import BulkDiscovery
 
 LOOKED_UP_FOR_S: Final = 600.0
 
@@ -24,7 +24,7 @@ class Lookups:
         self._directory = directory(settings)
         self._since_s = time.monotonic()
 
-    def __call__(self) -> Directory:
+    def __call__(self) -> BulkDiscovery:
         if time.monotonic() - self._since_s > LOOKED_UP_FOR_S:
             self._directory, self._since_s = directory(self._settings), time.monotonic()
         return self._directory

@@ -22,9 +22,9 @@ from importer.speech.texts import Texts, chosen, texts
 from importer.web.live import Feed
 from importer.web.turns import Turns
 from importer.web.undoing import Undoings
+from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
-from providers.directory import Directory
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 
 LANGUAGE_COOKIE: Final = "language"
 CSRF_FIELD: Final = "csrf"
@@ -38,7 +38,7 @@ class Site:
     deps: Deps
     settings: Settings
     catalog: Catalog
-    lookups: Callable[[], Directory]
+    lookups: Callable[[], BulkDiscovery]
     destination: Endpoint
     feed: Feed
     undoings: Undoings

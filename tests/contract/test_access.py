@@ -1,4 +1,4 @@
-"""The contract of `providers.access.Access`: in memory, and with an authorisation server."""
+"""The contract of `providers.mailbox_access.Access`: in memory, and with an authorisation server."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from importer.adapters.memory.access import MemoryAccess
 from importer.settings import Settings
 from importer.signing_in import access
-from providers.access import Access, PasswordsOnly, Question
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
-from providers.model import Secret
+from providers.mailbox_access import MailboxAccess, PasswordsOnly, Question
 from tests.rehearsal.applications import application, overlay
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
@@ -26,7 +26,7 @@ ADA = "ada@old.example"
 class Ways:
     """What owners can be asked for at Google, and old.example let us into; nothing at Microsoft."""
 
-    access: Access
+    access: MailboxAccess
     answer: Callable[[Question, str], dict[str, str]]  # the owner of that mailbox says yes
     rotates: Callable[[], None]
 

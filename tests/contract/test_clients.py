@@ -14,7 +14,7 @@ from importer.ports.calls import CALLS_KEPT_FOR, Call, CallState
 from importer.ports.clients import KeptAnswer
 from importer.ports.leases import LeaseLost
 from importer.ports.store import Store
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)

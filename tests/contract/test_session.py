@@ -40,6 +40,7 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import MailboxSession
+from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -48,7 +49,6 @@ from providers.errors import (
     QuotaExceeded,
     Side,
 )
-from providers.model import Endpoint, FolderRole, Secret
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot

@@ -56,8 +56,8 @@ from importer.domain.uidset import Uid, UidValidity
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mail import MailState, Notice
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
+from providers.endpoint import Endpoint, Security
 from providers.errors import Side
-from providers.model import Endpoint, Security
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)

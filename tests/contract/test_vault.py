@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from importer.adapters.vault import FernetVault, load_keys
 from importer.ports.vault import Vault, VaultError
-from providers.model import Secret
+from providers.endpoint import Secret
 
 OLD, NEW, OTHER = (Secret(Fernet.generate_key().decode()) for _ in range(3))
 PASSWORD = Secret("correct horse")

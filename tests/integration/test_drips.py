@@ -13,8 +13,8 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Account, FolderRef, Message, Outgoing
 from importer.domain.uidset import Uid, UidSet, UidValidity
+from providers.endpoint import Secret, Security
 from providers.errors import ServerTooSlow, Side
-from providers.model import Secret, Security
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot

@@ -20,6 +20,7 @@ from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.session import ImapSessions
 from importer.domain.model import Account
+from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import (
     CertificateRefused,
     ConnectionLost,
@@ -32,7 +33,6 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.model import Endpoint, Secret, Security
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot

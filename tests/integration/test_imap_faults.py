@@ -27,6 +27,7 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import MailboxSession
+from providers.endpoint import Secret
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -38,7 +39,6 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.model import Secret
 from tests.rehearsal.scripted import CAPABILITIES, Answer, ScriptedServer, scripted_server, usual_answer
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from importer.adapters.guard import Guard
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
+from providers.endpoint import Secret, Security
 from providers.errors import CertificateRefused, HostForbidden, MailError, Side
-from providers.model import Secret, Security
 from tests.conftest import MakeUser
 from tests.rehearsal.dovecot import Dovecot
 

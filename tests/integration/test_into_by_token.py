@@ -27,9 +27,9 @@ from importer.service.submit import submit
 from importer.service.undo import UndoRefused, undo, way_back
 from importer.service.work import work
 from importer.settings import Settings
-from providers.access import Access
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
-from providers.model import Secret
+from providers.mailbox_access import MailboxAccess
 from providers.provider import PasswordKind, Provider
 from tests.rehearsal.applications import PUBLIC_URL, everything_set_up
 from tests.rehearsal.authority import Authority
@@ -63,14 +63,14 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
     """Owners can sign in at both; organisations let us into new.example."""
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
     return everything_set_up(running_authority, key_file, "new.example")
 
 
 @pytest.fixture
-def deps(ways: Access, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
+def deps(ways: MailboxAccess, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
     settings = Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)
     with foreground(settings) as made:
         yield replace(made, access=ways, public_url=PUBLIC_URL)

@@ -22,8 +22,8 @@ from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
 from importer.ports.mailbox import LabelView
 from importer.service.placed import placed
+from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import ConnectionLost, MailHidden, Side
-from providers.model import Endpoint, FolderRole, Secret
 from tests.conftest import MakeUser
 from tests.property.world import Batches, TestClock, Watcher
 from tests.rehearsal.certificates import CertificateAuthority

@@ -16,9 +16,9 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
 from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
+from providers.endpoint import FolderRole, Secret
 from providers.errors import FolderLeftOut, LoginRejected, Side, Throttled
-from providers.model import FolderRole, Secret
-from providers.provider import Limits, Provider
+from providers.provider import Provider, ProviderLimits
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.copier import copier
@@ -385,7 +385,7 @@ def test_a_folder_that_may_be_cut_off_is_told(
         for folder, messages in (("INBOX", 12), ("Sent", 9)):
             for number in range(messages):
                 mailbox.append(mailbox.folders[folder], (), DATE, mail(number))
-        provider = Provider("yahoo", "Yahoo", (), server.imaps, limits=Limits(messages_per_folder=10))
+        provider = Provider("yahoo", "Yahoo", (), server.imaps, limits=ProviderLimits(messages_per_folder=10))
         session = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider).open(
             user.account, Secret(user.password), Side.SOURCE
         )
@@ -410,7 +410,7 @@ def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
         for folder, messages in (("INBOX", 14), ("Sent", 11)):
             for number in range(messages):
                 mailbox.append(mailbox.folders[folder], (), DATE, mail(number))
-        limits = Limits(messages_per_folder=10, read_messages_per_folder=12)
+        limits = ProviderLimits(messages_per_folder=10, read_messages_per_folder=12)
         provider = Provider("yahoo", "Yahoo", (), server.imaps, read_endpoint=export.imaps, limits=limits)
         account = replace(user.account, endpoint=(export if named == "export" else server).imaps)
         sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)

@@ -14,9 +14,9 @@ import pytest
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Account
+from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterLogin
-from providers.model import Endpoint, Secret
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare

@@ -24,8 +24,8 @@ from importer.service.deps import Deps
 from importer.service.grants import sign_in
 from importer.service.submit import Fate, submit
 from importer.settings import Settings
+from providers.endpoint import Endpoint
 from providers.errors import LoginRejected
-from providers.model import Endpoint
 from providers.provider import PasswordKind, Provider
 from tests.conftest import MakeUser
 from tests.lookups import UsualNames

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from providers.model import server_url
+from providers.endpoint import server_url
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare, main

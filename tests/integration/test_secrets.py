@@ -19,8 +19,8 @@ from importer.domain.sheet import REQUIRED_COLUMNS
 from importer.service.consent import links
 from importer.service.submit import submit
 from importer.settings import Settings
+from providers.endpoint import Secret
 from providers.errors import Side
-from providers.model import Secret
 from tests.conftest import MakeUser
 from tests.rehearsal.applications import application
 from tests.rehearsal.authority import Authority, authority

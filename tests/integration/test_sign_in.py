@@ -15,10 +15,10 @@ import pytest
 from importer.settings import Settings
 from importer.signing_in import access
 from providers import google
-from providers.access import Access, Consent
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import AccessTokens, OAuthGrant, OwnerCredential
-from providers.model import Secret
+from providers.mailbox_access import Consent, MailboxAccess
 from tests.rehearsal.applications import PUBLIC_URL, SECRET, everything_set_up
 from tests.rehearsal.authority import Authority
 
@@ -27,12 +27,12 @@ PROVIDERS = ["google", "microsoft"]
 
 
 @pytest.fixture
-def ways(host: Authority, tmp_path: Path) -> Access:
+def ways(host: Authority, tmp_path: Path) -> MailboxAccess:
     """Everything set up, with the organisation old.example."""
     return everything_set_up(host, tmp_path / "service-account.json", "old.example")
 
 
-def consent(host: Authority, ways: Access, provider: str, mailbox: str = ADA) -> Consent:
+def consent(host: Authority, ways: MailboxAccess, provider: str, mailbox: str = ADA) -> Consent:
     question = ways.question(provider, mailbox)
     return ways.answered(provider, question, host.browse(question.url), mailbox)
 
@@ -61,7 +61,7 @@ def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_owner_consents_and_the_tokens_renew_themselves(
-    host: Authority, ways: Access, provider: str
+    host: Authority, ways: MailboxAccess, provider: str
 ) -> None:
     given = consent(host, ways, provider)
     assert given.grant.provider == provider
@@ -79,7 +79,7 @@ def test_an_owner_consents_and_the_tokens_renew_themselves(
     assert host.count("refresh_token") == 2
 
 
-def test_the_question_is_asked_as_each_provider_wants_it(ways: Access) -> None:
+def test_the_question_is_asked_as_each_provider_wants_it(ways: MailboxAccess) -> None:
     asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
     for provider, query in asked.items():
         assert query["client_id"] == f"copier-{provider}"
@@ -93,7 +93,7 @@ def test_the_question_is_asked_as_each_provider_wants_it(ways: Access) -> None:
     assert "https://outlook.office.com/IMAP.AccessAsUser.All" in asked["microsoft"]["scope"].split()
 
 
-def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: Access) -> None:
+def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: MailboxAccess) -> None:
     host.rules.rotates = False
     given = consent(host, ways, "google")
     kept: list[OAuthGrant] = []
@@ -103,7 +103,9 @@ def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: Access) -> No
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_owner_who_says_no_is_told_how_to_say_yes(host: Authority, ways: Access, provider: str) -> None:
+def test_an_owner_who_says_no_is_told_how_to_say_yes(
+    host: Authority, ways: MailboxAccess, provider: str
+) -> None:
     question = ways.question(provider, ADA)
     back = host.browse(question.url, answer="deny")
     error = problem(lambda: ways.answered(provider, question, back, ADA))
@@ -113,7 +115,7 @@ def test_an_owner_who_says_no_is_told_how_to_say_yes(host: Authority, ways: Acce
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
-    host: Authority, ways: Access, provider: str
+    host: Authority, ways: MailboxAccess, provider: str
 ) -> None:
     question = ways.question(provider, ADA)
     back = host.browse(question.url, account="eve@old.example")
@@ -123,7 +125,7 @@ def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
     assert "eve@old.example" in str(error)
 
 
-def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Access) -> None:
+def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: MailboxAccess) -> None:
     question = ways.question("google", "Ada.Lovelace@googlemail.com")
     back = host.browse(question.url, account="adalovelace@gmail.com")
     given = ways.answered("google", question, back, "Ada.Lovelace@googlemail.com")
@@ -140,7 +142,7 @@ def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Access
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(
-    host: Authority, ways: Access, spoilt: dict[str, str], word: str
+    host: Authority, ways: MailboxAccess, spoilt: dict[str, str], word: str
 ) -> None:
     question = ways.question("google", ADA)
     back = host.browse(question.url) | spoilt
@@ -150,7 +152,7 @@ def test_an_answer_that_does_not_fit_is_refused(
 
 
 def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
-    host: Authority, ways: Access
+    host: Authority, ways: MailboxAccess
 ) -> None:
     for other in ({"verifier": Secret("v" * 48)}, {"nonce": "another"}):
         question = ways.question("google", ADA)
@@ -159,14 +161,14 @@ def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
         assert isinstance(problem(lambda: ways.answered("google", changed, back, ADA)), LoginRejected)  # noqa: B023
 
 
-def test_a_code_counts_once(host: Authority, ways: Access) -> None:
+def test_a_code_counts_once(host: Authority, ways: MailboxAccess) -> None:
     question = ways.question("google", ADA)
     back = host.browse(question.url)
     ways.answered("google", question, back, ADA)
     assert isinstance(problem(lambda: ways.answered("google", question, back, ADA)), LoginRejected)
 
 
-def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: Access) -> None:
+def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: MailboxAccess) -> None:
     question = ways.question("google", ADA)
     asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
     back = host.browse(asked.url)
@@ -178,7 +180,7 @@ def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: Access)
 
 
 def test_a_consent_that_was_taken_back_ends_in_words_and_is_not_asked_about_again(
-    host: Authority, ways: Access
+    host: Authority, ways: MailboxAccess
 ) -> None:
     given = consent(host, ways, "google")
     tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
@@ -190,7 +192,9 @@ def test_a_consent_that_was_taken_back_ends_in_words_and_is_not_asked_about_agai
     assert host.count("refresh_token") == 1
 
 
-def test_a_consent_can_be_given_back_where_the_provider_takes_it(host: Authority, ways: Access) -> None:
+def test_a_consent_can_be_given_back_where_the_provider_takes_it(
+    host: Authority, ways: MailboxAccess
+) -> None:
     given = consent(host, ways, "google")
     assert ways.give_back(given.grant)
     tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
@@ -198,7 +202,7 @@ def test_a_consent_can_be_given_back_where_the_provider_takes_it(host: Authority
     assert not ways.give_back(consent(host, ways, "microsoft").grant)
 
 
-def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, ways: Access) -> None:
+def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, ways: MailboxAccess) -> None:
     """What the rehearsal is strict about: it shows when two refresh at the same time."""
     given = consent(host, ways, "microsoft")
     kept: list[OAuthGrant] = []
@@ -211,7 +215,7 @@ def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, way
     )
 
 
-def test_eight_threads_share_one_refresh(host: Authority, ways: Access) -> None:
+def test_eight_threads_share_one_refresh(host: Authority, ways: MailboxAccess) -> None:
     given = consent(host, ways, "microsoft")
     kept: list[OAuthGrant] = []
     tokens = tokens_of(ways.credential(given.grant, ADA, kept.append))
@@ -226,7 +230,7 @@ def test_eight_threads_share_one_refresh(host: Authority, ways: Access) -> None:
     assert len(kept) == 2
 
 
-def test_a_token_is_replaced_before_it_ends(host: Authority, ways: Access) -> None:
+def test_a_token_is_replaced_before_it_ends(host: Authority, ways: MailboxAccess) -> None:
     host.rules.life_s = 1
     given = consent(host, ways, "google")
     tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None, first=given.token))
@@ -268,7 +272,7 @@ def said(error: str, description: str = "") -> dict[str, str]:
 )
 def test_what_a_provider_answers_in_place_of_a_token(
     host: Authority,
-    ways: Access,
+    ways: MailboxAccess,
     status: int,
     headers: dict[str, str],
     body: object,
@@ -291,7 +295,7 @@ def test_what_a_provider_answers_in_place_of_a_token(
 
 
 def test_a_provider_that_cannot_be_reached_is_waited_for(
-    host: Authority, ways: Access, tmp_path: Path
+    host: Authority, ways: MailboxAccess, tmp_path: Path
 ) -> None:
     given = consent(host, ways, "google")
 
@@ -316,7 +320,7 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_organisation_opens_the_mailboxes_of_its_domains_and_no_others(
-    host: Authority, ways: Access, provider: str
+    host: Authority, ways: MailboxAccess, provider: str
 ) -> None:
     assert ways.organisation_grant(provider, "ada@else.example") is None
     assert ways.organisation_grant(provider, "ada@evil-old.example") is None
@@ -328,7 +332,7 @@ def test_an_organisation_opens_the_mailboxes_of_its_domains_and_no_others(
         ways.credential(grant, "ada@else.example", lambda _grant: None)
 
 
-def test_each_assertion_is_new(host: Authority, ways: Access) -> None:
+def test_each_assertion_is_new(host: Authority, ways: MailboxAccess) -> None:
     grant = ways.organisation_grant("google", ADA)
     assert grant is not None
     shown = len(host.rules.assertions)
@@ -340,7 +344,7 @@ def test_each_assertion_is_new(host: Authority, ways: Access) -> None:
     assert {t.mailbox for t in host.rules.tokens[-3:]} == {ADA}
 
 
-def test_one_token_of_microsofts_opens_every_mailbox_there(host: Authority, ways: Access) -> None:
+def test_one_token_of_microsofts_opens_every_mailbox_there(host: Authority, ways: MailboxAccess) -> None:
     grant = ways.organisation_grant("microsoft", ADA)
     assert grant is not None
     both = [
@@ -366,7 +370,7 @@ _UNAUTHORIZED = (
     ],
 )
 def test_what_an_organisation_has_to_mend_is_told(
-    host: Authority, ways: Access, told: dict[str, str], word: str
+    host: Authority, ways: MailboxAccess, told: dict[str, str], word: str
 ) -> None:
     grant = ways.organisation_grant("google", ADA)
     assert grant is not None

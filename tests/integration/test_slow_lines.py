@@ -16,8 +16,8 @@ from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import AppendResult, Message, Outgoing, Stored
 from importer.domain.uidset import Uid
+from providers.endpoint import Secret
 from providers.errors import Side
-from providers.model import Secret
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import DovecotOptions, dovecot
 from tests.rehearsal.hosts import new_user

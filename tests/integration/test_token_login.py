@@ -28,11 +28,11 @@ from importer.service.copy import copy
 from importer.service.finish import report_of
 from importer.settings import Settings
 from importer.signing_in import login_help
-from providers.access import Access
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Side
 from providers.grants import AccessTokens, Credential, OAuthGrant
-from providers.model import Endpoint, Secret
+from providers.mailbox_access import MailboxAccess
 from tests.rehearsal.applications import everything_set_up
 from tests.rehearsal.authority import Authority
 from tests.rehearsal.checker import compare
@@ -47,7 +47,7 @@ ONE, TWO = Secret(token_urlsafe()), Secret(token_urlsafe())  # in no line of the
 
 
 @pytest.fixture(scope="module")
-def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Access:
+def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
     return everything_set_up(running_authority, key_file, "old.example")
 
@@ -60,7 +60,7 @@ class SignedIn:
     kept: list[OAuthGrant] = field(default_factory=list)
 
 
-def sign_in(host: Authority, ways: Access, mailbox: str, provider: str = "google") -> SignedIn:
+def sign_in(host: Authority, ways: MailboxAccess, mailbox: str, provider: str = "google") -> SignedIn:
     asked = ways.question(provider, mailbox)
     given = ways.answered(provider, asked, host.browse(asked.url), mailbox)
     kept: list[OAuthGrant] = []
@@ -112,7 +112,7 @@ class Fixed:
 
 @pytest.mark.parametrize("mechanism", [XOAUTH2, OAUTHBEARER])
 def test_both_mechanisms_get_in_and_tell_why_they_do_not(
-    host: Authority, ways: Access, mail_host: Dovecot, mechanism: str
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot, mechanism: str
 ) -> None:
     token = sign_in(host, ways, ADA).tokens.access_token()
     for secret, lets_in in ((token, True), (Secret("wr0ng"), False)):
@@ -131,7 +131,7 @@ def test_both_mechanisms_get_in_and_tell_why_they_do_not(
 
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
 def test_an_owners_consent_opens_the_mailbox(
-    host: Authority, ways: Access, mail_host: Dovecot, provider: str
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot, provider: str
 ) -> None:
     session = opened(mail_host, sign_in(host, ways, ADA, provider).tokens)
     assert session.status("INBOX").messages == 0
@@ -141,7 +141,7 @@ def test_an_owners_consent_opens_the_mailbox(
 
 @pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
-def test_an_organisation_opens_the_mailbox(ways: Access, mail_host: Dovecot, provider: str) -> None:
+def test_an_organisation_opens_the_mailbox(ways: MailboxAccess, mail_host: Dovecot, provider: str) -> None:
     grant = ways.organisation_grant(provider, ADA)
     assert grant is not None
     session = opened(mail_host, ways.credential(grant, ADA, lambda _grant: None))
@@ -150,7 +150,7 @@ def test_an_organisation_opens_the_mailbox(ways: Access, mail_host: Dovecot, pro
 
 
 def test_a_refused_token_is_replaced_once_and_then_gets_in(
-    host: Authority, ways: Access, mail_host: Dovecot
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot
 ) -> None:
     owner = sign_in(host, ways, ADA)
     stale = host.rules.by_token(owner.tokens.access_token().reveal())
@@ -165,7 +165,7 @@ def test_a_refused_token_is_replaced_once_and_then_gets_in(
 
 
 def test_a_token_for_another_mailbox_is_refused_in_words(
-    host: Authority, ways: Access, mail_host: Dovecot
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot
 ) -> None:
     owner = sign_in(host, ways, "eve@old.example")
     token = owner.tokens.access_token()
@@ -177,7 +177,7 @@ def test_a_token_for_another_mailbox_is_refused_in_words(
 
 
 def test_a_consent_that_was_taken_back_is_told_at_the_next_login(
-    host: Authority, ways: Access, mail_host: Dovecot
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot
 ) -> None:
     owner = sign_in(host, ways, ADA)
     token = owner.tokens.access_token()
@@ -188,7 +188,7 @@ def test_a_consent_that_was_taken_back_is_told_at_the_next_login(
 
 
 def test_an_authorisation_server_that_is_away_is_waited_for(
-    host: Authority, ways: Access, mail_host: Dovecot
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot
 ) -> None:
     host.rules.life_s = 0
     owner = sign_in(host, ways, ADA)
@@ -299,7 +299,7 @@ def test_microsoft_without_passwords_says_so() -> None:
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
 @pytest.mark.usefixtures("host")
 def test_a_copy_takes_what_an_organisation_allowed(
-    ways: Access, mail_host: Dovecot, provider: str, tmp_path: Path
+    ways: MailboxAccess, mail_host: Dovecot, provider: str, tmp_path: Path
 ) -> None:
     old = new_user(mail_host, f"ada.{provider}@old.example")
     new = new_user(mail_host, f"grace.{provider}@new.example")
@@ -316,7 +316,7 @@ def test_a_copy_takes_what_an_organisation_allowed(
 
 
 def test_sessions_that_reconnect_do_it_with_a_fresh_token(
-    host: Authority, ways: Access, mail_host: Dovecot
+    host: Authority, ways: MailboxAccess, mail_host: Dovecot
 ) -> None:
     owner = sign_in(host, ways, ADA)
     with cutting_proxy(mail_host.imaps) as proxy:
@@ -350,7 +350,7 @@ class _ByToken:
 
 def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
     host: Authority,
-    ways: Access,
+    ways: MailboxAccess,
     mail_host: Dovecot,
     tmp_path: Path,
 ) -> None:

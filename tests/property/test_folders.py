@@ -10,7 +10,7 @@ from imapclient.imap_utf7 import encode
 
 from importer.domain.folders import FolderPair, map_folders
 from importer.domain.model import Folder, Hierarchy
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 HIERARCHIES = (
     Hierarchy("", "/"),

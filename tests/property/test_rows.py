@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from importer.domain.cells import address, server
 from importer.domain.rows import Parsed, annotate, parse, split
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 from tests.lookups import UsualNames
 
 LOOKUP = UsualNames()

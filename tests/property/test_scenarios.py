@@ -14,6 +14,7 @@ from importer.adapters.memory.store import MemoryStore
 from importer.domain.content import whole
 from importer.domain.model import ImportId, Receipt, RefusalCode, Route
 from importer.engine.pair import REFUSED_AT_ONCE
+from providers.endpoint import FolderRole
 from providers.errors import (
     ConnectionLost,
     FolderUnusable,
@@ -22,7 +23,6 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.model import FolderRole
 from tests.property.world import BODIES, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"

@@ -19,8 +19,8 @@ from importer.domain.model import Account, FolderAccount, Import, ImportId, Prog
 from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
 from importer.ports.leases import Lease
+from providers.endpoint import Endpoint
 from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
-from providers.model import Endpoint
 
 KEY = b"the installation's key"
 SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))

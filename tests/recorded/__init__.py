@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
-from providers.directory import Directory
-from providers.discovery import CouldNotLook
-from providers.model import Endpoint
+from providers.discovery import LookupFailed
+from providers.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -43,11 +43,11 @@ class Recorded:
     def _told(self, question: str, answer: T) -> T:
         self.asked.append(question)
         if self.broken:
-            raise CouldNotLook(self.broken)
+            raise LookupFailed(self.broken)
         return answer
 
-    def directory(self) -> Directory:
-        return Directory(Catalog.load(), resolver=self, web=self, prober=self)
+    def directory(self) -> BulkDiscovery:
+        return BulkDiscovery(Catalog.load(), resolver=self, web=self, prober=self)
 
 
 def domains() -> list[dict[str, Any]]:

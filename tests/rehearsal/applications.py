@@ -7,7 +7,7 @@ from typing import Final
 
 from importer.settings import Settings
 from importer.signing_in import access
-from providers.access import Access
+from providers.mailbox_access import MailboxAccess
 from tests.rehearsal.authority import Authority
 
 SECRET: Final = "0pen-s3same"
@@ -36,7 +36,7 @@ def overlay(settings: dict[str, str]) -> dict[str, object]:
     return {name.lower(): value for name, value in settings.items()}
 
 
-def everything_set_up(host: Authority, key_file: Path, domain: str) -> Access:
+def everything_set_up(host: Authority, key_file: Path, domain: str) -> MailboxAccess:
     """Owners can sign in at Google and at Microsoft, and the organisation of that domain lets us in at both.
     `key_file` becomes the service account's key."""
     host.add_service_account(key_file, domain)

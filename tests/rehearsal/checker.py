@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from importer.domain.model import Account
-from providers.model import parse_server
+from providers.endpoint import parse_server
 from tests.rehearsal.fill import INBOX, FolderPath
 from tests.rehearsal.snapshot import Mailbox, Seen, read_mailbox
 

@@ -20,7 +20,7 @@ from importer.service.copy import copy
 from importer.service.deps import Deps, Limits
 from importer.service.finish import report_of
 from importer.settings import Settings
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 from tests.rehearsal.hosts import User
 
 _SLEEP_S = 0.02

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.domain.model import Account
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus_config import server_user, write_config
 from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until

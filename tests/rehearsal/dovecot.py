@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from importer.domain.model import Account
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot_config import MAIL_USER, internal_user_and_group, write_config
 from tests.rehearsal.ports import RehearsalError, free_ports, wait_until

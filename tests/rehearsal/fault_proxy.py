@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.ports import HOST, wait_until
 
 Toward = Literal["server", "client"]

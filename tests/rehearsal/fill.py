@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 
 FolderPath = tuple[str, ...]
 INBOX: FolderPath = ("INBOX",)

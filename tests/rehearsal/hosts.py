@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from importer.domain.model import Account
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import DovecotOptions, dovecot, dovecot_installed
 from tests.rehearsal.fill import FolderPath, Stored, fill

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from tests.rehearsal.ports import HOST
 
 _CHUNK_BYTES = 4096

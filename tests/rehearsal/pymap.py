@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from importer.domain.model import Account
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import RehearsalError, free_ports, wait_until
 from tests.rehearsal.processes import kill_group, start_group, stop_group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from abc import ABC, abstractmethod
 
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from tests.rehearsal.ports import listens, wait_until
 from tests.rehearsal.processes import kill_group, stop_group
 

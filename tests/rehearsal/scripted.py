@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.ports import HOST
 
 Answer = Callable[[str], bytes | None]

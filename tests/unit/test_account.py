@@ -6,8 +6,8 @@ import pytest
 
 from importer.domain.access import person_of
 from importer.domain.model import Account
-from providers.identity import Identity
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
+from providers.id_token import Identity
 
 
 def account(login: str, host: str = "imap.new.example", port: int = 993) -> Account:

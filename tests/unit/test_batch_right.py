@@ -21,10 +21,10 @@ from importer.service.visits import Proven, Remembered
 from importer.service.work import work
 from importer.settings import Settings, SettingsError
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterGrant, MasterLogin, PasswordGrant, dump, load
-from providers.master import MasterUser, domain_name, plain_domain
-from providers.model import Endpoint, Secret
+from providers.master_user import MasterUser, domain_name, plain_domain
 from tests.unit.test_api import Panel, problem
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from providers.catalog import Catalog, CatalogError
-from providers.model import Endpoint, LoginForm, Security
-from providers.provider import LANGUAGES, MEANINGS, Limits, PasswordKind, Quirk, Way
+from providers.endpoint import Endpoint, LoginForm, Security
+from providers.provider import LANGUAGES, MEANINGS, LoginKind, PasswordKind, ProviderLimits, Quirk
 
 TEXT = """
 [text.imap-switch]
@@ -123,7 +123,7 @@ def test_a_new_host_is_one_row() -> None:
     assert provider.endpoint == provider.source_endpoint == Endpoint("imap.old.example")
     assert provider.login_form is LoginForm.LOCAL_PART
     assert provider.password is PasswordKind.MAILBOX
-    assert provider.limits == Limits(connections=4)
+    assert provider.limits == ProviderLimits(connections=4)
     assert provider.quirks == {Quirk.LABELS}
     assert provider.help_in("de-CH") == "Schalten Sie IMAP bei Old Mail ein."
     assert provider.help_in("pt") == provider.login_help == "Switch on IMAP in Old Mail."
@@ -250,8 +250,8 @@ def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
     assert google is not None
     assert microsoft is not None
     assert gmx is not None
-    assert [step.id for step in google.first(Way.SIGN_IN)] == ["sign-in", "google-show-all"]
-    assert [step.id for step in google.first(Way.PASSWORD)] == [
+    assert [step.id for step in google.first(LoginKind.SIGN_IN)] == ["sign-in", "google-show-all"]
+    assert [step.id for step in google.first(LoginKind.PASSWORD)] == [
         "two-factor-first",
         "app-password",
         "google-show-all",
@@ -259,10 +259,10 @@ def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
     assert "app password" in google.login_help
     assert not google.closed_to_passwords
     assert microsoft.closed_to_passwords
-    assert not microsoft.closed_in("de", Way.SIGN_IN)
-    assert gmx.first(Way.PASSWORD) == gmx.steps
-    assert microsoft.first(Way.ORGANISATION) == ()
-    assert not microsoft.closed_in("en", Way.ORGANISATION)
+    assert not microsoft.closed_in("de", LoginKind.SIGN_IN)
+    assert gmx.first(LoginKind.PASSWORD) == gmx.steps
+    assert microsoft.first(LoginKind.ORGANISATION) == ()
+    assert not microsoft.closed_in("en", LoginKind.ORGANISATION)
 
 
 def test_every_quirk_is_explained() -> None:

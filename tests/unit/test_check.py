@@ -14,8 +14,8 @@ from importer.domain.model import Quota, State
 from importer.domain.uidset import UidSet
 from importer.service import check as checking
 from importer.service.check import check
+from providers.endpoint import Secret
 from providers.errors import ServerUnavailable
-from providers.model import Secret
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 
 T = datetime(2026, 3, 1, tzinfo=UTC)

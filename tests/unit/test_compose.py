@@ -28,8 +28,8 @@ from importer.domain.model import (
 from importer.domain.report import BatchReport, Report
 from importer.domain.uidset import Uid, UidValidity
 from importer.ports.mail import Invitation, Notice
+from providers.endpoint import Endpoint
 from providers.errors import Side
-from providers.model import Endpoint
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 KEY = b"k" * 32

@@ -25,9 +25,9 @@ from importer.service.grants import open_grants, to_give_back
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
 from importer.service.work import work
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
-from providers.model import Secret
 from tests.unit.test_service import DESTINATION, SOURCE, Mailer, Office, a_row
 
 DAY = timedelta(days=1)

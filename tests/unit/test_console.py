@@ -17,7 +17,7 @@ from importer.cli.app import console
 from importer.cli.exits import Usage, run
 from importer.domain.rows import template
 from importer.settings import Settings
-from providers.model import PasswordInServer, parse_server
+from providers.endpoint import PasswordInServer, parse_server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import zlib
 import pytest
 
 from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, Line
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 
 HOST = Endpoint("old.example")
 

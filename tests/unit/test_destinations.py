@@ -18,11 +18,11 @@ from importer.ports.store import SealedGrants
 from importer.service import consent
 from importer.service.grants import open_grants
 from importer.service.work import work
-from providers.access import People, Person, Question
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
-from providers.model import Endpoint, Secret
+from providers.mailbox_access import People, Person, Question
 from tests.unit.test_api import Panel, problem
 from tests.unit.test_rows import GOOD, HEADER, NEW, row
 from tests.unit.web_office import RIGHT, Browser, WebOffice

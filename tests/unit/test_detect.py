@@ -13,8 +13,8 @@ from importer.cli.accounts import account
 from importer.cli.app import console
 from importer.cli.exits import Usage
 from providers.catalog import Catalog
-from providers.model import Endpoint
-from providers.provider import Provider, Way
+from providers.endpoint import Endpoint
+from providers.provider import LoginKind, Provider
 from tests.recorded import Recorded, domains, recorded
 
 CATALOG = Catalog.load()
@@ -55,10 +55,12 @@ def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
     if provider.source_endpoint is not None:
         assert facts["server"] == str(provider.source_endpoint)
         assert facts["login"] == provider.login_name(address)
-    assert [one["step"] for one in facts["first"]] == [step.texts.en for step in provider.first(Way.PASSWORD)]
+    assert [one["step"] for one in facts["first"]] == [
+        step.texts.en for step in provider.first(LoginKind.PASSWORD)
+    ]
     assert (facts["unavailable"] or "") == provider.closed_to_passwords
     text = " ".join(detect(address, "--language", "de").output.split())
-    for step in provider.first(Way.PASSWORD):
+    for step in provider.first(LoginKind.PASSWORD):
         assert provider.closed_to_passwords or step.texts.de in text
 
 

@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
-from providers.autoconfig import Config, Unusable, parse
+from providers.autoconfig import AutoconfigUnusable, Config, parse
+from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
-from providers.directory import Directory
-from providers.discovery import Discovery, How, ascii_domain, discover
-from providers.model import Endpoint, LoginForm, Security
+from providers.discovery import Discovery, FoundBy, ascii_domain, discover
+from providers.endpoint import Endpoint, LoginForm, Security
 from providers.provider import PasswordKind
 from tests.recorded import Recorded
 
@@ -80,21 +80,21 @@ def test_the_steps_are_taken_in_their_order() -> None:
     for take_away in taken_away:
         result = search(answers)
         assert result.provider is not None
-        found.append((result.how, str(result.provider.endpoint)))
+        found.append((result.found_by, str(result.provider.endpoint)))
         take_away()
     assert found == [
-        (How.EXCHANGER, "imaps://mail.infomaniak.com"),
-        (How.AUTOCONFIG, "imaps://one.old.example"),
-        (How.AUTOCONFIG, "imaps://two.old.example"),
-        (How.ISPDB, "imaps://three.old.example"),
-        (How.ISPDB, "imaps://four.unknown.example"),
-        (How.SERVICE, "imaps://five.old.example"),
-        (How.SERVICE, "imap://six.old.example"),
-        (How.PROBE, "imaps://imap.old.example"),
-        (How.PROBE, "imaps://mail.old.example"),
+        (FoundBy.EXCHANGER, "imaps://mail.infomaniak.com"),
+        (FoundBy.AUTOCONFIG, "imaps://one.old.example"),
+        (FoundBy.AUTOCONFIG, "imaps://two.old.example"),
+        (FoundBy.ISPDB, "imaps://three.old.example"),
+        (FoundBy.ISPDB, "imaps://four.unknown.example"),
+        (FoundBy.SERVICE, "imaps://five.old.example"),
+        (FoundBy.SERVICE, "imap://six.old.example"),
+        (FoundBy.PROBE, "imaps://imap.old.example"),
+        (FoundBy.PROBE, "imaps://mail.old.example"),
     ]
     nothing = search(answers)
-    assert (nothing.how, nothing.provider, nothing.offline) == (How.NOTHING, None, False)
+    assert (nothing.found_by, nothing.provider, nothing.offline) == (FoundBy.NOTHING, None, False)
     assert nothing.guess == Endpoint("imap.old.example")
 
 
@@ -211,7 +211,7 @@ def test_the_first_server_with_tls_is_taken() -> None:
     ],
 )
 def test_a_server_that_we_may_not_use_is_left_out(bad: str) -> None:
-    with pytest.raises(Unusable):
+    with pytest.raises(AutoconfigUnusable):
         read(bad)
     assert read(bad, server("good.old.example")).endpoint.host == "good.old.example"
 
@@ -229,7 +229,7 @@ def test_a_server_that_we_may_not_use_is_left_out(bad: str) -> None:
     ],
 )
 def test_what_is_no_autoconfig_file_is_refused(data: bytes) -> None:
-    with pytest.raises(Unusable, match="not an autoconfig file"):
+    with pytest.raises(AutoconfigUnusable, match="not an autoconfig file"):
         parse(data, "ada@old.example")
 
 
@@ -313,4 +313,4 @@ def test_why_nothing_was_found_is_a_sentence() -> None:
     assert "No mail server was found for old.example" in answers.directory().why_unknown("ada@old.example")
     answers.broken = "no name server answers"
     assert "could not be looked up" in answers.directory().why_unknown("ada@old.example")
-    assert isinstance(answers.directory(), Directory)
+    assert isinstance(answers.directory(), BulkDiscovery)

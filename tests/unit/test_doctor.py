@@ -20,8 +20,8 @@ from importer.ports.mail import MailState, Notice
 from importer.ports.store import SealedGrants
 from importer.service.grants import context
 from importer.settings import Settings
+from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
-from providers.model import Endpoint, Secret
 
 NOW = datetime.now(UTC)
 KEY = Fernet.generate_key().decode()

@@ -31,8 +31,8 @@ from importer.service.control import pause
 from importer.service.explain import explain as explain_now
 from importer.service.submit import Fate, submit
 from importer.service.work import work
+from providers.endpoint import Endpoint, Secret
 from providers.errors import Side, Throttled
-from providers.model import Endpoint, Secret
 from tests.unit.test_docs import error_codes
 from tests.unit.test_service import Office, a_row
 

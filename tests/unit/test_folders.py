@@ -10,7 +10,7 @@ import pytest
 from importer.domain.folders import map_folders
 from importer.domain.model import Folder, Hierarchy
 from importer.domain.roles import role_by_name
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 SLASH = Hierarchy("", "/")
 DOT = Hierarchy("", ".")

@@ -15,8 +15,8 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.content import whole
 from importer.domain.model import Account, FolderStatus, Message, Outgoing, Stored
 from importer.domain.uidset import Uid, UidSet
+from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
-from providers.model import Endpoint, Secret, Security
 
 Opened = Callable[[generated.Mailbox, Side], ImapSession]
 

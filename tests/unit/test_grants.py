@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from providers.endpoint import Secret
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, PasswordGrant, dump, load
-from providers.model import Secret
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from importer.service.finish import finish
 from importer.service.hooks import RETRY_WAITS_S, call_out
 from importer.service.submit import submit
 from importer.service.tick import Tick
+from providers.endpoint import Secret
 from providers.errors import Side
-from providers.model import Secret
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.unit.test_service import Office, a_row
 

@@ -20,9 +20,9 @@ from importer.service.manners import FIRST_WAIT, SLOT_WAIT, HeldBack, Manners
 from importer.service.submit import submit
 from importer.service.work import work
 from importer.settings import Settings
+from providers.endpoint import Endpoint
 from providers.errors import ServerUnavailable, Side, Throttled
 from providers.grants import Credential
-from providers.model import Endpoint
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 

@@ -24,8 +24,8 @@ from importer.domain.model import (
 from importer.domain.report import BatchReport, ExitCode, Report, exit_code
 from importer.domain.uidset import Uid, UidValidity
 from importer.domain.wording import counted, printable, spoken_bytes, spoken_span
+from providers.endpoint import Endpoint
 from providers.errors import Side
-from providers.model import Endpoint
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 IMPORT = Import(

@@ -13,7 +13,7 @@ import pytest
 from importer.domain.labels import LabelRule
 from importer.domain.rows import Parsed, Row, RowProblem, annotate, parse, split, template
 from importer.domain.sheet import OPTIONAL_COLUMNS
-from providers.model import Endpoint, Secret, Security
+from providers.endpoint import Endpoint, Secret, Security
 from tests.lookups import UsualNames
 
 LOOKUP = UsualNames()

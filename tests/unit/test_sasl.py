@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 
 HOST = Endpoint("imap.old.example")
 CHALLENGE = b'{"status":"401"}'

@@ -11,6 +11,7 @@ from importer.adapters.imap.errors import Peer, account_error, append_error, fol
 from importer.adapters.imap.opening_errors import login_error, opening_error
 from importer.adapters.imap.wire import parse_reply
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint
 from providers.errors import (
     FolderUnusable,
     LoginRejected,
@@ -20,19 +21,25 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.model import Endpoint
-from providers.sayings import LOGIN_SENTENCES, SAYINGS, Saying, classify, concerns_host, pause_of
+from providers.server_messages import (
+    LOGIN_SENTENCES,
+    PATTERNS,
+    ServerMessage,
+    classify,
+    concerns_host,
+    pause_of,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 PEER = Peer(Endpoint("imap.old.example"), Side.SOURCE, lambda: NOW)
 
 
-def said(saying: Saying) -> str:
+def said(saying: ServerMessage) -> str:
     return saying.seen.split(" ", 1)[1]
 
 
-@pytest.mark.parametrize("saying", SAYINGS, ids=[f"{s.host}: {s.meaning}" for s in SAYINGS])
-def test_each_saying_is_understood_and_by_its_own_pattern(saying: Saying) -> None:
+@pytest.mark.parametrize("saying", PATTERNS, ids=[f"{s.host}: {s.meaning}" for s in PATTERNS])
+def test_each_saying_is_understood_and_by_its_own_pattern(saying: ServerMessage) -> None:
     assert classify(said(saying)) is saying.meaning
     assert concerns_host(said(saying)) is saying.whole_host
     assert saying.pattern.search(said(saying))
@@ -56,8 +63,10 @@ def test_what_means_nothing_of_the_kind_is_left_alone(words: str) -> None:
     assert classify(words) is None
 
 
-@pytest.mark.parametrize("saying", [s for s in SAYINGS if s.meaning in LOGIN_SENTENCES], ids=lambda s: s.host)
-def test_a_login_refused_in_those_words_says_what_to_do(saying: Saying) -> None:
+@pytest.mark.parametrize(
+    "saying", [s for s in PATTERNS if s.meaning in LOGIN_SENTENCES], ids=lambda s: s.host
+)
+def test_a_login_refused_in_those_words_says_what_to_do(saying: ServerMessage) -> None:
     error = login_error(
         imaplib.IMAP4.error(said(saying)), "", PEER, explain=lambda _words: "Steps.", secrets=()
     )

@@ -33,9 +33,9 @@ from importer.service.observe import StoringObserver
 from importer.service.submit import Fate, submit
 from importer.service.tick import Tick
 from importer.service.work import DISK_WAIT, work
+from providers.endpoint import Endpoint, Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
 from providers.grants import Credential
-from providers.model import Endpoint, Secret
 
 SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
 DESTINATION = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))

@@ -10,7 +10,7 @@ import pytest
 
 from importer.domain.labels import LabelRule
 from importer.settings import Settings, SettingsError
-from providers.model import Endpoint, Secret, Security
+from providers.endpoint import Endpoint, Secret, Security
 from tests.rehearsal.certificates import CertificateAuthority
 
 

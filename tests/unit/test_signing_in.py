@@ -10,12 +10,12 @@ from importer.domain.model import Account
 from importer.domain.ways_in import SignIn
 from importer.signing_in import login_help
 from providers import google, microsoft
-from providers.access import PasswordsOnly
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, PasswordGrant
-from providers.identity import Identity
-from providers.model import Endpoint, Secret
+from providers.id_token import Identity
+from providers.mailbox_access import PasswordsOnly
 
 GOOGLE = [
     ("admin_policy_enforced: blocked", "App access control"),

@@ -15,7 +15,7 @@ import structlog
 
 from importer.domain.model import Account
 from importer.telemetry import configure, get_logger, masked
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from providers.access import AccessToken
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, MailError, ServerUnavailable
-from providers.model import Secret
-from providers.tokens import FreshTokens
+from providers.mailbox_access import AccessToken
+from providers.token_refresh import FreshTokens
 
 
 class Source:

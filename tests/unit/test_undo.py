@@ -13,8 +13,8 @@ from importer.service.control import cancel
 from importer.service.explain import explain
 from importer.service.submit import Fate
 from importer.service.undo import UndoRefused, undo
+from providers.endpoint import Secret
 from providers.errors import ConnectionLost, LoginRejected
-from providers.model import Secret
 from tests.unit.test_service import DESTINATION, MINUTE, Office
 
 PASSWORD = Secret("secret")

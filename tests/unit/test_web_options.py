@@ -19,7 +19,7 @@ from importer.service.visits import Proven
 from importer.speech.texts import LANGUAGES, texts
 from importer.web.pages.checking import _facts
 from importer.web.rendering import fragment
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 FILE = "source_address,source_password,source_server,destination_address,destination_password"

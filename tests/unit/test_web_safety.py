@@ -19,7 +19,7 @@ from importer.telemetry import configure
 from importer.web.guarding import CONTENT_SECURITY_POLICY
 from importer.web.pages import consent
 from importer.web.pages.checking import CHECKS
-from providers.access import Question
+from providers.mailbox_access import Question
 from tests.unit.test_web import routes
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 

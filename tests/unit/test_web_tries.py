@@ -28,8 +28,8 @@ from importer.service.tries import (
 from importer.service.visits import prove
 from importer.service.work import work
 from importer.web.turns import EACH, Turns
+from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
-from providers.model import Endpoint, Secret
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Browser, Doors, WebOffice
 

@@ -17,11 +17,11 @@ from importer.ports.mailbox import LabelView
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app
-from providers.access import People
+from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected, Side
 from providers.grants import Credential, MasterLogin
-from providers.master import MasterUser
-from providers.model import Endpoint, Secret
+from providers.mailbox_access import People
+from providers.master_user import MasterUser
 from tests.lookups import the_catalog_alone
 from tests.unit.test_service import Office
 

@@ -19,7 +19,7 @@ from typing import cast
 from imapclient import IMAPClient, SocketTimeout
 
 from importer.adapters.imap.commands import quoted
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 
 Dial = Callable[[tuple[str, int], float | None], socket.socket]
 """How a TCP connection to (host, port) is opened: `socket.create_connection`, or a guard's."""

@@ -30,9 +30,9 @@ from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
 from importer.domain.content import Body, pieces
 from importer.ports.process import OwnDiskFull
+from providers.endpoint import Secret, Security
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
-from providers.model import Secret, Security
 
 _READ_BYTES = 128 << 10
 """What is read at a time, if there is so much: some 30 small messages."""

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
-from providers.model import Endpoint
+from providers.endpoint import Endpoint
 
 Compression = Literal["auto", "on", "off"]
 

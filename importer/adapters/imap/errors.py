@@ -15,6 +15,7 @@ from datetime import datetime
 
 from importer.adapters.imap.client import Dial
 from importer.adapters.imap.wire import Reply
+from providers.endpoint import Endpoint
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -28,8 +29,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.model import Endpoint
-from providers.sayings import Meaning, classify, concerns_host, pause_of
+from providers.server_messages import Meaning, classify, concerns_host, pause_of
 
 SERVER_TEXT_CHARS = 300
 

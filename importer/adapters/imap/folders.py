@@ -9,7 +9,7 @@ from typing import Final
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.wire import Data, Event, Value, WireError
 from importer.domain.model import Folder, Hierarchy
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 _ROLES: Final = {
     "\\all": FolderRole.ALL,

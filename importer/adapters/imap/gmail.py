@@ -46,8 +46,8 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from importer.ports.mailbox import LabelView
+from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side
-from providers.model import FolderRole
 
 if TYPE_CHECKING:
     from importer.adapters.imap.session import ImapSession

@@ -24,7 +24,7 @@ from importer.adapters.imap.reading import Query, Unreadable, fetch
 from importer.domain.labels import LabelRule, most_specific
 from importer.domain.model import FolderRef, FolderStatus
 from importer.domain.uidset import Uid, UidSet, UidValidity
-from providers.model import FolderRole
+from providers.endpoint import FolderRole
 
 DELIMITER: Final = "/"
 

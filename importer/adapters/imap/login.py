@@ -17,9 +17,9 @@ from importer.adapters.imap.client import Client
 from importer.adapters.imap.commands import line_safe, quoted
 from importer.adapters.imap.errors import Peer
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError, MasterRefused
 from providers.grants import AccessTokens, MasterLogin
-from providers.model import Secret
 
 Explain = Callable[[str], str]
 """What the host's words in a refusal mean there, and what its owner has to do."""

@@ -12,6 +12,7 @@ from importer.adapters.guard import AddressForbidden
 from importer.adapters.imap.client import EarlyBytes, SilentServer
 from importer.adapters.imap.errors import Peer, account_error, lost, printable, server_words, throttled
 from importer.adapters.imap.wire import Reply, parse_reply
+from providers.endpoint import Security
 from providers.errors import (
     CertificateRefused,
     EncryptionUnavailable,
@@ -22,8 +23,7 @@ from providers.errors import (
     NotAnImapServer,
     ServerUnavailable,
 )
-from providers.model import Security
-from providers.sayings import LOGIN_SENTENCES, Meaning, classify
+from providers.server_messages import LOGIN_SENTENCES, Meaning, classify
 
 
 def opening_error(error: Exception, peer: Peer) -> MailError:

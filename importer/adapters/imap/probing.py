@@ -9,8 +9,8 @@ from importer.adapters.guard import Guard
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import probe
 from importer.adapters.imap.errors import Peer
+from providers.endpoint import Endpoint
 from providers.errors import MailError, Side
-from providers.model import Endpoint
 
 
 class ImapProber:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.model import Endpoint, Secret
+from providers.endpoint import Endpoint, Secret
 
 XOAUTH2: Final = "XOAUTH2"
 OAUTHBEARER: Final = "OAUTHBEARER"

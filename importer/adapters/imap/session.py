@@ -54,9 +54,9 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet
 from importer.ports.mailbox import LabelView
+from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
 from providers.grants import Credential, MasterLogin
-from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.provider import Provider
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda found: found.size_bytes is not None, 10_000)

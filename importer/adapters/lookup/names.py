@@ -8,7 +8,7 @@ from typing import Any, Final
 import dns.exception
 import dns.resolver
 
-from providers.discovery import CouldNotLook
+from providers.discovery import LookupFailed
 
 _MOST_RECORDS: Final = 20
 """More are not read: nobody has them in earnest."""
@@ -39,7 +39,7 @@ class DnsResolver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except dns.exception.Timeout:
-            raise CouldNotLook("no name server answers") from None
+            raise LookupFailed("no name server answers") from None
         except (dns.exception.DNSException, OSError):
-            raise CouldNotLook("the name servers do not know or cannot be reached") from None
+            raise LookupFailed("the name servers do not know or cannot be reached") from None
         return list(answer)

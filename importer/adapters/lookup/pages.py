@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from importer.adapters.guard import AddressForbidden, Guard
 from importer.adapters.https import GuardedConnection
-from providers.discovery import CouldNotLook
+from providers.discovery import LookupFailed
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 2
@@ -47,13 +47,13 @@ class GuardedWeb:
             url = urljoin(url, location)
             after = urlsplit(url)
             if (after.scheme, after.netloc) != ("https", first.netloc):
-                raise CouldNotLook("it leads to another host, which is not followed")
-        raise CouldNotLook("it leads in a circle")
+                raise LookupFailed("it leads to another host, which is not followed")
+        raise LookupFailed("it leads in a circle")
 
     def _get(self, url: SplitResult, deadline: float) -> tuple[int, str, bytes]:
         """(status, Location, body) of one request; the body only with status 200."""
         if url.scheme != "https" or not url.hostname:
-            raise CouldNotLook("it is no https address")
+            raise LookupFailed("it is no https address")
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
         # Sockets time out between two bytes only. The watch ends what drips.
@@ -65,21 +65,21 @@ class GuardedWeb:
             response = connection.getresponse()
             body = response.read(self._max_bytes + 1) if response.status == http.client.OK else b""
         except AddressForbidden:
-            raise CouldNotLook("its host is not on the public internet") from None
+            raise LookupFailed("its host is not on the public internet") from None
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise CouldNotLook("its name could not be looked up") from None
+                raise LookupFailed("its name could not be looked up") from None
             return http.client.NOT_FOUND, "", b""
         except ssl.SSLCertVerificationError:
-            raise CouldNotLook("its certificate does not prove its name") from None
+            raise LookupFailed("its certificate does not prove its name") from None
         except (OSError, http.client.HTTPException, ValueError):
             late = time.monotonic() >= deadline
-            raise CouldNotLook("it takes too long" if late else "it does not answer properly") from None
+            raise LookupFailed("it takes too long" if late else "it does not answer properly") from None
         finally:
             watch.cancel()
             connection.close()
         if connection.was_cut:  # what came until then looks like the whole when its length was not told
-            raise CouldNotLook("it takes too long")
+            raise LookupFailed("it takes too long")
         if len(body) > self._max_bytes:
-            raise CouldNotLook(f"it is larger than {self._max_bytes // 1024} KiB")
+            raise LookupFailed(f"it is larger than {self._max_bytes // 1024} KiB")
         return response.status, response.getheader("Location") or "", body

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from providers.model import Secret
+from providers.endpoint import Secret
 
 _SUBMISSION_PORT: Final = 587
 _SUBMISSIONS_PORT: Final = 465

@@ -26,7 +26,7 @@ from importer.adapters.mail.message import Envelope, wire_message
 from importer.adapters.mail.server import MailServer, Protection
 from importer.domain.wording import printable
 from importer.ports.mail import MailOutcome, Notice
-from providers.model import Secret
+from providers.endpoint import Secret
 
 _CONNECT_ATTEMPTS: Final = 3
 # Said at any step, these speak of us and not of the mail (RFC 4954 section 6, RFC 3207 section 4).

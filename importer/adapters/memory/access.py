@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from providers.access import AccessToken, Consent, Question, not_set_up
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
-from providers.model import Secret
+from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
 
 
 class MemoryAccess:
-    """`providers.access.Access`. Owners can sign in at the providers of `open_at`; `organisations` are
-    domains by provider. Every token is `token`; with `rotates`, each one replaces the refresh token."""
+    """`providers.mailbox_access.Access`. Owners can sign in at the providers of `open_at`; `organisations`
+    are domains by provider. Every token is `token`; with `rotates`, each one replaces the refresh token."""
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ from importer.domain.model import (
 )
 from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import LabelView
+from providers.endpoint import FolderRole, Secret
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -45,7 +46,6 @@ from providers.errors import (
     Side,
 )
 from providers.grants import Credential, MasterLogin, OwnerCredential
-from providers.model import FolderRole, Secret
 
 
 class Fault(StrEnum):

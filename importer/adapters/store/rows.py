@@ -36,8 +36,8 @@ from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_order
 from importer.domain.undo import FolderUndo, UndoReport
 from importer.ports.mail import MailState, Notice
 from importer.ports.store import SealedGrants
+from providers.endpoint import Endpoint, Security
 from providers.errors import Side
-from providers.model import Endpoint, Security
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]

@@ -20,8 +20,7 @@ from importer.web.api.models import DetectIn, Report, RowIn
 from importer.web.api.ordering import one_row
 from importer.web.api.problems import busy, checked, mailbox_refused
 from providers.errors import MailError
-from providers.provider import Way
-from providers.telling import facts
+from providers.provider import LoginKind
 
 AT_A_TIME: Final = 6
 AT_MOST_S: Final = 50.0
@@ -62,7 +61,7 @@ def detect(caller: Reader, given: DetectIn) -> Report:
         found = caller.site.lookups().discover(mailbox)
     provider, access = found.provider, caller.deps.access
     asks = provider is not None and provider.sign_in is not None and access.asks(provider.sign_in)
-    return facts(found, mailbox, given.language, way=Way.SIGN_IN if asks else Way.PASSWORD)
+    return found.as_json(mailbox, given.language, login=LoginKind.SIGN_IN if asks else LoginKind.PASSWORD)
 
 
 def _looked(looks: Generator[Check, None, None]) -> Check:

@@ -13,9 +13,9 @@ from importer.service.grants import sign_in
 from importer.service.undo import UndoRefused, way_back
 from importer.web.api.access import Caller
 from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
+from providers.endpoint import Secret
 from providers.errors import MailError, Side
 from providers.grants import Credential
-from providers.model import Secret
 
 
 def way_in(caller: Caller, account: Account, side: Side, given: SecretStr) -> tuple[Secret | None, str]:

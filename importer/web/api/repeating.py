@@ -26,7 +26,7 @@ from importer.service.clients import recognise
 from importer.service.deps import Deps
 from importer.web.api.problems import ProblemAnswer
 from importer.web.guarding import SAFE_METHODS, BodyTooLarge
-from providers.model import Secret
+from providers.endpoint import Secret
 
 KEPT_FOR: Final = timedelta(days=1)
 AT_WORK_AT_MOST: Final = timedelta(minutes=5)

@@ -18,8 +18,8 @@ from importer.speech.texts import LANGUAGES
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
 from importer.web.site import AnyVisitor, Fields, SignedIn, Visitor, text
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError
-from providers.model import Secret
 
 router: Final = APIRouter()
 

@@ -24,8 +24,8 @@ from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page
 from importer.web.site import Fields, Guest, SignedIn, Site, destination_of, opened_by_right, right_of, text
+from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.errors import LoginRejected, MailError, Side
-from providers.model import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.provider import PasswordKind, Provider, Quirk
 
 MOST_SOURCES: Final = 10

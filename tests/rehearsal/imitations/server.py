@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer.domain.model import Account
-from providers.model import Endpoint, Security
+from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.imitations.mailbox import Mailbox
 from tests.rehearsal.imitations.talk import Dialect, Talk

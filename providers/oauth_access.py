@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from providers import oauth
-from providers.access import AccessToken, Consent, Question, not_set_up
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
-from providers.oauth import Application, Web
-from providers.tokens import FreshTokens, of_consent
+from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
+from providers.oauth import Application, OAuthHttp
+from providers.token_refresh import FreshTokens, of_consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class OrganisationAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
+class OAuthAccess:
     """Implements `Access`, each thing by provider."""
 
-    web: Web
+    web: OAuthHttp
     applications: Mapping[str, Application]
     organisations: Mapping[str, OrganisationAccess]
 

@@ -8,18 +8,18 @@ from threading import Lock
 from typing import Final
 
 from providers.catalog import Catalog
-from providers.discovery import Discovery, Prober, Resolver, Web, discover
+from providers.discovery import Discovery, HttpsFetcher, Prober, Resolver, discover
 from providers.provider import Provider
 
 _AT_A_TIME: Final = 12  # domains; each of them asks a handful of servers
 
 
-class Directory:
+class BulkDiscovery:
     """A lookup (`importer.domain.rows.Lookup`) for one file or one request: what was found is kept until it
     is thrown away. May be used by several threads."""
 
     def __init__(
-        self, catalog: Catalog, *, resolver: Resolver, web: Web, prober: Prober | None = None
+        self, catalog: Catalog, *, resolver: Resolver, web: HttpsFetcher, prober: Prober | None = None
     ) -> None:
         self._catalog = catalog
         self._resolver = resolver

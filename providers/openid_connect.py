@@ -22,10 +22,10 @@ from urllib.parse import urlencode, urlsplit
 from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
-from providers.access import Person, Question
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, ServerUnavailable
-from providers.model import Secret
-from providers.oauth import Application, Endpoints, Web, ask, refusal
+from providers.mailbox_access import Person, Question
+from providers.oauth import Application, Endpoints, OAuthHttp, ask, refusal
 
 SCOPE: Final = "openid email"
 CLAIM: Final = "email"
@@ -70,7 +70,7 @@ class OpenId:
     """Implements `People`. What the issuer says of itself is asked again after ten minutes, its keys at
     each sign-in: they may be changed at any time."""
 
-    web: Web
+    web: OAuthHttp
     registration: Registration
     _known: tuple[float, _Service] | None = field(default=None, init=False)
 

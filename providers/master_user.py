@@ -15,9 +15,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterGrant, MasterLogin
-from providers.model import Endpoint, Secret
 
 SEPARATORS: Final = "*!/|#~^&=?$%"
 """What may stand between the two names: nothing that is in an address which a master user opens."""

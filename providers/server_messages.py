@@ -32,7 +32,7 @@ class Meaning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class ServerMessage:
     """`seen` is the host's answer word for word, from NO, BAD or BYE on; `source` says where it was seen.
     `whole_host`: it is about whoever comes from our address, whichever account they ask for."""
 
@@ -46,11 +46,11 @@ class Saying:
 
 def _saying(
     meaning: Meaning, pattern: str, host: str, seen: str, source: str, *, whole_host: bool = False
-) -> Saying:
-    return Saying(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source, whole_host)
+) -> ServerMessage:
+    return ServerMessage(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source, whole_host)
 
 
-SAYINGS: Final = (
+PATTERNS: Final = (
     _saying(
         Meaning.DAILY_CAP,
         r"command or bandwidth limits",
@@ -256,8 +256,8 @@ def concerns_host(words: str) -> bool:
     return saying is not None and saying.whole_host
 
 
-def _known(words: str) -> Saying | None:
-    return next((saying for saying in SAYINGS if saying.pattern.search(words)), None)
+def _known(words: str) -> ServerMessage | None:
+    return next((saying for saying in PATTERNS if saying.pattern.search(words)), None)
 
 
 _BACKOFF: Final = re.compile(r"backoff time:\s*([0-9]{1,12})\s*(milli)?seconds", re.IGNORECASE)

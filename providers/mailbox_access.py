@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
-from providers.model import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class People(Protocol):
         ...
 
 
-class Access(Protocol):
+class MailboxAccess(Protocol):
     """What can be opened with something else than a password. Providers are "google" and "microsoft"."""
 
     def asks(self, provider: str | None) -> bool:
@@ -123,7 +123,7 @@ class Access(Protocol):
 
 
 class PasswordsOnly:
-    """Implements `Access` where nothing is set up."""
+    """Implements `MailboxAccess` where nothing is set up."""
 
     def asks(self, _provider: str | None) -> bool:
         return False

@@ -15,11 +15,11 @@ from threading import Lock, local
 from typing import Final
 
 from providers import oauth
-from providers.access import AccessToken
+from providers.endpoint import Secret
 from providers.errors import GrantExpired
 from providers.grants import OAuthGrant
-from providers.model import Secret
-from providers.oauth import Application, Web
+from providers.mailbox_access import AccessToken
+from providers.oauth import Application, OAuthHttp
 
 _LEEWAY_S: Final = 60.0
 _LEEWAY_SHARE: Final = 0.2
@@ -78,7 +78,7 @@ class FreshTokens:
 
 
 def of_consent(
-    web: Web,
+    web: OAuthHttp,
     application: Application,
     grant: OAuthGrant,
     keep: Callable[[OAuthGrant], object],
