@@ -28,9 +28,9 @@ from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.vault import FernetVault, load_keys
-from importer.domain.allowance import Allowance
-from importer.domain.identity import is_notice
+from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
+from importer.domain.transfer.host_allowance import Allowance
 from importer.engine.context import Pace
 from importer.ports.process import Queue
 from importer.service.deps import Deps, Limits, Mails, Webhook

@@ -25,8 +25,8 @@ from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
 from importer.adapters.store import SqlStore
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.vault import FernetVault, load_keys
-from importer.domain.state import ALIVE
-from importer.domain.wording import spoken_bytes
+from importer.domain.import_state import ALIVE
+from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.mail import MailState
 from importer.ports.vault import VaultError
 from importer.service.grants import context

@@ -15,8 +15,8 @@ _AT_A_TIME: Final = 12  # domains; each of them asks a handful of servers
 
 
 class BulkDiscovery:
-    """A lookup (`importer.domain.rows.Lookup`) for one file or one request: what was found is kept until it
-    is thrown away. May be used by several threads."""
+    """A lookup (`importer.domain.csv_import.import_rows.Lookup`) for one file or one request: what was found
+    is kept until it is thrown away. May be used by several threads."""
 
     def __init__(
         self, catalog: Catalog, *, resolver: Resolver, web: HttpsFetcher, prober: Prober | None = None

@@ -11,7 +11,7 @@ from providers.provider import Provider
 
 
 class UsualNames:
-    """Implements `importer.domain.rows.Lookup`: old.example is at imap.old.example."""
+    """Implements `importer.domain.csv_import.import_rows.Lookup`: old.example is at imap.old.example."""
 
     def __init__(self) -> None:
         self.catalog = Catalog.load()

@@ -15,8 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-from importer.domain.digests import Digests, DigestSet
-from importer.domain.identity import DIGEST_BYTES
+from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.ports.process import OwnDiskFull
 
 HELD: Final = 50_000

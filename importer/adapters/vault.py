@@ -3,9 +3,9 @@
 Keys stand newest first. The first one seals, all of them open. To rotate: put a new key in front, wait
 until the imports of before have ended (their passwords end with them), then drop the old key from the end.
 
-Fingerprints (`mark`, `notice_key`) hang on the last, oldest key, so that a new key in front changes none.
-When that one is dropped they change, and all that happens is that a password counts as changed once, and
-that completion mails from before are no longer recognised as ours.
+Fingerprints (`fingerprint`, `notice_key`) hang on the last, oldest key, so that a new key in front changes
+none. When that one is dropped they change, and all that happens is that a password counts as changed once,
+and that completion mails from before are no longer recognised as ours.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class FernetVault:
             raise VaultError("A stored password belongs to another import; submit this one again.")
         return Secret(plain[end:].decode(errors="surrogatepass"))
 
-    def mark(self, *secrets: Secret) -> str:
+    def fingerprint(self, *secrets: Secret) -> str:
         """32 hexadecimal digits."""
         digest = hmac.new(self._derived(b"mailhaul password mark"), digestmod="sha256")
         for secret in secrets:

@@ -13,11 +13,11 @@ from rich.markup import escape
 
 from importer.bootstrap import access_of, directory
 from importer.cli.exits import Usage, stderr
-from importer.domain.batch_right import BatchRight, right_of_console
-from importer.domain.cells import Refused, address
+from importer.domain.csv_import.csv_cells import Refused, address
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
-from importer.domain.rows import Row
-from importer.domain.ways_in import SignIn
+from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.endpoint import Secret, parse_server
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def passwords_only(_provider: str, _mailbox: str) -> bool:
-    """The `SignIn` of commands that need a password."""
+    """The `SignInMethod` of commands that need a password."""
     return False
 
 
@@ -38,7 +38,7 @@ def account(
     *,
     allow_plaintext: bool,
     find: Callable[[str], Discovery] | None = None,
-    sign_in: SignIn = passwords_only,
+    sign_in: SignInMethod = passwords_only,
 ) -> Account:
     """The mailbox that a server URL with a user name stands for; or a bare mail address, whose server `find`
     finds. Raises Usage, also for a host that nobody can copy from, unless `sign_in` says otherwise."""
@@ -57,7 +57,7 @@ def account(
     return mailbox
 
 
-def signs_in(mailbox: Account, sign_in: SignIn) -> str:
+def signs_in(mailbox: Account, sign_in: SignInMethod) -> str:
     """Where a mailbox is opened without its password (`Provider.sign_in`), "" where it is not. Tokens go to
     that provider's own servers and to no others."""
     provider = Catalog.load().for_host(mailbox.endpoint.host)
@@ -65,7 +65,7 @@ def signs_in(mailbox: Account, sign_in: SignIn) -> str:
     return where if where is not None and sign_in(where, mailbox.address) else ""
 
 
-def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: SignIn) -> Account:
+def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: SignInMethod) -> Account:
     try:
         mailbox = address(text)
     except Refused as refused:
@@ -87,7 +87,7 @@ def _found(option: str, text: str, find: Callable[[str], Discovery], sign_in: Si
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
     for step in () if admitted else provider.first(LoginKind.PASSWORD):
         stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
-    return Account(mailbox, provider.login_name(mailbox), endpoint, guarded=True)
+    return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)
 
 
 def password(side: str, owner: Account, file: Path | None, variable: str | None) -> Secret:
@@ -121,7 +121,7 @@ def password_into(
 
 
 def way_out(
-    owner: Account, file: Path | None, variable: str | None, can: SignIn
+    owner: Account, file: Path | None, variable: str | None, can: SignInMethod
 ) -> tuple[Secret | None, str]:
     """The password of an old mailbox; or none, and where it is opened without, if none is given and `can`
     says so. Raises Usage."""
@@ -130,7 +130,7 @@ def way_out(
 
 
 def way_in(
-    owner: Account, file: Path | None, variable: str | None, can: SignIn, right: BatchRight
+    owner: Account, file: Path | None, variable: str | None, can: SignInMethod, right: BatchRight
 ) -> tuple[Secret | None, str]:
     """The same for a new mailbox, which the host's master user may open as well."""
     where = signs_in(owner, can) if file is None and variable is None else ""
@@ -146,7 +146,7 @@ def row(
     to_file: Path | None,
     to_env: str | None,
     *,
-    sign_in: SignIn | None = None,
+    sign_in: SignInMethod | None = None,
 ) -> Row:
     """What `copy`, `check` and `submit` were told, as a row of a file would say it: without a password where
     none is given and `sign_in` says so; by itself, where an organisation lets us in. Raises Usage."""

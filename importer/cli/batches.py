@@ -12,11 +12,11 @@ from importer.bootstrap import access_of, directory, queued
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stderr
 from importer.cli.options import AllowPlaintext, Data, Json, Labels, Language, Notify, SyncFlags
-from importer.domain.batch_right import BatchRight, right_of_console
-from importer.domain.report import ExitCode
-from importer.domain.rows import BATCH_ROWS, Parsed, parse, split
-from importer.domain.rows import annotate as annotated
-from importer.domain.rows import template as template_text
+from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, parse, split
+from importer.domain.csv_import.import_rows import annotate as annotated
+from importer.domain.csv_import.import_rows import template as template_text
+from importer.domain.people.batch_right import BatchRight, right_of_console
+from importer.domain.reporting.report import ExitCode
 from importer.service import consent
 from importer.service.grants import sign_in
 from importer.service.submit import Submission

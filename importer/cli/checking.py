@@ -6,10 +6,10 @@ from rich.table import Table
 
 from importer.cli.exits import stdout
 from importer.cli.show import plain, print_json
-from importer.domain.check import Check, FolderCheck, Look, SideCheck
-from importer.domain.labels import SENTENCES
-from importer.domain.report import ExitCode
-from importer.domain.wording import counted, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.folder_mapping.label_rules import SENTENCES
+from importer.domain.reporting.formatting import counted, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
+from importer.domain.reporting.report import ExitCode
 from providers.errors import GrantExpired, LoginRejected, MasterRefused
 
 
@@ -44,7 +44,7 @@ def show(check: Check, *, as_json: bool = False) -> None:
 
 def _side(name: str, side: SideCheck) -> None:
     where = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
-    if side.look is Look.FAILED:
+    if side.look is CheckPhase.FAILED:
         stdout.print(
             f"[red]✗[/] {where}: {plain(side.problem.message if side.problem else '', 600)}", soft_wrap=True
         )

@@ -18,7 +18,7 @@ from importer.cli.options import (
     ToPasswordEnv,
     ToPasswordFile,
 )
-from importer.domain.batch_right import right_of_console
+from importer.domain.people.batch_right import right_of_console
 from importer.service.check import check as check_mailboxes
 from importer.service.grants import credentials_at_once
 from importer.settings import Settings

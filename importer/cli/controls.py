@@ -20,10 +20,10 @@ from importer.cli.options import (
     ToPasswordEnv,
     ToPasswordFile,
 )
-from importer.domain.batch_right import right_of_console
+from importer.domain.import_state import ENDED
 from importer.domain.model import ImportId
-from importer.domain.report import ExitCode
-from importer.domain.state import ENDED
+from importer.domain.people.batch_right import right_of_console
+from importer.domain.reporting.report import ExitCode
 from importer.service import consent, control
 from importer.service.again import run_again
 from importer.service.control import Changed, Effect

@@ -24,8 +24,8 @@ from importer.cli.options import (
     ToPasswordEnv,
     ToPasswordFile,
 )
-from importer.domain.batch_right import right_of_console
 from importer.domain.model import Import
+from importer.domain.people.batch_right import right_of_console
 from importer.service import consent
 from importer.service.copy import copy as copy_mailbox
 from importer.service.deliver import deliver

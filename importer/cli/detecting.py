@@ -10,10 +10,10 @@ from importer.bootstrap import access_of, directory
 from importer.cli import show
 from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import CaFile, Data, Json
-from importer.domain.cells import Refused
-from importer.domain.cells import address as checked
-from importer.domain.report import ExitCode
-from importer.domain.wording import spoken_bytes
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.csv_import.csv_cells import address as checked
+from importer.domain.reporting.formatting import spoken_bytes
+from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
 from providers.discovery import Discovery
 from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider

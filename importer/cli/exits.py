@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from importer import telemetry
-from importer.domain.report import ExitCode
+from importer.domain.reporting.report import ExitCode
 from importer.ports.process import Unusable
 from importer.settings import SettingsError
 

@@ -11,9 +11,9 @@ from rich.live import Live
 
 from importer.cli import show
 from importer.cli.exits import stderr
+from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
-from importer.domain.report import BatchReport, ExitCode
-from importer.domain.state import ENDED
+from importer.domain.reporting.report import BatchReport, ExitCode
 from importer.ports.store import Store
 from importer.service.deps import Deps
 from importer.service.finish import report_of

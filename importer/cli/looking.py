@@ -11,8 +11,8 @@ from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import Data, ImportOrBatch, Json
 from importer.domain.model import BatchId, Import, ImportId, State
-from importer.domain.report import BatchReport, Report
-from importer.domain.report_csv import refusals_csv
+from importer.domain.reporting.report import BatchReport, Report
+from importer.domain.reporting.report_csv import refusals_csv
 from importer.service import consent
 from importer.service.deps import Deps
 from importer.service.explain import explain as explain_import

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="Where Mailhaul keeps its state \\[env: MAILHAUL_DATA].")

@@ -16,7 +16,7 @@ from importer.bootstrap import embedded_queue
 from importer.cli import show
 from importer.cli.exits import Usage, ends, stderr, stdout
 from importer.cli.options import Data, Json
-from importer.domain.report import ExitCode
+from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
 
 RESTART_WAIT_S: Final = 2.0

@@ -13,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from importer.cli.exits import stderr, stdout
-from importer.domain.explain import Action, Explanation
-from importer.domain.labels import SENTENCES
-from importer.domain.model import FolderAccount, Import, State
-from importer.domain.report import BatchReport, Report
-from importer.domain.rows import Row, RowProblem
-from importer.domain.wording import counted, printable, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.csv_import.import_rows import Row, RowProblem
+from importer.domain.folder_mapping.label_rules import SENTENCES
+from importer.domain.model import FolderTally, Import, State
+from importer.domain.reporting.explanation import Action, Explanation
+from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.reporting.report import BatchReport, Report
 from importer.service.consent import Links
 from importer.service.submit import Fate, Placed
 from providers.catalog import Catalog
@@ -201,7 +201,7 @@ def _report(one: Report) -> RenderableType:
         f"[bold]{route}[/]  [dim]{import_.id}[/]",
         plain(one.verdict, 900),
     ]
-    if one.accounts:
+    if one.tallies:
         parts.append(_accounts(one))
     if one.refusals:
         parts.append(_refusals(one))
@@ -211,7 +211,7 @@ def _report(one: Report) -> RenderableType:
     if totals.skipped:
         reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in totals.skipped.items())
         parts.append(f"Skipped: {reasons}.")
-    if elsewhere := [account for account in one.accounts if account.elsewhere]:
+    if elsewhere := [account for account in one.tallies if account.elsewhere]:
         labels = "; ".join(f"{plain(a.source_folder)} {a.elsewhere:,}" for a in elsewhere)
         parts.append(f"With these labels too, and in the folder of another label: {labels}.")
     if totals.keywords_dropped:
@@ -236,7 +236,7 @@ def _accounts(one: Report) -> Table:
     table.add_column("goes to", overflow="fold")
     for column in ("found", "= copied", "+ already there", "+ duplicate", "+ skipped", "+ failed"):
         table.add_column(column, justify="right", no_wrap=True)
-    for account in one.accounts:
+    for account in one.tallies:
         table.add_row(plain(account.source_folder), plain(account.destination_folder), *_numbers(account))
     totals = one.totals
     sums = (
@@ -251,14 +251,14 @@ def _accounts(one: Report) -> Table:
     return table
 
 
-def _numbers(account: FolderAccount) -> Iterable[str]:
+def _numbers(tally: FolderTally) -> Iterable[str]:
     numbers = (
-        account.found,
-        account.copied,
-        account.present,
-        account.duplicate,
-        account.skipped_total,
-        account.failed,
+        tally.found,
+        tally.copied,
+        tally.present,
+        tally.duplicate,
+        tally.skipped_total,
+        tally.failed,
     )
     return (f"{number:,}" if number else "[dim]·[/]" for number in numbers)
 

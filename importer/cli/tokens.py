@@ -14,8 +14,8 @@ from importer.bootstrap import reading
 from importer.cli import show
 from importer.cli.exits import Usage, stderr, stdout
 from importer.cli.options import Data, Json
-from importer.domain.clients import MAX_NAME_CHARS, ApiToken, Scope
-from importer.domain.wording import spoken_instant
+from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
+from importer.domain.reporting.formatting import spoken_instant
 from importer.service.clients import issue
 from importer.service.clients import revoke as revoke_token
 from importer.settings import Settings
@@ -31,7 +31,7 @@ def create(
         str, typer.Argument(help="The program that calls. Tokens with one name see the same imports.")
     ],
     scope: Annotated[
-        list[Scope] | None,
+        list[TokenScope] | None,
         typer.Option(
             "--scope",
             help="read, write, batch (new mailboxes of its domains without their passwords), or admin for"
@@ -55,15 +55,19 @@ def create(
     """
     if not re.fullmatch(rf"[\w.@+-]{{1,{MAX_NAME_CHARS}}}", name):
         raise Usage(f"A name has up to {MAX_NAME_CHARS} letters, digits and . _ - + @, and no blanks.")
-    scopes = frozenset(scope or [Scope.READ])
+    scopes = frozenset(scope or [TokenScope.READ])
     domains = frozenset(one.strip().strip("@.").lower() for one in domain or ())
     if not all(re.fullmatch(r"[^\s@/:,]+\.[^\s@/:,]+", one) for one in domains):
         raise Usage("A domain is written like new.example.")
-    if domains and Scope.ADMIN in scopes:
+    if domains and TokenScope.ADMIN in scopes:
         raise Usage(
             "A token for everybody's imports cannot be bound to domains: leave --domain or admin out."
         )
-    if Scope.BATCH in scopes and Scope.ADMIN not in scopes and not (domains and Scope.WRITE in scopes):
+    if (
+        TokenScope.BATCH in scopes
+        and TokenScope.ADMIN not in scopes
+        and not (domains and TokenScope.WRITE in scopes)
+    ):
         raise Usage(
             "The batch right is for domains, and to start imports: give --domain and --scope write too."
         )

@@ -13,11 +13,11 @@ from importer.bootstrap import foreground
 from importer.cli import accounts, show
 from importer.cli.exits import Usage, ends, stderr, stdout
 from importer.cli.options import CaFile, Data, Json, ToPasswordEnv, ToPasswordFile
-from importer.domain.batch_right import right_of_console
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import Import, ImportId
-from importer.domain.report import ExitCode
-from importer.domain.undo import FolderUndo, UndoReport
-from importer.domain.wording import counted
+from importer.domain.people.batch_right import right_of_console
+from importer.domain.reporting.formatting import counted
+from importer.domain.reporting.report import ExitCode
 from importer.service.batch_right import destination_credential
 from importer.service.deps import Deps
 from importer.service.finish import report_of

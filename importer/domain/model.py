@@ -9,9 +9,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, NamedTuple, NewType
 
-from importer.domain.content import Body
-from importer.domain.labels import LabelRule
-from importer.domain.uidset import Uid, UidValidity
+from importer.compact.digest_set import digest_at
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.messages.message_body import Body
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 from providers.errors import Side
 
@@ -32,14 +33,14 @@ ANY_UIDVALIDITY: Final = UidValidity(0)
 class Account:
     """One mailbox on a host. `address` is for people and mail, `login` is what the host takes.
 
-    `guarded` says that nobody whom the operator trusts named the server: it is reached at public addresses
-    only, or at those that the operator allows.
+    `public_only` says that nobody whom the operator trusts named the server: it is reached at public
+    addresses only, or at those that the operator allows.
     """
 
     address: str
     login: str
     endpoint: Endpoint
-    guarded: bool = False
+    public_only: bool = False
 
     @property
     def key(self) -> str:
@@ -71,7 +72,7 @@ class State(StrEnum):
     FAILED = "failed"  # our own fault
 
 
-class Wish(StrEnum):
+class ControlRequest(StrEnum):
     """What a person wants of an import that is under way; whoever works on it does it at the next look."""
 
     PAUSE = "pause"
@@ -124,8 +125,10 @@ class Import:
     labels: LabelRule = LabelRule.ONE  # where the source has labels
     has_labels: bool = False  # the source was seen to have them
     sync_flags: bool = False  # flags that changed at the source since the copy are brought over
-    password_mark: str = ""  # keyed fingerprint of both passwords; tells "changed" without holding them
-    wish: Wish | None = None
+    password_fingerprint: str = (
+        ""  # keyed fingerprint of both passwords; tells "changed" without holding them
+    )
+    requested: ControlRequest | None = None
     language: str = ""  # of its mails: "de" and the like, "" as the installation is set
     held_up_since: datetime | None = None  # since when it waits without progress, or is paused
 
@@ -311,7 +314,7 @@ class Outcome(StrEnum):
 class Receipt:
     """Proof for one append batch (or for messages settled without an append), one row in the ledger.
 
-    `source_uids`, `destination_uids` and `digests` run in parallel, 16 bytes per digest.
+    `source_uids`, `destination_uids` and `digests` run in parallel, DIGEST_BYTES each.
     `destination_uids` is empty where the server names none and for DUPLICATE and SKIPPED,
     `digests` is empty for SKIPPED. `flags` are those that COPIED messages went with, or got from us since
     (`flags.fold_flags`, `flag_sync`).
@@ -330,7 +333,7 @@ class Receipt:
     flags: str = ""
 
     def digest_at(self, index: int) -> bytes:
-        return self.digests[16 * index : 16 * index + 16]
+        return digest_at(self.digests, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +350,9 @@ class Intent:
     sent_at: datetime
     flags: str = ""  # as in Receipt
     slot: int = 0  # of the lane that sent it: a folder has at most one open intent per slot
+
+    def digest_at(self, index: int) -> bytes:
+        return digest_at(self.digests, index)
 
 
 class RefusalCode(StrEnum):
@@ -381,7 +387,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderAccount:
+class FolderTally:
     """The account of one source folder. `found` is what the source showed; `adds_up` holds at the end.
 
     The recount is independent of the copier: `confirmed` of the `copied` messages stood at the
@@ -415,7 +421,7 @@ class FolderAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderMark:
+class FolderCheckpoint:
     """A folder that was copied to its end, without a refusal: as long as both sides say the same of it,
     there is nothing to look for. `status` is the source's, `account` that of import `import_id`."""
 
@@ -423,4 +429,4 @@ class FolderMark:
     status: FolderStatus
     destination: FolderRef
     highest_uid: Uid  # of our messages there, 0 if there are none
-    account: FolderAccount
+    tally: FolderTally

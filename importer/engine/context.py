@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from importer.domain.digests import Digests, DigestSet
+from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Import
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from importer.domain.fit import fit_flags
-from importer.domain.flag_sync import FlagChange, differs, reconcile
-from importer.domain.flags import fold_flags, unfold_flags
-from importer.domain.history import FolderHistory
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.ledger.folder_history import FolderHistory
+from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.messages.flag_sync import FlagChange, differs, reconcile
+from importer.domain.messages.normalise import fit_flags
 from importer.domain.model import KeywordRule
-from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
 from importer.ports.ledger import Copies
 from providers.errors import FolderUnusable

@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from importer.domain.content import Body
-from importer.domain.identity import DIGEST_BYTES, ForeignIndex, digest, digest_under, munged
+from importer.compact.digest_set import DIGEST_BYTES
+from importer.compact.uid_set import Uid, UidBitmap, UidSet
+from importer.compact.uids_by_key import UidsByKey
+from importer.domain.messages.message_body import Body
+from importer.domain.messages.message_identity import ForeignIndex, digest, digest_under, munged
 from importer.domain.model import FolderRef, NotHandedOut
-from importer.domain.uids_by_key import UidsByKey
-from importer.domain.uidset import Uid, UidMarks, UidSet
 from importer.ports.mailbox import MailboxSession
 
 
@@ -26,7 +27,7 @@ class ForeignMail:
         self._index = ForeignIndex()
         self._any = bool(uids)
         self._lock = threading.Lock()
-        self._read = UidMarks()  # candidates whose bytes were asked for
+        self._read = UidBitmap()  # candidates whose bytes were asked for
         self._by_digest = UidsByKey(DIGEST_BYTES)  # those of them that could be had
         if uids:
             for lines in session.headers(folder, uids):

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from importer.domain.model import FolderAccount
-from importer.domain.wording import counted
+from importer.domain.model import FolderTally
+from importer.domain.reporting.formatting import counted
 from importer.engine.context import Lane, Leg
 from importer.engine.pair import Pair
 from importer.engine.stream import Held, Stream
@@ -31,10 +31,10 @@ _BROKE: Final = (
     " read. Mailhaul tries again."
 )
 
-Told = Callable[[Pair, FolderAccount], None]
+Told = Callable[[Pair, FolderTally], None]
 
 
-def _nobody(_pair: Pair, _account: FolderAccount) -> None:
+def _nobody(_pair: Pair, _account: FolderTally) -> None:
     """Hears nothing."""
 
 
@@ -136,8 +136,8 @@ class Lanes:
                 return
             fresh = False
             if job.pair.finish():
-                account, arrived = job.pair.recount(lane)
-                self._told(job.pair, account)
+                tally, arrived = job.pair.recount(lane)
+                self._told(job.pair, tally)
                 passes += 1
                 if not arrived or passes == PASSES:
                     break
@@ -151,7 +151,7 @@ class Lanes:
 
     def _concluded(self, job: _Job) -> None:
         """After each batch."""
-        self._told(job.pair, job.pair.account)
+        self._told(job.pair, job.pair.tally)
         if self._leg.budget.spent():
             self._end(spent=True)
 

@@ -12,19 +12,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from importer.domain.folders import FolderPair, map_folders
-from importer.domain.history import FolderHistory, unchanged
+from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
+from importer.domain.ledger.folder_history import FolderHistory, unchanged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
-    FolderAccount,
-    FolderMark,
+    FolderCheckpoint,
     FolderStatus,
+    FolderTally,
     Progress,
     Receipt,
     Refusal,
     RefusalCode,
 )
-from importer.domain.uidset import UidSet, UidValidity
 from importer.engine.context import Leg
 from importer.engine.lanes import Lanes
 from importer.engine.pair import Pair
@@ -58,12 +58,12 @@ def _through(
     leg: Leg, lanes: Lanes, source: Survey, destination: Survey, remembered: Mapping[str, str]
 ) -> LegEnd:
     pairs, moved_house = _plan(leg, source, destination, remembered)
-    _account_for_closed(leg, source, remembered)
+    _tally_closed(leg, source, remembered)
     _tell_unshown(leg)
-    marks = leg.ledger.marks(leg.import_.route)
+    checkpoints = leg.ledger.checkpoints(leg.import_.route)
     watch = _Watch(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
     if not moved_house:
-        pairs = _changed(leg, marks, pairs, source, destination, watch)
+        pairs = _changed(leg, checkpoints, pairs, source, destination, watch)
     # The largest first: small ones fill the time of lanes that have nothing left to join.
     largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
     work = [
@@ -72,7 +72,7 @@ def _through(
             pair.source.name,
             source.statuses[pair.source.name],
             pair.destination,
-            marks.get(pair.source.name),
+            checkpoints.get(pair.source.name),
         )
         for pair in largest_first
     ]
@@ -147,7 +147,7 @@ def _renamed(
 
 def _changed(
     leg: Leg,
-    marks: Mapping[str, FolderMark],
+    checkpoints: Mapping[str, FolderCheckpoint],
     pairs: Sequence[FolderPair],
     source: Survey,
     destination: Survey,
@@ -156,19 +156,24 @@ def _changed(
     """The pairs that have to be looked at; of the others, the servers' STATUS says all there is to say."""
     changed: list[FolderPair] = []
     for pair in pairs:
-        mark = marks.get(pair.source.name)
+        checkpoint = checkpoints.get(pair.source.name)
         there = destination.statuses.get(pair.destination)
         if (
-            mark is None
-            or mark.status != source.statuses[pair.source.name]
-            or (leg.import_.sync_flags and not _same_flags(mark.status, source.statuses[pair.source.name]))
-            or mark.destination.name != pair.destination
-            or (there is not None and not _is_marked(there, mark))
+            checkpoint is None
+            or checkpoint.status != source.statuses[pair.source.name]
+            or (
+                leg.import_.sync_flags
+                and not _same_flags(checkpoint.status, source.statuses[pair.source.name])
+            )
+            or checkpoint.destination.name != pair.destination
+            or (there is not None and not _is_at(there, checkpoint))
             or leg.ledger.intents(leg.import_.route, pair.destination)
         ):
             changed.append(pair)
         else:
-            watch.as_before(mark.account if mark.import_id == leg.import_.id else unchanged(mark))
+            watch.as_before(
+                checkpoint.tally if checkpoint.import_id == leg.import_.id else unchanged(checkpoint)
+            )
     return changed
 
 
@@ -177,9 +182,9 @@ def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
     return 0 < now.highest_modseq == before.highest_modseq
 
 
-def _is_marked(there: FolderStatus, mark: FolderMark) -> bool:
+def _is_at(there: FolderStatus, checkpoint: FolderCheckpoint) -> bool:
     """Whether the destination folder is the one of the mark; a UIDVALIDITY alone may be given out again."""
-    return there.uidvalidity == mark.destination.uidvalidity and there.uidnext > mark.highest_uid
+    return there.uidvalidity == checkpoint.destination.uidvalidity and there.uidnext > checkpoint.highest_uid
 
 
 def _epoch(destination: Survey) -> UidValidity | None:
@@ -202,13 +207,13 @@ def _epoch(destination: Survey) -> UidValidity | None:
 # --- Folders that cannot be read ------------------------------------------------------------------------
 
 
-def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
+def _tally_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
     """Folders that the source does not open, or does not list any more: what this import did with them
     stays accounted for; of the rest nobody knows the number."""
     known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)} if source.unusable else set()
     for name, error in source.unusable.items():
         if isinstance(error, FolderLeftOut):
-            leg.observer.account_changed(_account_of_left_out(name, error))
+            leg.observer.tally_changed(_tally_of_left_out(name, error))
             continue
         if name not in known:
             refusal = Refusal(
@@ -221,16 +226,16 @@ def _account_for_closed(leg: Leg, source: Survey, remembered: Mapping[str, str])
                 code=RefusalCode.FOLDER_UNUSABLE,
             )
             leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
-        leg.observer.account_changed(_account_of_closed(leg, name, remembered.get(name)))
+        leg.observer.tally_changed(_tally_of_closed(leg, name, remembered.get(name)))
     for name in remembered.keys() - source.statuses.keys() - source.unusable.keys():
-        account = _account_of_closed(leg, name, remembered[name])
-        if account.found:
-            leg.observer.account_changed(account)
+        tally = _tally_of_closed(leg, name, remembered[name])
+        if tally.found:
+            leg.observer.tally_changed(tally)
 
 
-def _account_of_left_out(name: str, why: FolderLeftOut) -> FolderAccount:
+def _tally_of_left_out(name: str, why: FolderLeftOut) -> FolderTally:
     skipped = {str(why): why.messages} if why.messages else {}
-    return FolderAccount(
+    return FolderTally(
         name, "", found=why.messages, skipped=skipped, confirmed=0, source_recount=why.messages
     )
 
@@ -256,19 +261,19 @@ def _tell_unshown(leg: Leg) -> None:
         leg.ledger.record(leg.import_.route, "", [], refusals, leg.lease)
 
 
-def _account_of_closed(leg: Leg, name: str, destination: str | None) -> FolderAccount:
+def _tally_of_closed(leg: Leg, name: str, destination: str | None) -> FolderTally:
     if destination is None:
-        return FolderAccount(name, "")
+        return FolderTally(name, "")
     settle(leg, leg.lane, destination)
     last = None
     for last in _ours(leg, name, destination):  # noqa: B007  # there may be too many to hold
         pass
     if last is None:
-        return FolderAccount(name, destination)
+        return FolderTally(name, destination)
     history = FolderHistory(leg.import_.id, last.source, last.destination)
     history.recall(_ours(leg, name, destination))
     history.refuse(leg.ledger.refusals(leg.import_.id))
-    return replace(history.account(UidSet(), destination), confirmed=None)
+    return replace(history.tally(UidSet(), destination), confirmed=None)
 
 
 def _ours(leg: Leg, name: str, destination: str) -> Iterator[Receipt]:
@@ -290,23 +295,23 @@ class _Watch:
         self._lock = threading.Lock()
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
 
-    def as_before(self, account: FolderAccount) -> None:
+    def as_before(self, tally: FolderTally) -> None:
         """A folder that need not be looked at."""
-        self._tell(account, account.found)
+        self._tell(tally, tally.found)
 
-    def told(self, pair: Pair, account: FolderAccount) -> None:
+    def told(self, pair: Pair, tally: FolderTally) -> None:
         """After a batch, and after the recount."""
-        self._tell(account, account.found - pair.left)
+        self._tell(tally, tally.found - pair.left)
 
-    def _tell(self, account: FolderAccount, done: int) -> None:
+    def _tell(self, tally: FolderTally, done: int) -> None:
         with self._lock:
-            self._done[account.source_folder] = (done, account.copied_bytes)
+            self._done[tally.source_folder] = (done, tally.copied_bytes)
             self._progress = replace(
                 self._progress,
-                folder=account.source_folder,
-                folders_done=self._progress.folders_done + (account.source_recount is not None),
+                folder=tally.source_folder,
+                folders_done=self._progress.folders_done + (tally.source_recount is not None),
                 messages_done=sum(messages for messages, _ in self._done.values()),
                 bytes_done=sum(copied for _, copied in self._done.values()),
             )
-            self._leg.observer.account_changed(account)
+            self._leg.observer.tally_changed(tally)
             self._leg.observer.progressed(self._progress)

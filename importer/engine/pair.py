@@ -19,21 +19,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, NamedTuple
 
-from importer.domain.history import FolderHistory, with_batch
+from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
+from importer.domain.ledger.folder_history import FolderHistory, with_batch
 from importer.domain.model import (
     ANY_UIDVALIDITY,
-    FolderAccount,
-    FolderMark,
+    FolderCheckpoint,
     FolderRef,
     FolderStatus,
+    FolderTally,
     KeywordRule,
     Outcome,
     Receipt,
     Refusal,
     RefusalCode,
 )
-from importer.domain.plan import Batch, batches
-from importer.domain.uidset import Ascending, Uid, UidSet, UidValidity
+from importer.domain.transfer.message_batches import MessageBatch, batches
 from importer.engine.context import Lane, Leg
 from importer.engine.flags import bring_flags
 from importer.engine.foreign import ForeignMail
@@ -80,15 +80,17 @@ class Pair:
         name: str,
         shown: FolderStatus,
         destination: str,
-        mark: FolderMark | None = None,
+        checkpoint: FolderCheckpoint | None = None,
     ) -> None:
-        """`mark` is how the folder stood when it was copied to its end before."""
+        """`checkpoint` is how the folder stood when it was copied to its end before."""
         self.leg = leg
         self.source = source = shown.ref(name)
         self._status = shown
-        self._marked = mark
+        self._checkpoint = checkpoint
         self._flags_updated = (
-            mark.account.flags_updated if mark is not None and mark.import_id == leg.import_.id else 0
+            checkpoint.tally.flags_updated
+            if checkpoint is not None and checkpoint.import_id == leg.import_.id
+            else 0
         )
         self.destination = destination
         self.lock = threading.Lock()
@@ -97,11 +99,11 @@ class Pair:
         self.claims: set[bytes] = set()  # digests that lanes are about to append
         self._shown = UidSet()
         self._target: Target | None = None
-        self._waiting: deque[Batch] = deque()
+        self._waiting: deque[MessageBatch] = deque()
         self._put_off: dict[Uid, PutOff] = {}
         self._unusable: str | None = None
         self._unread = UidSet()
-        self._account = FolderAccount(source.name, destination)
+        self._tally = FolderTally(source.name, destination)
         self._left = 0
         self._limit_bytes: int | None = None  # what the destination takes
 
@@ -128,20 +130,20 @@ class Pair:
 
     def _begin(self) -> UidSet:
         todo = self.history.todo(self._shown)
-        self._account = self._counted()
+        self._tally = self._counted()
         self._left = len(todo)
         return todo
 
-    def _counted(self) -> FolderAccount:
-        account = self.history.account(self._shown, self.destination)
-        return replace(account, elsewhere=self._status.elsewhere, flags_updated=self._flags_updated)
+    def _counted(self) -> FolderTally:
+        tally = self.history.tally(self._shown, self.destination)
+        return replace(tally, elsewhere=self._status.elsewhere, flags_updated=self._flags_updated)
 
-    def take(self) -> Batch | None:
+    def take(self) -> MessageBatch | None:
         """The next batch for a lane, None when there is none to hand out."""
         with self.lock:
             return self._waiting.popleft() if self._waiting else None
 
-    def put_back(self, batch: Batch) -> None:
+    def put_back(self, batch: MessageBatch) -> None:
         """A batch that was taken too early, for whoever takes next."""
         with self.lock:
             if self._unusable is None:
@@ -207,20 +209,20 @@ class Pair:
             for uid in receipt.source_uids:
                 del self._put_off[uid]
 
-    def recount(self, lane: Lane) -> tuple[FolderAccount, bool]:
+    def recount(self, lane: Lane) -> tuple[FolderTally, bool]:
         """The account with its recount; True when mail came in at the source meanwhile. What came to a
         good end is marked, so that nobody need look again while nothing changes."""
-        account = self.account
+        tally = self.tally
         try:
             if self.leg.import_.sync_flags and self._unusable is None:
                 self._bring_flags(lane)
             result = recount(lane, self.history, self._counted())
         except FolderUnusable:
-            return account, False
+            return tally, False
         arrived = bool(result.arrived - self._unread) and self._unusable is None
         if not arrived:
-            self._mark(result.account)
-        return result.account, arrived
+            self._mark(result.tally)
+        return result.tally, arrived
 
     def release(self) -> None:
         """All is done: only its numbers are asked for, and what it remembers would add up over folders."""
@@ -229,22 +231,24 @@ class Pair:
 
     def _bring_flags(self, lane: Lane) -> None:
         """After all is copied: the mark that follows says that flags are as they were at the survey."""
-        mark, source = self._marked, self._status
-        same = mark is not None and (mark.status.uidvalidity, mark.destination) == (
+        checkpoint, source = self._checkpoint, self._status
+        same = checkpoint is not None and (checkpoint.status.uidvalidity, checkpoint.destination) == (
             source.uidvalidity,
             self.history.destination,
         )
-        since = mark.status.highest_modseq if mark is not None and same else 0
+        since = checkpoint.status.highest_modseq if checkpoint is not None and same else 0
         self._flags_updated += bring_flags(self.leg, lane, self.history, since)
 
-    def _mark(self, account: FolderAccount) -> None:
+    def _mark(self, tally: FolderTally) -> None:
         status = self._status
         as_surveyed = len(self._shown) == status.messages and not self._shown.at_or_above(status.uidnext)
-        sound = account.adds_up and not account.failed and account.confirmed == account.copied
+        sound = tally.adds_up and not tally.failed and tally.confirmed == tally.copied
         if as_surveyed and sound and self._unusable is None:
             highest = self.history.destination_uids.highest or Uid(0)
-            mark = FolderMark(self.leg.import_.id, status, self.history.destination, highest, account)
-            self.leg.ledger.mark(self.leg.import_.route, mark, self.leg.lease)
+            checkpoint = FolderCheckpoint(
+                self.leg.import_.id, status, self.history.destination, highest, tally
+            )
+            self.leg.ledger.checkpoint(self.leg.import_.route, checkpoint, self.leg.lease)
 
     # --- What lanes ask ------------------------------------------------------------------------------
 
@@ -256,9 +260,9 @@ class Pair:
         return self._target
 
     @property
-    def account(self) -> FolderAccount:
+    def tally(self) -> FolderTally:
         """As of now."""
-        return self._account
+        return self._tally
 
     @property
     def left(self) -> int:
@@ -294,7 +298,7 @@ class Pair:
         with self.lock:
             self.history.extend(receipts)
             self.history.refuse(refusals)
-            self._account = with_batch(self._account, receipts, refusals)
+            self._tally = with_batch(self._tally, receipts, refusals)
             self._left -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
 
     # --- Finding out -----------------------------------------------------------------------------------
@@ -363,7 +367,7 @@ class Pair:
         foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
         return Target(folder, there.rule, self._limit_bytes, foreign)
 
-    def _list(self, lane: Lane, *, anew: bool) -> list[Batch] | FolderUnusable:
+    def _list(self, lane: Lane, *, anew: bool) -> list[MessageBatch] | FolderUnusable:
         """What the source shows; and all of it as batches, where all is wanted anyway (`anew`: nothing was
         copied yet): a round trip less."""
         status = self._status
@@ -379,12 +383,12 @@ class Pair:
             return unusable
         return []
 
-    def _sized(self, lane: Lane, todo: UidSet) -> list[Batch]:
+    def _sized(self, lane: Lane, todo: UidSet) -> list[MessageBatch]:
         """What is to be copied, in batches. Of what is not listed any more the fetch will tell."""
         listed, queue = self._in_batches(lane, todo)
-        return [*(Batch(gone, 0) for gone in (todo - listed).chunks(self._at_once)), *queue]
+        return [*(MessageBatch(gone, 0) for gone in (todo - listed).chunks(self._at_once)), *queue]
 
-    def _in_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[Batch]]:
+    def _in_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[MessageBatch]]:
         """Those of `uids` that the source lists, and the batches that they make."""
         listed = Ascending()
 
@@ -398,7 +402,7 @@ class Pair:
 
     def _grouped(
         self, sizes: Iterable[tuple[Uid, int]], *, limit_bytes: int | None = None
-    ) -> Iterator[Batch]:
+    ) -> Iterator[MessageBatch]:
         max_bytes = self.leg.pace.batch_bytes
         return batches(sizes, max_messages=self._at_once, max_bytes=max_bytes, limit_bytes=limit_bytes)
 

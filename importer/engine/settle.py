@@ -11,9 +11,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from importer.domain.digests import Digests
-from importer.domain.flags import fold_flags, unfold_flags
-from importer.domain.identity import DIGEST_BYTES, digest, header_block, header_key, munged
+from importer.compact.digest_set import DIGEST_BYTES, Digests
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.messages.date_and_subject import date_and_subject
+from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Intent,
@@ -23,8 +25,6 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
-from importer.domain.subject import date_and_subject
-from importer.domain.uidset import Uid, UidSet
 from importer.engine.context import Lane, Leg
 from providers.errors import FolderChanged, FolderUnusable
 
@@ -122,7 +122,7 @@ def _landed(
             return {}, {}
     except FolderUnusable:
         return {}, {}
-    wanted = {intent.digests[16 * i : 16 * i + 16]: i for i in range(len(intent.source_uids))}
+    wanted = {intent.digest_at(i): i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
     theirs = {rival.digests[at : at + 16] for rival in rivals for at in range(0, len(rival.digests), 16)}
     nameless = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
@@ -228,7 +228,7 @@ def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:
         outcome=Outcome.COPIED,
         destination=intent.destination,
         destination_uids=tuple(landed[i] for i in order),
-        digests=b"".join(intent.digests[16 * i : 16 * i + 16] for i in order),
+        digests=b"".join(intent.digest_at(i) for i in order),
         size_bytes=sum(intent.sizes_bytes[i] for i in order),
         flags=fold_flags(flags[i] for i in order) if flags else "",
     )

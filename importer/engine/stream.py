@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from importer.domain.content import SPOOLED_ABOVE_BYTES
-from importer.domain.plan import Batch
+from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
+from importer.domain.transfer.message_batches import MessageBatch
 from importer.engine.context import Lane
 from importer.engine.pair import Pair
 from importer.engine.transfer import FetchedBatch, Sent, fetch_batch
@@ -144,7 +144,7 @@ class Stream:
         finally:
             self._held.free(fetching.size_bytes - held_bytes)
 
-    def _fetch_again(self, reader: ThreadPoolExecutor, batch: Batch) -> FetchedBatch:
+    def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
         """After a refusal, and after what is being fetched; these bytes are not counted among the held."""
         return reader.submit(fetch_batch, self._pair, self._lane, batch).result()
 

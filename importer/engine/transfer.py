@@ -18,9 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from importer.domain.fit import fit_flags, fit_internaldate
-from importer.domain.flags import fold_flags
-from importer.domain.identity import digest_of_sent, header_block, with_crlf
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.messages.date_and_subject import date_and_subject
+from importer.domain.messages.flag_runs import fold_flags
+from importer.domain.messages.message_identity import digest_of_sent, header_block, with_crlf
+from importer.domain.messages.normalise import fit_flags, fit_internaldate
 from importer.domain.model import (
     AppendResult,
     Intent,
@@ -34,10 +36,8 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.domain.plan import Batch
-from importer.domain.subject import date_and_subject
-from importer.domain.uidset import Uid, UidSet
-from importer.domain.wording import spoken_bytes
+from importer.domain.reporting.formatting import spoken_bytes
+from importer.domain.transfer.message_batches import MessageBatch
 from importer.engine.context import Lane
 from importer.engine.pair import Pair, PutOff
 from importer.engine.settle import settle_answered
@@ -95,13 +95,13 @@ class _Decided:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def fetch_batch(pair: Pair, lane: Lane, batch: Batch) -> FetchedBatch:
+def fetch_batch(pair: Pair, lane: Lane, batch: MessageBatch) -> FetchedBatch:
     """Reads one batch, over the lane's source alone. Raises what the session raises."""
     return _Reading(pair, lane, batch).run()
 
 
 class _Reading:
-    def __init__(self, pair: Pair, lane: Lane, batch: Batch) -> None:
+    def __init__(self, pair: Pair, lane: Lane, batch: MessageBatch) -> None:
         self._pair = pair
         self._lane = lane
         self._batch = batch
@@ -121,14 +121,14 @@ class _Reading:
         self._pair.leg.budget.count(Side.SOURCE, sum(one.known.size_bytes for one in done.messages))
         missing = wanted - UidSet.of(one.known.uid for one in done.messages)
         if missing:
-            self._account_for_missing(done, missing, unreadable)
+            self._tally_missing(done, missing, unreadable)
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
             done.refusals += self._described(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
         done.messages.sort(key=lambda one: one.known.uid)
         return done
 
-    def _account_for_missing(
+    def _tally_missing(
         self, done: FetchedBatch, missing: UidSet, unreadable: dict[Uid, NotHandedOut]
     ) -> None:
         """Asked for and not handed out: gone, if the source does not list it any more; else refused.
@@ -182,7 +182,7 @@ class Sent:
     the sessions and the ledger raise, and what is recorded stays."""
 
     def __init__(
-        self, pair: Pair, lane: Lane, slot: int, fetch_again: Callable[[Batch], FetchedBatch]
+        self, pair: Pair, lane: Lane, slot: int, fetch_again: Callable[[MessageBatch], FetchedBatch]
     ) -> None:
         self._pair = pair
         self._lane = lane
@@ -311,7 +311,7 @@ class Sent:
         now, and so is each twin of it: it may be the last one."""
         wanted = {one.uid: one for one in decided.new}
         total_bytes = sum(one.size_bytes for one in decided.new)
-        fetched = self._fetch_again(Batch(UidSet.of(wanted), total_bytes))
+        fetched = self._fetch_again(MessageBatch(UidSet.of(wanted), total_bytes))
         decided.refusals += fetched.refusals
         decided.settled += [(Outcome.SKIPPED, VANISHED, uid, b"", None) for uid in fetched.vanished]
         same = [one for one in fetched.messages if one.known.body == wanted[one.known.uid].body]

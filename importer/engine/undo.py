@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from importer.domain.flags import touched, unfold_flags
-from importer.domain.identity import digest
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
+from importer.domain.messages.flag_runs import touched, unfold_flags
+from importer.domain.messages.message_identity import digest
 from importer.domain.model import (
     FolderRef,
     FolderStatus,
@@ -26,8 +28,6 @@ from importer.domain.model import (
     NotHandedOut,
     Receipt,
 )
-from importer.domain.uidset import Uid, UidSet
-from importer.domain.undo import FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, Ledger
@@ -228,7 +228,7 @@ class _Undo:
         return {
             *ledger.undone(self._route, import_.id),
             *(one.receipt.destination for one in ledger.copies(self._route, import_.id)),
-            *(mark.destination for mark in ledger.marks(self._route).values()),
+            *(checkpoint.destination for checkpoint in ledger.checkpoints(self._route).values()),
         }
 
 

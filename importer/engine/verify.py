@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from importer.domain.history import FolderHistory, recounted
-from importer.domain.model import FolderAccount
-from importer.domain.uidset import UidSet
+from importer.compact.uid_set import UidSet
+from importer.domain.ledger.folder_history import FolderHistory, recounted
+from importer.domain.model import FolderTally
 from importer.engine.context import Lane
 from importer.engine.together import together
 from providers.errors import FolderUnusable
@@ -20,21 +20,21 @@ from providers.errors import FolderUnusable
 class Recount:
     """The account with the recount in it, and how much mail came in at the source meanwhile."""
 
-    account: FolderAccount
+    tally: FolderTally
     arrived: UidSet
 
 
-def recount(lane: Lane, history: FolderHistory, account: FolderAccount) -> Recount:
+def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
     """Counts one folder again on both sides. Raises FolderUnusable when the source does not open it any
     more, FolderChanged when it is not the same folder."""
     shown, confirmed = together(
-        lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, account)
+        lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
     )
-    return Recount(recounted(account, confirmed=confirmed, source_recount=len(shown)), history.todo(shown))
+    return Recount(recounted(tally, confirmed=confirmed, source_recount=len(shown)), history.todo(shown))
 
 
-def _confirmed(lane: Lane, history: FolderHistory, account: FolderAccount) -> int:
-    if not account.copied:
+def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> int:
+    if not tally.copied:
         return 0
     try:
         there = lane.destination.uids(history.destination)
@@ -42,5 +42,5 @@ def _confirmed(lane: Lane, history: FolderHistory, account: FolderAccount) -> in
         return 0
     named = history.copied_to
     # Without UIDPLUS the server named no UIDs for some: only their number can be held against the rest.
-    unnamed = account.copied - len(named)
+    unnamed = tally.copied - len(named)
     return len(named & there) + min(unnamed, len(there - history.destination_uids))

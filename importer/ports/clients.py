@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from importer.domain.clients import ApiToken, TokenId
+from importer.domain.people.api_tokens import ApiToken, TokenId
 
 
 @dataclass(frozen=True, slots=True)

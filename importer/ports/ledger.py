@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from importer.domain.model import FolderMark, FolderRef, ImportId, Intent, Receipt, Refusal, Route
-from importer.domain.uidset import UidSet, UidValidity
+from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Intent, Receipt, Refusal, Route
 from importer.ports.leases import Lease
 
 
@@ -39,12 +39,12 @@ class Ledger(Protocol):
         """Removes the route's detached receipts and marks with it: they spoke of the mailbox before."""
         ...
 
-    def marks(self, route: Route) -> Mapping[str, FolderMark]:
-        """Source folder -> its mark."""
+    def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
+        """Source folder -> its checkpoint."""
         ...
 
-    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
-        """Replaces the mark of that source folder (`mark.account.source_folder`)."""
+    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+        """Replaces the mark of that source folder (`checkpoint.tally.source_folder`)."""
         ...
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:

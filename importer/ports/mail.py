@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from importer.domain.model import Import
-from importer.domain.report import BatchReport, Report
+from importer.domain.reporting.report import BatchReport, Report
 from providers.errors import Side
 
 

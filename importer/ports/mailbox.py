@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Protocol
 
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -22,7 +23,6 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
-from importer.domain.uidset import Uid, UidSet
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from importer.domain.model import FolderAccount, ImportId, Progress
+from importer.domain.model import FolderTally, ImportId, Progress
 from providers.errors import Side
 
 
@@ -62,4 +62,4 @@ class Observer(Protocol):
 
     def progressed(self, progress: Progress) -> None: ...
 
-    def account_changed(self, account: FolderAccount) -> None: ...
+    def tally_changed(self, tally: FolderTally) -> None: ...

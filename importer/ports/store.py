@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import (
     Batch,
     BatchId,
-    FolderAccount,
+    ControlRequest,
+    FolderTally,
     Import,
     ImportId,
     Progress,
     Route,
     State,
-    Wish,
 )
-from importer.domain.undo import UndoReport
 from importer.ports.budgets import Budgets
 from importer.ports.calls import Call, Calls
 from importer.ports.clients import Clients
@@ -83,7 +83,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, P
         finished_at, held_up_since). With a lease: raises LeaseLost unless it still holds."""
         ...
 
-    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
+    def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         """Notes what a person wants of the import; None: that it goes on. Needs no lease: who has it does
         what is wanted. One that has ended, or is to be cancelled, stays as it is. Returns it as it is then,
         None if there is no such import."""
@@ -95,11 +95,11 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, P
         notices: Sequence[Notice],
         lease: Lease,
         *,
-        password_mark: str | None = None,
+        password_fingerprint: str | None = None,
         calls: Sequence[Call] = (),
     ) -> bool:
         """In one transaction: `update_import`, erase its grants and its consent, post notices and calls. With
-        a `password_mark`: False, and nothing is written, when the import has another one by now."""
+        a `password_fingerprint`: False, and nothing is written, when the import has another one by now."""
         ...
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
@@ -115,16 +115,16 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, P
         """None once they were erased."""
         ...
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         """Replaces both, and the import waits no longer (`not_before`) unless it is paused. False, and
         nothing is written, when it has ended or has no grants."""
         ...
 
-    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
+    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
         """Replaces the account of that source folder. Raises LeaseLost unless the lease still holds."""
         ...
 
-    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
+    def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         """In the order first saved."""
         ...
 

@@ -19,7 +19,7 @@ class Vault(Protocol):
         """Raises VaultError when the key, the context or the bytes do not fit."""
         ...
 
-    def mark(self, *secrets: Secret) -> str:
+    def fingerprint(self, *secrets: Secret) -> str:
         """A keyed fingerprint, equal for equal secrets, of no use without the key."""
         ...
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from importer.domain.access import Visit, VisitId
+from importer.domain.people.identities import WebSession, WebSessionId
 
 
 class Visits(Protocol):
     """Who is signed in, and how often something was tried."""
 
-    def add_visit(self, visit: Visit) -> None: ...
+    def add_visit(self, visit: WebSession) -> None: ...
 
-    def visit(self, visit_id: VisitId, now: datetime) -> Visit | None:
+    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
         """None for one that has ended or expired."""
         ...
 
-    def save_visit(self, visit_id: VisitId, sealed: bytes, before: bytes) -> bool:
+    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         """Replaces what the visit remembers; False, and nothing is written, when it has ended or remembers
         something else than `before` by now."""
         ...
 
-    def end_visit(self, visit_id: VisitId) -> None: ...
+    def end_visit(self, visit_id: WebSessionId) -> None: ...
 
     def count(self, key: str, now: datetime, span: timedelta) -> int:
         """Counts one more under `key`, and says how many there are in the span that the first of them

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importer.domain.batch_right import NO_RIGHT, BatchRight
-from importer.domain.labels import LabelRule
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Import
-from importer.domain.rows import Row
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from importer.service.deps import Deps
 from importer.service.submit import Placed, submit
 from providers.endpoint import Secret

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importer.domain.batch_right import NO_RIGHT, BatchRight, administered
-from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import Account
+from importer.domain.people.api_tokens import ApiToken, TokenScope
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered
 from importer.service.deps import Deps
 from importer.service.grants import master_login
 from importer.service.visits import Remembered
@@ -25,9 +25,9 @@ def right_of_visit(deps: Deps, remembered: Remembered) -> BatchRight:
 
 def right_of_token(deps: Deps, token: ApiToken) -> BatchRight:
     """That of a program."""
-    if deps.master is None or not token.may(Scope.BATCH):
+    if deps.master is None or not token.may(TokenScope.BATCH):
         return NO_RIGHT
-    return BatchRight(deps.master.server, token.domains, everywhere=Scope.ADMIN in token.scopes)
+    return BatchRight(deps.master.server, token.domains, everywhere=TokenScope.ADMIN in token.scopes)
 
 
 def destination_credential(

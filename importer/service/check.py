@@ -13,12 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from importer.domain.check import Check, FolderCheck, Look, SideCheck
-from importer.domain.estimate import Amount, Pace, estimate
-from importer.domain.fit import instant_of
-from importer.domain.folders import map_folders
-from importer.domain.history import FolderHistory
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.folder_mapping.folder_map import map_folders
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.ledger.folder_history import FolderHistory
+from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -33,7 +32,8 @@ from importer.domain.model import (
     State,
     route_of,
 )
-from importer.domain.uidset import Uid, UidSet
+from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
+from importer.domain.transfer.time_estimate import Amount, Throughput, estimate
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.deps import Deps
@@ -84,7 +84,7 @@ class _Looking:
         self._manners = Manners(deps, as_import, f"{deps.owner} {as_import.id}")
         self._sessions: dict[Side, MailboxSession] = {}
         self._surveys: dict[Side, Survey] = {}
-        self._read: Pace | None = None
+        self._read: Throughput | None = None
         self.found = Check(SideCheck(source), SideCheck(destination))
 
     def run(self) -> Iterator[Check]:
@@ -93,11 +93,11 @@ class _Looking:
             self._manners.admit()
             self._manners.open_lane(0)
         except HeldBack as held:
-            self._tell(held.problem.side or Side.SOURCE, look=Look.FAILED, problem=held.problem)
+            self._tell(held.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=held.problem)
         else:
-            yield from self._both(self._open, Look.COUNTING)
+            yield from self._both(self._open, CheckPhase.COUNTING)
             self._note_labels()
-            yield from self._both(self._survey, Look.COUNTING)
+            yield from self._both(self._survey, CheckPhase.COUNTING)
             self._map()
             yield self.found
             yield from self._weigh()
@@ -112,9 +112,9 @@ class _Looking:
 
     # --- Steps ------------------------------------------------------------------------------------
 
-    def _both(self, step: Any, look: Look) -> Iterator[Check]:
+    def _both(self, step: Any, look: CheckPhase) -> Iterator[Check]:
         """Does a step on both sides at once, and tells each as it is done."""
-        sides = [side for side in Side if self._side(side).look is not Look.FAILED]
+        sides = [side for side in Side if self._side(side).look is not CheckPhase.FAILED]
         with ThreadPoolExecutor(max_workers=len(Side), thread_name_prefix="check") as pool:
             steps = {pool.submit(step, side): side for side in sides}
             for done in as_completed(steps):
@@ -139,7 +139,7 @@ class _Looking:
 
     def _note_labels(self) -> None:
         source = self._sessions.get(Side.SOURCE)
-        if source is not None and self.found.source.look is not Look.FAILED and source.has_labels():
+        if source is not None and self.found.source.look is not CheckPhase.FAILED and source.has_labels():
             self.found = replace(self.found, labels=self._labels)
 
     def _survey(self, side: Side) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class _Looking:
         }
         if side is Side.DESTINATION:
             told |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
-            told |= {"look": Look.DONE}
+            told |= {"look": CheckPhase.DONE}
         return told
 
     def _map(self) -> None:
@@ -205,7 +205,7 @@ class _Looking:
                 self.found = replace(self.found, folders=tuple(folders))
                 self._sum_up()
                 yield self.found
-            self._tell(Side.SOURCE, look=Look.DONE)
+            self._tell(Side.SOURCE, look=CheckPhase.DONE)
         except MailError as error:
             self._fail(Side.SOURCE, error)
 
@@ -264,7 +264,7 @@ class _Looking:
         began = self._deps.clock.now()
         read = [one for one in session.messages(ref, UidSet.of(wanted)) if isinstance(one, Message)]
         amount = Amount(len(read), sum(len(one.body) for one in read))
-        self._read = Pace(amount, self._deps.clock.now() - began)
+        self._read = Throughput(amount, self._deps.clock.now() - began)
         self._manners.count(Side.SOURCE, amount.size_bytes)
 
     def _date(self, outlines: Sequence[Outline], *, exact: bool) -> None:
@@ -310,7 +310,7 @@ class _Looking:
         if isinstance(error, Throttled):
             self._manners.note(error)
         problem = Problem(error.code, str(error), side, error.server_text)
-        self._tell(side, look=Look.FAILED, problem=problem)
+        self._tell(side, look=CheckPhase.FAILED, problem=problem)
 
 
 def _sampled(uids: UidSet) -> UidSet:
@@ -323,7 +323,7 @@ def _sampled(uids: UidSet) -> UidSet:
     return UidSet.of([*islice(uids, end), *middle, *islice(uids, number - end, None)])
 
 
-def _paces(deps: Deps, destination: Account) -> list[Pace]:
+def _paces(deps: Deps, destination: Account) -> list[Throughput]:
     """How fast earlier imports into the same host went, waits included: that is what people live through."""
     paces = []
     for import_ in deps.store.imports(states=(State.COMPLETE,), limit=EARLIER_IMPORTS):
@@ -331,5 +331,5 @@ def _paces(deps: Deps, destination: Account) -> list[Pace]:
             report = report_of(deps, import_)
             if report.duration:
                 amount = Amount(report.totals.copied, report.totals.copied_bytes)
-                paces.append(Pace(amount, report.duration))
+                paces.append(Throughput(amount, report.duration))
     return paces

@@ -14,8 +14,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from importer.domain.clients import ApiToken, Scope, TokenId, webhook_context
 from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope, webhook_context
 from importer.service.deps import Deps
 from importer.service.owned import batch_of, import_of
 from importer.service.submit import new_id
@@ -41,7 +41,7 @@ class Issued:
 def issue(
     deps: Deps,
     name: str,
-    scopes: Collection[Scope],
+    scopes: Collection[TokenScope],
     *,
     domains: Collection[str] = (),
     lasts: timedelta | None = None,
@@ -86,7 +86,7 @@ def visible_import(deps: Deps, token: ApiToken, id_: str) -> Import | None:
     """None when there is no such import, or it is not for this token."""
     if not _ID.fullmatch(id_):
         return None
-    if Scope.ADMIN in token.scopes:
+    if TokenScope.ADMIN in token.scopes:
         return deps.store.import_(ImportId(id_))
     return import_of(deps, token.client, ImportId(id_))
 
@@ -95,7 +95,7 @@ def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequenc
     """None when there is no such batch, or it is not for this token."""
     if not _ID.fullmatch(id_):
         return None
-    if Scope.ADMIN not in token.scopes:
+    if TokenScope.ADMIN not in token.scopes:
         return batch_of(deps, token.client, BatchId(id_))
     batch = deps.store.batch(BatchId(id_))
     if batch is None:
@@ -105,7 +105,7 @@ def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequenc
 
 def owner_seen(token: ApiToken) -> str | None:
     """Whose batches and imports a list holds: an owner's, or everybody's (None)."""
-    return None if Scope.ADMIN in token.scopes else token.client
+    return None if TokenScope.ADMIN in token.scopes else token.client
 
 
 def _digest(secret: str) -> str:

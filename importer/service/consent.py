@@ -23,9 +23,9 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from importer.domain import consent as waiting
-from importer.domain import state
+from importer.domain import import_state
 from importer.domain.model import Import, ImportId, Problem, State
+from importer.domain.people import consent_schedule as waiting
 from importer.ports.consents import ConsentRequest
 from importer.ports.leases import Lease
 from importer.ports.mail import Invitation, Notice
@@ -91,8 +91,8 @@ def look_up(deps: Deps, token: str) -> Asked:
 
 
 def begin(deps: Deps, token: str) -> Question:
-    """Where to send the browser. Whoever shows the page keeps `state` in that browser (a cookie), and lets
-    nobody else complete what it began. Beginning again replaces what was begun before.
+    """Where to send the browser. Whoever shows the page keeps `import_state` in that browser (a cookie), and
+    lets nobody else complete what it began. Beginning again replaces what was begun before.
 
     Raises LinkGone, and LoginRejected when the installation cannot ask there any more.
     """
@@ -138,7 +138,7 @@ def links(deps: Deps, imports: Iterable[Import]) -> Links:
     """The links of those imports that wait for owners, by the side whose owner has yet to sign in."""
     found: dict[ImportId, Mapping[Side, str]] = {}
     for import_ in imports:
-        asked = deps.store.consents_of(import_.id) if import_.state in state.ALIVE else {}
+        asked = deps.store.consents_of(import_.id) if import_.state in import_state.ALIVE else {}
         with contextlib.suppress(VaultError):  # another key: `doctor` says so
             if asked and (sides := [side for side in awaited(deps, import_) if side in asked]):
                 found[import_.id] = {side: _link(deps, asked[side]) for side in sides}
@@ -147,7 +147,7 @@ def links(deps: Deps, imports: Iterable[Import]) -> Links:
 
 def awaited(deps: Deps, import_: Import) -> tuple[Side, ...]:
     """The sides whose owners have yet to sign in. Raises VaultError."""
-    return tuple(_awaited(deps, import_.id)) if import_.state in state.ALIVE else ()
+    return tuple(_awaited(deps, import_.id)) if import_.state in import_state.ALIVE else ()
 
 
 # --- What a worker does ------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def ask_owner(deps: Deps, import_id: ImportId) -> None:
     if lease is not None:  # else a worker does it
         try:
             import_ = deps.store.import_(import_id)
-            if import_ is not None and import_.state in state.GOING:
+            if import_ is not None and import_.state in import_state.GOING:
                 await_owner(deps, import_, lease)
         finally:
             deps.store.release(lease)
@@ -192,7 +192,7 @@ def await_owner(deps: Deps, import_: Import, lease: Lease) -> Import:
     until = min(waiting.next_look(one.consent.asked_at, now, one.consent.expires_at) for one in asked)
     first = asked[0]
     why = waiting.needed(first.mailbox, first.name, first.consent.expires_at, first.side, both=both)
-    after = state.queued_behind(import_, why, now, until)
+    after = import_state.queued_behind(import_, why, now, until)
     deps.store.update_import(after, lease)
     deps.store.post_calls(calls_about(deps, report_of(deps, after)))
     # An owner does not need our lease: a consent that came meanwhile must not wait for a reminder.
@@ -222,7 +222,7 @@ def _waited_for(deps: Deps, import_: Import, side: Side, provider: str, now: dat
 
 
 def _go_on(deps: Deps, import_: Import, lease: Lease) -> Import:
-    after = state.continued(import_, progressed=True)
+    after = import_state.continued(import_, progressed=True)
     deps.store.update_import(after, lease)
     return after
 
@@ -257,7 +257,7 @@ def _invited(notice: Notice) -> tuple[ImportId, Side] | None:
 
 def _asked(deps: Deps, consent: ConsentRequest | None) -> Asked:
     import_ = None if consent is None else deps.store.import_(consent.import_id)
-    if consent is None or import_ is None or import_.state in state.ENDED:
+    if consent is None or import_ is None or import_.state in import_state.ENDED:
         raise LinkGone
     provider = _awaited(deps, consent.import_id).get(consent.side)
     if provider is None or deps.clock.now() >= consent.expires_at:

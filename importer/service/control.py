@@ -12,8 +12,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from importer.domain import state
-from importer.domain.model import Import, ImportId, Problem, State, Wish
+from importer.domain import import_state
+from importer.domain.model import ControlRequest, Import, ImportId, Problem, State
 from importer.ports.leases import Lease
 from importer.service.deps import Deps
 from importer.service.finish import finish
@@ -33,7 +33,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The import after a wish, what came of the wish, and that as a sentence for the person who had it."""
+    """The import after a request, what came of the request, and that as a sentence for the person who had
+    it."""
 
     import_: Import
     effect: Effect
@@ -43,12 +44,12 @@ class Changed:
 def pause(deps: Deps, import_id: ImportId) -> Changed:
     """Nothing more is copied until `resume`. Raises LookupError for an unknown import."""
     before = _known(deps, import_id)
-    if before.state in state.ALIVE and deps.store.grants(import_id) is None:
+    if before.state in import_state.ALIVE and deps.store.grants(import_id) is None:
         return Changed(before, Effect.NOT_POSSIBLE, _IN_THE_FOREGROUND)
-    after = _wished(deps, import_id, Wish.PAUSE)
-    if after.state in state.ENDED:
+    after = _request(deps, import_id, ControlRequest.PAUSE)
+    if after.state in import_state.ENDED:
         return Changed(after, Effect.TOO_LATE, f"It had ended already ({after.state}); nothing to pause.")
-    if after.wish is Wish.CANCEL:
+    if after.requested is ControlRequest.CANCEL:
         return Changed(after, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     if after.state is State.PAUSED:
         return Changed(after, Effect.DONE, "Paused. What is copied stays; it goes on when you resume it.")
@@ -58,12 +59,12 @@ def pause(deps: Deps, import_id: ImportId) -> Changed:
 def resume(deps: Deps, import_id: ImportId) -> Changed:
     """A paused import goes on; one that waits tries again now. Raises LookupError for an unknown import."""
     before = _known(deps, import_id)
-    if before.state in state.ENDED:
+    if before.state in import_state.ENDED:
         return Changed(before, Effect.TOO_LATE, f"It has ended ({before.state}); run it again instead.")
-    if before.wish is Wish.CANCEL:
+    if before.requested is ControlRequest.CANCEL:
         return Changed(before, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
-    after = _wished(deps, import_id, None, _hurry)
-    if after.state in state.ENDED:
+    after = _request(deps, import_id, None, _hurry)
+    if after.state in import_state.ENDED:
         return Changed(after, Effect.TOO_LATE, f"It has ended meanwhile ({after.state}).")
     deps.queue.ring(import_id)
     if after.state is State.PAUSED:
@@ -75,51 +76,54 @@ def cancel(deps: Deps, import_id: ImportId) -> Changed:
     """Ends the import for good: its passwords are erased, what is copied stays and can be undone. Raises
     LookupError for an unknown import."""
     before = _known(deps, import_id)
-    if before.state in state.ENDED and before.state is not State.CANCELLED:
+    if before.state in import_state.ENDED and before.state is not State.CANCELLED:
         return Changed(before, Effect.TOO_LATE, f"It had ended already ({before.state}).")
-    after = _wished(deps, import_id, Wish.CANCEL)
+    after = _request(deps, import_id, ControlRequest.CANCEL)
     if after.state is State.CANCELLED:
         return Changed(after, Effect.DONE, "Cancelled. What was copied stays; undo removes it.")
-    if after.state in state.ENDED:
+    if after.state in import_state.ENDED:
         return Changed(after, Effect.TOO_LATE, f"It ended just before ({after.state}).")
     return Changed(after, Effect.SOON, "It ends as soon as the messages in hand are stored.")
 
 
-def obey(deps: Deps, import_: Import, lease: Lease) -> Import:
+def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
     """Does what a person wants of the import, under its lease, and returns it as it then is. Raises
     LeaseLost."""
-    if import_.state in state.ENDED:
+    if import_.state in import_state.ENDED:
         return import_
     now = deps.clock.now()
-    match import_.wish:
-        case Wish.CANCEL:
+    match import_.requested:
+        case ControlRequest.CANCEL:
             return finish(deps, import_, State.CANCELLED, lease)
-        case Wish.PAUSE if import_.state is not State.PAUSED:
-            after = state.paused(import_, now, now + PAUSED_AT_MOST)
-        case Wish.PAUSE if import_.not_before is not None and import_.not_before <= now:
+        case ControlRequest.PAUSE if import_.state is not State.PAUSED:
+            after = import_state.paused(import_, now, now + PAUSED_AT_MOST)
+        case ControlRequest.PAUSE if import_.not_before is not None and import_.not_before <= now:
             return finish(deps, import_, State.CANCELLED, lease, _FORGOTTEN)
         case None if import_.state is State.PAUSED:
-            after = state.resumed(import_)
+            after = import_state.resumed(import_)
         case _:
             return import_
     deps.store.update_import(after, lease)
     return after
 
 
-def _wished(
-    deps: Deps, import_id: ImportId, wish: Wish | None, then: Callable[[Import], Import] = lambda i: i
+def _request(
+    deps: Deps,
+    import_id: ImportId,
+    request: ControlRequest | None,
+    then: Callable[[Import], Import] = lambda i: i,
 ) -> Import:
-    """Notes the wish, does it (and `then`) when nobody works on the import, and returns it as it is."""
-    noted = deps.store.wish(import_id, wish)
+    """Notes the request, does it (and `then`) when nobody works on the import, and returns it as it is."""
+    noted = deps.store.request_control(import_id, request)
     if noted is None:
         raise _unknown(import_id)
     lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
     if lease is None:
         return noted
     try:
-        obeyed = obey(deps, _known(deps, import_id), lease)
-        after = then(obeyed)
-        if after != obeyed:
+        applied = apply_request(deps, _known(deps, import_id), lease)
+        after = then(applied)
+        if after != applied:
             deps.store.update_import(after, lease)
         return after
     finally:
@@ -127,7 +131,7 @@ def _wished(
 
 
 def _hurry(import_: Import) -> Import:
-    return state.hurried(import_) if import_.state is State.WAITING else import_
+    return import_state.hurried(import_) if import_.state is State.WAITING else import_
 
 
 def _known(deps: Deps, import_id: ImportId) -> Import:

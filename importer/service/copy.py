@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from importer.domain import state
-from importer.domain.batch_right import right_of_console
+from importer.domain import import_state
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
-from importer.domain.rows import Row
+from importer.domain.people.batch_right import right_of_console
 from importer.ports.leases import Lease, LeaseLost
 from importer.service.deps import Deps
 from importer.service.grants import Credentials, credentials_at_once
@@ -51,7 +51,7 @@ def copy(
             return _run(deps, import_, opened, lease, watch, waits)
         except KeyboardInterrupt:
             reached = deps.store.import_(import_.id) or import_
-            if reached.state in state.ALIVE:
+            if reached.state in import_state.ALIVE:
                 with suppress(LeaseLost):
                     _stop(deps, reached, lease, _INTERRUPTED)
             raise
@@ -68,7 +68,7 @@ def _run(
     reached, patience_ends = import_.progress, deps.clock.now() + PATIENCE
     while True:
         import_ = leg(deps, import_, lambda: opened, lease, watch)
-        if import_.state in state.ENDED:
+        if import_.state in import_state.ENDED:
             return import_
         now = deps.clock.now()
         if import_.progress != reached:
@@ -100,14 +100,14 @@ def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:
 
 def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import:
     """Ends it without a mail: whoever started it sees it on the screen."""
-    stopped = state.ended(import_, State.STOPPED, deps.clock.now(), problem)
+    stopped = import_state.ended(import_, State.STOPPED, deps.clock.now(), problem)
     deps.store.update_import(stopped, lease)
     return stopped
 
 
 def _end_interrupted(deps: Deps, route: Route) -> None:
     """Foreground copies of the route that were killed have left their imports open: ends them."""
-    for import_ in deps.store.imports(states=tuple(state.ALIVE), limit=1000):
+    for import_ in deps.store.imports(states=tuple(import_state.ALIVE), limit=1000):
         if import_.route == route and deps.store.grants(import_.id) is None:
             lease = _acquired(deps, import_.id)
             if lease is not None:

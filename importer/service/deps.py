@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from importer.domain.allowance import Allowance
-from importer.domain.digests import Digests, DigestSet
+from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Account
+from importer.domain.transfer.host_allowance import Allowance
 from importer.engine.context import Pace
 from importer.ports.calls import Caller
 from importer.ports.mail import Composer, Mailer

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importer.domain.explain import Explanation, Surroundings
-from importer.domain.explain import explain as explained
 from importer.domain.model import Import
+from importer.domain.reporting.explanation import Explanation, ExplanationContext
+from importer.domain.reporting.explanation import explain as explained
 from importer.service.deps import Deps
 from importer.service.finish import report_of
 
@@ -12,7 +12,7 @@ from importer.service.finish import report_of
 def explain(deps: Deps, import_: Import) -> Explanation:
     """The explanation as of now."""
     now = deps.clock.now()
-    around = Surroundings(
+    around = ExplanationContext(
         now=now,
         worker=deps.store.holder(f"import:{import_.id}", now) or "",
         writer=deps.store.holder(f"mailbox:{import_.destination.key}", now) or "",

@@ -10,9 +10,9 @@ from functools import partial
 
 import structlog
 
-from importer.domain import state
+from importer.domain import import_state
 from importer.domain.model import BatchId, Import, Problem, State
-from importer.domain.report import BatchReport, Report
+from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.mail import Notice
 from importer.service.deps import Deps
@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 def report_of(deps: Deps, import_: Import) -> Report:
     """The account of one import as of now."""
-    accounts = tuple(deps.store.accounts(import_.id))
-    return Report(import_, accounts, tuple(deps.store.refusals(import_.id)))
+    tallies = tuple(deps.store.tallies(import_.id))
+    return Report(import_, tallies, tuple(deps.store.refusals(import_.id)))
 
 
 def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:
@@ -52,16 +52,16 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
 
     An import that would stop goes on instead when it was given other passwords since `import_` was read.
     """
-    ended = state.ended(import_, end, deps.clock.now(), problem)
+    ended = import_state.ended(import_, end, deps.clock.now(), problem)
     notices: Sequence[Notice] = ()
     if deps.mails is not None:
         write = partial(deps.mails.composer.completion, report_of(deps, ended), deps.clock.now())
         notices = written(write, ended.id)
     consents = to_give_back(deps, import_)
-    mark = import_.password_mark if end in (State.STOPPED, State.FAILED) else None
+    mark = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
     calls = calls_about(deps, report_of(deps, ended))
-    if not deps.store.finish_import(ended, notices, lease, password_mark=mark, calls=calls):
-        resumed = state.continued(import_, progressed=True)
+    if not deps.store.finish_import(ended, notices, lease, password_fingerprint=mark, calls=calls):
+        resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed
     if ended.batch_id is not None:
@@ -84,7 +84,7 @@ def summarise(deps: Deps, batch_id: BatchId) -> None:
     if deps.mails is None or batch is None or not batch.submitter or len(batch.imports) < 2:
         return
     imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
-    if all(import_.state in state.ENDED for import_ in imports):
+    if all(import_.state in import_state.ENDED for import_ in imports):
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
         write = partial(deps.mails.composer.batch_summary, report, deps.clock.now())
         deps.store.post(written(write, batch_id))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from importer.domain import state
-from importer.domain.batch_right import NO_RIGHT, BatchRight
+from importer.domain import import_state
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account, Import, ImportId
-from importer.domain.rows import Row
-from importer.domain.ways_in import SignIn
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from importer.ports.leases import Lease
 from importer.ports.store import SealedGrants
 from importer.ports.vault import VaultError
@@ -150,7 +150,7 @@ def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogi
 # --- Grants that are still to come ------------------------------------------------------------------
 
 
-def sign_in(access: MailboxAccess, *, organisation: bool) -> SignIn:
+def sign_in(access: MailboxAccess, *, organisation: bool) -> SignInMethod:
     """Which mailboxes need no password; `organisation` as for `submit`."""
 
     def can(provider: str, mailbox: str) -> bool:
@@ -233,7 +233,7 @@ def to_give_back(deps: Deps, import_: Import) -> tuple[Grant, ...]:
 def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
     """Whether another import under way uses the mailbox of that side, and may live on its owner's consent."""
     key = import_.account(side).key
-    others = deps.store.imports(states=tuple(state.ALIVE), limit=_ALL)
+    others = deps.store.imports(states=tuple(import_state.ALIVE), limit=_ALL)
     return any(
         other.id != import_.id and key in (other.source.key, other.destination.key) for other in others
     )

@@ -13,10 +13,10 @@ from typing import Final
 
 import structlog
 
-from importer.domain.clients import webhook_context
-from importer.domain.events import EVENT, SIGNATURE, event, signature
 from importer.domain.model import Import
-from importer.domain.report import Report
+from importer.domain.people.api_tokens import webhook_context
+from importer.domain.reporting.report import Report
+from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, event, signature
 from importer.ports.calls import Call, CallState
 from importer.ports.vault import VaultError
 from importer.service.deps import Deps, Webhook

@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
-from importer.domain.allowance import Allowance, Backoff, expected_end, used_up_until
-from importer.domain.estimate import DailyCap
 from importer.domain.model import Account, Import, Problem
-from importer.domain.retry import AWAY_WAITS_S
-from importer.domain.totals import Totals
-from importer.domain.wording import spoken_bytes
+from importer.domain.reporting.formatting import spoken_bytes
+from importer.domain.reporting.totals import Totals
+from importer.domain.transfer.host_allowance import Allowance, Backoff, expected_end, used_up_until
+from importer.domain.transfer.retry_policy import AWAY_WAITS_S
+from importer.domain.transfer.time_estimate import DailyCap
 from importer.ports.budgets import Budgets
 from importer.ports.process import Clock
 from importer.service.deps import Deps

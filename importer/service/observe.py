@@ -7,7 +7,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Final
 
-from importer.domain.model import FolderAccount, ImportId, Progress
+from importer.domain.model import FolderTally, ImportId, Progress
 from importer.ports.leases import Lease
 from importer.ports.process import Clock
 from importer.ports.store import Store
@@ -31,7 +31,7 @@ class StoringObserver:
         self._clock = clock
         self._watch = watch
         self._lock = Lock()
-        self._unsaved: dict[str, FolderAccount] = {}
+        self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
         self.progress: Progress | None = None
         self.has_labels = False  # of the source; whoever opens it says so
@@ -44,17 +44,17 @@ class StoringObserver:
             if self._clock.now() - self._flushed_at >= EVERY:
                 self._write()
 
-    def account_changed(self, account: FolderAccount) -> None:
+    def tally_changed(self, tally: FolderTally) -> None:
         with self._lock:
-            self._unsaved[account.source_folder] = account
+            self._unsaved[tally.source_folder] = tally
 
     def flush(self) -> None:
         with self._lock:
             self._write()
 
     def _write(self) -> None:
-        for account in self._unsaved.values():
-            self._store.save_account(self._import_id, account, self._lease)
+        for tally in self._unsaved.values():
+            self._store.save_tally(self._import_id, tally, self._lease)
         self._unsaved.clear()
         if self.progress is not None:
             self._store.set_progress(self._import_id, self.progress, self._lease)

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from importer.domain.access import Visit, person_at
-from importer.domain.cells import Refused, address
+from importer.domain.csv_import.csv_cells import Refused, address
 from importer.domain.model import Account
+from importer.domain.people.identities import WebSession, person_at
 from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from importer.service.tries import PER_CLIENT, client_network, take
@@ -49,7 +49,7 @@ def begin(deps: Deps, browser: str, *, client: str) -> tuple[str, bytes]:
 
 def complete(
     deps: Deps, browser: str, kept: bytes, answer: dict[str, str], server: Endpoint
-) -> tuple[str, Visit]:
+) -> tuple[str, WebSession]:
     """A new visit of the person who signed in, and its token. Their mailboxes are at `server`.
 
     Raises QuestionGone, NoAddress, LoginRejected, ServerUnavailable, Throttled."""

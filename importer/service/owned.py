@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from importer.domain.access import PersonId
 from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.domain.people.identities import PersonId
 from importer.service.deps import Deps
 
 _ID: Final = re.compile("[a-z0-9]{1,40}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Route
-from importer.domain.uidset import UidSet
 from importer.ports.ledger import Ledger
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from importer.domain.batch_right import NO_RIGHT, BatchRight
-from importer.domain.labels import LabelRule
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
-from importer.domain.rows import Row
-from importer.domain.state import ALIVE
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.service.consent import ask_owner
 from importer.service.deps import Deps
@@ -130,7 +130,9 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
         language=language,
         labels=row.labels or LabelRule.ONE,
         sync_flags=row.sync_flags or False,
-        password_mark=deps.vault.mark(*(secret or Secret("") for secret in _passwords(row).values())),
+        password_fingerprint=deps.vault.fingerprint(
+            *(secret or Secret("") for secret in _passwords(row).values())
+        ),
     )
 
 
@@ -139,13 +141,13 @@ def _place(deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, righ
     latest = deps.store.latest_import(fresh.route)
     if latest is None:
         return Placed(row, fresh, Fate.STARTED)
-    same_passwords = latest.password_mark == fresh.password_mark
+    same_passwords = latest.password_fingerprint == fresh.password_fingerprint
     somebody_elses = bool(owner) and _owner(deps, latest) != owner
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
         if same_passwords or somebody_elses:
             return Placed(row, latest, Fate.UNDER_WAY)
         new = _replaced(deps, latest.id, row, before, right)
-        if deps.store.replace_grants(latest.id, new, fresh.password_mark):
+        if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
             deps.queue.ring(latest.id)
             return Placed(row, latest, Fate.PASSWORD_UPDATED)
         return _place(deps, row, fresh, owner, again=again, right=right)  # it ended just now

@@ -7,34 +7,34 @@ from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from importer.domain.access import MostTries, PersonId
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account
-from importer.domain.rows import Row
+from importer.domain.people.identities import PersonId, RateLimit
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 
 _QUARTER_HOUR_S: Final = 900
 _DAY_S: Final = 86_400
 
-PER_ACCOUNT_AND_CLIENT: Final = MostTries(5, _QUARTER_HOUR_S)
-PER_ACCOUNT: Final = MostTries(15, _QUARTER_HOUR_S)
+PER_ACCOUNT_AND_CLIENT: Final = RateLimit(5, _QUARTER_HOUR_S)
+PER_ACCOUNT: Final = RateLimit(15, _QUARTER_HOUR_S)
 """More than the above: whoever tries from one place must not lock the owner out everywhere."""
 
-PER_CLIENT: Final = MostTries(60, _QUARTER_HOUR_S)
-PER_PERSON: Final = MostTries(60, _QUARTER_HOUR_S)
-PER_HOST: Final = MostTries(300, _QUARTER_HOUR_S)
+PER_CLIENT: Final = RateLimit(60, _QUARTER_HOUR_S)
+PER_PERSON: Final = RateLimit(60, _QUARTER_HOUR_S)
+PER_HOST: Final = RateLimit(300, _QUARTER_HOUR_S)
 """Of a host that strangers name: we are not to be the way in which somebody tries passwords there. The host
 that people sign in with has none, since whoever used it up would lock everybody out: its mailboxes and the
 clients have theirs."""
 
-ROWS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
+ROWS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Logins that imports are started with and that nobody has proven: two files of 25 rows."""
 
-LOOKUPS_PER_PERSON: Final = MostTries(100, _QUARTER_HOUR_S)
+LOOKUPS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Domains whose server is looked for: each has us ask a dozen machines that somebody else chose."""
 
-STARTS_PER_PERSON: Final = MostTries(500, _DAY_S)
-ASKED_PER_PERSON: Final = MostTries(50, _DAY_S)
+STARTS_PER_PERSON: Final = RateLimit(500, _DAY_S)
+ASKED_PER_PERSON: Final = RateLimit(50, _DAY_S)
 """Owners who get a mail that asks them to sign in: nobody can have us write to the whole world."""
 
 
@@ -46,7 +46,7 @@ class TooManyTries(Exception):
         self.seconds = seconds
 
 
-def login_keys(account: Account, client: str, person: PersonId, *, ours: bool) -> Mapping[str, MostTries]:
+def login_keys(account: Account, client: str, person: PersonId, *, ours: bool) -> Mapping[str, RateLimit]:
     """What one try at a login counts against, in the order in which it is counted: what is refused for one
     client does not count against the account. `client` is the network address it comes from; `ours`: at the
     host that people sign in with."""
@@ -54,7 +54,7 @@ def login_keys(account: Account, client: str, person: PersonId, *, ours: bool) -
     return by_person | _keys_of_a_guess(account, client, ours=ours)
 
 
-def _keys_of_a_guess(account: Account, client: str, *, ours: bool) -> dict[str, MostTries]:
+def _keys_of_a_guess(account: Account, client: str, *, ours: bool) -> dict[str, RateLimit]:
     place = client_network(client)
     keys = {
         f"login:client:{place}": PER_CLIENT,
@@ -79,7 +79,7 @@ def client_network(client: str) -> str:
     return str(address)
 
 
-def take(deps: Deps, keys: Mapping[str, MostTries]) -> None:
+def take(deps: Deps, keys: Mapping[str, RateLimit]) -> None:
     """Counts one try under each key. Raises TooManyTries when there were too many under one of them."""
     now = deps.clock.now()
     for key, most in keys.items():

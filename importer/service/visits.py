@@ -14,9 +14,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from importer.domain.access import NOBODY, PersonId, Visit, VisitId, person_of
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
+from importer.domain.people.identities import NOBODY, PersonId, WebSession, WebSessionId, person_of
 from importer.service.deps import Deps
 from importer.service.tries import forgive, login_keys, take
 from providers.endpoint import Endpoint, Secret, Security
@@ -98,10 +98,10 @@ def prove(
 
 def named_by_a_person(account: Account) -> Account:
     """The same account, reached only where strangers may send us."""
-    return replace(account, guarded=True)
+    return replace(account, public_only=True)
 
 
-def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, Visit]:
+def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, WebSession]:
     """A new visit of the person whose mailbox this is, and its token. Raises as `prove` does."""
     prove(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
     return begin_visit(deps, person_of(account), (Proven(account, password),))
@@ -109,18 +109,18 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
 
 def begin_visit(
     deps: Deps, person: PersonId, mailboxes: tuple[Proven, ...], domains: tuple[str, ...] = ()
-) -> tuple[str, Visit]:
+) -> tuple[str, WebSession]:
     """A new visit of a person who is known by now, and its token. There is at least one mailbox; `domains`
     are those that an issuer says this person administers."""
     token = secrets.token_urlsafe(32)
     id_, now = visit_id(token), deps.clock.now()
     remembered = Remembered(mailboxes, domains=domains)
-    visit = Visit(id_, person, now, now + VISIT_LASTS, _seal(deps, id_, remembered))
+    visit = WebSession(id_, person, now, now + VISIT_LASTS, _seal(deps, id_, remembered))
     deps.store.add_visit(visit)
     return token, visit
 
 
-def attach(deps: Deps, visit: Visit, account: Account, password: Secret, *, client: str) -> Remembered:
+def attach(deps: Deps, visit: WebSession, account: Account, password: Secret, *, client: str) -> Remembered:
     """A further destination mailbox for this visit. Raises as `prove` does."""
     prove(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
 
@@ -131,21 +131,21 @@ def attach(deps: Deps, visit: Visit, account: Account, password: Secret, *, clie
     return remember(deps, visit, more)
 
 
-def visit_of(deps: Deps, token: str) -> Visit | None:
+def visit_of(deps: Deps, token: str) -> WebSession | None:
     """The visit that this token opens; None when there is none, or no longer."""
     return deps.store.visit(visit_id(token), deps.clock.now()) if token else None
 
 
-def visit_id(token: str) -> VisitId:
-    return VisitId(sha256(token.encode("utf-8", "surrogatepass")).hexdigest())
+def visit_id(token: str) -> WebSessionId:
+    return WebSessionId(sha256(token.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def remembered_by(deps: Deps, visit: Visit) -> Remembered:
+def remembered_by(deps: Deps, visit: WebSession) -> Remembered:
     """Raises VaultError when the key that sealed it is gone."""
     return _load(deps.vault.open(visit.sealed, _context(visit.id)).reveal())
 
 
-def remember(deps: Deps, visit: Visit, change: Callable[[Remembered], Remembered]) -> Remembered:
+def remember(deps: Deps, visit: WebSession, change: Callable[[Remembered], Remembered]) -> Remembered:
     """Changes what the visit remembers, from what it is at that moment: `change` may be called again when
     somebody else was faster. A visit that has ended remembers nothing more."""
     while True:
@@ -155,7 +155,7 @@ def remember(deps: Deps, visit: Visit, change: Callable[[Remembered], Remembered
             return after
 
 
-def sign_out(deps: Deps, visit: Visit) -> None:
+def sign_out(deps: Deps, visit: WebSession) -> None:
     """Ends the visit; its passwords are gone with it. Imports that were started go on."""
     deps.store.end_visit(visit.id)
 
@@ -163,11 +163,11 @@ def sign_out(deps: Deps, visit: Visit) -> None:
 # --- As text, to be sealed ------------------------------------------------------------------------
 
 
-def _context(id_: VisitId) -> str:
+def _context(id_: WebSessionId) -> str:
     return f"visit:{id_}"
 
 
-def _seal(deps: Deps, id_: VisitId, remembered: Remembered) -> bytes:
+def _seal(deps: Deps, id_: WebSessionId, remembered: Remembered) -> bytes:
     return deps.vault.seal(Secret(_dump(remembered)), _context(id_))
 
 
@@ -208,7 +208,7 @@ def _account_json(account: Account) -> dict[str, Any]:
         "address": account.address,
         "login": account.login,
         "endpoint": [endpoint.host, endpoint.port, endpoint.security.value],
-        "guarded": account.guarded,
+        "guarded": account.public_only,
     }
 
 

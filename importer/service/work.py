@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from importer.domain import state
-from importer.domain.model import Import, ImportId, Problem, Progress, State, Wish
-from importer.domain.retry import GiveUp, Stop, decide
+from importer.domain import import_state
+from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
+from importer.domain.transfer.retry_policy import GiveUp, Stop, decide
 from importer.engine.context import Leg
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
@@ -26,7 +26,7 @@ from importer.ports.mailbox import LabelView
 from importer.ports.process import OwnDiskFull
 from importer.ports.vault import VaultError
 from importer.service.consent import await_owner
-from importer.service.control import obey
+from importer.service.control import apply_request
 from importer.service.deps import Deps
 from importer.service.finish import finish, finish_done, report_of
 from importer.service.grants import Credentials, credentials, open_grants
@@ -65,8 +65,8 @@ def work(deps: Deps, import_id: ImportId) -> None:
             import_ = deps.store.import_(import_id)
             sealed = deps.store.grants(import_id)
             if import_ is not None and sealed is not None:
-                obeyed = obey(deps, import_, lease)
-                after, import_ = (obeyed if obeyed != import_ else None), obeyed
+                applied = apply_request(deps, import_, lease)
+                after, import_ = (applied if applied != import_ else None), applied
             if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
                     opened = open_grants(deps, import_id, sealed)
@@ -83,7 +83,7 @@ def work(deps: Deps, import_id: ImportId) -> None:
     except OwnDiskFull as error:  # not even that can be written down: the tick rings when the leases are over
         _note_full_disk(import_id, error)
         return
-    if after is not None and after.state in state.GOING and not deps.stopping():
+    if after is not None and after.state in import_state.GOING and not deps.stopping():
         deps.queue.ring(
             after.id, max(timedelta(0), (after.not_before or deps.clock.now()) - deps.clock.now())
         )
@@ -98,11 +98,11 @@ def leg(
 ) -> Import:
     """Runs one leg under the import's lease, and writes what follows from how it ended. Raises LeaseLost."""
     began = deps.clock.now()
-    running = state.started(import_, began)
+    running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
     mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.owner, began, deps.limits.lease)
     if mailbox is None:
-        busy = state.queued_behind(running, _BUSY, began, began + BUSY_WAIT)
+        busy = import_state.queued_behind(running, _BUSY, began, began + BUSY_WAIT)
         deps.store.update_import(busy, lease)
         return busy
     observer = StoringObserver(deps.store, import_.id, lease, deps.clock, watch)
@@ -179,14 +179,14 @@ def _conclude(
     now = deps.clock.now()
     if ending is LegEnd.DONE:
         return finish_done(deps, import_, lease)
-    if _wish(deps, import_.id) is Wish.CANCEL:
+    if _requested(deps, import_.id) is ControlRequest.CANCEL:
         return finish(deps, import_, State.CANCELLED, lease)
     if isinstance(ending, LegEnd):
-        after = state.continued(import_, progressed=progressed)
+        after = import_state.continued(import_, progressed=progressed)
     elif isinstance(ending, HeldBack):
         left = import_.progress.messages_total - import_.progress.messages_done
         problem = manners.with_end(ending, report_of(deps, import_).totals, left)
-        after = state.queued_behind(import_, problem, now, ending.until, progressed=progressed)
+        after = import_state.queued_behind(import_, problem, now, ending.until, progressed=progressed)
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
@@ -196,25 +196,25 @@ def _conclude(
             return finish(deps, import_, State.STOPPED, lease, problem)
         if isinstance(ending, Throttled):
             manners.note(ending, decision.until)
-        after = state.waiting(import_, problem, now, decision.until, progressed=progressed)
+        after = import_state.waiting(import_, problem, now, decision.until, progressed=progressed)
     elif isinstance(ending, OwnDiskFull):
         _note_full_disk(import_.id, ending)
         problem = Problem("disk_full", str(ending))
-        after = state.queued_behind(import_, problem, now, now + DISK_WAIT, progressed=progressed)
+        after = import_state.queued_behind(import_, problem, now, now + DISK_WAIT, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
         first = progressed or not _again(import_, _OWN_FAULT)  # what servers did before does not count
         if not first and import_.attempts >= OWN_FAULT_TRIES:
             return finish(deps, import_, State.FAILED, lease, _OWN_FAULT)
-        after = state.waiting(import_, _OWN_FAULT, now, now + OWN_FAULT_WAIT, progressed=first)
+        after = import_state.waiting(import_, _OWN_FAULT, now, now + OWN_FAULT_WAIT, progressed=first)
     deps.store.update_import(after, lease)
-    return obey(deps, replace(after, wish=_wish(deps, after.id)), lease)
+    return apply_request(deps, replace(after, requested=_requested(deps, after.id)), lease)
 
 
-def _wish(deps: Deps, import_id: ImportId) -> Wish | None:
+def _requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
     """What a person wants of it by now."""
     import_ = deps.store.import_(import_id)
-    return None if import_ is None else import_.wish
+    return None if import_ is None else import_.requested
 
 
 def _note_full_disk(import_id: ImportId, error: OwnDiskFull) -> None:
@@ -240,7 +240,7 @@ class _LegBudget:
         self._ends_at = ends_at
         self._manners = manners
         self._look_at: datetime | None = None  # for a wish; the next time
-        self._wished = False
+        self._request = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         self._manners.count(side, size_bytes)
@@ -250,8 +250,8 @@ class _LegBudget:
         now = self._deps.clock.now()
         if self._look_at is None or now >= self._look_at:
             self._look_at = now + LOOK_EVERY
-            self._wished = _wish(self._deps, self._import_id) is not None
-        if self._wished or self._deps.stopping() or now >= self._ends_at:
+            self._request = _requested(self._deps, self._import_id) is not None
+        if self._request or self._deps.stopping() or now >= self._ends_at:
             return True
         return self._manners.held_back() is not None
 
@@ -289,4 +289,4 @@ _OWN_FAULT: Final = Problem(
 
 
 def _due(import_: Import, now: datetime) -> bool:
-    return import_.state in state.GOING and (import_.not_before is None or import_.not_before <= now)
+    return import_.state in import_state.GOING and (import_.not_before is None or import_.not_before <= now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.settings.fields import setting
 from importer.settings.kinds import DailyLimit, daily_limits, flag, one_of, whole
 from importer.settings.mails import Mails

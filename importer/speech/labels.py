@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.speech.texts import N_, Texts
 
 _SAID: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from importer.domain.model import Import
-from importer.domain.wording import printable
+from importer.domain.reporting.formatting import printable
 from importer.speech.texts import N_, Texts
 from providers.errors import Side
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from importer.domain.wording import printable
+from importer.domain.reporting.formatting import printable
 from importer.speech.texts import N_, Texts
 
 _OURS: Final = (

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import structlog
 
+from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
-from importer.domain.state import ENDED
 from importer.ports.store import Store
 
 LOOK_EVERY_S: Final = 1.0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from importer.domain.cells import Refused
-from importer.domain.rows import RowProblem
-from importer.domain.wording import printable
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.csv_import.import_rows import RowProblem
+from importer.domain.reporting.formatting import printable
 from importer.service.tries import TooManyTries
 from importer.speech.problems import by_code
 from importer.speech.texts import N_, Texts

@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from importer.domain.wording import printable
+from importer.domain.reporting.formatting import printable
 from importer.speech.labels import label_choices, label_rule
 from importer.speech.reasons import reason
 from importer.speech.texts import LANGUAGES, texts

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.domain.model import Import, State, Wish
-from importer.domain.report import Report
-from importer.domain.state import ENDED
+from importer.domain.import_state import ENDED
+from importer.domain.model import ControlRequest, Import, State
+from importer.domain.reporting.report import Report
 from importer.speech.problems import import_problem
 from importer.speech.texts import N_, Texts
 from importer.web.live import Rate, Sight
@@ -31,7 +31,10 @@ owners sign in when they do."""
 
 _STAYS: Final = N_("What is copied stays in the new mailbox.")
 _GOES_ON: Final = N_("It goes on by itself.")
-_WISHED: Final = {Wish.PAUSE: N_("It pauses in a moment."), Wish.CANCEL: N_("It ends in a moment.")}
+_REQUESTED: Final = {
+    ControlRequest.PAUSE: N_("It pauses in a moment."),
+    ControlRequest.CANCEL: N_("It ends in a moment."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,17 @@ class Shown:
     @property
     def moving(self) -> bool:
         """It is under way, and nobody has to do anything for it."""
-        held = self.import_.state is State.PAUSED or self.import_.wish is not None or bool(self.sign_ins)
+        held = self.import_.state is State.PAUSED or self.import_.requested is not None or bool(self.sign_ins)
         return not (self.ended or held)
 
     @property
     def can_pause(self) -> bool:
-        return not self.ended and self.import_.wish is None and self.import_.state is not State.PAUSED
+        return not self.ended and self.import_.requested is None and self.import_.state is not State.PAUSED
 
     @property
     def can_resume(self) -> bool:
         """Goes on after a pause, or tries now what it would try later."""
-        if self.import_.wish is Wish.CANCEL:
+        if self.import_.requested is ControlRequest.CANCEL:
             return False
         problem = self.import_.problem
         sooner = problem is None or problem.code not in _NO_SOONER
@@ -70,7 +73,7 @@ class Shown:
 
     @property
     def can_cancel(self) -> bool:
-        return not self.ended and self.import_.wish is not Wish.CANCEL
+        return not self.ended and self.import_.requested is not ControlRequest.CANCEL
 
 
 def shown(texts: Texts, sight: Sight, now: datetime, sign_ins: tuple[tuple[str, str], ...] = ()) -> Shown:
@@ -106,8 +109,8 @@ def _percent(import_: Import) -> int | None:
 
 
 def _sentence(texts: Texts, import_: Import) -> str:
-    if import_.wish is not None and import_.state not in (*ENDED, State.PAUSED):
-        return texts.gettext(_WISHED[import_.wish])
+    if import_.requested is not None and import_.state not in (*ENDED, State.PAUSED):
+        return texts.gettext(_REQUESTED[import_.requested])
     match import_.state:
         case State.PAUSED:
             return texts.gettext("What is copied stays. It goes on when you want it to.")

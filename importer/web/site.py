@@ -11,9 +11,9 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
-from importer.domain.access import Visit
-from importer.domain.batch_right import BatchRight
 from importer.domain.model import Account
+from importer.domain.people.batch_right import BatchRight
+from importer.domain.people.identities import WebSession
 from importer.service.batch_right import right_of_visit
 from importer.service.deps import Deps
 from importer.service.visits import Proven, Remembered, remember, remembered_by, visit_of
@@ -60,7 +60,7 @@ class Visitor:
 
     site: Site
     token: str
-    visit: Visit | None
+    visit: WebSession | None
     texts: Texts
     client: str  # network address, for counting tries
     path: str
@@ -68,7 +68,7 @@ class Visitor:
     @property
     def csrf(self) -> str:
         """What a form of this browser has to bring along: nobody else can work it out."""
-        return self.site.deps.vault.mark(Secret(f"csrf {self.token}"))
+        return self.site.deps.vault.fingerprint(Secret(f"csrf {self.token}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Guest:
     """A visitor who is signed in."""
 
     visitor: Visitor
-    visit: Visit
+    visit: WebSession
     remembered: Remembered
 
     def remember(self, change: Callable[[Remembered], Remembered]) -> None:

@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
+from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import Import, ImportId
-from importer.domain.undo import UndoReport
 from importer.ports.leases import LeaseLost
 from importer.service.deps import Deps
 from importer.service.undo import UndoRefused, undo

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.domain.clients import ApiToken, Scope, TokenId
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
+from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope
 from importer.ports.calls import CALLS_KEPT_FOR, Call, CallState
 from importer.ports.clients import KeptAnswer
 from importer.ports.leases import LeaseLost
@@ -27,7 +27,7 @@ def a_token(id_: str = "t1") -> ApiToken:
         TokenId(id_),
         "panel \\ ü",
         f"digest of {id_}",
-        frozenset({Scope.READ, Scope.WRITE}),
+        frozenset({TokenScope.READ, TokenScope.WRITE}),
         NOW,
         expires_at=NOW + HOUR,
         domains=frozenset({"new.example", "example.org"}),
@@ -201,7 +201,7 @@ def test_the_end_of_an_import_and_its_calls_are_one(store: Store) -> None:
     lease = store.acquire(f"import:{import_.id}", "w", NOW, HOUR)
     assert lease is not None
     ended = replace(import_, state=State.CANCELLED)
-    assert not store.finish_import(ended, (), lease, password_mark="another", calls=[a_call()])
+    assert not store.finish_import(ended, (), lease, password_fingerprint="another", calls=[a_call()])
     assert not store.calls()
     assert store.finish_import(ended, (), lease, calls=[a_call()])
     assert [*store.calls()] == [a_call()]

@@ -22,7 +22,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from importer.adapters.mail.server import MailServer, Protection
 from importer.adapters.mail.smtp import SmtpMailer
-from importer.domain.identity import is_notice
+from importer.domain.messages.message_identity import is_notice
 from importer.ports.mail import Mailer, MailOutcome, Notice
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import free_ports

@@ -24,9 +24,10 @@ from importer.adapters.imap.deflate import Compression
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
-from importer.domain.content import SPOOLED_ABOVE_BYTES
-from importer.domain.content import whole as whole_body
-from importer.domain.identity import digest
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
+from importer.domain.messages.message_body import whole as whole_body
+from importer.domain.messages.message_identity import digest
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -38,7 +39,6 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import MailboxSession
 from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import (

@@ -27,17 +27,19 @@ from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
 from importer.adapters.store.tables import metadata
-from importer.domain.access import PersonId, Visit, VisitId
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_state import ENDED
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     Account,
     Batch,
     BatchId,
-    FolderAccount,
-    FolderMark,
+    ControlRequest,
+    FolderCheckpoint,
     FolderRef,
     FolderStatus,
+    FolderTally,
     Import,
     ImportId,
     Intent,
@@ -49,10 +51,8 @@ from importer.domain.model import (
     RefusalCode,
     Route,
     State,
-    Wish,
 )
-from importer.domain.state import ENDED
-from importer.domain.uidset import Uid, UidValidity
+from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mail import MailState, Notice
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
@@ -109,13 +109,13 @@ def a_receipt(first_uid: int = 1, messages: int = 3, folder: str = "Archive", **
     return Receipt(**given | facts)
 
 
-def a_mark() -> FolderMark:
-    return FolderMark(
+def a_checkpoint() -> FolderCheckpoint:
+    return FolderCheckpoint(
         ImportId("one"),
         FolderStatus(UidValidity(2**32 - 1), Uid(12), 7),
         FolderRef("Drafts", UidValidity(3)),
         Uid(0),
-        FolderAccount("Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5),
+        FolderTally("Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5),
     )
 
 
@@ -253,7 +253,7 @@ def remake(store: Store, held: Lease) -> None:
 WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "map_folders": lambda s, held: s.map_folders(ROUTE, {"Archiv": "Elsewhere"}, held),
     "set_mailbox_epoch": lambda s, held: s.set_mailbox_epoch(ROUTE, UidValidity(99), held),
-    "mark": lambda s, held: s.mark(ROUTE, a_mark(), held),
+    "checkpoint": lambda s, held: s.checkpoint(ROUTE, a_checkpoint(), held),
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
     "attach": remake,
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
@@ -263,9 +263,7 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
         an_import("one", state=State.COMPLETE), [a_notice("complete:one")], held
     ),
     "set_progress": lambda s, held: s.set_progress(ImportId("one"), Progress("Sent", 2), held),
-    "save_account": lambda s, held: s.save_account(
-        ImportId("one"), FolderAccount("Archiv", "Archive", 7), held
-    ),
+    "save_tally": lambda s, held: s.save_tally(ImportId("one"), FolderTally("Archiv", "Archive", 7), held),
 }
 
 
@@ -273,13 +271,13 @@ def everything(store: Store) -> list[Any]:
     return [
         store.folder_map(ROUTE),
         store.mailbox_epoch(ROUTE),
-        dict(store.marks(ROUTE)),
+        dict(store.checkpoints(ROUTE)),
         list(store.receipts(ROUTE, "Archive")),
         list(store.intents(ROUTE, "Archive")),
         list(store.refusals(ImportId("one"))),
         store.import_(ImportId("one")),
         store.grants(ImportId("one")),
-        list(store.accounts(ImportId("one"))),
+        list(store.tallies(ImportId("one"))),
         list(store.notices()),
     ]
 
@@ -477,15 +475,15 @@ def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: S
 
 def test_marks_are_kept_by_folder_until_the_mailbox_is_another(store: Store) -> None:
     held = hold(store)
-    assert store.marks(ROUTE) == {}
-    store.mark(ROUTE, a_mark(), held)
-    later = replace(a_mark(), highest_uid=Uid(9), account=replace(a_mark().account, copied=4))
-    store.mark(ROUTE, later, held)
-    store.mark(OTHER_ROUTE, a_mark(), held)
-    assert store.marks(ROUTE) == {"Entwürfe": later}
+    assert store.checkpoints(ROUTE) == {}
+    store.checkpoint(ROUTE, a_checkpoint(), held)
+    later = replace(a_checkpoint(), highest_uid=Uid(9), tally=replace(a_checkpoint().tally, copied=4))
+    store.checkpoint(ROUTE, later, held)
+    store.checkpoint(OTHER_ROUTE, a_checkpoint(), held)
+    assert store.checkpoints(ROUTE) == {"Entwürfe": later}
     store.set_mailbox_epoch(ROUTE, UidValidity(2), held)
-    assert store.marks(ROUTE) == {}
-    assert store.marks(OTHER_ROUTE) == {"Entwürfe": a_mark()}
+    assert store.checkpoints(ROUTE) == {}
+    assert store.checkpoints(OTHER_ROUTE) == {"Entwürfe": a_checkpoint()}
 
 
 def test_the_folder_map_and_the_epoch_belong_to_a_route(store: Store) -> None:
@@ -525,13 +523,13 @@ def test_odd_folder_names_are_kept_apart_and_come_back_exactly(store: Store) -> 
     for n, name in enumerate(ODD_NAMES):
         store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=name)], [], held)
         store.note_intent(ROUTE, an_intent(n + 1, name), held)
-        store.save_account(ImportId("one"), FolderAccount(name, name, skipped={name: n}), held)
+        store.save_tally(ImportId("one"), FolderTally(name, name, skipped={name: n}), held)
     assert store.folder_map(ROUTE) == {name: name + "!" for name in ODD_NAMES}
     for n, name in enumerate(ODD_NAMES):
         assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=name)]
         assert list(store.intents(ROUTE, name)) == [an_intent(n + 1, name)]
-    assert list(store.accounts(ImportId("one"))) == [
-        FolderAccount(name, name, skipped={name: n}) for n, name in enumerate(ODD_NAMES)
+    assert list(store.tallies(ImportId("one"))) == [
+        FolderTally(name, name, skipped={name: n}) for n, name in enumerate(ODD_NAMES)
     ]
 
 
@@ -624,7 +622,7 @@ def test_two_who_post_the_same_keys_at_once_post_them_once(open_store: OpenStore
 FULL = an_import(
     "full",
     source=Account(
-        "Ädä@old.example", "old\\ada", Endpoint("2001:db8::1", 1143, Security.PLAINTEXT), guarded=True
+        "Ädä@old.example", "old\\ada", Endpoint("2001:db8::1", 1143, Security.PLAINTEXT), public_only=True
     ),
     destination=Account("ada@new.example", "ada", Endpoint("imap.new.example", 143, Security.STARTTLS)),
     batch_id=BatchId("b"),
@@ -639,8 +637,8 @@ FULL = an_import(
     progress=Progress("Entwürfe \x00 \ud800", 1, 2, 3, 4, 2**40),
     started_at=NOW.astimezone(timezone(timedelta(hours=13, minutes=45))),
     finished_at=NOW + 2 * TTL,
-    password_mark="c0ffee",
-    wish=Wish.PAUSE,
+    password_fingerprint="c0ffee",
+    requested=ControlRequest.PAUSE,
     held_up_since=NOW - TTL,
     labels=LabelRule.EACH,
     has_labels=True,
@@ -734,7 +732,9 @@ def test_the_import_under_way_comes_before_a_newer_copy_of_the_same_route(store:
 
 
 def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
-    before = an_import("full", progress=Progress("INBOX", 1), password_mark="a leg does not know the newest")
+    before = an_import(
+        "full", progress=Progress("INBOX", 1), password_fingerprint="a leg does not know the newest"
+    )
     add(store, before, an_import("other"))
     store.update_import(replace(FULL, submitter="mallory@old.example"))
     changed = replace(
@@ -783,23 +783,23 @@ def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
     one, held = ImportId("one"), hold(store)
     store.set_progress(one, FULL.progress, held)
     assert store.replace_grants(one, SealedGrants(b"new", b"both"), "mark")
-    changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_mark="mark")
+    changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_fingerprint="mark")
     assert store.import_(one) == changed
     assert store.grants(one) == SealedGrants(b"new", b"both")
     assert store.import_(ImportId("two")) == an_import("two")
     assert store.grants(ImportId("two")) == SEALED
 
     skipped = {"our mail": 2}
-    inbox = FolderAccount("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
-    store.save_account(one, FolderAccount("INBOX", "INBOX"), held)
-    store.save_account(one, FolderAccount("Archiv", "Archive"), held)
-    store.save_account(one, inbox, held)
+    inbox = FolderTally("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
+    store.save_tally(one, FolderTally("INBOX", "INBOX"), held)
+    store.save_tally(one, FolderTally("Archiv", "Archive"), held)
+    store.save_tally(one, inbox, held)
     skipped["our mail"] = 99
-    assert list(store.accounts(one)) == [
+    assert list(store.tallies(one)) == [
         replace(inbox, skipped={"our mail": 2}),
-        FolderAccount("Archiv", "Archive"),
+        FolderTally("Archiv", "Archive"),
     ]
-    assert not store.accounts(ImportId("two"))
+    assert not store.tallies(ImportId("two"))
 
 
 @pytest.mark.parametrize("end", [State.COMPLETE, State.STOPPED])
@@ -821,14 +821,14 @@ def test_an_import_without_passwords_is_given_none(store: Store) -> None:
 
 
 def test_an_end_that_knows_the_former_passwords_alone_is_not_written(store: Store) -> None:
-    add(store, an_import("one", password_mark="wrong"))
+    add(store, an_import("one", password_fingerprint="wrong"))
     one, held = ImportId("one"), hold(store)
     assert store.replace_grants(one, SEALED, "right")
     before = everything(store)
     stopped = an_import("one", state=State.STOPPED)
-    assert not store.finish_import(stopped, [a_notice("stopped")], held, password_mark="wrong")
+    assert not store.finish_import(stopped, [a_notice("stopped")], held, password_fingerprint="wrong")
     assert everything(store) == before
-    assert store.finish_import(stopped, [a_notice("stopped")], held, password_mark="right")
+    assert store.finish_import(stopped, [a_notice("stopped")], held, password_fingerprint="right")
     assert store.grants(one) is None
 
 
@@ -870,7 +870,7 @@ def test_an_unknown_import_is_not_written_to(store: Store) -> None:
         lambda: store.update_import(an_import("ghost")),
         lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], held),
         lambda: store.set_progress(ghost, Progress(), held),
-        lambda: store.save_account(ghost, FolderAccount("INBOX", "INBOX"), held),
+        lambda: store.save_tally(ghost, FolderTally("INBOX", "INBOX"), held),
     ]
     for write in writes:
         with pytest.raises(LookupError, match="ghost"):
@@ -905,15 +905,15 @@ def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store)
 
 def test_an_import_with_a_wish_that_is_not_done_is_due(store: Store) -> None:
     soon, past = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
-    pause, cancel, paused = Wish.PAUSE, Wish.CANCEL, State.PAUSED
+    pause, cancel, paused = ControlRequest.PAUSE, ControlRequest.CANCEL, State.PAUSED
     add(
         store,
-        an_import("to pause", state=State.WAITING, not_before=soon, wish=pause),
-        an_import("to cancel", state=State.WAITING, not_before=soon, wish=cancel),
-        an_import("paused", state=paused, not_before=soon, wish=pause),
+        an_import("to pause", state=State.WAITING, not_before=soon, requested=pause),
+        an_import("to cancel", state=State.WAITING, not_before=soon, requested=cancel),
+        an_import("paused", state=paused, not_before=soon, requested=pause),
         an_import("to resume", state=paused, not_before=soon),
-        an_import("paused, to cancel", state=paused, not_before=soon, wish=cancel),
-        an_import("forgotten", state=paused, not_before=past, wish=pause),
+        an_import("paused, to cancel", state=paused, not_before=soon, requested=cancel),
+        an_import("forgotten", state=paused, not_before=past, requested=pause),
     )
     due = ["to pause", "to cancel", "to resume", "paused, to cancel", "forgotten"]
     assert list(store.due_imports(NOW)) == due
@@ -921,29 +921,36 @@ def test_an_import_with_a_wish_that_is_not_done_is_due(store: Store) -> None:
 
 def test_a_wish_is_kept_beside_what_a_worker_writes_and_cancelling_is_final(store: Store) -> None:
     one, held = ImportId("one"), hold(store)
-    assert store.wish(one, Wish.PAUSE) is None
+    assert store.request_control(one, ControlRequest.PAUSE) is None
     add(store, an_import("one"), an_import("two"))
-    assert store.wish(one, Wish.PAUSE) == an_import("one", wish=Wish.PAUSE)
+    assert store.request_control(one, ControlRequest.PAUSE) == an_import(
+        "one", requested=ControlRequest.PAUSE
+    )
     store.update_import(an_import("one", state=State.RUNNING), held)
-    assert store.import_(one) == an_import("one", state=State.RUNNING, wish=Wish.PAUSE)
-    assert store.wish(one, None) == an_import("one", state=State.RUNNING)
-    cancelled = an_import("one", state=State.RUNNING, wish=Wish.CANCEL)
-    assert store.wish(one, Wish.CANCEL) == cancelled
-    assert store.wish(one, None) == store.wish(one, Wish.PAUSE) == store.import_(one) == cancelled
+    assert store.import_(one) == an_import("one", state=State.RUNNING, requested=ControlRequest.PAUSE)
+    assert store.request_control(one, None) == an_import("one", state=State.RUNNING)
+    cancelled = an_import("one", state=State.RUNNING, requested=ControlRequest.CANCEL)
+    assert store.request_control(one, ControlRequest.CANCEL) == cancelled
+    assert (
+        store.request_control(one, None)
+        == store.request_control(one, ControlRequest.PAUSE)
+        == store.import_(one)
+        == cancelled
+    )
     assert store.import_(ImportId("two")) == an_import("two")
 
 
 @pytest.mark.parametrize("end", sorted(ENDED))
 def test_an_import_that_has_ended_takes_no_wish(store: Store, end: State) -> None:
     add(store, an_import("one", state=end))
-    assert store.wish(ImportId("one"), Wish.CANCEL) == an_import("one", state=end)
+    assert store.request_control(ImportId("one"), ControlRequest.CANCEL) == an_import("one", state=end)
 
 
 def test_a_paused_import_keeps_its_route_and_takes_a_password_without_going_on(store: Store) -> None:
-    paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, wish=Wish.PAUSE)
+    paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, requested=ControlRequest.PAUSE)
     add(store, paused)
     assert store.replace_grants(paused.id, SEALED, "mark")
-    assert store.import_(paused.id) == replace(paused, password_mark="mark")
+    assert store.import_(paused.id) == replace(paused, password_fingerprint="mark")
     with pytest.raises(RouteUnderWay):
         add(store, replace(an_import("one"), id=ImportId("two")))
 
@@ -1143,29 +1150,31 @@ def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> Non
 # --- Visits -----------------------------------------------------------------------------------------
 
 
-def a_visit(id_: str = "v1", lasts: timedelta = TTL) -> Visit:
-    return Visit(VisitId(id_), PersonId("mailbox:ada@new.example"), NOW, NOW + lasts, b"\x00sealed\xff")
+def a_visit(id_: str = "v1", lasts: timedelta = TTL) -> WebSession:
+    return WebSession(
+        WebSessionId(id_), PersonId("mailbox:ada@new.example"), NOW, NOW + lasts, b"\x00sealed\xff"
+    )
 
 
 def test_a_visit_comes_back_whole_until_it_ends_or_expires(store: Store) -> None:
     store.add_visit(a_visit())
     store.add_visit(a_visit("v2"))
-    assert store.visit(VisitId("v1"), NOW) == a_visit()
-    assert store.visit(VisitId("none"), NOW) is None
-    assert store.visit(VisitId("v1"), NOW + TTL) is None
-    store.end_visit(VisitId("v1"))
-    assert store.visit(VisitId("v1"), NOW) is None
-    assert store.visit(VisitId("v2"), NOW) == a_visit("v2")
+    assert store.visit(WebSessionId("v1"), NOW) == a_visit()
+    assert store.visit(WebSessionId("none"), NOW) is None
+    assert store.visit(WebSessionId("v1"), NOW + TTL) is None
+    store.end_visit(WebSessionId("v1"))
+    assert store.visit(WebSessionId("v1"), NOW) is None
+    assert store.visit(WebSessionId("v2"), NOW) == a_visit("v2")
 
 
 def test_what_a_visit_remembers_is_replaced_while_it_lasts(store: Store) -> None:
     store.add_visit(a_visit())
-    assert store.save_visit(VisitId("v1"), b"other", a_visit().sealed)
-    assert not store.save_visit(VisitId("v1"), b"third", a_visit().sealed)
-    assert store.visit(VisitId("v1"), NOW) == replace(a_visit(), sealed=b"other")
-    store.end_visit(VisitId("v1"))
-    assert not store.save_visit(VisitId("v1"), b"late", b"other")
-    assert store.visit(VisitId("v1"), NOW) is None
+    assert store.save_visit(WebSessionId("v1"), b"other", a_visit().sealed)
+    assert not store.save_visit(WebSessionId("v1"), b"third", a_visit().sealed)
+    assert store.visit(WebSessionId("v1"), NOW) == replace(a_visit(), sealed=b"other")
+    store.end_visit(WebSessionId("v1"))
+    assert not store.save_visit(WebSessionId("v1"), b"late", b"other")
+    assert store.visit(WebSessionId("v1"), NOW) is None
 
 
 def test_tries_are_counted_by_key_within_a_span_that_the_first_begins(store: Store) -> None:
@@ -1193,8 +1202,8 @@ def test_sweeping_removes_what_is_over_and_nothing_else(store: Store) -> None:
     store.count("short", NOW, SECOND)
     store.count("long", NOW, TTL)
     store.sweep(NOW + SECOND)
-    assert store.visit(VisitId("short"), NOW) is None
-    assert store.visit(VisitId("long"), NOW) == a_visit("long")
+    assert store.visit(WebSessionId("short"), NOW) is None
+    assert store.visit(WebSessionId("long"), NOW) == a_visit("long")
     assert store.count("long", NOW + SECOND, TTL) == 2
     assert store.count("short", NOW, TTL) == 1
 

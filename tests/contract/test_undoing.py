@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from importer.domain.flags import fold_flags, unfold_flags
-from importer.domain.model import FolderMark, FolderRef, ImportId, Outcome, Receipt
-from importer.domain.uidset import Uid, UidSet, UidValidity
-from importer.domain.undo import FolderUndo, UndoReport
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
+from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store
-from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_mark, a_receipt, hold
+from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_checkpoint, a_receipt, hold
 
 ONE, TWO = ImportId("one"), ImportId("two")
 SEEN, PLAIN, TAGGED = ("\\Seen",), (), ("\\Seen", "$Label;1")
@@ -38,9 +38,11 @@ def followers(first_uid: int, *digests_of: Receipt) -> Receipt:
     )
 
 
-def mark_into(folder: FolderRef) -> FolderMark:
-    mark = a_mark()
-    return replace(mark, destination=folder, account=replace(mark.account, destination_folder=folder.name))
+def checkpoint_into(folder: FolderRef) -> FolderCheckpoint:
+    checkpoint = a_checkpoint()
+    return replace(
+        checkpoint, destination=folder, tally=replace(checkpoint.tally, destination_folder=folder.name)
+    )
 
 
 def all_receipts(store: Store) -> list[Receipt]:
@@ -78,16 +80,20 @@ def test_flags_that_are_brought_over_later_are_remembered(store: Store) -> None:
     assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, news]
     store.undo_copies(found[0].number, UidSet.of(first.destination_uids), held)
     assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [found[1].number]
-    store.mark(ROUTE, replace(a_mark(), status=replace(a_mark().status, highest_modseq=2**62)), held)
-    assert next(iter(store.marks(ROUTE).values())).status.highest_modseq == 2**62
+    store.checkpoint(
+        ROUTE, replace(a_checkpoint(), status=replace(a_checkpoint().status, highest_modseq=2**62)), held
+    )
+    assert next(iter(store.checkpoints(ROUTE).values())).status.highest_modseq == 2**62
 
 
 def test_copies_that_are_undone_count_no_more(store: Store) -> None:
     held = hold(store)
     receipt = copied(1)
     store.record(ROUTE, "Archive", [receipt, copied(11)], [], held)
-    store.mark(ROUTE, mark_into(receipt.destination), held)
-    store.mark(ROUTE, replace(a_mark(), account=replace(a_mark().account, source_folder="Other")), held)
+    store.checkpoint(ROUTE, checkpoint_into(receipt.destination), held)
+    store.checkpoint(
+        ROUTE, replace(a_checkpoint(), tally=replace(a_checkpoint().tally, source_folder="Other")), held
+    )
     [copies, _] = store.copies(ROUTE, ONE)
     gone = UidSet.of([receipt.destination_uids[1], 999_999])
     store.note_undoing(copies.number, gone, held)
@@ -106,7 +112,7 @@ def test_copies_that_are_undone_count_no_more(store: Store) -> None:
     assert other == copied(11)
     assert [c.undoing for c in store.copies(ROUTE, ONE)] == [UidSet(), UidSet()]
     assert store.undone(ROUTE, ONE) == {receipt.destination: 1}
-    assert set(store.marks(ROUTE)) == {"Other"}
+    assert set(store.checkpoints(ROUTE)) == {"Other"}
     store.undo_copies(copies.number, UidSet.of(receipt.destination_uids), held)
     assert all_receipts(store) == [copied(11)]
     assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
@@ -131,7 +137,7 @@ def test_what_was_there_because_of_an_undone_copy_counts_no_more(store: Store) -
 def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store) -> None:
     held = hold(store)
     store.map_folders(ROUTE, {"Archiv": "Archive", "Gesendet": "Sent"}, held)
-    store.mark(ROUTE, mark_into(FolderRef("Archive", UidValidity(7))), held)
+    store.checkpoint(ROUTE, checkpoint_into(FolderRef("Archive", UidValidity(7))), held)
     store.note_created(ONE, ["Archive", "Größe \x00"], held)
     store.note_created(ONE, ["Archive", "Later"], held)
     store.note_created(TWO, ["Archive"], held)
@@ -140,7 +146,7 @@ def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store)
     assert list(store.created(ONE)) == ["Größe \x00", "Later"]
     assert list(store.created(TWO)) == ["Archive"]
     assert store.folder_map(ROUTE) == {"Gesendet": "Sent"}
-    assert store.marks(ROUTE) == {}
+    assert store.checkpoints(ROUTE) == {}
 
 
 def test_the_report_of_an_undo_comes_back_and_is_replaced(store: Store) -> None:

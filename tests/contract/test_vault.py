@@ -80,19 +80,20 @@ def test_keys_can_be_rotated_without_losing_a_password(vault: FernetVault) -> No
 
 
 def test_a_mark_tells_a_changed_password_and_gives_nothing_away(vault: Vault) -> None:
-    mark = vault.mark(Secret("ab"), Secret("c"))
-    assert mark == vault.mark(Secret("ab"), Secret("c"))
+    fingerprint = vault.fingerprint(Secret("ab"), Secret("c"))
+    assert fingerprint == vault.fingerprint(Secret("ab"), Secret("c"))
     others = {
-        vault.mark(*map(Secret, texts)) for texts in (("a", "bc"), ("c", "ab"), ("abc",), ("ab", "c", ""), ())
+        vault.fingerprint(*map(Secret, texts))
+        for texts in (("a", "bc"), ("c", "ab"), ("abc",), ("ab", "c", ""), ())
     }
     assert len(others) == 5
-    assert mark not in others
-    assert mark != FernetVault([OTHER]).mark(Secret("ab"), Secret("c"))
-    assert len(mark) == 32
+    assert fingerprint not in others
+    assert fingerprint != FernetVault([OTHER]).fingerprint(Secret("ab"), Secret("c"))
+    assert len(fingerprint) == 32
 
 
 def test_a_new_key_in_front_changes_no_mark_so_no_import_counts_as_changed(vault: FernetVault) -> None:
-    assert FernetVault([NEW, OLD]).mark(PASSWORD) == vault.mark(PASSWORD)
+    assert FernetVault([NEW, OLD]).fingerprint(PASSWORD) == vault.fingerprint(PASSWORD)
     assert FernetVault([NEW, OLD]).notice_key() == vault.notice_key()
     assert FernetVault([NEW]).notice_key() != vault.notice_key()
     assert vault.notice_key() != bytes(32)

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from importer import telemetry
-from importer.domain.clients import Scope
+from importer.domain.people.api_tokens import TokenScope
 from tests.unit.test_api import Panel
 from tests.unit.web_office import WebOffice
 
@@ -53,7 +53,7 @@ def operations(root: Path) -> tuple[WebOffice, list[Any]]:
 
 def test_nothing_that_the_description_allows_is_a_fault_of_ours(tmp_path: Path) -> None:
     office, found = operations(tmp_path)
-    panel = Panel(office, "panel", Scope.ADMIN)
+    panel = Panel(office, "panel", TokenScope.ADMIN)
     panel.start()
     assert len(found) == 23
     for operation in found:
@@ -74,7 +74,7 @@ def test_nothing_that_the_description_allows_is_a_fault_of_ours(tmp_path: Path) 
 
 def test_the_run_finds_a_fault_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     office, found = operations(tmp_path)
-    panel = Panel(office, "panel", Scope.ADMIN)
+    panel = Panel(office, "panel", TokenScope.ADMIN)
 
     def breaks(*_args: object, **_more: object) -> None:
         raise RuntimeError

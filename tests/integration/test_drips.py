@@ -11,8 +11,8 @@ import pytest
 
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, Message, Outgoing
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from providers.endpoint import Secret, Security
 from providers.errors import ServerTooSlow, Side
 from tests.conftest import MakeUser

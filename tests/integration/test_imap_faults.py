@@ -15,6 +15,7 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.adapters.imap.wire import Event
+from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import (
     Account,
     FolderRef,
@@ -25,7 +26,6 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import MailboxSession
 from providers.endpoint import Secret
 from providers.errors import (

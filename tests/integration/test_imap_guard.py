@@ -25,16 +25,16 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
     new_host: Dovecot, make_user: MakeUser
 ) -> None:
     user = make_user(new_host)
-    guarded = replace(user.account, guarded=True)
+    strangers = replace(user.account, public_only=True)
     closed = ImapSessions(ca_file=user.ca_file, timeouts=QUICK)
     with pytest.raises(HostForbidden, match="not a mail server on the public internet") as caught:
-        closed.open(guarded, Secret(user.password), Side.SOURCE)
+        closed.open(strangers, Secret(user.password), Side.SOURCE)
     assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
     closed.open(user.account, Secret(user.password), Side.SOURCE).close()  # what the operator names is free
     guard = Guard(allowed=LOOPBACK, ports=())
     opened = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for security, endpoint in ((Security.TLS, new_host.imaps), (Security.STARTTLS, new_host.starttls)):
-        where = replace(guarded, endpoint=replace(endpoint, security=security))
+        where = replace(strangers, endpoint=replace(endpoint, security=security))
         session = opened.open(where, Secret(user.password), Side.SOURCE)
         assert session.status("INBOX").messages == 0
         session.close()
@@ -54,11 +54,11 @@ def test_the_certificate_has_to_prove_the_name_and_not_the_address(
         other = replace(endpoint, host="imap.old.example")
         with pytest.raises(CertificateRefused, match="does not prove that it is imap"):
             sessions.open(
-                replace(user.account, endpoint=other, guarded=True), Secret(user.password), Side.SOURCE
+                replace(user.account, endpoint=other, public_only=True), Secret(user.password), Side.SOURCE
             )
         same = replace(endpoint, host="localhost")
         sessions.open(
-            replace(user.account, endpoint=same, guarded=True), Secret(user.password), Side.SOURCE
+            replace(user.account, endpoint=same, public_only=True), Secret(user.password), Side.SOURCE
         ).close()
 
 
@@ -71,7 +71,7 @@ def test_each_new_connection_is_judged_anew(new_host: Dovecot, make_user: MakeUs
 
     guard = Guard(allowed=[ip_network("127.0.0.1")], ports=(), look_up=look_up)
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
-    session = sessions.open(replace(user.account, guarded=True), Secret(user.password), Side.SOURCE)
+    session = sessions.open(replace(user.account, public_only=True), Secret(user.password), Side.SOURCE)
     assert session.status("INBOX").messages == 0
     leads_to[0] = "127.0.0.2"
     session._link.drop()  # the connection is lost, and the next read opens another

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from importer.bootstrap import foreground
-from importer.domain.batch_right import NO_RIGHT
-from importer.domain.check import Look
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
-from importer.domain.rows import Row
-from importer.domain.state import ENDED
+from importer.domain.people.batch_right import NO_RIGHT
+from importer.domain.reporting.mailbox_check import CheckPhase
 from importer.engine.context import Pace
 from importer.service import consent
 from importer.service.check import check
@@ -134,7 +134,7 @@ def test_an_organisation_opens_a_destination_to_check_to_copy_and_to_undo(
     row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
     opened = credentials_at_once(deps, row, NO_RIGHT)
     *_, found = check(deps, (old.account, opened.source), (new.account, opened.destination))
-    assert (found.done, found.destination.look) == (True, Look.DONE)
+    assert (found.done, found.destination.look) == (True, CheckPhase.DONE)
     ended = copy(deps, row)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read()) == []

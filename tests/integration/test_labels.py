@@ -15,9 +15,9 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.adapters.memory.store import MemoryStore
-from importer.domain.content import whole
-from importer.domain.labels import LabelRule
-from importer.domain.model import Account, FolderAccount, Import, ImportId
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.messages.message_body import whole
+from importer.domain.model import Account, FolderTally, Import, ImportId
 from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
 from importer.ports.mailbox import LabelView
@@ -57,8 +57,8 @@ class Move:
 
     def run(
         self, rule: LabelRule = LabelRule.ONE, *, lanes: int = 1, batches: int = 10_000
-    ) -> dict[str, FolderAccount]:
-        """One import to its end; the accounts of its folders."""
+    ) -> dict[str, FolderTally]:
+        """One import to its end; the tallies of its folders."""
         self.imports += 1
         import_ = Import(
             ImportId(f"import{self.imports}"), self.user.account, DESTINATION, self.clock.now(), labels=rule
@@ -66,9 +66,9 @@ class Move:
         watcher = Watcher()
         while self._leg(import_, watcher, Pace(lanes=lanes, batch_messages=100), batches) is LegEnd.AGAIN:
             pass
-        assert all(account.adds_up for account in watcher.accounts.values())
+        assert all(tally.adds_up for tally in watcher.tallies.values())
         self.refusals = list(self.store.refusals(import_.id))
-        return watcher.accounts
+        return watcher.tallies
 
     def _leg(self, import_: Import, watcher: Watcher, pace: Pace, batches: int) -> LegEnd:
         sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
@@ -145,7 +145,7 @@ def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move:
         move.old.put(mail(number), labels)
     move.old.put(mail(10), ("\\Draft",), flags=("\\Draft",))
     move.old.spam.add(move.old.put(mail(11)))
-    accounts = move.run()
+    tallies = move.run()
     assert move.there() == {
         "INBOX": ["0", "5"],
         "Work": ["1"],
@@ -158,10 +158,10 @@ def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move:
         "Drafts": ["10"],
         "[Gmail]/Spam": ["11"],
     }
-    assert accounts["Zoo"].elsewhere == 1
-    assert (accounts["Work"].found, accounts["Work"].elsewhere) == (1, 1)
-    assert (accounts["INBOX"].found, accounts["INBOX"].elsewhere) == (2, 1)
-    assert not {"[Gmail]/Starred", "[Gmail]/Important", "[Gmail]/Chats"} & accounts.keys()
+    assert tallies["Zoo"].elsewhere == 1
+    assert (tallies["Work"].found, tallies["Work"].elsewhere) == (1, 1)
+    assert (tallies["INBOX"].found, tallies["INBOX"].elsewhere) == (2, 1)
+    assert not {"[Gmail]/Starred", "[Gmail]/Important", "[Gmail]/Chats"} & tallies.keys()
     assert not move.refusals
     flags = {_subject(whole(m.body)): m.flags for m in move.destination.folders["Archive"].messages.values()}
     assert "\\Flagged" in flags["7"]
@@ -173,12 +173,12 @@ def test_the_next_import_copies_nothing_and_hears_of_new_mail_only(move: Move) -
         move.old.put(mail(number), ("Work",) if number % 2 else ("\\Inbox", "Private"))
     move.run()
     before, bodies = move.there(), move.server.bodies.total()
-    accounts = move.run()
-    assert sum(account.copied for account in accounts.values()) == 0
-    assert sum(account.present for account in accounts.values()) == 20
+    tallies = move.run()
+    assert sum(tally.copied for tally in tallies.values()) == 0
+    assert sum(tally.present for tally in tallies.values()) == 20
     move.old.put(mail(20), ("Work",))
-    accounts = move.run()
-    assert accounts["Work"].copied == 1
+    tallies = move.run()
+    assert tallies["Work"].copied == 1
     assert move.server.bodies.total() == bodies + 1
     assert move.there() == before | {"Work": [*before["Work"], "20"]}
 
@@ -191,18 +191,18 @@ def test_labels_that_change_between_imports_copy_nothing_again(move: Move) -> No
     move.old.unlabel(letters[1], "Work")  # archived
     move.old.unlabel(letters[2], "Work")  # another
     move.old.label(letters[2], "Private")
-    accounts = move.run()
+    tallies = move.run()
     assert move.there() == before
     assert move.server.bodies.total() == bodies
-    assert accounts["Work"].present == 4
-    assert (accounts["Work/Ada"].elsewhere, accounts["Private"].elsewhere) == (1, 1)
+    assert tallies["Work"].present == 4
+    assert (tallies["Work/Ada"].elsewhere, tallies["Private"].elsewhere) == (1, 1)
     for letter in letters:  # a label that is gone altogether
         for label in list(letter.labels):
             move.old.unlabel(letter, label)
     move.old.delete("Work")
-    accounts = move.run()
+    tallies = move.run()
     assert move.there() == before
-    assert accounts["Work"].present == 4
+    assert tallies["Work"].present == 4
 
 
 def test_a_label_that_changes_while_an_append_is_doubtful_makes_no_second_copy(move: Move) -> None:
@@ -222,9 +222,9 @@ def test_what_moved_in_and_out_of_a_label_is_seen_though_the_numbers_are_the_sam
     move.run(LabelRule.EACH)
     move.old.unlabel(letters[0], "Work")
     move.old.label(letters[1], "Work")
-    accounts = move.run(LabelRule.EACH)
+    tallies = move.run(LabelRule.EACH)
     assert move.there()["Work"] == ["0", "2", "1"]
-    assert (accounts["Work"].present, accounts["Work"].copied) == (1, 1)
+    assert (tallies["Work"].present, tallies["Work"].copied) == (1, 1)
 
 
 def test_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
@@ -245,9 +245,9 @@ def test_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
 def test_one_copy_for_each_label(move: Move) -> None:
     move.old.put(mail(1), ("Work", "Private", "\\Inbox"))
     move.old.put(mail(2))
-    accounts = move.run(LabelRule.EACH)
+    tallies = move.run(LabelRule.EACH)
     assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
-    assert not any(account.elsewhere for account in accounts.values())
+    assert not any(tally.elsewhere for tally in tallies.values())
     move.run(LabelRule.ONE)  # another choice the next time takes nothing back and adds nothing
     assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
 
@@ -297,8 +297,8 @@ def test_what_may_be_a_folder_limit_is_told_in_the_report(
         move = Move(server, make_user(server))
         for number in range(1010):
             move.old.put(mail(number))
-        accounts = move.run()
-        assert sum(account.copied for account in accounts.values()) == 1000
+        tallies = move.run()
+        assert sum(tally.copied for tally in tallies.values()) == 1000
         (refusal,) = move.refusals
         assert (refusal.folder, refusal.partly) == ("[Gmail]/All Mail", True)
         assert refusal.reason.startswith("Gmail shows exactly 1,000 messages")
@@ -317,9 +317,9 @@ def test_mail_that_comes_in_meanwhile_is_copied_too(move: Move) -> None:
         return body
 
     move.destination.stores = stores
-    accounts = move.run()
+    tallies = move.run()
     assert move.there() == {"Work": ["0", "1", "2", "3", "4", "5"]}
-    assert accounts["Work"].source_recount == 6
+    assert tallies["Work"].source_recount == 6
 
 
 def test_mail_that_its_owner_deletes_meanwhile_is_no_failure(move: Move) -> None:
@@ -332,9 +332,9 @@ def test_mail_that_its_owner_deletes_meanwhile_is_no_failure(move: Move) -> None
         return body
 
     move.destination.stores = stores
-    accounts = move.run()
-    assert accounts["Work"].failed == 0
-    assert accounts["Work"].source_recount == 299
+    tallies = move.run()
+    assert tallies["Work"].failed == 0
+    assert tallies["Work"].source_recount == 299
 
 
 def test_five_thousand_messages_with_overlapping_labels_cross_once_each(move: Move) -> None:
@@ -343,14 +343,14 @@ def test_five_thousand_messages_with_overlapping_labels_cross_once_each(move: Mo
     letters = [
         move.old.put(mail(n), draw.sample(labels, draw.choice((0, 1, 1, 2, 3, 5)))) for n in range(5000)
     ]
-    accounts = move.run(lanes=3)
+    tallies = move.run(lanes=3)
     assert not move.refusals  # as many as a folder limit allows, and without a gap: nothing is hidden
     assert {move.server.bodies[letter.number] for letter in letters} == {1}
     assert sum(map(len, move.there().values())) == 5000
-    assert sum(account.copied for account in accounts.values()) == 5000
+    assert sum(tally.copied for tally in tallies.values()) == 5000
     with_label = Counter(label for letter in letters for label in letter.labels)
     for label in labels[3:]:
-        assert accounts[label].found + accounts[label].elsewhere == with_label[label]
-    assert accounts["INBOX"].found + accounts["INBOX"].elsewhere == with_label["\\Inbox"]
+        assert tallies[label].found + tallies[label].elsewhere == with_label[label]
+    assert tallies["INBOX"].found + tallies["INBOX"].elsewhere == with_label["\\Inbox"]
     assert move.run()["Label 1"].copied == 0
     assert {move.server.bodies[letter.number] for letter in letters} == {1}

@@ -13,8 +13,8 @@ import pytest
 from importer.adapters.imap import no_mail
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
-from importer.domain.uidset import Uid, UidSet
 from importer.engine.survey import Survey, survey
 from providers.endpoint import FolderRole, Secret
 from providers.errors import FolderLeftOut, LoginRejected, Side, Throttled

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from importer.bootstrap import queued
+from importer.domain.csv_import.import_rows import parse
+from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
-from importer.domain.rows import parse
-from importer.domain.state import ENDED
 from importer.service import consent
 from importer.service.deps import Deps
 from importer.service.grants import sign_in

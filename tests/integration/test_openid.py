@@ -16,7 +16,7 @@ import pytest
 from httpx import Response
 from joserfc.jwk import RSAKey
 
-from importer.domain.access import person_at
+from importer.domain.people.identities import person_at
 from importer.service.visits import visit_id
 from importer.settings import Settings
 from importer.signing_in import people

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from importer.bootstrap import queued
-from importer.domain.rows import Row
-from importer.domain.sheet import REQUIRED_COLUMNS
+from importer.domain.csv_import.csv_reader import REQUIRED_COLUMNS
+from importer.domain.csv_import.import_rows import Row
 from importer.service.consent import links
 from importer.service.submit import submit
 from importer.settings import Settings

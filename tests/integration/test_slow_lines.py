@@ -14,8 +14,8 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
 from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.compact.uid_set import Uid
 from importer.domain.model import AppendResult, Message, Outgoing, Stored
-from importer.domain.uidset import Uid
 from providers.endpoint import Secret
 from providers.errors import Side
 from tests.rehearsal.certificates import CertificateAuthority

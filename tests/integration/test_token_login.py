@@ -20,8 +20,8 @@ from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.bootstrap import foreground
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
-from importer.domain.rows import Row
 from importer.engine.context import Pace
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.copy import copy

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.adapters.digest_file import HELD, DigestFile, DigestFiles
-from importer.domain.digests import Digests, DigestSet
+from importer.compact.digest_set import Digests, DigestSet
 
 few = st.integers(1, 255).map(lambda byte: bytes([byte]) * 16) | st.binary(min_size=16, max_size=16).filter(
     any

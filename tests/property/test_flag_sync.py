@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
-from importer.domain.uidset import Uid
+from importer.compact.uid_set import Uid
 from tests.property.world import World, mail
 
 MESSAGES = 5
@@ -77,7 +77,7 @@ def test_what_the_owner_changed_stands_and_the_rest_follows_the_source(
         put |= {at: after[at] for at in after if after[at] != before[at]}
         if not faults:
             changed = {number for number, flag in before if before[number, flag] != after[number, flag]}
-            assert watched.accounts["INBOX"].flags_updated == len(changed)
+            assert watched.tallies["INBOX"].flags_updated == len(changed)
 
 
 def test_without_the_option_flags_stay_as_they_went() -> None:

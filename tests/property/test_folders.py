@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from imapclient.imap_utf7 import encode
 
-from importer.domain.folders import FolderPair, map_folders
+from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
 

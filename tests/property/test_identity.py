@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain import identity
-from importer.domain.identity import with_crlf
+from importer.domain.messages import message_identity
+from importer.domain.messages.message_identity import with_crlf
 
 LINES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\xff"]), max_size=40).map(b"".join)
 
@@ -19,7 +19,7 @@ LINES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\xff"]), max_si
 def test_bare_line_feeds_and_no_others_get_a_carriage_return(cached_bytes: int, body: bytes) -> None:
     expected = re.sub(rb"(?<!\r)\n", b"\r\n", body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity, "_CACHED_BYTES", cached_bytes)
+        patch.setattr(message_identity, "_CACHED_BYTES", cached_bytes)
         sent = with_crlf(body)
     assert sent == expected
     if re.fullmatch(rb"(?:\r\n|[^\r\n])*", body):

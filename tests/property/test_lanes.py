@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from importer.adapters.memory.mailbox import MemorySession
+from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
-from importer.domain.uidset import UidSet
 from importer.engine.context import Lane, Pace
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
@@ -95,6 +95,6 @@ def test_a_twin_of_what_is_being_stored_is_not_fetched_twice(monkeypatch: pytest
         return messages(session, folder, uids)
 
     monkeypatch.setattr(MemorySession, "messages", noting)
-    account = world.run(batch=1, legs_of=1000).accounts["INBOX"]
+    account = world.run(batch=1, legs_of=1000).tallies["INBOX"]
     assert (account.found, account.copied, account.duplicate) == (4, 2, 2)
     assert sorted(fetched) == [1, 2, 3, 4]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from importer.adapters.memory.mailbox import Fault
-from importer.domain.content import whole
+from importer.domain.messages.message_body import whole
 from tests.property.world import COMMANDS, Strike, World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old")
@@ -111,7 +111,7 @@ class Lifetimes(RuleBasedStateMachine):
                     self.expected[folder][body] = 1
                 self.imported[folder].add(body)
             bodies.clear()
-        for name, account in watched.accounts.items():
+        for name, account in watched.tallies.items():
             assert account.adds_up
             assert account.found == len(self.world.source.folders[name].messages)
         self.check()
@@ -121,7 +121,7 @@ class Lifetimes(RuleBasedStateMachine):
         if any(self.waiting.values()) or self.made_anew:
             return
         watched = self.world.run()
-        assert all(account.copied == 0 for account in watched.accounts.values())
+        assert all(account.copied == 0 for account in watched.tallies.values())
         self.check()
 
     def check(self) -> None:

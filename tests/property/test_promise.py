@@ -12,9 +12,9 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
-from importer.domain.content import whole
+from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, KeywordRule, Message
-from tests.property.world import BODIES, COMMANDS, NOTICE, Strike, World, expected
+from tests.property.world import BODIES, COMMANDS, NOTICE, Strike, Watcher, World, expected
 
 FOLDERS = ("INBOX", "Sent", "Projekte/Zürich")
 FLAGS = ((), ("\\Seen",), ("\\Seen", "\\Flagged", "work"), ("\\Deleted", "$Forwarded"))
@@ -39,15 +39,15 @@ def fill(mailbox: MemoryMailbox, content: Content) -> None:
         mailbox.create(FOLDERS[folder]).add(FLAGS[flags], DATES[date], BODIES[body])
 
 
-def accounted(world: World, watched: object) -> None:
-    accounts = getattr(watched, "accounts")  # noqa: B009
+def accounted(world: World, watched: Watcher) -> None:
+    tallies = watched.tallies
     shown = {name: len(f.messages) for name, f in world.source.folders.items()}
-    for name, account in accounts.items():
-        assert account.adds_up, account
-        assert account.found == shown[name]
-        assert account.source_recount == shown[name]
-        assert account.confirmed == account.copied
-    assert set(accounts) == set(shown)
+    for name, tally in tallies.items():
+        assert tally.adds_up, tally
+        assert tally.found == shown[name]
+        assert tally.source_recount == shown[name]
+        assert tally.confirmed == tally.copied
+    assert set(tallies) == set(shown)
 
 
 @given(
@@ -90,7 +90,7 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
     assert source_before == {
         name: dict(folder.messages) for name, folder in world.source.folders.items() if folder.messages
     }
-    copied = sum(account.copied for account in watched.accounts.values())
+    copied = sum(account.copied for account in watched.tallies.values())
     assert copied == sum(sum(c.values()) for c in promise.values()) - sum(
         sum(c.values()) for c in before.values()
     )
@@ -99,7 +99,7 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
     again = world.run(batch=batch, legs_of=legs_of, lanes=lanes)
     assert world.contents(world.destination) == promise
     accounted(world, again)
-    assert all(account.copied == 0 for account in again.accounts.values())
+    assert all(account.copied == 0 for account in again.tallies.values())
 
 
 @given(source=contents, broken=faults, batch=st.integers(1, 5))
@@ -119,7 +119,7 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
             assert message.internaldate == first.internaldate
             assert set(message.flags) == set(first.flags) - {"$Forwarded"}
             dropped += "$Forwarded" in first.flags
-    told = sum(account.keywords_dropped for account in watched.accounts.values())
+    told = sum(account.keywords_dropped for account in watched.tallies.values())
     # A settled append counts none: what was sent is known, what was dropped from it is not.
     assert told == dropped if not any(broken) else told <= dropped
 

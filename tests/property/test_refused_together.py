@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault
-from importer.domain.content import whole
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, RefusalCode
-from importer.domain.uidset import Uid
 from providers.errors import QuotaExceeded
 from tests.property.test_promise import Content, accounted, contents, faults, fill
 from tests.property.world import BODIES, NOTICE, Strike, World, expected, mail
@@ -54,7 +54,7 @@ def become(world: World, uid: int, body: bytes) -> None:
 
 def test_the_others_are_stored_and_the_one_is_told() -> None:
     world = world_of(ONE, BAD, TWO, THREE)
-    account = world.run(batch=4).accounts["Work"]
+    account = world.run(batch=4).tallies["Work"]
     assert held(world) == sorted([ONE, TWO, THREE])
     assert (account.copied, account.failed, account.confirmed) == (3, 1, 3)
     (refusal,) = world.store.refusals(ImportId("import1"))
@@ -64,21 +64,21 @@ def test_the_others_are_stored_and_the_one_is_told() -> None:
 
 def test_a_twin_stands_in_for_a_message_that_goes_meanwhile() -> None:
     world = world_of(ONE, ONE, BAD, TWO, meanwhile=lambda world: remove(world, 1))
-    account = world.run(batch=4, legs_of=100).accounts["Work"]
+    account = world.run(batch=4, legs_of=100).tallies["Work"]
     assert held(world) == sorted([ONE, TWO])
     assert (account.copied, account.duplicate, account.skipped_total, account.failed) == (2, 0, 1, 1)
 
 
 def test_nothing_is_left_to_be_stored() -> None:
     world = world_of(ONE, BAD, meanwhile=lambda world: remove(world, 1, 2))
-    assert world.run(batch=4).accounts["Work"].copied == 0
+    assert world.run(batch=4).tallies["Work"].copied == 0
     assert held(world) == []
 
 
 @pytest.mark.parametrize(("now", "duplicate"), [(THREE, 0), (TWO, 1)])
 def test_a_message_that_is_another_one_meanwhile_is_looked_at_anew(now: bytes, duplicate: int) -> None:
     world = world_of(ONE, TWO, BAD, meanwhile=lambda world: become(world, 1, now))
-    account = world.run(batch=4).accounts["Work"]
+    account = world.run(batch=4).tallies["Work"]
     assert held(world) == sorted({TWO, now})
     assert (account.copied, account.duplicate, account.failed) == (2 - duplicate, duplicate, 1)
 
@@ -88,7 +88,7 @@ def test_the_old_mailbox_may_be_lost_before_they_are_fetched_again(fault: Fault)
     world = world_of(ONE, BAD, TWO)
     watched = world.run(batch=4, faults=[("append", Fault.BEFORE), ("messages", fault), ("messages", fault)])
     assert held(world) == sorted([ONE, TWO])
-    assert watched.accounts["Work"].adds_up
+    assert watched.tallies["Work"].adds_up
 
 
 def test_a_full_mailbox_takes_what_fits() -> None:
@@ -98,7 +98,7 @@ def test_a_full_mailbox_takes_what_fits() -> None:
         world.run(batch=3)
     assert len(held(world)) == 2
     world.destination.capacity_messages = None
-    assert world.run(batch=3).accounts["Work"].copied == 1
+    assert world.run(batch=3).tallies["Work"].copied == 1
     assert held(world) == sorted([ONE, TWO, THREE])
 
 

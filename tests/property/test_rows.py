@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from importer.domain.cells import address, server
-from importer.domain.rows import Parsed, annotate, parse, split
+from importer.domain.csv_import.csv_cells import address, server
+from importer.domain.csv_import.import_rows import Parsed, annotate, parse, split
 from providers.endpoint import Endpoint, Secret
 from tests.lookups import UsualNames
 

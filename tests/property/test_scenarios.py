@@ -11,7 +11,7 @@ import pytest
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.adapters.memory.store import MemoryStore
-from importer.domain.content import whole
+from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, Receipt, RefusalCode, Route
 from importer.engine.pair import REFUSED_AT_ONCE
 from providers.endpoint import FolderRole
@@ -49,7 +49,7 @@ def test_a_connection_lost_at_any_command_costs_nothing(command: str, fault: Fau
     world.destination.gives_uids = gives_uids
     watched = world.run(batch=2, faults=[(command, fault), (command, fault)])
     assert sorted(held(world)) == [ONE, TWO, THREE]
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     # What landed unheard is ours all the same: copied, not "already there".
     assert (account.found, account.copied, account.confirmed) == (3, 3, 3)
 
@@ -59,7 +59,7 @@ def test_an_append_that_lands_late_is_waited_for() -> None:
     began = world.clock.now()
     watched = world.run(faults=[("append", Fault.LATE)])
     assert held(world) == [ONE, TWO]
-    assert watched.accounts["Work"].copied == 2
+    assert watched.tallies["Work"].copied == 2
     assert (world.clock.now() - began).total_seconds() < 5
 
 
@@ -94,7 +94,7 @@ def test_mail_that_vanishes_while_we_work_is_told_as_such() -> None:
 
     world.source.fault = expunge
     watched = world.run_with_own_faults(batch=2)
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert held(world) == [ONE, THREE]
     assert account.adds_up
     assert account.found == 3
@@ -150,7 +150,7 @@ def test_a_host_that_renumbers_its_folder_gets_nothing_twice() -> None:
     world.destination.renumber("Work")
     watched = world.run()
     assert held(world) == [ONE, TWO]
-    assert watched.accounts["Work"].present == 2
+    assert watched.tallies["Work"].present == 2
 
 
 def test_an_old_host_that_renumbers_its_folder_brings_nothing_back() -> None:
@@ -160,7 +160,7 @@ def test_an_old_host_that_renumbers_its_folder_brings_nothing_back() -> None:
     world.destination.folders["Work"].messages.clear()
     watched = world.run()
     assert held(world) == []
-    assert watched.accounts["Work"].present == 2
+    assert watched.tallies["Work"].present == 2
 
 
 def test_two_folders_that_become_one_double_nothing() -> None:
@@ -171,7 +171,7 @@ def test_two_folders_that_become_one_double_nothing() -> None:
     world.destination.create("Sent")
     watched = world.run(batch=1)
     assert sorted(held(world, "Sent")) == [ONE, TWO, THREE]
-    assert all(account.adds_up for account in watched.accounts.values())
+    assert all(account.adds_up for account in watched.tallies.values())
 
 
 def test_lost_records_are_made_up_from_what_is_there() -> None:
@@ -180,14 +180,14 @@ def test_lost_records_are_made_up_from_what_is_there() -> None:
     world.store = type(world.store)()  # an empty database, or an old backup
     watched = world.run()
     assert sorted(held(world)) == sorted(BODIES[:6])
-    assert watched.accounts["Work"].present == 6
+    assert watched.tallies["Work"].present == 6
 
 
 def test_a_message_that_is_listed_and_never_handed_out_is_refused_not_forgotten() -> None:
     world = world_of(ONE, TWO, THREE)
     world.source.withholds = lambda body: body == TWO
     watched = world.run()
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert (account.copied, account.failed, sum(account.skipped.values())) == (2, 1, 0)
     assert account.adds_up
     world.source.withholds = lambda _body: False
@@ -231,7 +231,7 @@ def test_a_folder_that_goes_at_the_old_host_in_the_middle_stays_accounted_for() 
     world.source.fault = rename
     watched = world.run_with_own_faults(batch=2, legs_of=0)
     assert gone
-    assert all(account.adds_up for account in watched.accounts.values())
+    assert all(account.adds_up for account in watched.tallies.values())
     assert sorted(held(world, "Job")) == sorted(BODIES[:6])
 
 
@@ -247,7 +247,7 @@ def test_a_folder_that_does_not_open_any_more_keeps_what_it_brought() -> None:
 
     world.source.fault = world.destination.fault = close
     watched = world.run_with_own_faults(batch=2, legs_of=0)
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert account.copied == len(held(world)) == 4  # one batch, and one that was on its way
     assert account.adds_up
     assert [refusal.folder for refusal in world.store.refusals(ImportId("import1"))] == ["Work"]
@@ -264,7 +264,7 @@ def test_one_message_that_breaks_every_connection_does_not_stop_the_import() -> 
     world.destination.refuses = breaks
     watched = world.run(batch=4)
     assert sorted(held(world)) == sorted(BODIES[:6])
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert (account.copied, account.failed) == (6, 1)
     assert account.adds_up
 
@@ -276,7 +276,7 @@ def test_several_lanes_share_a_large_folder_and_double_nothing(lanes: int) -> No
     world = world_of(*many, *same)
     watched = world.run(batch=3, legs_of=1000, lanes=lanes)
     assert sorted(held(world)) == sorted({*many, *same})
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert account.adds_up
     assert account.copied == len({*many, *same})
     assert account.confirmed == account.copied
@@ -292,7 +292,7 @@ def test_twins_that_two_lanes_meet_at_the_same_time_are_stored_once() -> None:
     world.destination.fault = take_a_while
     watched = world.run_with_own_faults(batch=1, legs_of=1000, lanes=4)
     assert held(world) == [ONE]
-    account = watched.accounts["Work"]
+    account = watched.tallies["Work"]
     assert (account.copied, account.duplicate) == (1, 7)
 
 
@@ -303,7 +303,7 @@ def test_a_folder_that_closes_over_a_message_with_twins_ends_in_refusals() -> No
         raise FolderUnusable("no permission", side=Side.DESTINATION)
 
     world.destination.refuses = lambda body: closes(body) if body == ONE else None
-    account = world.run(batch=1, legs_of=1000).accounts["Work"]
+    account = world.run(batch=1, legs_of=1000).tallies["Work"]
     assert (account.copied, account.failed) == (1, 2)  # the last was on its way already
     assert account.adds_up
 
@@ -323,7 +323,7 @@ def test_a_huge_folder_that_cannot_be_used_is_refused_piece_by_piece(monkeypatch
         record(store, *arguments, **more)
 
     monkeypatch.setattr(MemoryStore, "record", recorded)
-    account = world.run(batch=100, legs_of=1000).accounts["Work"]
+    account = world.run(batch=100, legs_of=1000).tallies["Work"]
     assert (account.copied, account.failed) == (0, 2 * REFUSED_AT_ONCE + 500)
     assert account.adds_up
     assert [number for number in at_once if number] == [REFUSED_AT_ONCE, REFUSED_AT_ONCE, 500]
@@ -341,7 +341,7 @@ def test_receipts_are_read_once_for_each_folder(monkeypatch: pytest.MonkeyPatch)
         return receipts(store, route, folder)
 
     monkeypatch.setattr(MemoryStore, "receipts", noted)
-    assert world.run().accounts["Work"].copied == 2
+    assert world.run().tallies["Work"].copied == 2
     assert read.count("Work") == 1
 
 
@@ -349,7 +349,7 @@ def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
     world = world_of(*(mail(f"number {n}", f"text {n}") for n in range(30)))
     world.refuse_lanes_above = 1
     watched = world.run(batch=2, legs_of=1000, lanes=6)
-    assert watched.accounts["Work"].copied == 30
+    assert watched.tallies["Work"].copied == 30
 
 
 def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
@@ -362,7 +362,7 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
         return "it does not like it" if body in bodies[:6] else None
 
     world.destination.refuses = refuses
-    account = world.run(batch=1, legs_of=0).accounts["Work"]
+    account = world.run(batch=1, legs_of=0).tallies["Work"]
     assert (account.copied, account.failed) == (2, 6)
     codes = {refusal.code for refusal in world.store.refusals(ImportId("import1"))}
     assert codes == {RefusalCode.NOT_TAKEN}
@@ -372,7 +372,7 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
 def test_bare_line_feeds_arrive_as_crlf_and_are_copied_once() -> None:
     world = world_of(b"Subject: x\n\na\r\nb\n")
     for _ in range(2):
-        account = world.run().accounts["Work"]
+        account = world.run().tallies["Work"]
     assert held(world) == [b"Subject: x\r\n\r\na\r\nb\r\n"]
     assert (account.copied, account.present) == (0, 1)
 
@@ -394,7 +394,7 @@ def test_a_copy_that_got_no_uid_does_not_pass_for_the_one_that_was_lost(
         return Fault.BEFORE if operation == "append" and appends == 2 else None
 
     world.destination.fault = second_is_lost
-    account = world.run_with_own_faults(batch=1, legs_of=1000).accounts["Work"]
+    account = world.run_with_own_faults(batch=1, legs_of=1000).tallies["Work"]
     assert held(world) == [stores(eighty), stores(ninety)]
     assert (account.copied, account.confirmed) == (2, 2)
 
@@ -485,7 +485,7 @@ def test_a_message_that_breaks_connections_for_a_while_is_copied_by_a_later_leg(
         return body == TWO and len(tries) <= fruitless
 
     world.source.breaks = breaks
-    account = world.run(batch=1).accounts["Work"]
+    account = world.run(batch=1).tallies["Work"]
     assert sorted(held(world)) == [ONE, TWO, THREE]
     assert (account.copied, account.failed, account.confirmed) == (3, 0, 3)
     assert tries[1:] == [2] * fruitless  # all others came in the first leg
@@ -496,7 +496,7 @@ def test_a_message_that_breaks_connections_leg_after_leg_is_refused_in_the_end()
     legs: list[str] = []
     world.source.fault = lambda operation: legs.append(operation) if operation == "list" else None
     world.source.breaks = lambda body: body == TWO
-    account = world.run_with_own_faults(batch=2).accounts["Work"]
+    account = world.run_with_own_faults(batch=2).tallies["Work"]
     assert (account.copied, account.failed) == (2, 1)
     assert account.adds_up
     assert 3 < len(legs) < 10

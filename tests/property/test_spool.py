@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from importer.adapters.imap.spool import Spool, SpooledBody, SpoolFiles
 from importer.adapters.imap.wire import Fetched, ResponseReader
-from importer.domain.content import SPOOLED_ABOVE_BYTES, whole
-from importer.domain.identity import digest, header_block, with_crlf
-from importer.domain.uidset import Uid
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES, whole
+from importer.domain.messages.message_identity import digest, header_block, with_crlf
 from importer.ports.process import OwnDiskFull
 
 texts = st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n", b"Subject: x"]), max_size=20)

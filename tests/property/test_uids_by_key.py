@@ -7,8 +7,8 @@ from collections import defaultdict
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.domain.uids_by_key import UidsByKey
-from importer.domain.uidset import Uid, UidMarks
+from importer.compact.uid_set import Uid, UidBitmap
+from importer.compact.uids_by_key import UidsByKey
 
 keys = st.sampled_from(
     [bytes([a, b, c, d]) for a in (0, 9) for b in (0, 1, 255) for c in (0, 1) for d in (0, 1)]
@@ -29,7 +29,7 @@ def test_a_key_has_the_uids_that_were_put_under_it(added: list[tuple[bytes, int]
 
 @given(st.sets(uids), uids)
 def test_marks_are_a_set(added: set[int], other: int) -> None:
-    marks = UidMarks()
+    marks = UidBitmap()
     for uid in added:
         marks.add(uid)
     assert all(uid in marks for uid in added)

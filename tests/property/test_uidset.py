@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.uidset import Ascending, UidSet, format_ordered, parse_ordered
+from importer.compact.uid_set import Ascending, UidSet, format_ordered, parse_ordered
 
 # A narrow field makes neighbours and overlaps frequent; the ends of the 32 bits come along.
 uids = st.integers(1, 40) | st.integers(2**32 - 5, 2**32 - 1)

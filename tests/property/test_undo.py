@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
-from importer.domain.content import whole
+from importer.compact.uid_set import Uid
+from importer.domain.ledger.undo_report import UndoReport
+from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
-from importer.domain.uidset import Uid
-from importer.domain.undo import UndoReport
 from importer.engine.undo import Undoing, undo
 from providers.errors import ConnectionLost, Side
 from tests.property.test_promise import Content, contents, faults, fill, lanes

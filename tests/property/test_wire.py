@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.adapters.imap.wire import Event, Fetched, ResponseReader, WireError, parse_values
-from importer.domain.uidset import Uid
+from importer.compact.uid_set import Uid
 
 DATES = st.sampled_from([" 1-Feb-2003 04:05:06 +0130", "31-Dec-1999 23:59:59 -1200"])
 FLAGS = st.lists(st.sampled_from(["\\Seen", "\\Flagged", "$Label1", "caf\xe9"]), max_size=3)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.adapters.memory.store import MemoryStore
-from importer.domain.content import whole
-from importer.domain.identity import is_notice, notice_mark
-from importer.domain.model import Account, FolderAccount, Import, ImportId, Progress
+from importer.domain.messages.message_body import whole
+from importer.domain.messages.message_identity import is_notice, notice_signature
+from importer.domain.model import Account, FolderTally, Import, ImportId, Progress
 from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
 from importer.ports.leases import Lease
@@ -41,7 +41,9 @@ def mail(subject: str, text: str, message_id: str | None = None, extra: str = ""
     return "\r\n".join([*lines, *([extra] if extra else []), "", text, ""]).encode()
 
 
-NOTICE = mail("done", "copied", "notice", f"X-Mailhaul-Notice: {notice_mark(KEY, '<notice@old.example>')}")
+NOTICE = mail(
+    "done", "copied", "notice", f"X-Mailhaul-Notice: {notice_signature(KEY, '<notice@old.example>')}"
+)
 FORGED_NOTICE = mail("done", "copied", "forged", f"X-Mailhaul-Notice: {'0' * 64}")
 BODIES: tuple[bytes, ...] = (
     mail("disk", "80% full", "cron"),
@@ -79,14 +81,14 @@ class TestClock:
 class Watcher:
     """Keeps the latest account of each folder."""
 
-    accounts: dict[str, FolderAccount] = field(default_factory=dict)
+    tallies: dict[str, FolderTally] = field(default_factory=dict)
     progress: Progress | None = None
 
     def progressed(self, progress: Progress) -> None:
         self.progress = progress
 
-    def account_changed(self, account: FolderAccount) -> None:
-        self.accounts[account.source_folder] = account
+    def tally_changed(self, tally: FolderTally) -> None:
+        self.tallies[tally.source_folder] = tally
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.bootstrap import foreground
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, State
-from importer.domain.report import Report
-from importer.domain.rows import Row
+from importer.domain.reporting.report import Report
 from importer.engine.context import Pace
 from importer.service.copy import copy
 from importer.service.deps import Deps, Limits

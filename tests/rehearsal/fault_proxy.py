@@ -2,7 +2,7 @@
 
 It speaks plain IMAP on both sides, so that an offset names a byte of a command, a literal or an answer. It
 takes capabilities out of what the server announces (and [APPENDUID] with UIDPLUS), which makes of one
-server every shape that a host may have: servers obey the commands that they do not announce.
+server every shape that a host may have: servers apply_request the commands that they do not announce.
 """
 
 from __future__ import annotations

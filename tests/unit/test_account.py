@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from importer.domain.access import person_of
 from importer.domain.model import Account
+from importer.domain.people.identities import person_of
 from providers.endpoint import Endpoint
 from providers.id_token import Identity
 

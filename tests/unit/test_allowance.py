@@ -7,8 +7,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.allowance import DAY, HOUR, HourlyBytes, expected_end, hour_of, used_up_until
-from importer.domain.totals import Totals
+from importer.domain.reporting.totals import Totals
+from importer.domain.transfer.host_allowance import (
+    DAY,
+    HOUR,
+    HourlyBytes,
+    expected_end,
+    hour_of,
+    used_up_until,
+)
 
 NOW = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

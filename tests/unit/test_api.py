@@ -17,8 +17,8 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from importer import telemetry
-from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import ImportId, State
+from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.ports.mailbox import LabelView
 from importer.service.clients import PREFIX, issue
 from importer.service.work import work
@@ -29,7 +29,7 @@ from providers.grants import Credential
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, WebOffice
 
-BOTH = (Scope.READ, Scope.WRITE)
+BOTH = (TokenScope.READ, TokenScope.WRITE)
 ROW = {
     "source_address": "ada@old.example",
     "source_password": RIGHT,
@@ -43,7 +43,7 @@ SECRET = "hunter2-not-to-be-told"
 class Panel:
     """A program with a token."""
 
-    def __init__(self, office: WebOffice, name: str = "panel", *scopes: Scope, **more: Any) -> None:
+    def __init__(self, office: WebOffice, name: str = "panel", *scopes: TokenScope, **more: Any) -> None:
         issued = issue(office.deps, name, scopes or BOTH, **more)
         self.token: ApiToken = issued.token
         self.secret = issued.secret.reveal()
@@ -129,7 +129,7 @@ def test_without_a_good_token_there_is_nothing(office: WebOffice, panel: Panel) 
 
 
 def test_a_scope_that_is_missing_is_told(office: WebOffice) -> None:
-    reader, writer = Panel(office, "panel", Scope.READ), Panel(office, "panel", Scope.WRITE)
+    reader, writer = Panel(office, "panel", TokenScope.READ), Panel(office, "panel", TokenScope.WRITE)
     started = writer.start()
     told = problem(reader.post("/imports", ROW), 403, "scope_missing")
     assert "write" in told["detail"]
@@ -177,12 +177,12 @@ def test_what_is_named_by_a_client_is_reached_through_the_guard(office: WebOffic
     started = panel.start(destination_server="imap.elsewhere.example")
     import_ = office.deps.store.import_(ImportId(started["id"]))
     assert import_ is not None
-    assert import_.source.guarded
-    assert import_.destination.guarded
+    assert import_.source.public_only
+    assert import_.destination.public_only
     usual = panel.start(destination_address="grace@new.example")
     import_ = office.deps.store.import_(ImportId(usual["id"]))
     assert import_ is not None
-    assert not import_.destination.guarded
+    assert not import_.destination.public_only
 
 
 def test_all_that_is_wrong_with_rows_is_told_at_once_and_nothing_starts(
@@ -499,7 +499,7 @@ def test_the_same_client_sees_the_same_with_another_token_and_an_admin_sees_all(
     browser.sign_in("grace@new.example")
     browser.start_import("grace@old.example")
     assert [one["id"] for one in Panel(office, "mine").get("/imports").json()["items"]] == [started["id"]]
-    admin = Panel(office, "root", Scope.ADMIN)
+    admin = Panel(office, "root", TokenScope.ADMIN)
     assert len(admin.get("/imports").json()["items"]) == len(admin.get("/batches").json()["items"]) == 2
     for method, path in CALLS:
         assert call(admin, method, path, started).status_code != 403

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from importer.domain.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
-from importer.domain.cells import Refused
-from importer.domain.clients import Scope
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.csv_import.import_rows import Parsed, Row, parse
 from importer.domain.model import Account, ImportId, State
-from importer.domain.rows import Parsed, Row, parse
+from importer.domain.people.api_tokens import TokenScope
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
 from importer.service.batch_right import right_of_visit
 from importer.service.grants import context, open_grants
 from importer.service.submit import Fate, submit
@@ -484,7 +484,7 @@ CELLS = {
     "source_server": "imap.old.example",
     "destination_address": "grace@new.example",
 }
-BATCH = (Scope.READ, Scope.WRITE, Scope.BATCH)
+BATCH = (TokenScope.READ, TokenScope.WRITE, TokenScope.BATCH)
 
 
 def test_a_token_with_the_right_starts_checks_undoes_and_runs_again(web: WebOffice) -> None:
@@ -523,13 +523,13 @@ def test_tokens_without_the_right_need_the_password_everywhere(web: WebOffice) -
     id_ = with_it.post("/imports", CELLS).json()["rows"][0]["import"]["id"]
     work(web.deps, ImportId(id_))
     for domains in ({"new.example"}, set()):
-        panel = Panel(web, "panel", Scope.READ, Scope.WRITE, domains=domains)
+        panel = Panel(web, "panel", TokenScope.READ, TokenScope.WRITE, domains=domains)
         problem(panel.post("/imports", CELLS), 422, "rows_refused")
         problem(panel.post(f"/imports/{id_}/undo", {}), 422, "request_invalid")
         problem(panel.post(f"/imports/{id_}/run-again", {"source_password": RIGHT}), 422, "request_invalid")
     unbound = Panel(web, "unbound", *BATCH)
     problem(unbound.post("/imports", CELLS), 422, "rows_refused")
-    assert Panel(web, "admin", Scope.ADMIN).post("/imports", CELLS).status_code in (200, 201)
+    assert Panel(web, "admin", TokenScope.ADMIN).post("/imports", CELLS).status_code in (200, 201)
 
 
 def test_without_a_master_user_nobody_has_the_right(tmp_path: Path) -> None:
@@ -537,5 +537,8 @@ def test_without_a_master_user_nobody_has_the_right(tmp_path: Path) -> None:
     ada = web.browser()
     ada.sign_in()
     assert "The password is missing" in brought(ada, "grace@new.example")
-    for panel in (Panel(web, "panel", *BATCH, domains={"new.example"}), Panel(web, "admin", Scope.ADMIN)):
+    for panel in (
+        Panel(web, "panel", *BATCH, domains={"new.example"}),
+        Panel(web, "admin", TokenScope.ADMIN),
+    ):
         problem(panel.post("/imports", CELLS), 422, "rows_refused")

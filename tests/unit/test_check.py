@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.domain.allowance import Allowance
-from importer.domain.check import Check, Look
-from importer.domain.estimate import Amount, DailyCap, Estimate, Pace, estimate
+from importer.compact.uid_set import UidSet
 from importer.domain.model import Quota, State
-from importer.domain.uidset import UidSet
+from importer.domain.reporting.mailbox_check import Check, CheckPhase
+from importer.domain.transfer.host_allowance import Allowance
+from importer.domain.transfer.time_estimate import Amount, DailyCap, Estimate, Throughput, estimate
 from importer.service import check as checking
 from importer.service.check import check
 from providers.endpoint import Secret
@@ -36,8 +36,10 @@ def test_logins_are_told_first_and_all_of_it_last(office: Office) -> None:
     office.old.create("Archive").add((), "31-Dec-1999 23:59:59 +0000", b"x" * 1000)
     office.new.quota = Quota(100, 10_000)
     steps = looked(office)
-    assert [steps[0].source.look, steps[0].destination.look] == [Look.CONNECTING] * 2
-    first_in = next(step for step in steps if Look.COUNTING in (step.source.look, step.destination.look))
+    assert [steps[0].source.look, steps[0].destination.look] == [CheckPhase.CONNECTING] * 2
+    first_in = next(
+        step for step in steps if CheckPhase.COUNTING in (step.source.look, step.destination.look)
+    )
     assert not first_in.folders
     found = steps[-1]
     assert (found.done, found.ready, found.fits) == (True, True, True)
@@ -75,7 +77,7 @@ def test_a_login_that_is_refused_hides_nothing_of_the_other_side(
     found = looked(office, source, destination)[-1]
     assert (found.done, found.ready, found.estimate) == (True, False, None)
     for password, side in ((source, found.source), (destination, found.destination)):
-        assert side.look is (Look.FAILED if password == "wrong" else Look.DONE)
+        assert side.look is (CheckPhase.FAILED if password == "wrong" else CheckPhase.DONE)
         assert (side.problem is None) == (password == "secret")
     if source == "secret":
         assert found.source.messages == 6
@@ -89,7 +91,7 @@ def test_trouble_halfway_is_told_as_trouble(office: Office) -> None:
     office.old.fault = fault
     found = looked(office)[-1]
     assert found.source.problem is not None
-    assert (found.source.look, found.source.problem.message) == (Look.FAILED, "It is busy.")
+    assert (found.source.look, found.source.problem.message) == (CheckPhase.FAILED, "It is busy.")
 
 
 def test_what_earlier_imports_brought_is_not_counted_again(office: Office) -> None:
@@ -166,14 +168,14 @@ def test_what_was_moved_today_counts_into_a_cap() -> None:
 
 
 def test_a_span_rests_on_what_was_read_or_better_on_earlier_imports() -> None:
-    read = Pace(Amount(40, 1000), SECOND)
+    read = Throughput(Amount(40, 1000), SECOND)
     guess = estimate(Amount(400, 10_000), T, read=read)
     assert guess is not None
     assert (guess.low, guess.high) == (10 * SECOND, 45 * SECOND)
     earlier = [
-        Pace(Amount(1000, 1000), 10 * SECOND),
-        Pace(Amount(100, 10**6), 8 * SECOND),
-        Pace(Amount(9, 9), DAY),
+        Throughput(Amount(1000, 1000), 10 * SECOND),
+        Throughput(Amount(100, 10**6), 8 * SECOND),
+        Throughput(Amount(9, 9), DAY),
     ]
     assert estimate(Amount(2000, 2000), T, read=read, earlier=earlier) == Estimate(
         20 * SECOND, 165 * SECOND, "by earlier imports into that host"

@@ -13,20 +13,20 @@ import pytest
 
 from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
 from importer.adapters.mail.compose import Composer, concerned
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
     Account,
     Batch,
     BatchId,
-    FolderAccount,
+    FolderTally,
     Import,
     ImportId,
     Problem,
     Refusal,
     State,
 )
-from importer.domain.report import BatchReport, Report
-from importer.domain.uidset import Uid, UidValidity
+from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.mail import Invitation, Notice
 from providers.endpoint import Endpoint
 from providers.errors import Side
@@ -44,8 +44,8 @@ IMPORT = Import(
     finished_at=T + timedelta(minutes=3, seconds=12),
 )
 ACCOUNTS = (
-    FolderAccount("INBOX", "INBOX", found=1204, copied=1200, present=1, failed=3, copied_bytes=61_000_000),
-    FolderAccount("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={"notice": 9}),
+    FolderTally("INBOX", "INBOX", found=1204, copied=1200, present=1, failed=3, copied_bytes=61_000_000),
+    FolderTally("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={"notice": 9}),
 )
 DRAWN = re.compile(
     r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)",
@@ -60,8 +60,8 @@ def refusal(number: int = 1, **changes: Any) -> Refusal:
     return replace(made, **changes)
 
 
-def report(*accounts: FolderAccount, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
-    return Report(replace(IMPORT, **changes), accounts, refusals)
+def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
+    return Report(replace(IMPORT, **changes), tallies, refusals)
 
 
 def one(it: Report) -> Notice:
@@ -137,9 +137,7 @@ def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
     full = Problem(
         "destination_full", "The new mailbox is full. Free some space there.", None, "NO [OVERQUOTA]"
     )
-    notice = one(
-        report(FolderAccount("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full)
-    )
+    notice = one(report(FolderTally("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full))
     *parts, total = [number(row[1]) for row in _Page(notice.html).tables["The count"]]
     assert parts[-1] == 5
     assert sum(parts) == total == 9
@@ -153,19 +151,19 @@ def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
 @pytest.mark.parametrize(
     ("it", "subject"),
     [
-        (report(FolderAccount("I", "I", 4211, 4211)), "Your mail has been copied: 4,211 messages"),
-        (report(FolderAccount("I", "I", 1, 1)), "Your mail has been copied: 1 message"),
+        (report(FolderTally("I", "I", 4211, 4211)), "Your mail has been copied: 4,211 messages"),
+        (report(FolderTally("I", "I", 1, 1)), "Your mail has been copied: 1 message"),
         (
-            report(FolderAccount("I", "I", 9, 0, 9)),
+            report(FolderTally("I", "I", 9, 0, 9)),
             "Nothing new to copy: your 9 messages are already there",
         ),
         (report(), "The old mailbox was empty: nothing to copy"),
         (
-            report(FolderAccount("I", "I", 9, 6, failed=3), state=State.INCOMPLETE),
+            report(FolderTally("I", "I", 9, 6, failed=3), state=State.INCOMPLETE),
             "Your mail has been copied, except 3 messages",
         ),
         (
-            report(FolderAccount("I", "I", 3, failed=3), state=State.INCOMPLETE),
+            report(FolderTally("I", "I", 3, failed=3), state=State.INCOMPLETE),
             "Your mail could not be copied: 3 messages",
         ),
         (report(state=State.STOPPED), "The copy of your mail has stopped and needs you"),
@@ -188,7 +186,7 @@ def test_the_reader_learns_what_was_left_alone_and_what_to_do(state: State) -> N
 
 def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_are_any() -> None:
     plain, told = (
-        one(report(FolderAccount("I", "I", 2, 2, keywords_dropped=dropped, source_recount=2 + dropped)))
+        one(report(FolderTally("I", "I", 2, 2, keywords_dropped=dropped, source_recount=2 + dropped)))
         for dropped in (0, 3)
     )
     for body in (told.text, told.html):
@@ -200,8 +198,8 @@ def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_
 
 
 def test_labels_and_later_flags_are_told_where_there_were_any() -> None:
-    usual = one(report(FolderAccount("I", "I", 2, 2), labels=LabelRule.EACH))
-    inbox = FolderAccount("I", "I", 2, 2, flags_updated=3)
+    usual = one(report(FolderTally("I", "I", 2, 2), labels=LabelRule.EACH))
+    inbox = FolderTally("I", "I", 2, 2, flags_updated=3)
     chosen = one(report(inbox, labels=LabelRule.EACH, has_labels=True))
     for body in (chosen.text, chosen.html):
         told = " ".join(body.split())
@@ -215,7 +213,7 @@ def test_labels_and_later_flags_are_told_where_there_were_any() -> None:
 def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
     name = "Projekte/Zürich und Umgebung/Offerten"
     accounts = [
-        FolderAccount(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {"notice": 1}, failed=2)
+        FolderTally(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {"notice": 1}, failed=2)
         for n in range(1200)
     ]
     refusals = tuple(
@@ -232,7 +230,7 @@ def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
 
 def test_a_folder_that_failed_as_a_whole_counts_with_its_messages() -> None:
     closed = refusal(uid=None, folder="Archiv", count=12, subject="")
-    it = report(FolderAccount("Archiv", "", 12, failed=12), refusals=(closed,), state=State.INCOMPLETE)
+    it = report(FolderTally("Archiv", "", 12, failed=12), refusals=(closed,), state=State.INCOMPLETE)
     for body in (one(it).text, one(it).html):
         assert "A whole folder: 12 messages" in body
         assert "more." not in body
@@ -271,7 +269,7 @@ def test_who_chose_no_language_gets_that_of_the_installation() -> None:
 @pytest.mark.parametrize("state", State)
 def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) -> None:
     it = report(
-        FolderAccount("A", "B", 19, 6, 2, 1, {"X": 1}, 3, 900, 4, 2, 21),
+        FolderTally("A", "B", 19, 6, 2, 1, {"X": 1}, 3, 900, 4, 2, 21),
         refusals=(refusal(reason="Y"), refusal(2, uid=None, subject="", count=2), refusal(3, subject="")),
         state=state,
         problem=FULL,
@@ -306,7 +304,7 @@ def test_nothing_foreign_can_inject_markup_headers_or_direction() -> None:
             source=replace(IMPORT.source, address="a@b.example\r\nBcc: x@evil.example"),
             problem=Problem("x", NASTY, None, NASTY),
         ),
-        (FolderAccount(NASTY, NASTY + "2", 1, skipped={NASTY: 1}),),
+        (FolderTally(NASTY, NASTY + "2", 1, skipped={NASTY: 1}),),
         (refusal(subject=NASTY, reason=NASTY, folder=NASTY, date=NASTY),),
     )
     rows = BatchReport(Batch(BatchId("b1"), T, NASTY, "it@new.example"), (it,))

@@ -12,10 +12,10 @@ from cryptography.fernet import Fernet
 from importer.adapters.memory.access import MemoryAccess
 from importer.adapters.memory.store import MemoryStore
 from importer.adapters.vault import FernetVault
-from importer.domain.consent import mails_due, next_look
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, ImportId, State
-from importer.domain.report import ExitCode, exit_code
-from importer.domain.rows import Row
+from importer.domain.people.consent_schedule import mails_due, next_look
+from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease
 from importer.ports.mail import MailOutcome, MailState, Notice
 from importer.service import consent

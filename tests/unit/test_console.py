@@ -15,7 +15,7 @@ from importer.adapters.store.schema import migrate
 from importer.cli.accounts import account
 from importer.cli.app import console
 from importer.cli.exits import Usage, run
-from importer.domain.rows import template
+from importer.domain.csv_import.import_rows import template
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server
 

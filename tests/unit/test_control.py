@@ -39,10 +39,10 @@ def after_batches(office: Office, number: int, happens: Callable[[], object]) ->
     office.new.refuses = refuses
 
 
-def in_a_leg(office: Office, wish: Callable[[ImportId], object]) -> Import:
+def in_a_leg(office: Office, request: Callable[[ImportId], object]) -> Import:
     """A leg during which, after two messages, a person has a wish."""
     _, import_id = office.submit()
-    after_batches(office, 2, lambda: wish(import_id))
+    after_batches(office, 2, lambda: request(import_id))
     work(replace(office.deps, pace=ONE_BY_ONE), import_id)
     return office.import_(import_id)
 
@@ -206,7 +206,7 @@ def test_cancelled_wins_over_an_error_of_the_same_leg(office: Office) -> None:
     assert office.import_(import_id).state is State.CANCELLED
 
 
-@pytest.mark.parametrize("wish", [pause, resume, cancel])
-def test_an_unknown_import_is_told(office: Office, wish: Callable[..., Changed]) -> None:
+@pytest.mark.parametrize("request_", [pause, resume, cancel])
+def test_an_unknown_import_is_told(office: Office, request_: Callable[..., Changed]) -> None:
     with pytest.raises(LookupError):
-        wish(office.deps, ImportId("ghost"))
+        request_(office.deps, ImportId("ghost"))

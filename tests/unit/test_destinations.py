@@ -10,10 +10,10 @@ import pytest
 
 from importer.adapters.memory.access import MemoryAccess
 from importer.cli import accounts
-from importer.domain.batch_right import NO_RIGHT
-from importer.domain.clients import Scope
+from importer.domain.csv_import.import_rows import Parsed, parse
 from importer.domain.model import ImportId, State
-from importer.domain.rows import Parsed, parse
+from importer.domain.people.api_tokens import TokenScope
+from importer.domain.people.batch_right import NO_RIGHT
 from importer.ports.store import SealedGrants
 from importer.service import consent
 from importer.service.grants import open_grants
@@ -148,7 +148,7 @@ def ended(office: WebOffice, import_id: str) -> State:
 def test_what_an_organisation_allowed_is_for_who_runs_the_installation(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft(organisation=True, asks=False))
     office.doors.mailboxes["ada@old.example imap.old.example"] = office.office.old
-    panel, admin = Panel(office), Panel(office, "admin", Scope.READ, Scope.WRITE, Scope.ADMIN)
+    panel, admin = Panel(office), Panel(office, "admin", TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN)
     refused = problem(panel.post("/imports", INTO), 422, "rows_refused")
     assert refused["problems"][0]["column"] == "destination_server"
     problem(panel.post("/check", INTO), 422, "rows_refused")

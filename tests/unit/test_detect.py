@@ -164,7 +164,7 @@ def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest
     found = account("--from", "ada@own-server.example", allow_plaintext=False, find=find)
     assert (found.address, found.login) == ("ada@own-server.example", "ada")
     assert found.endpoint == Endpoint("mail.own-server.example")
-    assert found.guarded
+    assert found.public_only
     told = capsys.readouterr().err
     assert "Switch on IMAP. https://own-server.example/imap" in told  # before any password is asked for
     yahoo = account("--from", "ada@yahoo.com", allow_plaintext=False, find=find)
@@ -173,7 +173,7 @@ def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest
     assert yahoo.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
     named = account("--from", "imaps://ada@old.example", allow_plaintext=False, find=find)
     assert named.endpoint == Endpoint("old.example")
-    assert not named.guarded
+    assert not named.public_only
 
 
 @pytest.mark.parametrize(

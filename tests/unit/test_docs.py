@@ -13,12 +13,12 @@ import pytest
 import typer.main
 
 from importer.cli.app import console
-from importer.domain.clients import Scope
-from importer.domain.events import SIGNATURE, EventType
+from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
+from importer.domain.import_state import ENDED
 from importer.domain.model import RefusalCode, State
-from importer.domain.report import ExitCode
-from importer.domain.sheet import KNOWN_COLUMNS
-from importer.domain.state import ENDED
+from importer.domain.people.api_tokens import TokenScope
+from importer.domain.reporting.report import ExitCode
+from importer.domain.reporting.webhook_events import SIGNATURE, EventType
 from importer.settings import Settings
 from importer.signing_in import SIGN_IN_PATH
 from importer.web.api.problems import TITLES
@@ -314,7 +314,7 @@ def test_every_code_of_what_was_not_copied_is_in_the_page_of_the_api() -> None:
 
 
 def test_the_scopes_of_the_api_are_explained() -> None:
-    assert [codes(scope) for scope, _ in table(API, "scope", "good for")] == [[scope] for scope in Scope]
+    assert [codes(scope) for scope, _ in table(API, "scope", "good for")] == [[scope] for scope in TokenScope]
 
 
 def test_every_event_of_the_api_is_explained() -> None:

@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from importer.domain.explain import _ADVICE, Action, Surroundings, explain
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.import_state import ENDED
 from importer.domain.model import (
     Account,
-    FolderAccount,
+    ControlRequest,
+    FolderTally,
     Import,
     ImportId,
     Problem,
     Progress,
     Refusal,
     State,
-    Wish,
 )
-from importer.domain.report import Report
-from importer.domain.report_csv import COLUMNS, refusals_csv
-from importer.domain.state import ENDED
-from importer.domain.uidset import Uid, UidValidity
+from importer.domain.reporting.explanation import _ADVICE, Action, ExplanationContext, explain
+from importer.domain.reporting.report import Report
+from importer.domain.reporting.report_csv import COLUMNS, refusals_csv
 from importer.service.again import run_again
 from importer.service.control import pause
 from importer.service.explain import explain as explain_now
@@ -39,7 +39,7 @@ from tests.unit.test_service import Office, a_row
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BUSY = Problem("throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] later")
-AROUND = Surroundings(T, has_passwords=True)
+AROUND = ExplanationContext(T, has_passwords=True)
 
 
 def an_import(state: State, **facts: Any) -> Import:
@@ -87,7 +87,7 @@ def test_gaps_are_told_by_their_reasons() -> None:
         refusal("it has a NUL in it"),
         refusal("it cannot be opened", uid=None),
     )
-    accounts = (FolderAccount("INBOX", "INBOX", 9, 6, failed=3),)
+    accounts = (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)
     told = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), AROUND)
     assert told.sentence.startswith(
         "4 messages could not be copied: 2 because it is too large; 1 because it has a NUL in it; 1 because"
@@ -97,18 +97,18 @@ def test_gaps_are_told_by_their_reasons() -> None:
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("wish", [None, *Wish])
+@pytest.mark.parametrize("wish", [None, *ControlRequest])
 @pytest.mark.parametrize("bare", [True, False])
 def test_every_state_has_a_sentence_what_follows_and_what_to_do(
-    state: State, wish: Wish | None, *, bare: bool
+    state: State, wish: ControlRequest | None, *, bare: bool
 ) -> None:
     given = (
         {}
         if bare
         else {"problem": BUSY, "not_before": T + HOUR, "held_up_since": T - HOUR, "started_at": T - HOUR}
     )
-    around = AROUND if not bare else Surroundings(T)
-    told = explain(Report(an_import(state, wish=wish, **given)), around)
+    around = AROUND if not bare else ExplanationContext(T)
+    told = explain(Report(an_import(state, requested=wish, **given)), around)
     for sentence in (told.sentence, told.next, told.advice):
         assert sentence.endswith(".")
         assert "None" not in sentence

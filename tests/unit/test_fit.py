@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.domain.fit import UNKNOWN_DATE, fit_flags, fit_internaldate
+from importer.domain.messages.normalise import UNKNOWN_DATE, fit_flags, fit_internaldate
 from importer.domain.model import KeywordRule
 
 ANY = KeywordRule()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from importer.domain.flag_sync import differs, reconcile
-from importer.domain.flags import touched
+from importer.domain.messages.flag_runs import touched
+from importer.domain.messages.flag_sync import differs, reconcile
 
 S, F = "\\Seen", "\\Flagged"
 

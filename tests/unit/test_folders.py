@@ -7,9 +7,9 @@ from unicodedata import normalize
 
 import pytest
 
-from importer.domain.folders import map_folders
+from importer.domain.folder_mapping.folder_map import map_folders
+from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
-from importer.domain.roles import role_by_name
 from providers.endpoint import FolderRole
 
 SLASH = Hierarchy("", "/")

@@ -12,9 +12,9 @@ import pytest
 from benchmarks import generated, memory_results
 from benchmarks.results import Taken
 from importer.adapters.imap.session import ImapSession, ImapSessions
-from importer.domain.content import whole
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderStatus, Message, Outgoing, Stored
-from importer.domain.uidset import Uid, UidSet
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
 

@@ -21,10 +21,10 @@ import pytest
 from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.memory.access import MemoryAccess
-from importer.domain.clients import Scope
-from importer.domain.events import signature
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State
-from importer.domain.rows import Row
+from importer.domain.people.api_tokens import TokenScope
+from importer.domain.reporting.webhook_events import signature
 from importer.ports.calls import CallState
 from importer.service.clients import Issued, issue, revoke
 from importer.service.control import cancel
@@ -75,7 +75,7 @@ def office(receiver: Receiver) -> Office:
 
 
 def hooked(office: Office, receiver: Receiver, name: str, url: str) -> Issued:
-    issued = issue(office.deps, name, [Scope.READ], webhook_url=url)
+    issued = issue(office.deps, name, [TokenScope.READ], webhook_url=url)
     assert issued.webhook_secret is not None
     assert issued.webhook_secret.reveal() not in repr(office.store.tokens())
     receiver.secrets.setdefault(url, issued.webhook_secret.reveal())

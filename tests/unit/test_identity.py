@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from importer.domain.identity import (
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_identity import (
     ForeignIndex,
     digest,
     first_field,
@@ -14,10 +15,9 @@ from importer.domain.identity import (
     header_key,
     is_notice,
     munged,
-    notice_mark,
+    notice_signature,
     with_crlf,
 )
-from importer.domain.uidset import Uid
 
 HEADER = (
     b"Received: from mx.old.example\r\n"
@@ -209,7 +209,7 @@ def marked(message_id: str, mark: str) -> bytes:
 
 
 def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -> None:
-    mark = notice_mark(KEY, "<n1@new.example>")
+    mark = notice_signature(KEY, "<n1@new.example>")
     assert is_notice(KEY, marked("<n1@new.example>", mark))
     assert is_notice(KEY, marked("\r\n <n1@new.example>", f"\r\n\t{mark}").lower())
     assert is_notice(KEY, marked("<n1@new.example>", mark).replace(b"\r\n", b"\n"))
@@ -218,12 +218,12 @@ def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -
 @pytest.mark.parametrize(
     "header",
     [
-        marked("<n2@new.example>", notice_mark(KEY, "<n1@new.example>")),
-        marked("<n1@new.example>", notice_mark(b"another key", "<n1@new.example>")),
+        marked("<n2@new.example>", notice_signature(KEY, "<n1@new.example>")),
+        marked("<n1@new.example>", notice_signature(b"another key", "<n1@new.example>")),
         marked("<n1@new.example>", ""),
         marked("<n1@new.example>", "é"),
         b"Message-ID: <n1@new.example>\r\n\r\n",
-        f"X-Mailhaul-Notice: {notice_mark(KEY, '')}\r\n\r\n".encode(),
+        f"X-Mailhaul-Notice: {notice_signature(KEY, '')}\r\n\r\n".encode(),
         b"\r\nX-Mailhaul-Notice: in the text\r\n",
         b"",
     ],
@@ -243,10 +243,10 @@ def test_nobody_elses_mail_passes_for_a_notice_of_ours(header: bytes) -> None:
 
 
 def test_a_mark_gives_nothing_away() -> None:
-    mark = notice_mark(KEY, "<n1@new.example>")
+    mark = notice_signature(KEY, "<n1@new.example>")
     assert len(mark) == 64
     assert int(mark, 16)
-    assert mark != notice_mark(KEY, "<n2@new.example>")
+    assert mark != notice_signature(KEY, "<n2@new.example>")
 
 
 def test_what_a_munging_server_made_of_a_header_is_a_candidate() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from importer.adapters.memory.mailbox import MemorySession
 from importer.bootstrap import reading
-from importer.domain.allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.model import Account, State
-from importer.domain.retry import PATIENCE
+from importer.domain.transfer.host_allowance import DAY, HOUR, Allowance, hour_of
+from importer.domain.transfer.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
 from importer.service.copy import copy
 from importer.service.manners import FIRST_WAIT, SLOT_WAIT, HeldBack, Manners

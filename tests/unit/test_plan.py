@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importer.domain.plan import Batch, batches
-from importer.domain.uidset import Uid, UidSet
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.transfer.message_batches import MessageBatch, batches
 
 
 def sized(*sizes: int) -> list[tuple[Uid, int]]:
@@ -31,4 +31,4 @@ def test_a_message_that_the_destination_does_not_take_goes_alone_so_that_it_can_
 
 def test_batches_keep_little_more_than_their_ranges() -> None:
     (batch,) = batches(sized(*[1] * 1000), max_messages=1000, max_bytes=10_000)
-    assert batch == Batch(UidSet(((1, 1000),)), 1000)
+    assert batch == MessageBatch(UidSet(((1, 1000),)), 1000)

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
+from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import (
     Account,
     Batch,
     BatchId,
-    FolderAccount,
+    FolderTally,
     Import,
     ImportId,
     Problem,
     Refusal,
     State,
 )
-from importer.domain.report import BatchReport, ExitCode, Report, exit_code
-from importer.domain.uidset import Uid, UidValidity
-from importer.domain.wording import counted, printable, spoken_bytes, spoken_span
+from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
+from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
 from providers.endpoint import Endpoint
 from providers.errors import Side
 
@@ -44,12 +44,12 @@ LOGIN = Problem("login_rejected", "old.example does not accept this password.", 
 WRONG_HOST = Problem("host_unknown", "There is no server imap.old.example.", Side.SOURCE)
 
 
-def report(*accounts: FolderAccount, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
-    return Report(replace(IMPORT, **changes), accounts, refusals)
+def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
+    return Report(replace(IMPORT, **changes), tallies, refusals)
 
 
-def folder(name: str = "INBOX", **numbers: Any) -> FolderAccount:
-    return FolderAccount(name, name, **numbers)
+def folder(name: str = "INBOX", **numbers: Any) -> FolderTally:
+    return FolderTally(name, name, **numbers)
 
 
 def test_every_message_that_was_found_is_in_the_totals_once() -> None:
@@ -77,7 +77,7 @@ def test_two_wrong_folders_do_not_cancel_each_other_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accounts", "confirmed"),
+    ("tallies", "confirmed"),
     [
         ((folder(found=2, copied=2, confirmed=2), folder("Sent", found=1, copied=1, confirmed=1)), 3),
         ((folder(found=2, copied=2, confirmed=2), folder("Sent", found=1, copied=1)), None),
@@ -86,9 +86,9 @@ def test_two_wrong_folders_do_not_cancel_each_other_out() -> None:
     ],
 )
 def test_a_recount_counts_only_when_it_covers_every_copy(
-    accounts: tuple[FolderAccount, ...], confirmed: int | None
+    tallies: tuple[FolderTally, ...], confirmed: int | None
 ) -> None:
-    assert report(*accounts).totals.confirmed == confirmed
+    assert report(*tallies).totals.confirmed == confirmed
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.labels import LabelRule
-from importer.domain.rows import Parsed, Row, RowProblem, annotate, parse, split, template
-from importer.domain.sheet import OPTIONAL_COLUMNS
+from importer.domain.csv_import.csv_reader import OPTIONAL_COLUMNS
+from importer.domain.csv_import.import_rows import Parsed, Row, RowProblem, annotate, parse, split, template
+from importer.domain.folder_mapping.label_rules import LabelRule
 from providers.endpoint import Endpoint, Secret, Security
 from tests.lookups import UsualNames
 
@@ -596,8 +596,8 @@ def test_an_address_without_a_server_says_why_and_what_to_do() -> None:
     assert "imap.old.example" in problem.fix
 
 
-@pytest.mark.parametrize("guarded", [True, False])
-def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(guarded: bool) -> None:
+@pytest.mark.parametrize("public_only", [True, False])
+def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(public_only: bool) -> None:
     text = "\n".join(
         [
             f"{HEADER},destination_server",
@@ -605,8 +605,10 @@ def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(gua
             "bob@old.example,pw,imap.old.example,bob@new.example,pw,imap.other.example",
         ]
     )
-    parsed = parse(text.encode(), catalog=LOOKUP, destination=Endpoint("imap.new.example"), guarded=guarded)
+    parsed = parse(
+        text.encode(), catalog=LOOKUP, destination=Endpoint("imap.new.example"), public_only=public_only
+    )
     first, second = parsed.rows
-    assert first.source.guarded
-    assert not first.destination.guarded  # the operator's own
-    assert second.source.guarded is second.destination.guarded is guarded
+    assert first.source.public_only
+    assert not first.destination.public_only  # the operator's own
+    assert second.source.public_only is second.destination.public_only is public_only

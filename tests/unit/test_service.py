@@ -16,10 +16,10 @@ from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, Memor
 from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.memory.store import MemoryStore
 from importer.adapters.vault import FernetVault
-from importer.domain.labels import LabelRule
-from importer.domain.model import Account, Batch, FolderAccount, Import, ImportId, Progress, State
-from importer.domain.report import ExitCode, exit_code
-from importer.domain.rows import Row
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
+from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mail import MailOutcome, Notice
 from importer.ports.mailbox import LabelView
@@ -183,9 +183,11 @@ def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
 
 def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Office) -> None:
     class EndsJustNow(MemoryStore):
-        def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
+        def replace_grants(
+            self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str
+        ) -> bool:
             work(office.deps, import_id)
-            return super().replace_grants(import_id, sealed, password_mark)
+            return super().replace_grants(import_id, sealed, password_fingerprint)
 
     office = Office(store=EndsJustNow())
     _, first = office.submit()
@@ -428,18 +430,18 @@ def test_who_lost_the_import_overwrites_no_account_and_no_progress(office: Offic
     assert lost is not None
     frozen = StoringObserver(office.store, import_id, lost, office.clock)
     frozen.progressed(Progress("INBOX", messages_done=1))
-    frozen.account_changed(FolderAccount("INBOX", "INBOX", copied=1))
+    frozen.tally_changed(FolderTally("INBOX", "INBOX", copied=1))
     office.clock.sleep(61)
     held = office.store.acquire(name, "other", office.clock.now(), MINUTE)
     assert held is not None
     observer = StoringObserver(office.store, import_id, held, office.clock)
     observer.progressed(Progress("INBOX", messages_done=5))
-    observer.account_changed(FolderAccount("INBOX", "INBOX", copied=5))
+    observer.tally_changed(FolderTally("INBOX", "INBOX", copied=5))
     observer.flush()
     with pytest.raises(LeaseLost):
         frozen.flush()
     assert office.import_(import_id).progress.messages_done == 5
-    assert [a.copied for a in office.store.accounts(import_id)] == [5]
+    assert [a.copied for a in office.store.tallies(import_id)] == [5]
 
 
 def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(office: Office) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.settings import Settings, SettingsError
 from providers.endpoint import Endpoint, Secret, Security
 from tests.rehearsal.certificates import CertificateAuthority

@@ -6,8 +6,8 @@ import pytest
 
 from importer.cli.accounts import account, signs_in
 from importer.cli.exits import Usage
+from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
-from importer.domain.ways_in import SignIn
 from importer.signing_in import login_help
 from providers import google, microsoft
 from providers.catalog import Catalog
@@ -127,7 +127,9 @@ def nobody(_provider: str, _mailbox: str) -> bool:
         ("imaps://ada@old.example@imap.evil.example", everybody, ""),  # its tokens go to no other host
     ],
 )
-def test_an_organisation_is_asked_for_its_own_servers_only(url: str, rule: SignIn, provider: str) -> None:
+def test_an_organisation_is_asked_for_its_own_servers_only(
+    url: str, rule: SignInMethod, provider: str
+) -> None:
     if provider or "gmail" not in url:
         found = account("--from", url, allow_plaintext=False, sign_in=rule)
         assert signs_in(found, rule) == provider

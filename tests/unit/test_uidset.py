@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from importer.domain.uidset import UidSet, format_ordered, parse_ordered
+from importer.compact.uid_set import UidSet, format_ordered, parse_ordered
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from importer.domain.explain import Action
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import Import, State
-from importer.domain.undo import FolderUndo, UndoReport
+from importer.domain.reporting.explanation import Action
 from importer.service.control import cancel
 from importer.service.explain import explain
 from importer.service.submit import Fate

@@ -161,7 +161,7 @@ def test_every_page_is_somebodys_own(office: WebOffice, ada: Browser) -> None:
     assert "ada@" not in grace.get("/imports").text
     state = office.deps.store.import_(import_id)
     assert state is not None
-    assert state.wish is None
+    assert state.requested is None
 
 
 def test_only_an_attached_mailbox_can_be_written_into(office: WebOffice, ada: Browser) -> None:
@@ -188,10 +188,10 @@ def test_what_a_person_names_is_reached_only_where_strangers_may_send_us(
 ) -> None:
     ada.start_import()
     [(account, _)] = [knock for knock in office.doors.knocks if knock[1] is Side.SOURCE]
-    assert account.guarded
+    assert account.public_only
     [import_] = office.deps.store.imports()
-    assert import_.source.guarded
-    assert not import_.destination.guarded
+    assert import_.source.public_only
+    assert not import_.destination.public_only
 
 
 # --- Forms ------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ import pytest
 
 from importer.adapters.imap import no_mail
 from importer.adapters.memory.mailbox import MemoryMailbox
-from importer.domain.check import Check, FolderCheck, Look, SideCheck
-from importer.domain.estimate import Estimate
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Import, Problem, Quota
+from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
+from importer.domain.transfer.time_estimate import Estimate
 from importer.service.visits import Proven
 from importer.speech.texts import LANGUAGES, texts
 from importer.web.pages.checking import _facts
@@ -144,8 +144,8 @@ OLD = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")
 NEW = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
 T = datetime(2026, 3, 1, tzinfo=UTC)
 FOUND = Check(
-    SideCheck(OLD, Look.DONE, None, 2, 7, 5_000_000_000, False, T - timedelta(900), T, False),
-    SideCheck(NEW, Look.DONE, None, 1, 0, quota=Quota(0, 10_000_000_000)),
+    SideCheck(OLD, CheckPhase.DONE, None, 2, 7, 5_000_000_000, False, T - timedelta(900), T, False),
+    SideCheck(NEW, CheckPhase.DONE, None, 1, 0, quota=Quota(0, 10_000_000_000)),
     (
         FolderCheck("INBOX", "INBOX", "INBOX", 7, 0, size_bytes=5_000_000_000, too_large=2, elsewhere=3),
         FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
@@ -197,6 +197,6 @@ def test_what_fits_is_said_as_far_as_it_is_known(quota: Quota | None, sentence: 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_trouble_is_told_in_the_readers_language(language: str) -> None:
     trouble = Problem("host_unknown", "in English")
-    found = replace(FOUND, source=SideCheck(OLD, Look.FAILED, trouble), folders=())
+    found = replace(FOUND, source=SideCheck(OLD, CheckPhase.FAILED, trouble), folders=())
     assert "in English" not in said(found, language)
     assert "imap.old.example" in said(found, language)

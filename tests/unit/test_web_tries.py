@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from importer.domain.access import NOBODY
-from importer.domain.clients import Scope
 from importer.domain.model import Account
+from importer.domain.people.api_tokens import TokenScope
+from importer.domain.people.identities import NOBODY
 from importer.service.clients import issue
 from importer.service.tries import (
     ASKED_PER_PERSON,
@@ -246,7 +246,7 @@ def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
     """What it may try counts for the mailbox; the tries of a client are those of the pages."""
     for number in range(3):
         office.browser().sign_in(f"user{number}@new.example", "wrong")
-    token = issue(office.deps, "panel", [Scope.WRITE]).secret.reveal()
+    token = issue(office.deps, "panel", [TokenScope.WRITE]).secret.reveal()
     row = {
         "source_address": "ada@old.example",
         "source_password": RIGHT,

@@ -26,9 +26,9 @@ from importer.adapters.imap.wire import (
     Untagged,
     WireError,
 )
-from importer.domain.content import Body, pieces
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.messages.message_body import Body, pieces
 from importer.domain.model import Outgoing
-from importer.domain.uidset import Uid, UidSet
 
 
 def read(data: bytes) -> list[Event]:

@@ -17,8 +17,8 @@ from importer.adapters.imap import errors
 from importer.adapters.imap.commands import Literals, Part, append_runs, part
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.wire import Continue, Event, Reply, Tagged
+from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
-from importer.domain.uidset import UidSet, parse_ordered
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable
 
 IN_FLIGHT = 8

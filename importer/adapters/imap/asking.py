@@ -19,8 +19,8 @@ from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.folders import as_folders, guess_hierarchy, read_list, read_namespaces
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.wire import Data, Event, Fetched, Value, WireError
+from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Folder, FolderRef, FolderStatus, Hierarchy, KeywordRule
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from providers.errors import FolderUnusable
 
 

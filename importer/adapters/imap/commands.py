@@ -11,9 +11,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from importer.domain.content import Body
+from importer.compact.uid_set import UidSet
+from importer.domain.messages.message_body import Body
 from importer.domain.model import Outgoing
-from importer.domain.uidset import UidSet
 
 LITERAL_MINUS_BYTES = 4096
 """Up to here a server that offers LITERAL- takes a literal without being asked (RFC 7888 section 5)."""

@@ -28,7 +28,7 @@ from importer.adapters.imap.login import Login, token_for, with_master, with_pas
 from importer.adapters.imap.opening_watch import OpeningWatch
 from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
-from importer.domain.content import Body, pieces
+from importer.domain.messages.message_body import Body, pieces
 from importer.ports.process import OwnDiskFull
 from providers.endpoint import Secret, Security
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled

@@ -17,9 +17,9 @@ from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.link import Link
-from importer.domain.identity import first_field, header_block
+from importer.compact.uid_set import UidSet
+from importer.domain.messages.message_identity import first_field, header_block
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Stored
-from importer.domain.uidset import UidSet
 from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
 
 _OFFERS: Final = frozenset({"CLIENTACCESSRULES", "CLIENTNETWORKPRESENCELOCATION", "BACKENDAUTHENTICATE"})

@@ -29,7 +29,8 @@ from importer.adapters.imap.label_index import (
 )
 from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.wire import Fetched
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
     AppendResult,
     Folder,
@@ -44,7 +45,6 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
-from importer.domain.uidset import Uid, UidSet
 from importer.ports.mailbox import LabelView
 from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side

@@ -21,9 +21,9 @@ from typing import Final
 
 from importer.adapters.imap.link import Link
 from importer.adapters.imap.reading import Query, Unreadable, fetch
-from importer.domain.labels import LabelRule, most_specific
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.folder_mapping.label_rules import LabelRule, most_specific
 from importer.domain.model import FolderRef, FolderStatus
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from providers.endpoint import FolderRole
 
 DELIMITER: Final = "/"
@@ -149,7 +149,7 @@ class LabelIndex:
         return (self.place(names) if settled is None else settled,)
 
     def place(self, names: Collection[str]) -> str:
-        """The folder for a message with these labels: see importer/domain/labels.py."""
+        """The folder for a message with these labels: see importer/domain/folder_mapping/label_rules.py."""
         hosts = [self.system.folders[role] for role in _ROLE_ORDER if role in self.system.folders]
         own = most_specific((name for name in names if name not in hosts), DELIMITER)
         return next(iter((*own, *(host for host in hosts if host in names), self.system.all_mail)))

@@ -16,8 +16,8 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.errors import CommandRefused, Peer
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.wire import Data, Event, Untagged, WireError
+from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
-from importer.domain.uidset import Uid, UidValidity
 from providers.errors import (
     ConnectionLost,
     FolderChanged,

@@ -19,8 +19,8 @@ from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.link import READ_TRIES, Link, pause
 from importer.adapters.imap.wire import Event, Fetched, Reply
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
-from importer.domain.uidset import Uid, UidSet
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerTooSlow, ServerUnavailable
 
 PATIENCE_S = 600.0

@@ -16,8 +16,8 @@ from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.errors import CommandRefused
 from importer.adapters.imap.link import Link
+from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
-from importer.domain.uidset import UidSet
 
 _AT_ONCE = 500
 

@@ -37,6 +37,7 @@ from importer.adapters.imap.login import Login
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -52,7 +53,6 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
-from importer.domain.uidset import Uid, UidSet
 from importer.ports.mailbox import LabelView
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
@@ -110,7 +110,7 @@ def utc_now() -> datetime:
 
 class ImapSessions:
     """Opens sessions over IMAP. `ca_file` is trusted beside the system's authorities. What `login_help`
-    says ends up in LoginRejected. Accounts that are `guarded` are reached through `guard` alone. Where
+    says ends up in LoginRejected. Accounts that are `public_only` are reached through `guard` alone. Where
     `provider_of` a host name has a better server to read from, sources are read from that. Large messages
     pass through files in `spool_folder`, without one in the system's folder for such files."""
 
@@ -162,7 +162,7 @@ class ImapSessions:
         return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
 
     def _open_plain(self, account: Account, credential: Credential, side: Side) -> ImapSession:
-        dial = self._guard.connect if account.guarded else socket.create_connection
+        dial = self._guard.connect if account.public_only else socket.create_connection
         by_token = not isinstance(credential, Secret | MasterLogin)
         endpoint, shown_messages = self._server(account.endpoint, side)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-from importer.domain.identity import Digester, header_block, with_crlf
+from importer.domain.messages.message_identity import Digester, header_block, with_crlf
 from importer.ports.process import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
@@ -52,7 +52,8 @@ class SpoolFiles:
 
 
 class SpooledBody:
-    """Implements `importer.domain.content.Spooled` over a file, which it gives back when nobody uses it."""
+    """Implements `importer.domain.messages.message_body.Spooled` over a file, which it gives back when nobody
+    uses it."""
 
     def __init__(
         self, files: SpoolFiles, file: IO[bytes], size_bytes: int, header: bytes, digest: bytes

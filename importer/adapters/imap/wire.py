@@ -16,8 +16,8 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
-from importer.domain.content import SPOOLED_ABOVE_BYTES, Body, Spooled
-from importer.domain.uidset import Uid
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES, Body, Spooled
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_LITERAL_BYTES: Final = 256 << 20

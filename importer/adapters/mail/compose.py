@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
 from importer.domain.model import State
-from importer.domain.report import BatchReport, Report
-from importer.domain.wording import printable
+from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.mail import Invitation, Notice
 from importer.speech.texts import N_, Texts, texts
 

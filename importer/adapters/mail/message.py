@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from importer.domain.identity import NOTICE_HEADER, notice_mark
+from importer.domain.messages.message_identity import NOTICE_HEADER, notice_signature
 from importer.ports.mail import Notice
 
 
@@ -45,7 +45,7 @@ def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes
         message["Message-ID"] = notice.message_id
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message[NOTICE_HEADER] = notice_mark(notice_key, notice.message_id)
+        message[NOTICE_HEADER] = notice_signature(notice_key, notice.message_id)
         message.set_content(notice.text, cte="quoted-printable")
         message.add_alternative(notice.html, subtype="html", cte="quoted-printable")
         data = message.as_bytes()

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from importer.domain.model import FolderAccount, Refusal, State
-from importer.domain.report import BatchReport, Report
-from importer.domain.totals import Totals
-from importer.domain.verdict import batch_verdict
-from importer.domain.wording import printable
+from importer.domain.model import FolderTally, Refusal, State
+from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.outcome import batch_verdict
+from importer.domain.reporting.report import BatchReport, Report
+from importer.domain.reporting.totals import Totals
 from importer.ports.mail import Invitation
 from importer.speech.labels import label_rule
 from importer.speech.problems import import_problem
@@ -71,11 +71,11 @@ class FolderLine:
     sums: Sums
 
     @classmethod
-    def of(cls, account: FolderAccount, texts: Texts) -> FolderLine:
+    def of(cls, tally: FolderTally, texts: Texts) -> FolderLine:
         return cls(
-            printable(account.source_folder, _MAX_NAME_CHARS),
-            printable(account.destination_folder, _MAX_NAME_CHARS),
-            Sums.of(Totals.of([account]), texts),
+            printable(tally.source_folder, _MAX_NAME_CHARS),
+            printable(tally.destination_folder, _MAX_NAME_CHARS),
+            Sums.of(Totals.of([tally]), texts),
         )
 
 
@@ -145,8 +145,8 @@ class ReportPage:
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
             server_text=printable(import_.problem.server_text) if import_.problem else "",
-            folders=tuple(FolderLine.of(one, texts) for one in report.accounts[:MAX_FOLDERS]),
-            folders_more=len(report.accounts[MAX_FOLDERS:]),
+            folders=tuple(FolderLine.of(one, texts) for one in report.tallies[:MAX_FOLDERS]),
+            folders_more=len(report.tallies[MAX_FOLDERS:]),
             refusals=tuple(RefusalLine.of(one, texts) for one in refusals),
             refusals_more=in_full - sum(refusal.count for refusal in refusals),
             labels=label_rule(texts, import_.labels) if import_.has_labels else "",

@@ -24,7 +24,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.message import Envelope, wire_message
 from importer.adapters.mail.server import MailServer, Protection
-from importer.domain.wording import printable
+from importer.domain.reporting.formatting import printable
 from importer.ports.mail import MailOutcome, Notice
 from providers.endpoint import Secret
 

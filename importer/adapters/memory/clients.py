@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from importer.adapters.memory.visits import MemoryVisits
-from importer.domain.clients import ApiToken, TokenId
+from importer.domain.people.api_tokens import ApiToken, TokenId
 from importer.ports.clients import KeptAnswer
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from importer.adapters.memory.leases import MemoryLeases
+from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.ledger.receipt_splitting import split
+from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import (
     ANY_UIDVALIDITY,
-    FolderMark,
+    FolderCheckpoint,
     FolderRef,
     ImportId,
     Intent,
@@ -18,9 +21,6 @@ from importer.domain.model import (
     Refusal,
     Route,
 )
-from importer.domain.splitting import split
-from importer.domain.uidset import UidSet, UidValidity
-from importer.domain.undo import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies
 
@@ -42,7 +42,7 @@ class MemoryLedger(MemoryLeases):
         super().__init__()
         self._folder_maps: dict[Route, dict[str, str]] = {}
         self._epochs: dict[Route, UidValidity] = {}
-        self._marks: dict[Route, dict[str, FolderMark]] = {}
+        self._checkpoints: dict[Route, dict[str, FolderCheckpoint]] = {}
         self._numbers = count(1)
         self._rows: dict[tuple[Route, str], list[_Row]] = {}
         self._intents: dict[tuple[Route, str], dict[int, Intent]] = {}
@@ -67,19 +67,19 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             self._demand(lease)
             self._epochs[route] = epoch
-            self._marks.pop(route, None)
+            self._checkpoints.pop(route, None)
             for (of_route, _), rows in self._rows.items():
                 if of_route == route:
                     rows[:] = [r for r in rows if r.receipt.destination.uidvalidity != ANY_UIDVALIDITY]
 
-    def marks(self, route: Route) -> Mapping[str, FolderMark]:
+    def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
         with self._lock:
-            return dict(self._marks.get(route, {}))
+            return dict(self._checkpoints.get(route, {}))
 
-    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
+    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
-            self._marks.setdefault(route, {})[mark.account.source_folder] = mark
+            self._checkpoints.setdefault(route, {})[checkpoint.tally.source_folder] = checkpoint
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
         with self._lock:
@@ -252,5 +252,7 @@ class MemoryLedger(MemoryLeases):
             self._rows[route, folder].append(_Row(next(self._numbers), gone, undone=True))
 
     def _forget_marks(self, route: Route, folder: str) -> None:
-        marks = self._marks.get(route, {})
-        self._marks[route] = {n: mark for n, mark in marks.items() if mark.destination.name != folder}
+        checkpoints = self._checkpoints.get(route, {})
+        self._checkpoints[route] = {
+            n: checkpoint for n, checkpoint in checkpoints.items() if checkpoint.destination.name != folder
+        }

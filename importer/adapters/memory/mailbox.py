@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 
-from importer.domain.content import whole
-from importer.domain.identity import header_block
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.messages.message_body import whole
+from importer.domain.messages.message_identity import header_block
 from importer.domain.model import (
     Account,
     AppendResult,
@@ -31,7 +32,6 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.domain.uidset import Uid, UidSet, UidValidity
 from importer.ports.mailbox import LabelView
 from providers.endpoint import FolderRole, Secret
 from providers.errors import (

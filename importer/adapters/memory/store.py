@@ -14,18 +14,18 @@ from importer.adapters.memory.budgets import MemoryBudgets
 from importer.adapters.memory.calls import MemoryCalls
 from importer.adapters.memory.consents import MemoryConsents
 from importer.adapters.memory.ledger import MemoryLedger
+from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
     BatchId,
-    FolderAccount,
+    ControlRequest,
+    FolderTally,
     Import,
     ImportId,
     Progress,
     Route,
     State,
-    Wish,
 )
-from importer.domain.state import ALIVE
 from importer.ports.calls import Call
 from importer.ports.leases import Lease
 from importer.ports.mail import MailState, Notice
@@ -43,7 +43,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         self._imports: dict[ImportId, Import] = {}
         self._submission: dict[ImportId, int] = {}  # which add_batch brought it
         self._grants: dict[ImportId, SealedGrants] = {}
-        self._accounts: dict[ImportId, dict[str, FolderAccount]] = {}
+        self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
 
     # --- Outbox ---
 
@@ -173,11 +173,15 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 has_labels=changed.has_labels,
             )
 
-    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
+    def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         with self._lock:
             import_ = self._imports.get(import_id)
-            if import_ is not None and import_.state in ALIVE and import_.wish is not Wish.CANCEL:
-                import_ = self._imports[import_id] = replace(import_, wish=wish)
+            if (
+                import_ is not None
+                and import_.state in ALIVE
+                and import_.requested is not ControlRequest.CANCEL
+            ):
+                import_ = self._imports[import_id] = replace(import_, requested=request)
             return import_
 
     def finish_import(
@@ -186,12 +190,15 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         notices: Sequence[Notice],
         lease: Lease,
         *,
-        password_mark: str | None = None,
+        password_fingerprint: str | None = None,
         calls: Sequence[Call] = (),
     ) -> bool:
         with self._lock:
             self._demand(lease)
-            if password_mark is not None and self._known(changed.id).password_mark != password_mark:
+            if (
+                password_fingerprint is not None
+                and self._known(changed.id).password_fingerprint != password_fingerprint
+            ):
                 return False
             self.update_import(changed, lease)
             self._grants.pop(changed.id, None)
@@ -227,27 +234,29 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         with self._lock:
             return self._grants.get(import_id)
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         with self._lock:
             import_ = self._imports.get(import_id)
             if import_ is None or not self._has_grants(import_):
                 return False
             not_before = import_.not_before if import_.state is State.PAUSED else None
-            self._imports[import_id] = replace(import_, password_mark=password_mark, not_before=not_before)
+            self._imports[import_id] = replace(
+                import_, password_fingerprint=password_fingerprint, not_before=not_before
+            )
             self._grants[import_id] = sealed
             return True
 
-    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
+    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
         """Raises LookupError for an import that is not in the store."""
         with self._lock:
             self._demand(lease)
             self._known(import_id)
-            kept = replace(account, skipped=dict(account.skipped))
-            self._accounts.setdefault(import_id, {})[account.source_folder] = kept
+            kept = replace(tally, skipped=dict(tally.skipped))
+            self._tallies.setdefault(import_id, {})[tally.source_folder] = kept
 
-    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
+    def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         with self._lock:
-            return tuple(self._accounts.get(import_id, {}).values())
+            return tuple(self._tallies.get(import_id, {}).values())
 
     def _owner(self, import_: Import) -> str | None:
         batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
@@ -262,8 +271,8 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
 
 def _unheeded(import_: Import) -> bool:
     """Whether what a person wants of it is not yet done."""
-    heeded = Wish.PAUSE if import_.state is State.PAUSED else None
-    return import_.wish is not heeded
+    heeded = ControlRequest.PAUSE if import_.state is State.PAUSED else None
+    return import_.requested is not heeded
 
 
 def _behind(ids: Sequence[str], last: str | None) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, tokens
-from importer.domain.clients import ApiToken, Scope, TokenId
+from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope
 from importer.ports.clients import KeptAnswer
 
 
@@ -70,5 +70,5 @@ class SqlClients(Database):
 def _token(row: Row[Any]) -> ApiToken:
     facts = row._asdict()
     del facts["seq"]
-    scopes, domains = frozenset(map(Scope, facts["scopes"])), frozenset(facts["domains"])
+    scopes, domains = frozenset(map(TokenScope, facts["scopes"])), frozenset(facts["domains"])
     return ApiToken(**facts | {"scopes": scopes, "domains": domains})

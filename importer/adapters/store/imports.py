@@ -32,19 +32,19 @@ from importer.adapters.store.calls import add_calls
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
-from importer.adapters.store.tables import accounts, batches, consents, grants, imports, leases
+from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
+from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
     BatchId,
-    FolderAccount,
+    ControlRequest,
+    FolderTally,
     Import,
     ImportId,
     Progress,
     Route,
     State,
-    Wish,
 )
-from importer.domain.state import ALIVE
 from importer.ports.calls import Call
 from importer.ports.leases import Lease
 from importer.ports.mail import Notice
@@ -57,8 +57,8 @@ HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its password
 )
 IS_PAUSED: Final = imports.c.state == State.PAUSED
 _UNHEEDED: Final = or_(  # a wish that is not yet done
-    imports.c.wish == Wish.CANCEL,
-    and_(imports.c.wish == Wish.PAUSE, ~IS_PAUSED),
+    imports.c.wish == ControlRequest.CANCEL,
+    and_(imports.c.wish == ControlRequest.PAUSE, ~IS_PAUSED),
     and_(imports.c.wish.is_(None), IS_PAUSED),
 )
 
@@ -150,10 +150,10 @@ class SqlImports(Database):
         with self.writing(lease) as connection:
             _change(connection, changed.id, rows.changeable_values(changed))
 
-    def wish(self, import_id: ImportId, wish: Wish | None) -> Import | None:
-        open_ = or_(imports.c.wish.is_(None), imports.c.wish != Wish.CANCEL)
+    def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
+        open_ = or_(imports.c.wish.is_(None), imports.c.wish != ControlRequest.CANCEL)
         with self.writing() as connection:
-            noted = update(imports).where(imports.c.id == import_id, _IS_ALIVE, open_).values(wish=wish)
+            noted = update(imports).where(imports.c.id == import_id, _IS_ALIVE, open_).values(wish=request)
             connection.execute(noted)
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
             return None if row is None else rows.import_(row)
@@ -164,13 +164,13 @@ class SqlImports(Database):
         notices: Sequence[Notice],
         lease: Lease,
         *,
-        password_mark: str | None = None,
+        password_fingerprint: str | None = None,
         calls: Sequence[Call] = (),
     ) -> bool:
         with self.writing(lease) as connection:
             asked = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
             found = connection.execute(asked).scalar()
-            if password_mark is not None and found is not None and found != password_mark:
+            if password_fingerprint is not None and found is not None and found != password_fingerprint:
                 return False
             _change(connection, changed.id, rows.changeable_values(changed))
             connection.execute(delete(grants).where(grants.c.import_id == changed.id))
@@ -208,13 +208,13 @@ class SqlImports(Database):
             row = connection.execute(asked).one_or_none()
             return None if row is None else SealedGrants(row.source, row.destination)
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_mark: str) -> bool:
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         with self.writing() as connection:
             changed = connection.execute(
                 update(imports)  # first: it waits for an end under way, and then sees it
                 .where(imports.c.id == import_id, *HAS_GRANTS)
                 .values(
-                    password_mark=password_mark,
+                    password_mark=password_fingerprint,
                     not_before=case((IS_PAUSED, imports.c.not_before), else_=null()),
                 )
             )
@@ -224,25 +224,29 @@ class SqlImports(Database):
             connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
-    def save_account(self, import_id: ImportId, account: FolderAccount, lease: Lease) -> None:
-        values = rows.account_values(account)
+    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
+        values = rows.tally_values(tally)
         with self.writing(lease) as connection:
             if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
-            added = insert_into(connection, accounts).values(
-                import_id=import_id, source_key=folder_key(account.source_folder), **values
+            added = insert_into(connection, folder_tallies).values(
+                import_id=import_id, source_key=folder_key(tally.source_folder), **values
             )
             connection.execute(
                 added.on_conflict_do_update(
-                    index_elements=[accounts.c.import_id, accounts.c.source_key],
+                    index_elements=[folder_tallies.c.import_id, folder_tallies.c.source_key],
                     set_={name: added.excluded[name] for name in values},
                 )
             )
 
-    def accounts(self, import_id: ImportId) -> Sequence[FolderAccount]:
-        asked = select(accounts).where(accounts.c.import_id == import_id).order_by(accounts.c.seq)
+    def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
+        asked = (
+            select(folder_tallies)
+            .where(folder_tallies.c.import_id == import_id)
+            .order_by(folder_tallies.c.seq)
+        )
         with self.reading() as connection:
-            return [rows.account(row) for row in connection.execute(asked)]
+            return [rows.tally(row) for row in connection.execute(asked)]
 
 
 def _further(

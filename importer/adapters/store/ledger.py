@@ -22,9 +22,16 @@ from sqlalchemy import (
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import folder_maps, intents, marks, receipts, refusals, routes
+from importer.adapters.store.tables import (
+    folder_checkpoints,
+    folder_maps,
+    intents,
+    receipts,
+    refusals,
+    routes,
+)
+from importer.compact.uid_set import UidValidity
 from importer.domain.model import ANY_UIDVALIDITY, FolderRef, ImportId, Intent, Receipt, Refusal, Route
-from importer.domain.uidset import UidValidity
 from importer.ports.leases import Lease
 
 _PAGE_ROWS: Final = 250
@@ -78,7 +85,7 @@ class SqlLedger(Database):
             )
             detached = receipts.c.destination_uidvalidity == ANY_UIDVALIDITY
             connection.execute(delete(receipts).where(receipts.c.route == route, detached))
-            connection.execute(delete(marks).where(marks.c.route == route))
+            connection.execute(delete(folder_checkpoints).where(folder_checkpoints.c.route == route))
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
         """Read in pages: however slowly the reader goes, no transaction stays open between two of them."""

@@ -9,24 +9,26 @@ from sqlalchemy import select
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import marks
-from importer.domain.model import FolderMark, Route
+from importer.adapters.store.tables import folder_checkpoints
+from importer.domain.model import FolderCheckpoint, Route
 from importer.ports.leases import Lease
 
 
 class SqlMarks(Database):
     """The marks of `Ledger`."""
 
-    def marks(self, route: Route) -> Mapping[str, FolderMark]:
+    def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
         with self.reading() as connection:
-            found = connection.execute(select(marks).where(marks.c.route == route))
-            return {row.source_folder: rows.mark(row) for row in found}
+            found = connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
+            return {row.source_folder: rows.checkpoint(row) for row in found}
 
-    def mark(self, route: Route, mark: FolderMark, lease: Lease) -> None:
+    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            key = {"route": route, "source_key": folder_key(mark.account.source_folder)}
-            values = rows.mark_values(mark)
-            added = insert_into(connection, marks).values(**key, **values)
+            key = {"route": route, "source_key": folder_key(checkpoint.tally.source_folder)}
+            values = rows.checkpoint_values(checkpoint)
+            added = insert_into(connection, folder_checkpoints).values(**key, **values)
             connection.execute(
-                added.on_conflict_do_update(index_elements=[marks.c.route, marks.c.source_key], set_=values)
+                added.on_conflict_do_update(
+                    index_elements=[folder_checkpoints.c.route, folder_checkpoints.c.source_key], set_=values
+                )
             )

@@ -11,14 +11,17 @@ from typing import Any
 from sqlalchemy import Row
 
 from importer.adapters.store.columns import folder_key
-from importer.domain.labels import LabelRule
+from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import (
     Account,
     Batch,
-    FolderAccount,
-    FolderMark,
+    ControlRequest,
+    FolderCheckpoint,
     FolderRef,
     FolderStatus,
+    FolderTally,
     Import,
     ImportId,
     Intent,
@@ -30,10 +33,7 @@ from importer.domain.model import (
     RefusalCode,
     Route,
     State,
-    Wish,
 )
-from importer.domain.uidset import Uid, UidValidity, format_ordered, parse_ordered
-from importer.domain.undo import FolderUndo, UndoReport
 from importer.ports.mail import MailState, Notice
 from importer.ports.store import SealedGrants
 from providers.endpoint import Endpoint, Security
@@ -74,8 +74,8 @@ def import_(row: AnyRow) -> Import:
         labels=LabelRule(row.labels),
         has_labels=row.has_labels,
         sync_flags=row.sync_flags,
-        password_mark=row.password_mark,
-        wish=None if row.wish is None else Wish(row.wish),
+        password_fingerprint=row.password_mark,
+        requested=None if row.wish is None else ControlRequest(row.wish),
         held_up_since=row.held_up_since,
     )
 
@@ -92,8 +92,8 @@ def import_values(import_: Import) -> Values:
         "progress": asdict(import_.progress),
         "labels": import_.labels,
         "sync_flags": import_.sync_flags,
-        "password_mark": import_.password_mark,
-        "wish": import_.wish,
+        "password_mark": import_.password_fingerprint,
+        "wish": import_.requested,
         **_mailbox_values("source", import_.source),
         **_mailbox_values("destination", import_.destination),
         **changeable_values(import_),
@@ -122,8 +122,8 @@ def grant_values(import_id: ImportId, sealed: SealedGrants) -> Values:
     return {"import_id": import_id, "source": sealed.source, "destination": sealed.destination}
 
 
-def account(row: AnyRow) -> FolderAccount:
-    return FolderAccount(
+def tally(row: AnyRow) -> FolderTally:
+    return FolderTally(
         source_folder=row.source_folder,
         destination_folder=row.destination_folder,
         found=row.found,
@@ -141,16 +141,16 @@ def account(row: AnyRow) -> FolderAccount:
     )
 
 
-def account_values(account: FolderAccount) -> Values:
+def tally_values(tally: FolderTally) -> Values:
     """Without the import's id and the key."""
-    plain = {fact.name: getattr(account, fact.name) for fact in fields(account)}
-    return plain | {"skipped": dict(account.skipped)}
+    plain = {fact.name: getattr(tally, fact.name) for fact in fields(tally)}
+    return plain | {"skipped": dict(tally.skipped)}
 
 
-def mark(row: AnyRow) -> FolderMark:
+def checkpoint(row: AnyRow) -> FolderCheckpoint:
     counted = dict(row.account)
-    account = FolderAccount(row.source_folder, row.destination_folder, **counted)
-    return FolderMark(
+    tally = FolderTally(row.source_folder, row.destination_folder, **counted)
+    return FolderCheckpoint(
         ImportId(row.import_id),
         FolderStatus(
             UidValidity(row.uidvalidity),
@@ -161,24 +161,24 @@ def mark(row: AnyRow) -> FolderMark:
         ),
         FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
         Uid(row.highest_uid),
-        account,
+        tally,
     )
 
 
-def mark_values(mark: FolderMark) -> Values:
+def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
     """Without the route and the key."""
-    counted = account_values(mark.account)
+    counted = tally_values(checkpoint.tally)
     return {
         "source_folder": counted.pop("source_folder"),
         "destination_folder": counted.pop("destination_folder"),
-        "import_id": mark.import_id,
-        "uidvalidity": mark.status.uidvalidity,
-        "uidnext": mark.status.uidnext,
-        "messages": mark.status.messages,
-        "contents": mark.status.contents,
-        "highest_modseq": mark.status.highest_modseq,
-        "destination_uidvalidity": mark.destination.uidvalidity,
-        "highest_uid": mark.highest_uid,
+        "import_id": checkpoint.import_id,
+        "uidvalidity": checkpoint.status.uidvalidity,
+        "uidnext": checkpoint.status.uidnext,
+        "messages": checkpoint.status.messages,
+        "contents": checkpoint.status.contents,
+        "highest_modseq": checkpoint.status.highest_modseq,
+        "destination_uidvalidity": checkpoint.destination.uidvalidity,
+        "highest_uid": checkpoint.highest_uid,
         "account": counted,
     }
 
@@ -196,7 +196,7 @@ def _mailbox_values(side: str, mailbox: Account) -> Values:
         f"{side}_host": mailbox.endpoint.host,
         f"{side}_port": mailbox.endpoint.port,
         f"{side}_security": mailbox.endpoint.security,
-        f"{side}_guarded": mailbox.guarded,
+        f"{side}_guarded": mailbox.public_only,
     }
 
 

@@ -126,7 +126,7 @@ consents: Final = Table(
     Column("question", LargeBinary, nullable=False),
 )
 
-accounts: Final = Table(
+folder_tallies: Final = Table(
     "accounts",
     metadata,
     Column("seq", _SERIAL, primary_key=True),
@@ -165,7 +165,7 @@ folder_maps: Final = Table(
     Column("destination_folder", ExactText, nullable=False),
 )
 
-marks: Final = Table(
+folder_checkpoints: Final = Table(
     "marks",
     metadata,
     Column("route", Text, primary_key=True),

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from importer.adapters.store import rows
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import created_folders, folder_maps, marks, receipts, undos
+from importer.adapters.store.tables import created_folders, folder_checkpoints, folder_maps, receipts, undos
+from importer.compact.uid_set import UidSet
+from importer.domain.ledger.receipt_splitting import split
+from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route
-from importer.domain.splitting import split
-from importer.domain.uidset import UidSet
-from importer.domain.undo import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies
 
@@ -119,7 +119,7 @@ class SqlUndoing(Database):
     def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
         key = folder_key(folder)
         with self.writing(lease) as connection:
-            for table in (folder_maps, marks):
+            for table in (folder_maps, folder_checkpoints):
                 connection.execute(
                     delete(table).where(table.c.route == route, table.c.destination_folder == folder)
                 )
@@ -173,7 +173,11 @@ def _forget_marks(connection: Connection, route: Route, key: str) -> None:
     """Nothing may be taken for unchanged where copies were taken back."""
     into = [
         row.source_key
-        for row in connection.execute(select(marks).where(marks.c.route == route))
+        for row in connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
         if folder_key(row.destination_folder) == key
     ]
-    connection.execute(delete(marks).where(marks.c.route == route, marks.c.source_key.in_(into)))
+    connection.execute(
+        delete(folder_checkpoints).where(
+            folder_checkpoints.c.route == route, folder_checkpoints.c.source_key.in_(into)
+        )
+    )

@@ -9,29 +9,29 @@ from sqlalchemy import case, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, calls, counts, visits
-from importer.domain.access import Visit, VisitId
+from importer.domain.people.identities import WebSession, WebSessionId
 from importer.ports.calls import CALLS_KEPT_FOR
 
 
 class SqlVisits(Database):
     """`importer.ports.visits.Visits`."""
 
-    def add_visit(self, visit: Visit) -> None:
+    def add_visit(self, visit: WebSession) -> None:
         with self.writing() as connection:
             connection.execute(insert(visits).values(asdict(visit)))
 
-    def visit(self, visit_id: VisitId, now: datetime) -> Visit | None:
+    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
         asked = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
         with self.reading() as connection:
             row = connection.execute(asked).one_or_none()
-            return None if row is None else Visit(*row)
+            return None if row is None else WebSession(*row)
 
-    def save_visit(self, visit_id: VisitId, sealed: bytes, before: bytes) -> bool:
+    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         unchanged = update(visits).where(visits.c.id == visit_id, visits.c.sealed == before)
         with self.writing() as connection:
             return connection.execute(unchanged.values(sealed=sealed)).rowcount == 1
 
-    def end_visit(self, visit_id: VisitId) -> None:
+    def end_visit(self, visit_id: WebSessionId) -> None:
         with self.writing() as connection:
             connection.execute(delete(visits).where(visits.c.id == visit_id))
 

@@ -10,10 +10,10 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from importer.domain.access import MostTries
-from importer.domain.batch_right import BatchRight
-from importer.domain.clients import ApiToken, Scope
 from importer.domain.model import Account, Batch, Import
+from importer.domain.people.api_tokens import ApiToken, TokenScope
+from importer.domain.people.batch_right import BatchRight
+from importer.domain.people.identities import RateLimit
 from importer.service.batch_right import right_of_token
 from importer.service.clients import recognise, visible_batch, visible_import
 from importer.service.deps import Deps
@@ -23,7 +23,7 @@ from importer.web.site import Site
 
 _MINUTE_S: Final = 60
 
-STARTS_PER_ACCOUNT: Final = MostTries(10, 900)
+STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
 """Fewer than would lock the owner out elsewhere."""
 
 _bearer: Final = HTTPBearer(
@@ -50,7 +50,7 @@ class Caller:
     @property
     def for_all(self) -> bool:
         """What an organisation allowed opens any of its mailboxes: it is for who runs the installation."""
-        return Scope.ADMIN in self.token.scopes
+        return TokenScope.ADMIN in self.token.scopes
 
     @property
     def _client(self) -> str:
@@ -101,14 +101,14 @@ class Caller:
         for key in self._login_keys(account):
             self.deps.store.uncount(key)
 
-    def _login_keys(self, account: Account) -> dict[str, MostTries]:
+    def _login_keys(self, account: Account) -> dict[str, RateLimit]:
         return {
             f"login:account-client:{account.key}:{self._client}": PER_ACCOUNT_AND_CLIENT,
             f"login:account:{account.key}": PER_ACCOUNT,
         }
 
 
-def caller_with(scope: Scope) -> Callable[..., Caller]:
+def caller_with(scope: TokenScope) -> Callable[..., Caller]:
     """A dependency: the caller, whose token is good for `scope`. Raises ProblemAnswer."""
 
     def caller(
@@ -141,5 +141,5 @@ def _count(site: Site, token: ApiToken) -> None:
         raise too_many(_MINUTE_S, f"A token may call {most} times a minute.")
 
 
-Reader = Annotated[Caller, Depends(caller_with(Scope.READ))]
-Writer = Annotated[Caller, Depends(caller_with(Scope.WRITE))]
+Reader = Annotated[Caller, Depends(caller_with(TokenScope.READ))]
+Writer = Annotated[Caller, Depends(caller_with(TokenScope.WRITE))]

@@ -11,8 +11,8 @@ from typing import Final, cast
 
 from fastapi import APIRouter
 
-from importer.domain.cells import address
-from importer.domain.check import Check, Look
+from importer.domain.csv_import.csv_cells import address
+from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.service.check import check
 from importer.service.grants import credentials_at_once
 from importer.web.api.access import Reader, Writer
@@ -47,7 +47,7 @@ def check_both(caller: Writer, given: RowIn) -> Report:
         looks = check(caller.deps, source, destination, rule)
         found = _looked(cast("Generator[Check, None, None]", looks))
     for side in (found.source, found.destination):
-        if side.look is not Look.FAILED:
+        if side.look is not CheckPhase.FAILED:
             caller.forgive(side.account)
     return found.as_json()
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from importer.domain.cells import password
+from importer.domain.csv_import.csv_cells import password
 from importer.domain.model import Account, Import
 from importer.service.batch_right import destination_credential
 from importer.service.grants import sign_in

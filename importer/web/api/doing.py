@@ -26,25 +26,25 @@ router: Final = APIRouter(tags=["do"])
 @router.post("/imports/{import_id}/pause")
 def pause(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
     """What is in hand is stored first; then nothing more is copied until it is resumed."""
-    return _wished(caller, import_id, control.pause, answer)
+    return _request(caller, import_id, control.pause, answer)
 
 
 @router.post("/imports/{import_id}/resume")
 def resume(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
     """A paused import goes on."""
-    return _wished(caller, import_id, control.resume, answer)
+    return _request(caller, import_id, control.resume, answer)
 
 
 @router.post("/imports/{import_id}/retry")
 def retry(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
     """One that waits tries again now. One that has ended is to be run again."""
-    return _wished(caller, import_id, control.resume, answer)
+    return _request(caller, import_id, control.resume, answer)
 
 
 @router.post("/imports/{import_id}/cancel")
 def cancel(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
     """Ends it for good. Its passwords are erased, what is copied stays."""
-    return _wished(caller, import_id, control.cancel, answer)
+    return _request(caller, import_id, control.cancel, answer)
 
 
 @router.post("/imports/{import_id}/run-again", responses={201: {"model": PlacedOut}})
@@ -75,7 +75,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
     return placed_out(caller, placed)
 
 
-def _wished(
+def _request(
     caller: Caller, import_id: str, wish: Callable[[Deps, ImportId], Changed], answer: Response
 ) -> ChangedOut:
     changed = wish(caller.deps, caller.import_(import_id).id)

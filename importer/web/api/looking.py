@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from importer.domain.model import BatchId, Import, State
-from importer.domain.report_csv import refusals_csv
+from importer.domain.reporting.report_csv import refusals_csv
 from importer.service import consent
 from importer.service.clients import owner_seen
 from importer.service.explain import explain

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from importer.domain.labels import LabelRule
+from importer.domain.csv_import.import_rows import BATCH_ROWS
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, State
-from importer.domain.rows import BATCH_ROWS
 from importer.service.submit import Fate
 from importer.web.live import average
 
 Report = dict[str, Any]
-"""`importer.domain.report` says what is in it."""
+"""`importer.domain.reporting.report` says what is in it."""
 
 Spoken = Literal["en", "de", "fr", "it", "es"]
 Language = Literal["", Spoken]
@@ -249,7 +249,7 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
             side=problem.side.value if problem.side else None,
             server_text=problem.server_text,
         ),
-        wish=import_.wish.value if import_.wish else None,
+        wish=import_.requested.value if import_.requested else None,
         labels=import_.labels,
         has_labels=import_.has_labels,
         sync_flags=import_.sync_flags,

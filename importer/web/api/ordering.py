@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from importer.domain.cells import address
-from importer.domain.labels import LabelRule
-from importer.domain.rows import Parsed, Row, parse, parse_cells
-from importer.domain.sheet import RowProblem
-from importer.domain.wording import printable
+from importer.domain.csv_import.csv_cells import address
+from importer.domain.csv_import.csv_reader import RowProblem
+from importer.domain.csv_import.import_rows import Parsed, Row, parse, parse_cells
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.reporting.formatting import printable
 from importer.service.clients import visible_import
 from importer.service.grants import sign_in
 from importer.service.submit import Placed, submit
@@ -112,7 +112,7 @@ def _rules(caller: Caller) -> dict[str, Any]:
         "catalog": site.lookups(),
         "destination": site.destination,
         "allow_plaintext": site.settings.allow_plaintext,
-        "guarded": True,
+        "public_only": True,
         "sign_in": sign_in(caller.deps.access, organisation=caller.for_all),
         "right": caller.right,
     }

@@ -14,9 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from importer.domain.cells import Refused
-from importer.domain.rows import RowProblem
-from importer.domain.wording import printable
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.csv_import.import_rows import RowProblem
+from importer.domain.reporting.formatting import printable
 from importer.service.tries import TooManyTries
 from providers.errors import MailError
 

@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from importer.domain.clients import ApiToken
+from importer.domain.people.api_tokens import ApiToken
 from importer.ports.clients import KeptAnswer
 from importer.ports.vault import VaultError
 from importer.service.clients import recognise
@@ -83,7 +83,7 @@ class Repeatable:
             return None
         what = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
         type_ = headers.get("content-type", "")
-        mark = self._deps.vault.mark(*(Secret(text) for text in (what, type_, body.decode("latin-1"))))
+        mark = self._deps.vault.fingerprint(*(Secret(text) for text in (what, type_, body.decode("latin-1"))))
         return _Request(token, key, mark)
 
     async def _once(self, asked: _Request, scope: Scope, receive: Receive, send: Send) -> None:

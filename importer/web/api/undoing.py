@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from importer.domain.import_state import ENDED
+from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import Account
-from importer.domain.state import ENDED
-from importer.domain.undo import UndoReport
 from importer.ports.leases import LeaseLost
 from importer.service.undo import UndoRefused
 from importer.web.api.access import Caller, Writer

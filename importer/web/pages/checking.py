@@ -17,9 +17,9 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from importer.domain.access import MostTries
-from importer.domain.check import Check
-from importer.domain.labels import LabelRule
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.people.identities import RateLimit
+from importer.domain.reporting.mailbox_check import Check
 from importer.service.batch_right import destination_credential
 from importer.service.check import check
 from importer.service.tries import TooManyTries, take
@@ -31,7 +31,7 @@ from importer.web.rendering import rendered
 from importer.web.site import Guest, SignedIn, destination_of, opened_by_right, right_of
 from providers.errors import Side
 
-CHECKS: Final = MostTries(60, 900)
+CHECKS: Final = RateLimit(60, 900)
 AT_A_TIME: Final = 12
 EACH: Final = 2
 FOLDERS_SHOWN: Final = 200

@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from importer.domain.labels import LabelRule
-from importer.domain.rows import BATCH_BYTES, Parsed, annotate, parse, template
-from importer.domain.sheet import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
-from importer.domain.wording import printable
+from importer.domain.csv_import.csv_reader import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
+from importer.domain.csv_import.import_rows import BATCH_BYTES, Parsed, annotate, parse, template
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.reporting.formatting import printable
 from importer.service.grants import sign_in
 from importer.service.submit import Fate, submit
 from importer.service.tries import TooManyTries
@@ -169,7 +169,7 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
         guest.remembered.file,
         catalog=site.lookups(),
         destination=site.destination,
-        guarded=True,
+        public_only=True,
         # Every owner is asked, whoever brings the file.
         sign_in=sign_in(site.deps.access, organisation=False),
         right=right_of(guest),

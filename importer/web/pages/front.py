@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from importer.domain.access import Visit
-from importer.domain.cells import Refused, address, password
+from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
+from importer.domain.people.identities import WebSession
 from importer.service.tries import TooManyTries, client_network
 from importer.service.visits import attach, sign_in, sign_out
 from importer.speech.texts import LANGUAGES
@@ -99,7 +99,7 @@ def login_problem(who: Visitor, error: MailError | TooManyTries, host: str) -> s
     return mail_problem(who.texts, error, host)
 
 
-def _out_there(who: Visitor, visit: Visit) -> str:
+def _out_there(who: Visitor, visit: WebSession) -> str:
     """Where somebody who signed in at an issuer signs out there too; "" when there is nothing to do."""
     people = who.site.deps.people
     if people is None or not visit.person.startswith("openid:"):

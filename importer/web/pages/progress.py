@@ -17,8 +17,8 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.model import BatchId, Import, ImportId
-from importer.domain.report import Report
-from importer.domain.report_csv import refusals_csv
+from importer.domain.reporting.report import Report
+from importer.domain.reporting.report_csv import refusals_csv
 from importer.service.batch_right import destination_credential
 from importer.service.consent import links
 from importer.service.control import Changed, cancel, pause, resume
@@ -135,17 +135,17 @@ def _run_again(import_: Import, before: Remembered) -> Remembered:
 
 @router.post("/imports/{import_id}/pause")
 def hold(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    return _wished(guest, import_id, pause)
+    return _request(guest, import_id, pause)
 
 
 @router.post("/imports/{import_id}/resume")
 def go_on(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    return _wished(guest, import_id, resume)
+    return _request(guest, import_id, resume)
 
 
 @router.post("/imports/{import_id}/cancel")
 def give_up(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    return _wished(guest, import_id, cancel)
+    return _request(guest, import_id, cancel)
 
 
 @router.post("/imports/{import_id}/undo")
@@ -170,7 +170,7 @@ def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return go(f"/imports/{import_.id}")
 
 
-def _wished(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Changed]) -> Response:
+def _request(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Changed]) -> Response:
     """What came of it shows on the page, and nowhere better."""
     deps = guest.visitor.site.deps
     import_ = import_of(deps, guest.visit.person, ImportId(import_id))

@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from importer.domain.cells import Refused, address, password
-from importer.domain.cells import server as read_server
-from importer.domain.labels import LabelRule
+from importer.domain.csv_import.csv_cells import Refused, address, password
+from importer.domain.csv_import.csv_cells import server as read_server
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
-from importer.domain.rows import Row
 from importer.service.submit import Fate, submit
 from importer.service.tries import LOOKUPS_PER_PERSON, TooManyTries, take, take_rows
 from importer.service.visits import Proven, Remembered, named_by_a_person, prove

@@ -1,0 +1,1 @@
+"""Compact containers for UIDs and digests: a mailbox of a million messages fits in memory."""

@@ -1,0 +1,57 @@
+"""Digests of messages by the million, in little more memory than they have bytes."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+DIGEST_BYTES: Final = 16
+"""SHA-256, its first half. A mailbox of a million messages has 16 MB of them."""
+
+_BUCKETS: Final = 4096  # by the first twelve bits: a million digests make 250 in each, found in a microsecond
+_REST_BYTES: Final = DIGEST_BYTES - 1  # the first byte is in the bucket's number
+
+
+def digest_at(digests: bytes, index: int) -> bytes:
+    """One digest of several that are joined."""
+    return digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
+
+
+class DigestSet(Protocol):
+    """A set of digests of DIGEST_BYTES each, that only grows. One thread adds at a time; any may ask."""
+
+    def __contains__(self, digest: bytes) -> bool: ...
+
+    def add(self, digest: bytes) -> None: ...
+
+    def __len__(self) -> int: ...
+
+
+class Digests:
+    """In memory. A dictionary takes eight times as much."""
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self) -> None:
+        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+
+    def __contains__(self, digest: bytes) -> bool:
+        bucket = self._buckets[digest[0] << 4 | digest[1] >> 4]
+        return bucket is not None and _holds(bucket, digest[1:])
+
+    def add(self, digest: bytes) -> None:
+        number = digest[0] << 4 | digest[1] >> 4
+        bucket = self._buckets[number]
+        if bucket is None:
+            self._buckets[number] = bytearray(digest[1:])
+        elif not _holds(bucket, digest[1:]):
+            bucket += digest[1:]
+
+    def __len__(self) -> int:
+        return sum(len(bucket) for bucket in self._buckets if bucket is not None) // _REST_BYTES
+
+
+def _holds(bucket: bytearray, rest: bytes) -> bool:
+    at = bucket.find(rest)
+    while at >= 0 and at % _REST_BYTES:  # the end of one and the beginning of the next
+        at = bucket.find(rest, at + 1)
+    return at >= 0

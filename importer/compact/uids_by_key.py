@@ -1,0 +1,47 @@
+"""UIDs under keys, by the hundred thousand, in little more memory than they and their keys have bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from importer.compact.uid_set import Uid
+
+_BUCKETS: Final = 4096
+_UID_BYTES: Final = 5  # four are what RFC 9051 allows; what servers are heard to say has ten digits at most
+
+
+class UidsByKey:
+    """Keys of `key_bytes` each, three at least, that differ in their first bits as digests do; a key may have
+    many UIDs. A dictionary of lists takes twenty times the memory."""
+
+    __slots__ = ("_buckets", "_entry_bytes")
+
+    def __init__(self, key_bytes: int) -> None:
+        self._entry_bytes = key_bytes - 1 + _UID_BYTES  # the first byte is in the bucket's number
+        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+
+    def add(self, key: bytes, uid: Uid) -> None:
+        """One thread at a time."""
+        entry = key[1:] + uid.to_bytes(_UID_BYTES)
+        number = key[0] << 4 | key[1] >> 4
+        bucket = self._buckets[number]
+        if bucket is None:
+            self._buckets[number] = bytearray(entry)
+        else:
+            bucket += entry
+
+    def get(self, key: bytes) -> Iterator[Uid]:
+        """The UIDs under `key`, in the order in which they came."""
+        bucket = self._buckets[key[0] << 4 | key[1] >> 4]
+        if bucket is None:
+            return
+        rest = key[1:]
+        at = bucket.find(rest)
+        while at >= 0:
+            if at % self._entry_bytes:  # across the end of an entry, or in a UID
+                at = bucket.find(rest, at + 1)
+            else:
+                end = at + self._entry_bytes
+                yield Uid(int.from_bytes(bucket[at + len(rest) : end]))
+                at = bucket.find(rest, end)

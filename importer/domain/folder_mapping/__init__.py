@@ -1,0 +1,1 @@
+"""The folder map: where each source folder goes, special folders, label rules."""

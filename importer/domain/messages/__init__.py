@@ -1,0 +1,1 @@
+"""One message: its body, identity, flags, date and subject."""

@@ -1,0 +1,138 @@
+"""What must be changed about a message's flags and date so that the destination takes them.
+
+Its bytes are never changed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_tz
+from functools import lru_cache
+from re import ASCII, IGNORECASE
+from re import compile as regex
+from typing import Final
+
+from importer.domain.messages.message_identity import first_field
+from importer.domain.model import KeywordRule
+
+UNKNOWN_DATE: Final = "01-Jan-1970 00:00:00 +0000"
+
+_SYSTEM_FLAGS: Final = {
+    flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
+}
+_ATOM: Final = regex(r"""[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+""")  # RFC 9051 section 9, ATOM-CHAR
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_INTERNALDATE: Final = regex(
+    r"( \d|\d\d?)-([a-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", ASCII | IGNORECASE
+)
+_PLAIN_DATE: Final = regex(  # a real instant in any month of any year, told without calculating
+    r"(?:[ 0][1-9]|1\d|2[0-8])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-(\d{4})"
+    r" (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d [+-](?:0\d|1[0-4])[0-5]\d",
+    ASCII,
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCK_TOLERANCE: Final = timedelta(days=1)
+
+
+@lru_cache(maxsize=4096)  # a mailbox has few combinations, and this is asked for every message
+def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...], int]:
+    """The flags to append with, in their order and each once, and how many had to be dropped.
+
+    \\Recent is the server's own and goes uncounted. Dropped and counted: other system flags than the
+    five that clients may set, keywords that are no atom, keywords that `rule` does not allow. A keyword
+    that the destination knows takes the destination's spelling (flags ignore case, RFC 9051 section 2.3.2).
+    """
+    known = {keyword.lower(): keyword for keyword in rule.known if _ATOM.fullmatch(keyword)}
+    kept: dict[str, str] = {}
+    dropped: set[str] = set()
+    for flag in flags:
+        name = flag.lower()
+        if name in _SYSTEM_FLAGS:
+            kept[name] = _SYSTEM_FLAGS[name]
+        elif name in known:
+            kept.setdefault(name, known[name])
+        elif rule.any_keyword and _ATOM.fullmatch(flag):
+            kept.setdefault(name, flag)
+        elif name != "\\recent":
+            dropped.add(name)
+    return tuple(kept.values()), len(dropped)
+
+
+def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> str:
+    """The date to append with: a `date-time` of RFC 9051 section 9, without its quotes, zone kept.
+
+    The server's own text where it is a real instant from 1970 to a day after `now` (aware): some servers
+    turn others silently into the present (Dovecot 2.3: 32-Jan, year 9999). Else the Date field in
+    `header`, under the same condition; else 01-Jan-1970 00:00:00 +0000.
+    """
+    plain = _PLAIN_DATE.fullmatch(internaldate)
+    if plain is not None and _EPOCH.year < int(plain[1]) < now.year:
+        return internaldate
+    own = _read_internaldate(internaldate)
+    if own is not None and _is_sane(own[1], now):
+        return own[0]
+    written = _read_date_field(first_field(header, b"Date"))
+    if written is not None and _is_sane(written, now):
+        return _spelled(written)
+    return UNKNOWN_DATE
+
+
+def instant_of(internaldate: str) -> datetime | None:
+    """The instant that the text of an INTERNALDATE names; None when it is none (RFC 9051: date-time)."""
+    read = _read_internaldate(internaldate)
+    return None if read is None else read[1]
+
+
+def _is_sane(instant: datetime, now: datetime) -> bool:
+    return _EPOCH <= instant <= now + _CLOCK_TOLERANCE
+
+
+def _read_internaldate(text: str) -> tuple[str, datetime] | None:
+    """The text with its day in two places and its month as the RFC spells it, and the instant it names."""
+    match = _INTERNALDATE.fullmatch(text.removeprefix('"').removesuffix('"'))
+    if match is None or match[2].title() not in _MONTHS:
+        return None
+    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+    try:
+        instant = datetime(
+            int(year),
+            _MONTHS.index(month.title()) + 1,
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            tzinfo=timezone(-offset if sign == "-" else offset),
+        )
+    except ValueError:  # 30 February, hour 25, zone +9900
+        return None
+    # A lone digit without its blank is what some servers say and no grammar allows.
+    exact = (
+        f"{day if len(day) == 2 else '0' + day}-{month.title()}-{match.string[match.start(3) : match.end()]}"
+    )
+    return exact, instant
+
+
+def _read_date_field(value: bytes | None) -> datetime | None:
+    """The instant of a Date field (RFC 5322 section 3.3, obsolete forms too); no zone means UTC."""
+    if not value:
+        return None
+    try:
+        parts = parsedate_tz(value.decode("latin-1"))
+        if parts is None:
+            return None
+        zone = timezone(timedelta(minutes=round((parts[9] or 0) / 60)))
+        return datetime(*parts[:6], tzinfo=zone)
+    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises on odd text
+        return None
+
+
+def _spelled(instant: datetime) -> str:
+    offset = instant.utcoffset() or timedelta(0)
+    sign = "-" if offset < timedelta(0) else "+"
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    return (
+        f"{instant.day:02d}-{_MONTHS[instant.month - 1]}-{instant.year:04d} "
+        f"{instant:%H:%M:%S} {sign}{hours:02d}{minutes:02d}"
+    )

@@ -1,0 +1,1 @@
+"""People and API clients: identities, tokens, batch rights, owner consent."""

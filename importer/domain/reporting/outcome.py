@@ -1,0 +1,215 @@
+"""What happened to an import or a batch, in plain sentences, in the language of a `Translator`.
+
+They may quote foreign text (an error's message, a reason): show them through `wording.printable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from importer.domain.model import Import, State
+from importer.domain.reporting.formatting import English, Translator
+from importer.domain.reporting.totals import Totals
+
+_ENGLISH: Translator = English()
+
+
+def verdict(
+    import_: Import,
+    totals: Totals,
+    unread_folders: int = 0,
+    partly_shown: int = 0,
+    say: Translator = _ENGLISH,
+    problem: str | None = None,
+    reason: Callable[[str], str] = str,
+) -> str:
+    """One to four sentences: how it ended or stands, what to do, how far it came.
+
+    `unread_folders` could not be opened, so that nobody knows how many messages are in them; of
+    `partly_shown` ones the old mailbox shows only a part. `problem` is the import's in another language
+    than English, and `reason` tells reasons in it.
+    """
+    said = (import_.problem.message if import_.problem else "") if problem is None else problem
+    until = say.gettext("Waiting.")
+    if import_.not_before:
+        until = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))
+    far = _so_far(say, totals)
+    sentences: Mapping[State, tuple[str, ...]] = {
+        State.COMPLETE: (_all_there(say, totals, reason),),
+        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, reason),),
+        State.STOPPED: (say.gettext("Stopped."), said, far),
+        State.WAITING: (until, said, say.gettext("It goes on by itself."), far),
+        State.FAILED: (
+            say.gettext("The copy could not be finished because of a fault of our own."),
+            said,
+            far,
+            say.gettext("Nothing is lost: start it again."),
+        ),
+        State.PAUSED: (say.gettext("Paused."), far, say.gettext("It goes on when you resume it.")),
+        State.CANCELLED: (say.gettext("Cancelled."), said, far, _stays(say, totals)),
+        State.RUNNING: (say.gettext("Under way."), far),
+        State.QUEUED: (say.gettext("Not started yet."),),
+    }
+    return " ".join(_ended(sentence) for sentence in sentences[import_.state] if sentence.strip())
+
+
+def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator = _ENGLISH) -> str:
+    """One or two sentences about all imports of a batch."""
+    complete, number = states.get(State.COMPLETE, 0), sum(states.values())
+    copied = say.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
+    numbers = [copied, say.gettext("%(number)s already there", number=say.number(totals.present))]
+    if totals.failed:
+        numbers.append(say.gettext("%(number)s could not be copied", number=say.number(totals.failed)))
+    told = ", ".join(numbers)
+    if complete == number:
+        return say.ngettext(
+            "The mailbox is complete: %(numbers)s.",
+            "All %(num)s mailboxes are complete: %(numbers)s.",
+            number,
+            numbers=told,
+        )
+    phrases = {
+        State.INCOMPLETE: say.gettext("finished with gaps"),
+        State.STOPPED: say.gettext("stopped"),
+        State.FAILED: say.gettext("failed"),
+        State.CANCELLED: say.gettext("cancelled"),
+        State.WAITING: say.gettext("waiting"),
+        State.PAUSED: say.gettext("paused"),
+        State.RUNNING: say.gettext("under way"),
+        State.QUEUED: say.gettext("not started yet"),
+    }
+    return say.ngettext(
+        "%(complete)s of %(num)s mailbox complete; %(rest)s. So far: %(numbers)s.",
+        "%(complete)s of %(num)s mailboxes complete; %(rest)s. So far: %(numbers)s.",
+        number,
+        complete=say.number(complete),
+        rest=", ".join(
+            f"{say.number(states[state])} {said}" for state, said in phrases.items() if states.get(state)
+        ),
+        numbers=told,
+    )
+
+
+def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
+    there = say.number(totals.in_destination)
+    if not totals.found:
+        return say.gettext("The old mailbox showed no messages: there was nothing to copy.")
+    if totals.skipped:
+        return say.gettext(
+            "All messages that the old mailbox showed are in the new one (%(there)s), except %(out)s left out"
+            " (%(reasons)s).",
+            there=there,
+            out=say.number(totals.skipped_total),
+            reasons="; ".join(
+                f"{reason(why)}: {say.number(number)}" for why, number in totals.skipped.items()
+            ),
+        )
+    if totals.present and not totals.copied and totals.found > 1:
+        return say.gettext(
+            "All %(found)s messages that the old mailbox showed were already in the new one: there was"
+            " nothing new to copy.",
+            found=say.number(totals.found),
+        )
+    if totals.present and totals.found > 1:
+        return say.gettext(
+            "All %(found)s messages that the old mailbox showed are in the new one: %(new)s new, %(present)s"
+            " already there.",
+            found=say.number(totals.found),
+            new=say.number(totals.copied),
+            present=say.number(totals.present),
+        )
+    return say.ngettext(
+        "The one message that the old mailbox showed is in the new one.",
+        "All %(num)s messages that the old mailbox showed are in the new one.",
+        totals.found,
+    )
+
+
+def _not_all_there(
+    say: Translator, totals: Totals, unread_folders: int, partly_shown: int, reason: Callable[[str], str]
+) -> str:
+    sentences = []
+    if totals.failed:
+        out = (
+            say.gettext(", %(number)s left out", number=say.number(totals.skipped_total))
+            if totals.skipped
+            else ""
+        )
+        sentences.append(
+            say.ngettext(
+                "%(there)s of the %(num)s message that the old mailbox showed are in the new one"
+                "%(left_out)s, %(failed)s could not be copied.",
+                "%(there)s of the %(num)s messages that the old mailbox showed are in the new one"
+                "%(left_out)s, %(failed)s could not be copied.",
+                totals.found,
+                there=say.number(totals.in_destination),
+                left_out=out,
+                failed=say.number(totals.failed),
+            )
+        )
+    if unread_folders:
+        sentences.append(
+            say.ngettext(
+                "%(num)s folder of the old mailbox could not be opened, and nothing in it was copied.",
+                "%(num)s folders of the old mailbox could not be opened, and nothing in it was copied.",
+                unread_folders,
+            )
+        )
+    if partly_shown:
+        sentences.append(
+            say.ngettext(
+                "Of %(num)s folder the old mailbox shows only a part, or may do so: what it"
+                " shows was copied.",
+                "Of %(num)s folders the old mailbox shows only a part, or may do so: what it"
+                " shows was copied.",
+                partly_shown,
+            )
+        )
+    if totals.unconfirmed:
+        sentences.append(
+            say.ngettext(
+                "%(lost)s of the %(num)s copied message could not be seen when the new mailbox was looked"
+                " through again: a filter, another program or its owner may have moved or removed them.",
+                "%(lost)s of the %(num)s copied messages could not be seen when the new mailbox was looked"
+                " through again: a filter, another program or its owner may have moved or removed them.",
+                totals.copied,
+                lost=say.number(totals.unconfirmed),
+            )
+        )
+    if not totals.adds_up:
+        sentences.append(
+            say.ngettext(
+                "Only %(known)s of the %(num)s message that the old mailbox showed are accounted for:"
+                " start it again.",
+                "Only %(known)s of the %(num)s messages that the old mailbox showed are accounted for:"
+                " start it again.",
+                totals.found,
+                known=say.number(totals.accounted),
+            )
+        )
+    if sentences:
+        return " ".join(sentences)
+    return (
+        f"{_all_there(say, totals, reason)} {say.gettext('Not everything could be checked: start it again.')}"
+    )
+
+
+def _so_far(say: Translator, totals: Totals) -> str:
+    if not totals.in_destination:
+        return say.gettext("Nothing was copied yet.")
+    return say.ngettext(
+        "So far %(there)s of %(num)s message are in the new mailbox.",
+        "So far %(there)s of %(num)s messages are in the new mailbox.",
+        totals.found,
+        there=say.number(totals.in_destination),
+    )
+
+
+def _stays(say: Translator, totals: Totals) -> str:
+    return say.gettext("What was copied stays there; undo removes it.") if totals.copied else ""
+
+
+def _ended(sentence: str) -> str:
+    """With its full stop: an error's text may come without."""
+    stripped = sentence.strip()
+    return stripped if stripped[-1] in ".!?…" else stripped + "."

@@ -1,0 +1,263 @@
+"""The account that adds up. One object feeds the mail, the page, the console and `--json`.
+
+`found = copied + already there + duplicate + skipped + failed`, per folder and in total. What was in
+the new mailbox before is "already there": good news, never a warning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, assert_never
+
+from importer.domain.folder_mapping.label_rules import SENTENCES
+from importer.domain.model import Account, Batch, FolderTally, Import, Problem, Refusal, State
+from importer.domain.people.consent_schedule import CONSENT_EXPIRED
+from importer.domain.reporting.formatting import English, Translator
+from importer.domain.reporting.outcome import batch_verdict, verdict
+from importer.domain.reporting.totals import Totals
+from providers.errors import GrantExpired, LoginRejected, MasterRefused, QuotaExceeded
+
+# --- Exit codes ---------------------------------------------------------------------------------
+
+
+class ExitCode(IntEnum):
+    """How the console ends."""
+
+    COMPLETE = 0
+    REFUSALS = 1  # finished, but something could not be copied or confirmed
+    USAGE = 2
+    LOGIN = 3  # a host does not let us in
+    DESTINATION_FULL = 4
+    WAITING = 5  # not done: waiting, stopped for another reason, or not finished yet
+    INTERNAL = 6  # our own fault
+
+
+_WORST_FIRST: Final = (
+    ExitCode.INTERNAL,
+    ExitCode.LOGIN,
+    ExitCode.DESTINATION_FULL,
+    ExitCode.WAITING,
+    ExitCode.REFUSALS,
+    ExitCode.COMPLETE,
+)
+
+
+def exit_code(import_: Import) -> ExitCode:
+    """Decided by the state, and by the problem where the state is WAITING or STOPPED."""
+    match import_.state:
+        case State.COMPLETE:
+            return ExitCode.COMPLETE
+        case State.INCOMPLETE:
+            return ExitCode.REFUSALS
+        case State.FAILED:
+            return ExitCode.INTERNAL
+        case State.QUEUED | State.RUNNING | State.PAUSED | State.CANCELLED:
+            return ExitCode.WAITING
+        case State.WAITING | State.STOPPED:
+            codes = {
+                LoginRejected.code: ExitCode.LOGIN,
+                MasterRefused.code: ExitCode.LOGIN,
+                CONSENT_EXPIRED: ExitCode.LOGIN,
+                GrantExpired.code: ExitCode.LOGIN,
+                QuotaExceeded.code: ExitCode.DESTINATION_FULL,
+            }
+            return codes.get(import_.problem.code if import_.problem else "", ExitCode.WAITING)
+    assert_never(import_.state)
+
+
+# --- One import -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one import, so far or at its end."""
+
+    import_: Import
+    tallies: tuple[FolderTally, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def totals(self) -> Totals:
+        return Totals.of(self.tallies)
+
+    @property
+    def adds_up(self) -> bool:
+        """In every folder, and so in total."""
+        return all(tally.adds_up for tally in self.tallies)
+
+    @property
+    def source_grew_by(self) -> int:
+        """Messages that the old mailbox showed more (less: negative) at the recount than at the survey."""
+        return sum(
+            tally.source_recount - tally.found for tally in self.tallies if tally.source_recount is not None
+        )
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the first leg's start to the end, waiting included; None while there is no end."""
+        started, finished = self.import_.started_at, self.import_.finished_at
+        return None if started is None or finished is None else finished - started
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return exit_code(self.import_)
+
+    @property
+    def verdict(self) -> str:
+        """What happened, in one to four plain sentences, in English. May quote foreign text."""
+        return self.told()
+
+    def told(
+        self,
+        say: Translator | None = None,
+        problem: str | None = None,
+        reason: Callable[[str], str] = str,
+    ) -> str:
+        """The verdict in another language, with the `problem` and each reason as that language says it."""
+        whole = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
+        partly = sum(refusal.partly for refusal in whole)
+        return verdict(
+            self.import_, self.totals, len(whole) - partly, partly, say or English(), problem, reason
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The report for machines. Keys are stable; new ones may be added.
+
+        Times are ISO 8601 in UTC or null, spans are seconds, sizes are bytes, addresses are in full;
+        there are no secrets. `folders` is in the order of the account and `refusals` in the order of
+        recording.
+
+            id, batch_id, row, submitter, state, exit_code, verdict,
+            source, destination: {address, server}
+            created_at, started_at, finished_at, not_before, duration_s
+            labels: null where the source was not seen to have labels, else {rule, sentence}
+            sync_flags
+            problem: null or {code, message, side, server_text}
+            totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
+                     failed, copied_bytes, keywords_dropped, flags_updated, confirmed, adds_up}
+            folders: [{source_folder, destination_folder, source_recount, elsewhere,
+                       ... as totals}]
+            refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]
+        """
+        import_ = self.import_
+        return {
+            "id": import_.id,
+            "batch_id": import_.batch_id,
+            "row": import_.row,
+            "submitter": import_.submitter,
+            "state": import_.state.value,
+            "exit_code": int(self.exit_code),
+            "verdict": self.verdict,
+            "source": _account_json(import_.source),
+            "destination": _account_json(import_.destination),
+            "created_at": _iso(import_.created_at),
+            "started_at": _iso(import_.started_at),
+            "finished_at": _iso(import_.finished_at),
+            "not_before": _iso(import_.not_before),
+            "duration_s": None if self.duration is None else self.duration.total_seconds(),
+            "labels": {"rule": import_.labels.value, "sentence": SENTENCES[import_.labels]}
+            if import_.has_labels
+            else None,
+            "sync_flags": import_.sync_flags,
+            "problem": _problem_json(import_.problem),
+            "totals": {**self.totals.as_json(), "adds_up": self.adds_up},
+            "folders": [
+                {
+                    "source_folder": tally.source_folder,
+                    "destination_folder": tally.destination_folder,
+                    "source_recount": tally.source_recount,
+                    "elsewhere": tally.elsewhere,
+                    **Totals.of([tally]).as_json(),
+                }
+                for tally in self.tallies
+            ],
+            "refusals": [_refusal_json(refusal) for refusal in self.refusals],
+        }
+
+
+# --- A batch --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of a batch; `reports` in the order of its rows."""
+
+    batch: Batch
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def totals(self) -> Totals:
+        return Totals.of(tally for report in self.reports for tally in report.tallies)
+
+    @property
+    def adds_up(self) -> bool:
+        return all(report.adds_up for report in self.reports)
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """How many imports stand where; states without imports are left out."""
+        return Counter(report.import_.state for report in self.reports)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst of its imports. Worst first: 6, 3, 4, 5, 1, 0."""
+        return min((report.exit_code for report in self.reports), key=_WORST_FIRST.index, default=ExitCode(0))
+
+    @property
+    def verdict(self) -> str:
+        """What happened, in one or two plain sentences."""
+        return batch_verdict(self.states, self.totals)
+
+    def as_json(self) -> dict[str, object]:
+        """`{batch_id, name, submitter, created_at, exit_code, verdict, states, totals, imports}`;
+        `imports` holds each `Report.as_json`, in the order of the rows."""
+        return {
+            "batch_id": self.batch.id,
+            "name": self.batch.name,
+            "submitter": self.batch.submitter,
+            "created_at": _iso(self.batch.created_at),
+            "exit_code": int(self.exit_code),
+            "verdict": self.verdict,
+            "states": {state.value: number for state, number in self.states.items()},
+            "totals": {**self.totals.as_json(), "adds_up": self.adds_up},
+            "imports": [report.as_json() for report in self.reports],
+        }
+
+
+# --- Pieces of JSON -------------------------------------------------------------------------------
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _account_json(account: Account) -> dict[str, object]:
+    return {"address": account.address, "server": str(account.endpoint)}
+
+
+def _problem_json(problem: Problem | None) -> dict[str, object] | None:
+    if problem is None:
+        return None
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "side": problem.side.value if problem.side else None,
+        "server_text": problem.server_text,
+    }
+
+
+def _refusal_json(refusal: Refusal) -> dict[str, object]:
+    return {
+        "folder": refusal.folder,
+        "uid": refusal.uid,
+        "date": refusal.date,
+        "subject": refusal.subject,
+        "size_bytes": refusal.size_bytes,
+        "code": refusal.code.value,
+        "reason": refusal.reason,
+        "messages": refusal.count,
+    }

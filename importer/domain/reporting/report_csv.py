@@ -1,0 +1,60 @@
+"""What could not be copied, as a CSV file for a spreadsheet.
+
+Invariant: no cell is a formula, whatever the sender of a message wrote into its subject. A cell that begins
+like one gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11), and is one line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Final
+
+from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.report import Report
+
+COLUMNS: Final = (
+    "import",
+    "source",
+    "destination",
+    "folder",
+    "date",
+    "subject",
+    "size_bytes",
+    "reason",
+    "messages",
+    "code",
+)
+_MAX_CELL_CHARS: Final = 1000
+_FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the wide ones count in some programs
+
+
+def refusals_csv(reports: Iterable[Report]) -> str:
+    """One line for each message that could not be copied, and for each folder that could not be opened
+    (without date and subject; `messages` is 0 where nobody knows). RFC 4180, comma and CRLF, UTF-8."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for report in reports:
+        import_ = report.import_
+        for refusal in report.refusals:
+            texts = (
+                import_.id,
+                import_.source.address,
+                import_.destination.address,
+                refusal.folder,
+                refusal.date,
+                refusal.subject,
+            )
+            size_bytes = refusal.size_bytes if refusal.uid is not None else ""
+            writer.writerow(
+                [*map(cell, texts), size_bytes, cell(refusal.reason), refusal.count, refusal.code.value]
+            )
+    return out.getvalue()
+
+
+def cell(text: str) -> str:
+    """`text` as a cell that no spreadsheet takes for a formula."""
+    line = printable(text, _MAX_CELL_CHARS)
+    return f"'{line}" if line.startswith(_FORMULAS) else line

@@ -1,0 +1,58 @@
+"""News about imports for programs: what happened, as JSON that is signed and called out."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+from importer.domain.model import State
+from importer.domain.reporting.report import Report
+
+
+class EventType(StrEnum):
+    """What news is about."""
+
+    FINISHED = "import.finished"
+    ATTENTION = "import.needs_attention"  # a person has to act: an owner to sign in, or whoever can mend it
+
+
+SIGNATURE: Final = "Mailhaul-Signature"
+EVENT: Final = "Mailhaul-Event"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`id` is the same however often it is called out: who has seen it may leave it."""
+
+    id: str
+    type: EventType
+    body: str
+
+
+def event(report: Report, now: datetime) -> Event:
+    """The news of an import as it stands: ended, or waiting for a person.
+
+    The body is JSON: `{id, type, created_at, import}`, where `import` is `Report.as_json` without folders and
+    refusals, which a report tells.
+    """
+    import_ = report.import_
+    code = import_.problem.code if import_.problem is not None else ""
+    waits = import_.state in (State.WAITING, State.STOPPED)
+    type_ = EventType.ATTENTION if waits else EventType.FINISHED
+    id_ = "evt_" + sha256(f"{type_} {import_.id} {import_.state} {code}".encode()).hexdigest()[:24]
+    facts = {key: value for key, value in report.as_json().items() if key not in ("folders", "refusals")}
+    body = {"id": id_, "type": type_.value, "created_at": now.isoformat(), "import": facts}
+    return Event(id_, type_, json.dumps(body, ensure_ascii=False))
+
+
+def signature(secret: str, at: datetime, body: bytes) -> str:
+    """The value of the header SIGNATURE: `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.body`. The time is
+    in it so that nobody can send old news again."""
+    seconds = str(int(at.timestamp()))
+    digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, sha256).hexdigest()
+    return f"t={seconds},v1={digest}"

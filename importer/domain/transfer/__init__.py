@@ -1,0 +1,1 @@
+"""Pure decisions about transfers: message batches, host allowances, retry policy, time estimates."""
