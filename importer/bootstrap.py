@@ -24,16 +24,16 @@ from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
-from importer.adapters.memory.queue import MemoryQueue
+from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
 from importer.domain.transfer.host_allowance import Allowance
-from importer.engine.context import Pace
+from importer.engine.leg_context import TransferLimits
 from importer.ports.process import Queue
-from importer.service.deps import Deps, Limits, Mails, Webhook
+from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
 from importer.settings import Settings, SettingsError
 from importer.settings.kinds import DailyLimit
 from providers.catalog import Catalog
@@ -58,14 +58,14 @@ class SystemClock:
 @contextmanager
 def reading(settings: Settings) -> Iterator[Deps]:
     """For looking at what there is; nothing is rung."""
-    with _deps(settings, MemoryQueue()) as deps:
+    with _deps(settings, NullQueue()) as deps:
         yield deps
 
 
 @contextmanager
 def foreground(settings: Settings) -> Iterator[Deps]:
     """For copying at once, without services."""
-    with _deps(settings, MemoryQueue()) as deps:
+    with _deps(settings, NullQueue()) as deps:
         yield deps
 
 
@@ -79,7 +79,7 @@ def queued(settings: Settings) -> Iterator[Deps]:
         url = settings.redis_url or running_url(settings.data_dir())
     except EmbeddedQueueFailed:
         url = None
-    with _deps(settings, DramatiqQueue(make_broker(url)) if url else MemoryQueue()) as deps:
+    with _deps(settings, DramatiqQueue(make_broker(url)) if url else NullQueue()) as deps:
         yield deps
 
 
@@ -166,14 +166,14 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         allowance=partial(_allowance, settings, catalog),
         stopping=stopping,
-        pace=Pace(
+        pace=TransferLimits(
             batch_messages=settings.batch_messages,
             batch_bytes=settings.batch_bytes,
             lanes=settings.lanes,
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
         digests=DigestFiles(settings.data_dir()),
-        limits=Limits(
+        limits=Deadlines(
             leg=timedelta(seconds=settings.leg_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
@@ -211,13 +211,13 @@ def _guard(settings: Settings) -> Guard:
     return Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS)
 
 
-def _mails(settings: Settings, notice_key: bytes) -> Mails | None:
+def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
     if not settings.smtp_url:
         return None
     from importer.adapters.mail.compose import Composer
     from importer.adapters.mail.smtp import SmtpMailer
 
-    return Mails(
+    return OutgoingMail(
         Composer(settings.mail_from, notice_key, settings.language),
         SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file),
     )

@@ -27,9 +27,9 @@ from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, sc
 from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.import_state import ALIVE
 from importer.domain.reporting.formatting import spoken_bytes
-from importer.ports.mail import MailState
+from importer.ports.notices import MailState
 from importer.ports.vault import VaultError
-from importer.service.grants import context
+from importer.service.access.sealed_grants import context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 

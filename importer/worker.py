@@ -16,11 +16,11 @@ import structlog
 from importer.adapters.queue import LEGS, MAIL, RUN_LEG, SEND_MAIL, DoorbellBroker
 from importer.bootstrap import working
 from importer.domain.model import ImportId
-from importer.service.deliver import deliver
 from importer.service.deps import Deps
-from importer.service.hooks import call_out
+from importer.service.legs.run_leg import work
+from importer.service.notify.deliver_mail import deliver
+from importer.service.notify.webhooks import call_out
 from importer.service.tick import Tick
-from importer.service.work import work
 from importer.settings import Settings
 
 STOP_TIMEOUT_MS = 60_000

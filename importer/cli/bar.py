@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importer.cli import show
 from importer.cli.exits import stderr
 from importer.domain.model import Progress
-from importer.service.observe import Watch
+from importer.service.legs.progress_recorder import Watch
 
 
 def _nobody(_progress: Progress) -> None:

@@ -17,10 +17,10 @@ from importer.domain.csv_import.import_rows import annotate as annotated
 from importer.domain.csv_import.import_rows import template as template_text
 from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.domain.reporting.report import ExitCode
-from importer.service import consent
-from importer.service.grants import sign_in
-from importer.service.submit import Submission
-from importer.service.submit import submit as submit_rows
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import sign_in
+from importer.service.imports.submit import Submission
+from importer.service.imports.submit import submit as submit_rows
 from importer.settings import Settings
 
 
@@ -78,7 +78,7 @@ def batch(
             )
             for rows in split(parsed)
         ]
-        links = consent.links(deps, (p.import_ for one in submissions for p in one.placed))
+        links = owner_consent.links(deps, (p.import_ for one in submissions for p in one.placed))
         if not as_json:
             for submission in submissions:
                 for one in submission.placed:
@@ -158,7 +158,7 @@ def _refuse(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     raise ends(ExitCode.USAGE)
 
 
-def _submission_json(submission: Submission, links: consent.Links) -> dict[str, object]:
+def _submission_json(submission: Submission, links: owner_consent.Links) -> dict[str, object]:
     return {
         "batch_id": submission.batch.id if submission.batch else None,
         "rows": [

@@ -19,8 +19,8 @@ from importer.cli.options import (
     ToPasswordFile,
 )
 from importer.domain.people.batch_right import right_of_console
-from importer.service.check import check as check_mailboxes
-from importer.service.grants import credentials_at_once
+from importer.service.access.sealed_grants import credentials_at_once
+from importer.service.imports.check_mailboxes import check as check_mailboxes
 from importer.settings import Settings
 
 

@@ -24,11 +24,13 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import ImportId
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.reporting.report import ExitCode
-from importer.service import consent, control
-from importer.service.again import run_again
-from importer.service.control import Changed, Effect
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import sign_in
 from importer.service.deps import Deps
-from importer.service.grants import sign_in
+from importer.service.imports import control
+from importer.service.imports.control import Changed, Effect
+from importer.service.imports.submit import resubmit
+from importer.service.queries import find_import
 from importer.settings import Settings
 
 _MARKS: Final = {
@@ -69,7 +71,7 @@ def retry(
     Example: mailhaul retry k3v9m2xw7abc
     """
     with queued(Settings.load(data=data)) as deps:
-        import_ = deps.store.import_(ImportId(id_))
+        import_ = find_import(deps, id_)
         can = sign_in(deps.access, organisation=True)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
@@ -83,7 +85,7 @@ def retry(
         destination, into = accounts.way_in(
             import_.destination, to_password_file, to_password_env, can, right
         )
-        placed = run_again(
+        placed = resubmit(
             deps,
             import_,
             source,
@@ -94,7 +96,7 @@ def retry(
             right=right,
         )
         show.placed(placed)
-        show.links(consent.links(deps, [placed.import_]))
+        show.links(owner_consent.links(deps, [placed.import_]))
 
 
 def cancel(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:

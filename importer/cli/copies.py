@@ -26,12 +26,12 @@ from importer.cli.options import (
 )
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
-from importer.service import consent
-from importer.service.copy import copy as copy_mailbox
-from importer.service.deliver import deliver
-from importer.service.finish import report_of
-from importer.service.grants import sign_in
-from importer.service.submit import submit as submit_rows
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import sign_in
+from importer.service.imports.finish import report_of
+from importer.service.imports.foreground_copy import copy as copy_mailbox
+from importer.service.imports.submit import submit as submit_rows
+from importer.service.notify.deliver_mail import deliver
 from importer.settings import Settings
 
 
@@ -126,7 +126,7 @@ def submit(
             right=right_of_console(deps.master),
         )
         placed = submission.placed[0]
-        links = consent.links(deps, [placed.import_])
+        links = owner_consent.links(deps, [placed.import_])
         if as_json:
             facts = {"id": placed.import_.id, "batch_id": placed.import_.batch_id, "fate": placed.fate.value}
             print(json.dumps({**facts, "consent_links": links.get(placed.import_.id, {})}))  # noqa: T201

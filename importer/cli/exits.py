@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from importer import telemetry
 from importer.domain.reporting.report import ExitCode
-from importer.ports.process import Unusable
+from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
 # Piped into a file or another program, tables need no narrow columns.
@@ -53,7 +53,7 @@ def run(app: typer.Typer) -> int:
         if (context := getattr(error, "ctx", None)) is not None:
             stderr.print(f"Try `{escape(context.command_path)} --help`.")
         return int(ExitCode.USAGE)
-    except (Usage, SettingsError, Unusable) as error:
+    except (Usage, SettingsError, InstallationFault) as error:
         for line in str(error).splitlines():
             stderr.print(f"[red]✗[/] {escape(line)}")
         return int(ExitCode.USAGE)

@@ -14,9 +14,9 @@ from importer.cli.exits import stderr
 from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.reporting.report import BatchReport, ExitCode
-from importer.ports.store import Store
 from importer.service.deps import Deps
-from importer.service.finish import report_of
+from importer.service.imports.finish import report_of
+from importer.service.queries import find_imports
 
 LOOK_EVERY_S: Final = 0.5
 PATIENCE: Final = timedelta(minutes=2)
@@ -26,7 +26,7 @@ PATIENCE: Final = timedelta(minutes=2)
 def to_the_end(deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool) -> ExitCode:
     """Shows the imports until each has ended or waits for long, then their report; returns its exit code."""
     watch(deps, import_ids, quiet=as_json)
-    imports = _read(deps.store, import_ids)
+    imports = find_imports(deps, import_ids)
     batch = Batch(imports[0].batch_id or imports[0].id, imports[0].created_at)  # type: ignore[arg-type]
     report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
     show.batch_report(report, as_json=as_json)
@@ -36,12 +36,12 @@ def to_the_end(deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool) -> 
 def watch(deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False) -> None:
     """Shows the imports live until each has ended or waits for long."""
     if quiet:
-        _until(lambda: _settled(deps, _read(deps.store, import_ids)))
+        _until(lambda: _settled(deps, find_imports(deps, import_ids)))
         return
     with Live(console=stderr, refresh_per_second=4, transient=not stderr.is_terminal) as live:
 
         def look() -> bool:
-            imports = _read(deps.store, import_ids)
+            imports = find_imports(deps, import_ids)
             live.update(show.imports(imports))
             return _settled(deps, imports)
 
@@ -51,11 +51,6 @@ def watch(deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False) ->
 def _until(done: Callable[[], bool]) -> None:
     while not done():
         time.sleep(LOOK_EVERY_S)
-
-
-def _read(store: Store, import_ids: Sequence[ImportId]) -> list[Import]:
-    found = (store.import_(import_id) for import_id in import_ids)
-    return [import_ for import_ in found if import_ is not None]
 
 
 def _settled(deps: Deps, imports: Sequence[Import]) -> bool:

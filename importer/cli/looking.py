@@ -10,13 +10,14 @@ from importer.bootstrap import reading
 from importer.cli import following, show
 from importer.cli.exits import Usage, ends, stdout
 from importer.cli.options import Data, ImportOrBatch, Json
-from importer.domain.model import BatchId, Import, ImportId, State
+from importer.domain.model import BatchId, Import, State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.report_csv import refusals_csv
-from importer.service import consent
+from importer.service.access import owner_consent
 from importer.service.deps import Deps
-from importer.service.explain import explain as explain_import
-from importer.service.finish import batch_report, report_of
+from importer.service.imports.finish import batch_report, report_of
+from importer.service.queries import explain as explain_import
+from importer.service.queries import find_import, list_imports
 from importer.settings import Settings
 
 
@@ -33,13 +34,13 @@ def list_(
     Example: mailhaul list --state waiting --state stopped
     """
     with reading(Settings.load(data=data)) as deps:
-        imports = deps.store.imports(states=tuple(state or ()), limit=limit)
+        imports = list_imports(deps, states=state or (), limit=limit)
         if as_json:
-            links = consent.links(deps, imports)
+            links = owner_consent.links(deps, imports)
             show.print_json([{**Report(i).as_json(), "consent_links": links.get(i.id, {})} for i in imports])
         elif imports:
             stdout.print(show.imports(imports))
-            show.links(consent.links(deps, imports))
+            show.links(owner_consent.links(deps, imports))
         else:
             stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE.csv`.")
 
@@ -52,14 +53,14 @@ def show_(id_: ImportOrBatch, data: Data = None, as_json: Json = False) -> None:
     with reading(Settings.load(data=data)) as deps:
         imports = found_imports(deps, id_)
         if as_json:
-            links = consent.links(deps, imports)
+            links = owner_consent.links(deps, imports)
             show.print_json(
                 [{**report_of(deps, i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
             )
         else:
             stdout.print(show.imports(imports))
             show.choices(imports)
-            show.links(consent.links(deps, imports))
+            show.links(owner_consent.links(deps, imports))
 
 
 def watch(id_: ImportOrBatch, data: Data = None) -> None:
@@ -113,7 +114,7 @@ def report(
 
 
 def _report(deps: Deps, id_: str) -> Report | BatchReport:
-    import_ = deps.store.import_(ImportId(id_))
+    import_ = find_import(deps, id_)
     found = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
     if found is None:
         raise Usage(f"There is no import or batch {id_}; `mailhaul list` shows what there is.")

@@ -19,8 +19,8 @@ from importer.domain.model import FolderTally, Import, State
 from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_instant, spoken_span
 from importer.domain.reporting.report import BatchReport, Report
-from importer.service.consent import Links
-from importer.service.submit import Fate, Placed
+from importer.service.access.owner_consent import Links
+from importer.service.imports.submit import RowOutcome, SubmittedRow
 from providers.catalog import Catalog
 from providers.errors import Side
 from providers.provider import Quirk
@@ -118,14 +118,14 @@ def explanation(import_: Import, one: Explanation) -> None:
     stdout.print(table)
 
 
-def placed(one: Placed) -> None:
+def placed(one: SubmittedRow) -> None:
     """What became of one submitted row."""
     where = f"line {one.row.line}: " if one.row.line else ""
     words = {
-        Fate.STARTED: "[green]started[/]",
-        Fate.DONE: "already complete; nothing to do (start it again with --again to fetch new mail)",
-        Fate.UNDER_WAY: "already under way",
-        Fate.PASSWORD_UPDATED: "under way, goes on with the new password",
+        RowOutcome.STARTED: "[green]started[/]",
+        RowOutcome.DONE: "already complete; nothing to do (start it again with --again to fetch new mail)",
+        RowOutcome.UNDER_WAY: "already under way",
+        RowOutcome.PASSWORD_UPDATED: "under way, goes on with the new password",
     }
     import_ = one.import_
     stdout.print(

@@ -16,8 +16,8 @@ from importer.cli.exits import Usage, stderr, stdout
 from importer.cli.options import Data, Json
 from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
 from importer.domain.reporting.formatting import spoken_instant
-from importer.service.clients import issue
-from importer.service.clients import revoke as revoke_token
+from importer.service.access.api_clients import issue, list_tokens
+from importer.service.access.api_clients import revoke as revoke_token
 from importer.settings import Settings
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def list_(data: Data = None, as_json: Json = False) -> None:
     Example: mailhaul token list
     """
     with reading(Settings.load(data=data)) as deps:
-        found = deps.store.tokens()
+        found = list_tokens(deps)
     if as_json:
         show.print_json([_json(token) for token in found])
         return

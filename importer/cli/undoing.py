@@ -14,15 +14,16 @@ from importer.cli import accounts, show
 from importer.cli.exits import Usage, ends, stderr, stdout
 from importer.cli.options import CaFile, Data, Json, ToPasswordEnv, ToPasswordFile
 from importer.domain.ledger.undo_report import FolderUndo, UndoReport
-from importer.domain.model import Import, ImportId
+from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
-from importer.service.batch_right import destination_credential
+from importer.service.access.batch_rights import destination_credential
 from importer.service.deps import Deps
-from importer.service.finish import report_of
-from importer.service.undo import UndoRefused, way_back
-from importer.service.undo import undo as undo_import
+from importer.service.imports.finish import report_of
+from importer.service.imports.undo_import import UndoRefused, way_back
+from importer.service.imports.undo_import import undo as undo_import
+from importer.service.queries import find_import
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.errors import GrantExpired, LoginRejected, MailError
@@ -46,7 +47,7 @@ def undo(
     Example: mailhaul undo k3v9m2xw7abc
     """
     with foreground(Settings.load(data=data, ca_file=ca_file)) as deps:
-        import_ = deps.store.import_(ImportId(id_))
+        import_ = find_import(deps, id_)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
         if not yes:

@@ -18,9 +18,9 @@ from typing import Final
 
 from importer.domain.model import FolderTally
 from importer.domain.reporting.formatting import counted
-from importer.engine.context import Lane, Leg
-from importer.engine.pair import Pair
-from importer.engine.stream import Held, Stream
+from importer.engine.folder_copy import FolderCopy
+from importer.engine.leg_context import Lane, Leg
+from importer.engine.pipeline import ByteBudget, Pipeline
 from providers.errors import ConnectionLost, MailError, Side
 
 PASSES: Final = 3
@@ -31,17 +31,17 @@ _BROKE: Final = (
     " read. Mailhaul tries again."
 )
 
-Told = Callable[[Pair, FolderTally], None]
+TallyListener = Callable[[FolderCopy, FolderTally], None]
 
 
-def _nobody(_pair: Pair, _account: FolderTally) -> None:
+def _nobody(_pair: FolderCopy, _account: FolderTally) -> None:
     """Hears nothing."""
 
 
 class _Job:
     """One pair on its way through the lanes."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: FolderCopy) -> None:
         self.pair = pair
         self.begun = False
         self.joinable = False  # prepared, and may have batches to hand out
@@ -54,12 +54,12 @@ class Lanes:
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
-        self._told: Told = _nobody
+        self._told: TallyListener = _nobody
         self._jobs: list[_Job] = []
         self._known = False  # all that there is to do
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._held = Held(leg.pace.held_bytes)
+        self._held = ByteBudget(leg.pace.held_bytes)
         self._error: BaseException | None = None
         self._spent = False
 
@@ -79,7 +79,7 @@ class Lanes:
             with self._changed:
                 self._staff(folders)
 
-    def run(self, pairs: Sequence[Pair], told: Told) -> bool:
+    def run(self, pairs: Sequence[FolderCopy], told: TallyListener) -> bool:
         """False when the budget is spent before all is done. `told` hears the account of a pair after each
         of its batches and at its end, from the lane that worked on it. Raises what a lane raised first, and
         ConnectionLost when all is done but messages at which connections ended."""
@@ -131,7 +131,7 @@ class Lanes:
                 job.pair.prepare(lane)
                 self._open(job)
             concluded = partial(self._concluded, job)
-            Stream(job.pair, lane, self._held, lambda: not self._ending, concluded).run()
+            Pipeline(job.pair, lane, self._held, lambda: not self._ending, concluded).run()
             if not self._is_last(job):
                 return
             fresh = False

@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from importer.compact.uid_set import UidSet, UidValidity
+from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
 from importer.domain.ledger.folder_history import FolderHistory, unchanged
 from importer.domain.model import (
@@ -25,12 +26,11 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
-from importer.engine.context import Leg
+from importer.engine.folder_copy import FolderCopy
 from importer.engine.lanes import Lanes
-from importer.engine.pair import Pair
+from importer.engine.leg_context import Leg
 from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
-from importer.engine.together import together
 from providers.errors import FolderLeftOut, ServerUnavailable, Side
 
 
@@ -43,7 +43,7 @@ class LegEnd(StrEnum):
 
 def run_leg(leg: Leg) -> LegEnd:
     """Runs one leg. DONE means: every message that the source showed is accounted for and recounted."""
-    source, destination = together(
+    source, destination = run_both(
         lambda: survey(leg.lane.source, modseqs=leg.import_.sync_flags),
         lambda: survey(leg.lane.destination),
     )
@@ -67,7 +67,7 @@ def _through(
     # The largest first: small ones fill the time of lanes that have nothing left to join.
     largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
     work = [
-        Pair(
+        FolderCopy(
             leg,
             pair.source.name,
             source.statuses[pair.source.name],
@@ -299,7 +299,7 @@ class _Watch:
         """A folder that need not be looked at."""
         self._tell(tally, tally.found)
 
-    def told(self, pair: Pair, tally: FolderTally) -> None:
+    def told(self, pair: FolderCopy, tally: FolderTally) -> None:
         """After a batch, and after the recount."""
         self._tell(tally, tally.found - pair.left)
 

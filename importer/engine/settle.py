@@ -25,7 +25,7 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
-from importer.engine.context import Lane, Leg
+from importer.engine.leg_context import Lane, Leg
 from providers.errors import FolderChanged, FolderUnusable
 
 LOOK_AGAIN_S: Final = 1.0

@@ -38,8 +38,8 @@ from importer.domain.model import (
 )
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.transfer.message_batches import MessageBatch
-from importer.engine.context import Lane
-from importer.engine.pair import Pair, PutOff
+from importer.engine.folder_copy import Deferred, FolderCopy
+from importer.engine.leg_context import Lane
 from importer.engine.settle import settle_answered
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
@@ -52,7 +52,7 @@ up: they wait for half a minute together, and a disturbed network has passed."""
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
-class _Known(NamedTuple):  # one for each message, as Message is
+class MessageKey(NamedTuple):  # one for each message, as Message is
     """What identifies a message, for as long as its outcome is open."""
 
     uid: Uid
@@ -65,7 +65,7 @@ class _Fetched(NamedTuple):  # likewise
     """A message with what identifies it."""
 
     message: Message
-    known: _Known
+    known: MessageKey
 
 
 def _fetched(message: Message) -> _Fetched:
@@ -73,7 +73,7 @@ def _fetched(message: Message) -> _Fetched:
         body = with_crlf(message.body)
         message = message if body is message.body else message._replace(body=body)
     whole = message.body
-    return _Fetched(message, _Known(message.uid, len(whole), header_block(whole), digest_of_sent(whole)))
+    return _Fetched(message, MessageKey(message.uid, len(whole), header_block(whole), digest_of_sent(whole)))
 
 
 @dataclass(slots=True)
@@ -89,19 +89,19 @@ class FetchedBatch:
 class _Decided:
     """What is to become of each message of a batch."""
 
-    new: list[_Known] = field(default_factory=list)
-    twins: list[_Known] = field(default_factory=list)  # same content as one of `new`
+    new: list[MessageKey] = field(default_factory=list)
+    twins: list[MessageKey] = field(default_factory=list)  # same content as one of `new`
     settled: list[tuple[Outcome, str, Uid, bytes, Uid | None]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def fetch_batch(pair: Pair, lane: Lane, batch: MessageBatch) -> FetchedBatch:
+def fetch_batch(pair: FolderCopy, lane: Lane, batch: MessageBatch) -> FetchedBatch:
     """Reads one batch, over the lane's source alone. Raises what the session raises."""
     return _Reading(pair, lane, batch).run()
 
 
 class _Reading:
-    def __init__(self, pair: Pair, lane: Lane, batch: MessageBatch) -> None:
+    def __init__(self, pair: FolderCopy, lane: Lane, batch: MessageBatch) -> None:
         self._pair = pair
         self._lane = lane
         self._batch = batch
@@ -176,13 +176,13 @@ class _UnderWay:
     results: Callable[[], Sequence[AppendResult] | None]
 
 
-class Sent:
+class InFlightBatch:
     """A batch on its way into the destination, under an intent of `slot`. What it does goes over the
     lane's destination alone, but for what has to be fetched again, which `fetch_again` does; it raises what
     the sessions and the ledger raise, and what is recorded stays."""
 
     def __init__(
-        self, pair: Pair, lane: Lane, slot: int, fetch_again: Callable[[MessageBatch], FetchedBatch]
+        self, pair: FolderCopy, lane: Lane, slot: int, fetch_again: Callable[[MessageBatch], FetchedBatch]
     ) -> None:
         self._pair = pair
         self._lane = lane
@@ -228,7 +228,7 @@ class Sent:
             self._lane.destination, [(one.known.body, one.known.header, one.message.body) for one in unknown]
         )
         new: list[_Fetched] = []
-        put_off: dict[Uid, PutOff] = {}
+        put_off: dict[Uid, Deferred] = {}
         with pair.lock:
             for candidate in unknown:
                 one = candidate.known
@@ -237,7 +237,7 @@ class Sent:
                 elif one.body in self._claimed:
                     decided.twins.append(one)
                 elif one.body in pair.claims or pair.history.knows(one.body):
-                    put_off[one.uid] = PutOff(one.size_bytes, one.body)
+                    put_off[one.uid] = Deferred(one.size_bytes, one.body)
                 else:
                     new.append(candidate)
                     self._claimed.add(one.body)
@@ -246,7 +246,7 @@ class Sent:
         decided.new = [one.known for one in new]
         return new
 
-    def _is_settled(self, decided: _Decided, one: _Known) -> bool:
+    def _is_settled(self, decided: _Decided, one: MessageKey) -> bool:
         """Whether the message needs no copying: our own notice, or content that has a receipt."""
         uid = one.uid
         again = self._pair.history.again(one.body)
@@ -321,7 +321,7 @@ class Sent:
         decided.new = [one.known for one in same]
         decided.twins = [one for one in decided.twins if one.body in bodies]
         with self._pair.lock:
-            self._pair.put_off({one.uid: PutOff(one.size_bytes, one.body) for one in others})
+            self._pair.put_off({one.uid: Deferred(one.size_bytes, one.body) for one in others})
         return same
 
     def _outcomes(
@@ -435,7 +435,9 @@ class Sent:
         )
 
 
-def _refusal(pair: Pair, uid: Uid, code: RefusalCode, reason: str, header: bytes, size_bytes: int) -> Refusal:
+def _refusal(
+    pair: FolderCopy, uid: Uid, code: RefusalCode, reason: str, header: bytes, size_bytes: int
+) -> Refusal:
     source = pair.source
     date, subject = date_and_subject(header)
     return Refusal(

@@ -29,11 +29,11 @@ class Queue(Protocol):
         ...
 
 
-class Unusable(Exception):
+class InstallationFault(Exception):
     """A part of the installation that its operator has to mend; the text says which, why and how."""
 
 
-class OwnDiskFull(Unusable):
+class OwnDiskFull(InstallationFault):
     """The disk that Mailhaul keeps its own files or its database on takes nothing more. No host's fault and
     no owner's: what was not written is done again when there is room."""
 

@@ -19,14 +19,14 @@ from importer.domain.model import (
     Route,
     State,
 )
+from importer.ports.api_clients import ApiClients
 from importer.ports.budgets import Budgets
-from importer.ports.calls import Call, Calls
-from importer.ports.clients import Clients
 from importer.ports.consents import Consents
 from importer.ports.leases import Lease, Leases
 from importer.ports.ledger import Ledger
-from importer.ports.mail import Notice, Outbox
-from importer.ports.visits import Visits
+from importer.ports.notices import Notice, Outbox
+from importer.ports.web_sessions import WebSessions
+from importer.ports.webhook_calls import WebhookCall, WebhookCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RouteUnderWay(Exception):
     """An import of the same route is under way already; nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, Protocol):
+class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, WebhookCalls, Protocol):
     """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
     consents, visits, clients and calls."""
 
@@ -96,7 +96,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, Visits, Clients, Calls, P
         lease: Lease,
         *,
         password_fingerprint: str | None = None,
-        calls: Sequence[Call] = (),
+        calls: Sequence[WebhookCall] = (),
     ) -> bool:
         """In one transaction: `update_import`, erase its grants and its consent, post notices and calls. With
         a `password_fingerprint`: False, and nothing is written, when the import has another one by now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from importer.ports.process import Unusable
+from importer.ports.process import InstallationFault
 from providers.endpoint import Secret
 
 
@@ -24,5 +24,5 @@ class Vault(Protocol):
         ...
 
 
-class VaultError(Unusable):
+class VaultError(InstallationFault):
     """A sealed secret cannot be opened: wrong key, wrong row, or damaged."""

@@ -9,20 +9,20 @@ from datetime import timedelta
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Account
 from importer.domain.transfer.host_allowance import Allowance
-from importer.engine.context import Pace
-from importer.ports.calls import Caller
-from importer.ports.mail import Composer, Mailer
+from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
+from importer.ports.notices import Composer, Mailer
 from importer.ports.process import Clock, Queue
 from importer.ports.store import Store
 from importer.ports.vault import Vault
+from importer.ports.webhook_calls import WebhookSender
 from providers.endpoint import Secret
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Deadlines:
     """How long a leg lasts, how long a silent worker keeps its leases, and how long an owner may take to
     sign in."""
 
@@ -40,7 +40,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Mails:
+class OutgoingMail:
     """How mails are written, and how they leave."""
 
     composer: Composer
@@ -56,7 +56,7 @@ class Deps:
     sessions: SessionFactory
     queue: Queue
     vault: Vault
-    mails: Mails | None
+    mails: OutgoingMail | None
     clock: Clock
     is_notice: Callable[[bytes], bool]
     owner: str  # names this process in leases
@@ -66,10 +66,10 @@ class Deps:
     administrators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # address -> their domains
     people: People | None = None  # who signs in to the pages without a password of ours
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
-    pace: Pace = field(default_factory=Pace)
+    pace: TransferLimits = field(default_factory=TransferLimits)
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     public_url: str = ""
     gives_back: bool = True
-    limits: Limits = field(default_factory=Limits)
-    caller: Caller | None = None  # None: nobody is called
+    limits: Deadlines = field(default_factory=Deadlines)
+    caller: WebhookSender | None = None  # None: nobody is called
     webhook: Webhook | None = None  # of the installation: hears of every import

@@ -7,7 +7,7 @@ from typing import Final
 
 from importer.domain.model import Batch, ImportId
 from importer.service.deps import Deps
-from importer.service.finish import summarise
+from importer.service.imports.finish import summarise
 
 TICK_LEASE: Final = timedelta(seconds=10)
 RING_AGAIN: Final = timedelta(minutes=1)

@@ -47,7 +47,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         Catalog.load(),
         lookups,
         settings.destination_server,
-        Feed(deps.store),
+        Feed(deps),
         Undoings(),
         Turns(),
     )

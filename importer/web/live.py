@@ -11,14 +11,15 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
-from importer.ports.store import Store
+from importer.service.deps import Deps
+from importer.service.queries import find_imports
 
 LOOK_EVERY_S: Final = 1.0
 WINDOW: Final = timedelta(seconds=15)
@@ -55,8 +56,8 @@ class _Watched:
 class Feed:
     """Looks at what somebody watches, as long as somebody does. For one event loop."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
         self._watched: dict[ImportId, _Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -91,7 +92,7 @@ class Feed:
         while self._watched:
             ids = list(self._watched)
             try:
-                found = await asyncio.to_thread(self._store.imports, ids=ids, limit=len(ids))
+                found = await asyncio.to_thread(find_imports, self._deps, ids)
             except Exception as error:  # the database is away for a moment: watchers see no change
                 log.warning("watch.failed", reason=str(error), kind=type(error).__name__)
                 found = []
@@ -103,7 +104,7 @@ class Feed:
         watched = self._watched.get(import_.id)
         if watched is None:
             return
-        sight = Sight(import_, rate_of(watched.samples, import_, datetime.now(UTC)))
+        sight = Sight(import_, rate_of(watched.samples, import_, self._deps.clock.now()))
         if sight == watched.last:
             return
         watched.last = sight

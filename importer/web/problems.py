@@ -10,7 +10,7 @@ from typing import Final
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.import_rows import RowProblem
 from importer.domain.reporting.formatting import printable
-from importer.service.tries import TooManyTries
+from importer.service.access.rate_limits import RateLimited
 from importer.speech.problems import by_code
 from importer.speech.texts import N_, Texts
 from providers.errors import MailError
@@ -48,7 +48,7 @@ def mail_problem(texts: Texts, error: MailError, host: str) -> str:
     return by_code(texts, error.code, str(error), host)
 
 
-def too_often(texts: Texts, error: TooManyTries) -> str:
+def too_often(texts: Texts, error: RateLimited) -> str:
     """How long to wait."""
     return texts.ngettext(
         "That was tried too often. Wait for %(num)s minute, then try again.",

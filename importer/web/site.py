@@ -14,9 +14,15 @@ from starlette.datastructures import FormData
 from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
-from importer.service.batch_right import right_of_visit
+from importer.service.access.batch_rights import right_of_visit
+from importer.service.access.web_sessions import (
+    SessionData,
+    VerifiedMailbox,
+    remember,
+    remembered_by,
+    visit_of,
+)
 from importer.service.deps import Deps
-from importer.service.visits import Proven, Remembered, remember, remembered_by, visit_of
 from importer.settings import Settings
 from importer.speech.texts import Texts, chosen, texts
 from importer.web.live import Feed
@@ -77,9 +83,9 @@ class Guest:
 
     visitor: Visitor
     visit: WebSession
-    remembered: Remembered
+    remembered: SessionData
 
-    def remember(self, change: Callable[[Remembered], Remembered]) -> None:
+    def remember(self, change: Callable[[SessionData], SessionData]) -> None:
         """Changes what the visit remembers, for the next page."""
         remember(self.visitor.site.deps, self.visit, change)
 
@@ -98,11 +104,11 @@ def opened_by_right(guest: Guest) -> Account | None:
     return account
 
 
-def destination_of(guest: Guest, key: str) -> Proven | None:
+def destination_of(guest: Guest, key: str) -> VerifiedMailbox | None:
     """The new mailbox with that `Account.key`: an attached one, or the one that the batch right opens."""
     by_right = opened_by_right(guest)
     if by_right is not None and by_right.key == key:
-        return Proven(by_right, None)
+        return VerifiedMailbox(by_right, None)
     return guest.remembered.mailbox(key)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-from importer.service.tries import TooManyTries
+from importer.service.access.rate_limits import RateLimited
 
 AT_ONCE: Final = 24
 """Of the 40 threads that pages are answered by (anyio's own limit)."""
@@ -32,11 +32,11 @@ class Turns:
 
     @contextmanager
     def turn(self, who: str) -> Iterator[None]:
-        """While this person, or this client, waits for another host. Raises TooManyTries instead of waiting
+        """While this person, or this client, waits for another host. Raises RateLimited instead of waiting
         for a turn."""
         with self._lock:
             if self._waiting.get(who, 0) >= self._each or self._waiting.total() >= self._at_once:
-                raise TooManyTries(_SECONDS)
+                raise RateLimited(_SECONDS)
             self._waiting[who] += 1
         try:
             yield

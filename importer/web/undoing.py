@@ -16,7 +16,7 @@ from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import Import, ImportId
 from importer.ports.leases import LeaseLost
 from importer.service.deps import Deps
-from importer.service.undo import UndoRefused, undo
+from importer.service.imports.undo_import import UndoRefused, undo
 from importer.speech.problems import by_code
 from importer.speech.texts import Texts
 from providers.errors import MailError, Side

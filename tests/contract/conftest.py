@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from importer.adapters.memory.store import MemoryStore
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.adapters.store.tables import metadata
 from importer.ports.store import Store
+from tests.fakes.store import MemoryStore
 from tests.rehearsal.postgres import fresh_database
 
 OpenStore = Callable[[], Store]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.memory.access import MemoryAccess
 from importer.settings import Settings
 from importer.signing_in import access
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, Question
+from tests.fakes.mailbox_access import MemoryAccess
 from tests.rehearsal.applications import application, overlay
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority

@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.clients.Clients`, and of lists that are read page by page."""
+"""The contract of `importer.ports.api_clients.Clients`, and of lists that are read page by page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope
-from importer.ports.calls import CALLS_KEPT_FOR, Call, CallState
-from importer.ports.clients import KeptAnswer
+from importer.ports.api_clients import KeptAnswer
 from importer.ports.leases import LeaseLost
 from importer.ports.store import Store
+from importer.ports.webhook_calls import CALLS_KEPT_FOR, CallState, WebhookCall
 from providers.endpoint import Endpoint
 from tests.contract.conftest import OpenStore
 
@@ -157,8 +157,8 @@ def test_pages_of_imports_add_up_to_the_whole_list(store: Store, owner: str | No
 # --- Calls --------------------------------------------------------------------------------------------
 
 
-def a_call(key: str = "k1", minutes: int = 0) -> Call:
-    return Call(key, "t1", "evt_1", '{"a": "ü \\\\ \x00"}', NOW + timedelta(minutes=minutes))
+def a_call(key: str = "k1", minutes: int = 0) -> WebhookCall:
+    return WebhookCall(key, "t1", "evt_1", '{"a": "ü \\\\ \x00"}', NOW + timedelta(minutes=minutes))
 
 
 def test_a_call_is_posted_once_and_claimed_by_one_until_its_time_is_over(open_store: OpenStore) -> None:

@@ -23,7 +23,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from importer.adapters.mail.server import MailServer, Protection
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.domain.messages.message_identity import is_notice
-from importer.ports.mail import Mailer, MailOutcome, Notice
+from importer.ports.notices import Mailer, MailOutcome, Notice
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import free_ports
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher

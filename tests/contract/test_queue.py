@@ -23,7 +23,6 @@ import redis
 from dramatiq import Worker
 from structlog.testing import capture_logs
 
-from importer.adapters.memory.queue import MemoryQueue
 from importer.adapters.queue import (
     LEGS,
     LONGEST_DELAY,
@@ -38,6 +37,7 @@ from importer.adapters.queue import (
 from importer.adapters.queue.embedded import EmbeddedQueueFailed, EmbeddedValkey, running_url
 from importer.domain.model import ImportId
 from importer.ports.process import Queue
+from tests.fakes.queue import MemoryQueue
 from tests.rehearsal.valkey import Valkey, valkey
 
 ONE, TWO = ImportId("import-one"), ImportId("import-two")

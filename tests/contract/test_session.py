@@ -23,7 +23,6 @@ from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.deflate import Compression
 from importer.adapters.imap.names import FolderNames
 from importer.adapters.imap.session import ImapSession, ImapSessions
-from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
 from importer.domain.messages.message_body import whole as whole_body
@@ -50,6 +49,7 @@ from providers.errors import (
     Side,
 )
 from tests.conftest import MakeUser
+from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.dovecot_config import MAIL_USER

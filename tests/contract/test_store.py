@@ -54,7 +54,7 @@ from importer.domain.model import (
 )
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 from importer.ports.leases import Lease, LeaseLost
-from importer.ports.mail import MailState, Notice
+from importer.ports.notices import MailState, Notice
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.endpoint import Endpoint, Security
 from providers.errors import Side

@@ -23,7 +23,7 @@ import pytest
 
 from importer.adapters.imap import link, reading
 from importer.domain.model import Import, State
-from importer.engine.context import Pace
+from importer.engine.leg_context import TransferLimits
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import Mailbox, compare
@@ -47,7 +47,7 @@ SHAPES = {
 }
 KINDS: tuple[Kind, ...] = ("stall", "delay", "throttle")
 APPEND, FETCH = b" APPEND ", b" BODY.PEEK[]"
-PACE = Pace(batch_messages=3)
+PACE = TransferLimits(batch_messages=3)
 
 
 def _message(number: int, size_bytes: int, *, identified: bool = True, flags: Sequence[str] = ()) -> Stored:
@@ -231,7 +231,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
     for _ in range(OFFSETS or 100):
         new = make_user(host)
         shape = SHAPES[chance.choice(list(SHAPES))]
-        pace = Pace(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
+        pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
         # A message whose connection is lost READ_TRIES times in a row is taken for a broken one.
         plan = [_random_faults(chance, most) for most in (link.READ_TRIES - 1, 3)]
         with (

@@ -16,16 +16,16 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.batch_right import NO_RIGHT
 from importer.domain.reporting.mailbox_check import CheckPhase
-from importer.engine.context import Pace
-from importer.service import consent
-from importer.service.check import check
-from importer.service.copy import copy
+from importer.engine.leg_context import TransferLimits
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import credentials_at_once
 from importer.service.deps import Deps
-from importer.service.finish import report_of
-from importer.service.grants import credentials_at_once
-from importer.service.submit import submit
-from importer.service.undo import UndoRefused, undo, way_back
-from importer.service.work import work
+from importer.service.imports.check_mailboxes import check
+from importer.service.imports.finish import report_of
+from importer.service.imports.foreground_copy import copy
+from importer.service.imports.submit import submit
+from importer.service.imports.undo_import import UndoRefused, undo, way_back
+from importer.service.legs.run_leg import work
 from importer.settings import Settings
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
@@ -110,9 +110,9 @@ def submitted(deps: Deps, row: Row) -> Import:
 
 def signs_in(deps: Deps, host: Authority, import_: Import, side: Side, account: str = "") -> None:
     """The owner opens the link of that side and agrees."""
-    token = consent.links(deps, [import_])[import_.id][side].rpartition("/")[2]
-    question = consent.begin(deps, token)
-    consent.complete(deps, question.state, host.browse(question.url, account=account))
+    token = owner_consent.links(deps, [import_])[import_.id][side].rpartition("/")[2]
+    question = owner_consent.begin(deps, token)
+    owner_consent.complete(deps, question.state, host.browse(question.url, account=account))
 
 
 def open_consents(host: Authority, mailbox: str) -> int:
@@ -195,7 +195,7 @@ def test_tokens_of_five_seconds_and_legs_of_two_at_the_destination(
         Stored(INBOX, (), DATE, b"Subject: number %d\r\n\r\n%s\r\n" % (n, b"x" * 1500)) for n in range(600)
     )
     host.rules.life_s = 5
-    pace = Pace(batch_messages=40, lanes=2, settle_quiet=timedelta(0))
+    pace = TransferLimits(batch_messages=40, lanes=2, settle_quiet=timedelta(0))
     deps = replace(deps, limits=replace(deps.limits, leg=timedelta(seconds=2)), pace=pace)
     with cutting_proxy(mail_host.imaps) as slow:
         slow.bytes_per_s = 80_000
@@ -223,7 +223,7 @@ def test_two_owners_sign_in_one_after_the_other(
     then = next(side for side in Side if side is not first)
     with pytest.raises(LoginRejected, match=f"the mailbox is {addresses[first]}"):
         signs_in(deps, host, import_, first, account=addresses[then])
-    assert consent.awaited(deps, import_) == tuple(Side)
+    assert owner_consent.awaited(deps, import_) == tuple(Side)
     signs_in(deps, host, import_, first)
     waiting = worked(deps, import_.id, waits_for_owner)
     assert waiting.problem is not None

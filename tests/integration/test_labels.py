@@ -13,18 +13,18 @@ import pytest
 
 from importer.adapters.imap.client import Timeouts
 from importer.adapters.imap.session import ImapSessions
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
-from importer.adapters.memory.store import MemoryStore
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderTally, Import, ImportId
-from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
+from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.mailbox import LabelView
-from importer.service.placed import placed
+from importer.service.legs.connections import previous_placements
 from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import ConnectionLost, MailHidden, Side
 from tests.conftest import MakeUser
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from tests.fakes.store import MemoryStore
 from tests.property.world import Batches, TestClock, Watcher
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.hosts import User
@@ -64,15 +64,18 @@ class Move:
             ImportId(f"import{self.imports}"), self.user.account, DESTINATION, self.clock.now(), labels=rule
         )
         watcher = Watcher()
-        while self._leg(import_, watcher, Pace(lanes=lanes, batch_messages=100), batches) is LegEnd.AGAIN:
+        while (
+            self._leg(import_, watcher, TransferLimits(lanes=lanes, batch_messages=100), batches)
+            is LegEnd.AGAIN
+        ):
             pass
         assert all(tally.adds_up for tally in watcher.tallies.values())
         self.refusals = list(self.store.refusals(import_.id))
         return watcher.tallies
 
-    def _leg(self, import_: Import, watcher: Watcher, pace: Pace, batches: int) -> LegEnd:
+    def _leg(self, import_: Import, watcher: Watcher, pace: TransferLimits, batches: int) -> LegEnd:
         sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
-        view = LabelView(import_.labels, partial(placed, self.store, import_.route))
+        view = LabelView(import_.labels, partial(previous_placements, self.store, import_.route))
         opened = []
 
         def lane(number: int) -> Lane:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from importer.domain.model import Import, State
-from importer.engine.context import Pace
+from importer.engine.leg_context import TransferLimits
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import Mailbox, compare
@@ -28,7 +28,7 @@ from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, naming_of
 from tests.rehearsal.hosts import RehearsalHost, User
 
 BOX: FolderPath = ("Box",)
-PACE = Pace(batch_messages=4)
+PACE = TransferLimits(batch_messages=4)
 SHAPES = {
     "multiappend": Shape(),
     "pipelined": Shape(("MULTIAPPEND",)),

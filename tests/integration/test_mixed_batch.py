@@ -19,10 +19,10 @@ from importer.bootstrap import queued
 from importer.domain.csv_import.import_rows import parse
 from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
-from importer.service import consent
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import sign_in
 from importer.service.deps import Deps
-from importer.service.grants import sign_in
-from importer.service.submit import Fate, submit
+from importer.service.imports.submit import RowOutcome, submit
 from importer.settings import Settings
 from providers.endpoint import Endpoint
 from providers.errors import LoginRejected
@@ -201,7 +201,7 @@ def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
     )
     assert [str(problem) for problem in parsed.problems] == []
     submission = submit(deps, parsed.rows, name="all.csv", submitter=ADMIN, organisation=True)
-    assert [one.fate for one in submission.placed] == [Fate.STARTED] * 25
+    assert [one.fate for one in submission.placed] == [RowOutcome.STARTED] * 25
     assert submission.batch is not None
     return submission.batch.id
 
@@ -319,5 +319,5 @@ def stored(installation: Installation) -> bytes:
 
 def answered(deps: Deps, host: Authority, token: str, account: str = "") -> Any:
     """The owner opens the link and signs in."""
-    question = consent.begin(deps, token)
-    return consent.complete(deps, question.state, host.browse(question.url, account=account))
+    question = owner_consent.begin(deps, token)
+    return owner_consent.complete(deps, question.state, host.browse(question.url, account=account))

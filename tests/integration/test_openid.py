@@ -17,7 +17,7 @@ from httpx import Response
 from joserfc.jwk import RSAKey
 
 from importer.domain.people.identities import person_at
-from importer.service.visits import visit_id
+from importer.service.access.web_sessions import web_session_id
 from importer.settings import Settings
 from importer.signing_in import people
 from providers.errors import ServerUnavailable
@@ -78,7 +78,7 @@ def test_who_signs_in_is_in_with_a_new_token_and_their_own_mailbox(
     assert ADA in browser.get("/mailboxes").text
     assert "openid" not in browser.client.cookies
     assert office.doors.knocks == []
-    visit = office.deps.store.visit(visit_id(browser.client.cookies["visit"]), office.deps.clock.now())
+    visit = office.deps.store.visit(web_session_id(browser.client.cookies["visit"]), office.deps.clock.now())
     assert visit is not None
     assert visit.person == person_at(issuer.openid, ADA)
 

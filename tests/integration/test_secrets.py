@@ -16,8 +16,8 @@ import requests
 from importer.bootstrap import queued
 from importer.domain.csv_import.csv_reader import REQUIRED_COLUMNS
 from importer.domain.csv_import.import_rows import Row
-from importer.service.consent import links
-from importer.service.submit import submit
+from importer.service.access.owner_consent import links
+from importer.service.imports.submit import submit
 from importer.settings import Settings
 from providers.endpoint import Secret
 from providers.errors import Side

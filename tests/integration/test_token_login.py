@@ -22,10 +22,10 @@ from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.bootstrap import foreground
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
-from importer.engine.context import Pace
+from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import LabelView, MailboxSession
-from importer.service.copy import copy
-from importer.service.finish import report_of
+from importer.service.imports.finish import report_of
+from importer.service.imports.foreground_copy import copy
 from importer.settings import Settings
 from importer.signing_in import login_help
 from providers.catalog import Catalog
@@ -380,7 +380,7 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
         own = replace(
             deps,
             sessions=_ByToken(sessions(mail_host.ca_file), owners[0].tokens, owners[1].tokens),
-            pace=Pace(batch_messages=50, lanes=2, settle_quiet=timedelta(0)),
+            pace=TransferLimits(batch_messages=50, lanes=2, settle_quiet=timedelta(0)),
         )
         row = Row(1, _at(old, source.endpoint), Secret(""), _at(new, destination.endpoint), Secret(""))
         began = datetime.now(UTC)

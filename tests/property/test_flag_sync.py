@@ -9,8 +9,8 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.compact.uid_set import Uid
+from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.world import World, mail
 
 MESSAGES = 5

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from importer.adapters.memory.mailbox import MemorySession
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
-from importer.engine.context import Lane, Pace
+from importer.engine.leg_context import Lane, TransferLimits
+from tests.fakes.mailbox import MemorySession
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -32,7 +32,7 @@ class Lines(World):
         self.opened.append(number)
         return World._lane(self, number)
 
-    def leg(self, pace: Pace) -> None:
+    def leg(self, pace: TransferLimits) -> None:
         import_ = Import(ImportId("import1"), SOURCE, DESTINATION, self.clock.now())
         self._leg(import_, Watcher(), pace, 1000)
 
@@ -51,7 +51,7 @@ def test_no_two_lanes_have_the_same_number(monkeypatch: pytest.MonkeyPatch) -> N
     for folder in ("INBOX", "Sent", "Work", "Other"):
         for n in range(20):
             world.source.create(folder).add((), DATE, mail(f"number {n}", "x"))
-    world.leg(Pace(batch_messages=1, lanes=4))
+    world.leg(TransferLimits(batch_messages=1, lanes=4))
     assert sorted(world.opened) == sorted(set(world.opened))
 
 
@@ -72,7 +72,7 @@ def test_a_lane_that_fails_with_its_hands_full_keeps_no_other_waiting(
 
     def run() -> None:
         try:
-            world.leg(Pace(batch_messages=1, lanes=2, held_bytes=1800))
+            world.leg(TransferLimits(batch_messages=1, lanes=2, held_bytes=1800))
         except RuntimeError as error:
             failed.append(error)
 

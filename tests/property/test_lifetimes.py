@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from importer.adapters.memory.mailbox import Fault
 from importer.domain.messages.message_body import whole
+from tests.fakes.mailbox import Fault
 from tests.property.world import COMMANDS, Strike, World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox
 from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, KeywordRule, Message
+from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.world import BODIES, COMMANDS, NOTICE, Strike, Watcher, World, expected
 
 FOLDERS = ("INBOX", "Sent", "Projekte/Zürich")

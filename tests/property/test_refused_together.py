@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.adapters.memory.mailbox import Fault
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, RefusalCode
 from providers.errors import QuotaExceeded
+from tests.fakes.mailbox import Fault
 from tests.property.test_promise import Content, accounted, contents, faults, fill
 from tests.property.world import BODIES, NOTICE, Strike, World, expected, mail
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox
-from importer.adapters.memory.store import MemoryStore
 from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId, Receipt, RefusalCode, Route
-from importer.engine.pair import REFUSED_AT_ONCE
+from importer.engine.folder_copy import REFUSED_AT_ONCE
 from providers.endpoint import FolderRole
 from providers.errors import (
     ConnectionLost,
@@ -23,6 +21,8 @@ from providers.errors import (
     Side,
     Throttled,
 )
+from tests.fakes.mailbox import Fault, MemoryMailbox
+from tests.fakes.store import MemoryStore
 from tests.property.world import BODIES, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
 from importer.compact.uid_set import Uid
 from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
-from importer.engine.undo import Undoing, undo
+from importer.engine.undo_copies import Undoing, undo
 from providers.errors import ConnectionLost, Side
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
 from tests.property.test_promise import Content, contents, faults, fill, lanes
 from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Strike, World, expected
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from importer.adapters.memory.mailbox import Fault, MemoryMailbox, MemorySession
-from importer.adapters.memory.store import MemoryStore
 from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import is_notice, notice_signature
 from importer.domain.model import Account, FolderTally, Import, ImportId, Progress
-from importer.engine.context import Lane, Leg, Pace
 from importer.engine.leg import LegEnd, run_leg
+from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.leases import Lease
 from providers.endpoint import Endpoint
 from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from tests.fakes.store import MemoryStore
 
 KEY = b"the installation's key"
 SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
@@ -151,7 +151,10 @@ class World:
         watcher = Watcher()
         for _ in range(MAX_LEGS):
             before = watcher.progress
-            if self._leg(import_, watcher, Pace(batch_messages=batch, lanes=lanes), legs_of) is LegEnd.DONE:
+            if (
+                self._leg(import_, watcher, TransferLimits(batch_messages=batch, lanes=lanes), legs_of)
+                is LegEnd.DONE
+            ):
                 return watcher
             stuck = watcher.progress is not None and watcher.progress == before
             import_ = replace(import_, attempts=import_.attempts + 1 if stuck else 0)
@@ -164,7 +167,7 @@ class World:
         source = MemorySession(self.source, Side.SOURCE)
         return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
 
-    def _leg(self, import_: Import, watcher: Watcher, pace: Pace, legs_of: int) -> LegEnd:
+    def _leg(self, import_: Import, watcher: Watcher, pace: TransferLimits, legs_of: int) -> LegEnd:
         lease = self._lease()
         try:
             return run_leg(

@@ -15,10 +15,10 @@ from importer.bootstrap import foreground
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, State
 from importer.domain.reporting.report import Report
-from importer.engine.context import Pace
-from importer.service.copy import copy
-from importer.service.deps import Deps, Limits
-from importer.service.finish import report_of
+from importer.engine.leg_context import TransferLimits
+from importer.service.deps import Deadlines, Deps
+from importer.service.imports.finish import report_of
+from importer.service.imports.foreground_copy import copy
 from importer.settings import Settings
 from providers.endpoint import Endpoint, Secret
 from tests.rehearsal.hosts import User
@@ -58,7 +58,7 @@ class Copier:
         source: Endpoint | None = None,
         destination: Endpoint | None = None,
         settle: Callable[[], None] = lambda: None,
-        pace: Pace | None = None,
+        pace: TransferLimits | None = None,
         io_s: float = 20.0,
         runs: int = 6,
         leg: timedelta = timedelta(days=1),
@@ -74,8 +74,8 @@ class Copier:
                 timeouts=Timeouts(connect_s=min(5.0, 2 * io_s), io_s=io_s),
                 now=clock.now,
             ),
-            pace=pace or Pace(),
-            limits=Limits(leg=leg, lease=timedelta(days=1)),
+            pace=pace or TransferLimits(),
+            limits=Deadlines(leg=leg, lease=timedelta(days=1)),
         )
         row = Row(
             1,

@@ -20,8 +20,8 @@ from importer import telemetry
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.ports.mailbox import LabelView
-from importer.service.clients import PREFIX, issue
-from importer.service.work import work
+from importer.service.access.api_clients import PREFIX, issue
+from importer.service.legs.run_leg import work
 from importer.web.api import problems, undoing
 from importer.web.api.models import RowIn
 from providers.errors import Side

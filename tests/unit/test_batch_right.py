@@ -13,12 +13,12 @@ from importer.domain.csv_import.import_rows import Parsed, Row, parse
 from importer.domain.model import Account, ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
-from importer.service.batch_right import right_of_visit
-from importer.service.grants import context, open_grants
-from importer.service.submit import Fate, submit
-from importer.service.undo import undo
-from importer.service.visits import Proven, Remembered
-from importer.service.work import work
+from importer.service.access.batch_rights import right_of_visit
+from importer.service.access.sealed_grants import context, open_grants
+from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.imports.submit import RowOutcome, submit
+from importer.service.imports.undo_import import undo
+from importer.service.legs.run_leg import work
 from importer.settings import Settings, SettingsError
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
@@ -243,7 +243,7 @@ def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Off
     done = office.work(placed.import_.id)
     assert done.state is State.COMPLETE
     assert office.new.message_count == 6
-    assert submit(office.deps, [a_row()], right=OURS).placed[0].fate is Fate.DONE
+    assert submit(office.deps, [a_row()], right=OURS).placed[0].fate is RowOutcome.DONE
     office.old.folders["INBOX"].add((), DATE, b"Subject: more\r\n\r\nmore\r\n")
     [again] = submit(office.deps, [a_row()], right=OURS, again=True).placed
     assert office.work(again.import_.id).state is State.COMPLETE
@@ -325,7 +325,7 @@ def test_the_owners_password_takes_over_from_the_master_user_and_back(office: Of
     [placed] = submit(office.deps, [a_row()], right=OURS).placed
     own = replace(a_row(), destination_password=Secret("secret"))
     for row, kind in ((own, PasswordGrant), (a_row(), MasterGrant)):
-        assert submit(office.deps, [row], right=OURS).placed[0].fate is Fate.PASSWORD_UPDATED
+        assert submit(office.deps, [row], right=OURS).placed[0].fate is RowOutcome.PASSWORD_UPDATED
         sealed = office.store.grants(placed.import_.id)
         assert sealed is not None
         assert isinstance(open_grants(office.deps, placed.import_.id, sealed).destination, kind)
@@ -468,7 +468,7 @@ def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) 
 
 def test_only_mailboxes_at_our_host_make_somebody_an_administrator(web: WebOffice) -> None:
     def right(account: Account) -> BatchRight:
-        return right_of_visit(web.deps, Remembered((Proven(account, Secret(RIGHT)),)))
+        return right_of_visit(web.deps, SessionData((VerifiedMailbox(account, Secret(RIGHT)),)))
 
     ada = mailbox("ada@new.example")
     assert right(ada).covers(mailbox())

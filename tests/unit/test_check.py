@@ -12,8 +12,8 @@ from importer.domain.model import Quota, State
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.domain.transfer.host_allowance import Allowance
 from importer.domain.transfer.time_estimate import Amount, DailyCap, Estimate, Throughput, estimate
-from importer.service import check as checking
-from importer.service.check import check
+from importer.service.imports import check_mailboxes as checking
+from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret
 from providers.errors import ServerUnavailable
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office

@@ -27,7 +27,7 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.reporting.report import BatchReport, Report
-from importer.ports.mail import Invitation, Notice
+from importer.ports.notices import Invitation, Notice
 from providers.endpoint import Endpoint
 from providers.errors import Side
 

@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from importer.adapters.memory.access import MemoryAccess
-from importer.adapters.memory.store import MemoryStore
 from importer.adapters.vault import FernetVault
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.consent_schedule import mails_due, next_look
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease
-from importer.ports.mail import MailOutcome, MailState, Notice
-from importer.service import consent
-from importer.service.control import cancel, pause, resume
-from importer.service.deliver import deliver
-from importer.service.grants import open_grants, to_give_back
-from importer.service.submit import Fate, submit
+from importer.ports.notices import MailOutcome, MailState, Notice
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import open_grants, to_give_back
+from importer.service.imports.control import cancel, pause, resume
+from importer.service.imports.submit import RowOutcome, submit
+from importer.service.legs.run_leg import work
+from importer.service.notify.deliver_mail import deliver
 from importer.service.tick import Tick
-from importer.service.work import work
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
+from tests.fakes.mailbox_access import MemoryAccess
+from tests.fakes.store import MemoryStore
 from tests.unit.test_service import DESTINATION, SOURCE, Mailer, Office, a_row
 
 DAY = timedelta(days=1)
@@ -48,33 +48,35 @@ def into(row: Row | None = None) -> Row:
     return replace(row or a_row(), destination_password=None, destination_sign_in="google")
 
 
-def placed(office: Office, row: Row | None = None, *, organisation: bool = False) -> tuple[Fate, Import]:
+def placed(
+    office: Office, row: Row | None = None, *, organisation: bool = False
+) -> tuple[RowOutcome, Import]:
     [one] = submit(office.deps, [row or asking()], organisation=organisation).placed
     return one.fate, office.import_(one.import_.id)
 
 
 def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
-    link = consent.links(office.deps, [office.import_(import_id)])[import_id][side]
+    link = owner_consent.links(office.deps, [office.import_(import_id)])[import_id][side]
     assert link.startswith("https://haul.example/consent/")
     return link.rpartition("/")[2]
 
 
 def sign_in(office: Office, import_id: ImportId, mailbox: str = "", side: Side = Side.SOURCE) -> Import:
-    question = consent.begin(office.deps, token_of(office, import_id, side))
+    question = owner_consent.begin(office.deps, token_of(office, import_id, side))
     answer = office.access.sign_in(question, mailbox or office.import_(import_id).account(side).address)
-    return consent.complete(office.deps, question.state, answer)
+    return owner_consent.complete(office.deps, question.state, answer)
 
 
 def work_while_the_owner_signs_in(office: Office, import_id: ImportId) -> None:
     """A leg two days later; the old mailbox's owner signs in just before it lets the import wait on."""
-    question = consent.begin(office.deps, token_of(office, import_id))
+    question = owner_consent.begin(office.deps, token_of(office, import_id))
     answer = office.access.sign_in(question, SOURCE.address)
     office.clock.sleep(2 * 86_400)
 
     class Quick(MemoryStore):
         def update_import(self, changed: Import, lease: Lease | None = None) -> None:
             if changed.state is State.WAITING and Side.SOURCE in self.consents_of(import_id):
-                consent.complete(office.deps, question.state, answer)
+                owner_consent.complete(office.deps, question.state, answer)
             super().update_import(changed, lease)
 
     quick = Quick()
@@ -93,7 +95,7 @@ def invitations(office: Office) -> list[Notice]:
 
 def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> None:
     fate, import_ = placed(office)
-    assert fate is Fate.STARTED
+    assert fate is RowOutcome.STARTED
     assert import_.problem is not None
     assert (import_.state, import_.problem.code) == (State.WAITING, "consent_needed")
     assert import_.not_before == office.clock.now() + 2 * DAY
@@ -101,12 +103,12 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     [mail] = invitations(office)
     assert mail.recipient == SOURCE.address
     link = f"https://haul.example/consent/{token_of(office, import_.id)}"
-    sent = consent.filled_in(office.deps, mail)
+    sent = owner_consent.filled_in(office.deps, mail)
     assert sent is not None
     assert link in sent.text
     assert f'href="{link}"' in sent.html
     assert DESTINATION.address in mail.text
-    asked = consent.look_up(office.deps, token_of(office, import_.id))
+    asked = owner_consent.look_up(office.deps, token_of(office, import_.id))
     assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
     assert asked.expires_at == office.clock.now() + 14 * DAY
 
@@ -199,8 +201,8 @@ def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> N
     after = sign_in(office, import_.id)
     assert (after.problem, after.not_before) == (None, None)
     assert office.queue.take() == [import_.id]
-    for again in (consent.look_up, consent.begin):
-        with pytest.raises(consent.LinkGone, match="used already"):
+    for again in (owner_consent.look_up, owner_consent.begin):
+        with pytest.raises(owner_consent.LinkGone, match="used already"):
             again(office.deps, token)
     work(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
@@ -220,24 +222,24 @@ def test_another_mailbox_is_not_taken_and_the_link_still_works(office: Office) -
 def test_the_sign_in_that_was_begun_last_counts(office: Office) -> None:
     _, import_ = placed(office)
     token = token_of(office, import_.id)
-    first, second = consent.begin(office.deps, token), consent.begin(office.deps, token)
-    with pytest.raises(consent.LinkGone):
-        consent.complete(office.deps, first.state, office.access.sign_in(first, SOURCE.address))
-    consent.complete(office.deps, second.state, office.access.sign_in(second, SOURCE.address))
+    first, second = owner_consent.begin(office.deps, token), owner_consent.begin(office.deps, token)
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.complete(office.deps, first.state, office.access.sign_in(first, SOURCE.address))
+    owner_consent.complete(office.deps, second.state, office.access.sign_in(second, SOURCE.address))
 
 
 @pytest.mark.parametrize("state", ["", "guessed"])
 def test_a_state_that_was_never_given_out_completes_nothing(office: Office, state: str) -> None:
     placed(office)
-    with pytest.raises(consent.LinkGone):
-        consent.complete(office.deps, state, {"state": state, "code": "x"})
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.complete(office.deps, state, {"state": state, "code": "x"})
 
 
 def test_a_guessed_link_leads_nowhere(office: Office) -> None:
     placed(office)
     for token in ("", "guessed", "\ud800"):
-        with pytest.raises(consent.LinkGone):
-            consent.look_up(office.deps, token)
+        with pytest.raises(owner_consent.LinkGone):
+            owner_consent.look_up(office.deps, token)
 
 
 def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: Office) -> None:
@@ -261,7 +263,7 @@ def test_a_paused_import_takes_the_consent_and_stays_paused(office: Office) -> N
 
 
 def awaited(office: Office, import_id: ImportId) -> list[Side]:
-    return [*consent.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
+    return [*owner_consent.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
 
 
 def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) -> None:
@@ -275,15 +277,15 @@ def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) 
     assert "may read" not in mail.text + mail.html
     assert awaited(office, import_.id) == [Side.DESTINATION]
     token = token_of(office, import_.id, Side.DESTINATION)
-    asked = consent.look_up(office.deps, token)
+    asked = owner_consent.look_up(office.deps, token)
     assert (asked.into, asked.mailbox) == (True, DESTINATION.address)
-    sent = consent.filled_in(office.deps, mail)
+    sent = owner_consent.filled_in(office.deps, mail)
     assert sent is not None
     assert token in sent.text
     with pytest.raises(LoginRejected, match=r"signed in as ada@old\.example"):
         sign_in(office, import_.id, SOURCE.address, Side.DESTINATION)
     sign_in(office, import_.id, side=Side.DESTINATION)
-    assert consent.filled_in(office.deps, mail) is None
+    assert owner_consent.filled_in(office.deps, mail) is None
     assert office.work(import_.id).state is State.COMPLETE
     assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
 
@@ -425,12 +427,12 @@ def test_reminders_come_after_two_and_five_days_and_the_end_after_fourteen(offic
 def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Office) -> None:
     _, import_ = placed(office)
     token = token_of(office, import_.id)
-    question = consent.begin(office.deps, token)
+    question = owner_consent.begin(office.deps, token)
     office.clock.sleep(14 * 86_400)
-    with pytest.raises(consent.LinkGone):
-        consent.look_up(office.deps, token)
-    with pytest.raises(consent.LinkGone):
-        consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.look_up(office.deps, token)
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
 
 
 def test_many_looks_write_each_mail_once(office: Office) -> None:
@@ -454,9 +456,9 @@ def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
     token = token_of(office, import_.id)
     cancel(office.deps, import_.id)
     assert office.import_(import_.id).state is State.CANCELLED
-    with pytest.raises(consent.LinkGone):
-        consent.look_up(office.deps, token)
-    assert consent.links(office.deps, [office.import_(import_.id)]) == {}
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.look_up(office.deps, token)
+    assert owner_consent.links(office.deps, [office.import_(import_.id)]) == {}
 
 
 def test_where_nobody_can_be_asked_any_more_the_import_says_so(office: Office) -> None:
@@ -497,10 +499,10 @@ def test_the_same_row_again_is_under_way_and_a_new_destination_password_keeps_th
     office: Office,
 ) -> None:
     _, import_ = placed(office)
-    assert placed(office) == (Fate.UNDER_WAY, import_)
+    assert placed(office) == (RowOutcome.UNDER_WAY, import_)
     sign_in(office, import_.id)
     fate, _ = placed(office, replace(asking(), destination_password=Secret("other")))
-    assert fate is Fate.PASSWORD_UPDATED
+    assert fate is RowOutcome.PASSWORD_UPDATED
     sealed = office.store.grants(import_.id)
     assert sealed is not None
     opened = open_grants(office.deps, import_.id, sealed)
@@ -513,9 +515,9 @@ def test_an_app_password_in_place_of_the_consent_starts_the_import_and_ends_the_
     _, import_ = placed(office)
     token = token_of(office, import_.id)
     fate, _ = placed(office, a_row())
-    assert fate is Fate.PASSWORD_UPDATED
-    with pytest.raises(consent.LinkGone):
-        consent.look_up(office.deps, token)
+    assert fate is RowOutcome.PASSWORD_UPDATED
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.look_up(office.deps, token)
     assert office.work(import_.id).state is State.COMPLETE
 
 
@@ -586,7 +588,7 @@ def test_a_consent_that_was_withdrawn_stops_the_import_with_what_to_do(office: O
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "grant_expired")
     fate, again = placed(office)
-    assert fate is Fate.STARTED
+    assert fate is RowOutcome.STARTED
     sign_in(office, again.id)
     assert office.work(again.id).state is State.COMPLETE
 
@@ -614,21 +616,21 @@ def test_a_consent_that_comes_too_late_ends_nobody_elses(office: Office) -> None
     sign_in(office, first.id)
     elsewhere = replace(DESTINATION, login="grace@new.example")
     _, second = placed(office, replace(asking(), destination=elsewhere))
-    question = consent.begin(office.deps, token_of(office, second.id))
+    question = owner_consent.begin(office.deps, token_of(office, second.id))
     answer = office.access.sign_in(question, SOURCE.address)
     answered = office.access.answered
 
     def meanwhile(*given: Any) -> Any:
-        consent.begin(office.deps, token_of(office, second.id))  # in another window
+        owner_consent.begin(office.deps, token_of(office, second.id))  # in another window
         return answered(*given)
 
     office.access.answered = meanwhile  # type: ignore[method-assign, assignment]
-    with pytest.raises(consent.LinkGone):
-        consent.complete(office.deps, question.state, answer)
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.complete(office.deps, question.state, answer)
     assert not office.access.given_back
     cancel(office.deps, first.id)
     office.access.given_back.clear()
-    question = consent.begin(office.deps, token_of(office, second.id))
-    with pytest.raises(consent.LinkGone):
-        consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
+    question = owner_consent.begin(office.deps, token_of(office, second.id))
+    with pytest.raises(owner_consent.LinkGone):
+        owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
     assert len(office.access.given_back) == 1, "nobody lives on it"

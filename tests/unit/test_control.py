@@ -10,15 +10,15 @@ from datetime import timedelta
 import pytest
 
 from importer.domain.model import Import, ImportId, State
-from importer.engine.context import Pace
-from importer.service.control import Changed, Effect, cancel, pause, resume
-from importer.service.copy import copy
+from importer.engine.leg_context import TransferLimits
+from importer.service.imports.control import Changed, Effect, cancel, pause, resume
+from importer.service.imports.foreground_copy import copy
+from importer.service.legs.run_leg import work
 from importer.service.tick import Tick
-from importer.service.work import work
 from providers.errors import ServerUnavailable, Throttled
 from tests.unit.test_service import MINUTE, Office, a_row
 
-ONE_BY_ONE = Pace(batch_messages=1)
+ONE_BY_ONE = TransferLimits(batch_messages=1)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_wish_to_cancel_is_final_while_a_worker_has_it_in_hand(office: Office)
 def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> None:
     _, import_id = office.submit()
     after_batches(office, 6, lambda: cancel(office.deps, import_id))
-    work(replace(office.deps, pace=Pace(batch_messages=100)), import_id)
+    work(replace(office.deps, pace=TransferLimits(batch_messages=100)), import_id)
     done = office.import_(import_id)
     assert done.state in (State.COMPLETE, State.CANCELLED)
     late = cancel(office.deps, import_id)

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from importer.adapters.memory.access import MemoryAccess
 from importer.cli import accounts
 from importer.domain.csv_import.import_rows import Parsed, parse
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT
 from importer.ports.store import SealedGrants
-from importer.service import consent
-from importer.service.grants import open_grants
-from importer.service.work import work
+from importer.service.access import owner_consent
+from importer.service.access.sealed_grants import open_grants
+from importer.service.legs.run_leg import work
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
 from providers.mailbox_access import People, Person, Question
+from tests.fakes.mailbox_access import MemoryAccess
 from tests.unit.test_api import Panel, problem
 from tests.unit.test_rows import GOOD, HEADER, NEW, row
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -188,8 +188,8 @@ def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: 
     assert "May we put mail into this mailbox?" in page
     assert "Sign in there as ada@new.example" in page
     assert "may read" not in page
-    question = consent.begin(office.deps, token)
-    consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
+    question = owner_consent.begin(office.deps, token)
+    owner_consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
     assert browser.get(f"/consent/{token}").status_code == 404
     assert panel.get(f"/imports/{started['id']}/consent").json()["destination"]["awaited"] is False
     assert isinstance(grants_of(office, started["id"]).destination, OAuthGrant)
@@ -242,7 +242,7 @@ def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_wai
     page = browser.get(batch).text
     assert "/consent/" in page
     [import_] = office.deps.store.imports(limit=5)
-    assert consent.awaited(office.deps, import_) == (Side.DESTINATION,)
+    assert owner_consent.awaited(office.deps, import_) == (Side.DESTINATION,)
     assert grants_of(office, import_.id).source == PasswordGrant(Secret(RIGHT))
 
 
@@ -274,9 +274,9 @@ def test_the_page_says_that_a_closed_mailbox_cannot_be_undone(tmp_path: Path) ->
     browser = signed_in(office)
     browser.start_import()
     [import_] = office.deps.store.imports(limit=5)
-    token = consent.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
-    question = consent.begin(office.deps, token)
-    consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
+    token = owner_consent.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
+    question = owner_consent.begin(office.deps, token)
+    owner_consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
     assert ended(office, import_.id) is State.COMPLETE
     assert browser.post(f"/imports/{import_.id}/undo").headers["location"] == f"/imports/{import_.id}"
     assert "takes no passwords" in browser.get(f"/imports/{import_.id}").text
@@ -285,6 +285,6 @@ def test_the_page_says_that_a_closed_mailbox_cannot_be_undone(tmp_path: Path) ->
 def test_links_are_told_as_json_by_side(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft())
     Panel(office).post("/imports", INTO)
-    links = consent.links(office.deps, office.deps.store.imports(limit=5))
+    links = owner_consent.links(office.deps, office.deps.store.imports(limit=5))
     [by_side] = json.loads(json.dumps(links)).values()
     assert list(by_side) == ["destination"]

@@ -16,9 +16,9 @@ from importer.adapters.store.schema import migrate
 from importer.adapters.vault import FernetVault
 from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
-from importer.ports.mail import MailState, Notice
+from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
-from importer.service.grants import context
+from importer.service.access.sealed_grants import context
 from importer.settings import Settings
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side

@@ -26,11 +26,10 @@ from importer.domain.model import (
 from importer.domain.reporting.explanation import _ADVICE, Action, ExplanationContext, explain
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.report_csv import COLUMNS, refusals_csv
-from importer.service.again import run_again
-from importer.service.control import pause
-from importer.service.explain import explain as explain_now
-from importer.service.submit import Fate, submit
-from importer.service.work import work
+from importer.service.imports.control import pause
+from importer.service.imports.submit import RowOutcome, resubmit, submit
+from importer.service.legs.run_leg import work
+from importer.service.queries import explain as explain_now
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side, Throttled
 from tests.unit.test_docs import error_codes
@@ -144,7 +143,7 @@ def test_who_owned_the_earlier_import_owns_the_new_one() -> None:
     office = Office()
     [placed] = submit(office.deps, [a_row()], owner="ada").placed
     done = office.work(placed.import_.id)
-    again = run_again(office.deps, done, Secret("secret"), Secret("secret")).import_
+    again = resubmit(office.deps, done, Secret("secret"), Secret("secret")).import_
     assert again.batch_id is not None
     batch = office.store.batch(again.batch_id)
     assert batch is not None
@@ -156,9 +155,9 @@ def test_running_again_brings_what_is_new_whatever_the_end_was() -> None:
     _, import_id = office.submit()
     done = office.work(import_id)
     office.old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
-    placed = run_again(office.deps, done, Secret("secret"), Secret("secret"))
-    assert placed.fate is Fate.STARTED
-    assert run_again(office.deps, done, Secret("secret"), Secret("secret")).fate is Fate.UNDER_WAY
+    placed = resubmit(office.deps, done, Secret("secret"), Secret("secret"))
+    assert placed.fate is RowOutcome.STARTED
+    assert resubmit(office.deps, done, Secret("secret"), Secret("secret")).fate is RowOutcome.UNDER_WAY
     work(office.deps, placed.import_.id)
     assert office.import_(placed.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7

@@ -20,21 +20,21 @@ import pytest
 
 from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.connection import tls_context
-from importer.adapters.memory.access import MemoryAccess
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.webhook_events import signature
-from importer.ports.calls import CallState
-from importer.service.clients import Issued, issue, revoke
-from importer.service.control import cancel
+from importer.ports.webhook_calls import CallState
+from importer.service.access.api_clients import Issued, issue, revoke
 from importer.service.deps import Webhook
-from importer.service.finish import finish
-from importer.service.hooks import RETRY_WAITS_S, call_out
-from importer.service.submit import submit
+from importer.service.imports.control import cancel
+from importer.service.imports.finish import finish
+from importer.service.imports.submit import submit
+from importer.service.notify.webhooks import RETRY_WAITS_S, call_out
 from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import Side
+from tests.fakes.mailbox_access import MemoryAccess
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.unit.test_service import Office, a_row
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from importer.domain.model import Import, Progress, State
-from importer.service.visits import remembered_by, visit_of
+from importer.service.access.web_sessions import remembered_by, visit_of
 from importer.speech.texts import texts
 from importer.web import live, rendering
 from importer.web.live import Feed, Sight
@@ -45,6 +45,7 @@ class Moving:
     """The one import of a store, as a test wants it seen."""
 
     def __init__(self, office: WebOffice) -> None:
+        self.deps = office.deps
         [self.import_] = office.deps.store.imports()
         self.looks = 0
 
@@ -62,7 +63,7 @@ class Moving:
 
 
 def feed_of(moving: Moving) -> Feed:
-    return Feed(moving)  # type: ignore[arg-type]
+    return Feed(replace(moving.deps, store=moving))  # type: ignore[arg-type]
 
 
 def guest_of(office: WebOffice, browser: Browser, feed: Feed) -> Guest:

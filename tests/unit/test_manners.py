@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.memory.mailbox import MemorySession
 from importer.bootstrap import reading
 from importer.domain.model import Account, State
 from importer.domain.transfer.host_allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.transfer.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
-from importer.service.copy import copy
-from importer.service.manners import FIRST_WAIT, SLOT_WAIT, HeldBack, Manners
-from importer.service.submit import submit
-from importer.service.work import work
+from importer.service.imports.foreground_copy import copy
+from importer.service.imports.submit import submit
+from importer.service.legs.host_limits import FIRST_WAIT, SLOT_WAIT, HostLimits, PostponedByHost
+from importer.service.legs.run_leg import work
 from importer.settings import Settings
 from providers.endpoint import Endpoint
 from providers.errors import ServerUnavailable, Side, Throttled
 from providers.grants import Credential
+from tests.fakes.mailbox import MemorySession
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 
@@ -83,7 +83,7 @@ def test_after_a_leg_no_slot_is_held(office: Office) -> None:
 def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
     _, import_id = office.submit()
     allowing(office, Allowance(account_connections=1))
-    manners = Manners(office.deps, office.import_(import_id), "leg")
+    manners = HostLimits(office.deps, office.import_(import_id), "leg")
     manners.open_lane(0)
     office.clock.sleep(40)
     manners.renew()
@@ -182,7 +182,7 @@ def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_a
 
 def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Office) -> None:
     _, import_id = office.submit()
-    working = Manners(office.deps, office.import_(import_id), "leg")
+    working = HostLimits(office.deps, office.import_(import_id), "leg")
     working.admit()
     working.open_lane(0)
     told = Throttled("no more", whole_host=True, connecting=True, side=Side.SOURCE)
@@ -191,7 +191,7 @@ def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Of
     assert working.held_back() is None
     with pytest.raises(ServerUnavailable):
         working.open_lane(1)
-    with pytest.raises(HeldBack):
+    with pytest.raises(PostponedByHost):
         working.admit()
     working.note(Throttled("a pause", whole_host=True, side=Side.SOURCE))
     office.clock.sleep(2)

@@ -11,31 +11,31 @@ import pytest
 from cryptography.fernet import Fernet
 
 from importer.adapters.mail.compose import Composer
-from importer.adapters.memory.access import MemoryAccess
-from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
-from importer.adapters.memory.queue import MemoryQueue
-from importer.adapters.memory.store import MemoryStore
 from importer.adapters.vault import FernetVault
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
-from importer.ports.mail import MailOutcome, Notice
 from importer.ports.mailbox import LabelView
+from importer.ports.notices import MailOutcome, Notice
 from importer.ports.process import OwnDiskFull
 from importer.ports.store import SealedGrants
-from importer.service.copy import copy
-from importer.service.deps import Deps, Mails
-from importer.service.lanes import Lanes
-from importer.service.manners import Manners
-from importer.service.observe import StoringObserver
-from importer.service.submit import Fate, submit
+from importer.service.deps import Deps, OutgoingMail
+from importer.service.imports.foreground_copy import copy
+from importer.service.imports.submit import RowOutcome, submit
+from importer.service.legs.connections import ConnectionPairs
+from importer.service.legs.host_limits import HostLimits
+from importer.service.legs.progress_recorder import ProgressRecorder
+from importer.service.legs.run_leg import DISK_WAIT, work
 from importer.service.tick import Tick
-from importer.service.work import DISK_WAIT, work
 from providers.endpoint import Endpoint, Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
 from providers.grants import Credential
+from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from tests.fakes.mailbox_access import MemoryAccess
+from tests.fakes.queue import MemoryQueue
+from tests.fakes.store import MemoryStore
 
 SOURCE = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
 DESTINATION = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
@@ -101,7 +101,7 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
-            mails=Mails(Composer("mailhaul@new.example", b"k" * 32), Mailer()),
+            mails=OutgoingMail(Composer("mailhaul@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,
             owner="worker",
@@ -109,7 +109,7 @@ class Office:
             public_url="https://haul.example",
         )
 
-    def submit(self, password: str = RIGHT) -> tuple[Fate, ImportId]:
+    def submit(self, password: str = RIGHT) -> tuple[RowOutcome, ImportId]:
         [placed] = submit(self.deps, [a_row(password)]).placed
         return placed.fate, placed.import_.id
 
@@ -142,10 +142,10 @@ def office() -> Office:
 
 def test_a_password_corrected_while_the_wrong_one_is_refused_goes_on(office: Office) -> None:
     _, import_id = office.submit("wrong")
-    fates: list[Fate] = []
+    fates: list[RowOutcome] = []
     office.sessions.meanwhile = lambda: fates.append(office.submit("secret")[0])
     office.work(import_id)
-    assert fates == [Fate.PASSWORD_UPDATED]
+    assert fates == [RowOutcome.PASSWORD_UPDATED]
     assert office.import_(import_id).state is State.RUNNING
     assert office.queue.take()[-1] == import_id
     assert not office.store.notices()
@@ -157,7 +157,7 @@ def test_a_password_corrected_during_a_leg_counts_as_the_one_that_was_used_last(
     _, import_id = office.submit("wrong")
     office.sessions.meanwhile = lambda: office.submit("secret")
     assert office.work(import_id, legs=2).state is State.COMPLETE
-    assert office.submit("secret") == (Fate.DONE, import_id)
+    assert office.submit("secret") == (RowOutcome.DONE, import_id)
 
 
 @pytest.mark.parametrize("has_labels", [True, False])
@@ -167,9 +167,9 @@ def test_another_rule_for_labels_is_another_import_where_there_are_labels(
     office.old.has_labels = has_labels
     first = office.work(office.submit()[1])
     assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
-    assert office.submit()[0] is Fate.DONE
+    assert office.submit()[0] is RowOutcome.DONE
     [placed] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).placed
-    assert placed.fate is (Fate.STARTED if has_labels else Fate.DONE)
+    assert placed.fate is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
 
 
 def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
@@ -178,7 +178,7 @@ def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
     assert stopped.state is State.STOPPED
     assert exit_code(stopped) is ExitCode.LOGIN
     assert office.store.grants(import_id) is None
-    assert office.submit("secret")[0] is Fate.STARTED
+    assert office.submit("secret")[0] is RowOutcome.STARTED
 
 
 def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Office) -> None:
@@ -192,7 +192,7 @@ def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Offic
     office = Office(store=EndsJustNow())
     _, first = office.submit()
     fate, second = office.submit("another")
-    assert fate is Fate.STARTED
+    assert fate is RowOutcome.STARTED
     assert second != first
     assert office.store.grants(first) is None
 
@@ -242,19 +242,19 @@ def test_a_refusal_after_a_long_outage_is_not_the_end(office: Office) -> None:
 
 
 def test_a_double_click_starts_one_import(office: Office) -> None:
-    clicks: list[tuple[Fate, ImportId]] = []
+    clicks: list[tuple[RowOutcome, ImportId]] = []
 
     class Clicked(MemoryStore):
         def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             if not clicks:
-                clicks.append((Fate.DONE, ImportId("under way")))
+                clicks.append((RowOutcome.DONE, ImportId("under way")))
                 clicks.append(office.submit())
             super().add_batch(batch, imports)
 
     office = Office(store=Clicked())
     fate, import_id = office.submit()
-    assert (fate, import_id) == (Fate.UNDER_WAY, clicks[-1][1])
-    assert clicks[-1][0] is Fate.STARTED
+    assert (fate, import_id) == (RowOutcome.UNDER_WAY, clicks[-1][1])
+    assert clicks[-1][0] is RowOutcome.STARTED
     assert len(office.store.imports()) == 1
 
 
@@ -263,7 +263,7 @@ def test_an_import_can_be_submitted_while_a_copy_of_its_mailbox_runs(office: Off
     office.sessions.trouble = Throttled("later", until=office.clock.now() + 60 * MINUTE)
     copy(office.deps, a_row())
     office.sessions.trouble = None
-    assert office.submit() == (Fate.UNDER_WAY, queued)
+    assert office.submit() == (RowOutcome.UNDER_WAY, queued)
 
 
 # --- Our own disk ---------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> 
             raise RuntimeError("no such template")
 
     _, import_id = office.submit()
-    done = office.work(import_id, mails=Mails(Speechless("mailhaul@new.example", b"k"), Mailer()))
+    done = office.work(import_id, mails=OutgoingMail(Speechless("mailhaul@new.example", b"k"), Mailer()))
     assert done.state is State.COMPLETE
     assert not office.store.notices()
 
@@ -428,13 +428,13 @@ def test_who_lost_the_import_overwrites_no_account_and_no_progress(office: Offic
     name = f"import:{import_id}"
     lost = office.store.acquire(name, "frozen", office.clock.now(), MINUTE)
     assert lost is not None
-    frozen = StoringObserver(office.store, import_id, lost, office.clock)
+    frozen = ProgressRecorder(office.store, import_id, lost, office.clock)
     frozen.progressed(Progress("INBOX", messages_done=1))
     frozen.tally_changed(FolderTally("INBOX", "INBOX", copied=1))
     office.clock.sleep(61)
     held = office.store.acquire(name, "other", office.clock.now(), MINUTE)
     assert held is not None
-    observer = StoringObserver(office.store, import_id, held, office.clock)
+    observer = ProgressRecorder(office.store, import_id, held, office.clock)
     observer.progressed(Progress("INBOX", messages_done=5))
     observer.tally_changed(FolderTally("INBOX", "INBOX", copied=5))
     observer.flush()
@@ -464,8 +464,10 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
             return Session(MemoryMailbox(), side)
 
     _, import_id = office.submit()
-    manners = Manners(office.deps, office.import_(import_id), "leg")
-    with Lanes(Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners, LabelView()) as lanes:
+    manners = HostLimits(office.deps, office.import_(import_id), "leg")
+    with ConnectionPairs(
+        Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners, LabelView()
+    ) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)
         with pytest.raises(Throttled):

@@ -9,10 +9,10 @@ import pytest
 from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import Import, State
 from importer.domain.reporting.explanation import Action
-from importer.service.control import cancel
-from importer.service.explain import explain
-from importer.service.submit import Fate
-from importer.service.undo import UndoRefused, undo
+from importer.service.imports.control import cancel
+from importer.service.imports.submit import RowOutcome
+from importer.service.imports.undo_import import UndoRefused, undo
+from importer.service.queries import explain
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost, LoginRejected
 from tests.unit.test_service import DESTINATION, MINUTE, Office
@@ -41,7 +41,7 @@ def test_an_undone_import_can_be_run_again(office: Office, done: Import) -> None
     assert "It was undone on" in told.sentence
     assert told.actions == (Action.RUN_AGAIN,)
     fate, again = office.submit()
-    assert fate is Fate.STARTED
+    assert fate is RowOutcome.STARTED
     assert office.work(again).state is State.COMPLETE
     assert office.new.message_count == 7
     assert undo(office.deps, done, PASSWORD).totals == report.totals  # that of the new import stays

@@ -13,8 +13,8 @@ from markupsafe import escape
 from starlette.routing import Mount
 
 from importer.domain.model import State
-from importer.service.visits import visit_id
-from importer.service.work import work
+from importer.service.access.web_sessions import web_session_id
+from importer.service.legs.run_leg import work
 from importer.settings import Settings, SettingsError
 from importer.web.app import create_app
 from importer.web.guarding import MAX_BODY_BYTES, Guard
@@ -90,7 +90,7 @@ def test_a_token_that_was_not_given_out_opens_nothing_and_is_not_taken_over(offi
 
 def test_the_store_holds_no_token_and_no_password(office: WebOffice, ada: Browser) -> None:
     token = ada.client.cookies["visit"]
-    visit = office.deps.store.visit(visit_id(token), office.deps.clock.now())
+    visit = office.deps.store.visit(web_session_id(token), office.deps.clock.now())
     assert visit is not None
     assert token not in repr(visit)
     assert RIGHT.encode() not in visit.sealed

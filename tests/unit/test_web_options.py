@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from importer.adapters.imap import no_mail
-from importer.adapters.memory.mailbox import MemoryMailbox
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Import, Problem, Quota
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
 from importer.domain.transfer.time_estimate import Estimate
-from importer.service.visits import Proven
+from importer.service.access.web_sessions import VerifiedMailbox
 from importer.speech.texts import LANGUAGES, texts
 from importer.web.pages.checking import _facts
 from importer.web.rendering import fragment
 from providers.endpoint import Endpoint
+from tests.fakes.mailbox import MemoryMailbox
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 FILE = "source_address,source_password,source_server,destination_address,destination_password"
@@ -158,7 +158,7 @@ FOUND = Check(
 
 
 def said(found: Check, language: str = "en") -> str:
-    facts = _facts(texts(language), found, Proven(NEW, None))
+    facts = _facts(texts(language), found, VerifiedMailbox(NEW, None))
     return " ".join(re.sub("<[^>]+>", " ", fragment(language, "_check.html", facts=facts)).split())
 
 

@@ -13,8 +13,8 @@ import structlog
 from httpx import Response
 from starlette.testclient import TestClient
 
-from importer.service.submit import new_id
-from importer.service.tries import PER_HOST, take
+from importer.service.access.rate_limits import PER_HOST, consume
+from importer.service.imports.submit import new_id
 from importer.telemetry import configure
 from importer.web.guarding import CONTENT_SECURITY_POLICY
 from importer.web.pages import consent
@@ -143,7 +143,7 @@ def test_what_is_named_by_its_id_cannot_be_guessed() -> None:
 def test_a_host_that_strangers_name_is_not_asked_for_ever_whoever_asks(office: WebOffice) -> None:
     """Many people from many places: the host is spared all the same, and no other host is."""
     for _ in range(PER_HOST.tries):
-        take(office.deps, {"login:host:imap.old.example": PER_HOST})
+        consume(office.deps, {"login:host:imap.old.example": PER_HOST})
     ada = office.browser()
     ada.sign_in()
     knocks = len(office.doors.knocks)
@@ -166,7 +166,7 @@ def test_a_mailbox_is_not_looked_into_for_ever(office: WebOffice) -> None:
     asked = {"source": source, "destination": destination}
     assert ada.client.get("/new/check", params=asked).status_code == 200
     for _ in range(CHECKS.tries - 1):
-        take(office.deps, {"check:mailbox:ada@new.example imap.new.example": CHECKS})
+        consume(office.deps, {"check:mailbox:ada@new.example imap.new.example": CHECKS})
     assert ada.client.get("/new/check", params=asked).status_code == 404
     grace = office.browser()
     grace.sign_in("grace@new.example")

@@ -15,18 +15,18 @@ from starlette.testclient import TestClient
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.identities import NOBODY
-from importer.service.clients import issue
-from importer.service.tries import (
+from importer.service.access.api_clients import issue
+from importer.service.access.rate_limits import (
     ASKED_PER_PERSON,
     LOOKUPS_PER_PERSON,
     PER_HOST,
     ROWS_PER_PERSON,
-    TooManyTries,
+    RateLimited,
     client_network,
-    take,
+    consume,
 )
-from importer.service.visits import prove
-from importer.service.work import work
+from importer.service.access.web_sessions import prove
+from importer.service.legs.run_leg import work
 from importer.web.turns import EACH, Turns
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
@@ -81,7 +81,7 @@ def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
         client = f"198.51.{number // 200}.{number % 200}"
         try:
             prove(office.deps, account, Secret("wrong"), side, client=client, person=NOBODY)
-        except TooManyTries:
+        except RateLimited:
             return False
         except MailError:
             return True
@@ -150,7 +150,7 @@ def test_nobody_has_us_write_to_the_whole_world(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
     for _ in range(ASKED_PER_PERSON.tries - 2):
-        take(office.deps, {"asked:person:mailbox:ada@new.example imap.new.example": ASKED_PER_PERSON})
+        consume(office.deps, {"asked:person:mailbox:ada@new.example imap.new.example": ASKED_PER_PERSON})
     for number in range(5):
         browser.post("/new", address=f"user{number}@gmail.com")
         browser.post("/new/consent")
@@ -226,7 +226,7 @@ def test_all_together_leave_threads_for_pages() -> None:
     turns = Turns(at_once=2, each=1)
     with turns.turn("ada"), turns.turn("grace"):
         for who in ("ada", "mallory"):
-            with pytest.raises(TooManyTries), turns.turn(who):
+            with pytest.raises(RateLimited), turns.turn(who):
                 raise AssertionError("there was no turn left")
     with turns.turn("ada"), turns.turn("mallory"):
         pass
@@ -236,7 +236,7 @@ def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
     for _ in range(LOOKUPS_PER_PERSON.tries):
-        take(office.deps, {"lookup:person:mailbox:ada@new.example imap.new.example": LOOKUPS_PER_PERSON})
+        consume(office.deps, {"lookup:person:mailbox:ada@new.example imap.new.example": LOOKUPS_PER_PERSON})
     answer = browser.post("/new", address="ada@gmail.com")
     assert answer.status_code == 422
     assert "tried too often" in answer.text

@@ -10,8 +10,6 @@ from typing import Any
 from httpx import Response
 from starlette.testclient import TestClient
 
-from importer.adapters.memory.access import MemoryAccess
-from importer.adapters.memory.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from importer.domain.model import Account
 from importer.ports.mailbox import LabelView
 from importer.service.deps import Deps
@@ -22,6 +20,8 @@ from providers.errors import LoginRejected, Side
 from providers.grants import Credential, MasterLogin
 from providers.mailbox_access import People
 from providers.master_user import MasterUser
+from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from tests.fakes.mailbox_access import MemoryAccess
 from tests.lookups import the_catalog_alone
 from tests.unit.test_service import Office
 

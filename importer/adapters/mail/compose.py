@@ -18,7 +18,7 @@ from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
 from importer.domain.model import State
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, Report
-from importer.ports.mail import Invitation, Notice
+from importer.ports.notices import Invitation, Notice
 from importer.speech.texts import N_, Texts, texts
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from importer.domain.messages.message_identity import NOTICE_HEADER, notice_signature
-from importer.ports.mail import Notice
+from importer.ports.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.outcome import batch_verdict
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
-from importer.ports.mail import Invitation
+from importer.ports.notices import Invitation
 from importer.speech.labels import label_rule
 from importer.speech.problems import import_problem
 from importer.speech.reasons import reason

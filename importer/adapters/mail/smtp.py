@@ -25,7 +25,7 @@ from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.message import Envelope, wire_message
 from importer.adapters.mail.server import MailServer, Protection
 from importer.domain.reporting.formatting import printable
-from importer.ports.mail import MailOutcome, Notice
+from importer.ports.notices import MailOutcome, Notice
 from providers.endpoint import Secret
 
 _CONNECT_ATTEMPTS: Final = 3

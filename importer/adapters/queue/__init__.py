@@ -21,7 +21,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from importer.domain.model import ImportId
-from importer.ports.process import Unusable
+from importer.ports.process import InstallationFault
 
 LEGS: Final = "legs"
 MAIL: Final = "mail"
@@ -37,7 +37,7 @@ _TIME_LIMIT_MS: Final = 3_600_000
 log = structlog.get_logger()
 
 
-class QueueUnavailable(Unusable):
+class QueueUnavailable(InstallationFault):
     """Redis does not answer; the text says why and what to check, without the URL's password."""
 
 

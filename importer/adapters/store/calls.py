@@ -11,18 +11,18 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import calls
-from importer.ports.calls import Call, CallState
+from importer.ports.webhook_calls import CallState, WebhookCall
 
 
 class SqlCalls(Database):
-    """`importer.ports.calls.Calls`."""
+    """`importer.ports.webhook_calls.Calls`."""
 
-    def post_calls(self, calls: Sequence[Call]) -> None:
+    def post_calls(self, calls: Sequence[WebhookCall]) -> None:
         if calls:
             with self.writing() as connection:
                 add_calls(connection, calls)
 
-    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[Call]:
+    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
         asked = select(calls).where(_due(now)).order_by(calls.c.created_at, calls.c.seq).limit(limit)
         with self.reading() as connection:
             return [_call(row) for row in connection.execute(asked)]
@@ -40,13 +40,13 @@ class SqlCalls(Database):
         with self.writing() as connection:
             connection.execute(settled.values(state=state, error=error, not_before=not_before))
 
-    def calls(self) -> Sequence[Call]:
+    def calls(self) -> Sequence[WebhookCall]:
         asked = select(calls).order_by(calls.c.created_at, calls.c.seq)
         with self.reading() as connection:
             return [_call(row) for row in connection.execute(asked)]
 
 
-def add_calls(connection: Connection, new: Sequence[Call]) -> None:
+def add_calls(connection: Connection, new: Sequence[WebhookCall]) -> None:
     """Adds those whose key is new, in the order of their keys, as `post_notices` does."""
     if new:
         added = insert_into(connection, calls).on_conflict_do_nothing(index_elements=[calls.c.key])
@@ -58,7 +58,7 @@ def _due(now: datetime) -> ColumnElement[bool]:
     return and_(calls.c.state == CallState.PENDING, its_time)
 
 
-def _call(row: Row[Any]) -> Call:
+def _call(row: Row[Any]) -> WebhookCall:
     facts = row._asdict()
     del facts["seq"]
-    return Call(**facts | {"state": CallState(facts["state"])})
+    return WebhookCall(**facts | {"state": CallState(facts["state"])})

@@ -11,11 +11,11 @@ from sqlalchemy import Row, and_, delete, insert, select, update
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, tokens
 from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope
-from importer.ports.clients import KeptAnswer
+from importer.ports.api_clients import KeptAnswer
 
 
 class SqlClients(Database):
-    """`importer.ports.clients.Clients`."""
+    """`importer.ports.api_clients.Clients`."""
 
     def add_token(self, token: ApiToken) -> None:
         values = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}

@@ -45,10 +45,10 @@ from importer.domain.model import (
     Route,
     State,
 )
-from importer.ports.calls import Call
 from importer.ports.leases import Lease
-from importer.ports.mail import Notice
+from importer.ports.notices import Notice
 from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.ports.webhook_calls import WebhookCall
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
@@ -165,7 +165,7 @@ class SqlImports(Database):
         lease: Lease,
         *,
         password_fingerprint: str | None = None,
-        calls: Sequence[Call] = (),
+        calls: Sequence[WebhookCall] = (),
     ) -> bool:
         with self.writing(lease) as connection:
             asked = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()

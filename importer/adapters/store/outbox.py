@@ -11,11 +11,11 @@ from importer.adapters.store import rows
 from importer.adapters.store.columns import ExactText
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import notices
-from importer.ports.mail import MailState, Notice
+from importer.ports.notices import MailState, Notice
 
 
 class SqlOutbox(Database):
-    """`importer.ports.mail.Outbox`."""
+    """`importer.ports.notices.Outbox`."""
 
     def post(self, notices: Sequence[Notice]) -> None:
         with self.writing() as connection:

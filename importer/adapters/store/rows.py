@@ -34,7 +34,7 @@ from importer.domain.model import (
     Route,
     State,
 )
-from importer.ports.mail import MailState, Notice
+from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
 from providers.endpoint import Endpoint, Security
 from providers.errors import Side

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.engine import open_engine
-from importer.ports.process import Unusable
+from importer.ports.process import InstallationFault
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database
 
@@ -27,7 +27,7 @@ class SchemaState(StrEnum):
     AHEAD = "ahead"  # a newer version migrated it; only that version may use it
 
 
-class SchemaAhead(Unusable):
+class SchemaAhead(InstallationFault):
     """The database belongs to a newer version of Mailhaul; nothing was changed."""
 
 

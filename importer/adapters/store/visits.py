@@ -10,11 +10,11 @@ from sqlalchemy import case, delete, insert, select, update
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, calls, counts, visits
 from importer.domain.people.identities import WebSession, WebSessionId
-from importer.ports.calls import CALLS_KEPT_FOR
+from importer.ports.webhook_calls import CALLS_KEPT_FOR
 
 
 class SqlVisits(Database):
-    """`importer.ports.visits.Visits`."""
+    """`importer.ports.web_sessions.Visits`."""
 
     def add_visit(self, visit: WebSession) -> None:
         with self.writing() as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -14,14 +13,19 @@ from importer.domain.model import Account, Batch, Import
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
-from importer.service.batch_right import right_of_token
-from importer.service.clients import recognise, visible_batch, visible_import
+from importer.service.access.api_clients import recognise, visible_batch, visible_import
+from importer.service.access.batch_rights import right_of_token
+from importer.service.access.rate_limits import (
+    PER_ACCOUNT,
+    RateLimited,
+    consume,
+    consume_call,
+    refund_keys,
+    token_login_keys,
+)
 from importer.service.deps import Deps
-from importer.service.tries import PER_ACCOUNT, PER_ACCOUNT_AND_CLIENT, take
 from importer.web.api.problems import ProblemAnswer, not_found, too_many
 from importer.web.site import Site
-
-_MINUTE_S: Final = 60
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
 """Fewer than would lock the owner out elsewhere."""
@@ -84,7 +88,7 @@ class Caller:
 
     def count_try(self, account: Account) -> None:
         """Counts a login: no token may be used to find out passwords. Raises TooManyTries."""
-        take(self.deps, self._login_keys(account))
+        consume(self.deps, token_login_keys(account, self._client))
 
     def count_starts(self, accounts: Iterable[Account]) -> None:
         """The same for imports that are about to start: a worker will try what was sent. Raises
@@ -94,18 +98,11 @@ class Caller:
                 f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT,
                 f"login:account:{account.key}": PER_ACCOUNT,
             }
-            take(self.deps, keys)
+            consume(self.deps, keys)
 
     def forgive(self, account: Account) -> None:
         """The login succeeded: it was no guess."""
-        for key in self._login_keys(account):
-            self.deps.store.uncount(key)
-
-    def _login_keys(self, account: Account) -> dict[str, RateLimit]:
-        return {
-            f"login:account-client:{account.key}:{self._client}": PER_ACCOUNT_AND_CLIENT,
-            f"login:account:{account.key}": PER_ACCOUNT,
-        }
+        refund_keys(self.deps, token_login_keys(account, self._client))
 
 
 def caller_with(scope: TokenScope) -> Callable[..., Caller]:
@@ -134,11 +131,11 @@ def caller_with(scope: TokenScope) -> Callable[..., Caller]:
 
 
 def _count(site: Site, token: ApiToken) -> None:
-    deps = site.deps
-    calls = deps.store.count(f"api:{token.id}", deps.clock.now(), timedelta(seconds=_MINUTE_S))
-    if calls > site.settings.api_calls_per_minute:
-        most = site.settings.api_calls_per_minute
-        raise too_many(_MINUTE_S, f"A token may call {most} times a minute.")
+    most = site.settings.api_calls_per_minute
+    try:
+        consume_call(site.deps, token, most)
+    except RateLimited as limited:
+        raise too_many(limited.seconds, f"A token may call {most} times a minute.") from None
 
 
 Reader = Annotated[Caller, Depends(caller_with(TokenScope.READ))]

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from importer.service.tries import TooManyTries
+from importer.service.access.rate_limits import RateLimited
 from importer.web.api import asking, doing, looking, ordering, undoing
 from importer.web.api.problems import (
     MEDIA_TYPE,
@@ -83,7 +83,7 @@ def create_api(site: Site) -> ASGIApp:
     for router in (ordering.router, looking.router, doing.router, undoing.router, asking.router):
         app.include_router(router)
     app.add_api_route("/problems", _problems, include_in_schema=False)
-    for fault in (ProblemAnswer, TooManyTries):
+    for fault in (ProblemAnswer, RateLimited):
         app.add_exception_handler(fault, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)

@@ -13,8 +13,8 @@ from fastapi import APIRouter
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
-from importer.service.check import check
-from importer.service.grants import credentials_at_once
+from importer.service.access.sealed_grants import credentials_at_once
+from importer.service.imports.check_mailboxes import check
 from importer.web.api.access import Reader, Writer
 from importer.web.api.models import DetectIn, Report, RowIn
 from importer.web.api.ordering import one_row

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from importer.domain.csv_import.csv_cells import password
 from importer.domain.model import Account, Import
-from importer.service.batch_right import destination_credential
-from importer.service.grants import sign_in
-from importer.service.undo import UndoRefused, way_back
+from importer.service.access.batch_rights import destination_credential
+from importer.service.access.sealed_grants import sign_in
+from importer.service.imports.undo_import import UndoRefused, way_back
 from importer.web.api.access import Caller
 from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
 from providers.endpoint import Secret

@@ -8,11 +8,10 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from importer.domain.model import ImportId
-from importer.service import control
-from importer.service.again import run_again as submit_again
-from importer.service.control import Changed, Effect
 from importer.service.deps import Deps
-from importer.service.submit import Fate
+from importer.service.imports import control
+from importer.service.imports.control import Changed, Effect
+from importer.service.imports.submit import RowOutcome, resubmit
 from importer.web.api.access import Caller, Writer
 from importer.web.api.destinations import way_in
 from importer.web.api.models import ChangedOut, PasswordsIn, PlacedOut, import_out
@@ -57,7 +56,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
     destination, into = way_in(caller, import_.destination, Side.DESTINATION, given.destination_password)
     tried = ((import_.destination, destination), (import_.source, source))
     caller.count_starts([account for account, secret in tried if secret is not None])
-    placed = submit_again(
+    placed = resubmit(
         caller.deps,
         import_,
         source,
@@ -69,7 +68,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         organisation=caller.for_all,
         right=caller.right,
     )
-    if placed.fate is Fate.STARTED:
+    if placed.fate is RowOutcome.STARTED:
         answer.status_code = 201
         answer.headers["Location"] = f"/api/v1/imports/{placed.import_.id}"
     return placed_out(caller, placed)

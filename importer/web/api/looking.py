@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from importer.domain.model import BatchId, Import, State
 from importer.domain.reporting.report_csv import refusals_csv
-from importer.service import consent
-from importer.service.clients import owner_seen
-from importer.service.explain import explain
-from importer.service.finish import batch_report, report_of
+from importer.service import queries
+from importer.service.access import owner_consent
+from importer.service.access.api_clients import owner_seen
+from importer.service.imports.finish import batch_report, report_of
+from importer.service.queries import consent_requests, explain, undo_report
 from importer.web.api.access import Caller, Reader, Writer
 from importer.web.api.models import (
     BatchOut,
@@ -58,15 +59,12 @@ def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPa
     deps = caller.deps
     if after:
         caller.batch(after)
-    found = deps.store.batches(
-        limit + 1, owner=owner_seen(caller.token), after=BatchId(after) if after else None
+    found = queries.list_batches(
+        deps, owner=owner_seen(caller.token), after=BatchId(after) if after else None, limit=limit + 1
     )
-    page = found[:limit]
-    ids = [import_id for batch in page for import_id in batch.imports]
-    imports = {i.id: i for i in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
-    now = deps.clock.now()
-    items = [batch_out(batch, [imports[i] for i in batch.imports if i in imports], now) for batch in page]
-    return BatchPage(items=items, next=page[-1].id if len(found) > limit else None)
+    page, now = found[:limit], deps.clock.now()
+    items = [batch_out(batch, imports, now) for batch, imports in page]
+    return BatchPage(items=items, next=page[-1][0].id if len(found) > limit else None)
 
 
 @router.get("/batches/{batch_id}")
@@ -101,8 +99,8 @@ def list_imports(
 ) -> ImportPage:
     """Newest first."""
     last = caller.import_(after).id if after else None
-    found = caller.deps.store.imports(
-        states=tuple(state or ()), owner=owner_seen(caller.token), after=last, limit=limit + 1
+    found = queries.list_imports(
+        caller.deps, states=state or (), owner=owner_seen(caller.token), after=last, limit=limit + 1
     )
     now = caller.deps.clock.now()
     page = found[:limit]
@@ -145,15 +143,15 @@ def show_consent(caller: Writer, import_id: str) -> ConsentOut:
 def show_undo(caller: Reader, import_id: str) -> Report:
     """What became of an undo that was brought to its end."""
     import_ = caller.import_(import_id)
-    report = caller.deps.store.undo_report(import_.id)
+    report = undo_report(caller.deps, import_.id)
     if report is None:
         raise ProblemAnswer("not_found", "It was not undone, or not to the end yet.")
     return report.as_json()
 
 
 def _consent(caller: Caller, import_: Import) -> ConsentOut:
-    asked = caller.deps.store.consents_of(import_.id)
-    links = consent.links(caller.deps, [import_]).get(import_.id, {})
+    asked = consent_requests(caller.deps, import_.id)
+    links = owner_consent.links(caller.deps, [import_]).get(import_.id, {})
 
     def of(side: Side) -> SideConsentOut:
         awaited = side in asked and side in links

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, State
-from importer.service.submit import Fate
+from importer.service.imports.submit import RowOutcome
 from importer.web.live import average
 
 Report = dict[str, Any]
@@ -187,7 +187,7 @@ class PlacedOut(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     line: int
-    fate: Fate
+    fate: RowOutcome
     import_: ImportOut | None = Field(serialization_alias="import")
 
 

@@ -14,9 +14,9 @@ from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import Parsed, Row, parse, parse_cells
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
-from importer.service.clients import visible_import
-from importer.service.grants import sign_in
-from importer.service.submit import Placed, submit
+from importer.service.access.api_clients import visible_import
+from importer.service.access.sealed_grants import sign_in
+from importer.service.imports.submit import SubmittedRow, submit
 from importer.web.api.access import Caller, Writer
 from importer.web.api.models import (
     BatchIn,
@@ -156,7 +156,7 @@ def _start(caller: Caller, parsed: Parsed, order: Order, name: str, answer: Resp
     return SubmissionOut(batch=shown, rows=[placed_out(caller, placed) for placed in submission.placed])
 
 
-def placed_out(caller: Caller, placed: Placed) -> PlacedOut:
+def placed_out(caller: Caller, placed: SubmittedRow) -> PlacedOut:
     """What became of a row; an import that is not this token's stays unnamed."""
     seen = visible_import(caller.deps, caller.token, placed.import_.id)
     shown = None if seen is None else import_out(seen, caller.deps.clock.now())

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.import_rows import RowProblem
 from importer.domain.reporting.formatting import printable
-from importer.service.tries import TooManyTries
+from importer.service.access.rate_limits import RateLimited
 from providers.errors import MailError
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ def checked(name: str, check: Callable[[], T]) -> T:
 
 
 def on_problem(_request: Request, error: Exception) -> Response:
-    if isinstance(error, TooManyTries):
+    if isinstance(error, RateLimited):
         error = too_many(error.seconds, "This mailbox was tried too often. Wait, and check the password.")
     return error.answer() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").answer()
 

@@ -8,39 +8,25 @@ just be tried again with the same key.
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from importer.domain.people.api_tokens import ApiToken
-from importer.ports.clients import KeptAnswer
+from importer.ports.api_clients import KeptAnswer
 from importer.ports.vault import VaultError
-from importer.service.clients import recognise
+from importer.service.access import idempotency
+from importer.service.access.api_clients import recognise
+from importer.service.access.idempotency import KeyedRequest
 from importer.service.deps import Deps
 from importer.web.api.problems import ProblemAnswer
 from importer.web.guarding import SAFE_METHODS, BodyTooLarge
-from providers.endpoint import Secret
-
-KEPT_FOR: Final = timedelta(days=1)
-AT_WORK_AT_MOST: Final = timedelta(minutes=5)
-"""After that whoever had the request is taken for dead."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _KEPT_HEADERS: Final = ("content-type", "location")
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    token: ApiToken
-    key: str
-    fingerprint: str
 
 
 class Repeatable:
@@ -68,7 +54,7 @@ class Repeatable:
         except ProblemAnswer as problem:
             await problem.answer()(scope, receive, send)
 
-    def _asked(self, scope: Scope, body: bytes) -> _Request | None:
+    def _asked(self, scope: Scope, body: bytes) -> KeyedRequest | None:
         """None without a key, and without a good token: that is answered further in."""
         headers = Headers(scope=scope)
         key = headers.get("idempotency-key")
@@ -83,11 +69,10 @@ class Repeatable:
             return None
         what = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
         type_ = headers.get("content-type", "")
-        mark = self._deps.vault.fingerprint(*(Secret(text) for text in (what, type_, body.decode("latin-1"))))
-        return _Request(token, key, mark)
+        return idempotency.keyed_request(self._deps, token, key, what, type_, body.decode("latin-1"))
 
-    async def _once(self, asked: _Request, scope: Scope, receive: Receive, send: Send) -> None:
-        known = await run_in_threadpool(self._begin, asked)
+    async def _once(self, asked: KeyedRequest, scope: Scope, receive: Receive, send: Send) -> None:
+        known = await run_in_threadpool(idempotency.begin, self._deps, asked)
         if known is not None:
             await self._kept(asked, known)(scope, receive, send)
             return
@@ -102,16 +87,11 @@ class Repeatable:
             done = await run_in_threadpool(self._keep, asked, messages)
         finally:
             if not done:
-                await run_in_threadpool(self._deps.store.forget_request, asked.token.id, asked.key)
+                await run_in_threadpool(idempotency.forget, self._deps, asked)
             for message in messages:
                 await send(message)
 
-    def _begin(self, asked: _Request) -> KeptAnswer | None:
-        now = self._deps.clock.now()
-        until = now + AT_WORK_AT_MOST
-        return self._deps.store.begin_request(asked.token.id, asked.key, asked.fingerprint, now, until)
-
-    def _kept(self, asked: _Request, known: KeptAnswer) -> Response:
+    def _kept(self, asked: KeyedRequest, known: KeptAnswer) -> Response:
         if known.fingerprint != asked.fingerprint:
             raise ProblemAnswer("idempotency_key_reused", "Take a new key for a new request.")
         if known.status is None:
@@ -119,7 +99,7 @@ class Repeatable:
                 "idempotency_key_in_use", "Ask again in a moment.", headers={"Retry-After": "1"}
             )
         try:
-            kept: dict[str, Any] = json.loads(self._deps.vault.open(known.sealed, _context(asked)).reveal())
+            kept = idempotency.kept_answer(self._deps, asked, known)
         except VaultError:
             raise ProblemAnswer(
                 "idempotency_key_in_use", "Its answer cannot be opened any more; look at the list."
@@ -127,7 +107,7 @@ class Repeatable:
         headers = {**kept["headers"], "Idempotency-Replayed": "true"}
         return Response(kept["body"], known.status, headers)
 
-    def _keep(self, asked: _Request, messages: list[Message]) -> bool:
+    def _keep(self, asked: KeyedRequest, messages: list[Message]) -> bool:
         """True when it was done, and its answer is kept."""
         status: int = messages[0]["status"] if messages else 500
         if status >= 400:
@@ -138,14 +118,8 @@ class Repeatable:
             "headers": {name: headers[name] for name in _KEPT_HEADERS if name in headers},
             "body": body.decode("utf-8"),
         }
-        sealed = self._deps.vault.seal(Secret(json.dumps(kept)), _context(asked))
-        until = self._deps.clock.now() + KEPT_FOR
-        self._deps.store.keep_answer(asked.token.id, asked.key, status, sealed, until)
+        idempotency.keep_answer(self._deps, asked, status, kept)
         return True
-
-
-def _context(asked: _Request) -> str:
-    return f"answer:{asked.token.id}:{asked.key}"
 
 
 async def _whole(receive: Receive) -> bytes | None:

@@ -15,7 +15,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import Account
 from importer.ports.leases import LeaseLost
-from importer.service.undo import UndoRefused
+from importer.service.imports.undo_import import UndoRefused
 from importer.web.api.access import Caller, Writer
 from importer.web.api.destinations import given_destination
 from importer.web.api.models import Report, UndoIn

@@ -20,10 +20,10 @@ from starlette.responses import Response
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.people.identities import RateLimit
 from importer.domain.reporting.mailbox_check import Check
-from importer.service.batch_right import destination_credential
-from importer.service.check import check
-from importer.service.tries import TooManyTries, take
-from importer.service.visits import Proven, Remembered, named_by_a_person
+from importer.service.access.batch_rights import destination_credential
+from importer.service.access.rate_limits import RateLimited, consume
+from importer.service.access.web_sessions import SessionData, VerifiedMailbox, named_by_a_person
+from importer.service.imports.check_mailboxes import check
 from importer.speech.problems import by_code
 from importer.speech.texts import Texts
 from importer.web.pages.progress import NotThere
@@ -54,8 +54,8 @@ def look_inside(
     if new.password is None and new.account != opened_by_right(guest):
         raise NotThere
     try:
-        take(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})
-    except TooManyTries:
+        consume(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})
+    except RateLimited:
         raise NotThere from None
     stream = _stream(guest, old, new, labels or guest.visitor.site.settings.labels)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -67,7 +67,9 @@ def looked_so(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
     return facts["for"] == destination and (by is None or by["rule"] == rule)
 
 
-async def _stream(guest: Guest, old: Proven, new: Proven, rule: LabelRule) -> AsyncIterator[str]:
+async def _stream(
+    guest: Guest, old: VerifiedMailbox, new: VerifiedMailbox, rule: LabelRule
+) -> AsyncIterator[str]:
     loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[Check | None](), Event()
 
     assert old.password is not None  # noqa: S101 - `look_inside` saw to it
@@ -105,7 +107,7 @@ async def _stream(guest: Guest, old: Proven, new: Proven, rule: LabelRule) -> As
         stop.set()
 
 
-def _facts(texts: Texts, found: Check, new: Proven) -> dict[str, Any]:
+def _facts(texts: Texts, found: Check, new: VerifiedMailbox) -> dict[str, Any]:
     """As `Check.as_json`, with the destination it is for, what is wrong in the reader's language, and only
     as many folders as a page can show."""
     folders = found.folders
@@ -124,7 +126,7 @@ def _facts(texts: Texts, found: Check, new: Proven) -> dict[str, Any]:
     }
 
 
-def _with_facts(key: str, facts: dict[str, Any], before: Remembered) -> Remembered:
+def _with_facts(key: str, facts: dict[str, Any], before: SessionData) -> SessionData:
     sources = tuple(replace(s, facts=facts) if s.account.key == key else s for s in before.sources)
     rule = before.labels if facts["labels"] is None else LabelRule(facts["labels"]["rule"])
     return replace(before, sources=sources, labels=rule)

@@ -13,7 +13,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.service.consent import LinkGone, awaited, begin, complete, look_up
+from importer.service.access.owner_consent import LinkGone, awaited, begin, complete, look_up
 from importer.web import errands
 from importer.web.rendering import page
 from importer.web.site import AnyVisitor, Fields

@@ -15,10 +15,10 @@ from importer.domain.csv_import.csv_reader import PASSWORD_COLUMNS, PROBLEM_COLU
 from importer.domain.csv_import.import_rows import BATCH_BYTES, Parsed, annotate, parse, template
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
-from importer.service.grants import sign_in
-from importer.service.submit import Fate, submit
-from importer.service.tries import TooManyTries
-from importer.service.visits import named_by_a_person
+from importer.service.access.rate_limits import RateLimited
+from importer.service.access.sealed_grants import sign_in
+from importer.service.access.web_sessions import named_by_a_person
+from importer.service.imports.submit import RowOutcome, submit
 from importer.web.pages.start import count_start
 from importer.web.problems import row_problem, too_often
 from importer.web.rendering import go, page
@@ -136,7 +136,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     ]
     try:
         count_start(guest, rows)
-    except TooManyTries as error:
+    except RateLimited as error:
         return _file_page(guest, too_often(guest.visitor.texts, error))
     submission = submit(
         guest.visitor.site.deps,
@@ -149,7 +149,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     )
     guest.remember(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
-        done = sum(placed.fate is Fate.DONE for placed in submission.placed)
+        done = sum(placed.fate is RowOutcome.DONE for placed in submission.placed)
         return page(guest, "nothing_new.html", done=done, under_way=len(submission.placed) - done)
     return go(f"/batches/{submission.batch.id}")
 

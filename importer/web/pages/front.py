@@ -12,8 +12,8 @@ from starlette.responses import Response
 from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
 from importer.domain.people.identities import WebSession
-from importer.service.tries import TooManyTries, client_network
-from importer.service.visits import attach, sign_in, sign_out
+from importer.service.access.rate_limits import RateLimited, client_network
+from importer.service.access.web_sessions import attach, sign_in, sign_out
 from importer.speech.texts import LANGUAGES
 from importer.web.problems import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
@@ -36,7 +36,7 @@ def enter(who: AnyVisitor, fields: Fields) -> Response:
         try:
             with who.site.turns.turn(client_network(who.client)):
                 token, _ = sign_in(who.site.deps, account, secret, client=who.client)
-        except (MailError, TooManyTries) as error:
+        except (MailError, RateLimited) as error:
             errors = {"form": login_problem(who, error, account.endpoint.host)}
         else:
             if who.visit is not None:
@@ -83,16 +83,16 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
         try:
             with who.site.turns.turn(guest.visit.person):
                 attach(who.site.deps, guest.visit, account, secret, client=who.client)
-        except (MailError, TooManyTries) as error:
+        except (MailError, RateLimited) as error:
             errors = {"form": login_problem(who, error, account.endpoint.host)}
         else:
             return go("/new/review" if guest.remembered.sources else "/mailboxes")
     return page(guest, "mailboxes.html", 422, values={"address": text(fields, "address")}, errors=errors)
 
 
-def login_problem(who: Visitor, error: MailError | TooManyTries, host: str) -> str:
+def login_problem(who: Visitor, error: MailError | RateLimited, host: str) -> str:
     """One answer to every login that a host refuses, so that it tells nothing about the address."""
-    if isinstance(error, TooManyTries):
+    if isinstance(error, RateLimited):
         return too_often(who.texts, error)
     if isinstance(error, LoginRejected):
         return who.texts.gettext("Address and password do not fit together. Check both and try again.")

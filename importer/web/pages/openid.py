@@ -12,9 +12,9 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.service.openid import QUESTION_LASTS, NoAddress, QuestionGone, begin, complete
-from importer.service.tries import TooManyTries
-from importer.service.visits import sign_out
+from importer.service.access.openid_sign_in import QUESTION_LASTS, NoAddress, QuestionGone, begin, complete
+from importer.service.access.rate_limits import RateLimited
+from importer.service.access.web_sessions import sign_out
 from importer.web import errands
 from importer.web.problems import too_often
 from importer.web.rendering import go, page, set_token
@@ -33,7 +33,7 @@ def go_there(who: AnyVisitor, _fields: Fields) -> Response:
     """A page that leads on by itself: our forms may lead nowhere else."""
     try:
         url, kept = begin(who.site.deps, who.token, client=who.client)
-    except (MailError, TooManyTries) as error:
+    except (MailError, RateLimited) as error:
         return _not_in(who, error)
     response = page(who, "going_on.html", kind="sign-in", url=url)
     errands.keep(response, who.site, _ERRAND, kept.decode(), int(QUESTION_LASTS.total_seconds()))
@@ -59,17 +59,17 @@ def back(who: AnyVisitor, request: Request) -> Response:
     return response
 
 
-def _not_in(who: Visitor, error: MailError | TooManyTries | QuestionGone | NoAddress) -> Response:
+def _not_in(who: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> Response:
     if isinstance(error, MailError):
         log.warning("openid.refused", code=error.code, said=str(error), server_text=error.server_text)
     words, status = _words(who, error)
     return page(who, "front.html", status, values={}, errors={"form": words})
 
 
-def _words(who: Visitor, error: MailError | TooManyTries | QuestionGone | NoAddress) -> tuple[str, int]:
+def _words(who: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> tuple[str, int]:
     texts = who.texts
     match error:
-        case TooManyTries():
+        case RateLimited():
             return too_often(texts, error), 422
         case QuestionGone():
             return texts.gettext(

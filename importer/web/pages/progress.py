@@ -19,14 +19,15 @@ from starlette.responses import JSONResponse, Response
 from importer.domain.model import BatchId, Import, ImportId
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.report_csv import refusals_csv
-from importer.service.batch_right import destination_credential
-from importer.service.consent import links
-from importer.service.control import Changed, cancel, pause, resume
+from importer.service.access.batch_rights import destination_credential
+from importer.service.access.owner_consent import links
+from importer.service.access.visibility import batch_of, batches_of, import_of
+from importer.service.access.web_sessions import SessionData
 from importer.service.deps import Deps
-from importer.service.finish import report_of
-from importer.service.owned import batch_of, batches_of, import_of
-from importer.service.undo import UndoRefused, way_back
-from importer.service.visits import Remembered
+from importer.service.imports.control import Changed, cancel, pause, resume
+from importer.service.imports.finish import report_of
+from importer.service.imports.undo_import import UndoRefused, way_back
+from importer.service.queries import undo_report
 from importer.web.live import Sight, all_ended, average
 from importer.web.rendering import fragment, go, page, rendered
 from importer.web.showing import Shown, shown, verdict
@@ -92,7 +93,7 @@ def one_import(guest: SignedIn, import_id: str) -> Response:
         "import.html",
         one=_shown(guest, [report.import_])[0],
         report=report,
-        undone=guest.visitor.site.deps.store.undo_report(report.import_.id),
+        undone=undo_report(guest.visitor.site.deps, report.import_.id),
         undoing=guest.visitor.site.undoings.running(report.import_.id),
         undo_refused=guest.visitor.site.undoings.refused(guest.visitor.texts, report.import_),
         verdict=verdict(guest.visitor.texts, report),
@@ -122,7 +123,7 @@ def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return go("/new/mailbox")
 
 
-def _run_again(import_: Import, before: Remembered) -> Remembered:
+def _run_again(import_: Import, before: SessionData) -> SessionData:
     """With what was chosen then."""
     return replace(
         before.with_nothing_begun(),

@@ -16,9 +16,9 @@ from importer.domain.csv_import.csv_cells import server as read_server
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
-from importer.service.submit import Fate, submit
-from importer.service.tries import LOOKUPS_PER_PERSON, TooManyTries, take, take_rows
-from importer.service.visits import Proven, Remembered, named_by_a_person, prove
+from importer.service.access.rate_limits import LOOKUPS_PER_PERSON, RateLimited, consume, consume_rows
+from importer.service.access.web_sessions import SessionData, VerifiedMailbox, named_by_a_person, prove
+from importer.service.imports.submit import RowOutcome, submit
 from importer.web.pages.checking import looked_so
 from importer.web.pages.front import login_problem
 from importer.web.problems import cell_problem, mail_problem, too_often
@@ -46,7 +46,7 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
     try:
         mail_address = address(given)
         with site.turns.turn(guest.visit.person):
-            take(site.deps, {f"lookup:person:{guest.visit.person}": LOOKUPS_PER_PERSON})
+            consume(site.deps, {f"lookup:person:{guest.visit.person}": LOOKUPS_PER_PERSON})
             provider = site.lookups().for_address(mail_address)
         if provider is None or not provider.closed_to_passwords or site.deps.access.asks(provider.sign_in):
             asked = _account_for(mail_address, provider)
@@ -55,7 +55,7 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
         errors = {}
     except Refused as refused:
         errors = {"address": cell_problem(guest.visitor.texts, refused)}
-    except TooManyTries as error:
+    except RateLimited as error:
         errors = {"address": too_often(guest.visitor.texts, error)}
     return page(guest, "new_address.html", 422, values={"address": given}, errors=errors, provider=provider)
 
@@ -79,7 +79,7 @@ def check(guest: SignedIn, fields: Fields) -> Response:
                 proven = prove(
                     who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person
                 )
-        except (MailError, TooManyTries) as error:
+        except (MailError, RateLimited) as error:
             errors = {"form": _source_problem(guest, error, account)}
         else:
             guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
@@ -138,7 +138,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     ]
     try:
         count_start(guest, rows)
-    except TooManyTries as error:
+    except RateLimited as error:
         problem = too_often(who.texts, error)
         return _review_page(guest, remembered, 422, problem, destination.account.key)
     submission = submit(
@@ -150,10 +150,10 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         again=True,
         right=right_of(guest),
     )
-    guest.remember(Remembered.with_nothing_begun)
+    guest.remember(SessionData.with_nothing_begun)
     if submission.batch is not None:
         return go(f"/batches/{submission.batch.id}")
-    under_way = next((p.import_ for p in submission.placed if p.fate is not Fate.STARTED), None)
+    under_way = next((p.import_ for p in submission.placed if p.fate is not RowOutcome.STARTED), None)
     return go(f"/imports/{under_way.id}" if under_way is not None else "/imports")
 
 
@@ -170,7 +170,7 @@ def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
     ):
         return go("/new")
     own = replace(asked, login=provider.login_name(asked.address))
-    proven = Proven(own, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks)
+    proven = VerifiedMailbox(own, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks)
     guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
     return go("/new/review")
 
@@ -183,17 +183,17 @@ def _signs_in_at_ours(site: Site) -> str:
 
 
 def count_start(guest: Guest, rows: Sequence[Row]) -> None:
-    """Raises TooManyTries when this person has started, or tried, too much."""
+    """Raises RateLimited when this person has started, or tried, too much."""
     remembered, who = guest.remembered, guest.visitor
     proven = {
         (mailbox.account.key, mailbox.password)
         for mailbox in (*remembered.mailboxes, *remembered.sources)
         if mailbox.password is not None
     }
-    take_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, proven=proven)
+    consume_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, proven=proven)
 
 
-def _with_asked(asked: Account, before: Remembered) -> Remembered:
+def _with_asked(asked: Account, before: SessionData) -> SessionData:
     """With the first source, what was chosen for others is forgotten."""
     return replace(before if before.sources else before.with_nothing_begun(), asked=asked)
 
@@ -201,24 +201,24 @@ def _with_asked(asked: Account, before: Remembered) -> Remembered:
 # --- What is chosen for all of them -----------------------------------------------------------------
 
 
-def label_rule(site: Site, remembered: Remembered) -> LabelRule:
+def label_rule(site: Site, remembered: SessionData) -> LabelRule:
     """What becomes of mail with several labels."""
     return remembered.labels or site.settings.labels
 
 
-def sync_flags(site: Site, remembered: Remembered) -> bool:
+def sync_flags(site: Site, remembered: SessionData) -> bool:
     """Whether flags that changed since an earlier import are brought over."""
     return site.settings.sync_flags if remembered.sync_flags is None else remembered.sync_flags
 
 
-def _with_choices(fields: FormData, before: Remembered) -> Remembered:
+def _with_choices(fields: FormData, before: SessionData) -> SessionData:
     given = text(fields, "labels")
     rule = LabelRule(given) if given in list(LabelRule) else before.labels
     return replace(before, labels=rule, sync_flags=bool(text(fields, "sync_flags")))
 
 
 def _review_page(
-    guest: Guest, remembered: Remembered, status: int = 200, problem: str = "", into: str = ""
+    guest: Guest, remembered: SessionData, status: int = 200, problem: str = "", into: str = ""
 ) -> Response:
     """What a check found is shown where it was looked at as it would be copied now."""
     site = guest.visitor.site
@@ -311,7 +311,7 @@ def _mailbox_page(
     )
 
 
-def _source_problem(guest: Guest, error: MailError | TooManyTries, account: Account) -> str:
+def _source_problem(guest: Guest, error: MailError | RateLimited, account: Account) -> str:
     if isinstance(error, LoginRejected):
         return mail_problem(guest.visitor.texts, error, account.endpoint.host)
     return login_problem(guest.visitor, error, account.endpoint.host)

@@ -1,0 +1,56 @@
+"""What one leg works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from importer.compact.digest_set import Digests, DigestSet
+from importer.domain.model import Import
+from importer.ports.leases import Lease
+from importer.ports.ledger import Ledger
+from importer.ports.mailbox import MailboxSession
+from importer.ports.process import Budget, Clock, Observer
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLimits:
+    """How much goes into one append batch, how many connection pairs work at a time, how many bytes they
+    may hold together, and how long a lost reply may still come true."""
+
+    batch_messages: int = 100
+    batch_bytes: int = 4 * 1024 * 1024
+    lanes: int = 1
+    held_bytes: int = 20 * 1024 * 1024
+    settle_quiet: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One connection pair, for one thread. `number` counts from 0; it tells the lane's intents apart."""
+
+    number: int
+    source: MailboxSession
+    destination: MailboxSession
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One import and the right to write (`lease` is that of the destination mailbox).
+
+    `lane` is the first connection pair; `open_lane(number)` opens a further one, whose opener closes it.
+    Ledger, budget and observer are called from several threads.
+    """
+
+    import_: Import
+    lane: Lane
+    open_lane: Callable[[int], Lane]
+    ledger: Ledger
+    lease: Lease
+    budget: Budget
+    observer: Observer
+    clock: Clock
+    is_notice: Callable[[bytes], bool]  # tells our own completion mails by their header
+    pace: TransferLimits = field(default_factory=TransferLimits)
+    digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many

@@ -1,0 +1,117 @@
+"""Programs that call: their tokens, and what each of them may see.
+
+Invariants: a token is shown once and stored as its digest alone; what belongs to another client is not
+there, in the same way as what does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+
+from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope, webhook_context
+from importer.service.access.visibility import batch_of, import_of
+from importer.service.deps import Deps
+from importer.service.imports.submit import new_id
+from providers.endpoint import Secret
+
+PREFIX: Final = "mailhaul_"
+"""Tokens begin like that, so that scanners for leaked secrets recognise them."""
+
+_FORM: Final = re.compile(PREFIX + r"[\w-]{43}", re.ASCII)
+_ID: Final = re.compile(r"[a-z0-9]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token with what is shown once: `secret` is what the client sends, `webhook_secret` what signs
+    the calls to it (None without a webhook)."""
+
+    token: ApiToken
+    secret: Secret = field(repr=False)
+    webhook_secret: Secret | None = field(default=None, repr=False)
+
+
+def issue(
+    deps: Deps,
+    name: str,
+    scopes: Collection[TokenScope],
+    *,
+    domains: Collection[str] = (),
+    lasts: timedelta | None = None,
+    webhook_url: str = "",
+) -> Issued:
+    """A new token, stored. 32 random bytes need no slow hash."""
+    secret = Secret(PREFIX + secrets.token_urlsafe(32))
+    id_, now = TokenId(new_id()), deps.clock.now()
+    webhook_secret = Secret(secrets.token_urlsafe(32)) if webhook_url else None
+    token = ApiToken(
+        id_,
+        name,
+        _digest(secret.reveal()),
+        frozenset(scopes),
+        now,
+        expires_at=None if lasts is None else now + lasts,
+        domains=frozenset(domains),
+        webhook_url=webhook_url,
+        webhook_secret=deps.vault.seal(webhook_secret, webhook_context(id_)) if webhook_secret else b"",
+    )
+    deps.store.add_token(token)
+    return Issued(token, secret, webhook_secret)
+
+
+def recognise(deps: Deps, given: str) -> ApiToken | None:
+    """The token that a client brought; None when it is none of ours, was revoked or has expired."""
+    if not _FORM.fullmatch(given):
+        return None
+    found = deps.store.token_by_digest(_digest(given))
+    return found if found is not None and found.good(deps.clock.now()) else None
+
+
+def list_tokens(deps: Deps) -> Sequence[ApiToken]:
+    """All tokens, revoked and expired ones included, newest first."""
+    return deps.store.tokens()
+
+
+def revoke(deps: Deps, id_: str) -> ApiToken | None:
+    """Ends a token for good; None when there is none with that id. Safe to repeat."""
+    return deps.store.revoke_token(TokenId(id_), deps.clock.now())
+
+
+# --- What a token sees ----------------------------------------------------------------------------------
+
+
+def visible_import(deps: Deps, token: ApiToken, id_: str) -> Import | None:
+    """None when there is no such import, or it is not for this token."""
+    if not _ID.fullmatch(id_):
+        return None
+    if TokenScope.ADMIN in token.scopes:
+        return deps.store.import_(ImportId(id_))
+    return import_of(deps, token.client, ImportId(id_))
+
+
+def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequence[Import]] | None:
+    """None when there is no such batch, or it is not for this token."""
+    if not _ID.fullmatch(id_):
+        return None
+    if TokenScope.ADMIN not in token.scopes:
+        return batch_of(deps, token.client, BatchId(id_))
+    batch = deps.store.batch(BatchId(id_))
+    if batch is None:
+        return None
+    return batch, deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+
+
+def owner_seen(token: ApiToken) -> str | None:
+    """Whose batches and imports a list holds: an owner's, or everybody's (None)."""
+    return None if TokenScope.ADMIN in token.scopes else token.client
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,231 @@
+"""Taking orders: rows become a batch of imports; what is done or under way is not started again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from importer.domain.csv_import.import_rows import Row
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_state import ALIVE
+from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.people.batch_right import NO_RIGHT, BatchRight
+from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.service.access.owner_consent import ask_owner
+from importer.service.access.sealed_grants import grants_of, seal, seal_one
+from importer.service.deps import Deps
+from providers.endpoint import Secret
+from providers.errors import Side
+from providers.grants import DestinationGrant, PasswordGrant
+
+
+class RowOutcome(StrEnum):
+    """What became of one row."""
+
+    STARTED = "started"
+    DONE = "done"  # complete already, with the same passwords
+    UNDER_WAY = "under way"  # an earlier submission of it has not ended
+    PASSWORD_UPDATED = "password updated"  # noqa: S105 - under way, goes on with the new password
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedRow:
+    """One row and the import that it stands for, new or earlier."""
+
+    row: Row
+    import_: Import
+    fate: RowOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """`batch` holds the started imports; it is None when there was nothing to start."""
+
+    batch: Batch | None
+    placed: tuple[SubmittedRow, ...]
+
+    @property
+    def started(self) -> tuple[Import, ...]:
+        return tuple(p.import_ for p in self.placed if p.fate is RowOutcome.STARTED)
+
+
+def submit(
+    deps: Deps,
+    rows: Sequence[Row],
+    *,
+    name: str = "",
+    submitter: str = "",
+    owner: str = "",
+    language: str = "",
+    again: bool = False,
+    organisation: bool = False,
+    right: BatchRight = NO_RIGHT,
+) -> Submission:
+    """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
+    `owner` is who may look at them; an owner leaves what others have under way as it is, the console (no
+    owner) may do everything. `language` is that of the mails about them. With `organisation`, rows may use
+    what an organisation allowed, which opens any of its mailboxes: only for who runs the installation.
+    `right` is the batch right of whoever submits; raises Refused for a row that would need more.
+
+    A row is started when its route is new, or its last import did not end complete, or a password or what
+    becomes of labels is another than then; with `again`, also when all is as it was (to fetch what is new).
+    Validated rows only.
+    """
+    batch_id = BatchId(new_id())
+    for row in rows:
+        if row.by_master:
+            right.grant(row.destination)
+
+    def place(row: Row) -> SubmittedRow:
+        return _place(
+            deps, row, new_import(deps, row, batch_id, submitter, language), owner, again=again, right=right
+        )
+
+    placed = [place(row) for row in rows]
+    while starting := [p for p in placed if p.fate is RowOutcome.STARTED]:
+        batch = Batch(
+            batch_id,
+            deps.clock.now(),
+            name,
+            submitter,
+            tuple(p.import_.id for p in starting),
+            owner,
+            language,
+        )
+        granted = [grants_of(deps, p.row, organisation=organisation, right=right) for p in starting]
+        sealed = [
+            (p.import_, seal(deps, p.import_.id, opened)) for p, opened in zip(starting, granted, strict=True)
+        ]
+        try:
+            deps.store.add_batch(batch, sealed)
+        except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
+            placed = [place(p.row) if p.fate is RowOutcome.STARTED else p for p in placed]
+        else:
+            for p, opened in zip(starting, granted, strict=True):
+                if opened.awaited:
+                    ask_owner(deps, p.import_.id)
+                else:
+                    deps.queue.ring(p.import_.id)
+            return Submission(batch, tuple(placed))
+    return Submission(None, tuple(placed))
+
+
+def new_id() -> str:
+    """Twelve letters and digits that nobody can guess (60 bits), easy to read out."""
+    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
+
+
+def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language: str = "") -> Import:
+    """A queued import of that row."""
+    return Import(
+        id=ImportId(new_id()),
+        source=row.source,
+        destination=row.destination,
+        created_at=deps.clock.now(),
+        batch_id=batch_id,
+        row=row.line,
+        submitter=submitter,
+        language=language,
+        labels=row.labels or LabelRule.ONE,
+        sync_flags=row.sync_flags or False,
+        password_fingerprint=deps.vault.fingerprint(
+            *(secret or Secret("") for secret in _passwords(row).values())
+        ),
+    )
+
+
+def _place(
+    deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, right: BatchRight
+) -> SubmittedRow:
+    """`fresh` is what is started if it is to be started."""
+    latest = deps.store.latest_import(fresh.route)
+    if latest is None:
+        return SubmittedRow(row, fresh, RowOutcome.STARTED)
+    same_passwords = latest.password_fingerprint == fresh.password_fingerprint
+    somebody_elses = bool(owner) and _owner(deps, latest) != owner
+    if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
+        if same_passwords or somebody_elses:
+            return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
+        new = _replaced(deps, latest.id, row, before, right)
+        if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
+            deps.queue.ring(latest.id)
+            return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
+        return _place(deps, row, fresh, owner, again=again, right=right)  # it ended just now
+    same_labels = latest.labels is fresh.labels or not latest.has_labels
+    as_it_was = latest.state is State.COMPLETE and same_passwords and same_labels and not somebody_elses
+    if as_it_was and not again and deps.store.undo_report(latest.id) is None:
+        return SubmittedRow(row, latest, RowOutcome.DONE)
+    return SubmittedRow(row, fresh, RowOutcome.STARTED)
+
+
+def _replaced(
+    deps: Deps, import_id: ImportId, row: Row, before: SealedGrants, right: BatchRight
+) -> SealedGrants:
+    """The row's passwords in place of those of before, or the master user; where an owner signs in, what was
+    there stays."""
+    given: dict[Side, DestinationGrant] = {
+        side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
+    }
+    if row.by_master:
+        given[Side.DESTINATION] = right.grant(row.destination)
+    return replace(
+        before, **{side.value: seal_one(deps, import_id, side, one) for side, one in given.items()}
+    )
+
+
+def _passwords(row: Row) -> dict[Side, Secret | None]:
+    return {Side.SOURCE: row.source_password, Side.DESTINATION: row.destination_password}
+
+
+def _owner(deps: Deps, import_: Import) -> str:
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    return batch.owner if batch is not None else ""
+
+
+def resubmit(
+    deps: Deps,
+    import_: Import,
+    source_password: Secret | None,
+    destination_password: Secret | None,
+    *,
+    source_sign_in: str = "",
+    destination_sign_in: str = "",
+    labels: LabelRule | None = None,
+    sync_flags: bool | None = None,
+    submitter: str = "",
+    language: str = "",
+    organisation: bool = False,
+    right: BatchRight = NO_RIGHT,
+) -> SubmittedRow:
+    """Submits the route of an earlier import once more, complete or not, with its choices about labels and
+    flags where no others are given. When another import of the route is under way, that one is
+    `SubmittedRow`, with these passwords from now on. Who may look at the earlier one may look at the new one.
+
+    A side without a password is opened as `Row` says; `organisation` and `right` as for `submit`.
+    """
+    row = Row(
+        0,
+        import_.source,
+        source_password,
+        import_.destination,
+        destination_password,
+        source_sign_in=source_sign_in,
+        destination_sign_in=destination_sign_in,
+        labels=labels,
+        sync_flags=sync_flags,
+    ).chosen(import_.labels, sync_flags=import_.sync_flags)
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    submission = submit(
+        deps,
+        [row],
+        name="again",
+        submitter=submitter or import_.submitter,
+        owner=batch.owner if batch is not None else "",
+        language=language or import_.language,
+        again=True,
+        organisation=organisation,
+        right=right,
+    )
+    return submission.placed[0]

@@ -1,0 +1,131 @@
+"""Undoing an import that has ended: with the password of the destination alone, under the same leases as
+imports have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from importer.domain.import_state import ENDED
+from importer.domain.ledger.undo_report import FolderUndo, UndoReport
+from importer.domain.model import Import
+from importer.engine.undo_copies import Undoing
+from importer.engine.undo_copies import undo as undo_copies
+from importer.ports.leases import Lease
+from importer.ports.mailbox import MailboxSession
+from importer.service.access.sealed_grants import organisation_credential
+from importer.service.deps import Deps
+from importer.service.legs.heartbeat import Heartbeat
+from importer.service.legs.host_limits import HostLimits, PostponedByHost
+from providers.errors import Side, Throttled
+from providers.grants import Credential
+from providers.provider import PasswordKind, Provider
+
+log = structlog.get_logger()
+
+
+class UndoRefused(Exception):
+    """It cannot be undone, or not now; the text says why and what to do, the code for programs."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def way_back(
+    deps: Deps, import_: Import, host: Provider | None, *, organisation: bool = False
+) -> Credential | None:
+    """What opens the destination without a password: with `organisation`, as for `submit`, what one allowed.
+    `host` is the destination's. None when a password is needed; raises UndoRefused when none would help.
+    """
+    if host is not None and host.sign_in is not None and organisation:
+        found = organisation_credential(deps, import_.destination, host.sign_in, Side.DESTINATION)
+        if found is not None:
+            return found
+    if host is not None and host.password is PasswordKind.NONE:
+        raise UndoRefused(
+            "undo_closed",
+            f"{import_.destination.endpoint.host} takes no passwords, and what its owner allowed ended with"
+            " the import. Remove the messages with a mail program; the report says what was copied.",
+        )
+    return None
+
+
+def undo(
+    deps: Deps,
+    import_: Import,
+    credential: Credential,
+    *,
+    told: Callable[[FolderUndo], None] = lambda _folder: None,
+) -> UndoReport:
+    """Removes from the destination what the import added and nobody has touched since, and keeps the report.
+
+    Safe to repeat, also after it broke off: it goes on from there. `told` hears the account of each folder as
+    it grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
+    """
+    if import_.state not in ENDED:
+        raise UndoRefused("undo_too_early", "It is still under way. Cancel it first, then undo it.")
+    lease = _acquired(deps, f"import:{import_.id}")
+    if lease is None:
+        raise UndoRefused(
+            "undo_busy", "Somebody is at work on this import at this moment. Try again in a minute."
+        )
+    mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
+    if mailbox is None:
+        deps.store.release(lease)
+        raise UndoRefused(
+            "undo_mailbox_busy",
+            "Another import is writing into this mailbox. Pause it, or wait until it is done.",
+        )
+    manners = HostLimits(deps, import_, f"{deps.owner} {lease.name} {lease.fence}")
+    with Heartbeat(deps.store, [lease, mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:
+        try:
+            manners.admit()
+            manners.open_lane(0)
+            session = deps.sessions.open(import_.destination, credential, Side.DESTINATION)
+            try:
+                report = _undone(deps, import_, session, mailbox, heartbeat, told)
+            finally:
+                session.close()
+        except PostponedByHost as held:
+            raise UndoRefused("undo_held_back", f"Not now: {held.problem.message}") from None
+        except Throttled as error:
+            manners.note(error)
+            raise
+        finally:
+            manners.release()
+        deps.store.save_undo(report, lease)
+    totals = report.totals
+    log.info(
+        "undo.finished",
+        import_id=import_.id,
+        added=totals.added,
+        removed=totals.removed,
+        stays=totals.stays,
+        gone=totals.gone,
+        folders_removed=len(report.folders_removed),
+    )
+    return report
+
+
+def _undone(
+    deps: Deps,
+    import_: Import,
+    session: MailboxSession,
+    mailbox: Lease,
+    heartbeat: Heartbeat,
+    told: Callable[[FolderUndo], None],
+) -> UndoReport:
+    if not session.removes_exactly():
+        raise UndoRefused(
+            "undo_inexact",
+            f"{import_.destination.endpoint.host} cannot remove single messages (it offers no UIDPLUS, RFC"
+            " 4315): other mail that is marked as deleted would go with them. Remove the messages with a mail"
+            " program; `report` says what was copied.",
+        )
+    return undo_copies(Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, told))
+
+
+def _acquired(deps: Deps, name: str) -> Lease | None:
+    return deps.store.acquire(name, deps.owner, deps.clock.now(), deps.limits.lease)

@@ -1,0 +1,82 @@
+"""The connections of one leg: pairs opened as the engine asks for them, all closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from types import TracebackType
+
+from importer.compact.uid_set import UidSet
+from importer.concurrency import run_both
+from importer.domain.model import Account, FolderRef, Route
+from importer.engine.leg_context import Lane
+from importer.ports.ledger import Ledger
+from importer.ports.mailbox import LabelView, MailboxSession, SessionFactory
+from importer.service.legs.host_limits import HostLimits
+from providers.errors import Side, Throttled
+from providers.grants import Credential
+
+
+class ConnectionPairs:
+    """Opens connection pairs between two accounts, for any thread, and closes them all as it is left."""
+
+    def __init__(
+        self,
+        sessions: SessionFactory,
+        source: tuple[Account, Credential],
+        destination: tuple[Account, Credential],
+        manners: HostLimits,
+        labels: LabelView,
+    ) -> None:
+        self._sessions = sessions
+        self._source = source
+        self._destination = destination
+        self._manners = manners
+        self._labels = labels
+        self._lock = Lock()
+        self._opened: list[MailboxSession] = []
+
+    def open(self, number: int) -> Lane:
+        """A further pair, both sides at the same time. Raises what `SessionFactory.open` and
+        `HostLimits.open_lane` raise."""
+        self._manners.open_lane(number)
+        try:
+            source, destination = run_both(
+                lambda: self._session(*self._source, Side.SOURCE),
+                lambda: self._session(*self._destination, Side.DESTINATION),
+            )
+        except Throttled as error:
+            if number:  # the engine goes on without it, so nobody else will tell
+                self._manners.note(error)
+            raise
+        return Lane(number, source, destination)
+
+    def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
+        labels = self._labels if side is Side.SOURCE else None
+        session = self._sessions.open(account, credential, side, labels)
+        with self._lock:
+            self._opened.append(session)
+        return session
+
+    def __enter__(self) -> ConnectionPairs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened:
+            with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each waits for its BYE
+                list(pool.map(lambda session: session.close(), self._opened))
+        self._manners.release()
+
+
+def previous_placements(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:
+    """Source folder and UIDs of every receipt, and of every append whose outcome is not known yet: what may
+    have landed under one label must not be sent under another. Receipts for folders that are gone count too:
+    what their owner removed does not come back under another label."""
+    for destination in sorted(set(ledger.folder_map(route).values())):
+        for receipt in ledger.receipts(route, destination):
+            yield receipt.source, UidSet.of(receipt.source_uids)
+        for intent in ledger.intents(route, destination):
+            yield intent.source, UidSet.of(intent.source_uids)

@@ -1,0 +1,61 @@
+"""Keeping what the engine tells: for watchers at once, in the store about once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Lock
+from typing import Final
+
+from importer.domain.model import FolderTally, ImportId, Progress
+from importer.ports.leases import Lease
+from importer.ports.process import Clock
+from importer.ports.store import Store
+
+EVERY: Final = timedelta(seconds=1)
+
+Watch = Callable[[Progress], None]
+
+
+class ProgressRecorder:
+    """Implements `Observer`, for any thread. `lease` is the import's: whoever lost it writes nothing,
+    and every method raises LeaseLost. Call `flush` at the end of a leg: it writes what has not been
+    written yet."""
+
+    def __init__(
+        self, store: Store, import_id: ImportId, lease: Lease, clock: Clock, watch: Watch | None = None
+    ) -> None:
+        self._store = store
+        self._import_id = import_id
+        self._lease = lease
+        self._clock = clock
+        self._watch = watch
+        self._lock = Lock()
+        self._unsaved: dict[str, FolderTally] = {}
+        self._flushed_at = clock.now()
+        self.progress: Progress | None = None
+        self.has_labels = False  # of the source; whoever opens it says so
+
+    def progressed(self, progress: Progress) -> None:
+        with self._lock:
+            self.progress = progress
+            if self._watch is not None:
+                self._watch(progress)
+            if self._clock.now() - self._flushed_at >= EVERY:
+                self._write()
+
+    def tally_changed(self, tally: FolderTally) -> None:
+        with self._lock:
+            self._unsaved[tally.source_folder] = tally
+
+    def flush(self) -> None:
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        for tally in self._unsaved.values():
+            self._store.save_tally(self._import_id, tally, self._lease)
+        self._unsaved.clear()
+        if self.progress is not None:
+            self._store.set_progress(self._import_id, self.progress, self._lease)
+        self._flushed_at = self._clock.now()

@@ -1,0 +1,1 @@
+"""Telling people and programs: mail from the outbox, calls to webhooks."""

@@ -1,0 +1,64 @@
+"""Sending the mails of the outbox, each at most once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, assert_never
+
+import structlog
+
+from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
+from importer.ports.vault import VaultError
+from importer.service.access.owner_consent import filled_in
+from importer.service.deps import Deps
+
+RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
+MAX_ATTEMPTS: Final = 20
+NOT_NEEDED: Final = "not sent: nobody has to sign in any more"
+
+log = structlog.get_logger()
+
+
+def deliver(deps: Deps) -> int:
+    """Sends what is due; returns how many mails were handed over. Safe to run anywhere, any number of times.
+
+    A mail is claimed before it is handed to the server. When the reply is lost it may have been sent, so
+    it counts as sent: better one mail missing than two.
+    """
+    if deps.mails is None:
+        return 0
+    sent = 0
+    for notice in deps.store.due_notices(deps.clock.now()):
+        if deps.store.claim_notice(notice.key):
+            outcome, text = _send(deps, deps.mails.mailer, notice)
+            _settle(deps, notice, outcome, text)
+            sent += outcome is MailOutcome.SENT and text != NOT_NEEDED
+    return sent
+
+
+def _send(deps: Deps, mailer: Mailer, notice: Notice) -> tuple[MailOutcome, str]:
+    try:
+        filled = filled_in(deps, notice)
+    except VaultError as error:
+        return MailOutcome.RETRY, str(error)
+    return (MailOutcome.SENT, NOT_NEEDED) if filled is None else mailer.send(filled)
+
+
+def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None:
+    attempts = notice.attempts + 1
+    match outcome:
+        case MailOutcome.SENT:
+            deps.store.settle_notice(notice.key, MailState.SENT, error=text if text == NOT_NEEDED else "")
+        case MailOutcome.UNKNOWN:
+            deps.store.settle_notice(notice.key, MailState.SENT, error=f"no reply from the server: {text}")
+        case MailOutcome.REFUSED:
+            deps.store.settle_notice(notice.key, MailState.REFUSED, error=text)
+        case MailOutcome.RETRY if attempts >= MAX_ATTEMPTS:
+            deps.store.settle_notice(notice.key, MailState.REFUSED, error=f"gave up: {text}")
+        case MailOutcome.RETRY:
+            wait = timedelta(seconds=RETRY_WAITS_S[min(notice.attempts, len(RETRY_WAITS_S) - 1)])
+            later = deps.clock.now() + wait
+            deps.store.settle_notice(notice.key, MailState.PENDING, error=text, not_before=later)
+        case _:
+            assert_never(outcome)
+    log.info("mail.handled", key=notice.key, outcome=outcome.value, attempts=attempts)

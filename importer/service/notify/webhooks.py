@@ -1,0 +1,119 @@
+"""Telling programs what became of their imports: each event to each webhook, at least once.
+
+Calls are written in the transaction that they tell of, and sent by whoever hears the ring for mails. What
+failed is tried again for three days. A call that is under way is nobody else's for a minute; whoever dies
+with it has called, perhaps, and somebody calls again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from importer.domain.model import Import
+from importer.domain.people.api_tokens import webhook_context
+from importer.domain.reporting.report import Report
+from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, event, signature
+from importer.ports.vault import VaultError
+from importer.ports.webhook_calls import CallState, WebhookCall
+from importer.service.deps import Deps, Webhook
+
+RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))
+AT_WORK_AT_MOST: Final = timedelta(minutes=1)
+
+log = structlog.get_logger()
+
+
+def calls_about(deps: Deps, report: Report) -> Sequence[WebhookCall]:
+    """The calls that tell of an import as it stands. Never raises: news is never in the way of the work."""
+    try:
+        hooks = [*_hooks(deps, report.import_)]
+        if not hooks:
+            return ()
+        now = deps.clock.now()
+        told = event(report, now)
+        return [WebhookCall(f"{told.id} {hook}", hook, told.id, told.body, now) for hook in hooks]
+    except Exception as error:
+        log.warning("call.unwritten", import_id=report.import_.id, exc_info=error)
+        return ()
+
+
+def call_out(deps: Deps) -> int:
+    """Makes the calls that are due; returns how many were answered well. Safe to run anywhere, at any time.
+
+    A webhook that fails is left alone until the next run: it would fail again.
+    """
+    if deps.caller is None:
+        return 0
+    done, failed = 0, set()
+    for call in deps.store.due_calls(deps.clock.now()):
+        if call.hook in failed:
+            continue
+        now = deps.clock.now()
+        if deps.store.claim_call(call.key, now, now + AT_WORK_AT_MOST):
+            if _made(deps, call):
+                done += 1
+            else:
+                failed.add(call.hook)
+    return done
+
+
+def _made(deps: Deps, call: WebhookCall) -> bool:
+    assert deps.caller is not None  # noqa: S101 - `call_out` saw to it
+    attempts = call.attempts + 1
+    try:
+        webhook = _webhook(deps, call.hook)
+    except VaultError as error:
+        webhook, trouble = None, str(error)
+    else:
+        trouble = "" if webhook is not None else "its token was revoked"
+    gone = webhook is None
+    if webhook is not None:
+        body, now = call.body.encode("utf-8", "replace"), deps.clock.now()
+        headers = {
+            "Content-Type": "application/json",
+            EVENT: call.event_id,
+            SIGNATURE: signature(webhook.secret.reveal(), now, body),
+        }
+        trouble = deps.caller.call(webhook.url, body, headers)
+    if not trouble:
+        state, later = CallState.DONE, None
+    elif gone or attempts > len(RETRY_WAITS_S):
+        state, later = CallState.GIVEN_UP, None
+    else:
+        state = CallState.PENDING
+        later = deps.clock.now() + timedelta(seconds=RETRY_WAITS_S[attempts - 1])
+    deps.store.settle_call(call.key, state, error=trouble, not_before=later)
+    log.info("call.made", event_id=call.event_id, hook=call.hook, state=state.value, attempts=attempts)
+    return state is CallState.DONE
+
+
+def _hooks(deps: Deps, import_: Import) -> Iterator[str]:
+    """Who is told: the installation's webhook ("-"), and those of the owner's tokens (by id), each address
+    once."""
+    if deps.caller is None:
+        return
+    if deps.webhook is not None:
+        yield "-"
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    if batch is None or not batch.owner:
+        return
+    now, seen = deps.clock.now(), set()
+    for token in deps.store.tokens():
+        if token.webhook_url and token.client == batch.owner and token.good(now):
+            if token.webhook_url not in seen:
+                yield token.id
+            seen.add(token.webhook_url)
+
+
+def _webhook(deps: Deps, hook: str) -> Webhook | None:
+    """None when there is none any more. Raises VaultError."""
+    if hook == "-":
+        return deps.webhook
+    token = next((t for t in deps.store.tokens() if t.id == hook), None)
+    if token is None or not token.good(deps.clock.now()):
+        return None
+    return Webhook(token.webhook_url, deps.vault.open(token.webhook_secret, webhook_context(token.id)))

@@ -1,0 +1,72 @@
+"""What front ends read: imports, batches, reports and explanations, as of now.
+
+`access.visibility` holds what one person may read; nothing here asks who reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from importer.domain.ledger.undo_report import UndoReport
+from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.reporting.explanation import Explanation, ExplanationContext
+from importer.domain.reporting.explanation import explain as explain_report
+from importer.ports.consents import ConsentRequest
+from importer.service.deps import Deps
+from importer.service.imports.finish import report_of
+from providers.errors import Side
+
+
+def find_import(deps: Deps, import_id: str) -> Import | None:
+    """None if there is no such import."""
+    return deps.store.import_(ImportId(import_id))
+
+
+def find_imports(deps: Deps, ids: Sequence[ImportId]) -> list[Import]:
+    """The imports with these ids in the order of `ids`; unknown ids are left out."""
+    found = {import_.id: import_ for import_ in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+def list_imports(
+    deps: Deps,
+    *,
+    states: Collection[State] = (),
+    owner: str | None = None,
+    after: ImportId | None = None,
+    limit: int,
+) -> Sequence[Import]:
+    """Newest first; of all owners if `owner` is None; only those that follow `after`."""
+    return deps.store.imports(states=tuple(states), owner=owner, after=after, limit=limit)
+
+
+def list_batches(
+    deps: Deps, *, owner: str | None = None, after: BatchId | None = None, limit: int
+) -> list[tuple[Batch, list[Import]]]:
+    """Batches with their imports, newest first, as `list_imports`."""
+    batches = deps.store.batches(limit, owner=owner, after=after)
+    found = {i.id: i for i in find_imports(deps, [id_ for batch in batches for id_ in batch.imports])}
+    return [(batch, [found[id_] for id_ in batch.imports if id_ in found]) for batch in batches]
+
+
+def undo_report(deps: Deps, import_id: ImportId) -> UndoReport | None:
+    """None while the import was not undone to its end."""
+    return deps.store.undo_report(import_id)
+
+
+def consent_requests(deps: Deps, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
+    """The owners who are asked to sign in for this import."""
+    return deps.store.consents_of(import_id)
+
+
+def explain(deps: Deps, import_: Import) -> Explanation:
+    """Why the import stands where it stands."""
+    now = deps.clock.now()
+    context = ExplanationContext(
+        now=now,
+        worker=deps.store.holder(f"import:{import_.id}", now) or "",
+        writer=deps.store.holder(f"mailbox:{import_.destination.key}", now) or "",
+        undone=deps.store.undo_report(import_.id),
+        has_passwords=deps.store.grants(import_.id) is not None,
+    )
+    return explain_report(report_of(deps, import_), context)

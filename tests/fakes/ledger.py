@@ -1,0 +1,258 @@
+"""The ledger in plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.ledger.receipt_splitting import split
+from importer.domain.ledger.undo_report import UndoReport
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    FolderCheckpoint,
+    FolderRef,
+    ImportId,
+    Intent,
+    Outcome,
+    Receipt,
+    Refusal,
+    Route,
+)
+from importer.ports.leases import Lease
+from importer.ports.ledger import Copies
+from tests.fakes.leases import MemoryLeases
+
+
+@dataclass(slots=True)
+class _Row:
+    """One receipt, and what undo made of it."""
+
+    number: int
+    receipt: Receipt
+    undoing: UidSet = UidSet()
+    undone: bool = False
+
+
+class MemoryLedger(MemoryLeases):
+    """`importer.ports.ledger.Ledger`, safe for threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder_maps: dict[Route, dict[str, str]] = {}
+        self._epochs: dict[Route, UidValidity] = {}
+        self._checkpoints: dict[Route, dict[str, FolderCheckpoint]] = {}
+        self._numbers = count(1)
+        self._rows: dict[tuple[Route, str], list[_Row]] = {}
+        self._intents: dict[tuple[Route, str], dict[int, Intent]] = {}
+        self._refusals: dict[ImportId, list[Refusal]] = {}
+        self._created: dict[ImportId, dict[str, None]] = {}
+        self._undos: dict[ImportId, UndoReport] = {}
+
+    def folder_map(self, route: Route) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._folder_maps.get(route, {}))
+
+    def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._folder_maps.setdefault(route, {}).update(mapping)
+
+    def mailbox_epoch(self, route: Route) -> UidValidity | None:
+        with self._lock:
+            return self._epochs.get(route)
+
+    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._epochs[route] = epoch
+            self._checkpoints.pop(route, None)
+            for (of_route, _), rows in self._rows.items():
+                if of_route == route:
+                    rows[:] = [r for r in rows if r.receipt.destination.uidvalidity != ANY_UIDVALIDITY]
+
+    def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
+        with self._lock:
+            return dict(self._checkpoints.get(route, {}))
+
+    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._checkpoints.setdefault(route, {})[checkpoint.tally.source_folder] = checkpoint
+
+    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
+        with self._lock:
+            rows = self._rows.get((route, destination_folder), ())
+            return iter([row.receipt for row in rows if not row.undone])
+
+    def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
+
+    def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
+        self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
+
+    def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            there = FolderRef(folder.name, to)
+            for row in self._rows.get((route, folder.name), []):
+                if row.receipt.destination == folder and not row.undone:
+                    row.receipt = replace(row.receipt, destination=there, destination_uids=())
+
+    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
+        with self._lock:
+            by_slot = self._intents.get((route, destination_folder), {})
+            return [by_slot[slot] for slot in sorted(by_slot)]
+
+    def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._intents.setdefault((route, intent.destination.name), {})[intent.slot] = intent
+
+    def record(
+        self,
+        route: Route,
+        destination_folder: str,
+        receipts: Sequence[Receipt],
+        refusals: Sequence[Refusal],
+        lease: Lease,
+        *,
+        closes_slot: int | None = None,
+    ) -> None:
+        """Raises ValueError when a receipt speaks of another destination folder."""
+        for receipt in receipts:
+            if receipt.destination.name != destination_folder:
+                raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
+        with self._lock:
+            self._demand(lease)
+            rows = self._rows.setdefault((route, destination_folder), [])
+            rows += [_Row(next(self._numbers), receipt) for receipt in receipts]
+            for refusal in refusals:
+                self._refusals.setdefault(refusal.import_id, []).append(refusal)
+            if closes_slot is not None:
+                self._intents.get((route, destination_folder), {}).pop(closes_slot, None)
+
+    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
+        with self._lock:
+            return iter(tuple(self._refusals.get(import_id, ())))
+
+    # --- Undoing ---
+
+    def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
+        with self._lock:
+            rows = [row for row in self._copied(route, import_id) if not row.undone]
+            return iter([Copies(row.number, row.receipt, row.undoing) for row in rows])
+
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        with self._lock:
+            rows = self._rows.get((route, destination_folder), ())
+            return iter(
+                [
+                    Copies(row.number, row.receipt, row.undoing)
+                    for row in rows
+                    if row.receipt.outcome is Outcome.COPIED and not row.undone
+                ]
+            )
+
+    def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            for number, text in flags.items():
+                _, _, row = self._numbered(number)
+                row.receipt = replace(row.receipt, flags=text)
+
+    def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
+        counts: dict[FolderRef, int] = {}
+        with self._lock:
+            for row in self._copied(route, import_id):
+                if row.undone:
+                    folder = row.receipt.destination
+                    counts[folder] = counts.get(folder, 0) + len(row.receipt.source_uids)
+        return counts
+
+    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            _, _, row = self._numbered(number)
+            row.undoing = uids
+
+    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            route, folder, row = self._numbered(number)
+            destination_uids = row.receipt.destination_uids
+            self._take_out(route, folder, row, lambda at: destination_uids[at] in uids)
+            self._forget_marks(route, folder)
+
+    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            gone = {
+                row.receipt.digest_at(at)
+                for row in self._copied(route, import_id)
+                if row.undone and row.receipt.destination.name == folder
+                for at in range(len(row.receipt.source_uids))
+            }
+            for row in tuple(self._rows.get((route, folder), ())):
+                if row.receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) and not row.undone:
+                    digest_at = row.receipt.digest_at
+                    self._take_out(route, folder, row, lambda at, of=digest_at: of(at) in gone)  # type: ignore[misc]
+            self._forget_marks(route, folder)
+
+    def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._created.setdefault(import_id, {}).update(dict.fromkeys(folders))
+
+    def created(self, import_id: ImportId) -> Sequence[str]:
+        with self._lock:
+            return list(self._created.get(import_id, ()))
+
+    def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            mapping = self._folder_maps.get(route, {})
+            self._folder_maps[route] = {source: to for source, to in mapping.items() if to != folder}
+            self._forget_marks(route, folder)
+            self._created.get(import_id, {}).pop(folder, None)
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            self._undos[report.import_id] = report
+
+    def undo_report(self, import_id: ImportId) -> UndoReport | None:
+        with self._lock:
+            return self._undos.get(import_id)
+
+    def _copied(self, route: Route, import_id: ImportId) -> Iterator[_Row]:
+        for (of_route, _), rows in self._rows.items():
+            for row in rows:
+                receipt = row.receipt
+                if (of_route, receipt.import_id, receipt.outcome) == (route, import_id, Outcome.COPIED):
+                    yield row
+
+    def _numbered(self, number: int) -> tuple[Route, str, _Row]:
+        for (route, folder), rows in self._rows.items():
+            for row in rows:
+                if row.number == number:
+                    return route, folder, row
+        raise LookupError(f"there is no receipt {number}")
+
+    def _take_out(self, route: Route, folder: str, row: _Row, goes: Callable[[int], bool]) -> None:
+        stays, gone = split(row.receipt, goes)
+        if gone is None:
+            return
+        row.undoing = UidSet()
+        if stays is None:
+            row.undone = True
+        else:
+            row.receipt = stays
+            self._rows[route, folder].append(_Row(next(self._numbers), gone, undone=True))
+
+    def _forget_marks(self, route: Route, folder: str) -> None:
+        checkpoints = self._checkpoints.get(route, {})
+        self._checkpoints[route] = {
+            n: checkpoint for n, checkpoint in checkpoints.items() if checkpoint.destination.name != folder
+        }

@@ -1,0 +1,106 @@
+"""Ways into mailboxes without any provider: owners who sign in when a test says so."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from providers.endpoint import Secret
+from providers.errors import GrantExpired, LoginRejected
+from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
+from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
+
+
+class MemoryAccess:
+    """`providers.mailbox_access.Access`. Owners can sign in at the providers of `open_at`; `organisations`
+    are domains by provider. Every token is `token`; with `rotates`, each one replaces the refresh token."""
+
+    def __init__(
+        self,
+        open_at: frozenset[str] = frozenset(),
+        organisations: Mapping[str, frozenset[str]] | None = None,
+        *,
+        rotates: bool = False,
+    ) -> None:
+        self.open_at = open_at
+        self.organisations = dict(organisations or {})
+        self.token = "secret"  # what `MemoryMailbox` takes unless it is told otherwise
+        self.rotates = rotates
+        self.withdrawn: set[str] = set()  # refresh tokens that nobody takes any more
+        self.given_back: list[Grant] = []
+        self._codes: dict[str, tuple[str, str]] = {}  # code: the question's nonce, who signed in
+
+    def sign_in(self, asked: Question, mailbox: str) -> dict[str, str]:
+        """The owner of `mailbox` answers: the parameters that the browser comes back with."""
+        code = secrets.token_hex(4)
+        self._codes[code] = (asked.nonce, mailbox)
+        return {"state": asked.state, "code": code}
+
+    def asks(self, provider: str | None) -> bool:
+        return provider in self.open_at
+
+    def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
+        covered = mailbox.rpartition("@")[2] in self.organisations.get(provider or "", frozenset())
+        return OrganisationGrant(provider or "") if covered else None
+
+    def credential(
+        self,
+        grant: Grant,
+        mailbox: str,
+        keep: Callable[[OAuthGrant], object],
+        *,
+        first: AccessToken | None = None,
+    ) -> OwnerCredential:
+        match grant:
+            case PasswordGrant(password):
+                return password
+            case OAuthGrant(provider):
+                if provider not in self.open_at:
+                    raise GrantExpired(not_set_up(provider))
+                return _Tokens(self, grant, keep)
+            case OrganisationGrant(provider):
+                if self.organisation_grant(provider, mailbox) is None:
+                    raise GrantExpired(not_set_up(provider))
+                return _Tokens(self, None, keep)
+            case _:
+                assert_never(grant)
+
+    def question(self, provider: str, mailbox: str) -> Question:
+        if provider not in self.open_at:
+            raise LoginRejected(not_set_up(provider))
+        state, nonce = secrets.token_hex(8), secrets.token_hex(8)
+        return Question(f"https://{provider}.example/ask?state={state}", state, Secret(nonce[::-1]), nonce)
+
+    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
+        nonce, who = self._codes.pop(answer.get("code", ""), ("", ""))
+        if nonce != asked.nonce or asked.verifier != Secret(nonce[::-1]) or answer["state"] != asked.state:
+            raise LoginRejected("This answer belongs to another question. Open the link again.")
+        if who != mailbox:
+            raise LoginRejected(f"You signed in as {who}, but the mailbox is {mailbox}.")
+        grant = OAuthGrant(provider, Secret(secrets.token_hex(8)))
+        return Consent(grant, AccessToken(Secret(self.token), 0.0, 0.0), (who,))
+
+    def give_back(self, grant: Grant) -> bool:
+        self.given_back.append(grant)
+        return isinstance(grant, OAuthGrant)
+
+
+@dataclass
+class _Tokens:
+    """Implements `AccessTokens`."""
+
+    provider: MemoryAccess
+    grant: OAuthGrant | None
+    keep: Callable[[OAuthGrant], object]
+
+    def access_token(self, *, refused: bool = False) -> Secret:
+        if self.grant is not None:
+            if self.grant.refresh_token.reveal() in self.provider.withdrawn:
+                raise GrantExpired("The permission is withdrawn or has run out. Sign in again.")
+            if self.provider.rotates:
+                self.provider.withdrawn.add(self.grant.refresh_token.reveal())
+                self.grant = replace(self.grant, refresh_token=Secret(secrets.token_hex(8)))
+                self.keep(self.grant)
+        return Secret(self.provider.token)

@@ -1,0 +1,282 @@
+"""The store in plain dictionaries: exact and quick, and gone with the process.
+
+Invariant: every public method holds `_lock` from its first look to its last write, so that each is
+one transaction. Facts are frozen, so handing them out shares nothing that can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from importer.domain.import_state import ALIVE
+from importer.domain.model import (
+    Batch,
+    BatchId,
+    ControlRequest,
+    FolderTally,
+    Import,
+    ImportId,
+    Progress,
+    Route,
+    State,
+)
+from importer.ports.leases import Lease
+from importer.ports.notices import MailState, Notice
+from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.ports.webhook_calls import WebhookCall
+from providers.errors import Side
+from tests.fakes.budgets import MemoryBudgets
+from tests.fakes.consents import MemoryConsents
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.webhook_calls import MemoryCalls
+
+
+class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
+    """`importer.ports.store.Store`, safe for threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._notices: dict[str, Notice] = {}
+        self._batches: dict[BatchId, Batch] = {}
+        self._imports: dict[ImportId, Import] = {}
+        self._submission: dict[ImportId, int] = {}  # which add_batch brought it
+        self._grants: dict[ImportId, SealedGrants] = {}
+        self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
+
+    # --- Outbox ---
+
+    def post(self, notices: Sequence[Notice]) -> None:
+        with self._lock:
+            for notice in sorted(notices, key=lambda n: n.key):
+                self._notices.setdefault(notice.key, notice)
+
+    def due_notices(self, now: datetime, limit: int = 50) -> Sequence[Notice]:
+        with self._lock:
+            due = (
+                n
+                for n in self._notices.values()
+                if n.state is MailState.PENDING and (n.not_before is None or n.not_before <= now)
+            )
+            return sorted(due, key=lambda n: n.created_at)[:limit]
+
+    def claim_notice(self, key: str) -> bool:
+        with self._lock:
+            notice = self._notices.get(key)
+            if notice is None or notice.state is not MailState.PENDING:
+                return False
+            self._notices[key] = replace(notice, state=MailState.SENDING)
+            return True
+
+    def settle_notice(
+        self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
+    ) -> None:
+        with self._lock:
+            notice = self._notices.get(key)
+            if notice is not None and notice.state is MailState.SENDING:
+                attempts = notice.attempts + (state is MailState.PENDING)
+                self._notices[key] = replace(
+                    notice, state=state, attempts=attempts, error=error, not_before=not_before
+                )
+
+    def notices(self, key_prefix: str = "") -> Sequence[Notice]:
+        with self._lock:
+            found = (n for n in self._notices.values() if n.key.startswith(key_prefix))
+            return sorted(found, key=lambda n: n.created_at)
+
+    def unsent(self) -> Sequence[Notice]:
+        with self._lock:
+            found = (n for n in self._notices.values() if n.state is not MailState.SENT)
+            return sorted(found, key=lambda n: n.created_at)
+
+    # --- Batches and imports ---
+
+    def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
+        """Raises ValueError when an id of the batch or of an import is taken already."""
+        with self._lock:
+            taken = {i.route for i in self._imports.values() if self._has_grants(i)}
+            for import_, sealed in imports:
+                if sealed is not None and import_.route in taken:
+                    raise RouteUnderWay(import_.route)
+            ids = [import_.id for import_, _ in imports]
+            if batch.id in self._batches or len({*ids}) < len(ids) or self._imports.keys() & ids:
+                raise ValueError("the batch or one of its imports is in the store already")
+            self._batches[batch.id] = batch
+            for import_, sealed in imports:
+                self._imports[import_.id] = import_
+                self._submission[import_.id] = len(self._batches)
+                if sealed is not None:
+                    self._grants[import_.id] = sealed
+
+    def batch(self, batch_id: BatchId) -> Batch | None:
+        with self._lock:
+            return self._batches.get(batch_id)
+
+    def batches(
+        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+    ) -> Sequence[Batch]:
+        with self._lock:
+            latest_first = [*reversed(self._batches.values())]
+            latest_first.sort(key=lambda b: b.created_at, reverse=True)
+            found = latest_first[_behind([b.id for b in latest_first], after) :]
+            return [b for b in found if owner in (None, b.owner)][:limit]
+
+    def import_(self, import_id: ImportId) -> Import | None:
+        with self._lock:
+            return self._imports.get(import_id)
+
+    def imports(
+        self,
+        *,
+        batch_id: BatchId | None = None,
+        ids: Sequence[ImportId] | None = None,
+        states: Sequence[State] = (),
+        owner: str | None = None,
+        after: ImportId | None = None,
+        limit: int = 200,
+    ) -> Sequence[Import]:
+        with self._lock:
+            found = [*self._imports.values()]
+            found.sort(key=lambda i: i.row)
+            if batch_id is None:
+                found.sort(key=lambda i: (i.created_at, self._submission[i.id]), reverse=True)
+            found = [
+                i
+                for i in found[_behind([i.id for i in found], after) :]
+                if (batch_id is None or i.batch_id == batch_id)
+                and (ids is None or i.id in ids)
+                and (not states or i.state in states)
+                and (owner is None or self._owner(i) == owner)
+            ]
+            return found[:limit]
+
+    def latest_import(self, route: Route) -> Import | None:
+        with self._lock:
+            found = [i for i in reversed(self._imports.values()) if i.route == route]
+            return max(found, key=lambda i: (self._has_grants(i), i.created_at), default=None)
+
+    def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            if lease is not None:
+                self._demand(lease)
+            self._imports[changed.id] = replace(
+                self._known(changed.id),
+                state=changed.state,
+                problem=changed.problem,
+                not_before=changed.not_before,
+                attempts=changed.attempts,
+                started_at=changed.started_at,
+                finished_at=changed.finished_at,
+                held_up_since=changed.held_up_since,
+                has_labels=changed.has_labels,
+            )
+
+    def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
+        with self._lock:
+            import_ = self._imports.get(import_id)
+            if (
+                import_ is not None
+                and import_.state in ALIVE
+                and import_.requested is not ControlRequest.CANCEL
+            ):
+                import_ = self._imports[import_id] = replace(import_, requested=request)
+            return import_
+
+    def finish_import(
+        self,
+        changed: Import,
+        notices: Sequence[Notice],
+        lease: Lease,
+        *,
+        password_fingerprint: str | None = None,
+        calls: Sequence[WebhookCall] = (),
+    ) -> bool:
+        with self._lock:
+            self._demand(lease)
+            if (
+                password_fingerprint is not None
+                and self._known(changed.id).password_fingerprint != password_fingerprint
+            ):
+                return False
+            self.update_import(changed, lease)
+            self._grants.pop(changed.id, None)
+            for side in Side:
+                self._consents.pop((changed.id, side), None)
+            self.post(notices)
+            self.post_calls(calls)
+            return True
+
+    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            self._demand(lease)
+            self._imports[import_id] = replace(self._known(import_id), progress=progress)
+
+    def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
+        with self._lock:
+            due = [
+                i
+                for i in self._imports.values()
+                if self._has_grants(i)
+                and (i.not_before is None or i.not_before <= now or _unheeded(i))
+                and not self._is_held(f"import:{i.id}", now)
+            ]
+            due.sort(key=lambda i: i.created_at)
+            return [i.id for i in due[:limit]]
+
+    def _has_grants(self, import_: Import) -> bool:
+        """And has not ended."""
+        return import_.state in ALIVE and import_.id in self._grants
+
+    def grants(self, import_id: ImportId) -> SealedGrants | None:
+        with self._lock:
+            return self._grants.get(import_id)
+
+    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
+        with self._lock:
+            import_ = self._imports.get(import_id)
+            if import_ is None or not self._has_grants(import_):
+                return False
+            not_before = import_.not_before if import_.state is State.PAUSED else None
+            self._imports[import_id] = replace(
+                import_, password_fingerprint=password_fingerprint, not_before=not_before
+            )
+            self._grants[import_id] = sealed
+            return True
+
+    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
+        """Raises LookupError for an import that is not in the store."""
+        with self._lock:
+            self._demand(lease)
+            self._known(import_id)
+            kept = replace(tally, skipped=dict(tally.skipped))
+            self._tallies.setdefault(import_id, {})[tally.source_folder] = kept
+
+    def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
+        with self._lock:
+            return tuple(self._tallies.get(import_id, {}).values())
+
+    def _owner(self, import_: Import) -> str | None:
+        batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
+        return batch.owner if batch is not None else None
+
+    def _known(self, import_id: ImportId) -> Import:
+        try:
+            return self._imports[import_id]
+        except KeyError:
+            raise LookupError(f"there is no import {import_id}") from None
+
+
+def _unheeded(import_: Import) -> bool:
+    """Whether what a person wants of it is not yet done."""
+    heeded = ControlRequest.PAUSE if import_.state is State.PAUSED else None
+    return import_.requested is not heeded
+
+
+def _behind(ids: Sequence[str], last: str | None) -> int:
+    """Where the list goes on after `last`; at its end when that is not in it."""
+    if last is None:
+        return 0
+    return ids.index(last) + 1 if last in ids else len(ids)

@@ -1,0 +1,59 @@
+"""Visits and counts in plain dictionaries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from threading import RLock
+
+from importer.domain.people.identities import WebSession, WebSessionId
+
+
+class MemoryVisits:
+    """`importer.ports.web_sessions.Visits`, safe for threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = RLock()
+        self._visits: dict[WebSessionId, WebSession] = {}
+        self._counts: dict[str, tuple[int, datetime]] = {}
+
+    def add_visit(self, visit: WebSession) -> None:
+        with self._lock:
+            self._visits[visit.id] = visit
+
+    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+        with self._lock:
+            visit = self._visits.get(visit_id)
+            return visit if visit is not None and visit.expires_at > now else None
+
+    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
+        with self._lock:
+            visit = self._visits.get(visit_id)
+            if visit is None or visit.sealed != before:
+                return False
+            self._visits[visit_id] = replace(visit, sealed=sealed)
+            return True
+
+    def end_visit(self, visit_id: WebSessionId) -> None:
+        with self._lock:
+            self._visits.pop(visit_id, None)
+
+    def count(self, key: str, now: datetime, span: timedelta) -> int:
+        with self._lock:
+            number, expires_at = self._counts.get(key, (0, now))
+            if expires_at <= now:
+                number, expires_at = 0, now + span
+            self._counts[key] = number + 1, expires_at
+            return number + 1
+
+    def uncount(self, key: str) -> None:
+        with self._lock:
+            if key in self._counts:
+                number, expires_at = self._counts[key]
+                self._counts[key] = max(0, number - 1), expires_at
+
+    def sweep(self, now: datetime) -> None:
+        with self._lock:
+            self._visits = {i: v for i, v in self._visits.items() if v.expires_at > now}
+            self._counts = {k: (n, at) for k, (n, at) in self._counts.items() if at > now}
