@@ -19,29 +19,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from importer.adapters.digest_file import DigestFiles
-from importer.adapters.guard import Guard
-from importer.adapters.hooks import HookCaller
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.egress_guard import EgressGuard
+from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
-from importer.adapters.vault import FernetVault, load_keys
+from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
-from importer.domain.transfer.host_allowance import Allowance
+from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.process import Queue
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
 from importer.settings import Settings, SettingsError
-from importer.settings.kinds import DailyLimit
+from importer.settings.value_types import DailyLimit
 from providers.catalog import Catalog
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.provider import ProviderLimits as HostLimits
 
 if TYPE_CHECKING:
-    from importer.adapters.queue import DoorbellBroker
+    from importer.adapters.queue.redis_queue import DoorbellBroker
     from providers.bulk_discovery import BulkDiscovery
 
 
@@ -72,8 +72,8 @@ def foreground(settings: Settings) -> Iterator[Deps]:
 @contextmanager
 def queued(settings: Settings) -> Iterator[Deps]:
     """For submitting: rings if the queue is there; what nobody hears, the workers' tick finds."""
-    from importer.adapters.queue import DramatiqQueue, make_broker
-    from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
+    from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, running_url
+    from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
     try:
         url = settings.redis_url or running_url(settings.data_dir())
@@ -86,7 +86,7 @@ def queued(settings: Settings) -> Iterator[Deps]:
 @contextmanager
 def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, DoorbellBroker]]:
     """For a worker; starts or joins the embedded Valkey when no Redis is configured."""
-    from importer.adapters.queue import DramatiqQueue, make_broker
+    from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
     with embedded_queue(settings) as url:
         broker = make_broker(url)
@@ -97,7 +97,7 @@ def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[
 @contextmanager
 def embedded_queue(settings: Settings) -> Iterator[str]:
     """The queue's URL; without a configured Redis, that of the embedded Valkey, held up meanwhile."""
-    from importer.adapters.queue.embedded import EmbeddedValkey
+    from importer.adapters.queue.embedded_valkey import EmbeddedValkey
 
     if settings.redis_url:
         yield settings.redis_url
@@ -178,7 +178,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
         ),
-        caller=HookCaller(
+        caller=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,
             forbidden=settings.forbidden_networks,
@@ -191,13 +191,15 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
 
 def directory(settings: Settings) -> BulkDiscovery:
     """For finding the servers of addresses, on the network too: one for each file or request."""
-    from importer.adapters.imap.probing import ImapProber
-    from importer.adapters.lookup.names import DnsResolver
-    from importer.adapters.lookup.pages import GuardedWeb
+    from importer.adapters.imap.prober import ImapProber
+    from importer.adapters.lookup.dns_resolver import DnsResolver
+    from importer.adapters.lookup.https_fetcher import GuardedWeb
     from providers.bulk_discovery import BulkDiscovery
 
     tls = tls_context(settings.ca_file)
-    pages = Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,))
+    pages = EgressGuard(
+        allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,)
+    )
     return BulkDiscovery(
         Catalog.load(),
         resolver=DnsResolver(),
@@ -206,19 +208,21 @@ def directory(settings: Settings) -> BulkDiscovery:
     )
 
 
-def _guard(settings: Settings) -> Guard:
+def _guard(settings: Settings) -> EgressGuard:
     """For servers that users name: strangers among them."""
-    return Guard(allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS)
+    return EgressGuard(
+        allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS
+    )
 
 
 def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
     if not settings.smtp_url:
         return None
-    from importer.adapters.mail.compose import Composer
+    from importer.adapters.mail.compose import TemplateComposer
     from importer.adapters.mail.smtp import SmtpMailer
 
     return OutgoingMail(
-        Composer(settings.mail_from, notice_key, settings.language),
+        TemplateComposer(settings.mail_from, notice_key, settings.language),
         SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file),
     )
 
@@ -242,9 +246,9 @@ def access_of(settings: Settings) -> MailboxAccess:
     """The ways into mailboxes beside passwords. Raises SettingsError."""
     if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
         return PasswordsOnly()
-    from importer.signing_in import access
+    from importer.oauth_setup import configured_access
 
-    return access(settings)
+    return configured_access(settings)
 
 
 def _timeouts(settings: Settings) -> Timeouts:
@@ -256,12 +260,12 @@ def _timeouts(settings: Settings) -> Timeouts:
 def _people_of(settings: Settings) -> People | None:
     if not settings.openid_issuer:
         return None
-    from importer.signing_in import people
+    from importer.oauth_setup import people
 
     return people(settings)
 
 
 def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
-    from importer.signing_in import login_help
+    from importer.oauth_setup import login_help
 
     return login_help(catalog, account, words, by_token=by_token)

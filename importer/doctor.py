@@ -15,16 +15,16 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.adapters.imap.connection import probe, tls_context
-from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.mail.smtp import SmtpMailer
-from importer.adapters.queue import DramatiqQueue, QueueUnavailable, make_broker
-from importer.adapters.queue.embedded import EmbeddedQueueFailed, running_url
+from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, running_url
+from importer.adapters.queue.redis_queue import DramatiqQueue, QueueUnavailable, make_broker
 from importer.adapters.store import SqlStore
 from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
-from importer.adapters.vault import FernetVault, load_keys
 from importer.domain.import_state import ALIVE
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.notices import MailState
@@ -42,9 +42,9 @@ _SEE_RUNBOOK: Final = "“Completion mails” in deploy/RUNBOOK.md says how to l
 class Health(StrEnum):
     """How a part is."""
 
-    WELL = "well"
-    ODD = "odd"  # works, but perhaps not as meant
-    ILL = "ill"
+    OK = "well"
+    WARNING = "odd"  # works, but perhaps not as meant
+    ERROR = "ill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +73,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
-        yield Finding("database", Health.ILL, str(error), "Name another directory with MAILHAUL_DATA.")
+        yield Finding("database", Health.ERROR, str(error), "Name another directory with MAILHAUL_DATA.")
         return
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         fix = "Check MAILHAUL_DATABASE_URL, that the server runs, and that the disk is not full."
-        yield Finding("database", Health.ILL, f"{kind} cannot be used: {reason}.", fix)
+        yield Finding("database", Health.ERROR, f"{kind} cannot be used: {reason}.", fix)
         return
     if state is SchemaState.CURRENT:
-        yield Finding("database", Health.WELL, f"{kind} answers, its schema is current.")
+        yield Finding("database", Health.OK, f"{kind} answers, its schema is current.")
     elif state is SchemaState.AHEAD:
         fix = "Install that version, or a later one."
-        yield Finding("database", Health.ILL, "The schema belongs to a newer version of Mailhaul.", fix)
+        yield Finding("database", Health.ERROR, "The schema belongs to a newer version of Mailhaul.", fix)
     else:
-        yield Finding("database", Health.ILL, f"The schema is {state.value}.", "Run `mailhaul migrate`.")
+        yield Finding("database", Health.ERROR, f"The schema is {state.value}.", "Run `mailhaul migrate`.")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -103,12 +103,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
             f"A large message has no room in {folder} ({error.strerror}; {spoken_bytes(free)} free): imports"
             " wait at the first one."
         )
-        yield Finding("disk", Health.ILL, message, fix)
+        yield Finding("disk", Health.ERROR, message, fix)
         return
     if free < _LITTLE_ROOM_BYTES:
-        yield Finding("disk", Health.ODD, f"Only {spoken_bytes(free)} are free in {folder}.", fix)
+        yield Finding("disk", Health.WARNING, f"Only {spoken_bytes(free)} are free in {folder}.", fix)
     else:
-        yield Finding("disk", Health.WELL, f"{spoken_bytes(free)} are free in {folder}.")
+        yield Finding("disk", Health.OK, f"{spoken_bytes(free)} are free in {folder}.")
 
 
 def _queue(settings: Settings) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _queue(settings: Settings) -> Iterator[Finding]:
         if url is None:
             yield Finding(
                 "queue",
-                Health.ODD,
+                Health.WARNING,
                 "The embedded queue is not running; what is submitted waits for a worker.",
                 "Start `mailhaul up`, or a `mailhaul worker`.",
             )
@@ -125,10 +125,10 @@ def _queue(settings: Settings) -> Iterator[Finding]:
         DramatiqQueue(make_broker(url)).ping()
     except (QueueUnavailable, EmbeddedQueueFailed, SettingsError) as error:
         fix = "Start Redis or Valkey, or leave MAILHAUL_REDIS_URL empty for the embedded one."
-        yield Finding("queue", Health.ILL, str(error), fix)
+        yield Finding("queue", Health.ERROR, str(error), fix)
         return
     whose = "The server of MAILHAUL_REDIS_URL" if settings.redis_url else "The embedded Valkey"
-    yield Finding("queue", Health.WELL, f"{whose} answers.")
+    yield Finding("queue", Health.OK, f"{whose} answers.")
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:
@@ -142,9 +142,9 @@ def _workers(settings: Settings) -> Iterator[Finding]:
         return  # told above
     if late:
         message = f"{len(late)} import(s) have been due for more than five minutes and nobody works on them."
-        yield Finding("workers", Health.ILL, message, "Start `mailhaul up`, or more of `mailhaul worker`.")
+        yield Finding("workers", Health.ERROR, message, "Start `mailhaul up`, or more of `mailhaul worker`.")
     else:
-        yield Finding("workers", Health.WELL, "Nothing is overdue.")
+        yield Finding("workers", Health.OK, "Nothing is overdue.")
 
 
 def _key(settings: Settings) -> Iterator[Finding]:
@@ -157,15 +157,15 @@ def _key(settings: Settings) -> Iterator[Finding]:
         vault = FernetVault(keys)
     except (VaultError, SettingsError) as error:
         fix = "Give a Fernet key in MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or remove both settings."
-        yield Finding("key", Health.ILL, str(error), fix)
+        yield Finding("key", Health.ERROR, str(error), fix)
         return
     if closed := _unopened(settings, vault):
         fix = "Bring the former key back as a second one in MAILHAUL_SECRET_KEY, or submit them again."
         yield Finding(
-            "key", Health.ILL, f"{closed} stored password(s) do not open with the present key.", fix
+            "key", Health.ERROR, f"{closed} stored password(s) do not open with the present key.", fix
         )
     else:
-        yield Finding("key", Health.WELL, "The key opens every stored password.")
+        yield Finding("key", Health.OK, "The key opens every stored password.")
 
 
 def _unopened(settings: Settings, vault: FernetVault) -> int:
@@ -195,7 +195,7 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     if not settings.smtp_url:
         message = "No mail server is configured: nobody is told when an import ends."
         fix = "Set MAILHAUL_SMTP_URL, such as smtp://localhost or smtps://user:password@mail.example.org."
-        yield Finding("mail", Health.ODD, message, fix)
+        yield Finding("mail", Health.WARNING, message, fix)
         return
     try:
         trouble = SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file).check()
@@ -203,9 +203,9 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         trouble = str(error)
     if trouble:
         fix = "Check MAILHAUL_SMTP_URL: host, port, encryption, user and password."
-        yield Finding("mail", Health.ILL, trouble, fix)
+        yield Finding("mail", Health.ERROR, trouble, fix)
     else:
-        yield Finding("mail", Health.WELL, "The mail server takes our connection.")
+        yield Finding("mail", Health.OK, "The mail server takes our connection.")
 
 
 def _outbox(settings: Settings) -> Iterator[Finding]:
@@ -222,14 +222,14 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
     late = sum(n.state is MailState.PENDING and n.created_at < then for n in unsent)
     if sending:
         message = f"{sending} mail(s) were being sent when their worker ended; they may have gone out or not."
-        yield Finding("outbox", Health.ODD, message, _SEE_RUNBOOK)
+        yield Finding("outbox", Health.WARNING, message, _SEE_RUNBOOK)
     if refused:
-        yield Finding("outbox", Health.ODD, f"{refused} mail(s) were refused.", _SEE_RUNBOOK)
+        yield Finding("outbox", Health.WARNING, f"{refused} mail(s) were refused.", _SEE_RUNBOOK)
     if late:
         message = f"{late} of {pending} mail(s) have been waiting for more than an hour."
-        yield Finding("outbox", Health.ODD, message, _SEE_RUNBOOK)
+        yield Finding("outbox", Health.WARNING, message, _SEE_RUNBOOK)
     if not (sending or refused or late):
-        yield Finding("outbox", Health.WELL, f"{pending} mail(s) are about to be sent, none is stuck.")
+        yield Finding("outbox", Health.OK, f"{pending} mail(s) are about to be sent, none is stuck.")
 
 
 def _destination(settings: Settings) -> Iterator[Finding]:
@@ -237,16 +237,16 @@ def _destination(settings: Settings) -> Iterator[Finding]:
     if endpoint is None:
         message = "No destination server is configured: every import has to name one."
         fix = "Set MAILHAUL_DESTINATION_SERVER, such as imaps://mail.example.org."
-        yield Finding("destination", Health.ODD, message, fix)
+        yield Finding("destination", Health.WARNING, message, fix)
         return
     peer = Peer(endpoint, Side.DESTINATION, lambda: datetime.now(UTC))
     try:
         probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
     except MailError as error:
         fix = "Check MAILHAUL_DESTINATION_SERVER, and MAILHAUL_CA_FILE for a private authority."
-        yield Finding("destination", Health.ILL, str(error), fix)
+        yield Finding("destination", Health.ERROR, str(error), fix)
     else:
-        yield Finding("destination", Health.WELL, f"{endpoint} answers, encrypted as asked.")
+        yield Finding("destination", Health.OK, f"{endpoint} answers, encrypted as asked.")
 
 
 _CHECKS: Final[dict[str, Callable[[Settings], Iterator[Finding]]]] = {

@@ -14,22 +14,14 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import date
-from types import ModuleType
 from typing import Any, Final, Literal, TextIO, cast
 
-# structlog imports what Rich has for tracebacks, which shows local variables and which we never use, if it
-# can: 40 ms and 5 MB of each process, for whoever waits at a console. Importing None raises ImportError.
-_UNWANTED: Final = ("rich.traceback", "rich.pretty")
-for _name in _UNWANTED:
-    sys.modules.setdefault(_name, cast(ModuleType, None))
-import structlog  # noqa: E402
-from structlog.typing import EventDict, FilteringBoundLogger, Processor  # noqa: E402
+from importer.startup import without_unused_modules
+from providers.endpoint import Secret
 
-from providers.endpoint import Secret  # noqa: E402
-
-for _name in _UNWANTED:
-    if sys.modules[_name] is None:
-        del sys.modules[_name]
+with without_unused_modules():
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 _HIDDEN: Final = "•••"
 

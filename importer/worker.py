@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 import dramatiq
 import structlog
 
-from importer.adapters.queue import LEGS, MAIL, RUN_LEG, SEND_MAIL, DoorbellBroker
+from importer.adapters.queue.redis_queue import LEGS, MAIL, RUN_LEG, SEND_MAIL, DoorbellBroker
 from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.service.deps import Deps

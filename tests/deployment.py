@@ -8,7 +8,7 @@ from typing import Final
 
 import typer.main
 
-from importer.cli.app import console
+from importer.cli.command_table import console
 from importer.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
-LOCALE: Final = IMPORTER / "speech" / "locale"
+LOCALE: Final = IMPORTER / "i18n" / "locale"
 LANGUAGES: Final = ("de", "fr", "it", "es")
 _HOW: Final = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("**/templates/**.txt", "jinja2")]
 

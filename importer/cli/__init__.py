@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
-gc.disable()  # nothing that is imported is garbage: looking for some takes a tenth of the start-up
+from importer import startup
 
-from importer.allocating import spare_memory  # noqa: E402
-from importer.cli.app import console  # noqa: E402
-from importer.cli.exits import run  # noqa: E402
+startup.pause_garbage_collection()
+
+from importer.cli.command_table import console  # noqa: E402
+from importer.cli.exit_codes import run  # noqa: E402
 
 
 def main() -> None:
     """Entry point. Ends the process with one of the documented exit codes."""
-    spare_memory()
+    startup.tune_malloc()
     app = console(*sys.argv[1:2])
-    gc.freeze()
-    gc.enable()
+    startup.resume_garbage_collection()
     code = run(app)
-    gc.freeze()  # nor does a process that ends need it looked for
+    startup.skip_final_collection()
     sys.exit(code)

@@ -9,7 +9,7 @@ import typer
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 
-Data = Annotated[
+DataOption = Annotated[
     Path | None, typer.Option("--data", help="Where Mailhaul keeps its state \\[env: MAILHAUL_DATA].")
 ]
 CaFile = Annotated[
@@ -39,7 +39,7 @@ Notify = Annotated[
     str,
     typer.Option("--notify", help="Your mail address; it gets the report too \\[env: MAILHAUL_SUBMITTER]."),
 ]
-Language = Annotated[
+LanguageOption = Annotated[
     Literal["en", "de", "fr", "it", "es"] | None,
     typer.Option("--language", help="Language of the mails about it \\[env: MAILHAUL_LANGUAGE]."),
 ]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.ledger.folder_history import FolderHistory
 from importer.domain.messages.flag_runs import fold_flags, unfold_flags
 from importer.domain.messages.flag_sync import FlagChange, differs, reconcile
 from importer.domain.messages.normalise import fit_flags
 from importer.domain.model import KeywordRule
+from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.ledger import Copies
 from providers.errors import FolderUnusable

@@ -21,7 +21,6 @@ from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
-from importer.domain.ledger.folder_history import FolderHistory, with_batch
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderCheckpoint,
@@ -34,7 +33,8 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
-from importer.domain.transfer.message_batches import MessageBatch, batches
+from importer.domain.planning.message_batches import MessageBatch, batches
+from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.engine.existing_mail import ForeignMail
 from importer.engine.flag_updates import bring_flags
 from importer.engine.leg_context import Lane, Leg

@@ -15,7 +15,6 @@ from enum import StrEnum
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
-from importer.domain.ledger.folder_history import FolderHistory, unchanged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderCheckpoint,
@@ -26,6 +25,7 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
+from importer.domain.receipts.folder_history import FolderHistory, unchanged
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.lanes import Lanes
 from importer.engine.leg_context import Leg

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
-from importer.domain.transfer.message_batches import MessageBatch
+from importer.domain.planning.message_batches import MessageBatch
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Lane
 from importer.engine.transfer import FetchedBatch, InFlightBatch, fetch_batch

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from importer.compact.uid_set import UidSet
 from importer.concurrency import run_both
-from importer.domain.ledger.folder_history import FolderHistory, recounted
 from importer.domain.model import FolderTally
+from importer.domain.receipts.folder_history import FolderHistory, recounted
 from importer.engine.leg_context import Lane
 from providers.errors import FolderUnusable
 

@@ -36,8 +36,8 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
+from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.reporting.formatting import spoken_bytes
-from importer.domain.transfer.message_batches import MessageBatch
 from importer.engine.folder_copy import Deferred, FolderCopy
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle_answered

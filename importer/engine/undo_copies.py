@@ -18,7 +18,6 @@ from itertools import groupby
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.messages.flag_runs import touched, unfold_flags
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import (
@@ -28,6 +27,7 @@ from importer.domain.model import (
     NotHandedOut,
     Receipt,
 )
+from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, Ledger

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from importer.domain.transfer.host_allowance import Backoff, HourlyBytes
+from importer.domain.planning.host_allowance import Backoff, HourlyBytes
 
 
 class Budgets(Protocol):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -19,6 +18,7 @@ from importer.domain.model import (
     Route,
     State,
 )
+from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.api_clients import ApiClients
 from importer.ports.budgets import Budgets
 from importer.ports.consents import Consents

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Account
-from importer.domain.transfer.host_allowance import Allowance
+from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
 from importer.ports.notices import Composer, Mailer

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.explanation import Explanation, ExplanationContext
 from importer.domain.reporting.explanation import explain as explain_report
 from importer.ports.consents import ConsentRequest

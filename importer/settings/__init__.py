@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from importer import secret_files
+from importer.settings import secret_files
 from importer.settings.fields import Setting, setting, settings_of
-from importer.settings.front_ends import FrontEnds
-from importer.settings.kinds import PREFIX, SettingsError, one_of_in_any_case
+from importer.settings.front_ends import FrontEndSettings
+from importer.settings.value_types import PREFIX, SettingsError, one_of_in_any_case
 from providers.master_user import MasterUser
 
 __all__ = ["Settings", "SettingsError"]
 
 
-class Settings(FrontEnds):
+class Settings(FrontEndSettings):
     """All settings, frozen. Build it with `Settings.load`, which raises SettingsError.
 
     Times are seconds, sizes are bytes. Order matters: a field may look at those above it.

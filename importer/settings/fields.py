@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from importer.settings.kinds import PREFIX, Kind, domains, secret, text
+from importer.settings.value_types import PREFIX, Kind, domains, secret, text
 from providers.endpoint import Secret
 
 Seen = Mapping[str, Any]
 """The settings above one, by name, as far as they could be read."""
 
-Check = Callable[[Any, Seen], Any]
+Validator = Callable[[Any, Seen], Any]
 """Gives the value back, perhaps in another form; raises ValueError when it cannot be used."""
 
 
@@ -24,7 +24,7 @@ class Setting:
         meaning: str,
         rule: str,
         kind: Kind,
-        check: Check | None,
+        check: Validator | None,
         *,
         shown: str | None,
         hidden: bool,
@@ -58,7 +58,7 @@ def setting(
     meaning: str,
     rule: str,
     kind: Kind = text,
-    check: Check | None = None,
+    check: Validator | None = None,
     *,
     shown: str | None = None,
     hidden: bool = False,
@@ -80,7 +80,7 @@ def settings_of(group: type) -> Iterator[tuple[str, Setting]]:
                 yield name, what
 
 
-def comes_with(other: str) -> Check:
+def comes_with(other: str) -> Validator:
     """It and that other setting are both set, or neither."""
 
     def check(value: Any, seen: Seen) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, setting
-from importer.settings.kinds import flag, secret, text, whole
-from importer.settings.signing_in import SigningIn
+from importer.settings.identity_providers import IdentityProviderSettings
+from importer.settings.value_types import flag, secret, text, whole
 from providers.endpoint import Secret
 
 
@@ -44,7 +44,7 @@ def _reachable(value: str, seen: Seen) -> str:
     return value.rstrip("/")
 
 
-class FrontEnds(SigningIn):
+class FrontEndSettings(IdentityProviderSettings):
     """Pages, the API, and what is told to others."""
 
     public_url: str = setting(

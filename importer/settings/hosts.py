@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from importer.settings.fields import Seen, setting
-from importer.settings.kept import Kept
-from importer.settings.kinds import Network, administrators, file, flag, networks, secret, text
+from importer.settings.storage import StorageSettings
+from importer.settings.value_types import IpNetwork, administrators, file, flag, networks, secret, text
 from providers.endpoint import Endpoint, Secret
 from providers.master_user import SEPARATORS
 
@@ -58,7 +58,7 @@ def _by_a_master(value: Any, seen: Seen) -> Any:
     return value
 
 
-class Hosts(Kept):
+class HostSettings(StorageSettings):
     """The hosts that mail comes from and goes to."""
 
     allow_plaintext: bool = setting(
@@ -68,14 +68,14 @@ class Hosts(Kept):
         flag,
         shown="false",
     )
-    allowed_networks: tuple[Network, ...] = setting(
+    allowed_networks: tuple[IpNetwork, ...] = setting(
         (),
         "Private networks in which users may name mail servers, separated by commas, such as 10.0.0.0/8.",
         "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
         networks,
         shown="none",
     )
-    forbidden_networks: tuple[Network, ...] = setting(
+    forbidden_networks: tuple[IpNetwork, ...] = setting(
         (),
         "Public networks in which users may name none, such as your own.",
         "networks such as 192.0.2.0/24, separated by commas",

@@ -14,15 +14,23 @@ from starlette.types import ASGIApp
 
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
-from importer.web.api.app import mounted
-from importer.web.guarding import BodyTooLarge, Guard
-from importer.web.live import Feed
-from importer.web.pages import checking, consent, file, front, openid, progress, start
-from importer.web.pages.progress import NotThere
+from importer.web.api.application import mounted
+from importer.web.concurrency_limit import ConcurrencyLimit
+from importer.web.live_progress import Feed
+from importer.web.middleware import BodyTooLarge, RequestGuard
+from importer.web.pages import (
+    consent_page,
+    csv_upload,
+    home,
+    import_pages,
+    new_import,
+    openid_pages,
+    source_check,
+)
+from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import assets, go, page
-from importer.web.site import FormExpired, SignInNeeded, Site, visitor
-from importer.web.turns import Turns
-from importer.web.undoing import Undoings
+from importer.web.request_context import FormExpired, SignInNeeded, Site, visitor
+from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 
@@ -48,17 +56,17 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         lookups,
         settings.destination_server,
         Feed(deps),
-        Undoings(),
-        Turns(),
+        UndoJobs(),
+        ConcurrencyLimit(),
     )
     for router in (
-        front.router,
-        start.router,
-        checking.router,
-        openid.router,  # before the providers, whose paths begin like its own
-        consent.router,
-        progress.router,
-        file.router,
+        home.router,
+        new_import.router,
+        source_check.router,
+        openid_pages.router,  # before the providers, whose paths begin like its own
+        consent_page.router,
+        import_pages.router,
+        csv_upload.router,
     ):
         app.include_router(router, include_in_schema=False)
     app.router.routes.append(mounted(app.state.site))
@@ -68,10 +76,10 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(SignInNeeded, _sign_in_first)
     app.add_exception_handler(FormExpired, _form_expired)
     app.add_exception_handler(BodyTooLarge, _too_large)
-    app.add_exception_handler(NotThere, _not_there)
+    app.add_exception_handler(PageNotFound, _not_there)
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, settings.web_origin)
+    return RequestGuard(app, settings.web_origin)
 
 
 def _refused(request: Request, _error: Exception) -> Response:

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.reporting.formatting import printable
-from importer.speech.labels import label_choices, label_rule
-from importer.speech.reasons import reason
-from importer.speech.texts import LANGUAGES, texts
-from importer.web.site import LANGUAGE_COOKIE, Guest, Site, Visitor
+from importer.i18n.label_texts import label_choices, label_rule
+from importer.i18n.reason_texts import reason
+from importer.i18n.translations import LANGUAGES, texts
+from importer.web.request_context import LANGUAGE_COOKIE, Guest, Site, Visitor
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 

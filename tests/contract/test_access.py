@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from importer.oauth_setup import configured_access
 from importer.settings import Settings
-from importer.signing_in import access
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
@@ -46,7 +46,7 @@ def ways(request: pytest.FixtureRequest, tmp_path: Path) -> Ways:
     server.as_new()
     key_file = tmp_path / "service-account.json"
     server.add_service_account(key_file, "old.example")
-    real = access(
+    real = configured_access(
         Settings.load(
             ca_file=server.ca_file,
             **overlay(application(server, "google")),

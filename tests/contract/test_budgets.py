@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
-from importer.domain.transfer.host_allowance import Backoff, HourlyBytes
+from importer.domain.planning.host_allowance import Backoff, HourlyBytes
 from importer.ports.store import Store
 from tests.contract.conftest import OpenStore
 

@@ -20,8 +20,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from importer.adapters.mail.server import MailServer, Protection
 from importer.adapters.mail.smtp import SmtpMailer
+from importer.adapters.mail.smtp_url import MailServer, Protection
 from importer.domain.messages.message_identity import is_notice
 from importer.ports.notices import Mailer, MailOutcome, Notice
 from tests.rehearsal.certificates import CertificateAuthority

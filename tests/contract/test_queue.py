@@ -23,7 +23,8 @@ import redis
 from dramatiq import Worker
 from structlog.testing import capture_logs
 
-from importer.adapters.queue import (
+from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, EmbeddedValkey, running_url
+from importer.adapters.queue.redis_queue import (
     LEGS,
     LONGEST_DELAY,
     MAIL,
@@ -34,7 +35,6 @@ from importer.adapters.queue import (
     QueueUnavailable,
     make_broker,
 )
-from importer.adapters.queue.embedded import EmbeddedQueueFailed, EmbeddedValkey, running_url
 from importer.domain.model import ImportId
 from importer.ports.process import Queue
 from tests.fakes.queue import MemoryQueue
@@ -357,8 +357,8 @@ def test_a_folder_that_somebody_else_prepared_is_not_used(tmp_path: Path) -> Non
 STARTER = """
 import sys, time
 from pathlib import Path
-from importer.adapters.queue.embedded import EmbeddedValkey
-from importer.adapters.queue import DramatiqQueue, make_broker
+from importer.adapters.queue.embedded_valkey import EmbeddedValkey
+from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 valkey = EmbeddedValkey(Path(sys.argv[1]))
 url = valkey.start()
 DramatiqQueue(make_broker(url)).ring("from-starter")
@@ -444,7 +444,7 @@ def test_a_damaged_file_costs_the_rings_and_not_the_service(tmp_path: Path) -> N
 
 
 def test_a_server_out_of_reach_is_not_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importer.adapters.queue.embedded.STOP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("importer.adapters.queue.embedded_valkey.STOP_TIMEOUT_S", 0.2)
     with EmbeddedValkey(tmp_path) as url:
         (tmp_path / "valkey.sock").rename(tmp_path / "away.sock")
         assert running_url(tmp_path) is None

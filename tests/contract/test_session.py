@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap import reading
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap import fetch
 from importer.adapters.imap.deflate import Compression
-from importer.adapters.imap.names import FolderNames
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
 from importer.domain.messages.message_body import whole as whole_body
@@ -1050,7 +1050,7 @@ def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, Cut
 def test_reading_gives_up_when_nothing_comes_any_more(
     proxied: tuple[ImapBench, CuttingProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "pause", lambda _losses: None)
+    monkeypatch.setattr(fetch, "pause", lambda _losses: None)
     bench, proxy = proxied
     session = bench.open(Side.SOURCE)
     folder = new_folder(session)

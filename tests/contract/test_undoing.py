@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.messages.flag_runs import fold_flags, unfold_flags
 from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt
+from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store
 from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_checkpoint, a_receipt, hold

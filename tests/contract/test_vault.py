@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from importer.adapters.vault import FernetVault, load_keys
+from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.ports.vault import Vault, VaultError
 from providers.endpoint import Secret
 
@@ -131,7 +131,7 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from importer.adapters.vault import load_keys;"
+        "import sys, pathlib; from importer.adapters.fernet_vault import load_keys;"
         "print('ready', flush=True); input();"
         "[print(k.reveal()) for i in range(40) for k in"
         " load_keys(secret_key=None, secret_key_file=None, data_dir=pathlib.Path(sys.argv[1]) / str(i))]"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import RLock
 
-from importer.domain.transfer.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
+from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
 
 
 class MemoryBudgets:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.ledger.receipt_splitting import split
-from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderCheckpoint,
@@ -20,6 +18,8 @@ from importer.domain.model import (
     Refusal,
     Route,
 )
+from importer.domain.receipts.receipt_splitting import split
+from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies
 from tests.fakes.leases import MemoryLeases

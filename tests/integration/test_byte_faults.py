@@ -21,7 +21,7 @@ from functools import partial
 
 import pytest
 
-from importer.adapters.imap import link, reading
+from importer.adapters.imap import fetch, reconnecting
 from importer.domain.model import Import, State
 from importer.engine.leg_context import TransferLimits
 from tests.conftest import MakeUser
@@ -119,8 +119,8 @@ def own_copier(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthorit
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "pause", lambda _losses: None)
-    monkeypatch.setattr(link, "pause", lambda _losses: None)
+    monkeypatch.setattr(fetch, "pause", lambda _losses: None)
+    monkeypatch.setattr(reconnecting, "pause", lambda _losses: None)
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
         shape = SHAPES[chance.choice(list(SHAPES))]
         pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
         # A message whose connection is lost READ_TRIES times in a row is taken for a broken one.
-        plan = [_random_faults(chance, most) for most in (link.READ_TRIES - 1, 3)]
+        plan = [_random_faults(chance, most) for most in (reconnecting.READ_TRIES - 1, 3)]
         with (
             fault_proxy(old_host.starttls, trigger=chance.choice((None, FETCH)), faults=plan[0]) as before,
             fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,

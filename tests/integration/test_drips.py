@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, Message, Outgoing

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from importer.adapters.digest_file import DigestFile
 from importer.adapters.imap.spool import Spool, SpoolFiles
-from importer.adapters.store.sql import SqlStore
+from importer.adapters.store.sql_store import SqlStore
 from importer.domain.model import State
 from importer.ports.process import OwnDiskFull
 from tests.conftest import MakeUser

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.imapclient_adapter import Client, Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret, Security
@@ -223,7 +223,7 @@ def test_small_packets_go_out_at_once(new_host: Dovecot) -> None:
     client = Client(new_host.imaps, tls_context(new_host.ca_file), QUICK)
     assert client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert client.socket().version() >= "TLSv1.2"
-    client.hang_up()
+    client.close_abruptly()
 
 
 # --- Not getting in ------------------------------------------------------------------------------------

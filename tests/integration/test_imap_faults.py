@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.adapters.imap import reading
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap import fetch
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
-from importer.adapters.imap.wire import Event
+from importer.adapters.imap.wire import WireEvent
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import (
     Account,
@@ -155,7 +155,7 @@ HANGS_UP = b"* BYE FETCH failed\r\n"
 
 @pytest.fixture
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "pause", lambda _losses: None)
+    monkeypatch.setattr(fetch, "pause", lambda _losses: None)
 
 
 @pytest.mark.usefixtures("without_pauses")
@@ -234,7 +234,7 @@ def test_a_network_that_swallows_messages_is_not_waited_for_without_end(
         time.sleep(0.2)
         return HANGS_UP
 
-    monkeypatch.setattr(reading, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(fetch, "PATIENCE_S", 0.5)
     session, server = scripted(answer)
     with pytest.raises(ConnectionLost):
         read(session)
@@ -712,7 +712,7 @@ def test_what_ctrl_c_interrupts_is_not_sent_again(
     session.status("INBOX")
     usual = Connection.next_event
 
-    def interrupted(_connection: Connection) -> Event:
+    def interrupted(_connection: Connection) -> WireEvent:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Connection, "next_event", interrupted)

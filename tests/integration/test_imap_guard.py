@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from importer.adapters.guard import Guard
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.egress_guard import EgressGuard
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from providers.endpoint import Secret, Security
 from providers.errors import CertificateRefused, HostForbidden, MailError, Side
@@ -31,7 +31,7 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
         closed.open(strangers, Secret(user.password), Side.SOURCE)
     assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
     closed.open(user.account, Secret(user.password), Side.SOURCE).close()  # what the operator names is free
-    guard = Guard(allowed=LOOPBACK, ports=())
+    guard = EgressGuard(allowed=LOOPBACK, ports=())
     opened = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for security, endpoint in ((Security.TLS, new_host.imaps), (Security.STARTTLS, new_host.starttls)):
         where = replace(strangers, endpoint=replace(endpoint, security=security))
@@ -48,7 +48,7 @@ def test_the_certificate_has_to_prove_the_name_and_not_the_address(
     def look_up(_host: str, port: int, **kind: Any) -> list[Any]:
         return list(socket.getaddrinfo("127.0.0.1", port, **kind))
 
-    guard = Guard(allowed=LOOPBACK, ports=(), look_up=look_up)
+    guard = EgressGuard(allowed=LOOPBACK, ports=(), look_up=look_up)
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for endpoint in (new_host.imaps, replace(new_host.starttls, security=Security.STARTTLS)):
         other = replace(endpoint, host="imap.old.example")
@@ -69,7 +69,7 @@ def test_each_new_connection_is_judged_anew(new_host: Dovecot, make_user: MakeUs
     def look_up(_host: str, port: int, **kind: Any) -> list[Any]:
         return list(socket.getaddrinfo(leads_to[0], port, **kind))
 
-    guard = Guard(allowed=[ip_network("127.0.0.1")], ports=(), look_up=look_up)
+    guard = EgressGuard(allowed=[ip_network("127.0.0.1")], ports=(), look_up=look_up)
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     session = sessions.open(replace(user.account, public_only=True), Secret(user.password), Side.SOURCE)
     assert session.status("INBOX").messages == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.message_body import whole

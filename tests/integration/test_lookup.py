@@ -18,12 +18,12 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from importer.adapters.guard import Guard
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.connection import tls_context
-from importer.adapters.imap.probing import ImapProber
-from importer.adapters.lookup.names import DnsResolver
-from importer.adapters.lookup.pages import GuardedWeb
+from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.prober import ImapProber
+from importer.adapters.lookup.dns_resolver import DnsResolver
+from importer.adapters.lookup.https_fetcher import GuardedWeb
 from providers.discovery import LookupFailed
 from providers.endpoint import Endpoint
 from tests.rehearsal.certificates import CertificateAuthority
@@ -85,7 +85,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 @pytest.fixture
 def web(authority: CertificateAuthority) -> GuardedWeb:
-    guard = Guard(allowed=LOOPBACK, ports=(), look_up=at_loopback)
+    guard = EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback)
     return GuardedWeb(guard, tls_context(authority.ca_file), timeout_s=1.0)
 
 
@@ -183,7 +183,7 @@ def test_only_a_server_that_proves_its_name_at_a_public_address_is_asked(
     with web_server(authority, send, "old.example") as port:
         with pytest.raises(LookupFailed, match="certificate"):
             web.fetch(f"https://other.example:{port}/")
-        strict = GuardedWeb(Guard(ports=(443,), look_up=at_loopback), tls_context(authority.ca_file))
+        strict = GuardedWeb(EgressGuard(ports=(443,), look_up=at_loopback), tls_context(authority.ca_file))
         with pytest.raises(LookupFailed, match="not on the public internet"):
             strict.fetch(f"https://old.example:{port}/")
     for url in ("http://old.example/", "file:///etc/passwd", "https:///x"):
@@ -199,7 +199,7 @@ def test_a_name_that_is_not_there_is_no_trouble(error: int, there: bool | None) 
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(error, "x")
 
-    web = GuardedWeb(Guard(ports=(443,), look_up=look_up), tls_context())
+    web = GuardedWeb(EgressGuard(ports=(443,), look_up=look_up), tls_context())
     if there is False:
         assert web.fetch("https://autoconfig.old.example/x") is None
     else:
@@ -306,11 +306,11 @@ def test_name_servers_that_do_not_answer_are_told_apart_from_names_that_are_not_
 def test_a_usual_name_counts_when_a_mail_server_there_proves_it(new_host: Dovecot) -> None:
     tls = tls_context(new_host.ca_file)
     timeouts = Timeouts(connect_s=2, io_s=2)
-    opened = ImapProber(Guard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
+    opened = ImapProber(EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
     port = new_host.imaps.port
     assert opened.answers(Endpoint("localhost", port))
     assert not opened.answers(Endpoint("imap.old.example", port))  # the certificate is another's
     assert not opened.answers(Endpoint("localhost", free_ports(1)[0]))
-    assert not ImapProber(Guard(ports=(), look_up=at_loopback), tls, timeouts).answers(
+    assert not ImapProber(EgressGuard(ports=(), look_up=at_loopback), tls, timeouts).answers(
         Endpoint("localhost", port)
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap import no_mail
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap import exchange_folders
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
@@ -176,7 +176,7 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
             ended = copies.copy(old, new)
             report = copies.report(ended)
     assert ended.state is State.COMPLETE, ended.problem
-    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {no_mail.WHY: 5})
+    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {exchange_folders.WHY: 5})
     assert not report.refusals
     there = new.read().folders
     assert {path: len(found) for path, found in there.items() if found} == {("INBOX",): 3, ("Sent",): 2}

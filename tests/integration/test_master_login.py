@@ -11,7 +11,7 @@ from secrets import token_urlsafe
 
 import pytest
 
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret

@@ -17,9 +17,9 @@ from httpx import Response
 from joserfc.jwk import RSAKey
 
 from importer.domain.people.identities import person_at
+from importer.oauth_setup import people
 from importer.service.access.web_sessions import web_session_id
 from importer.settings import Settings
-from importer.signing_in import people
 from providers.errors import ServerUnavailable
 from tests.rehearsal.applications import application, overlay
 from tests.rehearsal.authority import Authority

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from importer.oauth_setup import configured_access
 from importer.settings import Settings
-from importer.signing_in import access
 from providers import google
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
@@ -307,9 +307,11 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
             public_url=PUBLIC_URL,
         )
 
-    tokens = tokens_of(access(at("https://localhost:1")).credential(given.grant, ADA, lambda _grant: None))
+    tokens = tokens_of(
+        configured_access(at("https://localhost:1")).credential(given.grant, ADA, lambda _grant: None)
+    )
     assert isinstance(problem(tokens.access_token), ServerUnavailable)
-    tokens = tokens_of(access(at(host.google)).credential(given.grant, ADA, lambda _grant: None))
+    tokens = tokens_of(configured_access(at(host.google)).credential(given.grant, ADA, lambda _grant: None))
     error = problem(tokens.access_token)
     assert isinstance(error, ServerUnavailable)
     assert "certificate" in str(error)

@@ -15,19 +15,19 @@ from secrets import token_urlsafe
 
 import pytest
 
-from importer.adapters.imap.client import Client, Timeouts
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.imapclient_adapter import Client, Timeouts
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
 from importer.adapters.imap.session import ImapSession, ImapSessions
 from importer.bootstrap import foreground
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
 from importer.engine.leg_context import TransferLimits
+from importer.oauth_setup import login_help
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
 from importer.settings import Settings
-from importer.signing_in import login_help
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Side
@@ -126,7 +126,7 @@ def test_both_mechanisms_get_in_and_tell_why_they_do_not(
             with pytest.raises(imaplib.IMAP4.error):
                 client.authenticate(mechanism, exchange)
             assert "{" in exchange.told
-            client.hang_up()
+            client.close_abruptly()
 
 
 @pytest.mark.parametrize("provider", ["google", "microsoft"])

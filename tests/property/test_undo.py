@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
-from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
+from importer.domain.receipts.undo_report import UndoReport
 from importer.engine.undo_copies import Undoing, undo
 from providers.errors import ConnectionLost, Side
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession

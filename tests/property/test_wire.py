@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.adapters.imap.wire import Event, Fetched, ResponseReader, WireError, parse_values
+from importer.adapters.imap.wire import Fetched, ResponseReader, WireError, WireEvent, parse_values
 from importer.compact.uid_set import Uid
 
 DATES = st.sampled_from([" 1-Feb-2003 04:05:06 +0130", "31-Dec-1999 23:59:59 -1200"])
@@ -65,7 +65,7 @@ def test_splitting_the_input_anywhere_gives_the_same_events(lines: list[bytes], 
     for cut in range(len(stream) + 1):
         reader = ResponseReader()
         assert reader.feed(stream[:cut]) + reader.feed(stream[cut:]) == whole
-    reader, pieces = ResponseReader(), list[Event]()
+    reader, pieces = ResponseReader(), list[WireEvent]()
     for byte in stream:
         pieces += reader.feed(bytes([byte]))
     assert pieces == whole

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from importer.oauth_setup import configured_access
 from importer.settings import Settings
-from importer.signing_in import access
 from providers.mailbox_access import MailboxAccess
 from tests.rehearsal.authority import Authority
 
@@ -40,7 +40,7 @@ def everything_set_up(host: Authority, key_file: Path, domain: str) -> MailboxAc
     """Owners can sign in at Google and at Microsoft, and the organisation of that domain lets us in at both.
     `key_file` becomes the service account's key."""
     host.add_service_account(key_file, domain)
-    return access(
+    return configured_access(
         Settings.load(
             **overlay(application(host, "google") | application(host, "microsoft")),
             ca_file=host.ca_file,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSessions
 from importer.bootstrap import foreground
 from importer.domain.csv_import.import_rows import Row

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.reporting.totals import Totals
-from importer.domain.transfer.host_allowance import (
+from importer.domain.planning.host_allowance import (
     DAY,
     HOUR,
     HourlyBytes,
@@ -16,6 +15,7 @@ from importer.domain.transfer.host_allowance import (
     hour_of,
     used_up_until,
 )
+from importer.domain.reporting.totals import Totals
 
 NOW = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

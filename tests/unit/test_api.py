@@ -22,8 +22,8 @@ from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.ports.mailbox import LabelView
 from importer.service.access.api_clients import PREFIX, issue
 from importer.service.legs.run_leg import work
-from importer.web.api import problems, undoing
-from importer.web.api.models import RowIn
+from importer.web.api import problem_details, undo_resource
+from importer.web.api.schemas import RowIn
 from providers.errors import Side
 from providers.grants import Credential
 from tests.rehearsal.ports import wait_until
@@ -87,10 +87,12 @@ def panel(office: WebOffice) -> Panel:
 
 def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     """The problem details of an answer."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, problems.MEDIA_TYPE), answer.text
+    assert (answer.status_code, answer.headers["content-type"]) == (status, problem_details.MEDIA_TYPE), (
+        answer.text
+    )
     told: dict[str, Any] = answer.json()
     assert (told["status"], told["code"], told["type"]) == (status, code, f"/api/v1/problems#{code}")
-    assert told["title"] == problems.TITLES[code][1]
+    assert told["title"] == problem_details.TITLES[code][1]
     return told
 
 
@@ -413,7 +415,7 @@ def test_an_undo_that_takes_long_goes_on_behind_the_answer_and_counts_as_no_gues
     panel.post(f"/imports/{id_}/cancel")
     slow, opens = threading.Event(), office.doors.open
     under_way = office.app._app.state.site.undoings  # type: ignore[attr-defined]
-    monkeypatch.setattr(undoing, "WAIT_S", 0.01)
+    monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
     monkeypatch.setattr(office.doors, "open", lambda *given: slow.wait(5) and opens(*given))
     for _ in range(8):
         slow.clear()
@@ -641,7 +643,7 @@ def test_what_is_not_there_and_what_breaks_is_told_as_a_problem(
         problem(panel.get(f"/imports/{odd}"), 404, "not_found")
         problem(panel.get(f"/batches/{odd}/report.csv"), 404, "not_found")
     problem(panel.post("/token"), 405, "method_not_allowed")
-    assert panel.get("/problems").json().keys() == problems.TITLES.keys()
+    assert panel.get("/problems").json().keys() == problem_details.TITLES.keys()
 
     def breaks(*_args: object, **_more: object) -> None:
         raise RuntimeError(SECRET)
@@ -679,7 +681,7 @@ def test_a_cookie_opens_nothing_here_and_a_token_no_page(office: WebOffice, pane
 def test_states_and_scopes_are_those_that_are_described(panel: Panel) -> None:
     schemas = panel.client.get("/api/v1/openapi.json").json()["components"]["schemas"]
     assert schemas["State"]["enum"] == [state.value for state in State]
-    assert schemas["Problem"]["properties"]["code"]["enum"] == sorted(problems.TITLES)
+    assert schemas["Problem"]["properties"]["code"]["enum"] == sorted(problem_details.TITLES)
 
 
 def test_a_secret_is_no_part_of_what_a_model_shows() -> None:

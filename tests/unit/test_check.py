@@ -9,9 +9,9 @@ import pytest
 
 from importer.compact.uid_set import UidSet
 from importer.domain.model import Quota, State
+from importer.domain.planning.host_allowance import Allowance
+from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, Throughput, estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
-from importer.domain.transfer.host_allowance import Allowance
-from importer.domain.transfer.time_estimate import Amount, DailyCap, Estimate, Throughput, estimate
 from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
-from importer.adapters.mail.compose import Composer, concerned
+from importer.adapters.mail.compose import TemplateComposer, concerned
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
@@ -33,7 +33,7 @@ from providers.errors import Side
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 KEY = b"k" * 32
-COMPOSER = Composer("Mailhaul <mailhaul@new.example>", KEY)
+COMPOSER = TemplateComposer("Mailhaul <mailhaul@new.example>", KEY)
 IMPORT = Import(
     ImportId("i1"),
     Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example")),
@@ -260,7 +260,7 @@ def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str)
 
 
 def test_who_chose_no_language_gets_that_of_the_installation() -> None:
-    german = Composer("m@new.example", KEY, "de")
+    german = TemplateComposer("m@new.example", KEY, "de")
     assert german.completion(report(), T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
     english = german.completion(report(language="en"), T)[0]
     assert english.subject == "The old mailbox was empty: nothing to copy"
@@ -407,7 +407,9 @@ def test_everyone_concerned_hears_of_it_once() -> None:
 
 
 def test_equal_reports_give_equal_mails_so_that_posting_twice_posts_once() -> None:
-    first, second = (Composer("m@new.example", KEY).completion(report(*ACCOUNTS), T) for _ in range(2))
+    first, second = (
+        TemplateComposer("m@new.example", KEY).completion(report(*ACCOUNTS), T) for _ in range(2)
+    )
     assert first == second
     assert [notice.key for notice in first] == ["import:i1:ada@old.example", "import:i1:ada@new.example"]
     assert len({notice.message_id for notice in first}) == 2
@@ -415,7 +417,7 @@ def test_equal_reports_give_equal_mails_so_that_posting_twice_posts_once() -> No
 
 
 def test_a_message_id_cannot_be_guessed_without_the_key() -> None:
-    other = Composer("m@new.example", b"other").completion(report(), T)
+    other = TemplateComposer("m@new.example", b"other").completion(report(), T)
     assert other[0].message_id != COMPOSER.completion(report(), T)[0].message_id
 
 

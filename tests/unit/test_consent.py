@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from importer.adapters.vault import FernetVault
+from importer.adapters.fernet_vault import FernetVault
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.consent_schedule import mails_due, next_look

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from importer.adapters.store import open_engine
 from importer.adapters.store.schema import migrate
-from importer.cli.accounts import account
-from importer.cli.app import console
-from importer.cli.exits import Usage, run
+from importer.cli.command_table import console
+from importer.cli.exit_codes import Usage, run
+from importer.cli.mailbox_options import account
 from importer.domain.csv_import.import_rows import template
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server

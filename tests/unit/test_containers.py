@@ -18,7 +18,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from importer.adapters.vault import FernetVault, load_keys
+from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.settings import Settings
 from importer.worker import STOP_TIMEOUT_MS
 from tests.deployment import DEPLOY, ROOT, SETTINGS, can_be_typed, environment_file

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, Line
+from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, LinkSpeed
 from providers.endpoint import Endpoint
 
 HOST = Endpoint("old.example")
@@ -36,7 +36,7 @@ def deflated(*pieces: bytes) -> bytes:
     return b"".join(packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) for piece in pieces)
 
 
-def whole(line: Line, size: int = 1000) -> bytes:
+def whole(line: LinkSpeed, size: int = 1000) -> bytes:
     found = bytearray()
     while data := line.read1(size):
         assert len(data) <= size
@@ -49,14 +49,14 @@ def whole(line: Line, size: int = 1000) -> bytes:
 def test_what_was_compressed_comes_out_however_it_is_cut(piece: int, size: int) -> None:
     said = [b"* 1 EXISTS\r\n", b"M1 OK done\r\n", bytes(range(256)) * 3]
     ours, _ = socket.socketpair()
-    line = Line(Trickle(deflated(*said), piece), ours)
+    line = LinkSpeed(Trickle(deflated(*said), piece), ours)
     line.compress()
     assert whole(line, size) == b"".join(said)
 
 
 def test_the_first_compressed_byte_follows_the_line_that_says_so() -> None:
     ours, _ = socket.socketpair()
-    line = Line(Trickle(b"M1 OK begin\r\n" + deflated(b"* 2 EXISTS\r\n")), ours)
+    line = LinkSpeed(Trickle(b"M1 OK begin\r\n" + deflated(b"* 2 EXISTS\r\n")), ours)
     line.by_lines()
     assert line.read1(1000) == b"M1 OK begin\r\n"
     line.compress()
@@ -67,7 +67,7 @@ def test_a_few_bytes_that_stand_for_many_are_handed_out_bit_by_bit() -> None:
     bomb = deflated(b"0" * 50_000_000)
     assert len(bomb) < 60_000
     ours, _ = socket.socketpair()
-    line = Line(source := Trickle(bomb), ours)
+    line = LinkSpeed(source := Trickle(bomb), ours)
     line.compress()
     assert len(line.read1(4096)) == 4096
     assert len(line.read1(4096)) == 4096
@@ -77,7 +77,7 @@ def test_a_few_bytes_that_stand_for_many_are_handed_out_bit_by_bit() -> None:
 def test_what_is_not_compressed_after_all_ends_the_connection_and_is_told() -> None:
     ours, _ = socket.socketpair()
     known = KnownLines("on")
-    line = Line(Trickle(b"* OK still here\r\n"), ours)
+    line = LinkSpeed(Trickle(b"* OK still here\r\n"), ours)
     line.compress()
     with pytest.raises(OSError, match="not compressed as agreed"):
         line.read1(100)
@@ -88,7 +88,7 @@ def test_what_is_not_compressed_after_all_ends_the_connection_and_is_told() -> N
 
 def test_each_send_is_on_its_way_when_it_returns() -> None:
     ours, theirs = socket.socketpair()
-    line = Line(Trickle(b""), ours)
+    line = LinkSpeed(Trickle(b""), ours)
     line.compress()
     inflate = zlib.decompressobj(-15)
     for said in (b"M1 NOOP\r\n", b"M2 APPEND " + b"x" * 1000, b"y"):
@@ -96,7 +96,7 @@ def test_each_send_is_on_its_way_when_it_returns() -> None:
         assert inflate.decompress(theirs.recv(65_536)) == said
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, asks: int = 0) -> Line:
+def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, asks: int = 0) -> LinkSpeed:
     """A watched line over which `size` bytes came at that speed; after each of `asks` questions one read."""
     now = 0.0
 
@@ -109,7 +109,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, ask
 
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     ours, _ = socket.socketpair()
-    line = Line(Slow(b"x" * size), ours)
+    line = LinkSpeed(Slow(b"x" * size), ours)
     line.watch()
     line.sendall(b"M1 FETCH\r\n")
     while line.read1(1 << 18):

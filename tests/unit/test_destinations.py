@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from importer.cli import accounts
+from importer.cli import mailbox_options
 from importer.domain.csv_import.import_rows import Parsed, parse
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import TokenScope
@@ -111,18 +111,18 @@ def test_an_app_password_opens_google_as_ever() -> None:
 
 
 def test_the_console_asks_for_no_password_where_it_is_let_in(tmp_path: Path) -> None:
-    mailbox = accounts.account(
+    mailbox = mailbox_options.account(
         "--to",
         "imaps://ada@new.example@outlook.office365.com",
         allow_plaintext=False,
         sign_in=lambda _provider, _mailbox: True,
     )
     everybody, nobody = (lambda _p, _m: True), (lambda _p, _m: False)
-    assert accounts.way_in(mailbox, None, None, everybody, NO_RIGHT) == (None, "microsoft")
+    assert mailbox_options.way_in(mailbox, None, None, everybody, NO_RIGHT) == (None, "microsoft")
     file = tmp_path / "password"
     file.write_text("given")
-    assert accounts.way_in(mailbox, file, None, everybody, NO_RIGHT) == (Secret("given"), "")
-    assert accounts.way_in(mailbox, file, None, nobody, NO_RIGHT) == (Secret("given"), "")
+    assert mailbox_options.way_in(mailbox, file, None, everybody, NO_RIGHT) == (Secret("given"), "")
+    assert mailbox_options.way_in(mailbox, file, None, nobody, NO_RIGHT) == (Secret("given"), "")
 
 
 # --- The API ------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from importer.cli import detecting
-from importer.cli.accounts import account
-from importer.cli.app import console
-from importer.cli.exits import Usage
+from importer.cli import detect_command
+from importer.cli.command_table import console
+from importer.cli.exit_codes import Usage
+from importer.cli.mailbox_options import account
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
 from providers.provider import LoginKind, Provider
@@ -23,7 +23,7 @@ CATALOG = Catalog.load()
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     known = recorded()
-    monkeypatch.setattr(detecting, "directory", lambda _settings: known.directory())
+    monkeypatch.setattr(detect_command, "directory", lambda _settings: known.directory())
     return known
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from importer.cli.app import console
+from importer.cli.command_table import console
 from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
 from importer.domain.import_state import ENDED
 from importer.domain.model import RefusalCode, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.report import ExitCode
 from importer.domain.reporting.webhook_events import SIGNATURE, EventType
+from importer.oauth_setup import SIGN_IN_PATH
 from importer.settings import Settings
-from importer.signing_in import SIGN_IN_PATH
-from importer.web.api.problems import TITLES
+from importer.web.api.problem_details import TITLES
 from providers import google, microsoft
 from providers.catalog import Catalog
 from providers.document import written

@@ -11,9 +11,9 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 
+from importer.adapters.fernet_vault import FernetVault
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
-from importer.adapters.vault import FernetVault
 from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports.notices import MailState, Notice
@@ -69,7 +69,7 @@ def notice(state: MailState, created_at: datetime) -> Notice:
 
 
 @pytest.mark.parametrize(
-    ("age", "health"), [(timedelta(seconds=1), Health.WELL), (timedelta(minutes=6), Health.ILL)]
+    ("age", "health"), [(timedelta(seconds=1), Health.OK), (timedelta(minutes=6), Health.ERROR)]
 )
 def test_only_what_is_long_due_says_that_nobody_works(
     settings: Settings, store: SqlStore, age: timedelta, health: Health
@@ -85,20 +85,20 @@ def test_either_password_that_does_not_open_is_found(
 ) -> None:
     add(store, NOW, keys=keys)
     [finding] = found(settings, "key")
-    assert finding.health is Health.ILL
+    assert finding.health is Health.ERROR
     assert finding.message.startswith("1 stored password")
 
 
 def test_passwords_that_open_are_well(settings: Settings, store: SqlStore) -> None:
     add(store, NOW)
     [finding] = found(settings, "key")
-    assert finding.health is Health.WELL
+    assert finding.health is Health.OK
 
 
 def test_mails_that_are_stuck_are_told(settings: Settings, store: SqlStore) -> None:
-    assert [f.health for f in found(settings, "outbox")] == [Health.WELL]
+    assert [f.health for f in found(settings, "outbox")] == [Health.OK]
     store.post([notice(MailState.SENDING, NOW), notice(MailState.PENDING, NOW)])
-    assert [f.health for f in found(settings, "outbox")] == [Health.WELL]
+    assert [f.health for f in found(settings, "outbox")] == [Health.OK]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_mail_that_hangs_for_hours_is_told(
 ) -> None:
     store.post([notice(state, NOW - timedelta(hours=2))])
     [finding] = found(settings, "outbox")
-    assert finding.health is Health.ODD
+    assert finding.health is Health.WARNING
     assert says in finding.message
     assert finding.fix
 
@@ -125,7 +125,7 @@ def test_a_database_of_a_newer_version_is_a_finding(settings: Settings) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
     engine.dispose()
     [finding] = found(settings, "database")
-    assert finding.health is Health.ILL
+    assert finding.health is Health.ERROR
     assert "newer version" in finding.message
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from importer.adapters.imap.drip_watch import LEAST_BYTES_PER_S, DripWatch
+from importer.adapters.imap.stall_watchdog import LEAST_BYTES_PER_S, StallWatchdog
 
 STRETCH_S = 0.5
 
@@ -48,7 +48,7 @@ def elsewhere(talk: Talk) -> None:
 def test_only_who_gets_next_to_nothing_for_a_whole_stretch_is_cut(
     happens: Callable[[Talk], None], cut: bool
 ) -> None:
-    watch, talk = DripWatch(STRETCH_S), Talk()
+    watch, talk = StallWatchdog(STRETCH_S), Talk()
     watch.add(talk)
     ends = time.monotonic() + 3 * STRETCH_S
     began = time.monotonic()
@@ -61,7 +61,7 @@ def test_only_who_gets_next_to_nothing_for_a_whole_stretch_is_cut(
 
 
 def test_who_is_busy_elsewhere_is_left_alone_and_nobody_watches_for_nothing() -> None:
-    watch, talk = DripWatch(STRETCH_S), Talk(waiting=False)
+    watch, talk = StallWatchdog(STRETCH_S), Talk(waiting=False)
     watch.add(talk)
     time.sleep(2 * STRETCH_S)
     assert talk.cuts == 0

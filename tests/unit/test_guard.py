@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from importer.adapters.guard import AddressForbidden, Guard, is_public
+from importer.adapters.egress_guard import AddressForbidden, EgressGuard, is_public
 from tests.rehearsal.ports import free_ports
 
 PUBLIC = ["9.9.9.9", "1.1.1.1", "2620:fe::fe", "2a00:1450:4001::5", "::ffff:9.9.9.9", "64:ff9b::909:909"]
@@ -55,14 +55,14 @@ def answers(*addresses: str) -> Any:
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_may_be_reached(address: str) -> None:
     assert is_public(address)
-    assert Guard(ports=[993], look_up=answers(address)).vetted("imap.old.example", 993)
+    assert EgressGuard(ports=[993], look_up=answers(address)).vetted("imap.old.example", 993)
 
 
 @pytest.mark.parametrize("address", [one for kind in FORBIDDEN.values() for one in kind])
 def test_no_other_address_may(address: str) -> None:
     assert not is_public(address)
     for together in ([address], [*PUBLIC, address]):  # one bad address spoils the name
-        guard = Guard(ports=[993], look_up=answers(*together))
+        guard = EgressGuard(ports=[993], look_up=answers(*together))
         with pytest.raises(AddressForbidden) as caught:
             guard.vetted("imap.old.example", 993)
         assert str(caught.value) == "imap.old.example is not a public server"  # says nothing about inside
@@ -74,17 +74,17 @@ def test_no_other_address_may(address: str) -> None:
 def test_the_resolved_address_counts_however_it_is_written(host: str) -> None:
     """With the system's own resolver."""
     with pytest.raises(AddressForbidden):
-        Guard(ports=[993]).connect((host, 993), 1)
+        EgressGuard(ports=[993]).connect((host, 993), 1)
 
 
 @pytest.mark.parametrize("port", [22, 25, 110, 443, 6379, 994])
 def test_other_ports_may_not_be_tried(port: int) -> None:
     with pytest.raises(AddressForbidden):
-        Guard(ports=[143, 993], look_up=answers("9.9.9.9")).vetted("imap.old.example", port)
+        EgressGuard(ports=[143, 993], look_up=answers("9.9.9.9")).vetted("imap.old.example", port)
 
 
 def test_the_operators_own_public_network_may_be_left_out() -> None:
-    guard = Guard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers("::ffff:9.9.9.9"))
+    guard = EgressGuard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers("::ffff:9.9.9.9"))
     with pytest.raises(AddressForbidden):
         guard.vetted("imap.old.example", 993)
 
@@ -92,7 +92,7 @@ def test_the_operators_own_public_network_may_be_left_out() -> None:
 def test_what_is_allowed_by_name_is_reached_on_any_port_and_nothing_beside_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        guard = Guard(ports=[993], allowed=[ip_network("127.0.0.1/32")])
+        guard = EgressGuard(ports=[993], allowed=[ip_network("127.0.0.1/32")])
         with guard.connect(("127.0.0.1", port), 5) as connection:
             assert connection.gettimeout() == 5
         with pytest.raises(AddressForbidden):
@@ -110,12 +110,14 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
             asked.append(host)
             return list(answers("127.0.0.1" if len(asked) == 1 else "127.0.0.66")(host, port, **kind))
 
-        guard = Guard(ports=[], allowed=[ip_network("127.0.0.1")], look_up=look_up)
+        guard = EgressGuard(ports=[], allowed=[ip_network("127.0.0.1")], look_up=look_up)
         guard.connect(("imap.old.example", port), 5).close()
         assert asked == ["imap.old.example"]
         with pytest.raises(AddressForbidden):  # and the next connection is judged anew
             guard.connect(("imap.old.example", port), 5)
-        both = Guard(ports=[], allowed=[ip_network("127.0.0.0/8")], look_up=answers("127.0.0.9", "127.0.0.1"))
+        both = EgressGuard(
+            ports=[], allowed=[ip_network("127.0.0.0/8")], look_up=answers("127.0.0.9", "127.0.0.1")
+        )
         both.connect(("imap.old.example", port), 5).close()  # the next address where one does not answer
         with pytest.raises(ConnectionRefusedError):
             both.connect(("imap.old.example", closed), 5)
@@ -124,8 +126,8 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
 @pytest.mark.parametrize("coat", ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::909:909"])
 def test_what_the_operator_forbids_or_allows_counts_in_every_form_of_the_address(coat: str) -> None:
     """On a network with NAT64 both forms lead to the same machine."""
-    ours = Guard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers(coat))
+    ours = EgressGuard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers(coat))
     with pytest.raises(AddressForbidden):
         ours.vetted("imap.old.example", 993)
-    private = Guard(ports=[993], allowed=[ip_network("9.9.9.0/24")], look_up=answers(coat))
+    private = EgressGuard(ports=[993], allowed=[ip_network("9.9.9.0/24")], look_up=answers(coat))
     assert private.vetted("imap.old.example", 4993)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.hooks import HookCaller
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
@@ -251,7 +251,7 @@ def listener(request: pytest.FixtureRequest, ca: CertificateAuthority) -> Iterat
 
 def test_a_webhook_is_posted_to_and_no_redirect_followed(listener: tuple[str, Listener]) -> None:
     scheme, there = listener
-    caller = HookCaller(partial(tls_context, there.ca_file), allowed=LOOPBACK)
+    caller = HttpsWebhookSender(partial(tls_context, there.ca_file), allowed=LOOPBACK)
     url = f"{scheme}://127.0.0.1:{there.port}/hook?a=b"
     assert caller.call(url, b"{}", {"Mailhaul-Event": "evt_1"}) == ""
     [(path, headers, body)] = there.handler.seen
@@ -263,7 +263,7 @@ def test_a_webhook_is_posted_to_and_no_redirect_followed(listener: tuple[str, Li
 
 def test_no_webhook_leads_inside(listener: tuple[str, Listener]) -> None:
     scheme, there = listener
-    caller = HookCaller(partial(tls_context, there.ca_file))
+    caller = HttpsWebhookSender(partial(tls_context, there.ca_file))
     for host in ("127.0.0.1", "localhost", "0x7f.1", "[::1]"):
         said = caller.call(f"{scheme}://{host}:{there.port}/", b"{}", {})
         assert said == "its host is not one that may be called", host
@@ -274,7 +274,7 @@ def test_no_webhook_leads_inside(listener: tuple[str, Listener]) -> None:
 
 def test_a_webhook_that_says_nothing_is_not_waited_for_for_long(ca: CertificateAuthority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        caller = HookCaller(partial(tls_context, ca.ca_file), allowed=LOOPBACK, timeout_s=0.3)
+        caller = HttpsWebhookSender(partial(tls_context, ca.ca_file), allowed=LOOPBACK, timeout_s=0.3)
         said = caller.call(f"http://127.0.0.1:{silent.getsockname()[1]}/", b"{}", {})
     assert said == "it takes too long"
 

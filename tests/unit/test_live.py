@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 
 from importer.domain.model import Import, Progress, State
+from importer.i18n.translations import texts
 from importer.service.access.web_sessions import remembered_by, visit_of
-from importer.speech.texts import texts
-from importer.web import live, rendering
-from importer.web.live import Feed, Sight
-from importer.web.pages import progress
-from importer.web.site import Guest, Visitor
+from importer.web import live_progress, rendering
+from importer.web.live_progress import Feed, Snapshot
+from importer.web.pages import import_pages
+from importer.web.request_context import Guest, Visitor
 from tests.unit.web_office import Browser, WebOffice
 
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(live_progress, "LOOK_EVERY_S", 0.01)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def guest_of(office: WebOffice, browser: Browser, feed: Feed) -> Guest:
     )
 
 
-async def told(stream: AsyncGenerator[Sight | None, None], within_s: float = 2.0) -> Sight:
+async def told(stream: AsyncGenerator[Snapshot | None, None], within_s: float = 2.0) -> Snapshot:
     sight = await asyncio.wait_for(anext(stream), within_s)
     assert sight is not None
     return sight
@@ -155,12 +155,12 @@ def test_an_event_is_written_once_for_all_and_holds_no_token(
         written.append(template)
         return plain(language, template, **context)
 
-    monkeypatch.setattr(progress, "fragment", counted)
+    monkeypatch.setattr(import_pages, "fragment", counted)
 
     async def story() -> None:
         feed = feed_of(moving)
         guest = guest_of(office, ada, feed)
-        streams = [progress._stream(guest, [moving.import_.id]) for _ in range(20)]
+        streams = [import_pages._stream(guest, [moving.import_.id]) for _ in range(20)]
         for stream in streams:
             assert (await anext(stream)).startswith(b"retry")
         first = [await asyncio.wait_for(anext(stream), 2) for stream in streams]

@@ -11,8 +11,8 @@ import pytest
 
 from importer.bootstrap import reading
 from importer.domain.model import Account, State
-from importer.domain.transfer.host_allowance import DAY, HOUR, Allowance, hour_of
-from importer.domain.transfer.retry_policy import PATIENCE
+from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
+from importer.domain.planning.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit

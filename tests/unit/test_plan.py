@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.transfer.message_batches import MessageBatch, batches
+from importer.domain.planning.message_batches import MessageBatch, batches
 
 
 def sized(*sizes: int) -> list[tuple[Uid, int]]:

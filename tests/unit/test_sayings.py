@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.adapters.imap.errors import Peer, account_error, append_error, folder_error
-from importer.adapters.imap.opening_errors import login_error, opening_error
+from importer.adapters.imap.connect_errors import login_error, opening_error
+from importer.adapters.imap.response_errors import Peer, account_error, append_error, folder_error
 from importer.adapters.imap.wire import parse_reply
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from importer.adapters.mail.compose import Composer
-from importer.adapters.vault import FernetVault
+from importer.adapters.fernet_vault import FernetVault
+from importer.adapters.mail.compose import TemplateComposer
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
@@ -101,7 +101,7 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
-            mails=OutgoingMail(Composer("mailhaul@new.example", b"k" * 32), Mailer()),
+            mails=OutgoingMail(TemplateComposer("mailhaul@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,
             owner="worker",
@@ -379,7 +379,7 @@ def test_a_copy_that_was_broken_off_is_ended_by_the_next_one(office: Office) -> 
 
 
 def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> None:
-    class Speechless(Composer):
+    class Speechless(TemplateComposer):
         def completion(self, *_facts: object) -> Sequence[Notice]:
             raise RuntimeError("no such template")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from importer.cli.accounts import account, signs_in
-from importer.cli.exits import Usage
+from importer.cli.exit_codes import Usage
+from importer.cli.mailbox_options import account, signs_in
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
-from importer.signing_in import login_help
+from importer.oauth_setup import login_help
 from providers import google, microsoft
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret

@@ -8,11 +8,11 @@ from itertools import combinations
 
 import pytest
 
-from importer.adapters.imap.no_mail import WHY
+from importer.adapters.imap.exchange_folders import WHY
 from importer.engine.transfer import NOT_HANDED_OUT, OWN_NOTICE, VANISHED
-from importer.speech.reasons import reason
-from importer.speech.texts import LANGUAGES as SPOKEN
-from importer.speech.texts import chosen, texts
+from importer.i18n.reason_texts import reason
+from importer.i18n.translations import LANGUAGES as SPOKEN
+from importer.i18n.translations import chosen, texts
 from tests.texts import LANGUAGES, catalog_of, template
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import Import, State
+from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.domain.reporting.explanation import Action
 from importer.service.imports.control import cancel
 from importer.service.imports.submit import RowOutcome

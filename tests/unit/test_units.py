@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 import yaml
 
-from importer.cli.services import STOP_TIMEOUT_S
+from importer.cli.service_commands import STOP_TIMEOUT_S
 from importer.settings import Settings
 from importer.worker import STOP_TIMEOUT_MS
 from tests.deployment import DEPLOY, SETTINGS, can_be_typed, environment_file

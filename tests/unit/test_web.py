@@ -17,7 +17,7 @@ from importer.service.access.web_sessions import web_session_id
 from importer.service.legs.run_leg import work
 from importer.settings import Settings, SettingsError
 from importer.web.app import create_app
-from importer.web.guarding import MAX_BODY_BYTES, Guard
+from importer.web.middleware import MAX_BODY_BYTES, RequestGuard
 from providers.catalog import Catalog
 from providers.errors import Side
 from tests.lookups import the_catalog_alone
@@ -41,7 +41,7 @@ def ada(office: WebOffice) -> Browser:
 
 def routes(office: WebOffice) -> list[tuple[str, str]]:
     """(method, path) of every page."""
-    assert isinstance(office.app, Guard)
+    assert isinstance(office.app, RequestGuard)
     inner: Any = office.app._app
     assert isinstance(inner, FastAPI)
     found = []

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap import no_mail
+from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Import, Problem, Quota
+from importer.domain.planning.time_estimate import Estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
-from importer.domain.transfer.time_estimate import Estimate
+from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.web_sessions import VerifiedMailbox
-from importer.speech.texts import LANGUAGES, texts
-from importer.web.pages.checking import _facts
+from importer.web.pages.source_check import _facts
 from importer.web.rendering import fragment
 from providers.endpoint import Endpoint
 from tests.fakes.mailbox import MemoryMailbox
@@ -151,7 +151,7 @@ FOUND = Check(
         FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
     ),
     closed=(("Secret", "no"),),
-    left_out=(("Calendar", no_mail.WHY),),
+    left_out=(("Calendar", exchange_folders.WHY),),
     done=True,
     labels=LabelRule.ONE,
 )

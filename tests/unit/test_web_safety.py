@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from importer.service.access.rate_limits import PER_HOST, consume
 from importer.service.imports.submit import new_id
 from importer.telemetry import configure
-from importer.web.guarding import CONTENT_SECURITY_POLICY
-from importer.web.pages import consent
-from importer.web.pages.checking import CHECKS
+from importer.web.middleware import CONTENT_SECURITY_POLICY
+from importer.web.pages import consent_page
+from importer.web.pages.source_check import CHECKS
 from providers.mailbox_access import Question
 from tests.unit.test_web import routes
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -47,7 +47,7 @@ def test_a_link_that_lets_somebody_in_is_in_no_log(
     def fails(*_: object) -> None:
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr(consent, "look_up", fails)
+    monkeypatch.setattr(consent_page, "look_up", fails)
     client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     answer = Browser(client).get("/consent/CANARY-of-a-link")
     assert answer.status_code == 500

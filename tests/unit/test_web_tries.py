@@ -27,7 +27,7 @@ from importer.service.access.rate_limits import (
 )
 from importer.service.access.web_sessions import prove
 from importer.service.legs.run_leg import work
-from importer.web.turns import EACH, Turns
+from importer.web.concurrency_limit import EACH, ConcurrencyLimit
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
 from tests.rehearsal.ports import wait_until
@@ -223,7 +223,7 @@ def test_a_host_that_answers_slowly_keeps_nobody_elses_pages_waiting(office: Web
 
 
 def test_all_together_leave_threads_for_pages() -> None:
-    turns = Turns(at_once=2, each=1)
+    turns = ConcurrencyLimit(at_once=2, each=1)
     with turns.turn("ada"), turns.turn("grace"):
         for who in ("ada", "mallory"):
             with pytest.raises(RateLimited), turns.turn(who):

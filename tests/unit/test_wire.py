@@ -13,29 +13,29 @@ from importer.adapters.imap.commands import (
     quoted,
     uid_pieces,
 )
-from importer.adapters.imap.names import FolderNames
+from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import (
     Continue,
-    Data,
-    Event,
     Fetched,
+    LiteralData,
     LiteralTooLarge,
     Reply,
     ResponseReader,
     Tagged,
     Untagged,
     WireError,
+    WireEvent,
 )
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_body import Body, pieces
 from importer.domain.model import Outgoing
 
 
-def read(data: bytes) -> list[Event]:
+def read(data: bytes) -> list[WireEvent]:
     return ResponseReader().feed(data)
 
 
-def only(data: bytes) -> Event:
+def only(data: bytes) -> WireEvent:
     (event,) = read(data)
     return event
 
@@ -114,10 +114,10 @@ def test_what_happens_in_the_middle_is_told() -> None:
         b"M4 OK [APPENDUID 17 3:5] done\r\nM5 NO\r\nM6 BAD what {7}\r\n"
     )
     assert events == [
-        Data("EXISTS", 12),
-        Data("RECENT", 0),
-        Data("EXPUNGE", 3),
-        Data("VANISHED", text=b"(EARLIER) 4:6,9"),
+        LiteralData("EXISTS", 12),
+        LiteralData("RECENT", 0),
+        LiteralData("EXPUNGE", 3),
+        LiteralData("VANISHED", text=b"(EARLIER) 4:6,9"),
         Untagged(Reply("OK", "HIGHESTMODSEQ", "12", "noted")),
         Untagged(Reply("BYE", text="Autologout")),
         Continue("go on"),
@@ -146,10 +146,10 @@ def test_response_codes_are_taken_apart(rest: bytes, reply: Reply) -> None:
 
 def test_values_keep_strings_lists_literals_and_nil_apart() -> None:
     data = only(b'* LIST (\\HasNoChildren) "/" {3}\r\na"b\r\n')
-    assert isinstance(data, Data)
+    assert isinstance(data, LiteralData)
     assert data.values() == ((b"\\HasNoChildren",), b"/", b'a"b')
     data = only(b'* LIST () NIL "NIL"\r\n')
-    assert isinstance(data, Data)
+    assert isinstance(data, LiteralData)
     assert data.values() == ((), None, b"NIL")
 
 

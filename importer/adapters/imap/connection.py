@@ -18,16 +18,16 @@ from pathlib import Path
 
 import tenacity
 
-from importer.adapters.imap import deflate, errors, opening_errors
-from importer.adapters.imap.client import Client, Timeouts
+from importer.adapters.imap import connect_errors, deflate, response_errors
 from importer.adapters.imap.commands import line_safe
-from importer.adapters.imap.deflate import KnownLines, Line
-from importer.adapters.imap.drip_watch import DripWatch
-from importer.adapters.imap.errors import CommandRefused, Peer
+from importer.adapters.imap.connect_watchdog import ConnectWatchdog
+from importer.adapters.imap.deflate import KnownLines, LinkSpeed
+from importer.adapters.imap.imapclient_adapter import Client, Timeouts
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
-from importer.adapters.imap.opening_watch import OpeningWatch
+from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.spool import Spool, SpoolFiles
-from importer.adapters.imap.wire import Event, Reply, ResponseReader, Tagged, Untagged, WireError
+from importer.adapters.imap.stall_watchdog import StallWatchdog
+from importer.adapters.imap.wire import Reply, ResponseReader, Tagged, Untagged, WireError, WireEvent
 from importer.domain.messages.message_body import Body, pieces
 from importer.ports.process import OwnDiskFull
 from providers.endpoint import Secret, Security
@@ -58,7 +58,7 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
 class Answer:
     """What one command brought: the untagged events in order, and the tagged OK."""
 
-    events: tuple[Event, ...]
+    events: tuple[WireEvent, ...]
     reply: Reply
 
 
@@ -72,7 +72,7 @@ class Connection:
         capabilities: frozenset[str],
         max_literal_bytes: int,
         lines: KnownLines,
-        drips: DripWatch,
+        drips: StallWatchdog,
         spool_folder: Path | None = None,
     ) -> None:
         self.peer = peer
@@ -84,13 +84,13 @@ class Connection:
         self._client = client
         spool = partial(Spool, SpoolFiles(spool_folder))
         self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=spool)
-        self._events: deque[Event] = deque()
+        self._events: deque[WireEvent] = deque()
         self._tags = 0
         self._unanswered = 0
         self._mentioned: set[str] = set()  # tags of commands whose answers nobody waits for
         self._ahead: list[bytes] = []  # what goes out in front of the next command
         self._lines = lines
-        self._line = Line(client.incoming, client.socket())
+        self._line = LinkSpeed(client.incoming, client.socket())
         if deflate.CAPABILITY in capabilities and lines.watch(peer.endpoint):
             self._line.watch()
         self._cut = False
@@ -128,7 +128,7 @@ class Connection:
         """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
         return self.collect(self.start(command), max_line_bytes=max_line_bytes)
 
-    def run(self, command: bytes) -> Generator[Event, None, Reply]:
+    def run(self, command: bytes) -> Generator[WireEvent, None, Reply]:
         """Runs one command and gives the untagged events as they come; raises as `call` does.
 
         Abandoned before its end it leaves the connection not idle: it is to be dropped.
@@ -146,7 +146,7 @@ class Connection:
         """Waits for the end of a command; raises as `call` does."""
         usual = self._reader.max_line_bytes
         self._reader.max_line_bytes = max_line_bytes or usual
-        events: list[Event] = []
+        events: list[WireEvent] = []
         running = self.follow(tag)
         try:
             while True:
@@ -156,7 +156,7 @@ class Connection:
         finally:
             self._reader.max_line_bytes = usual
 
-    def follow(self, tag: str) -> Generator[Event, None, Reply]:
+    def follow(self, tag: str) -> Generator[WireEvent, None, Reply]:
         """What comes until the end of a command; as `run`."""
         while True:
             event = self.next_event()
@@ -176,7 +176,7 @@ class Connection:
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
-        events: list[Event] = []
+        events: list[WireEvent] = []
         while len(answers) < len(tags):
             try:
                 event = self.next_event()
@@ -190,7 +190,7 @@ class Connection:
                 events.append(event)
         if answers.keys() != set(tags):
             self.drop()
-            raise errors.violation(self.peer, "an answer to no command of ours")
+            raise response_errors.violation(self.peer, "an answer to no command of ours")
         return [answers[tag] for tag in tags]
 
     def mention(self, command: bytes) -> None:
@@ -204,7 +204,7 @@ class Connection:
         """Exchange asks for a pause, and then says BYE: it is the pause that counts."""
         for answer in answers:
             if answer.reply.status != "OK":
-                trouble = errors.account_error(answer.reply, self.peer)
+                trouble = response_errors.account_error(answer.reply, self.peer)
                 if isinstance(trouble, Throttled):
                     raise trouble from None
 
@@ -238,7 +238,7 @@ class Connection:
         except OSError as error:
             raise self._broken(error) from error
 
-    def next_event(self) -> Event:
+    def next_event(self) -> WireEvent:
         """Waits for the next event. Raises ConnectionLost (BYE included) and ProtocolViolation."""
         while not self._events:
             self._receive()
@@ -251,7 +251,7 @@ class Connection:
             self._unanswered -= 1
         elif isinstance(event, Untagged) and event.reply.status == "BYE":
             self.drop()
-            raise errors.lost(self.peer, errors.server_words(event.reply))
+            raise response_errors.lost(self.peer, response_errors.server_words(event.reply))
         return event
 
     def compress(self) -> None:
@@ -284,15 +284,15 @@ class Connection:
             raise
         except WireError as error:
             self.drop()
-            raise errors.violation(self.peer, str(error)) from error
+            raise response_errors.violation(self.peer, str(error)) from error
 
     def _broken(self, error: Exception | None) -> MailError:
         self.drop()
         if self._line.broken:
             self._lines.is_broken(self.peer.endpoint)
         if self._cut:
-            return errors.too_slow(self.peer)
-        return errors.lost(self.peer, str(error) if error else "")
+            return response_errors.too_slow(self.peer)
+        return response_errors.lost(self.peer, str(error) if error else "")
 
     def cut(self) -> None:
         """Ends a connection that another thread waits for in vain: it gets ServerTooSlow."""
@@ -303,7 +303,7 @@ class Connection:
         """Closes the socket without a word; done already is fine."""
         self.usable = False
         self._drips.remove(self)
-        self._client.hang_up()
+        self._client.close_abruptly()
 
     def close(self) -> None:
         """Logs out, if the connection is in a state to; never raises. Nobody waits for the goodbye."""
@@ -324,7 +324,7 @@ def open_connection(
     timeouts: Timeouts,
     max_literal_bytes: int,
     lines: KnownLines,
-    drips: DripWatch,
+    drips: StallWatchdog,
     spool_folder: Path | None = None,
 ) -> Connection:
     """Connects (a few tries within seconds), encrypts and logs in: with a password, a master user's too,
@@ -335,13 +335,13 @@ def open_connection(
     """
 
     def opened(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
-        with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
+        with ConnectWatchdog(peer.dial, timeouts.opening_s) as watch:
             client = _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts)
             try:
                 log_in(client, peer, login)
                 capabilities = _capabilities(client, peer)
             except BaseException:
-                client.hang_up()
+                client.close_abruptly()
                 raise
         connection = Connection(client, peer, capabilities, max_literal_bytes, lines, drips, spool_folder)
         if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
@@ -357,15 +357,15 @@ def open_connection(
     try:
         return opened(partial(with_token, token=token_for(peer, credential)))
     except LoginRejected as error:
-        if not opening_errors.may_be_the_token(error):
+        if not connect_errors.may_be_the_token(error):
             raise
     return opened(partial(with_token, token=token_for(peer, credential, refused=True)))
 
 
 def probe(peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3) -> None:
     """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
-    with OpeningWatch(peer.dial, timeouts.opening_s) as watch:
-        _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts, tries).hang_up()
+    with ConnectWatchdog(peer.dial, timeouts.opening_s) as watch:
+        _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts, tries).close_abruptly()
 
 
 def _connect_patiently(peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = 3) -> Client:
@@ -386,10 +386,10 @@ def _connect(peer: Peer, tls: Tls, timeouts: Timeouts) -> Client:
         _encrypt(client, peer, tls)
     except Exception as error:
         if client is not None:
-            client.hang_up()
+            client.close_abruptly()
         if isinstance(error, MailError):
             raise
-        raise opening_errors.opening_error(error, peer) from error
+        raise connect_errors.opening_error(error, peer) from error
     return client
 
 
@@ -397,19 +397,19 @@ def _encrypt(client: Client, peer: Peer, tls: Tls) -> None:
     security = peer.endpoint.security
     if client.preauthenticated():
         # Before TLS it is a way to strip STARTTLS, which is illegal from then on; after, it is whose mail?
-        raise opening_errors.preauthenticated(peer)
+        raise connect_errors.preauthenticated(peer)
     if security is Security.TLS:
         return
     if client.has_capability("STARTTLS"):
         client.starttls_verified(tls())
     elif security is Security.STARTTLS:
-        raise opening_errors.no_encryption(peer)
+        raise connect_errors.no_encryption(peer)
 
 
 def _capabilities(client: Client, peer: Peer) -> frozenset[str]:
     try:
         return client.fresh_capabilities()
     except (imaplib.IMAP4.abort, OSError) as error:
-        raise errors.lost(peer, str(error)) from error
+        raise response_errors.lost(peer, str(error)) from error
     except imaplib.IMAP4.error as error:
-        raise errors.violation(peer, str(error)) from error
+        raise response_errors.violation(peer, str(error)) from error

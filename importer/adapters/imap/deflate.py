@@ -1,6 +1,6 @@
 """COMPRESS=DEFLATE (RFC 4978): fewer bytes over slow lines.
 
-A `Line` is how a connection reads and writes: as the socket does, or compressed. Where that may pay it
+A `LinkSpeed` is how a connection reads and writes: as the socket does, or compressed. Where that may pay it
 watches whether bytes wait for the line, which costs two looks at the clock for each call. It sees what one
 connection gets, whoever is slow: a slow server looks like a slow line, and compressing then gains nothing and
 costs little, since few bytes pass.
@@ -84,7 +84,7 @@ class KnownLines:
         self._broken.add(endpoint)
 
 
-class Line:
+class LinkSpeed:
     """The bytes of one connection. `slow` becomes true when a watched line turns out to be."""
 
     def __init__(self, incoming: Incoming, outgoing: socket.socket) -> None:

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from imapclient import imap_utf7
 
-from importer.adapters.imap import errors
+from importer.adapters.imap import response_errors
+from importer.adapters.imap.fetch import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.label_index import (
     DELIMITER,
     NO_FOLDER,
     SYSTEM_ROLES,
     LabelIndex,
     Placements,
-    System,
+    SystemFolders,
     settled_in,
 )
-from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.wire import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
@@ -95,7 +95,7 @@ class GmailLabels:
         with self._lock:
             status = session.status(index.all_mail.name)
             if status.uidvalidity != index.all_mail.uidvalidity:
-                raise errors.folder_changed(session.peer, index.all_mail.name)
+                raise response_errors.folder_changed(session.peer, index.all_mail.name)
             if (status.uidnext, status.messages) != (index.uidnext, index.messages):
                 index.read(session.link, status)
                 index.drop(index.all_uids - session.uids(index.all_mail))
@@ -259,7 +259,7 @@ class GmailSource:
 
     def _check(self, index: LabelIndex, folder: FolderRef) -> None:
         if folder.uidvalidity != index.all_mail.uidvalidity:
-            raise errors.folder_changed(self._session.peer, folder.name)
+            raise response_errors.folder_changed(self._session.peer, folder.name)
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
         return self._session.outlines(*self._there(folder, uids))
@@ -328,14 +328,14 @@ def _is_hosts(label: bytes) -> bool:
     return label.lower() in SYSTEM_ROLES or label.lower() in NO_FOLDER
 
 
-def _system(listed: Sequence[Folder]) -> System | None:
+def _system(listed: Sequence[Folder]) -> SystemFolders | None:
     """The host's own folders; None when it does not show All Mail."""
     roles = {folder.role: folder.name for folder in reversed(listed) if folder.role is not None}
     all_mail = roles.get(FolderRole.ALL)
-    return None if all_mail is None else System(all_mail, roles)
+    return None if all_mail is None else SystemFolders(all_mail, roles)
 
 
-def _is_label(folder: Folder, system: System) -> bool:
+def _is_label(folder: Folder, system: SystemFolders) -> bool:
     """Whether the folder is a view on All Mail that is of use: those beside All Mail are the host's."""
     beside = folder.name.startswith(system.all_mail.rpartition(DELIMITER)[0] + DELIMITER)
     parent = folder.name == system.all_mail.rpartition(DELIMITER)[0]

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from importer.adapters.imap.link import Link
-from importer.adapters.imap.reading import Query, Unreadable, fetch
+from importer.adapters.imap.fetch import Query, Unreadable, fetch
+from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule, most_specific
 from importer.domain.model import FolderRef, FolderStatus
@@ -44,7 +44,7 @@ _LABELS: Final = Query(b"(UID X-GM-LABELS)", lambda found: found.labels is not N
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class SystemFolders:
     """The host's own folders, by their roles: names differ by language, and some accounts hide some."""
 
     all_mail: str
@@ -98,7 +98,7 @@ class LabelIndex:
     """The folders of one account's labels, as one leg sees them."""
 
     rule: LabelRule
-    system: System
+    system: SystemFolders
     all_mail: FolderRef
     placements: Placements
     uidnext: Uid = Uid(1)
@@ -110,7 +110,7 @@ class LabelIndex:
 
     # --- Reading ---------------------------------------------------------------------------------------
 
-    def read(self, link: Link, status: FolderStatus) -> None:
+    def read(self, link: ReconnectingConnection, status: FolderStatus) -> None:
         """Takes in what All Mail holds above what is known. Raises what reading raises."""
         if status.uidnext > self.uidnext:
             asked = UidSet.from_ranges([(self.uidnext, status.uidnext - 1)])
@@ -128,7 +128,7 @@ class LabelIndex:
             self._members[name] = _Ranges(self._members[name].uids - gone)
         self._sets.clear()
 
-    def _folder_of(self, link: Link, label: bytes) -> str | None:
+    def _folder_of(self, link: ReconnectingConnection, label: bytes) -> str | None:
         if label.lower() in NO_FOLDER:
             return None
         role = SYSTEM_ROLES.get(label.lower())

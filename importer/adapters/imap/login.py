@@ -12,10 +12,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from importer.adapters.imap import opening_errors
-from importer.adapters.imap.client import Client
+from importer.adapters.imap import connect_errors
 from importer.adapters.imap.commands import line_safe, quoted
-from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.imapclient_adapter import Client
+from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError, MasterRefused
@@ -75,13 +75,13 @@ def _password_problem(
         if client.has_capability("AUTH=PLAIN"):
             client.login_plain(answer)
         elif client.has_capability("LOGINDISABLED"):
-            return opening_errors.logins_disabled(peer, login.explain("LOGINDISABLED"))
+            return connect_errors.logins_disabled(peer, login.explain("LOGINDISABLED"))
         else:
             client.login_command(login.user, password.reveal())
     except ValueError:
-        return opening_errors.unusable_login(peer)
+        return connect_errors.unusable_login(peer)
     except (imaplib.IMAP4.error, OSError) as error:
-        return opening_errors.login_error(
+        return connect_errors.login_error(
             error,
             client.last_words(),
             peer,
@@ -129,7 +129,7 @@ def _nothing_more(_words: str) -> str:
 def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:
     mechanism = next((m for m in (XOAUTH2, OAUTHBEARER) if client.has_capability(f"AUTH={m}")), None)
     if mechanism is None:
-        return opening_errors.no_token_logins(peer, login.explain(""))
+        return connect_errors.no_token_logins(peer, login.explain(""))
     exchange: TokenExchange | None = None
     sent = b""
     try:
@@ -137,9 +137,9 @@ def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> M
         sent = exchange.first
         client.authenticate(mechanism, exchange)
     except ValueError:
-        return opening_errors.unusable_login(peer)
+        return connect_errors.unusable_login(peer)
     except (imaplib.IMAP4.error, OSError) as error:
-        return opening_errors.token_error(
+        return connect_errors.token_error(
             error,
             client.last_words(),
             peer,

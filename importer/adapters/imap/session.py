@@ -24,18 +24,27 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from importer.adapters.guard import Guard
-from importer.adapters.imap import asking, errors, exchange, flagging, gmail, no_mail, removing, weighing
-from importer.adapters.imap.client import Timeouts
+from importer.adapters.egress_guard import EgressGuard
+from importer.adapters.imap import (
+    exchange_append,
+    exchange_folders,
+    expunge,
+    folder_commands,
+    gmail,
+    quota,
+    response_errors,
+    store_flags,
+)
 from importer.adapters.imap.connection import Connection, open_connection, tls_context
 from importer.adapters.imap.deflate import Compression, KnownLines
-from importer.adapters.imap.drip_watch import DripWatch
-from importer.adapters.imap.errors import Peer
+from importer.adapters.imap.fetch import Query, Unreadable, fetch, lasting
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
-from importer.adapters.imap.link import Link
+from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login import Login
-from importer.adapters.imap.names import FolderNames
-from importer.adapters.imap.reading import Query, Unreadable, fetch, lasting
+from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.response_errors import Peer
+from importer.adapters.imap.stall_watchdog import StallWatchdog
+from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
@@ -86,12 +95,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _outcome_unknown(link: Link) -> Iterator[None]:
+def _outcome_unknown(link: ReconnectingConnection) -> Iterator[None]:
     """Of an append that was answered in no way that an RFC allows nobody knows what became."""
     try:
         yield
     except ProtocolViolation as violation:
-        raise errors.lost(link.peer, violation.server_text) from violation
+        raise response_errors.lost(link.peer, violation.server_text) from violation
 
 
 class LoginHelp(Protocol):
@@ -123,7 +132,7 @@ class ImapSessions:
         now: Callable[[], datetime] = utc_now,
         max_message_bytes: int = MAX_LITERAL_BYTES,
         spool_folder: Path | None = None,
-        guard: Guard | None = None,
+        guard: EgressGuard | None = None,
         provider_of: Callable[[str], Provider | None] = lambda _host: None,
         compression: Compression = "auto",
     ) -> None:
@@ -134,9 +143,9 @@ class ImapSessions:
         self._max_message_bytes = max_message_bytes
         self._spool_folder = spool_folder
         self._provider_of = provider_of
-        self._guard = guard or Guard(ports=PUBLIC_PORTS)
+        self._guard = guard or EgressGuard(ports=PUBLIC_PORTS)
         self._lines = KnownLines(compression)
-        self._drips = DripWatch(self._timeouts.drip_s)
+        self._drips = StallWatchdog(self._timeouts.drip_s)
         # A folder is opened as it was listed, by sessions of the same account that did not list it too.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
         self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
@@ -193,18 +202,18 @@ class ImapSessions:
         return endpoint, provider.limits.messages_per_folder
 
 
-def _is_exchange(_link: Link, connection: Connection) -> bool:
-    return exchange.is_exchange(connection.capabilities)
+def _is_exchange(_link: ReconnectingConnection, connection: Connection) -> bool:
+    return exchange_append.is_exchange(connection.capabilities)
 
 
 def _left_out(found: Mapping[str, FolderStatus | FolderUnusable]) -> dict[str, FolderLeftOut]:
     """Of an Exchange mailbox, the folders that hold no mail."""
     numbers = {
         name: status.messages if isinstance(status := found[name], FolderStatus) else 0
-        for name in no_mail.without_mail(found)
+        for name in exchange_folders.without_mail(found)
     }
     return {
-        name: FolderLeftOut(no_mail.WHY, messages=number, side=Side.SOURCE)
+        name: FolderLeftOut(exchange_folders.WHY, messages=number, side=Side.SOURCE)
         for name, number in numbers.items()
     }
 
@@ -221,13 +230,13 @@ class ImapSession:
     ) -> None:
         """`shown_messages`: how many messages of a folder the server shows at most, where that is known."""
         self.side = side
-        self._link = Link(connect, names)
+        self._link = ReconnectingConnection(connect, names)
         self._hierarchy: Hierarchy | None = None
         self._shown_messages = shown_messages
         self._cut_off: list[str] = []
 
     @property
-    def link(self) -> Link:
+    def link(self) -> ReconnectingConnection:
         """For those who show the mailbox in another way."""
         return self._link
 
@@ -258,7 +267,7 @@ class ImapSession:
         told = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.seen.update((name, status.uidvalidity) for name, status in told.items())
         rest = [name for name in selectable if name not in told]
-        found = {**told, **self._ask(partial(asking.statuses, folders=rest, modseqs=modseqs))}
+        found = {**told, **self._ask(partial(folder_commands.statuses, folders=rest, modseqs=modseqs))}
         if self.side is Side.SOURCE and self._ask(_is_exchange):
             found |= _left_out(found)
         self._cut_off = [
@@ -269,10 +278,10 @@ class ImapSession:
         return listing.folders, found
 
     def status(self, folder: str) -> FolderStatus:
-        return self._ask(lambda link, connection: asking.status(link, connection, folder))
+        return self._ask(lambda link, connection: folder_commands.status(link, connection, folder))
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
-        return self._ask(lambda link, connection: asking.statuses(link, connection, folders))
+        return self._ask(lambda link, connection: folder_commands.statuses(link, connection, folders))
 
     def create(self, folder: str) -> None:
         try:
@@ -293,7 +302,9 @@ class ImapSession:
             *((b"SUBSCRIBE", folder) for folder in subscribe),
         ]
         left = []
-        for command, folder in self._ask(lambda link, connection: asking.refused(link, connection, wanted)):
+        for command, folder in self._ask(
+            lambda link, connection: folder_commands.refused(link, connection, wanted)
+        ):
             if command == b"CREATE":  # there already, perhaps: one by one it is told
                 try:
                     self.create(folder)
@@ -303,7 +314,9 @@ class ImapSession:
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         self._demand_destination()
-        return self._ask(lambda link, connection: asking.open_for_appending(link, connection, folder))
+        return self._ask(
+            lambda link, connection: folder_commands.open_for_appending(link, connection, folder)
+        )
 
     def has_labels(self) -> bool:
         return self.offers(gmail.CAPABILITY)
@@ -318,7 +331,7 @@ class ImapSession:
     # --- Reading -----------------------------------------------------------------------------------
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
-        return self._ask(lambda link, connection: asking.uids(link, connection, folder, at_or_above))
+        return self._ask(lambda link, connection: folder_commands.uids(link, connection, folder, at_or_above))
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for piece in uids.chunks(_SIZES.max_members):
@@ -368,10 +381,10 @@ class ImapSession:
     # --- Weighing ----------------------------------------------------------------------------------
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        return self._ask(lambda link, connection: weighing.folder_bytes(link, connection, folders))
+        return self._ask(lambda link, connection: quota.folder_bytes(link, connection, folders))
 
     def quota(self) -> Quota | None:
-        return self._ask(weighing.quota)
+        return self._ask(quota.quota)
 
     # --- Flags -------------------------------------------------------------------------------------
 
@@ -380,22 +393,22 @@ class ImapSession:
     ) -> bool:
         self._demand_destination()
         return self._ask(
-            lambda link, connection: flagging.change_flags(link, connection, folder, uids, add, remove)
+            lambda link, connection: store_flags.change_flags(link, connection, folder, uids, add, remove)
         )
 
     # --- Removing ----------------------------------------------------------------------------------
 
     def removes_exactly(self) -> bool:
-        return self._ask(lambda _link, connection: removing.removes_exactly(connection))
+        return self._ask(lambda _link, connection: expunge.removes_exactly(connection))
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         self._demand_destination()
         since = unchanged_since if unchanged_since and self.offers("CONDSTORE") else 0
-        return self._ask(lambda link, connection: removing.remove(link, connection, folder, uids, since))
+        return self._ask(lambda link, connection: expunge.remove(link, connection, folder, uids, since))
 
     def remove_folder(self, folder: FolderRef) -> None:
         self._demand_destination()
-        self._ask(lambda link, connection: removing.remove_folder(link, connection, folder))
+        self._ask(lambda link, connection: expunge.remove_folder(link, connection, folder))
 
     # --- Writing -----------------------------------------------------------------------------------
 
@@ -420,17 +433,17 @@ class ImapSession:
         link = self._link
         appends = link.appends()
         if appends is None:
-            raise errors.lost(link.peer, "the connection was lost before this append")
+            raise response_errors.lost(link.peer, "the connection was lost before this append")
         mailbox = link.quoted(folder.name)
         with _outcome_unknown(link):
             if appends.connection.wants_pause:
                 appends.answer_all()
             if folder.name not in link.seen:
                 appends.answer_all()
-                asking.status(link, appends.connection, folder.name)
+                folder_commands.status(link, appends.connection, folder.name)
             link.check(folder, link.seen[folder.name])
-            if exchange.is_exchange(appends.connection.capabilities):
-                found = exchange.append(link, folder, mailbox, messages)
+            if exchange_append.is_exchange(appends.connection.capabilities):
+                found = exchange_append.append(link, folder, mailbox, messages)
                 return lambda: found
             append = appends.begin(folder, mailbox, messages, keep=keep)
 
@@ -442,11 +455,11 @@ class ImapSession:
 
     # -----------------------------------------------------------------------------------------------
 
-    def _ask(self, question: Callable[[Link, Connection], T]) -> T:
+    def _ask(self, question: Callable[[ReconnectingConnection, Connection], T]) -> T:
         return self._link.reading(lambda connection: question(self._link, connection))
 
-    def _listing(self, *, modseqs: bool = False) -> asking.Listing:
-        listing = self._ask(partial(asking.listing, modseqs=modseqs))
+    def _listing(self, *, modseqs: bool = False) -> folder_commands.Listing:
+        listing = self._ask(partial(folder_commands.listing, modseqs=modseqs))
         self._hierarchy = listing.hierarchy
         return listing
 
@@ -456,5 +469,7 @@ class ImapSession:
 
     def _folder_command(self, command: bytes, folder: str, what: str) -> None:
         self._ask(
-            lambda link, connection: asking.folder_command(link, connection, command, folder, what=what)
+            lambda link, connection: folder_commands.folder_command(
+                link, connection, command, folder, what=what
+            )
         )

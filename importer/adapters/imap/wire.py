@@ -102,7 +102,7 @@ class Fetched(NamedTuple):  # one for each message: made in a fifth of the time 
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class LiteralData:
     """Any other untagged response: `* 5 EXISTS`, `* LIST (...) "/" name`. Taken apart when asked for."""
 
     name: str
@@ -115,7 +115,7 @@ class Data:
         return parse_values(self.text, self.literals)
 
 
-Event = Tagged | Untagged | Continue | Fetched | Data
+WireEvent = Tagged | Untagged | Continue | Fetched | LiteralData
 
 
 class ResponseReader:
@@ -145,12 +145,12 @@ class ResponseReader:
         self._held_bytes = 0  # by the literals of this response
         self._broken: WireError | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[WireEvent]:
         """The events that `data` completes, in order. After a WireError the reader is of no more use; what
         came before it in the same `data` is given first, and the next call raises."""
         if self._broken is not None:
             raise self._broken
-        events: list[Event] = []
+        events: list[WireEvent] = []
         try:
             self._read(data, events)
         except WireError as error:
@@ -164,7 +164,7 @@ class ResponseReader:
         """True when the next call of `feed` will raise, whatever it is given."""
         return self._broken is not None
 
-    def _read(self, data: bytes, events: list[Event]) -> None:
+    def _read(self, data: bytes, events: list[WireEvent]) -> None:
         at = 0
         while at < len(data):
             if self.missing_bytes:
@@ -209,7 +209,7 @@ class ResponseReader:
             return None
         return _usual(head, data[after:end]), end + 3
 
-    def _line(self) -> Event | None:
+    def _line(self) -> WireEvent | None:
         line = bytes(self._partial)
         self._partial.clear()
         line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
@@ -278,7 +278,7 @@ def parse_reply(status: bytes, rest: bytes) -> Reply:
     return Reply(_text(status).upper(), _text(code[1]).upper(), _text(code[2] or b""), words)
 
 
-def _tagged_or_continuation(line: bytes) -> Event:
+def _tagged_or_continuation(line: bytes) -> WireEvent:
     if line == b"+" or line.startswith(b"+ "):
         return Continue(_text(line[2:]))
     tagged = _TAGGED.match(line)
@@ -305,7 +305,7 @@ def _flags(text: bytes) -> tuple[str, ...]:
     return tuple(_text(flag) for flag in parse_values(text) if _is_flag(flag))
 
 
-def _untagged(text: bytes, literals: tuple[Body, ...]) -> Event:
+def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:
     usual = _FETCH.match(text)
     if usual is not None and text[usual.end() :] == (b")" if literals else b"") and len(literals) < 2:
         return _usual(usual, literals[0] if literals else None)
@@ -316,7 +316,7 @@ def _untagged(text: bytes, literals: tuple[Body, ...]) -> Event:
     name, rest = _text(head[2]).upper(), text[head.end() :]
     if name == "FETCH" and number is not None:
         return _fetched(number, parse_values(rest, literals))
-    return Data(name, number, rest, literals)
+    return LiteralData(name, number, rest, literals)
 
 
 def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:

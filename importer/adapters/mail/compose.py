@@ -14,12 +14,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
-from importer.adapters.mail.pages import BatchPage, InvitationPage, ReportPage
+from importer.adapters.mail.mail_views import BatchMailView, InvitationMailView, ReportMailView
 from importer.domain.model import State
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, Report
+from importer.i18n.translations import N_, CatalogTranslator, texts
 from importer.ports.notices import Invitation, Notice
-from importer.speech.texts import N_, Texts, texts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,7 +48,7 @@ def concerned(report: Report) -> tuple[str, ...]:
     return _each_once((import_.source.address, import_.destination.address, import_.submitter))
 
 
-class Composer:
+class TemplateComposer:
     """Writes our mails. `sender` is an address, with or without a name before it; `notice_key` keys the
     Message-IDs, so that nobody can guess the one of a mail yet to come; `language` is for those who never
     said theirs. Raises ValueError for a bad sender.
@@ -80,7 +80,7 @@ class Composer:
         another id.
         """
         subject, text, html = self._written(
-            "completion", report.import_.language, lambda say: ReportPage.of(report, say)
+            "completion", report.import_.language, lambda say: ReportMailView.of(report, say)
         )
         return tuple(
             self._notice(f"import:{report.import_.id}:{to.casefold()}", to, subject, text, html, now)
@@ -92,7 +92,7 @@ class Composer:
         import_, side = invitation.import_, invitation.side.value
         to = import_.account(invitation.side).address
         subject, text, html = self._written(
-            "invitation", import_.language, lambda say: InvitationPage.of(invitation, say)
+            "invitation", import_.language, lambda say: InvitationMailView.of(invitation, say)
         )
         return tuple(
             self._notice(
@@ -110,7 +110,7 @@ class Composer:
         ends = "\n".join(f"{one.import_.id} {one.import_.finished_at}" for one in report.reports)
         mark = sha256(ends.encode()).hexdigest()[:8]
         subject, text, html = self._written(
-            "batch", report.batch.language, lambda say: BatchPage.of(report, say)
+            "batch", report.batch.language, lambda say: BatchMailView.of(report, say)
         )
         return tuple(
             self._notice(f"batch:{report.batch.id}:{to.casefold()}:{mark}", to, subject, text, html, now)
@@ -118,7 +118,10 @@ class Composer:
         )
 
     def _written(
-        self, template: str, language: str, made: Callable[[Texts], ReportPage | BatchPage | InvitationPage]
+        self,
+        template: str,
+        language: str,
+        made: Callable[[CatalogTranslator], ReportMailView | BatchMailView | InvitationMailView],
     ) -> tuple[str, str, str]:
         """Subject, text and HTML, in the reader's language."""
         say = texts(language or self._language)

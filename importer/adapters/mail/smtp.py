@@ -22,8 +22,8 @@ from typing import Final
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
-from importer.adapters.mail.message import Envelope, wire_message
-from importer.adapters.mail.server import MailServer, Protection
+from importer.adapters.mail.mime_message import Envelope, wire_message
+from importer.adapters.mail.smtp_url import MailServer, Protection
 from importer.domain.reporting.formatting import printable
 from importer.ports.notices import MailOutcome, Notice
 from providers.endpoint import Secret

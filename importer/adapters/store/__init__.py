@@ -1,6 +1,6 @@
 """The store and the ledger in a relational database."""
 
-from importer.adapters.store.engine import open_engine
-from importer.adapters.store.sql import SqlStore
+from importer.adapters.store.sql_engine import open_engine
+from importer.adapters.store.sql_store import SqlStore
 
 __all__ = ["SqlStore", "open_engine"]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import backoffs, meters, slots
-from importer.domain.transfer.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
+from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
 
 
 class _NoneFree(Exception):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Table, bindparam, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
-from importer.adapters.store.engine import BEGIN
+from importer.adapters.store.sql_engine import BEGIN
 from importer.adapters.store.tables import leases
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.process import OwnDiskFull

@@ -27,12 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from importer.adapters.store import rows
-from importer.adapters.store.calls import add_calls
+from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
+from importer.adapters.store.webhook_calls import add_calls
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
@@ -83,7 +83,7 @@ class SqlImports(Database):
     def batch(self, batch_id: BatchId) -> Batch | None:
         with self.reading() as connection:
             row = connection.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
-            return None if row is None else rows.batch(row)
+            return None if row is None else mapping.batch(row)
 
     def batches(
         self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
@@ -96,12 +96,12 @@ class SqlImports(Database):
         if owner is not None:
             asked = asked.where(batches.c.owner == owner)
         with self.reading() as connection:
-            return [rows.batch(row) for row in connection.execute(asked)]
+            return [mapping.batch(row) for row in connection.execute(asked)]
 
     def import_(self, import_id: ImportId) -> Import | None:
         with self.reading() as connection:
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
-            return None if row is None else rows.import_(row)
+            return None if row is None else mapping.import_(row)
 
     def imports(
         self,
@@ -131,7 +131,7 @@ class SqlImports(Database):
             asked = asked.where(imports.c.batch_id == batch_id)
         with self.reading() as connection:
             found = connection.execute(asked.order_by(imports.c.row, imports.c.seq).limit(limit))
-            return [rows.import_(row) for row in found]
+            return [mapping.import_(row) for row in found]
 
     def latest_import(self, route: Route) -> Import | None:
         asked = (
@@ -144,11 +144,11 @@ class SqlImports(Database):
         )
         with self.reading() as connection:
             row = connection.execute(asked).one_or_none()
-            return None if row is None else rows.import_(row)
+            return None if row is None else mapping.import_(row)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         with self.writing(lease) as connection:
-            _change(connection, changed.id, rows.changeable_values(changed))
+            _change(connection, changed.id, mapping.changeable_values(changed))
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         open_ = or_(imports.c.wish.is_(None), imports.c.wish != ControlRequest.CANCEL)
@@ -156,7 +156,7 @@ class SqlImports(Database):
             noted = update(imports).where(imports.c.id == import_id, _IS_ALIVE, open_).values(wish=request)
             connection.execute(noted)
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
-            return None if row is None else rows.import_(row)
+            return None if row is None else mapping.import_(row)
 
     def finish_import(
         self,
@@ -172,7 +172,7 @@ class SqlImports(Database):
             found = connection.execute(asked).scalar()
             if password_fingerprint is not None and found is not None and found != password_fingerprint:
                 return False
-            _change(connection, changed.id, rows.changeable_values(changed))
+            _change(connection, changed.id, mapping.changeable_values(changed))
             connection.execute(delete(grants).where(grants.c.import_id == changed.id))
             connection.execute(delete(consents).where(consents.c.import_id == changed.id))
             post_notices(connection, notices)
@@ -220,12 +220,12 @@ class SqlImports(Database):
             )
             if not changed.rowcount:
                 return False
-            values = rows.grant_values(import_id, sealed)
+            values = mapping.grant_values(import_id, sealed)
             connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
     def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
-        values = rows.tally_values(tally)
+        values = mapping.tally_values(tally)
         with self.writing(lease) as connection:
             if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
@@ -246,7 +246,7 @@ class SqlImports(Database):
             .order_by(folder_tallies.c.seq)
         )
         with self.reading() as connection:
-            return [rows.tally(row) for row in connection.execute(asked)]
+            return [mapping.tally(row) for row in connection.execute(asked)]
 
 
 def _further(
@@ -268,13 +268,13 @@ def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None
 
 
 def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-    added = insert(batches).values(rows.batch_values(batch)).returning(batches.c.seq)
+    added = insert(batches).values(mapping.batch_values(batch)).returning(batches.c.seq)
     submission: int = connection.execute(added).scalar_one()
     if new:
         connection.execute(
-            insert(imports), [rows.import_values(i) | {"submission": submission} for i, _ in new]
+            insert(imports), [mapping.import_values(i) | {"submission": submission} for i, _ in new]
         )
-    sealed = [rows.grant_values(i.id, secrets) for i, secrets in new if secrets is not None]
+    sealed = [mapping.grant_values(i.id, secrets) for i, secrets in new if secrets is not None]
     if sealed:
         connection.execute(insert(grants), sealed)
 

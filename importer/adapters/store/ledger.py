@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from importer.adapters.store import rows
+from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import (
@@ -96,7 +96,7 @@ class SqlLedger(Database):
             .limit(_PAGE_ROWS)
         )
         for row in self._paged(page, receipts):
-            yield rows.receipt(row)
+            yield mapping.receipt(row)
 
     def _paged(self, page: Select[Any], table: Table) -> Iterator[Row[Any]]:
         """The rows of one page after the other, by `seq`."""
@@ -127,12 +127,12 @@ class SqlLedger(Database):
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         asked = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)
         with self.reading() as connection:
-            return [rows.intent(row) for row in connection.execute(asked)]
+            return [mapping.intent(row) for row in connection.execute(asked)]
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
         with self.writing(lease) as connection:
             _forget_intent(connection, route, intent.destination.name, intent.slot)
-            connection.execute(_NEW_INTENT, rows.intent_values(route, intent))
+            connection.execute(_NEW_INTENT, mapping.intent_values(route, intent))
 
     def record(
         self,
@@ -150,9 +150,9 @@ class SqlLedger(Database):
                 raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
         with self.writing(lease) as connection:
             if receipts:
-                connection.execute(_NEW_RECEIPT, [rows.receipt_values(route, r) for r in receipts])
+                connection.execute(_NEW_RECEIPT, [mapping.receipt_values(route, r) for r in receipts])
             if refusals:
-                connection.execute(_NEW_REFUSAL, [rows.refusal_values(r) for r in refusals])
+                connection.execute(_NEW_REFUSAL, [mapping.refusal_values(r) for r in refusals])
             if closes_slot is not None:
                 _forget_intent(connection, route, destination_folder, closes_slot)
 
@@ -164,7 +164,7 @@ class SqlLedger(Database):
             .limit(_PAGE_ROWS)
         )
         for row in self._paged(page, refusals):
-            yield rows.refusal(row)
+            yield mapping.refusal(row)
 
 
 # Made once: building a statement costs more than running it, and these run with every batch.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, literal, or_, select, update
 
-from importer.adapters.store import rows
+from importer.adapters.store import mapping
 from importer.adapters.store.columns import ExactText
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import notices
@@ -32,7 +32,7 @@ class SqlOutbox(Database):
             .limit(limit)
         )
         with self.reading() as connection:
-            return [rows.notice(row) for row in connection.execute(due)]
+            return [mapping.notice(row) for row in connection.execute(due)]
 
     def claim_notice(self, key: str) -> bool:
         claimed = (
@@ -68,13 +68,13 @@ class SqlOutbox(Database):
             prefix = literal(key_prefix, ExactText)
             asked = asked.where(func.substr(notices.c.key, 1, func.length(prefix)) == prefix)
         with self.reading() as connection:
-            return [rows.notice(row) for row in connection.execute(asked)]
+            return [mapping.notice(row) for row in connection.execute(asked)]
 
     def unsent(self) -> Sequence[Notice]:
         asked = select(notices).where(notices.c.state != MailState.SENT)
         with self.reading() as connection:
             found = connection.execute(asked.order_by(notices.c.created_at, notices.c.seq))
-            return [rows.notice(row) for row in found]
+            return [mapping.notice(row) for row in found]
 
 
 def post_notices(connection: Connection, new: Sequence[Notice]) -> None:
@@ -83,4 +83,4 @@ def post_notices(connection: Connection, new: Sequence[Notice]) -> None:
     if new:
         ordered = sorted(new, key=lambda n: n.key)
         added = insert_into(connection, notices).on_conflict_do_nothing(index_elements=[notices.c.key])
-        connection.execute(added, [rows.notice_values(n) for n in ordered])
+        connection.execute(added, [mapping.notice_values(n) for n in ordered])

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from importer.adapters.store.database import Database
-from importer.adapters.store.engine import open_engine
+from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.tables import metadata
 
 HEAD: Final = "0001"

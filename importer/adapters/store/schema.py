@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from importer.adapters.store.database import Database
-from importer.adapters.store.engine import open_engine
+from importer.adapters.store.sql_engine import open_engine
 from importer.ports.process import InstallationFault
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database

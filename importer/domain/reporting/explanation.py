@@ -15,11 +15,11 @@ from typing import Final
 
 from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.import_state import ENDED
-from importer.domain.ledger.undo_report import UndoReport
 from importer.domain.model import ControlRequest, Import, Problem, Refusal, State
+from importer.domain.planning.retry_policy import PATIENCE, PATIENCE_UNPROVEN
+from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.formatting import counted, spoken_instant, spoken_span
 from importer.domain.reporting.report import Report
-from importer.domain.transfer.retry_policy import PATIENCE, PATIENCE_UNPROVEN
 
 _REASONS_NAMED: Final = 3
 _EXAMPLES: Final = 5

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from importer.domain.folder_mapping.label_rules import SENTENCES, LabelRule
 from importer.domain.model import Account, Problem, Quota
+from importer.domain.planning.time_estimate import Amount, Estimate
 from importer.domain.reporting.formatting import counted, spoken_bytes, spoken_instant
-from importer.domain.transfer.time_estimate import Amount, Estimate
 
 
 class CheckPhase(StrEnum):

@@ -16,7 +16,6 @@ from typing import Any, Final
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.ledger.folder_history import FolderHistory
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
     Account,
@@ -32,8 +31,9 @@ from importer.domain.model import (
     State,
     route_of,
 )
+from importer.domain.planning.time_estimate import Amount, Throughput, estimate
+from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
-from importer.domain.transfer.time_estimate import Amount, Throughput, estimate
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.deps import Deps

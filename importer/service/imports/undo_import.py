@@ -8,8 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from importer.domain.import_state import ENDED
-from importer.domain.ledger.undo_report import FolderUndo, UndoReport
 from importer.domain.model import Import
+from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.undo_copies import Undoing
 from importer.engine.undo_copies import undo as undo_copies
 from importer.ports.leases import Lease

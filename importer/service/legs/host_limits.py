@@ -16,11 +16,11 @@ from threading import Lock
 from typing import Final
 
 from importer.domain.model import Account, Import, Problem
+from importer.domain.planning.host_allowance import Allowance, Backoff, expected_end, used_up_until
+from importer.domain.planning.retry_policy import AWAY_WAITS_S
+from importer.domain.planning.time_estimate import DailyCap
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.totals import Totals
-from importer.domain.transfer.host_allowance import Allowance, Backoff, expected_end, used_up_until
-from importer.domain.transfer.retry_policy import AWAY_WAITS_S
-from importer.domain.transfer.time_estimate import DailyCap
 from importer.ports.budgets import Budgets
 from importer.ports.process import Clock
 from importer.service.deps import Deps

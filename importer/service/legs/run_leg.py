@@ -17,7 +17,7 @@ import structlog
 
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
-from importer.domain.transfer.retry_policy import GiveUp, Stop, decide
+from importer.domain.planning.retry_policy import GiveUp, Stop, decide
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Leg

@@ -11,14 +11,14 @@ from importer.domain.model import Account, Import
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.sealed_grants import sign_in
 from importer.service.imports.undo_import import UndoRefused, way_back
-from importer.web.api.access import Caller
-from importer.web.api.problems import ProblemAnswer, checked, mailbox_refused
+from importer.web.api.authentication import ApiCaller
+from importer.web.api.problem_details import ProblemAnswer, checked, mailbox_refused
 from providers.endpoint import Secret
 from providers.errors import MailError, Side
 from providers.grants import Credential
 
 
-def way_in(caller: Caller, account: Account, side: Side, given: SecretStr) -> tuple[Secret | None, str]:
+def way_in(caller: ApiCaller, account: Account, side: Side, given: SecretStr) -> tuple[Secret | None, str]:
     """Its password; or none, and where its owner signs in, "" where the right of the token opens a
     destination. Raises ProblemAnswer."""
     text, field = given.get_secret_value(), f"{side.value}_password"
@@ -33,7 +33,7 @@ def way_in(caller: Caller, account: Account, side: Side, given: SecretStr) -> tu
     return checked(field, partial(password, text)), ""
 
 
-def given_destination(caller: Caller, import_: Import, given: SecretStr) -> Credential:
+def given_destination(caller: ApiCaller, import_: Import, given: SecretStr) -> Credential:
     """What a login to the destination takes, to undo the import. Raises ProblemAnswer, and MasterRefused."""
     text, account = given.get_secret_value(), import_.destination
     if text:

@@ -111,7 +111,7 @@ class Imitation:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for talk in list(self.talks):
-            talk.hang_up()
+            talk.close_abruptly()
 
     kill = stop
 
@@ -140,7 +140,7 @@ class Imitation:
                 talk.run()
             finally:
                 self.talks.discard(talk)
-                talk.hang_up()
+                talk.close_abruptly()
 
 
 @contextmanager

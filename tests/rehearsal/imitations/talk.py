@@ -118,7 +118,7 @@ class Talk:
         """How many of them there are, this one included."""
         return len(self._server.talks)
 
-    def hang_up(self) -> None:
+    def close_abruptly(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

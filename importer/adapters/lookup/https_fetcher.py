@@ -1,0 +1,85 @@
+"""Implements `Web` (providers/discovery.py): small files over https, through the guard.
+
+Invariants
+- The connection goes to an address that the guard judged; the certificate has to prove the host's name.
+- No more than `max_bytes` are read, and the whole takes no longer than `timeout_s`, however slowly it drips.
+- A redirect is followed within the same host only, and only to https.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from threading import Timer
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from importer.adapters.egress_guard import AddressForbidden, EgressGuard
+from importer.adapters.guarded_https import GuardedConnection
+from providers.discovery import LookupFailed
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS: Final = 2
+
+
+class GuardedWeb:
+    """Fetches files for whoever names them."""
+
+    def __init__(
+        self, guard: EgressGuard, tls: ssl.SSLContext, *, timeout_s: float = 5.0, max_bytes: int = 64 * 1024
+    ) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+
+    def fetch(self, url: str) -> bytes | None:
+        deadline = time.monotonic() + self._timeout_s
+        first = urlsplit(url)
+        for _ in range(1 + _MOST_REDIRECTS):
+            status, location, body = self._get(urlsplit(url), deadline)
+            if status == http.client.OK:
+                return body
+            if status not in _REDIRECTS or not location:
+                return None
+            url = urljoin(url, location)
+            after = urlsplit(url)
+            if (after.scheme, after.netloc) != ("https", first.netloc):
+                raise LookupFailed("it leads to another host, which is not followed")
+        raise LookupFailed("it leads in a circle")
+
+    def _get(self, url: SplitResult, deadline: float) -> tuple[int, str, bytes]:
+        """(status, Location, body) of one request; the body only with status 200."""
+        if url.scheme != "https" or not url.hostname:
+            raise LookupFailed("it is no https address")
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
+        # Sockets time out between two bytes only. The watch ends what drips.
+        watch = Timer(max(0.0, deadline - time.monotonic()), connection.cut)
+        watch.daemon = True
+        watch.start()
+        try:
+            connection.request("GET", target, headers={"User-Agent": "mailhaul", "Accept": "text/xml, */*"})
+            response = connection.getresponse()
+            body = response.read(self._max_bytes + 1) if response.status == http.client.OK else b""
+        except AddressForbidden:
+            raise LookupFailed("its host is not on the public internet") from None
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise LookupFailed("its name could not be looked up") from None
+            return http.client.NOT_FOUND, "", b""
+        except ssl.SSLCertVerificationError:
+            raise LookupFailed("its certificate does not prove its name") from None
+        except (OSError, http.client.HTTPException, ValueError):
+            late = time.monotonic() >= deadline
+            raise LookupFailed("it takes too long" if late else "it does not answer properly") from None
+        finally:
+            watch.cancel()
+            connection.close()
+        if connection.was_cut:  # what came until then looks like the whole when its length was not told
+            raise LookupFailed("it takes too long")
+        if len(body) > self._max_bytes:
+            raise LookupFailed(f"it is larger than {self._max_bytes // 1024} KiB")
+        return response.status, response.getheader("Location") or "", body

@@ -1,0 +1,269 @@
+"""What a mail shows, as values that the templates only lay out.
+
+All foreign text passes `printable` here and nowhere else; lists are cut to what a mail can carry
+(Gmail clips mails of more than 102 kB), with the rest counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from importer.domain.model import FolderTally, Refusal, State
+from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.outcome import batch_verdict
+from importer.domain.reporting.report import BatchReport, Report
+from importer.domain.reporting.totals import Totals
+from importer.i18n.label_texts import label_rule
+from importer.i18n.problem_texts import import_problem
+from importer.i18n.reason_texts import reason
+from importer.i18n.translations import N_, CatalogTranslator
+from importer.ports.notices import Invitation
+from providers.errors import Side
+
+MAX_REFUSALS: Final = 50
+MAX_FOLDERS: Final = 60
+_MAX_REASONS: Final = 12
+_MAX_NAME_CHARS: Final = 100
+_MAX_SUBJECT_CHARS: Final = 120
+_MAX_SENTENCES_CHARS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The numbers that add up. `skipped` holds (reason, messages) and adds up to `skipped_total`."""
+
+    found: int
+    copied: int
+    present: int
+    duplicate: int
+    skipped: tuple[tuple[str, int], ...]
+    skipped_total: int
+    failed: int
+    unaccounted: int
+    size: str
+
+    @classmethod
+    def of(cls, totals: Totals, texts: CatalogTranslator) -> Sums:
+        reasons = [(printable(reason(texts, why)), number) for why, number in totals.skipped.items()]
+        shown, rest = reasons[:_MAX_REASONS], sum(number for _, number in reasons[_MAX_REASONS:])
+        return cls(
+            found=totals.found,
+            copied=totals.copied,
+            present=totals.present,
+            duplicate=totals.duplicate,
+            skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
+            skipped_total=totals.skipped_total,
+            failed=totals.failed,
+            unaccounted=max(0, totals.found - totals.accounted),
+            size=texts.size(totals.copied_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLine:
+    """Where the messages of one folder went."""
+
+    source: str
+    destination: str
+    sums: Sums
+
+    @classmethod
+    def of(cls, tally: FolderTally, texts: CatalogTranslator) -> FolderLine:
+        return cls(
+            printable(tally.source_folder, _MAX_NAME_CHARS),
+            printable(tally.destination_folder, _MAX_NAME_CHARS),
+            Sums.of(Totals.of([tally]), texts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalLine:
+    """A message, or a whole folder, that could not be copied. `messages` is 0 where nobody knows."""
+
+    whole_folder: bool
+    messages: int
+    folder: str
+    date: str
+    subject: str
+    size: str
+    reason: str
+
+    @classmethod
+    def of(cls, refusal: Refusal, texts: CatalogTranslator) -> RefusalLine:
+        return cls(
+            whole_folder=refusal.uid is None,
+            messages=refusal.count,
+            folder=printable(refusal.folder, _MAX_NAME_CHARS),
+            date=printable(refusal.date, 40),
+            subject=printable(refusal.subject, _MAX_SUBJECT_CHARS),
+            size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
+            reason=printable(reason(texts, refusal.reason)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMailView:
+    """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
+
+    `server_text` is what the server said when it stopped us, `folders_more` and `refusals_more` count
+    what the lists leave out; `labels` is the rule for mail with several labels, "" where there were none.
+    """
+
+    state: str
+    verdict: str
+    source: str
+    destination: str
+    sums: Sums
+    confirmed: int | None
+    keywords_dropped: int
+    source_grew_by: int
+    duration: str
+    server_text: str
+    folders: tuple[FolderLine, ...]
+    folders_more: int
+    refusals: tuple[RefusalLine, ...]
+    refusals_more: int
+    labels: str
+    flags_updated: int
+
+    @classmethod
+    def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
+        import_, totals = report.import_, report.totals
+        refusals = report.refusals[:MAX_REFUSALS]
+        in_full = max(totals.failed, sum(refusal.count for refusal in report.refusals))
+        return cls(
+            state=import_.state.value,
+            verdict=_verdict(report, texts),
+            source=printable(import_.source.address, _MAX_NAME_CHARS),
+            destination=printable(import_.destination.address, _MAX_NAME_CHARS),
+            sums=Sums.of(totals, texts),
+            confirmed=totals.confirmed,
+            keywords_dropped=totals.keywords_dropped,
+            source_grew_by=report.source_grew_by,
+            duration="" if report.duration is None else texts.duration(report.duration),
+            server_text=printable(import_.problem.server_text) if import_.problem else "",
+            folders=tuple(FolderLine.of(one, texts) for one in report.tallies[:MAX_FOLDERS]),
+            folders_more=len(report.tallies[MAX_FOLDERS:]),
+            refusals=tuple(RefusalLine.of(one, texts) for one in refusals),
+            refusals_more=in_full - sum(refusal.count for refusal in refusals),
+            labels=label_rule(texts, import_.labels) if import_.has_labels else "",
+            flags_updated=totals.flags_updated,
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the folder table: those of Sums that are not 0 all the way down."""
+        return _used(self.sums)
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationMailView:
+    """The mail that asks the owner of `mailbox` to sign in: it is the one that mail comes `into`, or the one
+    that is read. With `both`, the owner of the other one is asked, too. `submitter` is "" while unknown."""
+
+    verdict: str
+    provider: str
+    mailbox: str
+    into: bool
+    both: bool
+    source: str
+    destination: str
+    submitter: str
+    link: str
+    until: str
+    reminder: bool
+
+    @classmethod
+    def of(cls, invitation: Invitation, texts: CatalogTranslator) -> InvitationMailView:
+        import_ = invitation.import_
+        source = printable(import_.source.address, _MAX_NAME_CHARS)
+        destination = printable(import_.destination.address, _MAX_NAME_CHARS)
+        into = invitation.side is Side.DESTINATION
+        why = (
+            N_(
+                "The mail of %(source)s is to be copied into your mailbox %(destination)s. For that,"
+                " Mailhaul has to be allowed to put it there: please sign in with %(provider)s once. The"
+                " copy then begins by itself, and another mail tells you when it is done."
+            )
+            if into
+            else N_(
+                "The mail of %(source)s is to be copied to %(destination)s. For that, Mailhaul has to be"
+                " allowed to read it: please sign in with %(provider)s once. The copy then begins by itself,"
+                " and another mail tells you when it is done."
+            )
+        )
+        return cls(
+            verdict=texts.gettext(why, source=source, destination=destination, provider=invitation.provider),
+            provider=invitation.provider,
+            mailbox=destination if into else source,
+            into=into,
+            both=invitation.both,
+            source=source,
+            destination=destination,
+            submitter=printable(import_.submitter, _MAX_NAME_CHARS),
+            link=invitation.link,
+            until=texts.moment(invitation.expires_at),
+            reminder=invitation.mail > 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One import of a batch; `line` is its line in the file, 0 if none."""
+
+    line: int
+    source: str
+    destination: str
+    state: str
+    verdict: str
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMailView:
+    """The mail about a batch."""
+
+    name: str
+    verdict: str
+    mailboxes: int
+    complete: int
+    sums: Sums
+    rows: tuple[BatchRow, ...]
+
+    @classmethod
+    def of(cls, report: BatchReport, texts: CatalogTranslator) -> BatchMailView:
+        return cls(
+            name=printable(report.batch.name, _MAX_NAME_CHARS),
+            verdict=printable(batch_verdict(report.states, report.totals, texts), _MAX_SENTENCES_CHARS),
+            mailboxes=len(report.reports),
+            complete=report.states.get(State.COMPLETE, 0),
+            sums=Sums.of(report.totals, texts),
+            rows=tuple(_batch_rows(report.reports, texts)),
+        )
+
+
+def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable[BatchRow]:
+    for report in reports:
+        import_ = report.import_
+        yield BatchRow(
+            line=import_.row,
+            source=printable(import_.source.address, _MAX_NAME_CHARS),
+            destination=printable(import_.destination.address, _MAX_NAME_CHARS),
+            state=import_.state.value,
+            verdict=_verdict(report, texts),
+            sums=Sums.of(report.totals, texts),
+        )
+
+
+def _verdict(report: Report, texts: CatalogTranslator) -> str:
+    """English mails quote the problem as it was told; others say it by its code."""
+    problem = None if texts.language == "en" else import_problem(texts, report.import_)
+    return printable(report.told(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
+
+
+def _used(sums: Sums) -> tuple[str, ...]:
+    optional = ("present", "duplicate", "skipped_total", "failed", "unaccounted")
+    return ("found", "copied", *(name for name in optional if getattr(sums, name)))

@@ -1,0 +1,337 @@
+"""Rows and facts: for each fact one function that reads its row and one that writes it.
+
+`..._values` are column names and values for INSERT or UPDATE; the others take a row of the whole table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Row
+
+from importer.adapters.store.columns import folder_key
+from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.model import (
+    Account,
+    Batch,
+    ControlRequest,
+    FolderCheckpoint,
+    FolderRef,
+    FolderStatus,
+    FolderTally,
+    Import,
+    ImportId,
+    Intent,
+    Outcome,
+    Problem,
+    Progress,
+    Receipt,
+    Refusal,
+    RefusalCode,
+    Route,
+    State,
+)
+from importer.domain.receipts.undo_report import FolderUndo, UndoReport
+from importer.ports.notices import MailState, Notice
+from importer.ports.store import SealedGrants
+from providers.endpoint import Endpoint, Security
+from providers.errors import Side
+
+Values = dict[str, Any]
+AnyRow = Row[*tuple[Any, ...]]
+
+
+# --- Batches and imports ---
+
+
+def batch(row: AnyRow) -> Batch:
+    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports), row.owner, row.language)
+
+
+def batch_values(batch: Batch) -> Values:
+    return asdict(batch)
+
+
+def import_(row: AnyRow) -> Import:
+    return Import(
+        id=row.id,
+        source=_mailbox(row, "source"),
+        destination=_mailbox(row, "destination"),
+        created_at=row.created_at,
+        batch_id=row.batch_id,
+        row=row.row,
+        submitter=row.submitter,
+        language=row.language,
+        state=State(row.state),
+        problem=_problem(row),
+        not_before=row.not_before,
+        attempts=row.attempts,
+        progress=Progress(**row.progress),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        labels=LabelRule(row.labels),
+        has_labels=row.has_labels,
+        sync_flags=row.sync_flags,
+        password_fingerprint=row.password_mark,
+        requested=None if row.wish is None else ControlRequest(row.wish),
+        held_up_since=row.held_up_since,
+    )
+
+
+def import_values(import_: Import) -> Values:
+    return {
+        "id": import_.id,
+        "batch_id": import_.batch_id,
+        "row": import_.row,
+        "route": import_.route,
+        "created_at": import_.created_at,
+        "submitter": import_.submitter,
+        "language": import_.language,
+        "progress": asdict(import_.progress),
+        "labels": import_.labels,
+        "sync_flags": import_.sync_flags,
+        "password_mark": import_.password_fingerprint,
+        "wish": import_.requested,
+        **_mailbox_values("source", import_.source),
+        **_mailbox_values("destination", import_.destination),
+        **changeable_values(import_),
+    }
+
+
+def changeable_values(import_: Import) -> Values:
+    """What `update_import` replaces."""
+    problem = import_.problem
+    return {
+        "state": import_.state,
+        "problem_code": None if problem is None else problem.code,
+        "problem_message": None if problem is None else problem.message,
+        "problem_side": None if problem is None else problem.side,
+        "problem_server_text": None if problem is None else problem.server_text,
+        "not_before": import_.not_before,
+        "attempts": import_.attempts,
+        "started_at": import_.started_at,
+        "finished_at": import_.finished_at,
+        "held_up_since": import_.held_up_since,
+        "has_labels": import_.has_labels,
+    }
+
+
+def grant_values(import_id: ImportId, sealed: SealedGrants) -> Values:
+    return {"import_id": import_id, "source": sealed.source, "destination": sealed.destination}
+
+
+def tally(row: AnyRow) -> FolderTally:
+    return FolderTally(
+        source_folder=row.source_folder,
+        destination_folder=row.destination_folder,
+        found=row.found,
+        copied=row.copied,
+        present=row.present,
+        duplicate=row.duplicate,
+        skipped=row.skipped,
+        failed=row.failed,
+        copied_bytes=row.copied_bytes,
+        keywords_dropped=row.keywords_dropped,
+        confirmed=row.confirmed,
+        source_recount=row.source_recount,
+        elsewhere=row.elsewhere,
+        flags_updated=row.flags_updated,
+    )
+
+
+def tally_values(tally: FolderTally) -> Values:
+    """Without the import's id and the key."""
+    plain = {fact.name: getattr(tally, fact.name) for fact in fields(tally)}
+    return plain | {"skipped": dict(tally.skipped)}
+
+
+def checkpoint(row: AnyRow) -> FolderCheckpoint:
+    counted = dict(row.account)
+    tally = FolderTally(row.source_folder, row.destination_folder, **counted)
+    return FolderCheckpoint(
+        ImportId(row.import_id),
+        FolderStatus(
+            UidValidity(row.uidvalidity),
+            Uid(row.uidnext),
+            row.messages,
+            row.contents,
+            highest_modseq=row.highest_modseq,
+        ),
+        FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        Uid(row.highest_uid),
+        tally,
+    )
+
+
+def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
+    """Without the route and the key."""
+    counted = tally_values(checkpoint.tally)
+    return {
+        "source_folder": counted.pop("source_folder"),
+        "destination_folder": counted.pop("destination_folder"),
+        "import_id": checkpoint.import_id,
+        "uidvalidity": checkpoint.status.uidvalidity,
+        "uidnext": checkpoint.status.uidnext,
+        "messages": checkpoint.status.messages,
+        "contents": checkpoint.status.contents,
+        "highest_modseq": checkpoint.status.highest_modseq,
+        "destination_uidvalidity": checkpoint.destination.uidvalidity,
+        "highest_uid": checkpoint.highest_uid,
+        "account": counted,
+    }
+
+
+def _mailbox(row: AnyRow, side: str) -> Account:
+    column = row._mapping
+    endpoint = Endpoint(column[f"{side}_host"], column[f"{side}_port"], Security(column[f"{side}_security"]))
+    return Account(column[f"{side}_address"], column[f"{side}_login"], endpoint, column[f"{side}_guarded"])
+
+
+def _mailbox_values(side: str, mailbox: Account) -> Values:
+    return {
+        f"{side}_address": mailbox.address,
+        f"{side}_login": mailbox.login,
+        f"{side}_host": mailbox.endpoint.host,
+        f"{side}_port": mailbox.endpoint.port,
+        f"{side}_security": mailbox.endpoint.security,
+        f"{side}_guarded": mailbox.public_only,
+    }
+
+
+def _problem(row: AnyRow) -> Problem | None:
+    if row.problem_code is None:
+        return None
+    side = None if row.problem_side is None else Side(row.problem_side)
+    return Problem(row.problem_code, row.problem_message, side, row.problem_server_text)
+
+
+# --- The ledger ---
+
+
+def receipt(row: AnyRow) -> Receipt:
+    return Receipt(
+        import_id=row.import_id,
+        source=FolderRef(row.source_folder, UidValidity(row.source_uidvalidity)),
+        source_uids=parse_ordered(row.source_uids),
+        outcome=Outcome(row.outcome),
+        destination=FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        destination_uids=parse_ordered(row.destination_uids),
+        digests=row.digests,
+        size_bytes=row.size_bytes,
+        reason=row.reason,
+        keywords_dropped=row.keywords_dropped,
+        flags=row.flags,
+    )
+
+
+def receipt_values(route: Route, receipt: Receipt) -> Values:
+    return {
+        "route": route,
+        **_destination_values(receipt.destination),
+        "destination_uids": format_ordered(receipt.destination_uids),
+        "import_id": receipt.import_id,
+        "source_folder": receipt.source.name,
+        "source_uidvalidity": receipt.source.uidvalidity,
+        "source_uids": format_ordered(receipt.source_uids),
+        "outcome": receipt.outcome,
+        "digests": receipt.digests,
+        "size_bytes": receipt.size_bytes,
+        "reason": receipt.reason,
+        "keywords_dropped": receipt.keywords_dropped,
+        "flags": receipt.flags,
+    }
+
+
+def intent(row: AnyRow) -> Intent:
+    return Intent(
+        import_id=row.import_id,
+        source=FolderRef(row.source_folder, UidValidity(row.source_uidvalidity)),
+        source_uids=parse_ordered(row.source_uids),
+        destination=FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
+        uidnext=Uid(row.uidnext),
+        digests=row.digests,
+        sizes_bytes=tuple(row.sizes_bytes),
+        sent_at=row.sent_at,
+        flags=row.flags,
+        slot=row.slot,
+    )
+
+
+def intent_values(route: Route, intent: Intent) -> Values:
+    return {
+        "route": route,
+        **_destination_values(intent.destination),
+        "uidnext": intent.uidnext,
+        "import_id": intent.import_id,
+        "source_folder": intent.source.name,
+        "source_uidvalidity": intent.source.uidvalidity,
+        "source_uids": format_ordered(intent.source_uids),
+        "digests": intent.digests,
+        "sizes_bytes": intent.sizes_bytes,
+        "sent_at": intent.sent_at,
+        "flags": intent.flags,
+        "slot": intent.slot,
+    }
+
+
+def refusal(row: AnyRow) -> Refusal:
+    return Refusal(
+        import_id=row.import_id,
+        folder=row.folder,
+        uidvalidity=UidValidity(row.uidvalidity),
+        uid=None if row.uid is None else Uid(row.uid),
+        reason=row.reason,
+        date=row.date,
+        subject=row.subject,
+        size_bytes=row.size_bytes,
+        partly=row.partly,
+        code=RefusalCode(row.code),
+        count=row._mapping["count"],  # a row is a tuple: `row.count` is its method
+    )
+
+
+def refusal_values(refusal: Refusal) -> Values:
+    return asdict(refusal)
+
+
+def _destination_values(folder: FolderRef) -> Values:
+    return {
+        "destination_key": folder_key(folder.name),
+        "destination_folder": folder.name,
+        "destination_uidvalidity": folder.uidvalidity,
+    }
+
+
+def undo_report(row: AnyRow) -> UndoReport:
+    folders = tuple(FolderUndo(**folder) for folder in row.folders)
+    kept = tuple((name, why) for name, why in row.folders_kept)
+    return UndoReport(row.import_id, row.at, folders, tuple(row.folders_removed), kept, row.doubtful)
+
+
+def undo_values(report: UndoReport) -> Values:
+    return asdict(report)
+
+
+# --- The outbox ---
+
+
+def notice(row: AnyRow) -> Notice:
+    return Notice(
+        key=row.key,
+        recipient=row.recipient,
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        message_id=row.message_id,
+        created_at=row.created_at,
+        state=MailState(row.state),
+        attempts=row.attempts,
+        not_before=row.not_before,
+        error=row.error,
+    )
+
+
+def notice_values(notice: Notice) -> Values:
+    return asdict(notice)

@@ -1,0 +1,183 @@
+"""What undo needs of the ledger: the copies of an import, those taken back, and the folders it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from importer.adapters.store import mapping
+from importer.adapters.store.columns import folder_key
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import created_folders, folder_checkpoints, folder_maps, receipts, undos
+from importer.compact.uid_set import UidSet
+from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route
+from importer.domain.receipts.receipt_splitting import split
+from importer.domain.receipts.undo_report import UndoReport
+from importer.ports.leases import Lease
+from importer.ports.ledger import Copies
+
+_PAGE_ROWS: Final = 250
+_FOLLOWS: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
+
+
+class SqlUndoRecords(Database):
+    """The part of `importer.ports.ledger.Ledger` that is about undoing."""
+
+    def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
+        return self._copies(_copied(route, import_id))
+
+    def copies_into(self, route: Route, destination_folder: str) -> Iterator[Copies]:
+        return self._copies(
+            and_(
+                receipts.c.route == route,
+                receipts.c.destination_key == folder_key(destination_folder),
+                receipts.c.outcome == Outcome.COPIED,
+            )
+        )
+
+    def _copies(self, which: Any) -> Iterator[Copies]:
+        """By folder, oldest first; read in pages, so that no transaction stays open between two of them."""
+        last: tuple[str, int] = ("", -1)
+        while True:
+            page = (
+                select(receipts)
+                .where(which, ~receipts.c.undone)
+                .where(_after(last))
+                .order_by(receipts.c.destination_key, receipts.c.seq)
+                .limit(_PAGE_ROWS)
+            )
+            with self.reading() as connection:
+                found = connection.execute(page).all()
+            for row in found:
+                yield Copies(row.seq, mapping.receipt(row), UidSet.parse(row.undoing))
+            if len(found) < _PAGE_ROWS:
+                return
+            last = (found[-1].destination_key, found[-1].seq)
+
+    def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            for number, text in flags.items():
+                connection.execute(update(receipts).where(receipts.c.seq == number).values(flags=text))
+
+    def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
+        asked = select(receipts).where(_copied(route, import_id), receipts.c.undone)
+        counts: dict[FolderRef, int] = {}
+        with self.reading() as connection:
+            for row in connection.execute(asked):
+                receipt = mapping.receipt(row)
+                counts[receipt.destination] = counts.get(receipt.destination, 0) + len(receipt.source_uids)
+        return counts
+
+    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            noted = update(receipts).where(receipts.c.seq == number).values(undoing=str(uids))
+            connection.execute(noted)
+
+    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            row = connection.execute(select(receipts).where(receipts.c.seq == number)).one()
+            receipt = mapping.receipt(row)
+            _take_out(
+                connection,
+                row,
+                receipt,
+                {at for at, uid in enumerate(receipt.destination_uids) if uid in uids},
+            )
+            _forget_marks(connection, row.route, row.destination_key)
+
+    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        into = and_(receipts.c.route == route, receipts.c.destination_key == folder_key(folder))
+        with self.writing(lease) as connection:
+            gone: set[bytes] = set()
+            for row in connection.execute(
+                select(receipts).where(into, _copied(route, import_id), receipts.c.undone)
+            ):
+                receipt = mapping.receipt(row)
+                gone.update(receipt.digest_at(at) for at in range(len(receipt.source_uids)))
+            following = select(receipts).where(into, receipts.c.outcome.in_(_FOLLOWS), ~receipts.c.undone)
+            for row in connection.execute(following).all():
+                receipt = mapping.receipt(row)
+                entries = range(len(receipt.source_uids))
+                _take_out(connection, row, receipt, {at for at in entries if receipt.digest_at(at) in gone})
+            _forget_marks(connection, route, folder_key(folder))
+
+    def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            for folder in folders:
+                values = {"import_id": import_id, "folder_key": folder_key(folder), "folder": folder}
+                connection.execute(
+                    insert_into(connection, created_folders).values(values).on_conflict_do_nothing()
+                )
+
+    def created(self, import_id: ImportId) -> Sequence[str]:
+        asked = select(created_folders.c.folder).where(created_folders.c.import_id == import_id)
+        with self.reading() as connection:
+            return list(connection.execute(asked.order_by(created_folders.c.seq)).scalars())
+
+    def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+        key = folder_key(folder)
+        with self.writing(lease) as connection:
+            for table in (folder_maps, folder_checkpoints):
+                connection.execute(
+                    delete(table).where(table.c.route == route, table.c.destination_folder == folder)
+                )
+            connection.execute(
+                delete(created_folders).where(
+                    created_folders.c.import_id == import_id, created_folders.c.folder_key == key
+                )
+            )
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        values = mapping.undo_values(report)
+        with self.writing(lease) as connection:
+            added = insert_into(connection, undos).values(values)
+            connection.execute(added.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values))
+
+    def undo_report(self, import_id: ImportId) -> UndoReport | None:
+        with self.reading() as connection:
+            row = connection.execute(select(undos).where(undos.c.import_id == import_id)).one_or_none()
+            return None if row is None else mapping.undo_report(row)
+
+
+def _copied(route: Route, import_id: ImportId) -> Any:
+    return and_(
+        receipts.c.route == route,
+        receipts.c.import_id == import_id,
+        receipts.c.outcome == Outcome.COPIED,
+    )
+
+
+def _after(last: tuple[str, int]) -> Any:
+    key, seq = last
+    return (receipts.c.destination_key > key) | ((receipts.c.destination_key == key) & (receipts.c.seq > seq))
+
+
+def _take_out(connection: Connection, row: mapping.AnyRow, receipt: Receipt, at: set[int]) -> None:
+    """Those entries of the receipt become a row of their own, which counts no more."""
+    stays, goes = split(receipt, at.__contains__)
+    this = receipts.c.seq == row.seq
+    if goes is None:
+        return
+    if stays is None:
+        connection.execute(update(receipts).where(this).values(undone=True, undoing=""))
+        return
+    connection.execute(
+        update(receipts).where(this).values(**mapping.receipt_values(row.route, stays), undoing="")
+    )
+    connection.execute(insert(receipts).values(**mapping.receipt_values(row.route, goes), undone=True))
+
+
+def _forget_marks(connection: Connection, route: Route, key: str) -> None:
+    """Nothing may be taken for unchanged where copies were taken back."""
+    into = [
+        row.source_key
+        for row in connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
+        if folder_key(row.destination_folder) == key
+    ]
+    connection.execute(
+        delete(folder_checkpoints).where(
+            folder_checkpoints.c.route == route, folder_checkpoints.c.source_key.in_(into)
+        )
+    )

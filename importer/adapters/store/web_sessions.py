@@ -1,0 +1,61 @@
+"""Visits and counts: what the front door remembers, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, delete, insert, select, update
+
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import answers, calls, counts, visits
+from importer.domain.people.identities import WebSession, WebSessionId
+from importer.ports.webhook_calls import CALLS_KEPT_FOR
+
+
+class SqlWebSessions(Database):
+    """`importer.ports.web_sessions.Visits`."""
+
+    def add_visit(self, visit: WebSession) -> None:
+        with self.writing() as connection:
+            connection.execute(insert(visits).values(asdict(visit)))
+
+    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+        asked = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
+        with self.reading() as connection:
+            row = connection.execute(asked).one_or_none()
+            return None if row is None else WebSession(*row)
+
+    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
+        unchanged = update(visits).where(visits.c.id == visit_id, visits.c.sealed == before)
+        with self.writing() as connection:
+            return connection.execute(unchanged.values(sealed=sealed)).rowcount == 1
+
+    def end_visit(self, visit_id: WebSessionId) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(visits).where(visits.c.id == visit_id))
+
+    def count(self, key: str, now: datetime, span: timedelta) -> int:
+        over = counts.c.expires_at <= now
+        with self.writing() as connection:
+            first = insert_into(connection, counts).values(key=key, number=1, expires_at=now + span)
+            counted = first.on_conflict_do_update(
+                index_elements=[counts.c.key],
+                set_={
+                    "number": case((over, 1), else_=counts.c.number + 1),
+                    "expires_at": case((over, first.excluded.expires_at), else_=counts.c.expires_at),
+                },
+            ).returning(counts.c.number)
+            number: int = connection.execute(counted).scalar_one()
+            return number
+
+    def uncount(self, key: str) -> None:
+        less = update(counts).where(counts.c.key == key, counts.c.number > 0)
+        with self.writing() as connection:
+            connection.execute(less.values(number=counts.c.number - 1))
+
+    def sweep(self, now: datetime) -> None:
+        with self.writing() as connection:
+            for table in (visits, counts, answers):
+                connection.execute(delete(table).where(table.c.expires_at <= now))
+            connection.execute(delete(calls).where(calls.c.created_at <= now - CALLS_KEPT_FOR))

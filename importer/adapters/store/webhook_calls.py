@@ -1,0 +1,64 @@
+"""Calls to webhooks: each is one sender's for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
+
+from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.tables import calls
+from importer.ports.webhook_calls import CallState, WebhookCall
+
+
+class SqlWebhookCalls(Database):
+    """`importer.ports.webhook_calls.Calls`."""
+
+    def post_calls(self, calls: Sequence[WebhookCall]) -> None:
+        if calls:
+            with self.writing() as connection:
+                add_calls(connection, calls)
+
+    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
+        asked = select(calls).where(_due(now)).order_by(calls.c.created_at, calls.c.seq).limit(limit)
+        with self.reading() as connection:
+            return [_call(row) for row in connection.execute(asked)]
+
+    def claim_call(self, key: str, now: datetime, until: datetime) -> bool:
+        claimed = update(calls).where(calls.c.key == key, _due(now))
+        with self.writing() as connection:
+            taken = connection.execute(claimed.values(not_before=until, attempts=calls.c.attempts + 1))
+            return taken.rowcount == 1
+
+    def settle_call(
+        self, key: str, state: CallState, *, error: str = "", not_before: datetime | None = None
+    ) -> None:
+        settled = update(calls).where(calls.c.key == key)
+        with self.writing() as connection:
+            connection.execute(settled.values(state=state, error=error, not_before=not_before))
+
+    def calls(self) -> Sequence[WebhookCall]:
+        asked = select(calls).order_by(calls.c.created_at, calls.c.seq)
+        with self.reading() as connection:
+            return [_call(row) for row in connection.execute(asked)]
+
+
+def add_calls(connection: Connection, new: Sequence[WebhookCall]) -> None:
+    """Adds those whose key is new, in the order of their keys, as `post_notices` does."""
+    if new:
+        added = insert_into(connection, calls).on_conflict_do_nothing(index_elements=[calls.c.key])
+        connection.execute(added, [asdict(call) for call in sorted(new, key=lambda call: call.key)])
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    its_time = or_(calls.c.not_before.is_(None), calls.c.not_before <= now)
+    return and_(calls.c.state == CallState.PENDING, its_time)
+
+
+def _call(row: Row[Any]) -> WebhookCall:
+    facts = row._asdict()
+    del facts["seq"]
+    return WebhookCall(**facts | {"state": CallState(facts["state"])})

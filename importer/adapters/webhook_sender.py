@@ -1,0 +1,77 @@
+"""Implements `Caller`: one POST to a webhook, through the guard.
+
+Invariants
+- https goes to public addresses and to what the operator allows; http only to what the operator allows.
+- No redirect is followed, no more than the answer's first line and headers are read.
+- The whole takes no longer than `timeout_s`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable, Collection, Mapping
+from threading import Timer
+from typing import Final
+from urllib.parse import urlsplit
+
+from importer.adapters.egress_guard import AddressForbidden, EgressGuard, Network
+from importer.adapters.guarded_https import GuardedConnection
+
+PUBLIC_PORTS: Final = (443, 8443)
+
+
+class HttpsWebhookSender:
+    """Calls whoever wants to be called. `tls` is asked for at each call that is encrypted."""
+
+    def __init__(
+        self,
+        tls: Callable[[], ssl.SSLContext],
+        *,
+        allowed: Collection[Network] = (),
+        forbidden: Collection[Network] = (),
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._tls = tls
+        self._encrypted = EgressGuard(allowed=allowed, forbidden=forbidden, ports=PUBLIC_PORTS)
+        self._plain = EgressGuard(allowed=allowed, forbidden=forbidden, ports=())
+        self._timeout_s = timeout_s
+
+    def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            return "it is no web address"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return "it is no web address"
+        guard, tls = (self._encrypted, self._tls()) if parts.scheme == "https" else (self._plain, None)
+        deadline = time.monotonic() + self._timeout_s
+        connection = GuardedConnection(parts.hostname, port, guard, tls, deadline)
+        watch = Timer(self._timeout_s, connection.cut)
+        watch.daemon = True
+        watch.start()
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            connection.request("POST", target, body, {"User-Agent": "mailhaul", **headers})
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return _said(error, late=time.monotonic() >= deadline)
+        finally:
+            watch.cancel()
+            connection.close()
+        return "" if 200 <= status < 300 else f"it answers {status}"
+
+
+def _said(error: Exception, *, late: bool) -> str:
+    match error:
+        case AddressForbidden():
+            return "its host is not one that may be called"
+        case socket.gaierror():
+            return "its name could not be looked up"
+        case ssl.SSLCertVerificationError():
+            return "its certificate does not prove its name"
+        case _:
+            return "it takes too long" if late else "it does not answer properly"

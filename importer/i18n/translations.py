@@ -1,0 +1,148 @@
+"""Five languages: texts from the catalogs in `locale/`; numbers, sizes, spans and instants by Babel.
+
+English is the language of the sources and needs no catalog. Texts are marked with `_`, `ngettext` and
+`N_`; `python -m tests.texts` writes what is new into the catalogs.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib import resources
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+LANGUAGES: Final = {"en": "English", "de": "Deutsch", "fr": "Français", "it": "Italiano", "es": "Español"}
+
+_SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
+    """Marks a text that is looked up where it is shown."""
+    return message
+
+
+class CatalogTranslator:
+    """One language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._locale = Locale.parse(language)
+        self._translations = _translations(language)
+
+    def gettext(self, message: str, **values: object) -> str:
+        text = self._translations.gettext(message) if message else ""
+        return text % values if values else text
+
+    def ngettext(self, one: str, many: str, number: int, **values: object) -> str:
+        """`%(num)s` stands for the number, written as this language does."""
+        text = self._translations.ngettext(one, many, number)
+        return text % {"num": self.number(number), **values}
+
+    def number(self, number: int) -> str:
+        return format_decimal(number, locale=self._locale)
+
+    def size(self, size_bytes: float) -> str:
+        """Decimal units, as disks and mail programs count; two or three digits."""
+        for unit, factor in _SIZES:
+            if size_bytes >= factor:
+                value = size_bytes / factor
+                shown = format_decimal(round(value, 1 if value < 10 else 0), locale=self._locale)
+                return f"{shown}\u00a0{unit}"
+        return self.ngettext("%(num)s byte", "%(num)s bytes", int(size_bytes))
+
+    def span(self, span: timedelta) -> str:
+        """Rounded up to what a person plans with: `40 seconds`, `5 minutes`, `2 hours`, `3 days`."""
+        seconds = max(1, round(span.total_seconds()))
+        if seconds < 90:
+            return self.ngettext("%(num)s second", "%(num)s seconds", seconds)
+        minutes = -(-seconds // 60)
+        if minutes < 120:
+            return self.ngettext("%(num)s minute", "%(num)s minutes", minutes)
+        hours = -(-minutes // 60)
+        if hours < 48:
+            return self.ngettext("%(num)s hour", "%(num)s hours", hours)
+        return self.ngettext("%(num)s day", "%(num)s days", -(-hours // 24))
+
+    def about(self, low_s: float, high_s: float) -> str:
+        """A span from the one to the other; one of them where both read the same."""
+        if high_s < 60:
+            return self.gettext("under a minute")
+        low, high = self.span(timedelta(seconds=low_s)), self.span(timedelta(seconds=high_s))
+        return low if low == high else f"{low} – {high}"
+
+    def duration(self, span: timedelta) -> str:
+        """How long it took, in its two largest units: `3 minutes 12 seconds`."""
+        seconds = int(span.total_seconds())
+        if seconds < 1:
+            return self.gettext("less than a second")
+        days, seconds = divmod(seconds, 86_400)
+        hours, seconds = divmod(seconds, 3600)
+        minutes, seconds = divmod(seconds, 60)
+        parts = (
+            days and self.ngettext("%(num)s day", "%(num)s days", days),
+            hours and self.ngettext("%(num)s hour", "%(num)s hours", hours),
+            minutes and self.ngettext("%(num)s minute", "%(num)s minutes", minutes),
+            seconds and self.ngettext("%(num)s second", "%(num)s seconds", seconds),
+        )
+        first = next(at for at, part in enumerate(parts) if part)
+        return " ".join(part for part in parts[first : first + 2] if part)
+
+    def moment(self, instant: datetime) -> str:
+        """Day with its year, and time, in UTC: for mails, which are read long afterwards."""
+        utc = instant.astimezone(UTC)
+        return f"{format_date(utc, 'medium', locale=self._locale)}, {utc:%H:%M} UTC"
+
+    def iso_day(self, instant: str) -> str:
+        return self.day(datetime.fromisoformat(instant))
+
+    def day(self, instant: datetime) -> str:
+        return format_date(instant.astimezone(UTC), "medium", locale=self._locale)
+
+    def instant(self, instant: datetime) -> str:
+        """In UTC, and it says so; the page's script turns it into the reader's own time."""
+        shown = format_datetime(instant.astimezone(UTC), "d MMM, HH:mm", tzinfo=UTC, locale=self._locale)
+        return f"{shown} UTC"
+
+
+@cache
+def texts(language: str) -> CatalogTranslator:
+    """`language` is one of LANGUAGES."""
+    return CatalogTranslator(language)
+
+
+def chosen(asked: str, accepted: str) -> str:
+    """The language to speak: the one asked for, else the best of an Accept-Language header, else English."""
+    return next((name for name in (asked, *_wanted(accepted)) if name in LANGUAGES), "en")
+
+
+def _wanted(accepted: str) -> Sequence[str]:
+    """Primary languages of the header, best first (RFC 9110 section 12.5.4)."""
+    weighted = []
+    for position, part in enumerate(accepted[:500].split(",")):
+        name, _, weight = part.strip().partition(";q=")
+        try:
+            quality = float(weight) if weight else 1.0
+        except ValueError:
+            quality = 0.0
+        if quality > 0:
+            weighted.append((-quality, position, name.partition("-")[0].strip().lower()))
+    return [name for _, _, name in sorted(weighted)]
+
+
+def _translations(language: str) -> NullTranslations:
+    if language == "en":
+        return NullTranslations()
+    source = resources.files("importer.i18n").joinpath("locale", f"{language}.po").read_bytes()
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(source), locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)

@@ -1,0 +1,200 @@
+"""Google, Microsoft, and the OpenID provider of people who sign in, as settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from importer.settings.fields import Seen, client_secret, comes_with, organisation_domains, setting
+from importer.settings.transfers import TransferSettings
+from importer.settings.value_types import file, secret, text
+from providers.endpoint import Secret
+
+_BUTTON_CHARS: Final = 60
+
+
+def _by_a_master(value: str, seen: Seen) -> str:
+    if value and not (seen.get("destination_master_user") and seen.get("openid_issuer")):
+        raise ValueError
+    return value
+
+
+def _issuer(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    right = parts.scheme == "https" and parts.hostname and not (parts.username or parts.query)
+    if value and (not right or parts.fragment):
+        raise ValueError
+    return value  # a slash at its end belongs to its name
+
+
+def _openid_scope(value: str, _seen: Seen) -> str:
+    if "openid" not in value.split():
+        raise ValueError
+    return " ".join(value.split())
+
+
+def _some_application(value: str, seen: Seen) -> str:
+    directory = seen.get("microsoft_organisation_tenant")
+    if directory and not (value or seen.get("microsoft_client_id")):
+        raise ValueError
+    return value
+
+
+def _https(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _tenant(value: str, _seen: Seen) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]*", value):
+        raise ValueError
+    return value
+
+
+def _exists(value: Path, _seen: Seen) -> Path:
+    if not value.is_file():
+        raise ValueError
+    return value
+
+
+def _some_claim(value: str, _seen: Seen) -> str:
+    if not value:
+        raise ValueError
+    return value
+
+
+def _short(value: str, _seen: Seen) -> str:
+    if len(value) > _BUTTON_CHARS:
+        raise ValueError
+    return value
+
+
+class IdentityProviderSettings(TransferSettings):
+    """Google, Microsoft, and the OpenID provider of people who sign in."""
+
+    google_client_id: str = setting(
+        "",
+        "Client ID of the OAuth application at Google that owners of mailboxes sign in to.",
+        "the client ID from the Google Cloud console",
+        shown="none; nobody can sign in with Google",
+    )
+    google_client_secret: Secret | None = client_secret("google")
+    google_service_account_file: Path | None = setting(
+        None,
+        "JSON key of a service account with domain-wide delegation, for an organisation's Google mailboxes.",
+        "a file that exists",
+        file,
+        _exists,
+        shown="none",
+    )
+    google_organisation_domains: frozenset[str] = organisation_domains("google_service_account_file")
+    google_authority: str = setting(
+        "",
+        "Stands in for Google when signing in, for rehearsals.",
+        "a URL such as https://HOST:PORT/PATH",
+        text,
+        _https,
+        shown="Google",
+    )
+    microsoft_client_id: str = setting(
+        "",
+        "Application (client) ID of the app registration at Microsoft that owners of mailboxes sign in to.",
+        "the application ID from the Microsoft Entra admin center",
+        shown="none; nobody can sign in with Microsoft",
+    )
+    microsoft_client_secret: Secret | None = client_secret("microsoft")
+    microsoft_tenant: str = setting(
+        "common",
+        "Who can sign in: common, organizations, consumers, or one directory by ID or domain.",
+        "common, organizations, consumers, or a directory's ID or domain",
+        text,
+        _tenant,
+    )
+    microsoft_organisation_tenant: str = setting(
+        "",
+        "Directory that lets an application into its mailboxes (IMAP.AccessAsApp), by ID or domain.",
+        "a directory's ID or domain",
+        text,
+        _tenant,
+        shown="none",
+    )
+    microsoft_organisation_client_id: str = setting(
+        "",
+        "Application (client) ID for that directory.",
+        "an application ID, and it or MAILHAUL_MICROSOFT_CLIENT_ID must be set with the directory",
+        text,
+        _some_application,
+        shown="MAILHAUL_MICROSOFT_CLIENT_ID",
+        always_checked=True,
+    )
+    microsoft_organisation_client_secret: Secret | None = setting(
+        None,
+        "Client secret of the application for that directory.",
+        "the client secret of MAILHAUL_MICROSOFT_ORGANISATION_CLIENT_ID, and set with it",
+        secret,
+        comes_with("microsoft_organisation_client_id"),
+        shown="MAILHAUL_MICROSOFT_CLIENT_SECRET",
+        hidden=True,
+        always_checked=True,
+    )
+    microsoft_organisation_domains: frozenset[str] = organisation_domains("microsoft_organisation_tenant")
+    microsoft_authority: str = setting(
+        "https://login.microsoftonline.com",
+        "Where signing in with Microsoft begins; sovereign clouds have others.",
+        "a URL such as https://login.microsoftonline.com",
+        text,
+        _https,
+    )
+    openid_issuer: str = setting(
+        "",
+        "OpenID Connect issuer at which people sign in to the pages, letter by letter as it names itself.",
+        "a URL such as https://login.example.org",
+        text,
+        _issuer,
+        shown="none; people sign in with a mailbox",
+    )
+    openid_client_id: str = setting(
+        "",
+        "Client ID that Mailhaul has at that issuer.",
+        "the client ID, and set with MAILHAUL_OPENID_ISSUER",
+        text,
+        comes_with("openid_issuer"),
+        shown="none",
+        always_checked=True,
+    )
+    openid_client_secret: Secret | None = client_secret("openid")
+    openid_claim: str = setting(
+        "email",
+        "Claim with the mail addresses that are a person's own: one, or a list of them.",
+        "the name of a claim such as email or mail_addresses",
+        text,
+        _some_claim,
+    )
+    openid_domains_claim: str = setting(
+        "",
+        "Claim with the domains that a person administers: the batch right for these.",
+        "the name of a claim such as mail_domains, and MAILHAUL_OPENID_ISSUER and"
+        " MAILHAUL_DESTINATION_MASTER_USER must be set with it",
+        text,
+        _by_a_master,
+        shown="none",
+    )
+    openid_scope: str = setting(
+        "openid email",
+        "Scope that is asked for, so that the claim comes along.",
+        "words with openid among them",
+        text,
+        _openid_scope,
+    )
+    openid_button: str = setting(
+        "",
+        "What the button that leads to the issuer says.",
+        f"a text of at most {_BUTTON_CHARS} characters",
+        text,
+        _short,
+        shown="Sign in with your account, in the reader's language",
+    )

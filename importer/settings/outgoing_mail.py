@@ -1,0 +1,64 @@
+"""Our own mails, as settings."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Literal
+from urllib.parse import urlsplit
+
+from importer.settings.fields import Seen, setting
+from importer.settings.hosts import HostSettings
+from importer.settings.value_types import one_of, text
+
+
+def _smtp(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    known = parts.scheme in ("smtp", "smtp+starttls", "smtps")
+    if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
+        raise ValueError
+    if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+        raise ValueError
+    return value
+
+
+def _address(value: str, _seen: Seen) -> str:
+    if value and not re.fullmatch(r"[^\s@,;<>]+@[^\s@,;<>]+", value):
+        raise ValueError
+    return value
+
+
+class MailSettings(HostSettings):
+    """Our own mails."""
+
+    smtp_url: str = setting(
+        "",
+        "Server for completion mails: smtps://, smtp+starttls:// or smtp:// and [USER:PASSWORD@]HOST[:PORT].",
+        "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
+        text,
+        _smtp,
+        shown="none; nobody is written to",
+        hidden=True,
+    )
+    mail_from: str = setting(
+        lambda _: f"mailhaul@{socket.gethostname()}",
+        "Sender of completion mails.",
+        "one mail address",
+        text,
+        _address,
+        shown="mailhaul@ and this host's name",
+    )
+    language: Literal["en", "de", "fr", "it", "es"] = setting(
+        "en",
+        "Language of mails to those who did not choose one.",
+        "one of en, de, fr, it, es",
+        one_of("en", "de", "fr", "it", "es"),
+    )
+    submitter: str = setting(
+        "",
+        "Address that gets the summary of a batch when its submitter gave none.",
+        "one mail address",
+        text,
+        _address,
+        shown="nobody",
+    )

@@ -1,0 +1,94 @@
+"""What Mailhaul keeps, and where, as settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_dir
+
+from importer.settings import secret_files
+from importer.settings.fields import Seen, setting
+from importer.settings.value_types import file, secret, text
+from providers.endpoint import Secret
+
+_DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
+
+
+def _database(value: str, _seen: Seen) -> str:
+    scheme, separator, rest = value.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg"
+    if scheme not in _DATABASE_SCHEMES or not rest:
+        raise ValueError
+    return scheme + separator + rest
+
+
+def _redis(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.hostname if parts.scheme in ("redis", "rediss") else parts.path.strip("/")):
+        raise ValueError
+    if value and (parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0):
+        raise ValueError
+    return value
+
+
+def _one_source_of_keys(value: Path, seen: Seen) -> Path:
+    if seen.get("secret_key") is not None:
+        raise ValueError
+    return value
+
+
+class StorageSettings:
+    """What Mailhaul keeps, and where."""
+
+    data: Path = setting(
+        lambda _: Path(user_data_dir("mailhaul")),
+        "Directory for everything that Mailhaul keeps: database, key, embedded queue.",
+        "a directory",
+        file,
+        shown="the user's data directory",
+    )
+    secrets_dir: Path | None = setting(
+        lambda _: secret_files.directory(os.environ),
+        "Directory with settings as files, named like their variables in lower case: mailhaul_smtp_url.",
+        "a directory",
+        file,
+        shown="none; under systemd, the credentials of the service",
+    )
+    database_url: str = setting(
+        lambda seen: f"sqlite:///{seen['data']}/mailhaul.db" if "data" in seen else "",
+        "Database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+        "a URL that starts with sqlite:/// or postgresql://",
+        text,
+        _database,
+        shown="SQLite file mailhaul.db in MAILHAUL_DATA",
+        hidden=True,
+    )
+    redis_url: str = setting(
+        "",
+        "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailhaul runs its own.",
+        "a URL such as redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock",
+        text,
+        _redis,
+        shown="embedded Valkey in MAILHAUL_DATA",
+        hidden=True,
+    )
+    secret_key: Secret | None = setting(
+        None,
+        "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
+        "one or more Fernet keys, separated by commas",
+        secret,
+        shown="see MAILHAUL_SECRET_KEY_FILE",
+        hidden=True,
+    )
+    secret_key_file: Path | None = setting(
+        None,
+        "File with those keys instead, not readable by everybody.",
+        "a file name, and MAILHAUL_SECRET_KEY must not be set beside it",
+        file,
+        _one_source_of_keys,
+        shown="secret.key in MAILHAUL_DATA, made when absent",
+    )

@@ -1,1 +1,0 @@
-"""What people read, in five languages: pages and mails use it alike."""

@@ -1,0 +1,165 @@
+"""What there is and how it stands: batches, imports, reports, explanations; and the token itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from importer.domain.model import BatchId, Import, State
+from importer.domain.reporting.report_csv import refusals_csv
+from importer.service import queries
+from importer.service.access import owner_consent
+from importer.service.access.api_clients import owner_seen
+from importer.service.imports.finish import batch_report, report_of
+from importer.service.queries import consent_requests, explain, undo_report
+from importer.web.api.authentication import ApiCaller, Reader, Writer
+from importer.web.api.problem_details import ProblemAnswer, not_found
+from importer.web.api.schemas import (
+    BatchOut,
+    BatchPage,
+    ConsentOut,
+    ImportOut,
+    ImportPage,
+    ReportOut,
+    SideConsentOut,
+    TokenOut,
+    batch_out,
+    import_out,
+)
+from providers.errors import Side
+
+router: Final = APIRouter(tags=["look"])
+
+Size = Annotated[int, Query(ge=1, le=100, description="Most items on the page.")]
+After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/token")
+def the_token(caller: Reader) -> TokenOut:
+    """What this token is good for."""
+    token = caller.token
+    return TokenOut(
+        id=token.id,
+        name=token.name,
+        scopes=sorted(token.scopes),
+        domains=sorted(token.domains),
+        expires_at=token.expires_at,
+        webhook_url=token.webhook_url,
+    )
+
+
+@router.get("/batches")
+def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPage:
+    """Newest first."""
+    deps = caller.deps
+    if after:
+        caller.batch(after)
+    found = queries.list_batches(
+        deps, owner=owner_seen(caller.token), after=BatchId(after) if after else None, limit=limit + 1
+    )
+    page, now = found[:limit], deps.clock.now()
+    items = [batch_out(batch, imports, now) for batch, imports in page]
+    return BatchPage(items=items, next=page[-1][0].id if len(found) > limit else None)
+
+
+@router.get("/batches/{batch_id}")
+def show_batch(caller: Reader, batch_id: str) -> BatchOut:
+    batch, imports = caller.batch(batch_id)
+    return batch_out(batch, imports, caller.deps.clock.now())
+
+
+@router.get("/batches/{batch_id}/report")
+def report_batch(caller: Reader, batch_id: str) -> ReportOut:
+    """The account of a batch, import by import."""
+    batch, _ = caller.batch(batch_id)
+    found = batch_report(caller.deps, batch.id)
+    if found is None:
+        raise not_found()
+    return found.as_json()
+
+
+@router.get("/batches/{batch_id}/report.csv", response_class=Response, responses=_CSV)
+def report_batch_csv(caller: Reader, batch_id: str) -> Response:
+    """Every message that could not be copied, for a spreadsheet."""
+    _, imports = caller.batch(batch_id)
+    return _csv(refusals_csv(report_of(caller.deps, import_) for import_ in imports))
+
+
+@router.get("/imports")
+def list_imports(
+    caller: Reader,
+    state: Annotated[list[State] | None, Query(description="May be repeated.")] = None,
+    limit: Size = 20,
+    after: After = "",
+) -> ImportPage:
+    """Newest first."""
+    last = caller.import_(after).id if after else None
+    found = queries.list_imports(
+        caller.deps, states=state or (), owner=owner_seen(caller.token), after=last, limit=limit + 1
+    )
+    now = caller.deps.clock.now()
+    page = found[:limit]
+    return ImportPage(
+        items=[import_out(import_, now) for import_ in page], next=page[-1].id if len(found) > limit else None
+    )
+
+
+@router.get("/imports/{import_id}")
+def show_import(caller: Reader, import_id: str) -> ImportOut:
+    """How it stands, with its progress."""
+    return import_out(caller.import_(import_id), caller.deps.clock.now())
+
+
+@router.get("/imports/{import_id}/report")
+def report_import(caller: Reader, import_id: str) -> ReportOut:
+    """The account: found = copied + already there + duplicate + skipped + failed, per folder and in total."""
+    return report_of(caller.deps, caller.import_(import_id)).as_json()
+
+
+@router.get("/imports/{import_id}/report.csv", response_class=Response, responses=_CSV)
+def report_import_csv(caller: Reader, import_id: str) -> Response:
+    """Every message that could not be copied, for a spreadsheet."""
+    return _csv(refusals_csv([report_of(caller.deps, caller.import_(import_id))]))
+
+
+@router.get("/imports/{import_id}/explanation")
+def explain_import(caller: Reader, import_id: str) -> ReportOut:
+    """Why it stands where it stands, since when and until when, what happens next, what can be done."""
+    return explain(caller.deps, caller.import_(import_id)).as_json()
+
+
+@router.get("/imports/{import_id}/consent")
+def show_consent(caller: Writer, import_id: str) -> ConsentOut:
+    """Whose owners have yet to sign in, and the links for that."""
+    return _consent(caller, caller.import_(import_id))
+
+
+@router.get("/imports/{import_id}/undo")
+def show_undo(caller: Reader, import_id: str) -> ReportOut:
+    """What became of an undo that was brought to its end."""
+    import_ = caller.import_(import_id)
+    report = undo_report(caller.deps, import_.id)
+    if report is None:
+        raise ProblemAnswer("not_found", "It was not undone, or not to the end yet.")
+    return report.as_json()
+
+
+def _consent(caller: ApiCaller, import_: Import) -> ConsentOut:
+    asked = consent_requests(caller.deps, import_.id)
+    links = owner_consent.links(caller.deps, [import_]).get(import_.id, {})
+
+    def of(side: Side) -> SideConsentOut:
+        awaited = side in asked and side in links
+        ends = asked[side].expires_at if awaited else None
+        return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=ends)
+
+    return ConsentOut(source=of(Side.SOURCE), destination=of(Side.DESTINATION))
+
+
+def _csv(text: str) -> Response:
+    return Response(text.encode("utf-8"), media_type="text/csv; charset=utf-8")

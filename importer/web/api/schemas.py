@@ -1,0 +1,282 @@
+"""What goes in and out, as JSON. Times are ISO 8601 in UTC, sizes are bytes, spans are seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from importer.domain.csv_import.import_rows import BATCH_ROWS
+from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.model import Account, Batch, Import, State
+from importer.service.imports.submit import RowOutcome
+from importer.web.live_progress import average
+
+ReportOut = dict[str, Any]
+"""`importer.domain.reporting.report` says what is in it."""
+
+Spoken = Literal["en", "de", "fr", "it", "es"]
+Language = Literal["", Spoken]
+
+_BY_OWNER: Final = "Empty where its owner signs in at Google or Microsoft."
+_BY_RIGHT: Final = (
+    "Empty where its owner signs in at Google or Microsoft, or where the token has the batch right for that"
+    " mailbox."
+)
+
+
+class RequestModel(BaseModel):
+    """What a client sends. Unknown fields are refused: a misspelt one would be left out without a word."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RowIn(RequestModel):
+    """One mailbox into another, with the columns of the CSV file."""
+
+    source_address: str = Field(examples=["ada@old.example"])
+    source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
+    source_server: str = Field(
+        "", description="Found from the address when empty.", examples=["imap.old.example"]
+    )
+    destination_address: str = Field(examples=["ada@new.example"])
+    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
+    destination_server: str = Field("", description="That of this installation when empty.")
+    labels: LabelRule | None = Field(
+        None, description="For sources with labels (Gmail); null for the installation's."
+    )
+    sync_flags: bool | None = Field(
+        None,
+        description="Bring over flags that changed at the source since an earlier import; null for the"
+        " installation's.",
+    )
+
+    def cells(self) -> dict[str, str]:
+        """By column, as `rows.parse_cells` takes them."""
+        return {name: _cell(getattr(self, name)) for name in RowIn.model_fields}
+
+
+def _cell(value: str | bool | SecretStr | None) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case SecretStr():
+            return value.get_secret_value()
+        case _:
+            return value
+
+
+class Order(RequestModel):
+    """What goes with rows. The submitter gets a mail with the report."""
+
+    submitter: str = ""
+    language: Language = Field("", description="Of the mails; empty for the installation's.")
+    labels: LabelRule | None = Field(
+        None, description="For rows that say nothing of their own; null for the installation's."
+    )
+    sync_flags: bool | None = Field(
+        None, description="For rows that say nothing of their own; null for the installation's."
+    )
+    again: bool = Field(False, description="Also what is complete already, to fetch what is new.")
+
+
+class ImportIn(RowIn, Order):
+    """One row, and what goes with it."""
+
+
+class BatchIn(Order):
+    name: str = Field("", max_length=200)
+    rows: Annotated[list[RowIn], Field(min_length=1, max_length=BATCH_ROWS)]
+
+
+class PasswordsIn(RequestModel):
+    source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
+    destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
+    labels: LabelRule | None = Field(None, description="Null for those of the earlier import.")
+    sync_flags: bool | None = Field(None, description="Null for that of the earlier import.")
+
+
+class UndoIn(RequestModel):
+    destination_password: SecretStr = Field(
+        SecretStr(""),
+        description="Empty where the token has the batch right for that mailbox, or the scope `admin` and an"
+        " organisation's permission opens it.",
+    )
+
+
+class DetectIn(RequestModel):
+    address: str = Field(examples=["ada@old.example"])
+    language: Spoken = "en"
+
+
+class AccountOut(BaseModel):
+    address: str
+    server: str
+
+
+class ProblemOut(BaseModel):
+    """Why an import waits or stopped; the runbook lists the codes."""
+
+    code: str
+    message: str
+    side: str | None
+    server_text: str
+
+
+class ProgressOut(BaseModel):
+    """Messages and bytes are of the source. `seconds_left` is null while nobody can tell."""
+
+    folder: str
+    folders_done: int
+    folders_total: int
+    messages_done: int
+    messages_total: int
+    bytes_done: int
+    bytes_per_s: float
+    seconds_left: int | None
+
+
+class ImportOut(BaseModel):
+    id: str
+    batch_id: str | None
+    row: int
+    state: State
+    source: AccountOut
+    destination: AccountOut
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    not_before: datetime | None = Field(description="Until when it waits.")
+    problem: ProblemOut | None
+    wish: str | None = Field(description="What was asked of it and is not yet done: pause or cancel.")
+    labels: LabelRule
+    has_labels: bool = Field(description="Whether the source was seen to have labels; else `labels` is idle.")
+    sync_flags: bool
+    progress: ProgressOut
+
+
+class BatchOut(BaseModel):
+    id: str
+    name: str
+    submitter: str
+    created_at: datetime
+    states: dict[str, int] = Field(description="How many imports stand where.")
+    imports: list[ImportOut]
+
+
+class ImportPage(BaseModel):
+    """`next` is to be sent as `after` for the page behind this one; null on the last."""
+
+    items: list[ImportOut]
+    next: str | None
+
+
+class BatchPage(BaseModel):
+    items: list[BatchOut]
+    next: str | None
+
+
+class PlacedOut(BaseModel):
+    """What became of one row. `import` is null where another client has it under way."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    line: int
+    fate: RowOutcome
+    import_: ImportOut | None = Field(serialization_alias="import")
+
+
+class SubmissionOut(BaseModel):
+    """`batch` holds what was started; null when nothing had to be."""
+
+    batch: BatchOut | None
+    rows: list[PlacedOut]
+
+
+class ChangedOut(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    effect: str = Field(description="done; soon: a worker does it after the messages in hand")
+    message: str
+    import_: ImportOut = Field(serialization_alias="import")
+
+
+class SideConsentOut(BaseModel):
+    """Whether the owner of that mailbox has yet to sign in, and the link to hand on."""
+
+    awaited: bool
+    link: str | None
+    expires_at: datetime | None
+
+
+class ConsentOut(BaseModel):
+    source: SideConsentOut
+    destination: SideConsentOut
+
+
+class TokenOut(BaseModel):
+    id: str
+    name: str
+    scopes: list[str]
+    domains: list[str] = Field(description="Where it may bring mail to; everywhere when empty.")
+    expires_at: datetime | None
+    webhook_url: str
+
+
+def import_out(import_: Import, now: datetime) -> ImportOut:
+    rate, progress, problem = average(import_, now), import_.progress, import_.problem
+    return ImportOut(
+        id=import_.id,
+        batch_id=import_.batch_id,
+        row=import_.row,
+        state=import_.state,
+        source=_account(import_.source),
+        destination=_account(import_.destination),
+        created_at=import_.created_at,
+        started_at=import_.started_at,
+        finished_at=import_.finished_at,
+        not_before=import_.not_before,
+        problem=None
+        if problem is None
+        else ProblemOut(
+            code=problem.code,
+            message=problem.message,
+            side=problem.side.value if problem.side else None,
+            server_text=problem.server_text,
+        ),
+        wish=import_.requested.value if import_.requested else None,
+        labels=import_.labels,
+        has_labels=import_.has_labels,
+        sync_flags=import_.sync_flags,
+        progress=ProgressOut(
+            folder=progress.folder,
+            folders_done=progress.folders_done,
+            folders_total=progress.folders_total,
+            messages_done=progress.messages_done,
+            messages_total=progress.messages_total,
+            bytes_done=progress.bytes_done,
+            bytes_per_s=round(rate.bytes_per_s, 1),
+            seconds_left=None if rate.left is None else round(rate.left.total_seconds()),
+        ),
+    )
+
+
+def batch_out(batch: Batch, imports: Iterable[Import], now: datetime) -> BatchOut:
+    shown = [import_out(import_, now) for import_ in imports]
+    return BatchOut(
+        id=batch.id,
+        name=batch.name,
+        submitter=batch.submitter,
+        created_at=batch.created_at,
+        states=Counter(one.state.value for one in shown),
+        imports=shown,
+    )
+
+
+def _account(account: Account) -> AccountOut:
+    return AccountOut(address=account.address, server=str(account.endpoint))

@@ -1,0 +1,71 @@
+"""What went wrong, in the reader's language: mail hosts, rows of a file, cells of a form.
+
+What has no sentence here is shown as the use case says it, in English.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.csv_import.import_rows import RowProblem
+from importer.domain.reporting.formatting import printable
+from importer.i18n.problem_texts import by_code
+from importer.i18n.translations import N_, CatalogTranslator
+from importer.service.access.rate_limits import RateLimited
+from providers.errors import MailError
+
+_BY_RULE: Final = {
+    "address_missing": N_("The mail address is missing."),
+    "address_invalid": N_("This is not a mail address. Write it like ada@old.example."),
+    "server_invalid": N_("This is not a mail server. Write a name like imap.old.example."),
+    "password_in_server": N_("There is a password in the server's name. Write it in its own place."),
+    "password_missing": N_("The password is missing."),
+    "server_unknown": N_("The server of this address cannot be worked out. Write it yourself."),
+    "cell_too_long": N_("This is too long. Check that quote marks come in pairs."),
+    "control_character": N_("There is a line break or another control character here. Remove it."),
+    "destination_server_missing": N_("The server of the new mailbox is missing."),
+    "no_rows": N_("There is no row in the file. Write one line for each mailbox."),
+    "labels_invalid": N_("This is none of the choices for labels. Write one, keywords or each."),
+    "yes_no_invalid": N_("This is neither yes nor no. Write yes or no."),
+    "too_many_rows": N_("There are more than 25 rows. Hand the rest in as a second file."),
+    "same_mailbox": N_("The old and the new mailbox are the same."),
+    "duplicate_row": N_("An earlier line asks for the same already. Remove one of them."),
+    "missing_column": N_("A column is missing. Take the first line from the template."),
+    "unknown_column": N_("We do not know this column. Take the first line from the template."),
+    "repeated_column": N_("This column is there twice. Remove one."),
+    "header_missing": N_("The first line has to name the columns. Take it from the template."),
+    "destination_elsewhere": N_("New mailboxes have to be at %(host)s."),
+    "batch_right_missing": N_("You do not administer this domain: write the password of the mailbox."),
+    "master_elsewhere": N_("Without its password, a new mailbox has to be at %(host)s."),
+    "master_address": N_("Only plain addresses go without a password. Write the password of this mailbox."),
+    "master_login": N_("Without a password, the login has to be the address. Leave the login out."),
+}
+
+
+def mail_problem(texts: CatalogTranslator, error: MailError, host: str) -> str:
+    """Why a mail host does not let us in."""
+    return by_code(texts, error.code, str(error), host)
+
+
+def too_often(texts: CatalogTranslator, error: RateLimited) -> str:
+    """How long to wait."""
+    return texts.ngettext(
+        "That was tried too often. Wait for %(num)s minute, then try again.",
+        "That was tried too often. Wait for %(num)s minutes, then try again.",
+        -(-error.seconds // 60),
+    )
+
+
+def cell_problem(texts: CatalogTranslator, refused: Refused) -> str:
+    """What is wrong with one field of a form."""
+    message = _BY_RULE.get(refused.rule)
+    return texts.gettext(message) if message else f"{refused} {refused.fix}"
+
+
+def row_problem(texts: CatalogTranslator, problem: RowProblem, host: str) -> str:
+    """What is wrong with one cell of a file."""
+    message = _BY_RULE.get(problem.rule)
+    if message is None:
+        return printable(f"{problem.message} {problem.fix}", 400)
+    return texts.gettext(message, host=host) if "%(" in message else texts.gettext(message)

@@ -1,0 +1,66 @@
+"""Start-up tricks: each one still has the effect that its docstring claims."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+WATCHED = ("rich.traceback", "rich.pretty", "pydantic", "redis", "dramatiq", "alembic", "smtplib", "fastapi")
+
+
+def modules_after(code: str) -> set[str]:
+    """The watched modules that a new process has loaded after running `code`."""
+    script = f"{code}\nimport sys, json\nprint(json.dumps([m for m in {WATCHED!r} if sys.modules.get(m)]))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found: list[str] = json.loads(ended.stdout)
+    return set(found)
+
+
+def test_structlog_alone_would_load_the_unused_modules() -> None:
+    """If this fails, `without_unused_modules` has nothing left to gain and should be deleted."""
+    assert {"rich.traceback", "rich.pretty"} <= modules_after("import structlog")
+
+
+@pytest.mark.parametrize("code", ["import importer.telemetry", "import importer.cli"])
+def test_no_process_loads_the_unused_modules(code: str) -> None:
+    assert not {"rich.traceback", "rich.pretty"} & modules_after(code)
+
+
+def test_a_foreground_copy_loads_only_what_it_needs() -> None:
+    code = "import importer.cli.copy_commands, importer.bootstrap"
+    assert not {"pydantic", "redis", "dramatiq", "alembic", "smtplib", "fastapi"} & modules_after(code)
+
+
+def facts_after(code: str) -> Any:
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(ended.stdout)
+
+
+def test_imports_run_without_garbage_collection() -> None:
+    code = (
+        "import importer.cli, gc, json; print(json.dumps([gc.isenabled(), gc.get_stats()[2]['collections']]))"
+    )
+    enabled, full_collections = facts_after(code)
+    assert not enabled
+    plain = "import gc, sqlalchemy.orm, typer, json; print(json.dumps(gc.get_stats()[2]['collections']))"
+    assert full_collections < facts_after(plain)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is a function of glibc")
+def test_freed_large_blocks_return_to_the_system() -> None:
+    code = """
+import json, importer.startup as startup
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+if {tuned}: startup.tune_malloc()
+blocks = [bytearray(b"x" * (768 * 1024)) for _ in range(60)]
+keep = bytearray(b"y" * (768 * 1024))
+before = resident()
+del blocks
+print(json.dumps((before - resident()) / before))
+"""
+    assert facts_after(code.format(tuned=True)) > 0.5
