@@ -24,7 +24,8 @@ from providers.endpoint import Secret
 PREFIX: Final = "mailhaul_"
 """Tokens begin like that, so that scanners for leaked secrets recognise them."""
 
-_FORM: Final = re.compile(PREFIX + r"[\w-]{43}", re.ASCII)
+_FORM: Final = re.compile(r"[a-z]{1,16}_[\w-]{43}", re.ASCII)
+"""Tokens that an earlier version issued begin otherwise; the digest covers the whole token."""
 _ID: Final = re.compile(r"[a-z0-9]{1,32}")
 
 
