@@ -16,14 +16,13 @@ from tests.browser.soundness import sound
 from tests.browser.stage import Stage, behind, check_source, give_password, sign_in, start, try_password
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.fill import INBOX, FolderPath, Stored
+from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import new_user
 from tests.rehearsal.imitations.exchange import BACKOFF
 from tests.rehearsal.imitations.server import Imitation
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
-from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 SLOW_BYTES_PER_S = 120_000
 PAUSE_S = 8
 COPYING = re.compile("Copying|Kopiert")

@@ -13,10 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.soundness import sound
 from tests.browser.stage import Stage, check_source, new_page, sign_in, start
 from tests.rehearsal.checker import compare
-from tests.rehearsal.fill import FolderPath
-from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 FETCHED_BYTES = """["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
     .reduce((sum, entry) => sum + entry.transferSize, 0)"""
 DONE = re.compile("Complete|Vollständig")

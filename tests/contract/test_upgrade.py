@@ -182,4 +182,5 @@ def test_the_token_of_a_program_still_opens(upgraded: Deps, kind: str) -> None:
     """The beginning of a token tells scanners whose it is; only what follows identifies it."""
     token = recognise(upgraded, f"mail{'fer'}{'ry'}_{TOKENS[kind]}")
     assert token is not None
-    assert (token.name, token.scopes) == ("panel", {TokenScope.READ, TokenScope.WRITE})
+    assert token.name == "panel"
+    assert token.scopes == {TokenScope.READ, TokenScope.WRITE}

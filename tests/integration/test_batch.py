@@ -10,15 +10,13 @@ import pytest
 from tests.conftest import MakeUser
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.fill import FolderPath, Stored
+from tests.rehearsal.fill import Stored
 from tests.rehearsal.hosts import User
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.postgres import fresh_database
-from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
 from tests.rehearsal.valkey import Valkey
-
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,17 +15,16 @@ from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.fill import FolderPath, Stored, connect
+from tests.rehearsal.fill import Stored, connect
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, wait_until
 from tests.rehearsal.processes import start_group, stop_group
-from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
 LOOKING = ("check", "list", "show", "explain", "watch", "report", "doctor")
 CONTROLLING = ("pause", "resume", "retry", "cancel", "undo")
 COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, *CONTROLLING, "worker", "up", "migrate")
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 
 
 def many(number: int) -> Iterator[Stored]:

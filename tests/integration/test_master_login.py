@@ -22,10 +22,10 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.cyrus import Cyrus
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.fill import INBOX, FolderPath, Stored
+from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.sample import sample_mailbox
+from tests.rehearsal.sample import FOLDER_MAP, sample_mailbox
 from tests.rehearsal.scripted import scripted_server, usual_answer
 
 GRACE = "grace@new.example"
@@ -139,7 +139,6 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator
 
 # --- From the file to the mailbox -------------------------------------------------------------------
 
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 HEAD = "source_address,source_password,source_server,destination_address,destination_password\n"
 
 

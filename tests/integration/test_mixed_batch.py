@@ -35,17 +35,15 @@ from tests.rehearsal.authority_rules import JWT_BEARER
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.fill import FolderPath
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.imitations.exchange import Exchange
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import wait_until
-from tests.rehearsal.sample import sample_mailbox
+from tests.rehearsal.sample import FOLDER_MAP, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
 from tests.rehearsal.valkey import Valkey
 
-FOLDER_MAP: dict[FolderPath, FolderPath] = {("Gesendet",): ("Sent",)}
 MAIL = tuple(sample_mailbox())[::5]
 DATE = "02-Feb-2003 04:05:06 +0000"
 PAUSE_S = 3

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from typing import Final
 
 from tests.rehearsal.fill import INBOX, FolderPath, Stored
 
@@ -17,6 +18,9 @@ BRIDGE: FolderPath = ("Projekte", "Zürich", "Brücke")
 JAPAN: FolderPath = ("日本",)
 ARCHIVE: FolderPath = ("Archiv 1998–2004",)
 EMPTY_FOLDERS: tuple[FolderPath, ...] = (("Projekte", "Zürich", "Leer"),)
+
+FOLDER_MAP: Final[dict[FolderPath, FolderPath]] = {("Gesendet",): ("Sent",)}
+"""Where the sample's folders go at a host with English special folders."""
 
 _ZONES = (0, 60, 120, -300, -480, 345, -210, 540)  # minutes east of UTC
 _FLAGS: tuple[tuple[str, ...], ...] = (
