@@ -5,20 +5,29 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check setup format lock document clean
+# One worker more than cores: tests wait for servers half of the time.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS)
+
+.PHONY: demo test soak check lint setup format lock document clean
 
 demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
 
-test: debian-packages check  ## every test, against real servers
-	$(BIN)/python -m pytest tests/contract tests/integration tests/browser
+test: debian-packages lint  ## every test, against real servers; of large matrices a sample that the commit chooses
+	$(PYTEST)
 
-check: $(READY)  ## the fast inner loop
+soak: debian-packages lint  ## the same without sampling: for the night
+	MAILHAUL_TEST_SOAK=1 $(PYTEST) --timeout 3600
+
+check: lint  ## the fast inner loop
+	$(PYTEST) tests/unit tests/property
+
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest tests/unit tests/property
 
 setup: $(READY)
 

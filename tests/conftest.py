@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
@@ -24,9 +23,7 @@ from tests.rehearsal.valkey import Valkey, valkey
 MakeUser = Callable[[RehearsalHost], User]
 _numbers = itertools.count(1)
 
-# How long an example takes depends on what else the machine does.
-settings.register_profile("mailhaul", deadline=None)
-settings.load_profile("mailhaul")
+pytest_plugins = ("tests.sampling", "tests.sharing")
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ MAX_MAIL_BYTES = 300_000
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ends with its module: Playwright keeps an event loop running, beside which nothing else can run one."""
     with browser() as started:
         yield started
 

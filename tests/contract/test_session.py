@@ -57,6 +57,7 @@ from tests.rehearsal.fill import connect
 from tests.rehearsal.hosts import User
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 
+pytestmark = pytest.mark.sampled(4, of="bench", always=("new-host", "memory"))
 DATE = "02-Feb-2003 04:05:06 +0000"
 
 

@@ -5,8 +5,8 @@ the same copy is made again and again, each time with one fault at another byte:
 their headers, tagged answers and APPENDUIDs, and at random ones. The judge is the independent checker, by
 the multiset of messages on both sides.
 
-MAILHAUL_TEST_OFFSETS sets how many offsets are tried for each way (0: every
-edge and as many random ones; default 6), MAILHAUL_TEST_SEED which.
+MAILHAUL_TEST_OFFSETS sets how many offsets are tried for each way (0: every edge and as many random ones;
+default 2, and 6 in `make soak`), MAILHAUL_TEST_SEED which.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fault_proxy import Fault, FaultProxy, Kind, Shape, Toward, fault_proxy
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import RehearsalHost, User
+from tests.sampling import SEED, fewer
 
-OFFSETS = int(os.environ.get("MAILHAUL_TEST_OFFSETS", "6"))
-SEED = os.environ.get("MAILHAUL_TEST_SEED", "1")
+OFFSETS = int(
+    os.environ.get("MAILHAUL_TEST_OFFSETS", fewer("offsets of each byte-fault sweep", test=2, soak=6))
+)
 SHAPES = {
     "multiappend, literal+": Shape(),
     "multiappend, literal+, no uidplus": Shape(("UIDPLUS",)),
@@ -173,7 +175,7 @@ def faults(heard: dict[Toward, bytearray], seed: str) -> list[Fault]:
 
 def _strike(tried: Sequence[Fault], run: Callable[[Fault], FaultProxy]) -> None:
     struck = [fault for fault in tried if run(fault).fired]
-    assert len(struck) >= len(tried) * 0.8, "most faults were to strike, and did not"
+    assert len(tried) - len(struck) <= max(1, len(tried) * 0.2), "most faults were to strike, and did not"
 
 
 # --- The sweeps ----------------------------------------------------------------------------------------
@@ -227,8 +229,9 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
     source.fill([*MAIL, *(replace(one, folder=("Box",)) for one in more)])
     held = source.read()
     chance = random.Random(f"{to} {SEED}")
-    fired = 0
-    for _ in range(OFFSETS or 100):
+    fired = rounds = 0
+    while rounds < (OFFSETS or 100) or fired < rounds < 100:  # a plan may hold no faults
+        rounds += 1
         new = make_user(host)
         shape = SHAPES[chance.choice(list(SHAPES))]
         pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))

@@ -6,7 +6,7 @@ it knows nothing of how imports decide.
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
@@ -38,7 +38,6 @@ def has(mailbox: MemoryMailbox) -> dict[tuple[int, str], bool]:
     return {(n, flag): flag in found[mail("m", str(n))] for n in range(1, MESSAGES + 1) for flag in FLAGS}
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     rounds=st.lists(st.tuples(st.lists(flips, max_size=6), st.lists(strikes, max_size=3)), max_size=5),
     keeps_modseqs=st.booleans(),

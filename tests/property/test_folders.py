@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from imapclient.imap_utf7 import encode
 
@@ -127,7 +127,6 @@ def test_every_folder_with_mail_has_one_destination_that_the_server_takes(world:
         assert pair.reason
 
 
-@settings(max_examples=300)
 @given(worlds())
 @example(
     (
@@ -189,7 +188,6 @@ def test_the_order_of_a_listing_does_not_matter(world: World) -> None:
     assert as_map(map_folders(*world, {})) == as_map(turned)
 
 
-@settings(max_examples=200)
 @given(worlds(words=PLAIN + ODD), st.data())
 def test_a_later_run_moves_nothing_and_mixes_nothing(world: World, data: st.DataObject) -> None:
     """New folders appear, old ones go, the earlier run's folders now stand at the destination."""

@@ -136,5 +136,5 @@ class Lifetimes(RuleBasedStateMachine):
             assert all(held[body] for body in bodies)
 
 
-Lifetimes.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Lifetimes.TestCase.settings = settings(stateful_step_count=25)
 TestLifetimes = Lifetimes.TestCase

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from importer.domain.messages.message_body import whole
@@ -58,7 +58,6 @@ def accounted(world: World, watched: Watcher) -> None:
     legs_of=st.integers(0, 6),
     lanes=lanes,
 )
-@settings(max_examples=300, deadline=None)
 @example(  # the reply to the first append is lost, and it lands while we look
     source=[(0, 5, 0, 0), (0, 6, 0, 0)],
     prior=[],
@@ -103,7 +102,6 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
 
 
 @given(source=contents, broken=faults, batch=st.integers(1, 5))
-@settings(max_examples=100, deadline=None)
 def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strike], batch: int) -> None:
     world = World()
     world.destination.keywords = KeywordRule(any_keyword=False, known=frozenset({"work"}))
@@ -131,7 +129,6 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     batch=st.integers(1, 5),
     lanes=lanes,
 )
-@settings(max_examples=100, deadline=None)
 @example(  # half an append, and no peace to look what became of it
     source=[(0, 0, 0, 0), (2, 0, 0, 0)],
     refused={BODIES[2]},

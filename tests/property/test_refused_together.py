@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
@@ -110,7 +110,6 @@ def test_a_full_mailbox_takes_what_fits() -> None:
     batch=st.integers(2, 6),
     lanes=st.sampled_from([1, 1, 3]),
 )
-@settings(max_examples=200, deadline=None)
 def test_nothing_lost_nothing_twice_and_what_is_refused_is_told(
     source: Content,
     prior: Content,

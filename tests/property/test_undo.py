@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
@@ -98,7 +98,6 @@ def undone(world: World, broken: Sequence[Strike] = ()) -> UndoReport:
 
 
 @given(source=contents, prior=contents, broken=faults, happened=acts, breaks=undo_faults, lanes=lanes)
-@settings(max_examples=300)
 def test_undo_removes_what_was_added_and_untouched_and_nothing_else(
     source: Content,
     prior: Content,
@@ -131,7 +130,6 @@ def test_undo_removes_what_was_added_and_untouched_and_nothing_else(
 
 
 @given(source=contents, prior=contents, broken=faults, breaks=undo_faults, second=st.booleans())
-@settings(max_examples=150)
 def test_what_was_undone_comes_again_with_the_next_import(
     source: Content, prior: Content, broken: Sequence[Strike], breaks: Sequence[Strike], *, second: bool
 ) -> None:

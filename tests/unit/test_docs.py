@@ -254,7 +254,7 @@ def test_every_part_that_the_doctor_looks_at_is_in_the_runbook() -> None:
 
 
 def test_the_runbook_names_only_settings_that_exist() -> None:
-    tests = {"MAILHAUL_TEST_ROUNDS", "MAILHAUL_TEST_OFFSETS"}
+    tests = {"MAILHAUL_TEST_ROUNDS", "MAILHAUL_TEST_OFFSETS", "MAILHAUL_TEST_SEED"}
     known = {variable for variable, _, _ in Settings.table()} | tests
     for document in DOCUMENTS:
         named = set(re.findall(r"MAILHAUL_[A-Z_]+", document.read_text(encoding="utf-8")))
