@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.rehearsal.consoles import run_forked
 from tests.rehearsal.hosts import User
 from tests.rehearsal.processes import start_group, stop_group
 
 TIMEOUT_S = 240
+CONSOLE = (sys.executable, "-m", "importer.cli")
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Installation:
     settings: dict[str, str] = field(default_factory=dict)
     transcript: list[str] = field(default_factory=list)  # all that any command printed
 
-    command: tuple[str, ...] = (sys.executable, "-m", "importer.cli")
+    command: tuple[str, ...] = CONSOLE
 
     @property
     def data(self) -> Path:
@@ -35,6 +37,11 @@ class Installation:
     @property
     def log_file(self) -> Path:
         return self.root / "workers.log"
+
+    @property
+    def forked(self) -> bool:
+        """Whether `run` takes a console that is forked, since the command is the usual one."""
+        return self.command == CONSOLE
 
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("MAILHAUL_")}
@@ -45,15 +52,19 @@ class Installation:
         self, *words: str, ends: int | None = 0, environment: dict[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs `mailhaul WORDS`; fails unless it ends with that exit code (None: any)."""
-        done = subprocess.run(
-            [*self.command, *words],
-            env=self.environment() | (environment or {}),
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        run = self.environment() | (environment or {})
+        if self.forked:
+            done = run_forked(words, run, stdin, TIMEOUT_S)
+        else:
+            done = subprocess.run(
+                [*self.command, *words],
+                env=run,
+                capture_output=True,
+                text=True,
+                input=stdin,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
         self.transcript += [done.stdout, done.stderr]
         if ends is not None and done.returncode != ends:
             raise AssertionError(
