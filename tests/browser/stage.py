@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.rehearsal.applications import application
 from tests.rehearsal.authority import authority
@@ -166,6 +166,15 @@ def start(page: Page) -> None:
     """From the review to the progress of the batch."""
     page.click("form[action='/new/start'] button")
     page.wait_for_url("**/batches/*")
+
+
+def at_rest(page: Page) -> None:
+    """Waits until a page that follows imports has loaded itself anew, which it does once when all have ended.
+
+    Whatever a test does before that may meet a document on its way out.
+    """
+    expect(page.locator("[data-live]")).to_have_count(0, timeout=30_000)
+    page.wait_for_load_state()
 
 
 def behind(proxy: CuttingProxy, user: User) -> User:

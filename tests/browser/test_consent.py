@@ -17,6 +17,7 @@ from tests.browser.test_file import bring
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 ASKED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
 THANKS = re.compile("Thank you|Danke")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")

@@ -13,7 +13,16 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MAX_MAIL_BYTES
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, behind, check_source, give_password, sign_in, start, try_password
+from tests.browser.stage import (
+    Stage,
+    at_rest,
+    behind,
+    check_source,
+    give_password,
+    sign_in,
+    start,
+    try_password,
+)
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
@@ -23,6 +32,7 @@ from tests.rehearsal.imitations.server import Imitation
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 SLOW_BYTES_PER_S = 120_000
 PAUSE_S = 8
 COPYING = re.compile("Copying|Kopiert")
@@ -66,6 +76,7 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
     sound(page)
     page.click("form[action$='/cancel'] button")
     expect(pill).to_have_text(CANCELLED, timeout=30_000)
+    at_rest(page)
     sound(page)
     assert some <= sum(map(len, new.read().folders.values())) < 119
     line.bytes_per_s = None
@@ -74,6 +85,7 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
     give_password(page, old)
     start(page)
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     assert not compare(direct.read(), new.read(), folder_map=FOLDER_MAP)
 
 
@@ -109,6 +121,7 @@ def test_a_report_with_gaps_names_each_message_and_why(page: Page, site: Stage, 
     check_source(page, site.url, old)
     start(page)
     expect(page.locator(".pill").first).to_have_text(GAPS, timeout=60_000)
+    at_rest(page)
     sound(page)
     page.locator(".import .button").first.click()
     page.wait_for_url("**/imports/*")
@@ -141,5 +154,6 @@ def test_what_only_a_person_can_mend_says_how(page: Page, site: Stage, name: str
     site.old.add_user(old.account.login, "another password")
     start(page)
     expect(page.locator(".pill").first).to_have_text(STOPPED, timeout=30_000)
+    at_rest(page)
     expect(page.locator(".why")).to_contain_text(re.compile("password|Passwort"))
     sound(page)

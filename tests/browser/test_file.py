@@ -6,12 +6,14 @@ import csv
 import io
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, sign_in
+from tests.browser.stage import Stage, at_rest, sign_in
 from tests.rehearsal.sample import sample_mailbox
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 DONE = re.compile("Complete|Vollständig")
 Rows = list[dict[str, str]]
 
@@ -90,6 +92,7 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
     expect(pills).to_have_count(2)
     for pill in pills.all():
         expect(pill).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     sound(page)
     for one in (new, other_new):
         assert sum(map(len, one.read().folders.values())) >= 5

@@ -17,6 +17,7 @@ from tests.browser.test_openid import go_to_the_issuer
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 INTO = re.compile("May we put mail into this mailbox|Dürfen wir Mails in dieses Postfach legen")
 AT_MICROSOFT = re.compile("You sign in at outlook|Sie melden sich bei outlook")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")

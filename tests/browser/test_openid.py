@@ -9,12 +9,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, stage_with_sign_in, start
+from tests.browser.stage import Stage, at_rest, check_source, stage_with_sign_in, start
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.sample import sample_mailbox
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 DONE = re.compile("Complete|Vollständig")
 
 
@@ -57,6 +58,7 @@ def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, site: Stage, name: s
     page.wait_for_url("**/new/review")
     start(page)
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     assert not compare(old.read(), new.read())
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, sign_in, stage
+from tests.browser.stage import Stage, at_rest, check_source, sign_in, stage
 from tests.browser.test_pages import DONE
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
@@ -21,6 +21,7 @@ from tests.rehearsal.imitations.gmail import GmailMailbox
 from tests.rehearsal.imitations.server import Imitation
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
+pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 ONCE = {("INBOX",): 1, ("Work",): 1, ("Work", "Deep"): 1, ("Archive",): 1}
 FOR_EACH = {("INBOX",): 3, ("Work",): 2, ("Work", "Deep"): 1, ("Archive",): 1}
 _numbers = iter(range(1, 10_000))
@@ -91,6 +92,7 @@ def test_labels_become_what_was_chosen_and_the_check_counts_so(
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     page.locator(".import .button").first.click()
     page.wait_for_url("**/imports/*")
     sound(page)
@@ -117,6 +119,7 @@ def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     client = connect(old.account.endpoint, old.account.login, old.password, old.ca_file)
     client.select("INBOX")
     assert client.store("1", "+FLAGS", "\\Flagged")[0] == "OK"
@@ -134,6 +137,7 @@ def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     [copy] = new.read().folders["INBOX",]
     assert "\\flagged" in copy.flags
     page.locator("form[action$='/again'] button").first.click()

@@ -11,13 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, new_page, sign_in, start
+from tests.browser.stage import Stage, at_rest, check_source, new_page, sign_in, start
 from tests.rehearsal.checker import compare
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
 FETCHED_BYTES = """["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
     .reduce((sum, entry) => sum + entry.transferSize, 0)"""
 DONE = re.compile("Complete|Vollständig")
+ON_EITHER = pytest.mark.sampled(1)  # on the desk or on the phone
 
 
 def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, site: Stage, name: str) -> None:
@@ -35,6 +36,7 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, site: S
     start(page)
     sound(page)
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     sound(page)
     page.locator(".import .button").first.click()
     page.wait_for_url("**/imports/*")
@@ -58,6 +60,7 @@ def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, site: S
     expect(page.locator("h1")).to_have_text(old.account.address)
 
 
+@ON_EITHER
 def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, site: Stage, name: str) -> None:
     first, new = site.mailboxes(name)
     second, other = site.mailboxes(f"{name}b")
@@ -76,6 +79,7 @@ def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, site: Stage, 
     start(page)
     for pill in page.locator(".pill").all():
         expect(pill).to_have_text(DONE, timeout=60_000)
+    at_rest(page)
     assert sum(len(folder) for folder in other.read().folders.values()) >= 5
     assert not any(new.read().folders.values())
 
@@ -108,6 +112,7 @@ def test_mistakes_are_told_where_they_are_made(page: Page, site: Stage, name: st
     sound(page)
 
 
+@ON_EITHER
 def test_the_tests_would_notice(page: Page) -> None:
     page.set_content("<html lang=en><title>x</title><main><h1>x</h1><button>small</button><img src=x></main>")
     with pytest.raises(AssertionError, match="image-alt"):
@@ -128,6 +133,7 @@ def test_the_tests_would_notice(page: Page) -> None:
         sound(page)
 
 
+@ON_EITHER
 def test_the_language_can_be_chosen_and_stays(page: Page, site: Stage) -> None:
     page.goto(site.url)
     page.click(".menu summary")
@@ -151,6 +157,7 @@ def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> No
     assert 0 < sorted(times)[2] < 100, times
 
 
+@ON_EITHER
 def test_a_keyboard_is_enough(page: Page, site: Stage, name: str) -> None:
     """From the first page to a review of what is to be copied, without a mouse."""
     old, new = site.mailboxes(name)
