@@ -81,9 +81,8 @@ def beyond(items: Sequence[pytest.Item]) -> list[pytest.Item]:
             argument = mark.kwargs.get("of")
             if (value := _value(item, argument)) is None:
                 continue
-            where = (
-                f"{item.path.relative_to(ROOT)}::{argument}" if argument else item.nodeid.partition("[")[0]
-            )
+            file, test = item.nodeid.partition("::")[0], item.nodeid.partition("[")[0]
+            where = f"{file}::{argument}" if argument else test
             key = where, mark.args[0], tuple(mark.kwargs.get("always", ()))
             groups.setdefault(key, defaultdict(list))[value].append(item)
     left = [
