@@ -1,1 +1,1 @@
-"""The copy itself, over ports and domain and nothing else."""
+"""The copy engine. It depends only on ports and domain."""

@@ -1,7 +1,7 @@
-"""Flags that changed at the source since the copy, brought over to copies that still are as we left them.
+"""Carries flag changes at the source since the copy over to copies whose flags are still as we set them.
 
-What is decided about one message is in `domain/flag_sync.py`. What we are about to change is noted before,
-and what we changed after it: whatever a crash cuts off, the next leg tells our own changes from the owner's.
+`domain/flag_sync.py` decides about each message. The ledger notes the intended flags before a change and the
+resulting flags after it, so after a crash at any point the next leg can tell our changes from the owner's.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from importer.engine.leg_context import Lane, Leg
 from importer.ports.ledger import Copies
 from providers.errors import FolderUnusable
 
-_AT_ONCE: Final = 10_000
-"""Messages that are looked at together; what they hold in memory is their flags."""
+_MESSAGES_PER_GROUP: Final = 10_000
+"""Messages that are compared together. Memory holds their flags, not their bodies."""
 
-_Place = tuple[int, int]
-"""One message: the number of its receipt, and its index there."""
+_MessageKey = tuple[int, int]
+"""One message: the number of its receipt, and its index within the receipt."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Suspect:
-    """A copy whose message has other flags at the source than it went with."""
+    """A copy whose message has flags at the source that differ from those it was copied with."""
 
-    at: _Place
+    key: _MessageKey
     copy: Uid
     remembered: tuple[str, ...]
     source: tuple[str, ...]
 
 
-def bring_flags(leg: Leg, lane: Lane, history: FolderHistory, since: int) -> int:
-    """Of how many copies in this folder flags were changed. `since` is the source folder's highest
-    modification sequence when this was done last, 0 if it never was.
+def update_flags(leg: Leg, lane: Lane, history: FolderHistory, since: int) -> int:
+    """Update the flags of this folder's copies and return how many copies changed.
 
-    Copies without a known UID or without remembered flags are left alone, and so is a folder at the
-    destination that cannot be opened. Raises FolderUnusable when the source's cannot.
+    `since` is the source folder's highest modification sequence at the previous update, 0 if there was none.
+    Copies without a known UID or without remembered flags are skipped, and so is a destination folder that
+    cannot be opened. Raises FolderUnusable if the source folder cannot be opened.
     """
     changed = 0
-    for some in _some_at_a_time(_copies(leg, history)):
-        suspects = _suspects(lane, history, some, since)
+    for group in _grouped(_copies(leg, history)):
+        suspects = _suspects(lane, history, group, since)
         if suspects:
             try:
-                changed += _bring(leg, lane, history, some, suspects)
+                changed += _update(leg, lane, history, group, suspects)
             except FolderUnusable:
                 return changed
     return changed
@@ -59,85 +59,93 @@ def bring_flags(leg: Leg, lane: Lane, history: FolderHistory, since: int) -> int
 def _copies(leg: Leg, history: FolderHistory) -> Iterator[Copies]:
     for copies in leg.ledger.copies_into(leg.import_.route, history.destination.name):
         receipt = copies.receipt
-        known = receipt.destination_uids and receipt.flags and receipt.destination == history.destination
-        if receipt.source == history.source and known and history.holds(receipt):
+        usable = receipt.destination_uids and receipt.flags and receipt.destination == history.destination
+        if receipt.source == history.source and usable and history.holds(receipt):
             yield copies
 
 
-def _some_at_a_time(found: Iterator[Copies]) -> Iterator[dict[int, Copies]]:
-    some: dict[int, Copies] = {}
+def _grouped(all_copies: Iterator[Copies]) -> Iterator[dict[int, Copies]]:
+    """Groups of receipts, by receipt number, of at least `_MESSAGES_PER_GROUP` messages but for the last."""
+    group: dict[int, Copies] = {}
     messages = 0
-    for copies in found:
-        some[copies.number] = copies
+    for copies in all_copies:
+        group[copies.number] = copies
         messages += len(copies.receipt.source_uids)
-        if messages >= _AT_ONCE:
-            yield some
-            some, messages = {}, 0
-    if some:
-        yield some
+        if messages >= _MESSAGES_PER_GROUP:
+            yield group
+            group, messages = {}, 0
+    if group:
+        yield group
 
 
-def _suspects(lane: Lane, history: FolderHistory, some: Mapping[int, Copies], since: int) -> list[_Suspect]:
-    uids = UidSet.of(uid for copies in some.values() for uid in copies.receipt.source_uids)
-    now = dict(lane.source.flags(history.source, uids, since))
-    found: list[_Suspect] = []
-    for number, copies in some.items():
+def _suspects(lane: Lane, history: FolderHistory, group: Mapping[int, Copies], since: int) -> list[_Suspect]:
+    uids = UidSet.of(uid for copies in group.values() for uid in copies.receipt.source_uids)
+    current = dict(lane.source.flags(history.source, uids, since))
+    suspects: list[_Suspect] = []
+    for number, copies in group.items():
         receipt = copies.receipt
         for index, remembered in enumerate(unfold_flags(receipt.flags)):
-            flags = now.get(receipt.source_uids[index])
+            flags = current.get(receipt.source_uids[index])
             if flags is not None and differs(remembered, flags):
                 copy = receipt.destination_uids[index]
-                found.append(_Suspect((number, index), copy, remembered, flags))
-    return found
+                suspects.append(_Suspect((number, index), copy, remembered, flags))
+    return suspects
 
 
-def _bring(
-    leg: Leg, lane: Lane, history: FolderHistory, some: Mapping[int, Copies], suspects: Sequence[_Suspect]
+def _update(
+    leg: Leg, lane: Lane, history: FolderHistory, group: Mapping[int, Copies], suspects: Sequence[_Suspect]
 ) -> int:
-    """Of how many messages flags were changed. Raises FolderUnusable when the destination is not to be
-    written to."""
-    there, rule = lane.destination.open_for_appending(history.destination.name)
-    if rule is None or there.uidvalidity != history.destination.uidvalidity:
+    """Return how many messages changed. Raises FolderUnusable if the destination folder cannot be opened for
+    writing."""
+    status, rule = lane.destination.open_for_appending(history.destination.name)
+    if rule is None or status.uidvalidity != history.destination.uidvalidity:
         return 0
     changes = dict(_changes(lane, history, suspects, rule))
-    copy_at = {one.at: one.copy for one in suspects}
-    todo: defaultdict[tuple[tuple[str, ...], tuple[str, ...]], list[_Place]] = defaultdict(list)
-    for at, change in changes.items():
+    copy_of = {suspect.key: suspect.copy for suspect in suspects}
+    pending: defaultdict[tuple[tuple[str, ...], tuple[str, ...]], list[_MessageKey]] = defaultdict(list)
+    for key, change in changes.items():
         if change.add or change.remove:
-            todo[change.add, change.remove].append(at)
-    if todo:
-        leg.ledger.note_flags(_remembering(some, {at: one.during for at, one in changes.items()}), leg.lease)
-    done: list[_Place] = []
-    refused: set[_Place] = set()
-    for (add, remove), places in todo.items():
-        uids = UidSet.of(copy_at[at] for at in places)
+            pending[change.add, change.remove].append(key)
+    if pending:
+        during = {key: change.during for key, change in changes.items()}
+        leg.ledger.note_flags(_updated_flags(group, during), leg.lease)
+    done: list[_MessageKey] = []
+    refused: set[_MessageKey] = set()
+    for (add, remove), keys in pending.items():
+        uids = UidSet.of(copy_of[key] for key in keys)
         if lane.destination.change_flags(history.destination, uids, add, remove):
-            done += places
+            done += keys
         else:
-            refused.update(places)
-    after = {at: one.during if at in refused else one.after for at, one in changes.items()}
+            refused.update(keys)
+    after = {key: change.during if key in refused else change.after for key, change in changes.items()}
     if after:
-        leg.ledger.note_flags(_remembering(some, after), leg.lease)
+        leg.ledger.note_flags(_updated_flags(group, after), leg.lease)
     return len(done)
 
 
 def _changes(
     lane: Lane, history: FolderHistory, suspects: Sequence[_Suspect], rule: KeywordRule
-) -> Iterator[tuple[_Place, FlagChange]]:
-    """What is to be done or remembered about messages that are still there."""
-    there = dict(lane.destination.flags(history.destination, UidSet.of(one.copy for one in suspects)))
-    for one in suspects:
-        flags = there.get(one.copy)
+) -> Iterator[tuple[_MessageKey, FlagChange]]:
+    """Changes to apply or to remember, for suspects whose copies still exist."""
+    current = dict(
+        lane.destination.flags(history.destination, UidSet.of(suspect.copy for suspect in suspects))
+    )
+    for suspect in suspects:
+        flags = current.get(suspect.copy)
         if flags is not None:
-            change = reconcile(one.remembered, fit_flags(one.source, rule)[0], flags)
-            if change.after != one.remembered:
-                yield one.at, change
+            change = reconcile(suspect.remembered, fit_flags(suspect.source, rule)[0], flags)
+            if change.after != suspect.remembered:
+                yield suspect.key, change
 
 
-def _remembering(some: Mapping[int, Copies], news: Mapping[_Place, tuple[str, ...]]) -> dict[int, str]:
-    """Receipt number -> all its flags, with the news among them."""
-    found: dict[int, str] = {}
-    for number in {number for number, _ in news}:
-        flags = unfold_flags(some[number].receipt.flags)
-        found[number] = fold_flags(news.get((number, index), old) for index, old in enumerate(flags))
-    return found
+def _updated_flags(
+    group: Mapping[int, Copies], updates: Mapping[_MessageKey, tuple[str, ...]]
+) -> dict[int, str]:
+    """Receipt number -> the flags of all its messages, `updates` included."""
+    flags_by_receipt: dict[int, str] = {}
+    for number in {number for number, _ in updates}:
+        flags = unfold_flags(group[number].receipt.flags)
+        flags_by_receipt[number] = fold_flags(
+            updates.get((number, index), old) for index, old in enumerate(flags)
+        )
+    return flags_by_receipt

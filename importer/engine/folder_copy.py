@@ -1,13 +1,21 @@
-"""One source folder into one destination folder, by any number of lanes at a time.
+"""Copies one source folder into one destination folder, over any number of lanes at a time.
 
-A lane `prepare`s the pair, lanes `take` and `copy` batches, and when nothing is left to take and nobody
-copies any more, one of them `finish`es it with a recount.
+One lane calls `prepare`, lanes then request batches with `next_batch` and copy them, and when the queue is
+empty and a single lane is left, that lane calls `finish`, `recount` and `release`.
 
 Invariants:
-- All that lanes share is behind `lock`; nobody holds it while talking to a server.
-- A content that one lane is about to append is claimed; another lane that meets it puts it off until the
-  first one's outcome is known.
-- The history is rebuilt from the ledger in `prepare`: no decision rests on what an earlier pair left behind.
+- `lock` is never held during a call to a server or to the ledger.
+- While lanes copy, they change the shared state (queue, deferred messages, claims, history, tally, messages
+  left unfetched, the reason of `give_up`) only under `lock`.
+- `prepare`, `finish`, `recount` and `release` use the shared state without `lock`: they run while exactly one
+  lane works on the pair and no other can join it. `Lanes` guarantees that (`_Job.joinable` is False then).
+- Some reads take no lock either. `tally`, `remaining`, `queued_batches` and `unfetched` are snapshots.
+  `InFlightBatch` consults the history first without the lock (digest sets permit reads during an `add`) and
+  again under it before it claims a content. `uidnext` is read and set without it: each of its values was
+  reported by the server before the append that uses it, so each is a valid lower bound for the new UIDs.
+- A content that a lane is about to append is claimed. Another lane that meets the same content defers the
+  message until the outcome of the first append is known.
+- `prepare` rebuilds the history from the ledger: no decision depends on state that an earlier pair left.
 """
 
 from __future__ import annotations
@@ -36,19 +44,19 @@ from importer.domain.model import (
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.engine.existing_mail import ForeignMail
-from importer.engine.flag_updates import bring_flags
+from importer.engine.flag_updates import update_flags
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.recount import recount
 from importer.engine.settle import settle
 from providers.errors import FolderUnusable
 
 REFUSED_AT_ONCE: Final = 1000
-"""Refusals of a folder that cannot be used: so many are held, and written in one transaction."""
+"""Refusals of an unusable folder that are held in memory and written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
-    """The destination folder, and which keywords it takes; None when it takes nothing at all."""
+class _DestinationFolder:
+    """The destination folder and the keywords it accepts; `rule` is None if the folder is read-only."""
 
     status: FolderStatus
     rule: KeywordRule | None
@@ -56,7 +64,7 @@ class _There:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The destination folder, made ready for appending."""
+    """The destination folder, ready for appends."""
 
     folder: FolderRef
     rule: KeywordRule
@@ -65,27 +73,28 @@ class Target:
 
 
 class Deferred(NamedTuple):
-    """A message whose content another lane was about to append."""
+    """A message whose content another lane was about to append when it was met."""
 
     size_bytes: int
     digest: bytes
 
 
 class FolderCopy:
-    """The shared work of one pair of folders."""
+    """The work on one pair of folders, shared by lanes."""
 
     def __init__(
         self,
         leg: Leg,
         name: str,
-        shown: FolderStatus,
+        surveyed: FolderStatus,
         destination: str,
         checkpoint: FolderCheckpoint | None = None,
     ) -> None:
-        """`checkpoint` is how the folder stood when it was copied to its end before."""
+        """`surveyed` is the source folder's status in this leg's survey. `checkpoint` describes the folder as
+        it was when an earlier leg completed it."""
         self.leg = leg
-        self.source = source = shown.ref(name)
-        self._status = shown
+        self.source = source = surveyed.ref(name)
+        self._status = surveyed
         self._checkpoint = checkpoint
         self._flags_updated = (
             checkpoint.tally.flags_updated
@@ -95,103 +104,108 @@ class FolderCopy:
         self.destination = destination
         self.lock = threading.Lock()
         self.history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
-        self.uidnext = Uid(1)  # what we append lands at or above it
+        self.uidnext = Uid(1)  # our appends land at or above it
         self.claims: set[bytes] = set()  # digests that lanes are about to append
-        self._shown = UidSet()
+        self._listed = UidSet()  # UIDs that the source lists
         self._target: Target | None = None
-        self._waiting: deque[MessageBatch] = deque()
-        self._put_off: dict[Uid, Deferred] = {}
+        self._queue: deque[MessageBatch] = deque()
+        self._deferred: dict[Uid, Deferred] = {}
         self._unusable: str | None = None
-        self._unread = UidSet()
+        self._unfetched = UidSet()
         self._tally = FolderTally(source.name, destination)
-        self._left = 0
-        self._limit_bytes: int | None = None  # what the destination takes
+        self._remaining = 0
+        self._limit_bytes: int | None = None  # the largest message that the destination accepts
 
-    # --- The life of a pair ------------------------------------------------------------------------
+    # --- Phases of a pair --------------------------------------------------------------------------
 
     def prepare(self, lane: Lane) -> None:
-        """Settles what is doubtful, finds out what is to do. Trouble with a folder is kept for `finish`."""
+        """Settle doubtful appends and queue the messages to copy. An unusable folder is reported by `finish`,
+        not here. Raises what the sessions and the ledger raise otherwise."""
         try:
             settle(self.leg, lane, self.destination)
             self._limit_bytes = lane.destination.append_limit_bytes()
             receipts = self._receipts()
             first = next(receipts, None)
-            there, listed = run_both(lambda: self._look(lane), lambda: self._list(lane, anew=first is None))
-            self._recall(there, receipts if first is None else chain((first,), receipts))
-            if isinstance(listed, FolderUnusable):
-                raise listed
-            todo = self._begin()
-            if todo:
-                self._target = self._made_ready(lane, there or self._recreate(lane))
-                # Unless some of it is settled or refused already.
-                self._waiting.extend(listed if listed and todo == self._shown else self._sized(lane, todo))
+            folder, batches_of_all = run_both(
+                lambda: self._open_destination(lane), lambda: self._list_source(lane, uncopied=first is None)
+            )
+            self._load_history(folder, receipts if first is None else chain((first,), receipts))
+            if isinstance(batches_of_all, FolderUnusable):
+                raise batches_of_all
+            pending = self._begin()
+            if pending:
+                self._target = self._prepare_target(lane, folder or self._recreate(lane))
+                # The batches of all messages serve only if none of them is settled or refused already.
+                reusable = batches_of_all and pending == self._listed
+                self._queue.extend(batches_of_all if reusable else self._batches_of(lane, pending))
         except FolderUnusable as error:
             self.give_up(str(error))
 
     def _begin(self) -> UidSet:
-        todo = self.history.todo(self._shown)
-        self._tally = self._counted()
-        self._left = len(todo)
-        return todo
+        pending = self.history.todo(self._listed)
+        self._tally = self._tally_of_history()
+        self._remaining = len(pending)
+        return pending
 
-    def _counted(self) -> FolderTally:
-        tally = self.history.tally(self._shown, self.destination)
+    def _tally_of_history(self) -> FolderTally:
+        tally = self.history.tally(self._listed, self.destination)
         return replace(tally, elsewhere=self._status.elsewhere, flags_updated=self._flags_updated)
 
-    def take(self) -> MessageBatch | None:
-        """The next batch for a lane, None when there is none to hand out."""
+    def next_batch(self) -> MessageBatch | None:
+        """The next batch for a lane; None if the queue is empty."""
         with self.lock:
-            return self._waiting.popleft() if self._waiting else None
+            return self._queue.popleft() if self._queue else None
 
-    def put_back(self, batch: MessageBatch) -> None:
-        """A batch that was taken too early, for whoever takes next."""
+    def return_batch(self, batch: MessageBatch) -> None:
+        """Return a batch that the lane cannot start yet to the front of the queue."""
         with self.lock:
             if self._unusable is None:
-                self._waiting.appendleft(batch)
+                self._queue.appendleft(batch)
 
-    def put_off(self, messages: dict[Uid, Deferred]) -> None:
-        """Messages whose content another lane is appending: they are decided after it. Call it under lock."""
-        self._put_off.update(messages)
+    def defer(self, messages: dict[Uid, Deferred]) -> None:
+        """Defer messages whose content another lane is appending, until that append has its outcome. The
+        caller holds `lock`."""
+        self._deferred.update(messages)
 
-    def leave(self, uids: UidSet) -> None:
-        """Messages that this leg does not get: they have no outcome, and the next one tries again."""
+    def leave_unfetched(self, uids: UidSet) -> None:
+        """Leave messages to the next leg, without an outcome: this leg could not fetch them."""
         with self.lock:
-            self._unread |= uids
+            self._unfetched |= uids
 
     @property
-    def unread(self) -> int:
-        """How many were left."""
-        return len(self._unread)
+    def unfetched(self) -> int:
+        """The number of messages that were left to the next leg."""
+        return len(self._unfetched)
 
     def give_up(self, reason: str) -> None:
-        """A folder cannot be used any more; what is left will be refused when the pair is finished."""
+        """Mark a folder as unusable. `finish` then refuses the messages that have no outcome."""
         with self.lock:
             self._unusable = reason
-            self._waiting.clear()
-            self._put_off.clear()
+            self._queue.clear()
+            self._deferred.clear()
 
     def finish(self) -> bool:
-        """For the last lane that worked on the pair. False when there is more to do: messages put off."""
-        # In a folder that was given up nobody's outcome will be known: what was put off is refused.
-        if self._put_off and self._unusable is None:
+        """Called by the last lane at work on the pair. False if deferred messages were queued again."""
+        # After `give_up` no further outcome is expected: deferred messages are refused like all others.
+        if self._deferred and self._unusable is None:
             self._settle_twins()
             with self.lock:
-                sizes = [(uid, one.size_bytes) for uid, one in self._put_off.items()]
-                self._waiting.extend(self._grouped(sizes))
-                self._put_off.clear()
-            if self._waiting:
+                sizes = [(uid, message.size_bytes) for uid, message in self._deferred.items()]
+                self._queue.extend(self._grouped(sizes))
+                self._deferred.clear()
+            if self._queue:
                 return False
         if self._unusable is not None:
             self._refuse_rest(self._unusable)
         return True
 
     def _settle_twins(self) -> None:
-        """What was put off and is there by now needs no fetching again."""
+        """Record deferred messages whose content now has a receipt; they need not be fetched again."""
         settled: dict[Outcome, dict[Uid, bytes]] = {}
-        for uid, one in self._put_off.items():
-            outcome = self.history.again(one.digest)
+        for uid, message in self._deferred.items():
+            outcome = self.history.again(message.digest)
             if outcome is not None:
-                settled.setdefault(outcome, {})[uid] = one.digest
+                settled.setdefault(outcome, {})[uid] = message.digest
         receipts = [
             Receipt(
                 import_id=self.leg.import_.id,
@@ -207,82 +221,86 @@ class FolderCopy:
             self.record(receipts, [])
         for receipt in receipts:
             for uid in receipt.source_uids:
-                del self._put_off[uid]
+                del self._deferred[uid]
 
     def recount(self, lane: Lane) -> tuple[FolderTally, bool]:
-        """The account with its recount; True when mail came in at the source meanwhile. What came to a
-        good end is marked, so that nobody need look again while nothing changes."""
+        """Return the tally with its recount, and whether mail has arrived at the source since it was listed.
+
+        Called by the last lane at work on the pair. A folder that is completely copied gets a checkpoint, so
+        that later imports skip it as long as nothing changes.
+        """
         tally = self.tally
         try:
             if self.leg.import_.sync_flags and self._unusable is None:
-                self._bring_flags(lane)
-            result = recount(lane, self.history, self._counted())
+                self._update_flags(lane)
+            result = recount(lane, self.history, self._tally_of_history())
         except FolderUnusable:
             return tally, False
-        arrived = bool(result.arrived - self._unread) and self._unusable is None
+        arrived = bool(result.arrived - self._unfetched) and self._unusable is None
         if not arrived:
-            self._mark(result.tally)
+            self._write_checkpoint(result.tally)
         return result.tally, arrived
 
     def release(self) -> None:
-        """All is done: only its numbers are asked for, and what it remembers would add up over folders."""
+        """Free the memory of a finished pair, which would add up over folders; its numbers stay."""
         self.history = FolderHistory(self.leg.import_.id, self.source, self.history.destination)
-        self._shown, self._target = UidSet(), None
+        self._listed, self._target = UidSet(), None
 
-    def _bring_flags(self, lane: Lane) -> None:
-        """After all is copied: the mark that follows says that flags are as they were at the survey."""
+    def _update_flags(self, lane: Lane) -> None:
+        """Update flags after all messages are copied: the checkpoint that follows states that they are as
+        they were at the survey."""
         checkpoint, source = self._checkpoint, self._status
-        same = checkpoint is not None and (checkpoint.status.uidvalidity, checkpoint.destination) == (
+        same_folders = checkpoint is not None and (checkpoint.status.uidvalidity, checkpoint.destination) == (
             source.uidvalidity,
             self.history.destination,
         )
-        since = checkpoint.status.highest_modseq if checkpoint is not None and same else 0
-        self._flags_updated += bring_flags(self.leg, lane, self.history, since)
+        since = checkpoint.status.highest_modseq if checkpoint is not None and same_folders else 0
+        self._flags_updated += update_flags(self.leg, lane, self.history, since)
 
-    def _mark(self, tally: FolderTally) -> None:
+    def _write_checkpoint(self, tally: FolderTally) -> None:
         status = self._status
-        as_surveyed = len(self._shown) == status.messages and not self._shown.at_or_above(status.uidnext)
-        sound = tally.adds_up and not tally.failed and tally.confirmed == tally.copied
-        if as_surveyed and sound and self._unusable is None:
+        as_surveyed = len(self._listed) == status.messages and not self._listed.at_or_above(status.uidnext)
+        complete = tally.adds_up and not tally.failed and tally.confirmed == tally.copied
+        if as_surveyed and complete and self._unusable is None:
             highest = self.history.destination_uids.highest or Uid(0)
             checkpoint = FolderCheckpoint(
                 self.leg.import_.id, status, self.history.destination, highest, tally
             )
             self.leg.ledger.checkpoint(self.leg.import_.route, checkpoint, self.leg.lease)
 
-    # --- What lanes ask ------------------------------------------------------------------------------
+    # --- State for lanes -----------------------------------------------------------------------------
 
     @property
     def target(self) -> Target:
-        """Once `prepare` found something to do."""
+        """Set once `prepare` has found messages to copy; RuntimeError otherwise."""
         if self._target is None:
-            raise RuntimeError("nothing is to do in this pair")
+            raise RuntimeError("this pair has no messages to copy")
         return self._target
 
     @property
     def tally(self) -> FolderTally:
-        """As of now."""
+        """The tally as of now."""
         return self._tally
 
     @property
-    def left(self) -> int:
-        """How many messages still have to be looked at."""
-        return self._left
+    def remaining(self) -> int:
+        """The number of messages that have no outcome yet."""
+        return self._remaining
 
     @property
-    def shown_messages(self) -> int:
-        """How many messages the survey counted at the source."""
+    def surveyed_messages(self) -> int:
+        """The number of messages that the survey counted at the source."""
         return self._status.messages
 
     @property
-    def waiting(self) -> int:
-        """How many batches there are to hand out."""
-        return len(self._waiting)
+    def queued_batches(self) -> int:
+        """The number of batches in the queue."""
+        return len(self._queue)
 
     def record(
         self, receipts: list[Receipt], refusals: list[Refusal], *, closes_slot: int | None = None
     ) -> None:
-        """One ledger transaction; the history learns it too."""
+        """Write to the ledger in one transaction, then add the same to the history. Raises LeaseLost."""
         self.leg.ledger.record(
             self.leg.import_.route,
             self.destination,
@@ -291,137 +309,142 @@ class FolderCopy:
             self.leg.lease,
             closes_slot=closes_slot,
         )
-        self.learn(receipts, refusals)
+        self.add_to_history(receipts, refusals)
 
-    def learn(self, receipts: Sequence[Receipt], refusals: Sequence[Refusal] = ()) -> None:
-        """Takes into account what was just written to the ledger."""
+    def add_to_history(self, receipts: Sequence[Receipt], refusals: Sequence[Refusal] = ()) -> None:
+        """Add to the history and the tally what the ledger already holds."""
         with self.lock:
             self.history.extend(receipts)
             self.history.refuse(refusals)
             self._tally = with_batch(self._tally, receipts, refusals)
-            self._left -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
+            self._remaining -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
 
-    # --- Finding out -----------------------------------------------------------------------------------
+    # --- Preparing -------------------------------------------------------------------------------------
 
-    def _look(self, lane: Lane) -> _There | None:
-        """The destination folder as it is now; None while it is missing."""
+    def _open_destination(self, lane: Lane) -> _DestinationFolder | None:
+        """The destination folder; None if it is missing or cannot be opened."""
         try:
-            return _There(*lane.destination.open_for_appending(self.destination))
+            return _DestinationFolder(*lane.destination.open_for_appending(self.destination))
         except FolderUnusable:
             return None
 
     def _receipts(self) -> Iterator[Receipt]:
-        """All that count, into the destination folder."""
+        """All valid receipts into the destination folder."""
         return self.leg.ledger.receipts(self.leg.import_.route, self.destination)
 
-    def _recall(self, found: _There | None, receipts: Iterable[Receipt]) -> None:
-        """The history that goes with the destination folder; `receipts` are all into it."""
+    def _load_history(self, folder: _DestinationFolder | None, receipts: Iterable[Receipt]) -> None:
+        """Rebuild the history of the destination folder; `receipts` are all receipts into it."""
         leg, route = self.leg, self.leg.import_.route
-        there = found.status if found else None
-        uidvalidity = there.uidvalidity if there else self._last_uidvalidity()
-        expected = max(self._status.messages, there.messages if there else 0)
+        status = folder.status if folder else None
+        uidvalidity = status.uidvalidity if status else self._last_uidvalidity()
+        expected = max(self._status.messages, status.messages if status else 0)
         self.history = FolderHistory(
             leg.import_.id,
             self.source,
             FolderRef(self.destination, uidvalidity),
-            there.uidnext if there else None,
+            status.uidnext if status else None,
             met_first=leg.digests(expected),
             met_before=leg.digests(expected),
         )
         self.history.recall(receipts)
         self.history.refuse(leg.ledger.refusals(leg.import_.id))
-        if there and self.history.detached:  # we were stopped while we made the folder anew
-            leg.ledger.attach(route, self.destination, there.uidvalidity, leg.lease)
+        if status and self.history.detached:  # an earlier leg stopped while it recreated the folder
+            leg.ledger.attach(route, self.destination, status.uidvalidity, leg.lease)
 
     def _last_uidvalidity(self) -> UidValidity:
-        """Of the folder that its owner removed or renamed: what was copied into it stays accounted for."""
+        """UIDVALIDITY of a folder that its owner removed or renamed: copies into it stay in the tally."""
         last = ANY_UIDVALIDITY
         for receipt in self._receipts():
             last = receipt.destination.uidvalidity
         return last
 
-    def _recreate(self, lane: Lane) -> _There:
-        """New mail for a folder that is not there: what went into the old one stays settled."""
-        leg, gone = self.leg, self.history.destination
-        leg.ledger.detach(leg.import_.route, gone.name, gone.uidvalidity, leg.lease)
+    def _recreate(self, lane: Lane) -> _DestinationFolder:
+        """Create a missing folder for new mail. Messages that were copied into the old one stay settled."""
+        leg, missing = self.leg, self.history.destination
+        leg.ledger.detach(leg.import_.route, missing.name, missing.uidvalidity, leg.lease)
         leg.ledger.note_created(leg.import_.id, [self.destination], leg.lease)
         lane.destination.create(self.destination)
-        there = self._look(lane)
-        self._recall(there, self._receipts())
-        if there is None:
+        folder = self._open_destination(lane)
+        self._load_history(folder, self._receipts())
+        if folder is None:
             raise FolderUnusable(
                 f"The folder “{self.destination}” could not be created at the new mailbox.",
                 side=lane.destination.side,
             )
-        return there
+        return folder
 
-    def _made_ready(self, lane: Lane, there: _There) -> Target:
-        folder = there.status.ref(self.destination)
-        if there.rule is None:
+    def _prepare_target(self, lane: Lane, folder: _DestinationFolder) -> Target:
+        ref = folder.status.ref(self.destination)
+        if folder.rule is None:
             raise FolderUnusable(
                 f"The folder “{self.destination}” at the new mailbox can only be read.",
                 side=lane.destination.side,
             )
-        self.uidnext = there.status.uidnext
-        held = lane.destination.uids(folder) if there.status.messages else UidSet()
-        foreign = ForeignMail(lane.destination, folder, held - self.history.destination_uids)
-        return Target(folder, there.rule, self._limit_bytes, foreign)
+        self.uidnext = folder.status.uidnext
+        existing = lane.destination.uids(ref) if folder.status.messages else UidSet()
+        foreign = ForeignMail(lane.destination, ref, existing - self.history.destination_uids)
+        return Target(ref, folder.rule, self._limit_bytes, foreign)
 
-    def _list(self, lane: Lane, *, anew: bool) -> list[MessageBatch] | FolderUnusable:
-        """What the source shows; and all of it as batches, where all is wanted anyway (`anew`: nothing was
-        copied yet): a round trip less."""
+    def _list_source(self, lane: Lane, *, uncopied: bool) -> list[MessageBatch] | FolderUnusable:
+        """Set `_listed` to the UIDs that the source lists. If nothing was copied so far (`uncopied`) and UIDs
+        are dense, sizes are read instead of UIDs and all messages are returned as batches, which saves a
+        round trip; else the list is empty."""
         status = self._status
         dense = status.uidnext <= 2 * status.messages + 1000
         try:
-            if status.messages and dense and anew:
-                listed, queue = self._in_batches(lane, UidSet.from_ranges([(1, status.uidnext - 1)]))
+            if status.messages and dense and uncopied:
+                listed, all_batches = self._listed_batches(
+                    lane, UidSet.from_ranges([(1, status.uidnext - 1)])
+                )
                 if len(listed) >= status.messages:
-                    self._shown = listed
-                    return queue
-            self._shown = lane.source.uids(self.source)
+                    self._listed = listed
+                    return all_batches
+            self._listed = lane.source.uids(self.source)
         except FolderUnusable as unusable:
             return unusable
         return []
 
-    def _sized(self, lane: Lane, todo: UidSet) -> list[MessageBatch]:
-        """What is to be copied, in batches. Of what is not listed any more the fetch will tell."""
-        listed, queue = self._in_batches(lane, todo)
-        return [*(MessageBatch(gone, 0) for gone in (todo - listed).chunks(self._at_once)), *queue]
+    def _batches_of(self, lane: Lane, uids: UidSet) -> list[MessageBatch]:
+        """Batches of `uids`. Messages that the source no longer lists come first: their fetch reports why."""
+        listed, listed_batches = self._listed_batches(lane, uids)
+        vanished = (uids - listed).chunks(self._max_messages)
+        return [*(MessageBatch(chunk, 0) for chunk in vanished), *listed_batches]
 
-    def _in_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[MessageBatch]]:
-        """Those of `uids` that the source lists, and the batches that they make."""
+    def _listed_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[MessageBatch]]:
+        """The members of `uids` that the source lists, and their batches."""
         listed = Ascending()
 
-        def noted() -> Iterator[tuple[Uid, int]]:
+        def sizes() -> Iterator[tuple[Uid, int]]:
             for uid, size_bytes in lane.source.sizes(self.source, uids):
                 listed.add(uid)
                 yield uid, size_bytes
 
-        queue = list(self._grouped(noted(), limit_bytes=self._limit_bytes))
-        return listed.uids, queue
+        listed_batches = list(self._grouped(sizes(), limit_bytes=self._limit_bytes))
+        return listed.uids, listed_batches
 
     def _grouped(
         self, sizes: Iterable[tuple[Uid, int]], *, limit_bytes: int | None = None
     ) -> Iterator[MessageBatch]:
-        max_bytes = self.leg.pace.batch_bytes
-        return batches(sizes, max_messages=self._at_once, max_bytes=max_bytes, limit_bytes=limit_bytes)
+        max_bytes = self.leg.limits.batch_bytes
+        return batches(sizes, max_messages=self._max_messages, max_bytes=max_bytes, limit_bytes=limit_bytes)
 
     @property
-    def _at_once(self) -> int:
-        """After legs that came to nothing fewer and fewer: that singles out the message that breaks them."""
-        return max(1, self.leg.pace.batch_messages >> min(self.leg.import_.attempts, 20))
+    def _max_messages(self) -> int:
+        """Messages in a batch. It halves with each leg without progress, to isolate a message that breaks
+        the connection."""
+        return max(1, self.leg.limits.batch_messages >> min(self.leg.import_.attempts, 20))
 
     def _refuse_rest(self, reason: str) -> None:
-        """The folder cannot be used on one of the sides: each message that was to be copied is refused."""
+        """Refuse every message that has no outcome: the folder is unusable on one of the sides."""
         leg, source, code = self.leg, self.source, RefusalCode.FOLDER_UNUSABLE
-        for some in self.history.todo(self._shown).chunks(REFUSED_AT_ONCE):
+        for uids in self.history.todo(self._listed).chunks(REFUSED_AT_ONCE):
             self.record(
                 [],
                 [
                     Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason, code=code)
-                    for uid in some
+                    for uid in uids
                 ],
             )
-        if not self._shown and not self.history.unlistable:
+        if not self._listed and not self.history.unlistable:
             whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0, code=code)
             self.record([], [whole])

@@ -1,12 +1,17 @@
-"""Several connection pairs on one import: who works on what.
+"""Distributes the folder pairs of one import over several connection pairs (lanes).
 
-A lane takes the next folder pair that nobody has begun; when there is none, it joins a pair that still has
-batches to hand out. Pairs into the same destination folder go one after the other. Further lanes are
-opened only when there is more to do than those at work can take.
+A free lane starts the next folder pair that has not begun; if there is none, it joins a pair that still has
+batches queued. Pairs into the same destination folder run one after the other. Further lanes are opened only
+when there is more work than the running lanes can absorb.
 
 Invariants:
-- After the context no lane works any more. The first error ends all lanes after their batch, and is raised.
-- Together the lanes hold at most `Pace.held_bytes` of messages, or one batch that is larger.
+- After the context exits, no lane is at work. The first error stops all lanes after their current batch and
+  is raised.
+- While a pair is not joinable, exactly one lane works on it, or none (see `FolderCopy`).
+- Together the lanes hold at most `TransferLimits.held_bytes` of fetched messages, or one batch that is
+  larger. A batch counts until it is sent; if it sends a single message, until that append is concluded. A
+  message that is spooled to disk counts as SPOOLED_ABOVE_BYTES. Not counted: a batch that is fetched again
+  after a joint refusal, and messages that are read at the destination for comparison.
 """
 
 from __future__ import annotations
@@ -24,80 +29,84 @@ from importer.engine.pipeline import ByteBudget, Pipeline
 from providers.errors import ConnectionLost, MailError, Side
 
 PASSES: Final = 3
-"""Mail that comes in while we copy is fetched in a further pass; after this many the next import has it."""
+"""Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
 
 _BROKE: Final = (
-    "All that could be had is copied, but the connection to the old mailbox ended each time {} had to be"
-    " read. Mailhaul tries again."
+    "Everything that could be read is copied, but the connection to the old mailbox ended each time {} had to"
+    " be read. Mailhaul tries again."
 )
 
 TallyListener = Callable[[FolderCopy, FolderTally], None]
 
 
-def _nobody(_pair: FolderCopy, _account: FolderTally) -> None:
-    """Hears nothing."""
+def _ignore_tally(_pair: FolderCopy, _tally: FolderTally) -> None:
+    """The listener until `run` sets one."""
 
 
 class _Job:
-    """One pair on its way through the lanes."""
+    """The state of one folder pair, guarded by `Lanes._changed`. Only `begun` is set without it, by the first
+    lane before any other can join."""
 
     def __init__(self, pair: FolderCopy) -> None:
         self.pair = pair
         self.begun = False
-        self.joinable = False  # prepared, and may have batches to hand out
-        self.lanes = 0  # that work on it
+        self.joinable = False  # prepared, and may have batches queued
+        self.lanes = 0  # number of lanes at work on it
         self.done = False
 
 
 class Lanes:
-    """Runs pairs to their end, once, as a context that no lane outlives."""
+    """Runs folder pairs to their end, once. A context manager: no lane outlives it."""
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
-        self._told: TallyListener = _nobody
+        self._on_tally: TallyListener = _ignore_tally
         self._jobs: list[_Job] = []
-        self._known = False  # all that there is to do
+        self._jobs_known = False  # `_jobs` is complete
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._held = ByteBudget(leg.pace.held_bytes)
+        self._held = ByteBudget(leg.limits.held_bytes)
         self._error: BaseException | None = None
-        self._spent = False
+        self._budget_spent = False
 
     def __enter__(self) -> Lanes:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            self._end(error)
-        for thread in self._threads:  # no more are started once every lane has seen the end
+            self._stop(error)
+        for thread in self._threads:  # none is started once every lane has seen the stop
             thread.join()
 
     def expect(self, messages: int, folders: int) -> None:
-        """So much is most likely to be copied: if it is worth it, further lanes are opened at once, since
-        connecting takes a while."""
-        if messages > 2 * self._leg.pace.batch_messages:
+        """Announce how much will probably be copied. If it is enough, further lanes start immediately, since
+        connecting takes time."""
+        if messages > 2 * self._leg.limits.batch_messages:
             with self._changed:
-                self._staff(folders)
+                self._start_lanes(folders)
 
-    def run(self, pairs: Sequence[FolderCopy], told: TallyListener) -> bool:
-        """False when the budget is spent before all is done. `told` hears the account of a pair after each
-        of its batches and at its end, from the lane that worked on it. Raises what a lane raised first, and
-        ConnectionLost when all is done but messages at which connections ended."""
-        self.expect(sum(pair.shown_messages for pair in pairs), len(pairs))
+    def run(self, pairs: Sequence[FolderCopy], on_tally: TallyListener) -> bool:
+        """Copy `pairs`. Return False if the budget is spent before all is done.
+
+        `on_tally` is called with a pair and its tally after each batch and after the recount, in the thread
+        of the lane that worked on it. Raises the first error of a lane, or ConnectionLost if everything is
+        done except messages that broke the connection.
+        """
+        self.expect(sum(pair.surveyed_messages for pair in pairs), len(pairs))
         with self._changed:
-            self._told = told
+            self._on_tally = on_tally
             self._jobs = [_Job(pair) for pair in pairs]
-            self._known = True
+            self._jobs_known = True
             self._changed.notify_all()
         self._work(self._leg.lane)
         for thread in self._threads:
             thread.join()
         if self._error is not None:
             raise self._error
-        unread = sum(job.pair.unread for job in self._jobs)
-        if unread and not self._spent:
-            raise ConnectionLost(_BROKE.format(counted(unread, "message")), side=Side.SOURCE)
-        return not self._spent
+        unfetched = sum(job.pair.unfetched for job in self._jobs)
+        if unfetched and not self._budget_spent:
+            raise ConnectionLost(_BROKE.format(counted(unfetched, "message")), side=Side.SOURCE)
+        return not self._budget_spent
 
     # --- One lane ------------------------------------------------------------------------------------
 
@@ -105,69 +114,69 @@ class Lanes:
         try:
             while (job := self._next_job()) is not None:
                 self._work_on(lane, job)
-        except BaseException as error:  # it has to reach the leg's own thread, whatever it is
-            self._end(error)
+        except BaseException as error:  # every kind has to reach the leg's own thread
+            self._stop(error)
 
     def _next_job(self) -> _Job | None:
-        """A pair for a lane that is free, None when all is done or to be ended. Waits while neither is so."""
+        """Wait for a pair that a free lane can work on. None once all pairs are done or the lanes stop."""
         with self._changed:
-            while not self._ending:
+            while not self._stopping:
                 job = self._unbegun() or self._joinable()
                 if job is not None:
                     job.lanes += 1
                     return job
-                if self._known and all(job.done for job in self._jobs):
+                if self._jobs_known and all(job.done for job in self._jobs):
                     return None
                 self._changed.wait()
             return None
 
     def _work_on(self, lane: Lane, job: _Job) -> None:
-        """Copies batches of a pair; the last lane to leave it finishes it."""
+        """Copy batches of a pair. The last lane at work on it finishes it."""
         passes = 0
-        fresh = not job.begun
+        unprepared = not job.begun
         job.begun = True
         while True:
-            if fresh:
+            if unprepared:
                 job.pair.prepare(lane)
-                self._open(job)
-            concluded = partial(self._concluded, job)
-            Pipeline(job.pair, lane, self._held, lambda: not self._ending, concluded).run()
-            if not self._is_last(job):
+                self._make_joinable(job)
+            on_concluded = partial(self._batch_concluded, job)
+            Pipeline(job.pair, lane, self._held, lambda: not self._stopping, on_concluded).run()
+            if not self._stays_as_last(job):
                 return
-            fresh = False
+            unprepared = False
             if job.pair.finish():
                 tally, arrived = job.pair.recount(lane)
-                self._told(job.pair, tally)
+                self._on_tally(job.pair, tally)
                 passes += 1
                 if not arrived or passes == PASSES:
                     break
-                fresh = True
+                unprepared = True
             else:
-                self._open(job)
+                self._make_joinable(job)
         job.pair.release()
         with self._changed:
             job.done = True
             self._changed.notify_all()
 
-    def _concluded(self, job: _Job) -> None:
-        """After each batch."""
-        self._told(job.pair, job.pair.tally)
+    def _batch_concluded(self, job: _Job) -> None:
+        self._on_tally(job.pair, job.pair.tally)
         if self._leg.budget.spent():
-            self._end(spent=True)
+            self._stop(spent=True)
 
-    # --- Who does what, under the condition's lock -----------------------------------------------------
+    # --- Scheduling: `_changed` guards its state -------------------------------------------------------
 
     @property
-    def _ending(self) -> bool:
-        return self._spent or self._error is not None
+    def _stopping(self) -> bool:
+        """Pipelines read this without the lock: a lane that reads an old value begins one more batch."""
+        return self._budget_spent or self._error is not None
 
-    def _end(self, error: BaseException | None = None, *, spent: bool = False) -> None:
-        """No lane begins another batch."""
+    def _stop(self, error: BaseException | None = None, *, spent: bool = False) -> None:
+        """Let no lane begin another batch. The first error counts."""
         with self._changed:
             self._error = self._error or error
-            self._spent = self._spent or spent
+            self._budget_spent = self._budget_spent or spent
             self._changed.notify_all()
-        self._held.give_up_waiting()
+        self._held.stop_waiting()
 
     def _unbegun(self) -> _Job | None:
         busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
@@ -175,38 +184,42 @@ class Lanes:
         return next(free, None)
 
     def _joinable(self) -> _Job | None:
-        return next((job for job in self._jobs if job.joinable and job.pair.waiting), None)
+        return next((job for job in self._jobs if job.joinable and job.pair.queued_batches), None)
 
-    def _open(self, job: _Job) -> None:
-        """Others may join the pair; and where there is more than enough to do, another lane is opened."""
+    def _make_joinable(self, job: _Job) -> None:
+        """Let other lanes join the pair, and start further lanes if there are batches enough for them."""
         with self._changed:
             job.joinable = True
-            self._staff(len(self._threads) + sum(job.pair.waiting for job in self._jobs if job.joinable))
+            self._start_lanes(
+                len(self._threads) + sum(job.pair.queued_batches for job in self._jobs if job.joinable)
+            )
             self._changed.notify_all()
 
-    def _staff(self, worth: int) -> None:
-        """Opens lanes until there are as many as are worth it, or allowed; no two with the same number."""
-        for number in range(1 + len(self._threads), min(self._leg.pace.lanes, worth)):
-            thread = threading.Thread(target=self._further, args=(number,), name=f"lane-{number}")
+    def _start_lanes(self, worthwhile: int) -> None:
+        """Start lanes up to min(limit, `worthwhile`), the leg's own lane included. Lane numbers are
+        unique."""
+        for number in range(1 + len(self._threads), min(self._leg.limits.lanes, worthwhile)):
+            thread = threading.Thread(target=self._run_further_lane, args=(number,), name=f"lane-{number}")
             self._threads.append(thread)
             thread.start()
 
-    def _is_last(self, job: _Job) -> bool:
-        """Leaves the pair, unless nobody else works on it and all goes on: then it is ours alone."""
+    def _stays_as_last(self, job: _Job) -> bool:
+        """True if this is the last lane at work on the pair and the lanes do not stop: no other lane can join
+        the pair from then on. Otherwise this lane leaves the pair."""
         with self._changed:
-            if job.lanes == 1 and not self._ending:
+            if job.lanes == 1 and not self._stopping:
                 job.joinable = False
                 return True
             job.lanes -= 1
             self._changed.notify_all()
             return False
 
-    def _further(self, number: int) -> None:
+    def _run_further_lane(self, number: int) -> None:
         try:
             lane = self._leg.open_lane(number)
         except MailError:
-            return  # one connection too many, perhaps: those that are open do the work
+            return  # perhaps one connection too many: the open ones do the work
         except BaseException as error:  # as in _work
-            self._end(error)
+            self._stop(error)
             return
         self._work(lane)

@@ -1,8 +1,8 @@
 """One leg: a bounded stretch of work on one import.
 
-survey both sides -> map the folders -> for each pair of folders: settle what is doubtful, copy until the
-budget is spent, recount. Whatever a leg leaves undone, the next one finds from the receipts; a leg keeps
-nothing else. Raises what the sessions and the ledger raise.
+survey both sides -> map the folders -> for each folder pair: settle doubtful appends, copy until the budget
+is spent, recount. The next leg derives the remaining work from the ledger; a leg keeps no other state. Raises
+what the sessions and the ledger raise.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class LegEnd(StrEnum):
     """How a leg ended, when it did not raise."""
 
     DONE = "done"
-    AGAIN = "again"  # the budget is spent, there is more to do
+    AGAIN = "again"  # the budget is spent and work is left
 
 
 def run_leg(leg: Leg) -> LegEnd:
-    """Runs one leg. DONE means: every message that the source showed is accounted for and recounted."""
+    """Run one leg. DONE means that every message the source listed is in the tally and recounted."""
     source, destination = run_both(
         lambda: survey(leg.lane.source, modseqs=leg.import_.sync_flags),
         lambda: survey(leg.lane.destination),
@@ -51,20 +51,20 @@ def run_leg(leg: Leg) -> LegEnd:
     with Lanes(leg) as lanes:
         if not remembered:
             lanes.expect(source.messages, len(source.statuses))
-        return _through(leg, lanes, source, destination, remembered)
+        return _copy_folders(leg, lanes, source, destination, remembered)
 
 
-def _through(
+def _copy_folders(
     leg: Leg, lanes: Lanes, source: Survey, destination: Survey, remembered: Mapping[str, str]
 ) -> LegEnd:
-    pairs, moved_house = _plan(leg, source, destination, remembered)
-    _tally_closed(leg, source, remembered)
-    _tell_unshown(leg)
+    pairs, new_mailbox = _plan(leg, source, destination, remembered)
+    _tally_unreadable(leg, source, remembered)
+    _record_partial_folders(leg)
     checkpoints = leg.ledger.checkpoints(leg.import_.route)
-    watch = _Watch(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
-    if not moved_house:
-        pairs = _changed(leg, checkpoints, pairs, source, destination, watch)
-    # The largest first: small ones fill the time of lanes that have nothing left to join.
+    progress = _ProgressSum(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
+    if not new_mailbox:
+        pairs = _changed(leg, checkpoints, pairs, source, destination, progress)
+    # Largest first: small pairs keep lanes busy that find no pair to join.
     largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
     work = [
         FolderCopy(
@@ -76,7 +76,7 @@ def _through(
         )
         for pair in largest_first
     ]
-    return LegEnd.DONE if lanes.run(work, watch.told) else LegEnd.AGAIN
+    return LegEnd.DONE if lanes.run(work, progress.on_tally) else LegEnd.AGAIN
 
 
 # --- Planning -------------------------------------------------------------------------------------
@@ -85,27 +85,27 @@ def _through(
 def _plan(
     leg: Leg, source: Survey, destination: Survey, remembered: Mapping[str, str]
 ) -> tuple[list[FolderPair], bool]:
-    """The folder pairs of this leg, and whether the destination is another mailbox than last time.
+    """Return the folder pairs of this leg, and whether the destination is another mailbox than last time.
 
     Creates and subscribes the folders that are new to the route.
     """
     route = leg.import_.route
     pairs = _mapped(source, destination, remembered)
-    epoch_before = leg.ledger.mailbox_epoch(route)
-    epoch = _epoch(destination) or epoch_before or UidValidity(1)
-    moved_house = epoch_before is not None and epoch_before != epoch
-    # A remembered folder that is missing was removed by its owner, and does not come back by itself;
-    # unless the whole mailbox is a new one.
-    new = [pair for pair in pairs if moved_house or pair.source.name not in remembered]
-    if refused := _established(leg, source, destination, new):
+    known_epoch = leg.ledger.mailbox_epoch(route)
+    epoch = _epoch(destination) or known_epoch or UidValidity(1)
+    new_mailbox = known_epoch is not None and known_epoch != epoch
+    # A remembered folder that is missing was removed by its owner and is not created again, unless the
+    # whole mailbox is new.
+    new = [pair for pair in pairs if new_mailbox or pair.source.name not in remembered]
+    if refused := _create_folders(leg, source, destination, new):
         pairs = _renamed(leg, source, destination, pairs, refused, remembered)
-    # Written after the folders stand: a crash in between must find the same news again.
-    if epoch != epoch_before:
+    # Written once the folders exist: after a crash in between, the next leg must see the same changes.
+    if epoch != known_epoch:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
     mapping = {pair.source.name: pair.destination for pair in pairs}
     if any(remembered.get(name) != target for name, target in mapping.items()):
         leg.ledger.map_folders(route, mapping, leg.lease)
-    return pairs, moved_house
+    return pairs, new_mailbox
 
 
 def _mapped(source: Survey, destination: Survey, remembered: Mapping[str, str]) -> list[FolderPair]:
@@ -115,15 +115,20 @@ def _mapped(source: Survey, destination: Survey, remembered: Mapping[str, str]) 
     return [pair for pair in mapped if pair.source.name in source.statuses]
 
 
-def _established(leg: Leg, source: Survey, destination: Survey, new: Sequence[FolderPair]) -> Collection[str]:
-    """Creates and subscribes the destinations of `new`; returns the names that the server refused."""
-    nobody_subscribes = not any(folder.subscribed for folder in source.folders)
+def _create_folders(
+    leg: Leg, source: Survey, destination: Survey, new: Sequence[FolderPair]
+) -> Collection[str]:
+    """Create and subscribe the destinations of `new`; return the names that the server refused.
+
+    Folders are subscribed as at the source, or all of them if the source has no subscriptions.
+    """
+    no_subscriptions = not any(folder.subscribed for folder in source.folders)
     missing = dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
     if missing:
         leg.ledger.note_created(leg.import_.id, list(missing), leg.lease)
     return leg.lane.destination.establish(
         list(missing),
-        [pair.destination for pair in new if pair.source.subscribed or nobody_subscribes],
+        [pair.destination for pair in new if pair.source.subscribed or no_subscriptions],
     )
 
 
@@ -135,14 +140,14 @@ def _renamed(
     refused: Collection[str],
     remembered: Mapping[str, str],
 ) -> list[FolderPair]:
-    """`pairs`, with the refused destinations under names that the server takes, where it takes any."""
+    """`pairs` with the refused destinations renamed, as far as the server accepts the new names."""
     fixed = dict(remembered) | {p.source.name: p.destination for p in pairs if p.destination not in refused}
     cautious = replace(destination, hierarchy=replace(destination.hierarchy, cautious=True))
-    others = {pair.source.name: pair for pair in _mapped(source, cautious, fixed)}
-    new = [others[p.source.name] for p in pairs if p.destination != others[p.source.name].destination]
-    refused_too = _established(leg, source, destination, new)
-    taken = {pair.source.name: pair for pair in new if pair.destination not in refused_too}
-    return [taken.get(pair.source.name, pair) for pair in pairs]
+    remapped = {pair.source.name: pair for pair in _mapped(source, cautious, fixed)}
+    new = [remapped[p.source.name] for p in pairs if p.destination != remapped[p.source.name].destination]
+    also_refused = _create_folders(leg, source, destination, new)
+    created = {pair.source.name: pair for pair in new if pair.destination not in also_refused}
+    return [created.get(pair.source.name, pair) for pair in pairs]
 
 
 def _changed(
@@ -151,13 +156,14 @@ def _changed(
     pairs: Sequence[FolderPair],
     source: Survey,
     destination: Survey,
-    watch: _Watch,
+    progress: _ProgressSum,
 ) -> list[FolderPair]:
-    """The pairs that have to be looked at; of the others, the servers' STATUS says all there is to say."""
+    """The pairs that need work. The others are unchanged according to the servers' STATUS; their tallies go
+    to `progress`."""
     changed: list[FolderPair] = []
     for pair in pairs:
         checkpoint = checkpoints.get(pair.source.name)
-        there = destination.statuses.get(pair.destination)
+        status = destination.statuses.get(pair.destination)
         if (
             checkpoint is None
             or checkpoint.status != source.statuses[pair.source.name]
@@ -166,32 +172,35 @@ def _changed(
                 and not _same_flags(checkpoint.status, source.statuses[pair.source.name])
             )
             or checkpoint.destination.name != pair.destination
-            or (there is not None and not _is_at(there, checkpoint))
+            or (status is not None and not _matches(status, checkpoint))
             or leg.ledger.intents(leg.import_.route, pair.destination)
         ):
             changed.append(pair)
         else:
-            watch.as_before(
+            progress.add_unchanged(
                 checkpoint.tally if checkpoint.import_id == leg.import_.id else unchanged(checkpoint)
             )
     return changed
 
 
 def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
-    """Certainly: both were asked, and the server keeps count (RFC 7162)."""
+    """True only if it is certain: both sequences were read and the server keeps them (RFC 7162)."""
     return 0 < now.highest_modseq == before.highest_modseq
 
 
-def _is_at(there: FolderStatus, checkpoint: FolderCheckpoint) -> bool:
-    """Whether the destination folder is the one of the mark; a UIDVALIDITY alone may be given out again."""
-    return there.uidvalidity == checkpoint.destination.uidvalidity and there.uidnext > checkpoint.highest_uid
+def _matches(status: FolderStatus, checkpoint: FolderCheckpoint) -> bool:
+    """Whether the destination folder is that of the checkpoint. A server may reuse a UIDVALIDITY, so UIDNEXT
+    is compared too."""
+    return (
+        status.uidvalidity == checkpoint.destination.uidvalidity and status.uidnext > checkpoint.highest_uid
+    )
 
 
 def _epoch(destination: Survey) -> UidValidity | None:
-    """UIDVALIDITY of the destination's INBOX; None where it has none.
+    """UIDVALIDITY of the destination's INBOX; None if there is no INBOX.
 
-    Raises ServerUnavailable when it cannot be opened just now: taking that for a new mailbox would bring
-    back every folder that its owner removed.
+    Raises ServerUnavailable if the INBOX cannot be opened now: to treat that as a new mailbox would recreate
+    every folder that its owner removed.
     """
     for name, status in destination.statuses.items():
         if name.upper() == "INBOX":
@@ -207,9 +216,9 @@ def _epoch(destination: Survey) -> UidValidity | None:
 # --- Folders that cannot be read ------------------------------------------------------------------------
 
 
-def _tally_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
-    """Folders that the source does not open, or does not list any more: what this import did with them
-    stays accounted for; of the rest nobody knows the number."""
+def _tally_unreadable(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
+    """Report tallies of folders that the source does not open or no longer lists. What this import did with
+    them stays in the tally; how many messages they hold besides is unknown."""
     known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)} if source.unusable else set()
     for name, error in source.unusable.items():
         if isinstance(error, FolderLeftOut):
@@ -226,23 +235,23 @@ def _tally_closed(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> No
                 code=RefusalCode.FOLDER_UNUSABLE,
             )
             leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
-        leg.observer.tally_changed(_tally_of_closed(leg, name, remembered.get(name)))
+        leg.observer.tally_changed(_tally_of_unreadable(leg, name, remembered.get(name)))
     for name in remembered.keys() - source.statuses.keys() - source.unusable.keys():
-        tally = _tally_of_closed(leg, name, remembered[name])
+        tally = _tally_of_unreadable(leg, name, remembered[name])
         if tally.found:
             leg.observer.tally_changed(tally)
 
 
-def _tally_of_left_out(name: str, why: FolderLeftOut) -> FolderTally:
-    skipped = {str(why): why.messages} if why.messages else {}
+def _tally_of_left_out(name: str, error: FolderLeftOut) -> FolderTally:
+    skipped = {str(error): error.messages} if error.messages else {}
     return FolderTally(
-        name, "", found=why.messages, skipped=skipped, confirmed=0, source_recount=why.messages
+        name, "", found=error.messages, skipped=skipped, confirmed=0, source_recount=error.messages
     )
 
 
-def _tell_unshown(leg: Leg) -> None:
-    """Mail that the source is known to keep from us: nobody shall believe that all of it was copied."""
-    told = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
+def _record_partial_folders(leg: Leg) -> None:
+    """Record folders of which the source is known to list only a part, so that the report says so."""
+    recorded = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
     refusals = [
         Refusal(
             leg.import_.id,
@@ -255,39 +264,39 @@ def _tell_unshown(leg: Leg) -> None:
             code=RefusalCode.PARTLY_SHOWN,
         )
         for name, reason in leg.lane.source.unshown().items()
-        if (name, reason) not in told
+        if (name, reason) not in recorded
     ]
     if refusals:
         leg.ledger.record(leg.import_.route, "", [], refusals, leg.lease)
 
 
-def _tally_of_closed(leg: Leg, name: str, destination: str | None) -> FolderTally:
+def _tally_of_unreadable(leg: Leg, name: str, destination: str | None) -> FolderTally:
     if destination is None:
         return FolderTally(name, "")
     settle(leg, leg.lane, destination)
     last = None
-    for last in _ours(leg, name, destination):  # noqa: B007  # there may be too many to hold
+    for last in _receipts_of(leg, name, destination):  # noqa: B007  # too many, perhaps, for a list
         pass
     if last is None:
         return FolderTally(name, destination)
     history = FolderHistory(leg.import_.id, last.source, last.destination)
-    history.recall(_ours(leg, name, destination))
+    history.recall(_receipts_of(leg, name, destination))
     history.refuse(leg.ledger.refusals(leg.import_.id))
     return replace(history.tally(UidSet(), destination), confirmed=None)
 
 
-def _ours(leg: Leg, name: str, destination: str) -> Iterator[Receipt]:
+def _receipts_of(leg: Leg, name: str, destination: str) -> Iterator[Receipt]:
     """This import's receipts of one source folder."""
     for receipt in leg.ledger.receipts(leg.import_.route, destination):
         if receipt.import_id == leg.import_.id and receipt.source.name == name:
             yield receipt
 
 
-# --- Telling ------------------------------------------------------------------------------------------
+# --- Progress -----------------------------------------------------------------------------------------
 
 
-class _Watch:
-    """Sums up what lanes tell of their pairs; called by several threads."""
+class _ProgressSum:
+    """Sums the tallies of all pairs and passes them to the observer. Safe for threads."""
 
     def __init__(self, leg: Leg, progress: Progress) -> None:
         self._leg = leg
@@ -295,15 +304,15 @@ class _Watch:
         self._lock = threading.Lock()
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
 
-    def as_before(self, tally: FolderTally) -> None:
-        """A folder that need not be looked at."""
-        self._tell(tally, tally.found)
+    def add_unchanged(self, tally: FolderTally) -> None:
+        """Count a folder that needs no work."""
+        self._report(tally, tally.found)
 
-    def told(self, pair: FolderCopy, tally: FolderTally) -> None:
-        """After a batch, and after the recount."""
-        self._tell(tally, tally.found - pair.left)
+    def on_tally(self, pair: FolderCopy, tally: FolderTally) -> None:
+        """Count a folder after a batch, and after its recount."""
+        self._report(tally, tally.found - pair.remaining)
 
-    def _tell(self, tally: FolderTally, done: int) -> None:
+    def _report(self, tally: FolderTally, done: int) -> None:
         with self._lock:
             self._done[tally.source_folder] = (done, tally.copied_bytes)
             self._progress = replace(

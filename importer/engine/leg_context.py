@@ -1,4 +1,4 @@
-"""What one leg works with."""
+"""The objects that one leg works with."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from importer.ports.process import Budget, Clock, Observer
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """How much goes into one append batch, how many connection pairs work at a time, how many bytes they
-    may hold together, and how long a lost reply may still come true."""
+    """The size of an append batch, the number of connection pairs at work, the bytes that they may hold
+    together, and how long to wait for an append whose reply was lost."""
 
     batch_messages: int = 100
     batch_bytes: int = 4 * 1024 * 1024
@@ -28,7 +28,7 @@ class TransferLimits:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One connection pair, for one thread. `number` counts from 0; it tells the lane's intents apart."""
+    """One connection pair, for one thread. `number` counts from 0 and tells the lane's intents apart."""
 
     number: int
     source: MailboxSession
@@ -37,10 +37,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One import and the right to write (`lease` is that of the destination mailbox).
+    """One import and the right to write to its destination mailbox (`lease`).
 
-    `lane` is the first connection pair; `open_lane(number)` opens a further one, whose opener closes it.
-    Ledger, budget and observer are called from several threads.
+    `lane` is the first connection pair. `open_lane(number)` opens another; the code behind `open_lane`, not
+    the engine, closes it. Ledger, budget and observer are called from several threads.
     """
 
     import_: Import
@@ -51,6 +51,6 @@ class Leg:
     budget: Budget
     observer: Observer
     clock: Clock
-    is_notice: Callable[[bytes], bool]  # tells our own completion mails by their header
-    pace: TransferLimits = field(default_factory=TransferLimits)
+    is_notice: Callable[[bytes], bool]  # recognises our own completion mails by their header
+    limits: TransferLimits = field(default_factory=TransferLimits)
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many

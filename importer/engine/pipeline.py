@@ -1,6 +1,8 @@
-"""One lane's way through the batches of a pair: one is fetched, one is sent, one is waited for, all at once.
+"""Copies the batches of a folder pair over one lane. At the same time one batch is fetched, one is sent, and
+the outcome of a third is awaited.
 
-Invariant: when `run` returns or raises, every batch that was sent was concluded, or its intent stands.
+Invariant: when `run` returns or raises, every batch that was sent is concluded, or its intent is still in the
+ledger.
 """
 
 from __future__ import annotations
@@ -22,40 +24,40 @@ from importer.ports.leases import LeaseLost
 from providers.errors import FolderUnusable, MailError
 
 SLOTS: Final = 2
-"""Appends under way on one lane: the server goes on storing while our hands are full with the answer."""
+"""Appends under way on one lane: the server stores one while we process its answer to the other."""
 
 
 class ByteBudget:
-    """Bounds the bytes that lanes hold at a time."""
+    """Bounds the bytes that lanes hold at a time. Safe for threads."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._held_bytes = 0
-        self._over = False
+        self._no_waiting = False
         self._freed = threading.Condition()
 
-    def hold(self, size_bytes: int, *, wait: bool) -> bool:
-        """Counts the bytes in, waiting for room if need be; False when there is none and not to `wait`, or
-        nobody is to wait any more.
+    def acquire(self, size_bytes: int, *, wait: bool) -> bool:
+        """Add bytes to the count; with `wait`, block until there is room.
 
-        Whoever holds something must not wait: all might wait for one another.
+        Return False if there is no room and `wait` is False, or after `stop_waiting`. A caller that holds
+        bytes must not wait: all lanes might wait for one another. Bytes always fit while none are held.
         """
         with self._freed:
             while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
-                if not wait or self._over:
+                if not wait or self._no_waiting:
                     return False
                 self._freed.wait()
             self._held_bytes += size_bytes
             return True
 
-    def give_up_waiting(self) -> None:
-        """For the end of all lanes, whatever those that failed still hold."""
+    def stop_waiting(self) -> None:
+        """End all waits, now and later: the lanes stop, and a failed lane may never release what it holds."""
         with self._freed:
-            self._over = True
+            self._no_waiting = True
             self._freed.notify_all()
 
-    def free(self, size_bytes: int) -> None:
-        """Counts them out again."""
+    def release(self, size_bytes: int) -> None:
+        """Subtract bytes from the count."""
         with self._freed:
             self._held_bytes -= size_bytes
             self._freed.notify_all()
@@ -69,15 +71,15 @@ class _Fetching:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    size_bytes: int  # that are held until it is concluded
+    size_bytes: int  # held until the batch is concluded
     batch: InFlightBatch
 
 
 class Pipeline:
-    """Copies batches of one pair over one lane, as long as there are any and `goes_on` says so.
+    """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
 
-    `concluded` is called after each batch. A folder that cannot be used is given up, which is the pair's
-    affair; anything else that goes wrong is raised.
+    `on_concluded` is called after each batch. An unusable folder ends the pair (`FolderCopy.give_up`); every
+    other error is raised.
     """
 
     def __init__(
@@ -85,14 +87,14 @@ class Pipeline:
         pair: FolderCopy,
         lane: Lane,
         held: ByteBudget,
-        goes_on: Callable[[], bool],
-        concluded: Callable[[], None],
+        may_continue: Callable[[], bool],
+        on_concluded: Callable[[], None],
     ) -> None:
         self._pair = pair
         self._lane = lane
         self._held = held
-        self._goes_on = goes_on
-        self._concluded = concluded
+        self._may_continue = may_continue
+        self._on_concluded = on_concluded
         self._fetching: _Fetching | None = None
         self._sending: _Sending | None = None
         self._number = 0
@@ -107,50 +109,51 @@ class Pipeline:
                 self._clear()
 
     def _step(self, reader: ThreadPoolExecutor) -> None:
-        """Sends what is fetched, begins to fetch the next, and only then concludes what was sent before."""
-        before, self._sending = self._sending, None
+        """Send the fetched batch, begin to fetch the next, and only then conclude the one sent before."""
+        previous, self._sending = self._sending, None
         try:
             self._send(reader)
         finally:
-            if before:
-                self._conclude(before)
+            if previous:
+                self._conclude(previous)
         if self._fetching is None:
             self._fetch_ahead(reader, wait=self._sending is None)
 
     def _fetch_ahead(self, reader: ThreadPoolExecutor, *, wait: bool) -> None:
-        """Begins to fetch the next batch, if there is one and, without `wait`, if it may be held as well."""
-        batch = self._pair.take() if self._goes_on() else None
+        """Begin to fetch the next batch. Without `wait`, do so only if there is room for its bytes."""
+        batch = self._pair.next_batch() if self._may_continue() else None
         if batch is None:
             return
-        alone = len(batch.uids) == 1  # a large message goes alone, and what is larger than that is spooled
+        alone = len(batch.uids) == 1  # large messages travel alone; the largest are spooled to disk
         size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
-        if self._held.hold(size_bytes, wait=wait):
+        if self._held.acquire(size_bytes, wait=wait):
             self._fetching = _Fetching(size_bytes, reader.submit(fetch_batch, self._pair, self._lane, batch))
         else:
-            self._pair.put_back(batch)
+            self._pair.return_batch(batch)
 
     def _send(self, reader: ThreadPoolExecutor) -> None:
         fetching, self._fetching = self._fetching, None
         if fetching is None:
             return
-        if not self._goes_on():  # fetched for nothing
-            self._held.free(fetching.size_bytes)
+        if not self._may_continue():  # the fetched batch is dropped
+            self._held.release(fetching.size_bytes)
             return
-        sent = InFlightBatch(self._pair, self._lane, self._slot(), partial(self._fetch_again, reader))
+        in_flight = InFlightBatch(self._pair, self._lane, self._slot(), partial(self._fetch_again, reader))
         held_bytes = 0
         try:
             fetched = fetching.batch.result()
             self._fetch_ahead(reader, wait=False)
-            if sent.send(fetched):
+            if in_flight.send(fetched):
                 held_bytes = fetching.size_bytes
-            self._sending = _Sending(held_bytes, sent)
+            self._sending = _Sending(held_bytes, in_flight)
         except FolderUnusable as error:
             self._pair.give_up(str(error))
         finally:
-            self._held.free(fetching.size_bytes - held_bytes)
+            self._held.release(fetching.size_bytes - held_bytes)
 
     def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
-        """After a refusal, and after what is being fetched; these bytes are not counted among the held."""
+        """Fetch a batch again after a joint refusal, once the running fetch is done. Its bytes do not
+        count."""
         return reader.submit(fetch_batch, self._pair, self._lane, batch).result()
 
     def _conclude(self, sending: _Sending) -> None:
@@ -159,20 +162,19 @@ class Pipeline:
         except FolderUnusable as error:
             self._pair.give_up(str(error))
         finally:
-            self._held.free(sending.size_bytes)
-            self._concluded()
+            self._held.release(sending.size_bytes)
+            self._on_concluded()
 
     def _clear(self) -> None:
-        """After trouble what was sent is concluded all the same, if it can be."""
+        """After an error, conclude the batch that was sent, if possible."""
         if self._sending:
-            with suppress(
-                MailError, LeaseLost
-            ):  # its intent stands; the trouble before it is the one to tell
+            # On failure its intent stays in the ledger, and the first error is the one to raise.
+            with suppress(MailError, LeaseLost):
                 self._conclude(self._sending)
         if self._fetching:
-            self._held.free(self._fetching.size_bytes)
+            self._held.release(self._fetching.size_bytes)
 
     def _slot(self) -> int:
-        """Lanes have slots of their own, and a lane uses its slots in turn."""
+        """Each lane has slots of its own and uses them in turn."""
         self._number += 1
         return self._lane.number * SLOTS + self._number % SLOTS

@@ -1,7 +1,7 @@
-"""The recount: what stands at both sides now, asked anew and held against the ledger.
+"""The recount: lists both sides again and compares them with the ledger.
 
-It looks at the servers, not at what the copier believes: a copy counts as confirmed when its UID is
-listed in the destination folder.
+It relies on the servers, not on the copier's own state: a copy counts as confirmed if its UID is listed in
+the destination folder.
 """
 
 from __future__ import annotations
@@ -18,29 +18,31 @@ from providers.errors import FolderUnusable
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The account with the recount in it, and how much mail came in at the source meanwhile."""
+    """The tally with the recount in it, and the UIDs that the source lists and that have no outcome yet."""
 
     tally: FolderTally
     arrived: UidSet
 
 
 def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
-    """Counts one folder again on both sides. Raises FolderUnusable when the source does not open it any
-    more, FolderChanged when it is not the same folder."""
-    shown, confirmed = run_both(
+    """Count one folder again on both sides.
+
+    Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
+    """
+    listed, confirmed = run_both(
         lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
     )
-    return Recount(recounted(tally, confirmed=confirmed, source_recount=len(shown)), history.todo(shown))
+    return Recount(recounted(tally, confirmed=confirmed, source_recount=len(listed)), history.todo(listed))
 
 
 def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> int:
     if not tally.copied:
         return 0
     try:
-        there = lane.destination.uids(history.destination)
+        listed = lane.destination.uids(history.destination)
     except FolderUnusable:
         return 0
-    named = history.copied_to
-    # Without UIDPLUS the server named no UIDs for some: only their number can be held against the rest.
-    unnamed = tally.copied - len(named)
-    return len(named & there) + min(unnamed, len(there - history.destination_uids))
+    known = history.copied_to
+    # Without UIDPLUS the server reported no UIDs for some copies: only their number can be compared.
+    unknown = tally.copied - len(known)
+    return len(known & listed) + min(unknown, len(listed - history.destination_uids))

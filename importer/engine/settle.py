@@ -1,7 +1,12 @@
-"""Settling doubtful appends: they were sent, and nobody heard what became of them.
+"""Settles doubtful appends: those that were sent and whose outcome is unknown.
 
-Invariant: after `settle`, every message that such an append stored has a receipt, and its intent is gone.
-An append is never repeated without this look (RFC 4315 has no way to ask "did it land?").
+Invariant: after `settle` no intent of the folder is open, and every message of such an append that is found
+at the destination has a receipt. An append is never repeated without this check (RFC 4315 has no way to ask
+"did it land?").
+
+A stored message can be missed, and may then be copied again, in three cases: the server stores it after the
+wait; the server altered it, and its headers do not identify it (no Message-ID, not unique, or no longer
+readable at the source); the destination folder cannot be opened, or its UIDVALIDITY has changed.
 """
 
 from __future__ import annotations
@@ -28,50 +33,52 @@ from importer.domain.model import (
 from importer.engine.leg_context import Lane, Leg
 from providers.errors import FolderChanged, FolderUnusable
 
-LOOK_AGAIN_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 1.0
 TRIES_ALONE: Final = 9
-"""Fruitless legs until a message that was sent alone is given up; 100 in a batch are halved to 1 in seven."""
+"""Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
 
 LONG_AGO: Final = timedelta(minutes=10)
-"""No server is still storing what it received so long ago: one look is enough."""
+"""After this time no server is still storing what it received: one check is enough."""
 
 
 def settle(leg: Leg, lane: Lane, folder: str) -> None:
-    """Looks whether the folder's open intents came true, and records what did.
+    """Check which messages of the folder's open intents were stored, and record them.
 
-    A server may still be storing what it received before a connection died, so a message that is not
-    there yet is looked for again, for as long as the leg's pace says. Messages that did not land get no
-    receipt and will be copied like any other.
+    A server may still be storing what it received before a connection was lost, so the check for a missing
+    message is repeated for the time in `TransferLimits.settle_quiet`. Messages that did not land get no
+    receipt and are copied like any other. A message that has broken connections `TRIES_ALONE` times is
+    refused. Raises LeaseLost, and what the sessions raise.
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
     for intent in open_:
         age = leg.clock.now() - intent.sent_at
-        # Looks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
-        looks = 1 if age > LONG_AGO else 1 + round(leg.pace.settle_quiet.total_seconds() / LOOK_AGAIN_S)
-        rivals = [other for other in open_ if other.slot != intent.slot]
-        landed, _ = _landed(leg, lane, intent, rivals, looks=looks, guess=True)
+        # Checks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
+        quiet_s = leg.limits.settle_quiet.total_seconds()
+        checks = 1 if age > LONG_AGO else 1 + round(quiet_s / CHECK_INTERVAL_S)
+        concurrent = [other for other in open_ if other.slot != intent.slot]
+        landed, _ = _landed(leg, lane, intent, concurrent, checks=checks, match_headers=True)
         _record(leg, intent, landed, closes=True)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
 
 
 def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:
-    """Settles an append that the server answered with an error, in the middle of a leg, while the source may
-    be busy with the next batch: one look, at the destination alone.
+    """Settle an append that the server answered with an error, in the middle of a leg. The source may be busy
+    with the next batch, so this is one check at the destination alone.
 
-    With `leave_doubt` the intent stays for the next leg when something landed that may be what was sent,
-    with other bytes, and that no other append under way sent. Returns the receipt, if anything landed.
-    Raises LeaseLost, and what the session raises.
+    With `leave_doubt` the intent stays open for the next leg if messages landed that equal nothing sent by
+    any append under way: they may be sent messages that the server altered. Returns the receipt if anything
+    landed, else an empty list. Raises LeaseLost, and what the session raises.
     """
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
-    rivals = [other for other in open_ if other.slot != intent.slot]
-    landed, strangers = _landed(leg, lane, intent, rivals, looks=1, guess=False)
-    doubtful = leave_doubt and bool(strangers) and len(landed) < len(intent.source_uids)
+    concurrent = [other for other in open_ if other.slot != intent.slot]
+    landed, unmatched = _landed(leg, lane, intent, concurrent, checks=1, match_headers=False)
+    doubtful = leave_doubt and bool(unmatched) and len(landed) < len(intent.source_uids)
     return _record(leg, intent, landed, closes=not doubtful)
 
 
 def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
-    """The receipt of what landed, if anything did; the intent goes with it if that `closes` it."""
+    """Record a receipt if anything landed; with `closes`, remove the intent in the same transaction."""
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
         leg.import_.route,
@@ -85,7 +92,7 @@ def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -
 
 
 def _breaks_connections(leg: Leg, intent: Intent) -> bool:
-    """Whether one message is to blame: leg after leg came to nothing, and it was sent alone."""
+    """Whether one message is the cause: it was sent alone, in leg after leg without progress."""
     alone = len(intent.source_uids) == 1 and intent.import_id == leg.import_.id
     return alone and leg.import_.attempts >= TRIES_ALONE
 
@@ -93,7 +100,7 @@ def _breaks_connections(leg: Leg, intent: Intent) -> bool:
 def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
     (uid,) = intent.source_uids
     date, subject = "", ""
-    with suppress(FolderUnusable, FolderChanged):  # the report goes without
+    with suppress(FolderUnusable, FolderChanged):  # the report then has no date and no subject
         for lines in lane.source.headers(intent.source, UidSet.of((uid,))):
             date, subject = date_and_subject(lines.header)
     refusal = Refusal(
@@ -111,11 +118,15 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
 
 
 def _landed(
-    leg: Leg, lane: Lane, intent: Intent, rivals: Sequence[Intent], *, looks: int, guess: bool
+    leg: Leg, lane: Lane, intent: Intent, concurrent: Sequence[Intent], *, checks: int, match_headers: bool
 ) -> tuple[dict[int, Uid], dict[Uid, bytes]]:
-    """Index within the intent -> destination UID, for those that are there; and the headers of strangers:
-    what is there and equals nothing that was sent. `rivals` are appends into the same folder that were under
-    way at the same time. With `guess` what landed with other bytes is found too, by asking the source."""
+    """Return index within the intent -> destination UID of each message that landed, and destination UID ->
+    headers of each unmatched message: one that equals nothing that was sent.
+
+    `concurrent` are the intents of appends into the same folder that were under way at the same time. With
+    `match_headers`, messages that the server altered are matched too, by headers that the source is asked
+    for.
+    """
     folder, destination = intent.destination, lane.destination
     try:
         if destination.status(folder.name).uidvalidity != folder.uidvalidity:
@@ -124,70 +135,75 @@ def _landed(
         return {}, {}
     wanted = {intent.digest_at(i): i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
-    theirs = {rival.digests[at : at + 16] for rival in rivals for at in range(0, len(rival.digests), 16)}
-    nameless = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
-    settled = _contents(nameless)
-    strangers: dict[Uid, bytes] = {}
-    looked_at = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
-    for look in range(looks):
-        if look:
-            leg.clock.sleep(LOOK_AGAIN_S)
-            leg.budget.spent()  # for the lease: it may have been lost while we waited
-        tail = destination.uids(folder, at_or_above=intent.uidnext) - looked_at
+    sent_concurrently = {
+        other.digests[at : at + 16] for other in concurrent for at in range(0, len(other.digests), 16)
+    }
+    receipts_without_uids = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    settled = _contents(receipts_without_uids)
+    unmatched: dict[Uid, bytes] = {}
+    checked = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    for check in range(checks):
+        if check:
+            leg.clock.sleep(CHECK_INTERVAL_S)
+            leg.budget.spent()  # raises LeaseLost if the lease was lost during the wait
+        tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         for message in destination.messages(folder, tail):
             if isinstance(message, NotHandedOut):
                 continue
-            body = digest(message.body)
-            at = wanted.get(body)
-            if at is None and body not in theirs and body not in settled:
-                strangers[message.uid] = header_block(message.body)
-            elif at is not None:
-                landed.setdefault(at, message.uid)
-        looked_at |= tail
-        if guess and (len(landed) + len(strangers) >= len(wanted) or look == looks - 1):
-            landed |= _rewritten(lane, intent, [*rivals, *nameless], landed, strangers)
+            content = digest(message.body)
+            index = wanted.get(content)
+            if index is None and content not in sent_concurrently and content not in settled:
+                unmatched[message.uid] = header_block(message.body)
+            elif index is not None:
+                landed.setdefault(index, message.uid)
+        checked |= tail
+        if match_headers and (len(landed) + len(unmatched) >= len(wanted) or check == checks - 1):
+            landed |= _altered(lane, intent, [*concurrent, *receipts_without_uids], landed, unmatched)
         if len(landed) == len(wanted):
             break
-    return landed, strangers
+    return landed, unmatched
 
 
-def _rewritten(
+def _altered(
     lane: Lane,
     intent: Intent,
     others: Sequence[Intent | Receipt],
     landed: dict[int, Uid],
-    strangers: dict[Uid, bytes],
+    unmatched: dict[Uid, bytes],
 ) -> dict[int, Uid]:
-    """What landed with other bytes than were sent: some servers change what they store (Dovecot turns NUL
-    into 0x80, Cyrus 8-bit bytes in headers into X, Exchange rewrites whole messages). Told by headers that
-    only one message on each side has, those of `others`, which may have landed there too, counted."""
+    """Match messages that the server altered while it stored them (Dovecot turns NUL into 0x80, Cyrus turns
+    8-bit bytes in headers into X, Exchange rewrites whole messages).
+
+    A match is a header key that exactly one message has on each side. The messages of `others`, which may
+    have landed in the folder too, count at the source.
+    """
     open_ = {uid: i for i, uid in enumerate(intent.source_uids) if i not in landed}
-    if not open_ or not strangers:
+    if not open_ or not unmatched:
         return {}
-    there: dict[bytes, list[Uid]] = {}
-    for uid, header in strangers.items():
-        there.setdefault(header_key(munged(header)).digest, []).append(uid)
+    stored: dict[bytes, list[Uid]] = {}
+    for uid, header in unmatched.items():
+        stored.setdefault(header_key(munged(header)).digest, []).append(uid)
     sent: dict[bytes, list[int]] = {}
     try:
         for lines in lane.source.headers(intent.source, UidSet.of(open_)):
             key = header_key(munged(lines.header))
-            if key.has_message_id and key.digest in there:
+            if key.has_message_id and key.digest in stored:
                 sent.setdefault(key.digest, []).append(open_[lines.uid])
         for other in others if sent else ():
             for lines in lane.source.headers(other.source, UidSet.of(other.source_uids)):
-                if (found := header_key(munged(lines.header)).digest) in sent:
-                    sent[found].append(-1)  # so that it is not alone
+                if (other_key := header_key(munged(lines.header)).digest) in sent:
+                    sent[other_key].append(-1)  # makes the key ambiguous
     except (FolderUnusable, FolderChanged):
-        return {}  # nobody can tell any more: rather twice than not at all
+        return {}  # undecidable now: a message copied twice is better than a lost one
     return {
-        ours[0]: theirs[0]
-        for key, ours in sent.items()
-        if len(ours) == 1 and len(theirs := there.get(key, [])) == 1
+        indexes[0]: uids[0]
+        for key, indexes in sent.items()
+        if len(indexes) == 1 and len(uids := stored.get(key, [])) == 1
     }
 
 
 def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
-    """Destination UIDs that have a receipt already."""
+    """Destination UIDs at or above the intent's UIDNEXT that already have a receipt."""
     valid = (intent.destination.uidvalidity, ANY_UIDVALIDITY)
     return UidSet.of(
         uid
@@ -199,8 +215,8 @@ def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
 
 
 def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:
-    """Copies that stand in the folder under UIDs that the server did not name (no UIDPLUS): appends that
-    were under way with this one may be among them."""
+    """Receipts of copies in the folder whose UIDs the server did not report (no UIDPLUS). They may include
+    appends that were under way together with this one."""
     return [
         receipt
         for receipt in receipts
@@ -211,11 +227,11 @@ def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:
 
 
 def _contents(receipts: Iterable[Receipt]) -> Digests:
-    found = Digests()
+    contents = Digests()
     for receipt in receipts:
         for at in range(0, len(receipt.digests), DIGEST_BYTES):
-            found.add(receipt.digests[at : at + DIGEST_BYTES])
-    return found
+            contents.add(receipt.digests[at : at + DIGEST_BYTES])
+    return contents
 
 
 def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:

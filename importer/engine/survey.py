@@ -1,4 +1,4 @@
-"""What a mailbox holds, read from its server."""
+"""Lists the folders of a mailbox with their status."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from providers.errors import FolderUnusable
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Folders in the server's order; `statuses` for each selectable one that can be opened, `unusable`
-    for the others: folder name -> why, for the report."""
+    """The folders in the server's order. `statuses` has the selectable folders that can be opened, `unusable`
+    the error of each other selectable folder, for the report; both by folder name."""
 
     hierarchy: Hierarchy
     folders: tuple[Folder, ...]
@@ -22,18 +22,18 @@ class Survey:
 
     @property
     def messages(self) -> int:
-        """Over all folders."""
+        """The number of messages in all folders that can be opened."""
         return sum(status.messages for status in self.statuses.values())
 
 
 def survey(session: MailboxSession, *, modseqs: bool = False) -> Survey:
-    """Lists the mailbox and asks for the status of each folder, with `modseqs` so that changes of flags show
-    too. Raises what the session raises."""
-    listed, answers = session.folders_and_statuses(modseqs=modseqs)
+    """List the mailbox and read the status of each folder. With `modseqs` the statuses have modification
+    sequences, which reveal changed flags. Raises what the session raises."""
+    listed, results = session.folders_and_statuses(modseqs=modseqs)
     folders = tuple(listed)
     return Survey(
         session.hierarchy(),
         folders,
-        {name: answer for name, answer in answers.items() if isinstance(answer, FolderStatus)},
-        {name: answer for name, answer in answers.items() if isinstance(answer, FolderUnusable)},
+        {name: result for name, result in results.items() if isinstance(result, FolderStatus)},
+        {name: result for name, result in results.items() if isinstance(result, FolderUnusable)},
     )

@@ -1,14 +1,19 @@
-"""Copying one batch on one lane: fetch it; decide about each message and send what is new; conclude.
+"""Copies one batch over one lane in three steps: fetch it; decide about each message and send the new ones;
+conclude it.
 
-Fetching uses the lane's source alone, sending and concluding its destination, so that a lane can fetch one
-batch while it sends another; and the next can be sent before the last one is concluded.
+Fetching uses only the lane's source, sending and concluding only its destination (except for a batch that is
+fetched again), so that a lane can fetch one batch while it sends another, and can send the next before the
+last one is concluded.
 
 Invariants:
-- Before an append there is an intent in the ledger, after it a receipt. Between the two the batch is
-  doubtful and `settle` decides.
-- Each message of a batch gets exactly one outcome in the same ledger transaction, or is put off.
-- What is sent is let go of. If the server refuses several together, none of them is there, and those that
-  are wanted again are fetched again.
+- The ledger holds an intent before an append is sent. The intent is removed by the transaction that records
+  what was stored, or once the server has refused the whole batch. In between the batch is doubtful, and
+  `settle` decides.
+- `conclude` records exactly one outcome for each message of a batch, all in one ledger transaction, except
+  for messages that are deferred or left to the next leg. If the append fails, the messages that it did store
+  are recorded and the rest stay without an outcome.
+- The bodies of several messages are released once they are sent. If the server refuses them together, none is
+  stored, and they are fetched again.
 """
 
 from __future__ import annotations
@@ -46,26 +51,26 @@ from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 VANISHED: Final = "removed from the old mailbox while it was being copied"
 NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
 TRIES_UNREAD: Final = 4
-"""Legs in a row that end because a message breaks the connection, until the next one that meets it gives it
-up: they wait for half a minute together, and a disturbed network has passed."""
+"""Legs without progress in a row after which a message that breaks the connection is refused. Together these
+legs wait for half a minute, in which a disturbed network recovers."""
 
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
-class MessageKey(NamedTuple):  # one for each message, as Message is
-    """What identifies a message, for as long as its outcome is open."""
+class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is
+    """The identity of a message, held while its outcome is open."""
 
     uid: Uid
     size_bytes: int
     header: bytes
-    body: bytes  # the digest
+    digest: bytes  # of the body
 
 
 class _Fetched(NamedTuple):  # likewise
-    """A message with what identifies it."""
+    """A message and its key."""
 
     message: Message
-    known: MessageKey
+    key: MessageKey
 
 
 def _fetched(message: Message) -> _Fetched:
@@ -78,7 +83,8 @@ def _fetched(message: Message) -> _Fetched:
 
 @dataclass(slots=True)
 class FetchedBatch:
-    """What reading a batch brought: messages by ascending UID, and those that could not be had."""
+    """The result of reading a batch: messages by ascending UID, refusals, and the UIDs that the source no
+    longer lists."""
 
     messages: list[_Fetched] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
@@ -87,7 +93,10 @@ class FetchedBatch:
 
 @dataclass(slots=True)
 class _Decided:
-    """What is to become of each message of a batch."""
+    """The decision about each message of a batch.
+
+    `settled` holds (outcome, reason, source UID, digest, destination UID) of messages that are not sent.
+    """
 
     new: list[MessageKey] = field(default_factory=list)
     twins: list[MessageKey] = field(default_factory=list)  # same content as one of `new`
@@ -96,18 +105,18 @@ class _Decided:
 
 
 def fetch_batch(pair: FolderCopy, lane: Lane, batch: MessageBatch) -> FetchedBatch:
-    """Reads one batch, over the lane's source alone. Raises what the session raises."""
-    return _Reading(pair, lane, batch).run()
+    """Read one batch, over the lane's source alone. Raises what the session raises."""
+    return _BatchReader(pair, lane, batch).run()
 
 
-class _Reading:
+class _BatchReader:
     def __init__(self, pair: FolderCopy, lane: Lane, batch: MessageBatch) -> None:
         self._pair = pair
         self._lane = lane
         self._batch = batch
 
     def run(self) -> FetchedBatch:
-        done = FetchedBatch()
+        result = FetchedBatch()
         batch, limit = self._batch, self._pair.target.limit_bytes
         alone = len(batch.uids) == 1
         too_large = batch.uids if alone and limit is not None and batch.total_bytes > limit else UidSet()
@@ -117,48 +126,49 @@ class _Reading:
             if isinstance(message, NotHandedOut):
                 unreadable[message.uid] = message
             else:
-                done.messages.append(_fetched(message))
-        self._pair.leg.budget.count(Side.SOURCE, sum(one.known.size_bytes for one in done.messages))
-        missing = wanted - UidSet.of(one.known.uid for one in done.messages)
+                result.messages.append(_fetched(message))
+        self._pair.leg.budget.count(Side.SOURCE, sum(item.key.size_bytes for item in result.messages))
+        missing = wanted - UidSet.of(item.key.uid for item in result.messages)
         if missing:
-            self._tally_missing(done, missing, unreadable)
+            self._sort_missing(result, missing, unreadable)
         if too_large:
             reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
-            done.refusals += self._described(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
-        done.messages.sort(key=lambda one: one.known.uid)
-        return done
+            result.refusals += self._refusals(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
+        result.messages.sort(key=lambda item: item.key.uid)
+        return result
 
-    def _tally_missing(
-        self, done: FetchedBatch, missing: UidSet, unreadable: dict[Uid, NotHandedOut]
+    def _sort_missing(
+        self, result: FetchedBatch, missing: UidSet, unreadable: dict[Uid, NotHandedOut]
     ) -> None:
-        """Asked for and not handed out: gone, if the source does not list it any more; else refused.
+        """Sort messages that were requested and not handed out: vanished if the source no longer lists them,
+        else refused.
 
-        A server may show a removed message to those who have the folder open, without its content
-        (RFC 2180 section 4.1), so that a reason alone tells nothing. What only broke connections so far is
-        left for another leg: that may have been the network.
+        A server may still show a removed message in a session that has the folder open, without its content
+        (RFC 2180 section 4.1), so the reason alone decides nothing. A message that broke connections is left
+        to the next leg until `TRIES_UNREAD` is reached: the network may be the cause.
         """
         still_listed = missing & self._lane.source.uids(self._pair.source)
-        done.vanished = missing - still_listed
+        result.vanished = missing - still_listed
         if self._pair.leg.import_.attempts < TRIES_UNREAD:
-            broke = UidSet.of(
+            broke_connection = UidSet.of(
                 uid for uid in still_listed if uid in unreadable and unreadable[uid].broke_connection
             )
-            self._pair.leave(broke)
-            still_listed -= broke
+            self._pair.leave_unfetched(broke_connection)
+            still_listed -= broke_connection
         if still_listed:
             reasons = {
                 uid: unreadable[uid].reason if uid in unreadable else NOT_HANDED_OUT for uid in still_listed
             }
-            done.refusals += self._described(reasons, RefusalCode.NOT_HANDED_OUT)
+            result.refusals += self._refusals(reasons, RefusalCode.NOT_HANDED_OUT)
 
-    def _described(self, reasons: dict[Uid, str], code: RefusalCode) -> Iterator[Refusal]:
-        """Refusals of messages that were not fetched, with what their headers tell."""
+    def _refusals(self, reasons: dict[Uid, str], code: RefusalCode) -> Iterator[Refusal]:
+        """Refusals of messages that were not fetched, with date and subject from their headers."""
         headers: dict[Uid, tuple[bytes, int]] = {}
         try:
             for lines in self._lane.source.headers(self._pair.source, UidSet.of(reasons)):
                 headers[lines.uid] = (lines.header, lines.size_bytes)
         except MailError:
-            headers.clear()  # the server cannot show even the header: the report goes without
+            headers.clear()  # not even headers can be read: the report has neither date nor subject
         for uid, reason in reasons.items():
             header, size_bytes = headers.get(
                 uid, (b"", self._batch.total_bytes if len(self._batch.uids) == 1 else 0)
@@ -167,19 +177,21 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class _UnderWay:
-    """An append that was sent: what was sent, and how to wait for what became of it."""
+class _SentAppend:
+    """An append that was sent; `results` waits for its outcome."""
 
     intent: Intent
-    flags: list[tuple[str, ...]]  # of each message
-    keywords_dropped: list[int]  # for each message
+    flags: list[tuple[str, ...]]  # per message
+    keywords_dropped: list[int]  # per message
     results: Callable[[], Sequence[AppendResult] | None]
 
 
 class InFlightBatch:
-    """A batch on its way into the destination, under an intent of `slot`. What it does goes over the
-    lane's destination alone, but for what has to be fetched again, which `fetch_again` does; it raises what
-    the sessions and the ledger raise, and what is recorded stays."""
+    """A batch on its way into the destination, under an intent of `slot`.
+
+    It uses only the lane's destination; `fetch_again` reads a batch once more after a joint refusal. Methods
+    raise what the sessions and the ledger raise; outcomes recorded before an error stay recorded.
+    """
 
     def __init__(
         self, pair: FolderCopy, lane: Lane, slot: int, fetch_again: Callable[[MessageBatch], FetchedBatch]
@@ -190,86 +202,89 @@ class InFlightBatch:
         self._fetch_again = fetch_again
         self._claimed: set[bytes] = set()
         self._decided = _Decided()
-        self._under_way: _UnderWay | None = None
+        self._sent_append: _SentAppend | None = None
 
     def send(self, fetched: FetchedBatch) -> bool:
-        """Decides about each message of the batch and sends what is new. True when that is one message,
-        which is held until its outcome is known: a large one is better not fetched twice."""
+        """Decide about each message of the batch and send the new ones. True if exactly one is sent: its body
+        is held until its outcome is known, since a large message should not be fetched twice."""
         decided = self._decided
         decided.refusals += fetched.refusals
         for uid in fetched.vanished:
             decided.settled.append((Outcome.SKIPPED, VANISHED, uid, b"", None))
         new = self._decide(decided, fetched.messages)
         if new:
-            self._under_way = self._append(new)
+            self._sent_append = self._append(new)
         return len(new) == 1
 
     def conclude(self) -> None:
-        """Waits for what became of it, and records that."""
-        decided, under_way = self._decided, self._under_way
-        self._decided, self._under_way = _Decided(), None
-        receipts = self._appended(decided, under_way) if under_way else []
+        """Wait for the outcome and record it."""
+        decided, append = self._decided, self._sent_append
+        self._decided, self._sent_append = _Decided(), None
+        receipts = self._await_receipts(decided, append) if append else []
         self._pair.record(
             [*receipts, *self._settled_receipts(decided)],
             decided.refusals,
-            closes_slot=self._slot if under_way else None,
+            closes_slot=self._slot if append else None,
         )
-        # Only now: after a lost reply nobody else may append what may have landed; the next leg settles it.
+        # Last: after a lost reply no other lane may append what may have landed. The next leg settles it.
         with self._pair.lock:
             self._pair.claims -= self._claimed
 
     # --- Deciding ----------------------------------------------------------------------------------
 
     def _decide(self, decided: _Decided, fetched: Sequence[_Fetched]) -> list[_Fetched]:
-        """Sorts the messages, and returns what is new: claimed. What another lane has claimed is put off."""
+        """Sort the messages; claim the new ones and return them. Messages with a content that another lane
+        has claimed, or has recorded since, are deferred."""
         pair = self._pair
-        unknown = [one for one in fetched if not self._is_settled(decided, one.known)]
-        there = pair.target.foreign.find(
-            self._lane.destination, [(one.known.body, one.known.header, one.message.body) for one in unknown]
+        unsettled = [item for item in fetched if not self._is_settled(decided, item.key)]
+        existing = pair.target.foreign.find(
+            self._lane.destination,
+            [(item.key.digest, item.key.header, item.message.body) for item in unsettled],
         )
         new: list[_Fetched] = []
-        put_off: dict[Uid, Deferred] = {}
+        deferred: dict[Uid, Deferred] = {}
         with pair.lock:
-            for candidate in unknown:
-                one = candidate.known
-                if one.body in there:
-                    decided.settled.append((Outcome.PRESENT, "", one.uid, one.body, there[one.body]))
-                elif one.body in self._claimed:
-                    decided.twins.append(one)
-                elif one.body in pair.claims or pair.history.knows(one.body):
-                    put_off[one.uid] = Deferred(one.size_bytes, one.body)
+            for item in unsettled:
+                key = item.key
+                if key.digest in existing:
+                    decided.settled.append((Outcome.PRESENT, "", key.uid, key.digest, existing[key.digest]))
+                elif key.digest in self._claimed:
+                    decided.twins.append(key)
+                elif key.digest in pair.claims or pair.history.knows(key.digest):
+                    deferred[key.uid] = Deferred(key.size_bytes, key.digest)
                 else:
-                    new.append(candidate)
-                    self._claimed.add(one.body)
+                    new.append(item)
+                    self._claimed.add(key.digest)
             pair.claims |= self._claimed
-            pair.put_off(put_off)
-        decided.new = [one.known for one in new]
+            pair.defer(deferred)
+        decided.new = [item.key for item in new]
         return new
 
-    def _is_settled(self, decided: _Decided, one: MessageKey) -> bool:
+    def _is_settled(self, decided: _Decided, key: MessageKey) -> bool:
         """Whether the message needs no copying: our own notice, or content that has a receipt."""
-        uid = one.uid
-        again = self._pair.history.again(one.body)
-        if self._pair.leg.is_notice(one.header):
+        uid = key.uid
+        outcome = self._pair.history.again(key.digest)
+        if self._pair.leg.is_notice(key.header):
             decided.settled.append((Outcome.SKIPPED, OWN_NOTICE, uid, b"", None))
-        elif again is not None:
-            decided.settled.append((again, "", uid, one.body, None))
+        elif outcome is not None:
+            decided.settled.append((outcome, "", uid, key.digest, None))
         else:
             return False
         return True
 
     # --- Appending ----------------------------------------------------------------------------------
 
-    def _append(self, new: Sequence[_Fetched], *, apart: bool = False) -> _UnderWay:
-        """Sends what is new, after its intent. With `apart` it is stored, as far as the server takes it."""
+    def _append(self, new: Sequence[_Fetched], *, individually: bool = False) -> _SentAppend:
+        """Note an intent and send the messages. With `individually`, wait for the outcome, and let the server
+        accept or refuse each message on its own."""
         pair, leg = self._pair, self._pair.leg
         folder, now = pair.target.folder, leg.clock.now()
         outgoing: list[Outgoing] = []
         dropped: list[int] = []
-        for one in new:
-            flags, count = fit_flags(one.message.flags, pair.target.rule)
-            date = fit_internaldate(one.message.internaldate, one.known.header, now)
-            outgoing.append(Outgoing(one.message.uid, flags, date, one.message.body))
+        for item in new:
+            flags, count = fit_flags(item.message.flags, pair.target.rule)
+            date = fit_internaldate(item.message.internaldate, item.key.header, now)
+            outgoing.append(Outgoing(item.message.uid, flags, date, item.message.body))
             dropped.append(count)
         intent = Intent(
             import_id=leg.import_.id,
@@ -277,8 +292,8 @@ class InFlightBatch:
             source_uids=tuple(message.uid for message in outgoing),
             destination=folder,
             uidnext=pair.uidnext,
-            digests=b"".join(one.known.body for one in new),
-            sizes_bytes=tuple(one.known.size_bytes for one in new),
+            digests=b"".join(item.key.digest for item in new),
+            sizes_bytes=tuple(item.key.size_bytes for item in new),
             sent_at=now,
             flags=fold_flags(message.flags for message in outgoing),
             slot=self._slot,
@@ -287,53 +302,57 @@ class InFlightBatch:
         leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
         flags_of_each = [message.flags for message in outgoing]
         with self._settling(intent):
-            if apart:
-                found = self._lane.destination.append(folder, outgoing)
-                return _UnderWay(intent, flags_of_each, dropped, lambda: found)
-            results = self._lane.destination.begin_append(folder, outgoing)
-            return _UnderWay(intent, flags_of_each, dropped, results)
+            if individually:
+                results = self._lane.destination.append(folder, outgoing)
+                return _SentAppend(intent, flags_of_each, dropped, lambda: results)
+            wait = self._lane.destination.begin_append(folder, outgoing)
+            return _SentAppend(intent, flags_of_each, dropped, wait)
 
-    def _appended(self, decided: _Decided, under_way: _UnderWay) -> list[Receipt]:
-        """The receipt of what was stored; settles the twins."""
-        with self._settling(under_way.intent):
-            results = under_way.results()
+    def _await_receipts(self, decided: _Decided, append: _SentAppend) -> list[Receipt]:
+        """Wait for the outcome and return the receipt of what was stored; decide about the twins."""
+        with self._settling(append.intent):
+            results = append.results()
         if results is not None:
-            return self._outcomes(decided, under_way, results)
-        self._pair.record([], [], closes_slot=self._slot)  # refused together: none of them is there
-        again = self._fetched_again(decided)
-        if not again:
+            return self._outcomes(decided, append, results)
+        self._pair.record([], [], closes_slot=self._slot)  # refused together: none is stored
+        refetched = self._refetch_new(decided)
+        if not refetched:
             return []
-        under_way = self._append(again, apart=True)
-        return self._outcomes(decided, under_way, under_way.results() or ())
+        append = self._append(refetched, individually=True)
+        return self._outcomes(decided, append, append.results() or ())
 
-    def _fetched_again(self, decided: _Decided) -> list[_Fetched]:
-        """What is new, with its bytes. What is not had any more is told, or put off if it is something else
-        now, and so is each twin of it: it may be the last one."""
-        wanted = {one.uid: one for one in decided.new}
-        total_bytes = sum(one.size_bytes for one in decided.new)
+    def _refetch_new(self, decided: _Decided) -> list[_Fetched]:
+        """Fetch the new messages again and return those whose content is the same.
+
+        Messages that are no longer available are recorded as vanished or refused. A message whose content has
+        changed is deferred, and so is each twin of a message that was lost either way: the twin may be the
+        last copy.
+        """
+        wanted = {key.uid: key for key in decided.new}
+        total_bytes = sum(key.size_bytes for key in decided.new)
         fetched = self._fetch_again(MessageBatch(UidSet.of(wanted), total_bytes))
         decided.refusals += fetched.refusals
         decided.settled += [(Outcome.SKIPPED, VANISHED, uid, b"", None) for uid in fetched.vanished]
-        same = [one for one in fetched.messages if one.known.body == wanted[one.known.uid].body]
-        uids, bodies = {one.known.uid for one in same}, {one.known.body for one in same}
-        others = [one.known for one in fetched.messages if one.known.uid not in uids]
-        others += [one for one in decided.twins if one.body not in bodies]
-        decided.new = [one.known for one in same]
-        decided.twins = [one for one in decided.twins if one.body in bodies]
+        same = [item for item in fetched.messages if item.key.digest == wanted[item.key.uid].digest]
+        uids, digests = {item.key.uid for item in same}, {item.key.digest for item in same}
+        deferred = [item.key for item in fetched.messages if item.key.uid not in uids]
+        deferred += [key for key in decided.twins if key.digest not in digests]
+        decided.new = [item.key for item in same]
+        decided.twins = [key for key in decided.twins if key.digest in digests]
         with self._pair.lock:
-            self._pair.put_off({one.uid: Deferred(one.size_bytes, one.body) for one in others})
+            self._pair.defer({key.uid: Deferred(key.size_bytes, key.digest) for key in deferred})
         return same
 
     def _outcomes(
-        self, decided: _Decided, under_way: _UnderWay, results: Sequence[AppendResult]
+        self, decided: _Decided, append: _SentAppend, results: Sequence[AppendResult]
     ) -> list[Receipt]:
         pair = self._pair
         reasons = {
-            one.body: result.reason
-            for one, result in zip(decided.new, results, strict=True)
+            key.digest: result.reason
+            for key, result in zip(decided.new, results, strict=True)
             if isinstance(result, Rejected)
         }
-        self._judge(decided, reasons)
+        self._decide_refused(decided, reasons)
         stored = [i for i, result in enumerate(results) if isinstance(result, Stored)]
         if not stored:
             return []
@@ -342,69 +361,70 @@ class InFlightBatch:
         if len(uids) < len(stored):
             uids = []
             folder = pair.target.folder.name
-            pair.uidnext = self._lane.destination.status(folder).uidnext  # no UIDPLUS: keep the tail short
+            # No UIDPLUS: raise the bound, so that `settle` has few messages to check.
+            pair.uidnext = self._lane.destination.status(folder).uidnext
         return [
             self._receipt(
                 Outcome.COPIED,
                 [decided.new[i].uid for i in stored],
-                digests=b"".join(decided.new[i].body for i in stored),
+                digests=b"".join(decided.new[i].digest for i in stored),
                 destination_uids=tuple(uids),
                 size_bytes=sum(decided.new[i].size_bytes for i in stored),
-                keywords_dropped=sum(under_way.keywords_dropped[i] for i in stored) + refused_keywords,
-                flags=fold_flags(under_way.flags[i] for i in stored),
+                keywords_dropped=sum(append.keywords_dropped[i] for i in stored) + refused_keywords,
+                flags=fold_flags(append.flags[i] for i in stored),
             )
         ]
 
     @contextmanager
     def _settling(self, intent: Intent) -> Iterator[None]:
-        """After an answer that is no outcome, looks what became of the append."""
+        """On an error that leaves the outcome of the append open, settle it where possible."""
         try:
             yield
         except ConnectionLost:
-            raise  # the next leg settles it, over a new connection
-        except FolderUnusable:  # the leg goes on without the folder, and may use the slot again
+            raise  # the next leg settles it over a new connection
+        except FolderUnusable:  # the leg continues without the folder and may reuse the slot
             self._settle(intent, leave_doubt=False)
             raise
         except MailError:
-            with suppress(MailError):  # the next leg settles it; the first trouble is the one to tell
+            with suppress(MailError):  # the next leg settles it; the first error is the one to raise
                 self._settle(intent, leave_doubt=True)
             raise
 
     def _settle(self, intent: Intent, *, leave_doubt: bool) -> None:
         leg = self._pair.leg
-        self._pair.learn(settle_answered(leg, self._lane, intent, leave_doubt=leave_doubt))
+        self._pair.add_to_history(settle_answered(leg, self._lane, intent, leave_doubt=leave_doubt))
 
-    def _judge(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
-        """Refuses what the destination refused, and each twin with it; other twins are duplicates."""
-        for one in (*decided.new, *decided.twins):
-            if one.body in reasons:
+    def _decide_refused(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
+        """Refuse the messages that the destination refused, with their twins; other twins are duplicates."""
+        for key in (*decided.new, *decided.twins):
+            if key.digest in reasons:
                 decided.refusals.append(
                     _refusal(
                         self._pair,
-                        one.uid,
+                        key.uid,
                         RefusalCode.NOT_TAKEN,
-                        reasons[one.body],
-                        one.header,
-                        one.size_bytes,
+                        reasons[key.digest],
+                        key.header,
+                        key.size_bytes,
                     )
                 )
-        for one in decided.twins:
-            if one.body not in reasons:
-                decided.settled.append((Outcome.DUPLICATE, "", one.uid, one.body, None))
+        for key in decided.twins:
+            if key.digest not in reasons:
+                decided.settled.append((Outcome.DUPLICATE, "", key.uid, key.digest, None))
 
-    # --- Writing it down ------------------------------------------------------------------------------
+    # --- Receipts -------------------------------------------------------------------------------------
 
     def _settled_receipts(self, decided: _Decided) -> Iterator[Receipt]:
         groups: dict[tuple[Outcome, str], list[tuple[Uid, bytes, Uid | None]]] = {}
-        for outcome, reason, uid, body, there in decided.settled:
-            groups.setdefault((outcome, reason), []).append((uid, body, there))
+        for outcome, reason, uid, digest, destination_uid in decided.settled:
+            groups.setdefault((outcome, reason), []).append((uid, digest, destination_uid))
         for (outcome, reason), members in groups.items():
-            landed = tuple(there for _, _, there in members if there is not None)
+            destination_uids = tuple(uid for _, _, uid in members if uid is not None)
             yield self._receipt(
                 outcome,
                 [uid for uid, _, _ in members],
-                digests=b"".join(body for _, body, _ in members),
-                destination_uids=landed if len(landed) == len(members) else (),
+                digests=b"".join(digest for _, digest, _ in members),
+                destination_uids=destination_uids if len(destination_uids) == len(members) else (),
                 reason=reason,
             )
 

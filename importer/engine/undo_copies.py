@@ -1,13 +1,13 @@
-"""Undoing an import: what it added and nobody has touched since is removed, and nothing else.
+"""Undoes an import: removes the messages that it added and that are untouched since, and nothing else.
 
 Invariants:
-- A message is removed only when the ledger says that this import stored it under this UID and UIDVALIDITY,
-  its bytes have the digest of what was stored, and its flags are those that it was stored with.
-- Before a removal it is noted, after it the receipt counts no more: an undo that breaks off at any point is
-  taken up by the next one, and another import may bring the messages again.
-- A folder is removed only when this import made it, nobody made it anew, and it is empty.
-- What its owner touches between the look at it and its removal stays too, where the server keeps modification
-  sequences (CONDSTORE, RFC 7162); elsewhere that moment, the time of one batch, is open.
+- A message is removed only if the ledger says that this import stored it under this UID and UIDVALIDITY, its
+  bytes have the digest of what was stored, and its flags are those it was stored with.
+- A removal is noted in the ledger before it happens; after it the receipt no longer counts. The next undo
+  continues one that was interrupted at any point, and another import may bring the messages again.
+- A folder is removed only if this import created it, it was not recreated since, and it is empty.
+- Messages that the owner touches between the check and the removal stay too, if the server keeps modification
+  sequences (CONDSTORE, RFC 7162). On other servers that window, the time of one batch, is open.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from importer.ports.mailbox import MailboxSession
 from importer.ports.process import Clock
 from providers.errors import FolderChanged, FolderUnusable
 
-_NOT_EMPTY: Final = "there is mail in it, or a folder inside it"
-_NOT_OURS: Final = "it was made anew by somebody else"
+_NOT_EMPTY: Final = "it contains mail or another folder"
+_NOT_OURS: Final = "it may not be the folder that this import created"
 
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What one undo works with. `lease` is that of the destination mailbox, `check` raises LeaseLost when it
-    is lost; `told` hears the account of a folder as it grows."""
+    """The objects that one undo works with. `lease` is that of the destination mailbox, and `check` raises
+    LeaseLost if it is lost. `on_folder` is called with a folder's counts each time they change."""
 
     import_: Import
     session: MailboxSession
@@ -50,14 +50,14 @@ class Undoing:
     lease: Lease
     check: Callable[[], None]
     clock: Clock
-    told: Callable[[FolderUndo], None] = lambda _folder: None
+    on_folder: Callable[[FolderUndo], None] = lambda _folder: None
 
 
 def undo(undoing: Undoing) -> UndoReport:
-    """Removes what can be removed, and accounts for the rest. Safe to repeat, after a failure as well.
+    """Remove what can be removed and count the rest. Safe to repeat, after an error as well.
 
-    The server has to remove exactly (`MailboxSession.removes_exactly`). Raises what the session and the
-    ledger raise.
+    The server must be able to remove by UID (`MailboxSession.removes_exactly`). Raises what the session and
+    the ledger raise.
     """
     return _Undo(undoing).run()
 
@@ -66,23 +66,23 @@ class _Undo:
     def __init__(self, undoing: Undoing) -> None:
         self._undoing = undoing
         self._route = undoing.import_.route
-        self._accounts: dict[str, FolderUndo] = {}
+        self._counts: dict[str, FolderUndo] = {}
 
     def run(self) -> UndoReport:
         work, ledger = self._undoing, self._undoing.ledger
-        there = survey(work.session)
+        destination = survey(work.session)
         for folder, number in ledger.undone(self._route, work.import_.id).items():
             self._count(folder.name, added=number, removed=number)
         copies = ledger.copies(self._route, work.import_.id)
-        for name, of_folder in groupby(copies, lambda one: one.receipt.destination.name):
-            self._clear(name, there.statuses.get(name), of_folder)
+        for name, folder_copies in groupby(copies, lambda item: item.receipt.destination.name):
+            self._clear_folder(name, destination.statuses.get(name), folder_copies)
         for name in dict.fromkeys(ref.name for ref in ledger.undone(self._route, work.import_.id)):
             ledger.undo_followers(self._route, work.import_.id, name, work.lease)
-        removed, kept = self._remove_folders(there)
+        removed, kept = self._remove_folders(destination)
         return UndoReport(
             work.import_.id,
             work.clock.now(),
-            tuple(self._accounts.values()),
+            tuple(self._counts.values()),
             tuple(removed),
             tuple(kept.items()),
             self._doubtful(),
@@ -90,12 +90,12 @@ class _Undo:
 
     # --- Messages -----------------------------------------------------------------------------------
 
-    def _clear(self, name: str, status: FolderStatus | None, copies: Iterable[Copies]) -> None:
-        """One destination folder, receipt by receipt."""
-        shown: UidSet | None = None
+    def _clear_folder(self, name: str, status: FolderStatus | None, folder_copies: Iterable[Copies]) -> None:
+        """Remove what can be removed from one destination folder, receipt by receipt."""
+        listed: UidSet | None = None
         modseq = 0
-        for one in copies:
-            receipt = one.receipt
+        for copies in folder_copies:
+            receipt = copies.receipt
             number = len(receipt.source_uids)
             if status is None:
                 self._count(name, added=number, gone=number)
@@ -106,81 +106,82 @@ class _Undo:
                 self._count(name, added=number, unidentified=number)
                 continue
             try:
-                if shown is None:
-                    shown = self._undoing.session.uids(ref)
+                if listed is None:
+                    listed = self._undoing.session.uids(ref)
                     modseq = self._modseq(name)
-                self._clear_receipt(ref, one, shown, modseq)
+                self._clear_receipt(ref, copies, listed, modseq)
             except (FolderUnusable, FolderChanged):
                 self._count(name, added=number, unidentified=number)
 
     def _modseq(self, name: str) -> int:
-        """The folder's modification sequence by now, 0 where there is none. Asked for twice: a Dovecot counts
-        from when somebody first asks."""
+        """The folder's current modification sequence, 0 if the server keeps none. It is requested twice,
+        since Dovecot counts from the first request."""
         for _ in range(2):
             _, statuses = self._undoing.session.folders_and_statuses(modseqs=True)
         status = statuses.get(name)
         return status.highest_modseq if isinstance(status, FolderStatus) else 0
 
-    def _clear_receipt(self, ref: FolderRef, copies: Copies, shown: UidSet, modseq: int) -> None:
-        """`modseq`: the folder's modification sequence before anybody looked, 0 where there is none."""
+    def _clear_receipt(self, ref: FolderRef, copies: Copies, listed: UidSet, modseq: int) -> None:
+        """Remove what can be removed of one receipt. `modseq` is the folder's modification sequence before
+        the check, 0 if there is none."""
         work, uids = self._undoing, UidSet.of(copies.receipt.destination_uids)
-        # Noted by an undo that broke off, and not there any more: it had come to remove them.
-        removed = copies.undoing & uids - shown
+        # Noted by an interrupted undo and no longer listed: that undo removed them.
+        removed = copies.undoing & uids - listed
         if removed:
             work.ledger.undo_copies(copies.number, removed, work.lease)
-        gone = uids - shown - removed
-        looked_at = self._looked_at(ref, copies.receipt, uids & shown)
-        untouched = UidSet.of(uid for uid, fate in looked_at.items() if fate is None)
+        gone = uids - listed - removed
+        reasons = self._reasons_to_stay(ref, copies.receipt, uids & listed)
+        untouched = UidSet.of(uid for uid, reason in reasons.items() if reason is None)
         if untouched:
-            work.check()  # the lease may have been lost while we read
+            work.check()  # the lease may have been lost during the read
             work.ledger.note_undoing(copies.number, untouched, work.lease)
-            stays = self._removed_but(ref, copies.receipt, untouched, modseq)
+            stays = self._remove(ref, copies.receipt, untouched, modseq)
             if stays:
                 untouched -= stays
                 work.ledger.note_undoing(copies.number, untouched, work.lease)
             work.ledger.undo_copies(copies.number, untouched, work.lease)
-            looked_at |= dict.fromkeys(stays, "touched")
-        fates = [fate for fate in looked_at.values() if fate is not None]
+            reasons |= dict.fromkeys(stays, "touched")
+        kept = [reason for reason in reasons.values() if reason is not None]
         self._count(
             ref.name,
             added=len(uids),
             removed=len(removed) + len(untouched),
-            gone=len(gone) + fates.count("gone"),
-            touched=fates.count("touched"),
-            altered=fates.count("altered"),
+            gone=len(gone) + kept.count("gone"),
+            touched=kept.count("touched"),
+            altered=kept.count("altered"),
         )
 
-    def _removed_but(self, ref: FolderRef, receipt: Receipt, uids: UidSet, modseq: int) -> UidSet:
-        """Removes them, but for those that somebody touched since they were looked at."""
+    def _remove(self, ref: FolderRef, receipt: Receipt, uids: UidSet, modseq: int) -> UidSet:
+        """Remove messages, and return those that stay because they were touched since the check."""
         session = self._undoing.session
         changed = session.remove(ref, uids, unchanged_since=modseq)
         if not changed:
             return changed
-        # Changed, and perhaps only by us: marked as deleted on a connection that was lost then.
+        # The change may be ours alone: \Deleted, set over a connection that was lost afterwards.
         sent = {uid: flags for uid, (_, flags) in _expected(receipt).items()}
-        found = dict(session.flags(ref, changed))
-        stays = UidSet.of(uid for uid, now in found.items() if touched(sent[uid] or (), now))
-        if as_before := UidSet.of(found) - stays:
-            session.remove(ref, as_before)
+        current = dict(session.flags(ref, changed))
+        stays = UidSet.of(uid for uid, flags in current.items() if touched(sent[uid] or (), flags))
+        if untouched := UidSet.of(current) - stays:
+            session.remove(ref, untouched)
         return stays
 
-    def _looked_at(self, ref: FolderRef, receipt: Receipt, uids: UidSet) -> dict[Uid, str | None]:
-        """Why each message stays; None where nothing speaks against removing it."""
+    def _reasons_to_stay(self, ref: FolderRef, receipt: Receipt, uids: UidSet) -> dict[Uid, str | None]:
+        """Why each message stays ("gone", "altered", "touched"); None if it may be removed."""
         expected = _expected(receipt)
-        fates: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
+        reasons: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
         for message in self._undoing.session.messages(ref, uids):
             if isinstance(message, NotHandedOut):
-                fates[message.uid] = "altered"
+                reasons[message.uid] = "altered"
                 continue
-            body, sent = expected[message.uid]
-            if digest(message.body) != body:
-                fates[message.uid] = "altered"
+            stored_digest, sent = expected[message.uid]
+            if digest(message.body) != stored_digest:
+                reasons[message.uid] = "altered"
             else:
-                fates[message.uid] = "touched" if sent is None or touched(sent, message.flags) else None
-        return fates
+                reasons[message.uid] = "touched" if sent is None or touched(sent, message.flags) else None
+        return reasons
 
     def _doubtful(self) -> int:
-        """Messages of appends that nobody heard of: the next import settles them."""
+        """The number of messages in this import's doubtful appends; the next import settles them."""
         work = self._undoing
         folders = dict.fromkeys(work.ledger.folder_map(self._route).values())
         return sum(
@@ -191,23 +192,24 @@ class _Undo:
         )
 
     def _count(self, name: str, **numbers: int) -> None:
-        before = self._accounts.get(name, FolderUndo(name))
-        self._accounts[name] = before + FolderUndo(name, **numbers)
-        self._undoing.told(self._accounts[name])
+        count = self._counts.get(name, FolderUndo(name))
+        self._counts[name] = count + FolderUndo(name, **numbers)
+        self._undoing.on_folder(self._counts[name])
 
     # --- Folders ------------------------------------------------------------------------------------
 
-    def _remove_folders(self, before: Survey) -> tuple[list[str], dict[str, str]]:
-        """Names of those removed, and why the others stay; inner folders go before those they are in."""
+    def _remove_folders(self, destination: Survey) -> tuple[list[str], dict[str, str]]:
+        """Remove folders, inner ones first. Return the names of removed folders, and why each other one
+        stays."""
         work, ledger = self._undoing, self._undoing.ledger
         removed: list[str] = []
         kept: dict[str, str] = {}
-        there = before.statuses
-        created = [n for n in ledger.created(work.import_.id) if n in there and n.upper() != "INBOX"]
-        proofs = self._proofs() if created else set()
+        statuses = destination.statuses
+        created = [n for n in ledger.created(work.import_.id) if n in statuses and n.upper() != "INBOX"]
+        known = self._known_folders() if created else set()
         for name in sorted(created, key=len, reverse=True):
-            ref = there[name].ref(name)
-            if ref not in proofs:
+            ref = statuses[name].ref(name)
+            if ref not in known:
                 kept[name] = _NOT_OURS
                 continue
             work.check()
@@ -222,20 +224,22 @@ class _Undo:
                 removed.append(name)
         return removed, kept
 
-    def _proofs(self) -> set[FolderRef]:
-        """The folders, as they were then, that this route's imports stored into or copied to their end."""
+    def _known_folders(self) -> set[FolderRef]:
+        """The folders, with their UIDVALIDITY of that time, that this import stored into or that imports of
+        this route completed."""
         ledger, import_ = self._undoing.ledger, self._undoing.import_
         return {
             *ledger.undone(self._route, import_.id),
-            *(one.receipt.destination for one in ledger.copies(self._route, import_.id)),
+            *(copies.receipt.destination for copies in ledger.copies(self._route, import_.id)),
             *(checkpoint.destination for checkpoint in ledger.checkpoints(self._route).values()),
         }
 
 
 def _expected(receipt: Receipt) -> dict[Uid, tuple[bytes, tuple[str, ...] | None]]:
-    """UID -> digest and flags that each copy went with; None when they were not remembered."""
+    """UID -> digest and flags that each copy was stored with; the flags are None if they were not
+    recorded."""
     flags = unfold_flags(receipt.flags)
     return {
-        uid: (receipt.digest_at(at), flags[at] if flags else None)
-        for at, uid in enumerate(receipt.destination_uids)
+        uid: (receipt.digest_at(index), flags[index] if flags else None)
+        for index, uid in enumerate(receipt.destination_uids)
     }

@@ -154,7 +154,7 @@ def _run(
                     observer=observer,
                     clock=deps.clock,
                     is_notice=deps.is_notice,
-                    pace=deps.pace,
+                    limits=deps.pace,
                     digests=deps.digests,
                 )
             )
