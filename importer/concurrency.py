@@ -1,4 +1,4 @@
-"""Two waits for the price of one."""
+"""Concurrent execution of two blocking calls."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Other = TypeVar("Other")
 
 
 def run_both(one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
-    """Does both at the same time and waits for both. When both fail, raises what `one` raised."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="together") as pool:
+    """Call both functions concurrently and wait for both. If both raise, the error of `one` is raised."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="run-both") as pool:
         pending = pool.submit(other)
         first = one()
         return first, pending.result()

@@ -1,23 +1,24 @@
-"""Digests of messages by the million, in little more memory than they have bytes."""
+"""Sets of message digests: a million of them in little more memory than the digests themselves."""
 
 from __future__ import annotations
 
 from typing import Final, Protocol
 
 DIGEST_BYTES: Final = 16
-"""SHA-256, its first half. A mailbox of a million messages has 16 MB of them."""
+"""The first half of a SHA-256 digest. A mailbox of a million messages has 16 MB of them."""
 
-_BUCKETS: Final = 4096  # by the first twelve bits: a million digests make 250 in each, found in a microsecond
-_REST_BYTES: Final = DIGEST_BYTES - 1  # the first byte is in the bucket's number
+_BUCKETS: Final = 4096  # by the first twelve bits; of a million digests each has 250, found in a microsecond
+_REST_BYTES: Final = DIGEST_BYTES - 1  # the bucket number implies the first byte
 
 
 def digest_at(digests: bytes, index: int) -> bytes:
-    """One digest of several that are joined."""
+    """The digest at `index` in concatenated digests."""
     return digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
 
 
 class DigestSet(Protocol):
-    """A set of digests of DIGEST_BYTES each, that only grows. One thread adds at a time; any may ask."""
+    """A set of digests of DIGEST_BYTES each that only grows. One thread may add at a time; any thread may
+    test membership at the same time."""
 
     def __contains__(self, digest: bytes) -> bool: ...
 
@@ -27,7 +28,7 @@ class DigestSet(Protocol):
 
 
 class Digests:
-    """In memory. A dictionary takes eight times as much."""
+    """A set in memory. A Python set takes eight times as much."""
 
     __slots__ = ("_buckets",)
 
@@ -52,6 +53,6 @@ class Digests:
 
 def _holds(bucket: bytearray, rest: bytes) -> bool:
     at = bucket.find(rest)
-    while at >= 0 and at % _REST_BYTES:  # the end of one and the beginning of the next
+    while at >= 0 and at % _REST_BYTES:  # a match across two entries
         at = bucket.find(rest, at + 1)
     return at >= 0

@@ -1,4 +1,4 @@
-"""Sets of UIDs as ranges: a folder of a million messages costs 16 bytes for each of its gaps.
+"""Sets of UIDs as ranges: a folder of a million messages costs 16 bytes per gap in its UIDs.
 
 Invariant: ranges are ascending, non-overlapping and non-adjacent, each `(first, last)` inclusive.
 """
@@ -15,10 +15,10 @@ Uid = NewType("Uid", int)
 """Unique within one folder and one UIDVALIDITY (RFC 9051 section 2.3.1.1); never a sequence number."""
 
 UidValidity = NewType("UidValidity", int)
-"""1 to 2**32-1; a change means that all UIDs of the folder are void."""
+"""1 to 2**32-1. A change invalidates all UIDs of the folder."""
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
-_MOST: Final = 2**63 - 1  # far above what RFC 9051 allows; no server can mean what lies beyond
+_MOST: Final = 2**63 - 1  # far above what RFC 9051 allows; higher values are nonsense
 
 
 class UidSet:
@@ -27,7 +27,7 @@ class UidSet:
     __slots__ = ("_firsts", "_lasts")
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        """From ranges for which the invariant holds; see `from_ranges` for others."""
+        """From ranges that satisfy the invariant; see `from_ranges` for others."""
         self._firsts = array("q")
         self._lasts = array("q")
         for first, last in ranges:
@@ -39,30 +39,30 @@ class UidSet:
         """From UIDs in any order, repeated or not."""
         members = sorted(set(uids))
         if members and members[-1] - members[0] == len(members) - 1 and members[-1] <= _MOST:
-            return cls(((members[0], members[-1]),))  # without gaps, as mostly
+            return cls(((members[0], members[-1]),))  # without gaps, the usual case
         return cls.from_ranges(zip(members, members, strict=True))
 
     @classmethod
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> UidSet:
-        """From inclusive ranges in any order, overlapping or not; what is above 2**63 is left out."""
-        made = _Ascending()
+        """From inclusive ranges in any order, overlapping or not; members of 2**63 and above are left out."""
+        merged = _Ascending()
         rest = iter(ranges)
         for first, last in rest:
-            if not made.add(first, last):  # out of order, which is rare and costs more
-                all_ = sorted(
-                    [*made.ranges(), *((a, min(b, _MOST)) for a, b in ((first, last), *rest) if a <= _MOST)]
+            if not merged.add(first, last):  # out of order, which is rare and costs more
+                in_order = sorted(
+                    [*merged.ranges(), *((a, min(b, _MOST)) for a, b in ((first, last), *rest) if a <= _MOST)]
                 )
-                made = _Ascending()
-                for one in all_:
-                    made.add(*one)
-        return cls._of_arrays(made.firsts, made.lasts)
+                merged = _Ascending()
+                for pair in in_order:
+                    merged.add(*pair)
+        return cls._of_arrays(merged.firsts, merged.lasts)
 
     @classmethod
     def _of_arrays(cls, firsts: array[int], lasts: array[int]) -> UidSet:
-        made = cls.__new__(cls)
-        made._firsts = firsts
-        made._lasts = lasts
-        return made
+        uids = cls.__new__(cls)
+        uids._firsts = firsts
+        uids._lasts = lasts
+        return uids
 
     @classmethod
     def parse(cls, text: str) -> UidSet:
@@ -71,7 +71,7 @@ class UidSet:
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """All of them as pairs: ten times the memory of the set, for as long as it is held."""
+        """All ranges as pairs. This takes ten times the memory of the set."""
         return tuple(zip(self._firsts, self._lasts, strict=True))
 
     @property
@@ -121,7 +121,7 @@ class UidSet:
         if not self or not other:
             return self or other
         low, high = (self, other) if self._firsts[0] <= other._firsts[0] else (other, self)
-        # What lies below the other set as a whole is taken over as it is: sets mostly grow at their end.
+        # Ranges entirely below the other set are copied unchanged: sets mostly grow at their end.
         apart = bisect_left(low._lasts, high._firsts[0] - 1)
         merged = _Ascending(low._firsts[:apart], low._lasts[:apart])
         i, j, ends = apart, 0, (len(low._firsts), len(high._firsts))
@@ -186,7 +186,7 @@ class UidSet:
 
 
 class _Ascending:
-    """Ranges that come ordered by their first members, and are folded together."""
+    """Accumulates ranges in ascending order of their first members and merges them."""
 
     __slots__ = ("firsts", "lasts")
 
@@ -195,7 +195,7 @@ class _Ascending:
         self.lasts = array("q") if lasts is None else lasts
 
     def add(self, first: int, last: int) -> bool:
-        """False when the range begins below the one before it: then it is not added."""
+        """False, and nothing is added, if the range begins below the previous one."""
         if last > _MOST:
             if first > _MOST:
                 return True
@@ -214,7 +214,7 @@ class _Ascending:
 
 
 class Ascending:
-    """UIDs that come one by one, each greater than the one before, kept as ranges."""
+    """Accumulates single UIDs, each greater than the one before, as ranges."""
 
     __slots__ = ("_ranges",)
 
@@ -229,12 +229,12 @@ class Ascending:
 
     @property
     def uids(self) -> UidSet:
-        """As a set of its own: more may be added afterwards."""
+        """A copy: more UIDs may be added afterwards."""
         return UidSet._of_arrays(self._ranges.firsts[:], self._ranges.lasts[:])
 
 
 class UidBitmap:
-    """UIDs that come one by one, in any order: a bit for each, where they are dense."""
+    """A set that grows by single UIDs in any order: one bit per UID if they are dense."""
 
     __slots__ = ("_pages",)
 
@@ -251,7 +251,7 @@ class UidBitmap:
 
 
 def format_ordered(uids: Iterable[int]) -> str:
-    """UIDs in the given order, runs of +1 folded: `7,3:5`. Read back by `parse_ordered`."""
+    """Format UIDs in the given order, with runs of +1 as ranges: `7,3:5`. `parse_ordered` reads it back."""
     out: list[list[int]] = []
     for uid in uids:
         if out and uid == out[-1][1] + 1:
@@ -262,19 +262,21 @@ def format_ordered(uids: Iterable[int]) -> str:
 
 
 def parse_ordered(text: str) -> tuple[Uid, ...]:
-    """The UIDs of `format_ordered`, or of an APPENDUID answer (RFC 4315), in order. Raises ValueError."""
+    """The UIDs of `format_ordered`, or of an APPENDUID response (RFC 4315), in order. Raises ValueError."""
     return tuple(Uid(n) for low, high in _parsed(text) for n in range(low, high + 1))
 
 
 def _parsed(text: str) -> Iterator[tuple[int, int]]:
-    """Each part as (low, high), in the given order; a range may stand the other way round."""
+    """Each part as (low, high), in the given order; a range may be written high end first."""
     at = 0
     while text and at <= len(text):
         end = text.find(",", at)
-        part = text[at : end if end >= 0 else len(text)]  # not split: a folder of gaps has a million of them
+        part = text[
+            at : end if end >= 0 else len(text)
+        ]  # no str.split: a set with many gaps has a million parts
         at += len(part) + 1
         numbers = part.split(":")
         if len(numbers) > 2 or not all(_NUMBER.fullmatch(number) for number in numbers):
-            raise ValueError(f"“{part[:40]}” is no UID and no range of UIDs")
+            raise ValueError(f"“{part[:40]}” is neither a UID nor a range of UIDs")
         low, high = sorted((int(numbers[0]), int(numbers[-1])))
         yield low, high

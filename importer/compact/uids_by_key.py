@@ -1,4 +1,4 @@
-"""UIDs under keys, by the hundred thousand, in little more memory than they and their keys have bytes."""
+"""A multimap from keys to UIDs: hundreds of thousands of entries in little more memory than their bytes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 from importer.compact.uid_set import Uid
 
 _BUCKETS: Final = 4096
-_UID_BYTES: Final = 5  # four are what RFC 9051 allows; what servers are heard to say has ten digits at most
+_UID_BYTES: Final = 5  # RFC 9051 allows four; UIDs that real servers send have at most ten digits
 
 
 class UidsByKey:
-    """Keys of `key_bytes` each, three at least, that differ in their first bits as digests do; a key may have
-    many UIDs. A dictionary of lists takes twenty times the memory."""
+    """Maps keys of `key_bytes` bytes (at least three) to UIDs; a key may have many. Keys must differ in their
+    first bits, as digests do. A dictionary of lists takes twenty times the memory."""
 
     __slots__ = ("_buckets", "_entry_bytes")
 
     def __init__(self, key_bytes: int) -> None:
-        self._entry_bytes = key_bytes - 1 + _UID_BYTES  # the first byte is in the bucket's number
+        self._entry_bytes = key_bytes - 1 + _UID_BYTES  # the bucket number implies the first byte
         self._buckets: list[bytearray | None] = [None] * _BUCKETS
 
     def add(self, key: bytes, uid: Uid) -> None:
@@ -32,14 +32,14 @@ class UidsByKey:
             bucket += entry
 
     def get(self, key: bytes) -> Iterator[Uid]:
-        """The UIDs under `key`, in the order in which they came."""
+        """The UIDs under `key`, in the order of `add`."""
         bucket = self._buckets[key[0] << 4 | key[1] >> 4]
         if bucket is None:
             return
         rest = key[1:]
         at = bucket.find(rest)
         while at >= 0:
-            if at % self._entry_bytes:  # across the end of an entry, or in a UID
+            if at % self._entry_bytes:  # a match across two entries, or inside a UID
                 at = bucket.find(rest, at + 1)
             else:
                 end = at + self._entry_bytes

@@ -1,4 +1,5 @@
-"""What the engine and the use cases need from the world: Protocols only.
+"""The interfaces that the engine and the use cases depend on: Protocols and their value types.
 
-Every port has one contract suite in tests/contract, run against memory and every real implementation.
+Every port has one contract suite in tests/contract, run against the in-memory fake and every real
+implementation.
 """

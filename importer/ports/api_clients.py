@@ -1,4 +1,4 @@
-"""Programs that call the API."""
+"""API clients: their tokens and their idempotent requests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from importer.domain.people.api_tokens import ApiToken, TokenId
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A request that may be sent again without being done again. `fingerprint` tells it from others; until
-    it is answered `status` is None. `sealed` is the answer, for the vault."""
+    """The state of a request with an idempotency key. `fingerprint` identifies the request's content.
+    `status` is None until the request is answered; `sealed` is the response, sealed by the vault."""
 
     fingerprint: str
     status: int | None = None
@@ -21,32 +21,33 @@ class KeptAnswer:
 
 
 class ApiClients(Protocol):
-    """Programs that call: their tokens, and what was answered to requests with a key of theirs."""
+    """Tokens of API clients, and the responses to their requests with an idempotency key."""
 
     def add_token(self, token: ApiToken) -> None: ...
 
     def token_by_digest(self, digest: str) -> ApiToken | None:
-        """Revoked and expired ones too."""
+        """Returns revoked and expired tokens too. None if there is no such token."""
         ...
 
     def tokens(self) -> Sequence[ApiToken]:
-        """All there ever were, newest first."""
+        """All tokens ever issued, newest first."""
         ...
 
     def revoke_token(self, token_id: TokenId, now: datetime) -> ApiToken | None:
-        """Sets `revoked_at` if it is not set, and returns the token; None if there is none."""
+        """Set `revoked_at` unless it is set already. Return the token, or None if there is no such token."""
         ...
 
     def begin_request(
         self, token_id: TokenId, key: str, fingerprint: str, now: datetime, until: datetime
     ) -> KeptAnswer | None:
-        """None: it is the caller's to do, and until then nobody else's. Else what is known of the key."""
+        """Reserve the key until `until` and return None: the caller executes the request. If the key is
+        already in use, return its state instead."""
         ...
 
     def keep_answer(self, token_id: TokenId, key: str, status: int, sealed: bytes, until: datetime) -> None:
-        """The request is done; the answer is kept until then."""
+        """Store the response of an executed request until `until`."""
         ...
 
     def forget_request(self, token_id: TokenId, key: str) -> None:
-        """It was not done: the key is free again. What is answered stays."""
+        """Release the key of a request that was not executed. Stored responses stay."""
         ...

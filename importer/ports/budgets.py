@@ -1,4 +1,4 @@
-"""What hosts allow, shared by all workers."""
+"""Rate and connection limits of hosts, shared by all workers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from importer.domain.planning.host_allowance import Backoff, HourlyBytes
 
 
 class Budgets(Protocol):
-    """What all workers together may still ask of accounts and hosts; each method is one transaction.
+    """What all workers together may still use of accounts and hosts. Each method is one transaction.
 
-    Names are the caller's: they tell an account, a host, or the direction of bytes.
+    The caller chooses the names: of an account, of a host, or of a direction of bytes.
     """
 
     def take_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
     ) -> bool:
-        """Takes one slot under each name of (name, most at a time), or none at all (False). A slot that
-        is neither renewed nor released is free again after `ttl`; a holder may have any number."""
+        """Take one slot under each name of `wanted`, (name, most slots at a time), or none at all and return
+        False. A slot that is neither renewed nor released becomes free after `ttl`. One holder may have
+        several slots of a name."""
         ...
 
     def renew_slots(self, holder: str, now: datetime, ttl: timedelta) -> None: ...
@@ -29,13 +30,14 @@ class Budgets(Protocol):
     def count_bytes(self, name: str, now: datetime, size_bytes: int) -> None: ...
 
     def counted_bytes(self, name: str, now: datetime) -> Sequence[HourlyBytes]:
-        """Of the last 24 hours, the hour that they began in as a whole; oldest first."""
+        """The bytes of the last 24 hours, by hour and oldest first. The hour in which they begin is included
+        as a whole."""
         ...
 
     def back_off(self, backoff: Backoff) -> None:
-        """The later of this and what was said of the same name before counts."""
+        """Store a backoff for its name. If the name has one already, the later end counts."""
         ...
 
     def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
-        """Of those that are not over, the one that lasts longest."""
+        """The backoff of these names that ends last; None if none of them is in force."""
         ...

@@ -1,4 +1,4 @@
-"""Owners who are asked to sign in."""
+"""Consents: requests to mailbox owners to sign in."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from providers.errors import Side
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """The owner of one side who was asked to sign in for one import, over a link that works until
+    """A request to the owner of one side to sign in for one import, over a link that is valid until
     `expires_at`.
 
-    The link's token is kept as `token_hash`, to find the consent by, and sealed, to show the link again.
-    `state_hash` and `question` (sealed) belong to the sign-in that was begun last, empty before.
+    The token in the link is kept as `token_hash`, to look the consent up, and sealed, to show the link again.
+    `state_hash` and `question` (sealed) belong to the latest sign-in attempt; both are empty before the
+    first.
     """
 
     import_id: ImportId
@@ -32,10 +33,11 @@ class ConsentRequest:
 
 
 class Consents(Protocol):
-    """Owners who are asked; at most one consent for each side of an import. It ends with the import."""
+    """Open consent requests, at most one for each side of an import. They are removed when the import
+    ends."""
 
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
-        """The one that stands: this one, or the one that was there."""
+        """Return the stored request: this one, or the one that existed already."""
         ...
 
     def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]: ...
@@ -47,15 +49,18 @@ class Consents(Protocol):
         ...
 
     def begin_consent(self, import_id: ImportId, side: Side, state_hash: str, question: bytes) -> bool:
-        """Replaces the sign-in that was begun; False when there is nothing to begin any more."""
+        """Replace the current sign-in attempt. False if there is no open request."""
         ...
 
     def give_consent(self, import_id: ImportId, side: Side, state_hash: str, sealed: bytes) -> bool:
-        """In one transaction: removes the consent, if that sign-in is its last one, keeps the sealed grant
-        for that side, and the import waits no longer (`not_before`, `problem`). Else False, and nothing
-        is written; so too when the import has ended."""
+        """Accept the sign-in of `state_hash`, in one transaction: remove the request, store the sealed grant
+        for that side, and end the import's wait (`not_before`, `problem`).
+
+        Return False, and write nothing, if that sign-in is not the latest one of the request or the import
+        has ended.
+        """
         ...
 
     def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
-        """Replaces the grant of that side. Raises LeaseLost unless the lease still holds."""
+        """Replace the grant of that side. Raises LeaseLost unless the lease still holds."""
         ...

@@ -1,4 +1,4 @@
-"""The right to work on something, until it expires."""
+"""Leases: exclusive rights to work on something, until they expire."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ class Lease:
 
 
 class LeaseLost(Exception):
-    """Somebody else holds the lease now; nothing was written."""
+    """Another holder has the lease now. Nothing was written."""
 
 
 class Leases(Protocol):
     """Leases by name, with fencing."""
 
     def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
-        """A new lease, or None while another holder's has not expired (the same owner's counts too)."""
+        """Return a new lease, or None while a lease of that name has not expired, even one of the same
+        owner."""
         ...
 
     def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
-        """False when it is no longer ours."""
+        """False if the lease is no longer held by this owner."""
         ...
 
     def holder(self, name: str, now: datetime) -> str | None:
-        """Who holds it, None when nobody does."""
+        """The owner of the current lease; None if there is none."""
         ...
 
     def release(self, lease: Lease) -> None:
-        """Gives it back; a lease that is no longer ours is left alone."""
+        """Release the lease. A lease that is no longer held is ignored."""
         ...

@@ -1,4 +1,4 @@
-"""What was copied, and what is about to be."""
+"""The ledger: what was copied, and what is about to be."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from importer.ports.leases import Lease
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """One receipt of copies, with its `number` in the ledger, and those that undo was about to remove when
-    it was last seen (`undoing`, destination UIDs)."""
+    """One receipt of copies, with its `number` in the ledger. `undoing` has the destination UIDs that an undo
+    was about to remove when it last noted them."""
 
     number: int
     receipt: Receipt
@@ -22,8 +22,8 @@ class Copies:
 
 
 class Ledger(Protocol):
-    """Receipts, intents, refusals and the folder map, by route. Writing methods raise LeaseLost
-    (and write nothing) unless `lease` is still the holder's; each is one transaction."""
+    """Receipts, intents, refusals and the folder map, by route. Methods that write raise LeaseLost, and write
+    nothing, unless `lease` is still held; each is one transaction."""
 
     def folder_map(self, route: Route) -> Mapping[str, str]:
         """Source folder -> destination folder, as chosen when the folder was first planned."""
@@ -32,11 +32,13 @@ class Ledger(Protocol):
     def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None: ...
 
     def mailbox_epoch(self, route: Route) -> UidValidity | None:
-        """UIDVALIDITY of the destination's INBOX at the last import: another one is another mailbox."""
+        """UIDVALIDITY of the destination's INBOX at the last import. A different value means a different
+        mailbox."""
         ...
 
     def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
-        """Removes the route's detached receipts and marks with it: they spoke of the mailbox before."""
+        """Also removes the route's detached receipts and its checkpoints: they refer to the previous
+        mailbox."""
         ...
 
     def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
@@ -44,19 +46,20 @@ class Ledger(Protocol):
         ...
 
     def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
-        """Replaces the mark of that source folder (`checkpoint.tally.source_folder`)."""
+        """Replace the checkpoint of that source folder (`checkpoint.tally.source_folder`)."""
         ...
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        """All receipts into that folder that count, oldest first, of any UIDVALIDITY."""
+        """All valid receipts into that folder, of any UIDVALIDITY, oldest first. Undone ones are left out."""
         ...
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
-        """That folder is gone: its receipts get ANY_UIDVALIDITY and no destination UIDs."""
+        """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
+        UIDs."""
         ...
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
-        """A new folder stands in its place: detached receipts get its UIDVALIDITY, without UIDs."""
+        """Note that a new folder replaces it: detached receipts get its UIDVALIDITY, without UIDs."""
         ...
 
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
@@ -68,41 +71,42 @@ class Ledger(Protocol):
         ...
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
-        """Receipt number -> the flags that are remembered from now on (`flags.fold_flags`)."""
+        """Receipt number -> the flags to remember from now on (`flag_runs.fold_flags`)."""
         ...
 
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
-        """How many of that import's copies were undone, by the folder they stood in."""
+        """The number of that import's copies that were undone, by their folder."""
         ...
 
     def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """Before they are removed: those of the copies that are about to be. Replaces what was noted."""
+        """Note, before the removal, the destination UIDs to remove. Replaces what was noted."""
         ...
 
     def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """After they were removed: these copies count no more, so that another import may bring them again.
-        The marks of their folder are forgotten."""
+        """Mark copies as undone, after their removal: another import may copy them again. The checkpoints of
+        their folder are deleted."""
         ...
 
     def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
-        """What was settled as present or duplicate in that folder because of copies that are undone now
-        counts no more either; its marks are forgotten. Safe to repeat."""
+        """Invalidate what was settled as present or duplicate in that folder because of copies that are now
+        undone, and delete the folder's checkpoints. Safe to repeat."""
         ...
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
-        """Before they are created: destination folders that were not there."""
+        """Note, before their creation, destination folders that did not exist."""
         ...
 
     def created(self, import_id: ImportId) -> Sequence[str]:
-        """Those that it noted, each once, in that order."""
+        """The folders that the import noted, each once, in that order."""
         ...
 
     def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
-        """An undone import's folder is gone: nothing is mapped to it, marked or noted as created any more."""
+        """Forget the removed folder of an undone import: its mapping, its checkpoints and the note that it
+        was created."""
         ...
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
-        """The open ones, by slot."""
+        """The open intents, by slot."""
         ...
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
@@ -119,9 +123,9 @@ class Ledger(Protocol):
         *,
         closes_slot: int | None = None,
     ) -> None:
-        """Adds receipts and refusals, and removes the folder's intent of `closes_slot` with them."""
+        """Add receipts and refusals, and remove the folder's intent of `closes_slot`, in one transaction."""
         ...
 
     def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
-        """In the order of recording, a page at a time."""
+        """In the order of recording, read page by page."""
         ...

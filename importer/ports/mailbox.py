@@ -1,4 +1,4 @@
-"""A mailbox, one session at a time."""
+"""A mailbox on an IMAP host, one session at a time."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ from providers.grants import Credential
 
 
 class MailboxSession(Protocol):
-    """One logged-in connection to one mailbox, for one thread.
+    """One authenticated connection to one mailbox, for one thread.
 
-    Reads reconnect by themselves a few times before they raise ConnectionLost; `append` never does:
-    when it raises ConnectionLost, nobody knows what landed. Folder names are decoded, in the server's
-    own hierarchy. Every method may raise ConnectionLost, ProtocolViolation, ServerUnavailable,
-    Throttled, LoginRejected or GrantExpired; methods that name a folder may raise FolderUnusable;
-    methods that take a FolderRef raise FolderChanged when the folder's UIDVALIDITY is another.
+    Reads reconnect automatically a few times before they raise ConnectionLost. `append` never does: if it
+    raises ConnectionLost, it is unknown what was stored. Folder names are decoded, in the server's own
+    hierarchy.
+
+    Every method may raise ConnectionLost, ProtocolViolation, ServerUnavailable, Throttled, LoginRejected or
+    GrantExpired. Methods with a folder argument may raise FolderUnusable; methods with a FolderRef raise
+    FolderChanged if the folder's UIDVALIDITY is different.
     """
 
     side: Side
@@ -48,28 +50,28 @@ class MailboxSession(Protocol):
     def status(self, folder: str) -> FolderStatus: ...
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
-        """The status of many folders in few round trips; for one that cannot be opened, why."""
+        """The status of many folders in few round trips; the error of a folder that cannot be opened."""
         ...
 
     def folders_and_statuses(
         self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
-        """`folders`, and `statuses` of those that can be selected, in as few round trips as there can be;
-        with `modseqs`, the highest modification sequence of each where the server keeps one."""
+        """`folders`, and `statuses` of the selectable ones, in as few round trips as possible. With
+        `modseqs`, statuses have the highest modification sequence if the server keeps one."""
         ...
 
     def has_labels(self) -> bool:
-        """Whether the host has labels and no folders (X-GM-EXT-1): at a source, a LabelView decides then what
-        its folders show."""
+        """Whether the host has labels instead of folders (X-GM-EXT-1). At a source, a LabelView then decides
+        how labels appear as folders."""
         ...
 
     def unshown(self) -> Mapping[str, str]:
-        """Folder -> a sentence, where the server is known to show only a part of the mail, for the report.
-        To be asked after `statuses`."""
+        """Folder -> a sentence for the report, for folders of which the server is known to list only a part.
+        Valid after `statuses`."""
         ...
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
-        """The UIDs that the folder holds now."""
+        """The UIDs that the folder lists now."""
         ...
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
@@ -81,49 +83,50 @@ class MailboxSession(Protocol):
         ...
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
-        """Whole messages, in any order, lazily, without marking them as read; vanished ones are left out.
-
-        For a message that the server cannot hand out NotHandedOut comes instead.
-        """
+        """Whole messages, in any order, lazily, without setting the read flag; vanished ones are left out. A
+        message that the server cannot hand out is returned as NotHandedOut."""
         ...
 
     def create(self, folder: str) -> None:
-        """Creates the folder; already there is fine. Raises FolderUnusable."""
+        """Create the folder; it may exist already. Raises FolderUnusable."""
         ...
 
     def subscribe(self, folder: str) -> None: ...
 
     def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
-        """`create` and then `subscribe` for many folders, in few round trips. Returns those that the
-        server will not have; whoever needs one is told why then."""
+        """Create folders, then subscribe folders, in few round trips. Return the names that the server
+        refused; a later method that needs such a folder raises the reason."""
         ...
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
-        """How a destination folder stands, and which keywords it stores for good; None when it takes
-        nothing at all. Later appends into it may be faster."""
+        """The status of a destination folder, and the keywords that it stores permanently; None if it accepts
+        no messages. Later appends to it may be faster."""
         ...
 
     def append_limit_bytes(self) -> int | None:
-        """The largest message the server takes (RFC 7889), None if it does not say."""
+        """The largest message that the server accepts (RFC 7889); None if it does not say."""
         ...
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        """Stores the messages in order and says for each what became of it.
+        """Store the messages in order and return the outcome of each.
 
-        Raises ConnectionLost when the outcome is unknown, QuotaExceeded when the mailbox is full
-        (some may have landed in both cases: look before repeating).
+        Raises ConnectionLost if the outcome is unknown, QuotaExceeded if the mailbox is full. In both cases
+        some messages may be stored: check before a retry.
         """
         ...
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Callable[[], Sequence[AppendResult] | None]:
-        """Sends the messages; the function that it returns waits for what became of them, as `append` says,
-        or gives None: several were refused as one, none is stored, and `append` can tell which can be. They
-        are not kept for that, so that what is under way takes no memory.
+        """Send the messages and return a function that waits for the outcome, as `append` returns it.
 
-        More may be begun before that, each to be waited for once. Either of the two raises what `append`
-        raises; what this one raised was not begun, or nobody knows.
+        The function returns None if several messages were refused together: none is stored, and `append` can
+        find out which ones the server accepts. The session does not keep the bodies for that, so an append
+        under way holds no memory.
+
+        Further appends may begin before the function is called; each function is called once. Both this
+        method and the function may raise what `append` raises. If this method raises, the append was either
+        not started or its outcome is unknown.
         """
         ...
 
@@ -131,14 +134,15 @@ class MailboxSession(Protocol):
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0
     ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
         """The flags of messages, without \\Recent, in any order, lazily; vanished ones are left out. With
-        `changed_since` (a highest modification sequence) those may be left out that did not change after."""
+        `changed_since` (a highest modification sequence), messages whose flags have not changed since may be
+        left out."""
         ...
 
     def change_flags(
         self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
     ) -> bool:
-        """Changes these flags of these messages and no others; messages that are gone do not matter. False
-        when the server will not, or not for all. Safe to repeat. Raises ValueError at a source."""
+        """Change these flags of these messages and no others; vanished messages are ignored. False if the
+        server refuses, or refuses for some messages. Safe to repeat. Raises ValueError at a source."""
         ...
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
@@ -146,36 +150,37 @@ class MailboxSession(Protocol):
         ...
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        """What the messages of those folders weigh, exactly, in few round trips; folders whose size the
-        server does not tell are missing (RFC 8438: STATUS=SIZE)."""
+        """The exact total size of the messages in each folder, in few round trips. Folders whose size the
+        server does not report are missing (RFC 8438: STATUS=SIZE)."""
         ...
 
     def quota(self) -> Quota | None:
-        """That of INBOX, the tightest where there are several; None where the server tells none."""
+        """The quota of INBOX, the tightest if there are several; None if the server reports none."""
         ...
 
     def removes_exactly(self) -> bool:
-        """Whether `remove` can be told which messages to remove (UIDPLUS, RFC 4315 section 2.1)."""
+        """Whether `remove` can name the messages to expunge (UIDPLUS, RFC 4315 section 2.1)."""
         ...
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
-        """Removes these messages and no other, for good. Those that are gone already are gone.
+        """Remove these messages and no others, permanently. Vanished messages are ignored.
 
-        With `unchanged_since` (a modification sequence of the folder) those stay, and are what is returned,
-        whose flags changed later; the server tells them apart in one step. Without it, and where servers keep
-        no such sequences, nothing stays.
+        With `unchanged_since` (a modification sequence of the folder), messages whose flags changed later
+        stay and are returned; the server decides that atomically. Without it, or if the server keeps no
+        modification sequences, the result is empty.
 
-        Only where `removes_exactly`; FolderUnusable elsewhere. Safe to repeat. Raises ValueError at a source.
+        Requires `removes_exactly`; raises FolderUnusable otherwise. Safe to repeat. Raises ValueError at a
+        source.
         """
         ...
 
     def remove_folder(self, folder: FolderRef) -> None:
-        """Removes a folder that holds nothing, and its subscription. Raises FolderUnusable when there is
-        mail in it, folders are inside it, or the server will not."""
+        """Remove an empty folder and its subscription. Raises FolderUnusable if it contains mail or folders,
+        or if the server refuses."""
         ...
 
     def close(self) -> None:
-        """Logs out; never raises."""
+        """Log out. Never raises."""
         ...
 
 
@@ -185,9 +190,9 @@ def _nothing_settled() -> Iterable[tuple[FolderRef, UidSet]]:
 
 @dataclass(frozen=True, eq=False)
 class LabelView:
-    """How the folders of a source with labels are shown: one object per leg, given with each of its
-    sessions, so that they show the same. `settled` tells where messages were put before: source folder and
-    UIDs, as receipts and intents have them."""
+    """How the folders of a source with labels are shown. One object per leg is passed to each of its
+    sessions, so that all of them show the same. `settled` returns where messages were placed before: source
+    folders and UIDs, from receipts and intents."""
 
     rule: LabelRule = LabelRule.ONE
     settled: Callable[[], Iterable[tuple[FolderRef, UidSet]]] = _nothing_settled
@@ -199,8 +204,11 @@ class SessionFactory(Protocol):
     def open(
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> MailboxSession:
-        """Connects and logs in: with a password for a Secret, else with an access token, fetched before
-        connecting and once more when the host refuses it. Raises any MailError of scope session or
-        account. With `labels`, a host that has labels shows them as folders with a message each, to be read
-        only; other hosts are as they are."""
+        """Connect and log in.
+
+        A Secret is the mailbox's password, a MasterLogin the login of a master user. AccessTokens supply a
+        token, which is fetched before connecting and once more if the host refuses it. With `labels`, a host
+        that has labels shows them as read-only folders, as `labels.rule` says; other hosts are not affected.
+        Raises any MailError of scope session or account.
+        """
         ...

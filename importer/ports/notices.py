@@ -1,4 +1,4 @@
-"""Our own mails: written, kept until they are sent, handed over."""
+"""Notices: the mails that Mailhaul sends, kept in an outbox until they are sent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from providers.errors import Side
 
 
 class MailState(StrEnum):
-    """Where a mail of ours stands."""
+    """The state of a notice."""
 
     PENDING = "pending"
-    SENDING = "sending"  # handed to the server or about to be: never tried again from here
+    SENDING = "sending"  # passed to the server, or about to be: never sent again from this state
     SENT = "sent"
-    REFUSED = "refused"  # the server will not take it
+    REFUSED = "refused"  # the server does not accept it
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One mail of ours to one recipient. `key` is unique: posting the same key again changes nothing."""
+    """One mail to one recipient. `key` is unique: posting the same key again has no effect."""
 
     key: str
     recipient: str
@@ -40,55 +40,55 @@ class Notice:
 
 
 class Outbox(Protocol):
-    """Mails to be sent, each at most once."""
+    """Mails to send, each at most once."""
 
     def post(self, notices: Sequence[Notice]) -> None:
-        """Adds those whose key is new."""
+        """Add the notices whose key is new."""
         ...
 
     def due_notices(self, now: datetime, limit: int = 50) -> Sequence[Notice]:
-        """PENDING ones whose `not_before` has come, oldest first."""
+        """PENDING notices whose `not_before` has passed, oldest first."""
         ...
 
     def claim_notice(self, key: str) -> bool:
-        """PENDING -> SENDING; False if somebody else was first."""
+        """PENDING -> SENDING. False if another sender has claimed it."""
         ...
 
     def settle_notice(
         self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
     ) -> None:
-        """SENDING -> `state`; back to PENDING counts an attempt."""
+        """SENDING -> `state`. Back to PENDING counts an attempt."""
         ...
 
     def notices(self, key_prefix: str = "") -> Sequence[Notice]: ...
 
     def unsent(self) -> Sequence[Notice]:
-        """All that are not SENT, oldest first."""
+        """All notices that are not SENT, oldest first."""
         ...
 
 
 class MailOutcome(StrEnum):
-    """What became of one attempt to send a mail."""
+    """The outcome of one attempt to send a mail."""
 
     SENT = "sent"
-    RETRY = "retry"  # it certainly was not sent
-    REFUSED = "refused"  # it certainly was not sent and never will be
-    UNKNOWN = "unknown"  # it may have been sent: never again
+    RETRY = "retry"  # certainly not sent
+    REFUSED = "refused"  # certainly not sent, and a retry is pointless
+    UNKNOWN = "unknown"  # possibly sent: never sent again
 
 
 class Mailer(Protocol):
-    """Hands one notice to the mail server."""
+    """Sends one notice over the mail server."""
 
     def send(self, notice: Notice) -> tuple[MailOutcome, str]:
-        """The outcome, and what the server said. Never raises."""
+        """Return the outcome and the server's response text. Never raises."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What an owner is asked: to sign in at `provider` (its name for people), so that `import_` can read
-    the mailbox, or put mail into it. `mail` counts from 1; further ones are reminders. With `both`, the owner
-    of the other side is asked as well."""
+    """A request to an owner to sign in at `provider` (its display name), so that `import_` can read the
+    mailbox, or put mail into it. `mail` counts from 1; further ones are reminders. With `both`, the owner of
+    the other side is invited too."""
 
     import_: Import
     side: Side
@@ -103,13 +103,14 @@ class Composer(Protocol):
     """Writes the mails."""
 
     def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
-        """One for each address concerned: source, destination, and the submitter when known; each once."""
+        """One notice for each address concerned: source, destination, and the submitter if known. Each
+        address gets one."""
         ...
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
-        """One for the owner of the source: to sign in, or to be reminded of it."""
+        """One notice for the owner: an invitation to sign in, or a reminder."""
         ...
 
     def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
-        """One for the submitter, none when nobody is known."""
+        """One notice for the submitter; none if the submitter is unknown."""
         ...

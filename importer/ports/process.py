@@ -1,4 +1,4 @@
-"""What else a process has: time, a queue, a budget, somebody who watches, a disk."""
+"""Services of the running process: clock, queue, budget of a leg, progress observer, disk."""
 
 from __future__ import annotations
 
@@ -10,55 +10,57 @@ from providers.errors import Side
 
 
 class Clock(Protocol):
-    """The time, so that tests can turn it."""
+    """The time; tests replace it."""
 
     def now(self) -> datetime:
-        """The instant, aware, UTC."""
+        """The current time, timezone-aware, UTC."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
 
 
 class Queue(Protocol):
-    """The doorbell. Losing a ring, or hearing it twice, changes nothing."""
+    """Wakes workers. It holds no state that matters: losing or repeating a message changes nothing."""
 
     def ring(self, import_id: ImportId, delay: timedelta = timedelta(0)) -> None: ...
 
     def ring_mail(self) -> None:
-        """There may be notices to send."""
+        """Wake a worker to send notices that are due."""
         ...
 
 
 class InstallationFault(Exception):
-    """A part of the installation that its operator has to mend; the text says which, why and how."""
+    """A part of the installation that its operator has to fix. The text names the part, the reason and the
+    fix."""
 
 
 class OwnDiskFull(InstallationFault):
-    """The disk that Mailhaul keeps its own files or its database on takes nothing more. No host's fault and
-    no owner's: what was not written is done again when there is room."""
+    """The disk with Mailhaul's own files or its database is full. Neither a host nor an owner is the cause.
+    What was not written is repeated once there is room."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Mailhaul's own disk takes nothing more ({reason}). Nothing is lost: it goes on by itself as"
-            " soon as its operator has made room."
+            f"Mailhaul's own disk is full ({reason}). Nothing is lost: the work resumes automatically once its"
+            " operator has freed space."
         )
         self.reason = reason
 
 
 class Budget(Protocol):
-    """How much one leg may still do; the engine looks at it between batches. For any thread."""
+    """How much one leg may still do. The engine checks it between batches. Safe for threads."""
 
     def count(self, side: Side, size_bytes: int) -> None:
-        """So many bytes of messages were read from the source, or sent to the destination."""
+        """Count bytes of messages that were read from the source or sent to the destination."""
         ...
 
     def spent(self) -> bool:
-        """True when the leg has to end: time, bytes, or the worker wants to stop. Raises LeaseLost."""
+        """True if the leg has to end: its time or bytes are used up, or the worker stops. Raises
+        LeaseLost."""
         ...
 
 
 class Observer(Protocol):
-    """Told as it happens; for progress."""
+    """Receives progress as it happens."""
 
     def progressed(self, progress: Progress) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The store, put together: whatever has to survive."""
+"""The store: all state that survives a process."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from importer.ports.webhook_calls import WebhookCall, WebhookCalls
 
 @dataclass(frozen=True, slots=True)
 class SealedGrants:
-    """What lets an import into its two mailboxes (`providers.grants`), as the vault sealed it."""
+    """The grants for an import's two mailboxes (`providers.grants`), sealed by the vault."""
 
     source: bytes
     destination: bytes
 
 
 class RouteUnderWay(Exception):
-    """An import of the same route is under way already; nothing was added."""
+    """An import of the same route is in progress already. Nothing was added."""
 
 
 class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, WebhookCalls, Protocol):
-    """The truth: batches, imports, sealed grants and accounts, beside ledger, leases, outbox, budgets,
-    consents, visits, clients and calls."""
+    """The source of truth: batches, imports, sealed grants and tallies, beside the ledger, leases, outbox,
+    budgets, consents, web sessions, API clients and webhook calls."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-        """All or nothing. Raises RouteUnderWay when a route has an import with grants that has not
-        ended and is to get another with grants."""
+        """Add everything or nothing. Raises RouteUnderWay if a new import has grants and its route already
+        has an import with grants that has not ended."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
@@ -55,7 +55,7 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, 
     def batches(
         self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
     ) -> Sequence[Batch]:
-        """Newest first; with an owner, only theirs; with `after`, those that follow it in that order."""
+        """Newest first. With `owner`, only that owner's; with `after`, those that follow it in this order."""
         ...
 
     def import_(self, import_id: ImportId) -> Import | None: ...
@@ -70,23 +70,24 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, 
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        """Newest first; those of a batch in the order of their rows. With `ids`, only those of them; with
-        an owner, only those of their batches; with `after`, those that follow it (of all batches)."""
+        """Newest first; the imports of one batch in the order of their rows. With `ids`, only those of them
+        that exist; with `owner`, only those in the owner's batches; with `after`, those that follow it in
+        this order."""
         ...
 
     def latest_import(self, route: Route) -> Import | None:
-        """The one of that route that has grants and has not ended; if there is none, the newest."""
+        """The import of that route that has grants and has not ended; if there is none, the newest."""
         ...
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
-        """Replaces the import's changeable part (state, problem, not_before, attempts, started_at,
-        finished_at, held_up_since). With a lease: raises LeaseLost unless it still holds."""
+        """Replace the changeable part of the import (state, problem, not_before, attempts, started_at,
+        finished_at, held_up_since, has_labels). With a lease: raises LeaseLost unless it still holds."""
         ...
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
-        """Notes what a person wants of the import; None: that it goes on. Needs no lease: who has it does
-        what is wanted. One that has ended, or is to be cancelled, stays as it is. Returns it as it is then,
-        None if there is no such import."""
+        """Record a pause or cancel request; None means resume. No lease is needed: its holder applies the
+        request. An import that has ended or is to be cancelled does not change. Return the import as it then
+        is; None if there is no such import."""
         ...
 
     def finish_import(
@@ -98,8 +99,9 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, 
         password_fingerprint: str | None = None,
         calls: Sequence[WebhookCall] = (),
     ) -> bool:
-        """In one transaction: `update_import`, erase its grants and its consent, post notices and calls. With
-        a `password_fingerprint`: False, and nothing is written, when the import has another one by now."""
+        """In one transaction: `update_import`, erase the import's grants and consents, post notices and
+        calls. With a `password_fingerprint`: return False, and write nothing, if the import now has a
+        different one."""
         ...
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
@@ -107,31 +109,31 @@ class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, 
         ...
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
-        """Those with grants that have not ended and whose lease (`import:<id>`) is free or expired, when
-        their `not_before` has come or a wish is not yet done, oldest first."""
+        """Imports that have grants, have not ended, and whose lease (`import:<id>`) is free or expired, if
+        their `not_before` has passed or a control request is not yet applied; oldest first."""
         ...
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
-        """None once they were erased."""
+        """None once they are erased."""
         ...
 
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
-        """Replaces both, and the import waits no longer (`not_before`) unless it is paused. False, and
-        nothing is written, when it has ended or has no grants."""
+        """Replace both grants and end the import's wait (`not_before`) unless it is paused. False, and
+        nothing is written, if it has ended or has no grants."""
         ...
 
     def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
-        """Replaces the account of that source folder. Raises LeaseLost unless the lease still holds."""
+        """Replace the tally of that source folder. Raises LeaseLost unless the lease still holds."""
         ...
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
-        """In the order first saved."""
+        """In the order in which they were first saved."""
         ...
 
     def save_undo(self, report: UndoReport, lease: Lease) -> None:
-        """Replaces the report of an earlier undo of that import. Raises LeaseLost."""
+        """Replace the report of an earlier undo of that import. Raises LeaseLost."""
         ...
 
     def undo_report(self, import_id: ImportId) -> UndoReport | None:
-        """None while it was not undone to its end."""
+        """None until an undo has completed."""
         ...

@@ -1,4 +1,4 @@
-"""Secrets at rest."""
+"""Encryption of stored secrets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Vault(Protocol):
     """Seals secrets for the store."""
 
     def seal(self, secret: Secret, context: str) -> bytes:
-        """Sealed for `context` (which import, which side): it opens for no other."""
+        """Seal the secret for `context` (which import, which side). It opens only with the same context."""
         ...
 
     def open(self, sealed: bytes, context: str) -> Secret:
-        """Raises VaultError when the key, the context or the bytes do not fit."""
+        """Raises VaultError if the key, the context or the bytes do not match."""
         ...
 
     def fingerprint(self, *secrets: Secret) -> str:
-        """A keyed fingerprint, equal for equal secrets, of no use without the key."""
+        """A keyed fingerprint: equal for equal secrets, useless without the key."""
         ...
 
 

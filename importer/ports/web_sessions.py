@@ -1,4 +1,4 @@
-"""Who is signed in on the pages."""
+"""Web sessions, and counters for rate limits."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from importer.domain.people.identities import WebSession, WebSessionId
 
 
 class WebSessions(Protocol):
-    """Who is signed in, and how often something was tried."""
+    """Sessions of people who are signed in, and counts of attempts."""
 
     def add_visit(self, visit: WebSession) -> None: ...
 
     def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
-        """None for one that has ended or expired."""
+        """None if the session has ended or expired."""
         ...
 
     def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
-        """Replaces what the visit remembers; False, and nothing is written, when it has ended or remembers
-        something else than `before` by now."""
+        """Replace the data of the session. False, and nothing is written, if it has ended or its data is no
+        longer `before`."""
         ...
 
     def end_visit(self, visit_id: WebSessionId) -> None: ...
 
     def count(self, key: str, now: datetime, span: timedelta) -> int:
-        """Counts one more under `key`, and says how many there are in the span that the first of them
-        began; when it is over, counting starts anew."""
+        """Count one attempt under `key` and return the count of the current span. A span begins with its
+        first attempt; after `span` the count starts again at 1."""
         ...
 
     def uncount(self, key: str) -> None:
-        """Takes one back; never below zero."""
+        """Subtract one attempt; the count never becomes negative."""
         ...
 
     def sweep(self, now: datetime) -> None:
-        """Removes visits, counts and kept answers that are over, and calls of long ago."""
+        """Delete expired sessions, counts and stored API responses, and webhook calls older than
+        CALLS_KEPT_FOR."""
         ...

@@ -1,4 +1,4 @@
-"""Calls to webhooks."""
+"""Webhook calls."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 CALLS_KEPT_FOR: Final = timedelta(days=100)
-"""Longer than an owner may take to sign in: nobody is told of the same twice."""
+"""Longer than an owner may take to sign in, so that no event is sent twice."""
 
 
 class CallState(StrEnum):
-    """Where a call to a webhook stands."""
+    """The state of a webhook call."""
 
     PENDING = "pending"
     DONE = "done"
@@ -22,8 +22,8 @@ class CallState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookCall:
-    """One event for one webhook. `key` is unique: posting the same key again changes nothing. `hook` names
-    the webhook, whose address and secret are looked up when it is called."""
+    """One event for one webhook. `key` is unique: posting the same key again has no effect. `hook` names the
+    webhook; its address and secret are looked up when it is called."""
 
     key: str
     hook: str
@@ -37,18 +37,19 @@ class WebhookCall:
 
 
 class WebhookCalls(Protocol):
-    """Webhooks to be called, each at least once."""
+    """Webhook calls to make, each at least once."""
 
     def post_calls(self, calls: Sequence[WebhookCall]) -> None:
-        """Adds those whose key is new."""
+        """Add the calls whose key is new."""
         ...
 
     def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
-        """PENDING ones whose `not_before` has come, oldest first."""
+        """PENDING calls whose `not_before` has passed, oldest first."""
         ...
 
     def claim_call(self, key: str, now: datetime, until: datetime) -> bool:
-        """Nobody else's until then; counts an attempt. False when it is not due (any more)."""
+        """Reserve the call for this sender until `until` and count an attempt. False if it is not due, or no
+        longer."""
         ...
 
     def settle_call(
@@ -64,5 +65,5 @@ class WebhookSender(Protocol):
     """Calls webhooks."""
 
     def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
-        """POSTs the body; "" when it was answered with a 2xx, else why not. Never raises."""
+        """POST the body. Return "" after a 2xx response, else the reason. Never raises."""
         ...

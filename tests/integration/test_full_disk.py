@@ -77,7 +77,7 @@ def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied
     stopped = tight.json(*tight.copy_words(old, new), ends=5)
     assert stopped["problem"]["code"] == "disk_full"
     assert stopped["problem"]["side"] is None
-    assert "own disk takes nothing more" in stopped["problem"]["message"]
+    assert "own disk is full" in stopped["problem"]["message"]
 
     done = roomy.json(*roomy.copy_words(old, new))
     assert (done["state"], done["totals"]["failed"]) == ("complete", 0)

@@ -68,5 +68,5 @@ def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
 
 
 def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(OwnDiskFull, match="own disk takes nothing more"):
+    with pytest.raises(OwnDiskFull, match="own disk is full"):
         Spool(SpoolFiles(tmp_path / "missing"))

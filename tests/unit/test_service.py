@@ -280,7 +280,7 @@ def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Of
             "disk_full",
             None,
         )
-        assert "Mailhaul's own disk takes nothing more (No space left on device)" in waiting.problem.message
+        assert "Mailhaul's own disk is full (No space left on device)" in waiting.problem.message
         assert waiting.attempts == 0
         assert waiting.not_before == office.clock.now() + DISK_WAIT
         office.clock.sleep(DISK_WAIT.total_seconds())
