@@ -40,8 +40,8 @@ class OwnDiskFull(InstallationFault):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Mailhaul's own disk is full ({reason}). Nothing is lost: the work resumes automatically once its"
-            " operator has freed space."
+            f"Mailhaul's own disk is full ({reason}). Nothing is lost: the work resumes automatically once"
+            " its operator has freed space."
         )
         self.reason = reason
 

@@ -1,4 +1,4 @@
-"""Tokens and kept answers in plain dictionaries."""
+"""API tokens and idempotent requests in dictionaries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.fakes.web_sessions import MemoryVisits
 
 
 class MemoryClients(MemoryVisits):
-    """`importer.ports.api_clients.Clients`, safe for threads; the sweep of visits takes answers along."""
+    """`importer.ports.api_clients.ApiClients`, thread-safe. The sweep of web sessions removes responses
+    too."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Budgets in plain dictionaries."""
+"""Budgets in dictionaries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBy
 
 
 class MemoryBudgets:
-    """`importer.ports.budgets.Budgets`, safe for threads."""
+    """`importer.ports.budgets.Budgets`, thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()

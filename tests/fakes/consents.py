@@ -1,4 +1,4 @@
-"""Owners who are asked to sign in, in a dictionary."""
+"""Consent requests in a dictionary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.errors import Side
 
 
 class MemoryConsents:
-    """`importer.ports.consents.Consents`, for the store that has the rest."""
+    """`importer.ports.consents.Consents`, a base class of the in-memory store."""
 
     _lock: RLock
     _imports: dict[ImportId, Import]

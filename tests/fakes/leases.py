@@ -1,4 +1,4 @@
-"""Leases in a plain dictionary."""
+"""Leases in a dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importer.ports.leases import Lease, LeaseLost
 
 @dataclass(frozen=True, slots=True)
 class _Hold:
-    """Who holds a name, until when; `owner` is None after a release."""
+    """The holder of a name, and until when; `owner` is None after a release."""
 
     owner: str | None
     fence: int
@@ -19,7 +19,7 @@ class _Hold:
 
 
 class MemoryLeases:
-    """`importer.ports.leases.Leases`, safe for threads."""
+    """`importer.ports.leases.Leases`, thread-safe."""
 
     def __init__(self) -> None:
         self._lock = RLock()

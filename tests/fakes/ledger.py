@@ -1,4 +1,4 @@
-"""The ledger in plain dictionaries."""
+"""The ledger in dictionaries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.fakes.leases import MemoryLeases
 
 @dataclass(slots=True)
 class _Row:
-    """One receipt, and what undo made of it."""
+    """One receipt and its undo state."""
 
     number: int
     receipt: Receipt
@@ -36,7 +36,7 @@ class _Row:
 
 
 class MemoryLedger(MemoryLeases):
-    """`importer.ports.ledger.Ledger`, safe for threads."""
+    """`importer.ports.ledger.Ledger`, thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class MemoryLedger(MemoryLeases):
         *,
         closes_slot: int | None = None,
     ) -> None:
-        """Raises ValueError when a receipt speaks of another destination folder."""
+        """Raises ValueError if a receipt names another destination folder."""
         for receipt in receipts:
             if receipt.destination.name != destination_folder:
                 raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")

@@ -1,4 +1,4 @@
-"""A mail host in memory, with faults on demand: for the property tests of the engine.
+"""A mail host in memory that fails on demand, for property tests of the engine.
 
 It passes the same contract suite as the real servers (tests/contract/test_session.py).
 """
@@ -49,12 +49,12 @@ from providers.grants import Credential, MasterLogin, OwnerCredential
 
 
 class Fault(StrEnum):
-    """When a connection is lost in the course of one command."""
+    """When the connection is lost during a command."""
 
     BEFORE = "before"  # nothing was sent
-    DURING = "during"  # half of it happened
-    AFTER = "after"  # all of it happened, the reply is lost
-    LATE = "late"  # the reply is lost, and what was asked happens only when `land` is called
+    DURING = "during"  # half of the command took effect
+    AFTER = "after"  # the command took effect, the reply is lost
+    LATE = "late"  # the reply is lost, and an append takes effect only when `land` is called
 
 
 @dataclass(slots=True)
@@ -67,11 +67,12 @@ class MemoryFolder:
     role: FolderRole | None = None
     subscribed: bool = False
     selectable: bool = True
-    _noticed: dict[Uid, tuple[tuple[str, ...], int]] = field(default_factory=dict)  # flags, since when
+    _noticed: dict[Uid, tuple[tuple[str, ...], int]] = field(default_factory=dict)  # flags, modseq
     _highest_modseq: int = 1
 
     def modseqs(self) -> dict[Uid, int]:
-        """When each message's flags changed last, as far as somebody asked in between (RFC 7162)."""
+        """The modification sequence of each message. A change of flags counts when this method is next called
+        (RFC 7162)."""
         for uid, message in self.messages.items():
             if uid not in self._noticed or self._noticed[uid][0] != message.flags:
                 self._highest_modseq += 1
@@ -91,34 +92,36 @@ class MemoryFolder:
 
 
 class MemoryMailbox:
-    """One mailbox on a host of its own. `fault(operation)` is asked once per command."""
+    """One mailbox on a host of its own. `fault(operation)` is called once per command."""
 
     def __init__(
         self,
         *,
         hierarchy: Hierarchy | None = None,
-        password: str = "secret",  # noqa: S107 - opens nothing but this
+        password: str = "secret",  # noqa: S107 - opens only this mailbox
         keywords: KeywordRule | None = None,
     ) -> None:
         self.hierarchy = hierarchy or Hierarchy()
         self.password = password
-        self.master: MasterLogin | None = None  # opens it too
+        self.master: MasterLogin | None = None  # also accepted
         self.keywords = keywords or KeywordRule()
         self.fault: Callable[[str], Fault | None] = lambda _operation: None
         self.refuses: Callable[[bytes], str | None] = lambda _body: None
-        self.withholds: Callable[[bytes], bool] = lambda _body: False  # listed, never handed out
+        self.withholds: Callable[[bytes], bool] = lambda _body: False  # listed but not handed out
         self.closed: set[str] = set()  # folders that cannot be opened
         self.unreadable: Callable[[bytes], str | None] = lambda _body: None
-        self.breaks: Callable[[bytes], bool] = lambda _body: False  # the connection, each time it is read
+        self.breaks: Callable[[bytes], bool] = lambda _body: (
+            False
+        )  # the connection, on each read of the message
         self.capacity_messages: int | None = None
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
-        self.all_or_nothing = False  # MULTIAPPEND: what is begun together is stored together
+        self.all_or_nothing = False  # MULTIAPPEND: one append stores all of its messages or none
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
-        self.has_labels = False  # said, and nothing else: its folders stay folders
-        self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts change what they store
+        self.has_labels = False  # reported only: folders stay ordinary folders
+        self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts alter what they store
         self.storing = threading.Lock()
         self._under_way: list[Callable[[], object]] = []
         self._uidvalidities = count(1000)
@@ -126,23 +129,23 @@ class MemoryMailbox:
         self.create("INBOX")
 
     def create(self, name: str) -> MemoryFolder:
-        """The folder of that name, made if need be, with a UIDVALIDITY that no folder had before."""
+        """The folder of that name, created if it is missing, with a UIDVALIDITY that no folder had before."""
         if name not in self.folders:
             self.folders[name] = MemoryFolder(UidValidity(next(self._uidvalidities)))
         return self.folders[name]
 
     def land(self) -> None:
-        """The host gets to what it received before the connection was lost."""
+        """Process what the host received before the connection was lost."""
         under_way, self._under_way = self._under_way, []
         for happen in under_way:
             happen()
 
     def land_later(self, happen: Callable[[], object]) -> None:
-        """`happen` is done at the next `land`."""
+        """Run `happen` at the next `land`."""
         self._under_way.append(happen)
 
     def renumber(self, name: str) -> None:
-        """The folder keeps its messages and gets a new UIDVALIDITY, with UIDs from 1."""
+        """Give the folder a new UIDVALIDITY and UIDs from 1; its messages stay."""
         old = self.folders[name]
         new = MemoryFolder(UidValidity(next(self._uidvalidities)), role=old.role, subscribed=old.subscribed)
         for message in old.messages.values():
@@ -175,7 +178,7 @@ class MemorySessions:
 
 
 def _lets_in(mailbox: MemoryMailbox, credential: OwnerCredential) -> bool:
-    """A token that is refused is asked for once more."""
+    """A refused access token is fetched once more."""
     if isinstance(credential, Secret):
         return credential.reveal() == mailbox.password
     return any(credential.access_token(refused=r).reveal() == mailbox.password for r in (False, True))
@@ -200,29 +203,31 @@ class MemorySession:
 
     def status(self, folder: str) -> FolderStatus:
         self._reach("status")
-        found = self._folder(folder)
-        return FolderStatus(found.uidvalidity, Uid(found.uidnext), len(found.messages))
+        target = self._folder(folder)
+        return FolderStatus(target.uidvalidity, Uid(target.uidnext), len(target.messages))
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
-        found: dict[str, FolderStatus | FolderUnusable] = {}
+        statuses: dict[str, FolderStatus | FolderUnusable] = {}
         for folder in folders:
             try:
-                found[folder] = self.status(folder)
+                statuses[folder] = self.status(folder)
             except FolderUnusable as unusable:
-                found[folder] = unusable
-        return found
+                statuses[folder] = unusable
+        return statuses
 
     def folders_and_statuses(
         self, *, modseqs: bool = False
     ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
         folders = self.folders()
-        found = self.statuses([folder.name for folder in folders if folder.selectable])
+        statuses = self.statuses([folder.name for folder in folders if folder.selectable])
         if not (modseqs and self._mailbox.keeps_modseqs):
-            return folders, found
+            return folders, statuses
         highest = {name: self._mailbox.folders[name].highest_modseq for name in self._mailbox.folders}
         return folders, {
-            name: replace(one, highest_modseq=highest[name]) if isinstance(one, FolderStatus) else one
-            for name, one in found.items()
+            name: replace(status, highest_modseq=highest[name])
+            if isinstance(status, FolderStatus)
+            else status
+            for name, status in statuses.items()
         }
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
@@ -273,11 +278,11 @@ class MemorySession:
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
         lost = self._reach("append")
-        found = self._open(folder)
+        target = self._open(folder)
         if lost is Fault.LATE:
-            self._mailbox.land_later(lambda: self._store(found, messages))
+            self._mailbox.land_later(lambda: self._store(target, messages))
             self._lose(lost)
-        results = self._store(found, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
+        results = self._store(target, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
         self._lose(lost)
         return results
 
@@ -290,7 +295,7 @@ class MemorySession:
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Callable[[], Sequence[AppendResult] | None]:
-        """Stores at once; what went wrong comes out when it is waited for."""
+        """Stores immediately; an error is raised by the returned function."""
         try:
             results = None if self._refuses_together(folder, messages) else self.append(folder, messages)
         except MailError as error:
@@ -314,18 +319,18 @@ class MemorySession:
             self._open(folder)
         return refused
 
-    def _store(self, found: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
+    def _store(self, target: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:
         with self._mailbox.storing:  # one append at a time, as on a real host
-            return [self._stored(found, message) for message in messages]
+            return [self._stored(target, message) for message in messages]
 
-    def _stored(self, found: MemoryFolder, message: Outgoing) -> AppendResult:
+    def _stored(self, target: MemoryFolder, message: Outgoing) -> AppendResult:
         reason = self._mailbox.refuses(whole(message.body))
         if reason:
             return Rejected(reason)
         capacity = self._mailbox.capacity_messages
         if capacity is not None and self._mailbox.message_count >= capacity:
             raise QuotaExceeded("The new mailbox is full.", side=self.side)
-        uid = found.add(message.flags, message.internaldate, self._mailbox.stores(whole(message.body)))
+        uid = target.add(message.flags, message.internaldate, self._mailbox.stores(whole(message.body)))
         return Stored(uid if self._mailbox.gives_uids else None)
 
     def flags(
@@ -342,14 +347,14 @@ class MemorySession:
         if self.side is Side.SOURCE:
             raise ValueError("nothing is ever changed at a source")
         lost = self._reach("change_flags")
-        found = self._open(folder)
-        wanted = [uid for uid in uids if uid in found.messages]
+        target = self._open(folder)
+        wanted = [uid for uid in uids if uid in target.messages]
         gone = {flag.lower() for flag in remove}
         for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
-            message = found.messages[uid]
-            kept = {flag.lower(): flag for flag in message.flags if flag.lower() not in gone}
-            kept |= {flag.lower(): flag for flag in add if flag.lower() not in kept}
-            found.messages[uid] = message._replace(flags=tuple(kept.values()))
+            message = target.messages[uid]
+            flags = {flag.lower(): flag for flag in message.flags if flag.lower() not in gone}
+            flags |= {flag.lower(): flag for flag in add if flag.lower() not in flags}
+            target.messages[uid] = message._replace(flags=tuple(flags.values()))
         self._lose(lost)
         return True
 
@@ -361,11 +366,11 @@ class MemorySession:
         self._reach("status")
         if not self._mailbox.tells_sizes:
             return {}
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for name in folders:
             with suppress(FolderUnusable):
-                found[name] = sum(len(message.body) for message in self._folder(name).messages.values())
-        return found
+                sizes[name] = sum(len(message.body) for message in self._folder(name).messages.values())
+        return sizes
 
     def quota(self) -> Quota | None:
         self._reach("quota")
@@ -378,14 +383,14 @@ class MemorySession:
         if self.side is Side.SOURCE:
             raise ValueError("nothing is ever removed from a source")
         lost = self._reach("remove")
-        found = self._open(folder)
+        target = self._open(folder)
         if not self._mailbox.gives_uids:
             raise FolderUnusable(f"Nothing can be removed from “{folder.name}”.", side=self.side)
-        modseqs = found.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
+        modseqs = target.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
         stays = UidSet.of(uid for uid in uids if modseqs.get(uid, 0) > unchanged_since)
-        wanted = [uid for uid in uids - stays if uid in found.messages]
+        wanted = [uid for uid in uids - stays if uid in target.messages]
         for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
-            del found.messages[uid]
+            del target.messages[uid]
         self._lose(lost)
         return stays
 
@@ -399,7 +404,7 @@ class MemorySession:
         self._lose(lost)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
     def _fetch(self, operation: str, folder: FolderRef, uids: UidSet) -> Iterator[Message]:
         lost = self._reach(operation)
@@ -423,13 +428,13 @@ class MemorySession:
 
     def _folder(self, name: str) -> MemoryFolder:
         key = "INBOX" if name.upper() == "INBOX" else name
-        found = self._mailbox.folders.get(key)
-        if found is None or not found.selectable or key in self._mailbox.closed:
+        target = self._mailbox.folders.get(key)
+        if target is None or not target.selectable or key in self._mailbox.closed:
             raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
-        return found
+        return target
 
     def _open(self, ref: FolderRef) -> MemoryFolder:
-        found = self._folder(ref.name)
-        if found.uidvalidity != ref.uidvalidity:
+        target = self._folder(ref.name)
+        if target.uidvalidity != ref.uidvalidity:
             raise FolderChanged(f"The folder “{ref.name}” is not the one it was.", side=self.side)
-        return found
+        return target

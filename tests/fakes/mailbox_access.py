@@ -1,4 +1,4 @@
-"""Ways into mailboxes without any provider: owners who sign in when a test says so."""
+"""Access to mailboxes without any provider: owners sign in when a test says so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
 
 
 class MemoryAccess:
-    """`providers.mailbox_access.Access`. Owners can sign in at the providers of `open_at`; `organisations`
-    are domains by provider. Every token is `token`; with `rotates`, each one replaces the refresh token."""
+    """`providers.mailbox_access.MailboxAccess`. Owners can sign in at the providers of `open_at`;
+    `organisations` maps providers to the domains they cover. Every access token is `token`; with `rotates`,
+    each one replaces the refresh token."""
 
     def __init__(
         self,
@@ -26,14 +27,14 @@ class MemoryAccess:
     ) -> None:
         self.open_at = open_at
         self.organisations = dict(organisations or {})
-        self.token = "secret"  # what `MemoryMailbox` takes unless it is told otherwise
+        self.token = "secret"  # the default password of `MemoryMailbox`
         self.rotates = rotates
-        self.withdrawn: set[str] = set()  # refresh tokens that nobody takes any more
+        self.withdrawn: set[str] = set()  # refresh tokens that are no longer valid
         self.given_back: list[Grant] = []
-        self._codes: dict[str, tuple[str, str]] = {}  # code: the question's nonce, who signed in
+        self._codes: dict[str, tuple[str, str]] = {}  # code: nonce of the request, who signed in
 
     def sign_in(self, asked: Question, mailbox: str) -> dict[str, str]:
-        """The owner of `mailbox` answers: the parameters that the browser comes back with."""
+        """The owner of `mailbox` signs in. Return the parameters that the browser comes back with."""
         code = secrets.token_hex(4)
         self._codes[code] = (asked.nonce, mailbox)
         return {"state": asked.state, "code": code}

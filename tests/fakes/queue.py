@@ -1,4 +1,4 @@
-"""The doorbell in memory: remembers who rang, for tests and for copies in the foreground."""
+"""The queue in memory: records messages, for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from importer.domain.model import ImportId
 
 
 class MemoryQueue:
-    """`Queue` of ports.py. `rings` holds (import id, delay) in order, `mail_rings` counts the others."""
+    """`importer.ports.process.Queue`. `rings` has (import id, delay) in order; `mail_rings` counts
+    `ring_mail`."""
 
     def __init__(self) -> None:
         self.rings: list[tuple[ImportId, timedelta]] = []
@@ -21,7 +22,7 @@ class MemoryQueue:
         self.mail_rings += 1
 
     def take(self) -> list[ImportId]:
-        """The ids rung since the last call, in order, delays aside."""
+        """The ids rung since the last call, in order, without delays."""
         taken = [import_id for import_id, _ in self.rings]
         self.rings.clear()
         return taken

@@ -1,7 +1,7 @@
-"""The store in plain dictionaries: exact and quick, and gone with the process.
+"""The store in dictionaries: exact, fast, and gone with the process.
 
-Invariant: every public method holds `_lock` from its first look to its last write, so that each is
-one transaction. Facts are frozen, so handing them out shares nothing that can change.
+Invariant: every public method holds `_lock` from its first read to its last write, so that each is one
+transaction. Values are frozen, so callers share nothing that can change.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.fakes.webhook_calls import MemoryCalls
 
 
 class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
-    """`importer.ports.store.Store`, safe for threads."""
+    """`importer.ports.store.Store`, thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()
         self._notices: dict[str, Notice] = {}
         self._batches: dict[BatchId, Batch] = {}
         self._imports: dict[ImportId, Import] = {}
-        self._submission: dict[ImportId, int] = {}  # which add_batch brought it
+        self._submission: dict[ImportId, int] = {}  # the add_batch call that added it
         self._grants: dict[ImportId, SealedGrants] = {}
         self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
 
@@ -93,7 +93,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
     # --- Batches and imports ---
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-        """Raises ValueError when an id of the batch or of an import is taken already."""
+        """Raises ValueError if the id of the batch or of an import exists already."""
         with self._lock:
             taken = {i.route for i in self._imports.values() if self._has_grants(i)}
             for import_, sealed in imports:
@@ -119,7 +119,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         with self._lock:
             latest_first = [*reversed(self._batches.values())]
             latest_first.sort(key=lambda b: b.created_at, reverse=True)
-            found = latest_first[_behind([b.id for b in latest_first], after) :]
+            found = latest_first[_index_after([b.id for b in latest_first], after) :]
             return [b for b in found if owner in (None, b.owner)][:limit]
 
     def import_(self, import_id: ImportId) -> Import | None:
@@ -143,7 +143,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 found.sort(key=lambda i: (i.created_at, self._submission[i.id]), reverse=True)
             found = [
                 i
-                for i in found[_behind([i.id for i in found], after) :]
+                for i in found[_index_after([i.id for i in found], after) :]
                 if (batch_id is None or i.batch_id == batch_id)
                 and (ids is None or i.id in ids)
                 and (not states or i.state in states)
@@ -157,7 +157,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             return max(found, key=lambda i: (self._has_grants(i), i.created_at), default=None)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
-        """Raises LookupError for an import that is not in the store."""
+        """Raises LookupError for an unknown import."""
         with self._lock:
             if lease is not None:
                 self._demand(lease)
@@ -209,7 +209,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             return True
 
     def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
-        """Raises LookupError for an import that is not in the store."""
+        """Raises LookupError for an unknown import."""
         with self._lock:
             self._demand(lease)
             self._imports[import_id] = replace(self._known(import_id), progress=progress)
@@ -220,14 +220,14 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 i
                 for i in self._imports.values()
                 if self._has_grants(i)
-                and (i.not_before is None or i.not_before <= now or _unheeded(i))
+                and (i.not_before is None or i.not_before <= now or _has_pending_request(i))
                 and not self._is_held(f"import:{i.id}", now)
             ]
             due.sort(key=lambda i: i.created_at)
             return [i.id for i in due[:limit]]
 
     def _has_grants(self, import_: Import) -> bool:
-        """And has not ended."""
+        """Whether the import has grants and has not ended."""
         return import_.state in ALIVE and import_.id in self._grants
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
@@ -247,7 +247,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             return True
 
     def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
-        """Raises LookupError for an import that is not in the store."""
+        """Raises LookupError for an unknown import."""
         with self._lock:
             self._demand(lease)
             self._known(import_id)
@@ -269,14 +269,14 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             raise LookupError(f"there is no import {import_id}") from None
 
 
-def _unheeded(import_: Import) -> bool:
-    """Whether what a person wants of it is not yet done."""
-    heeded = ControlRequest.PAUSE if import_.state is State.PAUSED else None
-    return import_.requested is not heeded
+def _has_pending_request(import_: Import) -> bool:
+    """Whether a control request is not yet applied."""
+    applied = ControlRequest.PAUSE if import_.state is State.PAUSED else None
+    return import_.requested is not applied
 
 
-def _behind(ids: Sequence[str], last: str | None) -> int:
-    """Where the list goes on after `last`; at its end when that is not in it."""
+def _index_after(ids: Sequence[str], last: str | None) -> int:
+    """The index after `last`; the end of the list if it is not in it."""
     if last is None:
         return 0
     return ids.index(last) + 1 if last in ids else len(ids)

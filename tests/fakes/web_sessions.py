@@ -1,4 +1,4 @@
-"""Visits and counts in plain dictionaries."""
+"""Web sessions and counters in dictionaries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.domain.people.identities import WebSession, WebSessionId
 
 
 class MemoryVisits:
-    """`importer.ports.web_sessions.Visits`, safe for threads."""
+    """`importer.ports.web_sessions.WebSessions`, thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()

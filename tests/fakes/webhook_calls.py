@@ -1,4 +1,4 @@
-"""Calls to webhooks in a dictionary."""
+"""Webhook calls in a dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes.api_clients import MemoryClients
 
 
 class MemoryCalls(MemoryClients):
-    """`importer.ports.webhook_calls.Calls`, safe for threads."""
+    """`importer.ports.webhook_calls.WebhookCalls`, thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()

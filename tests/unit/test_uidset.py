@@ -25,7 +25,7 @@ def test_a_uid_set_reads_in_any_order(text: str, uids: list[int]) -> None:
 
 @pytest.mark.parametrize("text", ["*", "1:*", "a", "1,,2", ",", "1;2", "0", "-1", "+1", "1:", "1:2:3"])
 def test_what_is_no_uid_set_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no UID and no range"):
+    with pytest.raises(ValueError, match="neither a UID nor a range"):
         UidSet.parse(text)
 
 
