@@ -1,4 +1,4 @@
-"""A set of digests is a set."""
+"""Digest sets behave like Python sets."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ KINDS = pytest.mark.parametrize("empty", [Digests, lambda: DigestFile(None)], id
 @KINDS
 @given(st.lists(few), st.lists(few))
 @example([b"\0" * 2 + b"ab" * 7, b"\0" * 2 + b"ba" * 7], [b"\0" * 2 + b"aa" * 7])
-def test_it_holds_what_was_added_and_nothing_else(
-    empty: Callable[[], DigestSet], added: list[bytes], asked: list[bytes]
+def test_a_digest_set_contains_what_was_added_and_nothing_else(
+    empty: Callable[[], DigestSet], added: list[bytes], others: list[bytes]
 ) -> None:
     digests = empty()
     for digest in added:
         digests.add(digest)
     assert len(digests) == len(set(added))
-    for digest in (*added, *asked):
+    for digest in (*added, *others):
         assert (digest in digests) == (digest in added)
 
 
 @KINDS
-def test_the_end_of_one_and_the_beginning_of_the_next_are_no_digest(empty: Callable[[], DigestSet]) -> None:
+def test_bytes_across_two_digests_do_not_match(empty: Callable[[], DigestSet]) -> None:
     digests = empty()
     digests.add(b"\0" + b"\1" * 15)
     digests.add(b"\0" + b"\1" * 7 + b"\2" * 8)
@@ -50,7 +50,7 @@ def numbered(number: int) -> bytes:
 
 
 @pytest.mark.parametrize("expected", [0, 40, 5_000])
-def test_a_file_holds_more_than_was_expected(expected: int, tmp_path: Path) -> None:
+def test_a_digest_file_grows_beyond_the_expected_size(expected: int, tmp_path: Path) -> None:
     digests = DigestFile(tmp_path, expected)
     for number in range(3_000):
         digests.add(numbered(number))
@@ -61,9 +61,9 @@ def test_a_file_holds_more_than_was_expected(expected: int, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_digests_that_crowd_a_bucket_lie_in_the_next_ones() -> None:
+def test_a_full_bucket_overflows_into_the_next_ones() -> None:
     digests = DigestFile(None, 1_000)
-    start = b"\xff" * 8  # the last bucket: the one after it is the first
+    start = b"\xff" * 8  # the last bucket; the next one is the first
     crowd = [start + number.to_bytes(8) for number in range(100)]
     for digest in crowd:
         digests.add(digest)
@@ -72,7 +72,7 @@ def test_digests_that_crowd_a_bucket_lie_in_the_next_ones() -> None:
     assert start + (100).to_bytes(8) not in digests
 
 
-def test_small_sets_are_held_in_memory() -> None:
+def test_small_sets_stay_in_memory() -> None:
     sets = DigestFiles(None)
     assert isinstance(sets(HELD), Digests)
     assert isinstance(sets(HELD + 1), DigestFile)

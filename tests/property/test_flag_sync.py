@@ -1,6 +1,6 @@
-"""Flags over a mailbox's life: both owners change them, imports come in between, connections break.
+"""Flags over the life of a mailbox: both owners change them, imports run in between, connections break.
 
-The oracle remembers which flags the owner of the destination ever changed there, and what imports put there;
+The oracle remembers which flags the owner of the destination ever changed there, and which ones imports set;
 it knows nothing of how imports decide.
 """
 
@@ -17,7 +17,7 @@ MESSAGES = 5
 FLAGS = ("\\Seen", "\\Flagged", "$Label1")
 COMMANDS = ("flags", "change_flags", "status", "uids", "list")
 Flip = tuple[str, int, str]
-"""Whose mailbox, which message, which flag."""
+"""Side, message number, flag."""
 
 flips = st.tuples(
     st.sampled_from(("source", "destination")), st.integers(1, MESSAGES), st.sampled_from(FLAGS)
@@ -28,29 +28,29 @@ strikes = st.tuples(st.sampled_from(COMMANDS), st.sampled_from([Fault.BEFORE, Fa
 def flip(mailbox: MemoryMailbox, number: int, flag: str) -> None:
     messages = mailbox.folders["INBOX"].messages
     message = messages[Uid(number)]
-    flags = tuple(one for one in message.flags if one != flag)
+    flags = tuple(kept for kept in message.flags if kept != flag)
     messages[Uid(number)] = message._replace(flags=flags if flag in message.flags else (*flags, flag))
 
 
-def has(mailbox: MemoryMailbox) -> dict[tuple[int, str], bool]:
-    """By body: an append that is repeated over several lanes may change the order."""
-    found = {message.body: message.flags for message in mailbox.folders["INBOX"].messages.values()}
-    return {(n, flag): flag in found[mail("m", str(n))] for n in range(1, MESSAGES + 1) for flag in FLAGS}
+def flag_states(mailbox: MemoryMailbox) -> dict[tuple[int, str], bool]:
+    """Flags by body: an append that is repeated over several lanes may change the order."""
+    flags_of = {message.body: message.flags for message in mailbox.folders["INBOX"].messages.values()}
+    return {(n, flag): flag in flags_of[mail("m", str(n))] for n in range(1, MESSAGES + 1) for flag in FLAGS}
 
 
 @given(
     rounds=st.lists(st.tuples(st.lists(flips, max_size=6), st.lists(strikes, max_size=3)), max_size=5),
     keeps_modseqs=st.booleans(),
 )
-@example(  # both read it, then the source's owner thinks better of it
+@example(  # both owners read it, then the source's owner marks it unread
     rounds=[([("destination", 1, "\\Seen"), ("source", 1, "\\Seen")], []), ([("source", 1, "\\Seen")], [])],
     keeps_modseqs=True,
 )
-@example(  # cut off after the change: the next leg must not take it for its owner's
+@example(  # interrupted after the change: the next leg must not take it for the owner's
     rounds=[([("source", 1, "\\Seen")], [("change_flags", Fault.AFTER)]), ([("source", 1, "\\Seen")], [])],
     keeps_modseqs=True,
 )
-def test_what_the_owner_changed_stands_and_the_rest_follows_the_source(
+def test_flags_follow_the_source_unless_the_owner_changed_them(
     rounds: list[tuple[list[Flip], list[tuple[str, Fault]]]], keeps_modseqs: bool
 ) -> None:
     world = World(sync_flags=True)
@@ -58,28 +58,28 @@ def test_what_the_owner_changed_stands_and_the_rest_follows_the_source(
     for number in range(1, MESSAGES + 1):
         world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", str(number)))
     world.run()
-    touched: set[tuple[int, str]] = set()  # by the destination's owner, ever
-    put = has(world.destination)
+    touched: set[tuple[int, str]] = set()  # ever changed by the destination's owner
+    set_by_import = flag_states(world.destination)
     for changes, faults in rounds:
         for whose, number, flag in changes:
             flip(getattr(world, whose), number, flag)
             if whose == "destination":
                 touched.add((number, flag))
-        before = has(world.destination)
+        before = flag_states(world.destination)
         watched = world.run(faults=faults)
-        after, wanted = has(world.destination), has(world.source)
+        after, wanted = flag_states(world.destination), flag_states(world.source)
         for at in before:
             if at not in touched:
                 assert after[at] == wanted[at], f"{at} does not follow"
-            elif before[at] != put[at]:
-                assert after[at] == before[at], f"{at} was its owner's"
-        put |= {at: after[at] for at in after if after[at] != before[at]}
+            elif before[at] != set_by_import[at]:
+                assert after[at] == before[at], f"{at} was changed by its owner"
+        set_by_import |= {at: after[at] for at in after if after[at] != before[at]}
         if not faults:
             changed = {number for number, flag in before if before[number, flag] != after[number, flag]}
             assert watched.tallies["INBOX"].flags_updated == len(changed)
 
 
-def test_without_the_option_flags_stay_as_they_went() -> None:
+def test_without_the_option_copied_flags_do_not_change() -> None:
     world = World()
     world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", "1"))
     world.run()
@@ -88,15 +88,15 @@ def test_without_the_option_flags_stay_as_they_went() -> None:
     assert world.destination.folders["INBOX"].messages[Uid(1)].flags == ()
 
 
-def test_a_folder_in_which_nothing_changed_is_not_looked_at() -> None:
+def test_a_folder_without_changes_is_not_read() -> None:
     world = World(sync_flags=True)
     world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", "1"))
-    asked: list[str] = []
+    commands: list[str] = []
     world.run()
-    world.source.fault = world.destination.fault = asked.append
+    world.source.fault = world.destination.fault = commands.append
     world.run_with_own_faults()
-    assert not {"flags", "uids", "messages"} & set(asked)
+    assert not {"flags", "uids", "messages"} & set(commands)
     flip(world.source, 1, "\\Seen")
     world.run_with_own_faults()
-    assert "flags" in asked
+    assert "flags" in commands
     assert world.destination.folders["INBOX"].messages[Uid(1)].flags == ("\\Seen",)

@@ -1,4 +1,4 @@
-"""The promises of the folder map, for any two listings."""
+"""The guarantees of the folder map, for any two folder lists."""
 
 from __future__ import annotations
 
@@ -90,21 +90,21 @@ def as_map(pairs: tuple[FolderPair, ...]) -> dict[str, str]:
 
 
 def key(name: str, hierarchy: Hierarchy) -> str:
-    """One folder under two spellings: INBOX, and the INBOX that a path begins with. Where folders do not lie
-    inside one another, “inbox_a” begins with no INBOX."""
+    """The identity of a folder that can be written in two ways: INBOX, and a path that begins with INBOX, in
+    any case. Without a delimiter “inbox_a” does not begin with INBOX."""
     begins = name[:5].upper() == "INBOX" and name[5:6] in ("", hierarchy.delimiter)
     return "INBOX" + name[5:] if begins else name
 
 
 def check_name(name: str, there: Hierarchy) -> None:
-    """What every server takes."""
+    """The name is acceptable to every server."""
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in name)
     if name == "INBOX":
         return
     assert name.startswith(there.prefix)
     rest = name.removeprefix(there.prefix)
     assert not rest.startswith("~")
-    assert rest.upper() != "INBOX" or there.prefix == "mail/"  # "INBOX.INBOX" is INBOX itself on Dovecot
+    assert rest.upper() != "INBOX" or there.prefix == "mail/"  # "INBOX.INBOX" is INBOX on Dovecot
     for component in rest.split(there.delimiter) if there.delimiter else [rest]:
         assert component.strip()
         assert component not in (".", "..")
@@ -117,7 +117,7 @@ def check_name(name: str, there: Hierarchy) -> None:
 @example(([Folder("z" * 253 + "/", "/")], Hierarchy("", "/"), [], Hierarchy("", ".")))
 @example(([Folder(f"{'z' * 252}/{c}", "/") for c in "\r\n"], Hierarchy("", "/"), [], Hierarchy("", ".")))
 @given(worlds(words=PLAIN + ODD + LONG + SPECIAL, words_there=PLAIN + SPECIAL, roles=True))
-def test_every_folder_with_mail_has_one_destination_that_the_server_takes(world: World) -> None:
+def test_every_selectable_folder_gets_one_valid_destination(world: World) -> None:
     source, here, listed, there = world
     destination = [f for f in listed if f.name == "INBOX" or f.name.startswith(there.prefix)]
     pairs = map_folders(source, here, destination, there, {})
@@ -152,29 +152,29 @@ def test_every_folder_with_mail_has_one_destination_that_the_server_takes(world:
         Hierarchy("", None),
     )
 )
-def test_no_two_folders_become_one_by_a_change_of_name(world: World) -> None:
+def test_renaming_never_merges_two_folders(world: World) -> None:
     _, here, _, there = world
     pairs = as_map(map_folders(*world, {}))
     assert len({key(name, there) for name in pairs.values()}) == len({key(name, here) for name in pairs})
 
 
 @given(worlds(words=PLAIN + ODD + SPECIAL, roles=True))
-def test_folders_share_a_destination_only_by_their_role(world: World) -> None:
-    """Whatever shares a destination has, in or above one of them, a folder that moved for its role."""
+def test_folders_share_a_destination_only_because_of_a_role(world: World) -> None:
+    """Of folders that share a destination, one, or a parent of one, was moved because of its role."""
     pairs = map_folders(*world, {})
     moved = {pair.source.name for pair in pairs if pair.reason.endswith(" folder")}
     shared: dict[str, list[FolderPair]] = {}
     for pair in pairs:
         shared.setdefault(pair.destination, []).append(pair)
-    for together in shared.values():
-        if len({key(pair.source.name, world[1]) for pair in together}) > 1:
+    for sharing in shared.values():
+        if len({key(pair.source.name, world[1]) for pair in sharing}) > 1:
             assert any(
                 pair.source.name == name or pair.source.name.startswith(name + (pair.source.delimiter or ""))
-                for pair in together
+                for pair in sharing
                 for name in moved
             )
-            # None of them was renamed for any other reason.
-            assert {pair.reason for pair in together} <= {
+            # None of them was renamed for another reason.
+            assert {pair.reason for pair in sharing} <= {
                 "same name",
                 "follows its parent folder",
                 *(f"{role.value.title()} folder" for role in FolderRole),
@@ -182,15 +182,15 @@ def test_folders_share_a_destination_only_by_their_role(world: World) -> None:
 
 
 @given(worlds())
-def test_the_order_of_a_listing_does_not_matter(world: World) -> None:
+def test_the_order_of_a_folder_list_does_not_matter(world: World) -> None:
     source, here, destination, there = world
-    turned = map_folders(source[::-1], here, destination[::-1], there, {})
-    assert as_map(map_folders(*world, {})) == as_map(turned)
+    reversed_lists = map_folders(source[::-1], here, destination[::-1], there, {})
+    assert as_map(map_folders(*world, {})) == as_map(reversed_lists)
 
 
 @given(worlds(words=PLAIN + ODD), st.data())
-def test_a_later_run_moves_nothing_and_mixes_nothing(world: World, data: st.DataObject) -> None:
-    """New folders appear, old ones go, the earlier run's folders now stand at the destination."""
+def test_a_later_run_keeps_the_map_and_merges_nothing(world: World, data: st.DataObject) -> None:
+    """New folders appear, old ones vanish, and the folders of the earlier run exist at the destination."""
     source, here, destination, there = world
     kept = data.draw(st.lists(st.sampled_from(source), unique=True) if source else st.just([]))
     first = as_map(map_folders(kept, here, destination, there, {}))
@@ -208,22 +208,24 @@ def test_a_later_run_moves_nothing_and_mixes_nothing(world: World, data: st.Data
 
 
 @given(hierarchies, st.data())
-def test_between_servers_of_one_kind_plain_names_stay(hierarchy: Hierarchy, data: st.DataObject) -> None:
+def test_plain_names_stay_between_servers_with_the_same_hierarchy(
+    hierarchy: Hierarchy, data: st.DataObject
+) -> None:
     words = tuple(word for word in PLAIN if hierarchy.delimiter is None or hierarchy.delimiter not in word)
     source = data.draw(folders(words, hierarchy, roles=False))
-    if hierarchy.prefix == "mail/":  # there is nothing beside the namespace but INBOX
+    if hierarchy.prefix == "mail/":  # outside of the namespace there is only INBOX
         source = [f for f in source if f.name == "INBOX" or f.name.startswith(hierarchy.prefix)]
     pairs = map_folders(source, hierarchy, [replace(folder) for folder in source], hierarchy, {})
     assert all(pair.destination == pair.source.name for pair in pairs)
 
 
 @given(st.text(max_size=60), st.integers(16, 60))
-def test_a_shortened_name_is_measured_as_the_wire_counts_it(text: str, fill: int) -> None:
-    """Whatever the text, the name stays within 254 bytes and wastes less than a character."""
+def test_a_shortened_name_is_measured_in_encoded_bytes(text: str, fill: int) -> None:
+    """Whatever the text, the encoded name has at most 254 bytes and wastes less than one character."""
     name = "".join(c for c in text if c.isprintable() and c not in "/~") * fill
     if not name.strip():
         return
     (pair,) = map_folders([Folder(name, "/")], Hierarchy("", "/"), [], Hierarchy("", "/"), {})
-    there = len(encode(pair.destination))
-    assert there <= 254
-    assert pair.destination == name or there > 254 - 8 or set(pair.destination) == {"_"}
+    encoded_bytes = len(encode(pair.destination))
+    assert encoded_bytes <= 254
+    assert pair.destination == name or encoded_bytes > 254 - 8 or set(pair.destination) == {"_"}

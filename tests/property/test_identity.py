@@ -1,4 +1,4 @@
-"""Line ends: what is a bare LF, whatever surrounds it and wherever the pieces that are looked at end."""
+"""Line ends: a bare LF is recognised whatever surrounds it, and wherever the cached pieces end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b"\xff"]), max_si
 
 @pytest.mark.parametrize("cached_bytes", [1, 2, 3, 64])
 @given(body=LINES)
-def test_bare_line_feeds_and_no_others_get_a_carriage_return(cached_bytes: int, body: bytes) -> None:
+def test_only_bare_line_feeds_get_a_carriage_return(cached_bytes: int, body: bytes) -> None:
     expected = re.sub(rb"(?<!\r)\n", b"\r\n", body)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(message_identity, "_CACHED_BYTES", cached_bytes)

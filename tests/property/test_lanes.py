@@ -1,4 +1,4 @@
-"""Lanes among themselves: who waits for whom, and who is called what."""
+"""Lanes: how they wait for each other, and how they are numbered."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ DATE = "02-Feb-1998 10:00:00 +0100"
 
 
 @dataclass(slots=True)
-class Lines(World):
-    """Knows which lanes were opened; those beyond the first open when they may."""
+class RecordingWorld(World):
+    """Records which lanes are opened. Lanes other than the first open once `may_open` is set."""
 
     opened: list[int] = field(default_factory=list)
     may_open: threading.Event = field(default_factory=threading.Event)
@@ -37,16 +37,16 @@ class Lines(World):
         self._leg(import_, Watcher(), pace, 1000)
 
 
-def test_no_two_lanes_have_the_same_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their intents would replace one another's."""
+def test_lane_numbers_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same number, the intents of two lanes would replace each other."""
 
     class Slow(threading.Thread):
         def start(self) -> None:
             super().start()
-            time.sleep(0.05)  # the lane is at work before its starter goes on
+            time.sleep(0.05)  # the lane is at work before the thread that started it continues
 
     monkeypatch.setattr(threading, "Thread", Slow)
-    world = Lines()
+    world = RecordingWorld()
     world.may_open.set()
     for folder in ("INBOX", "Sent", "Work", "Other"):
         for n in range(20):
@@ -55,46 +55,48 @@ def test_no_two_lanes_have_the_same_number(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(world.opened) == sorted(set(world.opened))
 
 
-def test_a_lane_that_fails_with_its_hands_full_keeps_no_other_waiting(
+def test_a_failed_lane_that_holds_bytes_does_not_block_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = Lines()
+    world = RecordingWorld()
     for n, size in enumerate((10, 10, 1000, 1000, 1000)):
         world.source.create("INBOX").add((), DATE, mail(f"number {n}", "x" * size))
 
     def record(*_: Any, **__: Any) -> None:
         world.may_open.set()
-        time.sleep(0.1)  # the other lane waits for room by then
+        time.sleep(0.1)  # by then the other lane waits for room
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(type(world.store), "record", record)
-    failed: list[BaseException] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
             world.leg(TransferLimits(batch_messages=1, lanes=2, held_bytes=1800))
         except RuntimeError as error:
-            failed.append(error)
+            errors.append(error)
 
     leg = threading.Thread(target=run, daemon=True)
     leg.start()
     leg.join(5)
-    assert [str(error) for error in failed] == ["the disk is full"]
+    assert [str(error) for error in errors] == ["the disk is full"]
 
 
-def test_a_twin_of_what_is_being_stored_is_not_fetched_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is met while nobody knows what becomes of the first one; then its bytes are known."""
+def test_a_twin_of_a_message_in_flight_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is met while the outcome of the first copy is open; once that is known, so is its content."""
     world = World()
     for text in ("one", "one", "other", "one"):
         world.source.create("INBOX").add((), DATE, mail(text, text))
     fetched: list[int] = []
     messages = MemorySession.messages
 
-    def noting(session: MemorySession, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+    def recording(
+        session: MemorySession, folder: FolderRef, uids: UidSet
+    ) -> Iterator[Message | NotHandedOut]:
         fetched.extend(uids)
         return messages(session, folder, uids)
 
-    monkeypatch.setattr(MemorySession, "messages", noting)
-    account = world.run(batch=1, legs_of=1000).tallies["INBOX"]
-    assert (account.found, account.copied, account.duplicate) == (4, 2, 2)
+    monkeypatch.setattr(MemorySession, "messages", recording)
+    tally = world.run(batch=1, legs_of=1000).tallies["INBOX"]
+    assert (tally.found, tally.copied, tally.duplicate) == (4, 2, 2)
     assert sorted(fetched) == [1, 2, 3, 4]

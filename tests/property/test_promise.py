@@ -1,7 +1,7 @@
-"""The promise: nothing lost, nothing twice, nothing else touched, whatever breaks on the way.
+"""The promise: nothing is lost, nothing is copied twice, nothing else is touched, whatever breaks on the way.
 
-Any source, any prior destination, the connection lost before, during or after any command (with the
-reply lost, or the append landing late), any batch size, run until done.
+Any source, any prior destination, the connection lost before, during or after any command (the reply lost, or
+the append landing late), any batch size, run until done.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def fill(mailbox: MemoryMailbox, content: Content) -> None:
         mailbox.create(FOLDERS[folder]).add(FLAGS[flags], DATES[date], BODIES[body])
 
 
-def accounted(world: World, watched: Watcher) -> None:
+def check_tallies(world: World, watched: Watcher) -> None:
     tallies = watched.tallies
     shown = {name: len(f.messages) for name, f in world.source.folders.items()}
     for name, tally in tallies.items():
@@ -58,7 +58,7 @@ def accounted(world: World, watched: Watcher) -> None:
     legs_of=st.integers(0, 6),
     lanes=lanes,
 )
-@example(  # the reply to the first append is lost, and it lands while we look
+@example(  # the reply to the first append is lost, and it lands during the check
     source=[(0, 5, 0, 0), (0, 6, 0, 0)],
     prior=[],
     broken=[("append", Fault.LATE)],
@@ -66,7 +66,7 @@ def accounted(world: World, watched: Watcher) -> None:
     legs_of=3,
     lanes=1,
 )
-def test_nothing_lost_nothing_twice_whatever_breaks(
+def test_nothing_is_lost_or_doubled_whatever_breaks(
     source: Content, prior: Content, broken: Sequence[Strike], batch: int, legs_of: int, lanes: int
 ) -> None:
     world = World()
@@ -82,14 +82,14 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
     watched = world.run(batch=batch, legs_of=legs_of, lanes=lanes, faults=broken)
 
     assert world.contents(world.destination) == promise
-    accounted(world, watched)
-    for name, messages in prior_messages.items():  # what was there stays as it is, flags and all
+    check_tallies(world, watched)
+    for name, messages in prior_messages.items():  # prior messages stay as they are, flags included
         now = world.destination.folders[name].messages
         assert {uid: now.get(uid) for uid in messages} == messages
     assert source_before == {
         name: dict(folder.messages) for name, folder in world.source.folders.items() if folder.messages
     }
-    copied = sum(account.copied for account in watched.tallies.values())
+    copied = sum(tally.copied for tally in watched.tallies.values())
     assert copied == sum(sum(c.values()) for c in promise.values()) - sum(
         sum(c.values()) for c in before.values()
     )
@@ -97,8 +97,8 @@ def test_nothing_lost_nothing_twice_whatever_breaks(
 
     again = world.run(batch=batch, legs_of=legs_of, lanes=lanes)
     assert world.contents(world.destination) == promise
-    accounted(world, again)
-    assert all(account.copied == 0 for account in again.tallies.values())
+    check_tallies(world, again)
+    assert all(tally.copied == 0 for tally in again.tallies.values())
 
 
 @given(source=contents, broken=faults, batch=st.integers(1, 5))
@@ -117,9 +117,9 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
             assert message.internaldate == first.internaldate
             assert set(message.flags) == set(first.flags) - {"$Forwarded"}
             dropped += "$Forwarded" in first.flags
-    told = sum(account.keywords_dropped for account in watched.tallies.values())
-    # A settled append counts none: what was sent is known, what was dropped from it is not.
-    assert told == dropped if not any(broken) else told <= dropped
+    reported = sum(tally.keywords_dropped for tally in watched.tallies.values())
+    # A settled append counts none: which keywords were dropped from it is unknown.
+    assert reported == dropped if not any(broken) else reported <= dropped
 
 
 @given(
@@ -129,7 +129,7 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     batch=st.integers(1, 5),
     lanes=lanes,
 )
-@example(  # half an append, and no peace to look what became of it
+@example(  # half an append, and the checks of its outcome fail too
     source=[(0, 0, 0, 0), (2, 0, 0, 0)],
     refused={BODIES[2]},
     broken=[
@@ -141,7 +141,7 @@ def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strik
     batch=1,
     lanes=1,
 )
-def test_a_refused_message_stops_nothing_and_is_told(
+def test_a_refused_message_is_reported_and_stops_nothing(
     source: Content, refused: set[bytes], broken: Sequence[Strike], batch: int, lanes: int
 ) -> None:
     world = World()
@@ -150,7 +150,7 @@ def test_a_refused_message_stops_nothing_and_is_told(
     watched = world.run(batch=batch, lanes=lanes, faults=broken)
     shown = world.contents(world.source)
     assert world.contents(world.destination) == expected(shown, {}, [NOTICE, *refused])
-    accounted(world, watched)
+    check_tallies(world, watched)
     refusals = world.store.refusals(ImportId("import1"))
     assert {(r.folder, r.uid) for r in refusals} == {
         (name, uid)

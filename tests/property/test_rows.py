@@ -1,4 +1,4 @@
-"""A batch file means what its writer meant, whatever wrote it, and never shows a password."""
+"""A CSV file is read as intended, whichever program wrote it, and no output ever shows a password."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ DIALECTS = st.fixed_dictionaries(
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "cp1252"]),
     st.permutations(COLUMNS),
 )
-def test_what_any_program_writes_is_read_as_it_was_meant(
+def test_files_of_any_program_are_read_as_intended(
     given_rows: list[tuple[str, str, str, str]], dialect: dict[str, Any], encoding: str, columns: list[str]
 ) -> None:
     assume("password" not in columns[0])
@@ -109,7 +109,7 @@ def _is_utf8(data: bytes) -> bool:
 @given(st.binary(max_size=400), st.booleans(), st.sampled_from([25, 1, None]))
 @example(b"\xff\xfe\x00", True, 25)
 @example(b'"', True, 25)
-def test_no_file_can_upset_the_reader(data: bytes, with_header: bool, max_rows: int | None) -> None:
+def test_the_reader_survives_any_file(data: bytes, with_header: bool, max_rows: int | None) -> None:
     data = (",".join(COLUMNS).encode() + b"\n" if with_header else b"") + data
     parsed = read(data, max_rows)
     assert parsed.problems or len(parsed.rows) == parsed.row_count
@@ -134,10 +134,8 @@ LEAKS = st.tuples(CELLS, st.just(CANARY), CELLS).map("".join)
 @example([["ada@old.example", f"a,{CANARY}", "", "ada@new.example", "x"]], ",")
 @example([["ada@old.example", "pw", f"imaps://ada:{CANARY}@a", "ada@new.example", "x"]], ",")
 @example([["ada@old.example", f'"{CANARY}"x', "", "ada@new.example", "x"]], ",")
-def test_no_problem_and_no_annotated_file_ever_shows_a_password(
-    cells: list[list[str]], delimiter: str
-) -> None:
-    """Every cell may be a password here, also those that slipped into another column, bare or in pieces."""
+def test_no_problem_or_annotated_file_shows_a_password(cells: list[list[str]], delimiter: str) -> None:
+    """Any cell may be a password here, also one in a wrong column, whole or in parts."""
     lines = [delimiter.join(line) for line in [COLUMNS, *cells]]
     data = "\n".join(lines).encode()
     parsed = read(data)
@@ -145,6 +143,6 @@ def test_no_problem_and_no_annotated_file_ever_shows_a_password(
     header, *shown = csv.reader(io.StringIO(annotate(data, parsed), newline=""), delimiter=delimiter)
     for line in shown:
         for column, cell in zip(header, line, strict=False):
-            if CANARY in cell:  # where it is a whole address or server, nobody can tell
+            if CANARY in cell:  # undetectable where it is a whole address or server
                 assert (server if column.endswith("server") else address)(cell.removeprefix("'"))
                 assert column in ("source_address", "source_server", "destination_address")

@@ -1,4 +1,4 @@
-"""Single turns of fate, each told on its own: the cases that the properties are made of."""
+"""Single scenarios, each on its own: the cases that the properties combine."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def world_of(*bodies: bytes, folder: str = "Work") -> World:
     return world
 
 
-def held(world: World, folder: str = "Work") -> list[bytes]:
-    there = world.destination.folders.get(folder)
-    return [whole(message.body) for message in there.messages.values()] if there else []
+def copied_bodies(world: World, folder: str = "Work") -> list[bytes]:
+    target = world.destination.folders.get(folder)
+    return [whole(message.body) for message in target.messages.values()] if target else []
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -48,31 +48,31 @@ def test_a_connection_lost_at_any_command_costs_nothing(command: str, fault: Fau
     world = world_of(ONE, TWO, THREE)
     world.destination.gives_uids = gives_uids
     watched = world.run(batch=2, faults=[(command, fault), (command, fault)])
-    assert sorted(held(world)) == [ONE, TWO, THREE]
-    account = watched.tallies["Work"]
-    # What landed unheard is ours all the same: copied, not "already there".
-    assert (account.found, account.copied, account.confirmed) == (3, 3, 3)
+    assert sorted(copied_bodies(world)) == [ONE, TWO, THREE]
+    tally = watched.tallies["Work"]
+    # What landed without a reply counts as copied, not as "already there".
+    assert (tally.found, tally.copied, tally.confirmed) == (3, 3, 3)
 
 
-def test_an_append_that_lands_late_is_waited_for() -> None:
+def test_a_late_append_is_awaited() -> None:
     world = world_of(ONE, TWO)
     began = world.clock.now()
     watched = world.run(faults=[("append", Fault.LATE)])
-    assert held(world) == [ONE, TWO]
+    assert copied_bodies(world) == [ONE, TWO]
     assert watched.tallies["Work"].copied == 2
     assert (world.clock.now() - began).total_seconds() < 5
 
 
-def test_an_append_that_never_lands_is_repeated_after_the_quiet_time() -> None:
+def test_a_lost_append_is_repeated_after_settle_quiet() -> None:
     world = world_of(ONE)
     world.clock.on_sleep = lambda: None
     began = world.clock.now()
     world.run(faults=[("append", Fault.LATE)])
-    assert held(world) == [ONE]
+    assert copied_bodies(world) == [ONE]
     assert (world.clock.now() - began).total_seconds() >= 9
 
 
-def test_without_a_doubt_nobody_waits() -> None:
+def test_without_doubtful_appends_there_is_no_wait() -> None:
     world = world_of(ONE, TWO)
     began = world.clock.now()
     world.run()
@@ -80,7 +80,7 @@ def test_without_a_doubt_nobody_waits() -> None:
     assert world.clock.now() == began
 
 
-def test_mail_that_vanishes_while_we_work_is_told_as_such() -> None:
+def test_mail_that_vanishes_during_the_copy_is_reported() -> None:
     world = world_of(ONE, TWO, THREE)
     work = world.source.folders["Work"]
     fetched = 0
@@ -94,14 +94,14 @@ def test_mail_that_vanishes_while_we_work_is_told_as_such() -> None:
 
     world.source.fault = expunge
     watched = world.run_with_own_faults(batch=2)
-    account = watched.tallies["Work"]
-    assert held(world) == [ONE, THREE]
-    assert account.adds_up
-    assert account.found == 3
-    assert sum(account.skipped.values()) == 1
+    tally = watched.tallies["Work"]
+    assert copied_bodies(world) == [ONE, THREE]
+    assert tally.adds_up
+    assert tally.found == 3
+    assert sum(tally.skipped.values()) == 1
 
 
-def test_a_removed_folder_stays_away_and_takes_only_new_mail() -> None:
+def test_a_removed_folder_is_recreated_only_for_new_mail() -> None:
     world = world_of(ONE, TWO)
     world.run()
     del world.destination.folders["Work"]
@@ -109,103 +109,103 @@ def test_a_removed_folder_stays_away_and_takes_only_new_mail() -> None:
     assert "Work" not in world.destination.folders
     world.source.folders["Work"].add((), DATE, THREE)
     world.run(faults=[("create", Fault.AFTER)])
-    assert held(world) == [THREE]
+    assert copied_bodies(world) == [THREE]
     world.run()
-    assert held(world) == [THREE]
+    assert copied_bodies(world) == [THREE]
 
 
-def test_a_folder_that_somebody_else_made_anew_gets_everything() -> None:
+def test_a_folder_recreated_by_others_gets_everything() -> None:
     world = world_of(ONE, TWO)
     world.run()
     del world.destination.folders["Work"]
     world.destination.create("Work").add((), DATE, THREE)
     world.destination.create("Work").add((), DATE, ONE)
     world.run()
-    assert sorted(held(world)) == [ONE, TWO, THREE]
+    assert sorted(copied_bodies(world)) == [ONE, TWO, THREE]
 
 
-def test_a_folder_whose_server_reuses_its_uidvalidity_is_noticed() -> None:
+def test_a_new_folder_with_a_reused_uidvalidity_is_detected() -> None:
     world = world_of(ONE, TWO)
     world.run()
     work = world.destination.folders["Work"]
     work.messages.clear()
     work.uidnext = 1
     world.run()
-    assert held(world) == [ONE, TWO]
+    assert copied_bodies(world) == [ONE, TWO]
 
 
-def test_a_mailbox_set_up_anew_gets_everything_again() -> None:
+def test_a_new_mailbox_gets_everything_again() -> None:
     world = world_of(ONE, TWO)
     world.run()
     world.destination = MemoryMailbox()
     world.destination.renumber("INBOX")
     world.__post_init__()
     world.run(faults=[("create", Fault.AFTER), ("append", Fault.AFTER)])
-    assert held(world) == [ONE, TWO]
+    assert copied_bodies(world) == [ONE, TWO]
 
 
-def test_a_host_that_renumbers_its_folder_gets_nothing_twice() -> None:
+def test_a_renumbered_destination_folder_gets_nothing_twice() -> None:
     world = world_of(ONE, TWO)
     world.run()
     world.destination.renumber("Work")
     watched = world.run()
-    assert held(world) == [ONE, TWO]
+    assert copied_bodies(world) == [ONE, TWO]
     assert watched.tallies["Work"].present == 2
 
 
-def test_an_old_host_that_renumbers_its_folder_brings_nothing_back() -> None:
+def test_a_renumbered_source_folder_brings_nothing_back() -> None:
     world = world_of(ONE, TWO)
     world.run()
     world.source.renumber("Work")
     world.destination.folders["Work"].messages.clear()
     watched = world.run()
-    assert held(world) == []
+    assert copied_bodies(world) == []
     assert watched.tallies["Work"].present == 2
 
 
-def test_two_folders_that_become_one_double_nothing() -> None:
+def test_merging_two_folders_doubles_nothing() -> None:
     world = world_of(ONE, TWO, folder="Sent")
     world.source.create("Gesendet").add((), DATE, ONE)
     world.source.create("Gesendet").add((), DATE, THREE)
-    world.source.folders["Gesendet"].role = FolderRole.SENT  # and "Sent" just has the same name as the target
+    world.source.folders["Gesendet"].role = FolderRole.SENT  # "Sent" only shares its name with the target
     world.destination.create("Sent")
     watched = world.run(batch=1)
-    assert sorted(held(world, "Sent")) == [ONE, TWO, THREE]
-    assert all(account.adds_up for account in watched.tallies.values())
+    assert sorted(copied_bodies(world, "Sent")) == [ONE, TWO, THREE]
+    assert all(tally.adds_up for tally in watched.tallies.values())
 
 
-def test_lost_records_are_made_up_from_what_is_there() -> None:
+def test_lost_records_are_rebuilt_from_the_destination() -> None:
     world = world_of(*BODIES[:6])
     world.run()
     world.store = type(world.store)()  # an empty database, or an old backup
     watched = world.run()
-    assert sorted(held(world)) == sorted(BODIES[:6])
+    assert sorted(copied_bodies(world)) == sorted(BODIES[:6])
     assert watched.tallies["Work"].present == 6
 
 
-def test_a_message_that_is_listed_and_never_handed_out_is_refused_not_forgotten() -> None:
+def test_a_message_that_is_listed_but_not_handed_out_is_refused() -> None:
     world = world_of(ONE, TWO, THREE)
     world.source.withholds = lambda body: body == TWO
     watched = world.run()
-    account = watched.tallies["Work"]
-    assert (account.copied, account.failed, sum(account.skipped.values())) == (2, 1, 0)
-    assert account.adds_up
+    tally = watched.tallies["Work"]
+    assert (tally.copied, tally.failed, sum(tally.skipped.values())) == (2, 1, 0)
+    assert tally.adds_up
     world.source.withholds = lambda _body: False
     world.run()  # the next import tries it again
-    assert sorted(held(world)) == [ONE, TWO, THREE]
+    assert sorted(copied_bodies(world)) == [ONE, TWO, THREE]
 
 
 @pytest.mark.parametrize("fault", [Fault.AFTER, Fault.LATE, Fault.DURING])
-def test_a_host_that_changes_what_it_stores_gets_nothing_twice(fault: Fault) -> None:
+def test_a_host_that_alters_messages_gets_nothing_twice(fault: Fault) -> None:
     world = world_of(ONE, TWO, THREE)
     world.destination.stores = lambda body: body + b"X-Touched: yes\r\n"
     world.run(batch=3, faults=[("append", fault)])
-    assert len(held(world)) == 3
+    assert len(copied_bodies(world)) == 3
     world.run()
-    assert len(held(world)) == 3
+    assert len(copied_bodies(world)) == 3
 
 
-def test_an_inbox_that_does_not_open_for_a_moment_brings_no_removed_folder_back() -> None:
+def test_an_unavailable_inbox_does_not_recreate_a_removed_folder() -> None:
     world = world_of(ONE, TWO)
     world.run()
     del world.destination.folders["Work"]
@@ -217,7 +217,7 @@ def test_an_inbox_that_does_not_open_for_a_moment_brings_no_removed_folder_back(
     assert "Work" not in world.destination.folders
 
 
-def test_a_folder_that_goes_at_the_old_host_in_the_middle_stays_accounted_for() -> None:
+def test_a_source_folder_renamed_during_an_import_stays_in_the_tally() -> None:
     world = world_of(*BODIES[:6])
     gone = False
 
@@ -231,11 +231,11 @@ def test_a_folder_that_goes_at_the_old_host_in_the_middle_stays_accounted_for() 
     world.source.fault = rename
     watched = world.run_with_own_faults(batch=2, legs_of=0)
     assert gone
-    assert all(account.adds_up for account in watched.tallies.values())
-    assert sorted(held(world, "Job")) == sorted(BODIES[:6])
+    assert all(tally.adds_up for tally in watched.tallies.values())
+    assert sorted(copied_bodies(world, "Job")) == sorted(BODIES[:6])
 
 
-def test_a_folder_that_does_not_open_any_more_keeps_what_it_brought() -> None:
+def test_a_folder_that_no_longer_opens_keeps_its_copies() -> None:
     world = world_of(*BODIES[:6])
     done = 0
 
@@ -247,13 +247,13 @@ def test_a_folder_that_does_not_open_any_more_keeps_what_it_brought() -> None:
 
     world.source.fault = world.destination.fault = close
     watched = world.run_with_own_faults(batch=2, legs_of=0)
-    account = watched.tallies["Work"]
-    assert account.copied == len(held(world)) == 4  # one batch, and one that was on its way
-    assert account.adds_up
+    tally = watched.tallies["Work"]
+    assert tally.copied == len(copied_bodies(world)) == 4  # one batch, and one in flight
+    assert tally.adds_up
     assert [refusal.folder for refusal in world.store.refusals(ImportId("import1"))] == ["Work"]
 
 
-def test_one_message_that_breaks_every_connection_does_not_stop_the_import() -> None:
+def test_one_message_that_breaks_every_append_does_not_stop_the_import() -> None:
     world = world_of(*BODIES[:6], ONE)
 
     def breaks(body: bytes) -> str | None:
@@ -263,10 +263,10 @@ def test_one_message_that_breaks_every_connection_does_not_stop_the_import() -> 
 
     world.destination.refuses = breaks
     watched = world.run(batch=4)
-    assert sorted(held(world)) == sorted(BODIES[:6])
-    account = watched.tallies["Work"]
-    assert (account.copied, account.failed) == (6, 1)
-    assert account.adds_up
+    assert sorted(copied_bodies(world)) == sorted(BODIES[:6])
+    tally = watched.tallies["Work"]
+    assert (tally.copied, tally.failed) == (6, 1)
+    assert tally.adds_up
 
 
 @pytest.mark.parametrize("lanes", [2, 4])
@@ -275,14 +275,14 @@ def test_several_lanes_share_a_large_folder_and_double_nothing(lanes: int) -> No
     same = [mail("twins", f"text {n % 5}") for n in range(50)]
     world = world_of(*many, *same)
     watched = world.run(batch=3, legs_of=1000, lanes=lanes)
-    assert sorted(held(world)) == sorted({*many, *same})
-    account = watched.tallies["Work"]
-    assert account.adds_up
-    assert account.copied == len({*many, *same})
-    assert account.confirmed == account.copied
+    assert sorted(copied_bodies(world)) == sorted({*many, *same})
+    tally = watched.tallies["Work"]
+    assert tally.adds_up
+    assert tally.copied == len({*many, *same})
+    assert tally.confirmed == tally.copied
 
 
-def test_twins_that_two_lanes_meet_at_the_same_time_are_stored_once() -> None:
+def test_twins_met_by_several_lanes_are_stored_once() -> None:
     world = world_of(*[ONE] * 8)
 
     def take_a_while(operation: str) -> None:
@@ -291,42 +291,42 @@ def test_twins_that_two_lanes_meet_at_the_same_time_are_stored_once() -> None:
 
     world.destination.fault = take_a_while
     watched = world.run_with_own_faults(batch=1, legs_of=1000, lanes=4)
-    assert held(world) == [ONE]
-    account = watched.tallies["Work"]
-    assert (account.copied, account.duplicate) == (1, 7)
+    assert copied_bodies(world) == [ONE]
+    tally = watched.tallies["Work"]
+    assert (tally.copied, tally.duplicate) == (1, 7)
 
 
-def test_a_folder_that_closes_over_a_message_with_twins_ends_in_refusals() -> None:
+def test_a_folder_that_fails_at_a_message_with_twins_ends_in_refusals() -> None:
     world = world_of(ONE, ONE, TWO)
 
     def closes(_body: bytes) -> str | None:
         raise FolderUnusable("no permission", side=Side.DESTINATION)
 
     world.destination.refuses = lambda body: closes(body) if body == ONE else None
-    account = world.run(batch=1, legs_of=1000).tallies["Work"]
-    assert (account.copied, account.failed) == (1, 2)  # the last was on its way already
-    assert account.adds_up
+    tally = world.run(batch=1, legs_of=1000).tallies["Work"]
+    assert (tally.copied, tally.failed) == (1, 2)  # the last was in flight already
+    assert tally.adds_up
 
 
-def test_a_huge_folder_that_cannot_be_used_is_refused_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_unusable_folder_is_refused_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of(*(mail(f"number {n}", f"text {n}") for n in range(2 * REFUSED_AT_ONCE + 500)))
 
     def closes(_body: bytes) -> str | None:
         raise FolderUnusable("no permission", side=Side.DESTINATION)
 
     world.destination.refuses = closes
-    at_once: list[int] = []
+    refusals_per_record: list[int] = []
     record = MemoryStore.record
 
     def recorded(store: MemoryStore, *arguments: Any, **more: Any) -> None:
-        at_once.append(len(arguments[3]))
+        refusals_per_record.append(len(arguments[3]))
         record(store, *arguments, **more)
 
     monkeypatch.setattr(MemoryStore, "record", recorded)
-    account = world.run(batch=100, legs_of=1000).tallies["Work"]
-    assert (account.copied, account.failed) == (0, 2 * REFUSED_AT_ONCE + 500)
-    assert account.adds_up
-    assert [number for number in at_once if number] == [REFUSED_AT_ONCE, REFUSED_AT_ONCE, 500]
+    tally = world.run(batch=100, legs_of=1000).tallies["Work"]
+    assert (tally.copied, tally.failed) == (0, 2 * REFUSED_AT_ONCE + 500)
+    assert tally.adds_up
+    assert [number for number in refusals_per_record if number] == [REFUSED_AT_ONCE, REFUSED_AT_ONCE, 500]
     codes = {refusal.code for refusal in world.store.refusals(ImportId("import1"))}
     assert codes == {RefusalCode.FOLDER_UNUSABLE}
 
@@ -336,16 +336,16 @@ def test_receipts_are_read_once_for_each_folder(monkeypatch: pytest.MonkeyPatch)
     read: list[str] = []
     receipts = MemoryStore.receipts
 
-    def noted(store: MemoryStore, route: Route, folder: str) -> Iterator[Receipt]:
+    def recording(store: MemoryStore, route: Route, folder: str) -> Iterator[Receipt]:
         read.append(folder)
         return receipts(store, route, folder)
 
-    monkeypatch.setattr(MemoryStore, "receipts", noted)
+    monkeypatch.setattr(MemoryStore, "receipts", recording)
     assert world.run().tallies["Work"].copied == 2
     assert read.count("Work") == 1
 
 
-def test_lanes_that_cannot_be_opened_leave_the_work_to_the_others() -> None:
+def test_other_lanes_do_the_work_of_lanes_that_cannot_open() -> None:
     world = world_of(*(mail(f"number {n}", f"text {n}") for n in range(30)))
     world.refuse_lanes_above = 1
     watched = world.run(batch=2, legs_of=1000, lanes=6)
@@ -362,26 +362,26 @@ def test_a_refused_message_is_not_sent_again_by_the_next_leg() -> None:
         return "it does not like it" if body in bodies[:6] else None
 
     world.destination.refuses = refuses
-    account = world.run(batch=1, legs_of=0).tallies["Work"]
-    assert (account.copied, account.failed) == (2, 6)
+    tally = world.run(batch=1, legs_of=0).tallies["Work"]
+    assert (tally.copied, tally.failed) == (2, 6)
     codes = {refusal.code for refusal in world.store.refusals(ImportId("import1"))}
     assert codes == {RefusalCode.NOT_TAKEN}
     assert sorted(body for body in sent if body in bodies) == sorted(bodies)
 
 
-def test_bare_line_feeds_arrive_as_crlf_and_are_copied_once() -> None:
+def test_bare_line_feeds_become_crlf_and_are_copied_once() -> None:
     world = world_of(b"Subject: x\n\na\r\nb\n")
     for _ in range(2):
-        account = world.run().tallies["Work"]
-    assert held(world) == [b"Subject: x\r\n\r\na\r\nb\r\n"]
-    assert (account.copied, account.present) == (0, 1)
+        tally = world.run().tallies["Work"]
+    assert copied_bodies(world) == [b"Subject: x\r\n\r\na\r\nb\r\n"]
+    assert (tally.copied, tally.present) == (0, 1)
 
 
 @pytest.mark.parametrize("stores", [lambda body: body, lambda body: body.replace(b"full", b"FULL")])
-def test_a_copy_that_got_no_uid_does_not_pass_for_the_one_that_was_lost(
+def test_a_copy_without_a_uid_is_not_mistaken_for_a_lost_append(
     stores: Callable[[bytes], bytes],
 ) -> None:
-    """Both were under way together and share their headers."""
+    """Both were in flight together and share their headers."""
     eighty, ninety = BODIES[0], BODIES[1]
     world = world_of(eighty, ninety)
     world.destination.gives_uids = False
@@ -394,17 +394,17 @@ def test_a_copy_that_got_no_uid_does_not_pass_for_the_one_that_was_lost(
         return Fault.BEFORE if operation == "append" and appends == 2 else None
 
     world.destination.fault = second_is_lost
-    account = world.run_with_own_faults(batch=1, legs_of=1000).tallies["Work"]
-    assert held(world) == [stores(eighty), stores(ninety)]
-    assert (account.copied, account.confirmed) == (2, 2)
+    tally = world.run_with_own_faults(batch=1, legs_of=1000).tallies["Work"]
+    assert copied_bodies(world) == [stores(eighty), stores(ninety)]
+    assert (tally.copied, tally.confirmed) == (2, 2)
 
 
 @pytest.mark.parametrize("renumbered", [True, False])
-def test_a_lost_reply_is_settled_when_the_old_folder_is_gone_too(renumbered: bool) -> None:
+def test_a_lost_reply_is_settled_when_the_source_folder_is_gone_too(renumbered: bool) -> None:
     world = world_of(ONE)
     lost: list[str] = []
 
-    def once(operation: str) -> Fault | None:
+    def fail_once(operation: str) -> Fault | None:
         if operation != "append" or lost:
             return None
         lost.append(operation)
@@ -412,25 +412,25 @@ def test_a_lost_reply_is_settled_when_the_old_folder_is_gone_too(renumbered: boo
             world.source.renumber("Work")
         else:
             world.source.folders["Elsewhere"] = world.source.folders.pop("Work")
-        world.destination.folders["Work"].add((), DATE, TWO)  # somebody else's
+        world.destination.folders["Work"].add((), DATE, TWO)  # from another sender
         return Fault.BEFORE
 
-    world.destination.fault = once
+    world.destination.fault = fail_once
     world.run_with_own_faults()
     folder = "Work" if renumbered else "Elsewhere"
     assert world.contents(world.destination)[folder][ONE] == 1
 
 
-def rewritten(body: bytes) -> bytes:
+def altered(body: bytes) -> bytes:
     return b"X-Touched: yes\r\n" + body
 
 
-def test_a_host_that_changes_what_it_stores_gets_nothing_twice_hours_after_a_lost_reply() -> None:
+def test_a_host_that_alters_messages_gets_nothing_twice_hours_after_a_lost_reply() -> None:
     world = world_of(ONE, TWO, THREE)
-    world.destination.stores = rewritten
+    world.destination.stores = altered
     lost: list[str] = []
 
-    def once(operation: str) -> Fault | None:
+    def fail_once(operation: str) -> Fault | None:
         if operation == "status" and lost == ["append"]:
             lost.append("hours later")
             world.clock.sleep(7200)
@@ -439,25 +439,25 @@ def test_a_host_that_changes_what_it_stores_gets_nothing_twice_hours_after_a_los
         lost.append(operation)
         return Fault.AFTER
 
-    world.destination.fault = once
+    world.destination.fault = fail_once
     world.run_with_own_faults(batch=3)
-    assert held(world) == [rewritten(body) for body in (ONE, TWO, THREE)]
+    assert copied_bodies(world) == [altered(body) for body in (ONE, TWO, THREE)]
 
 
-def test_a_host_that_changes_what_it_stores_gets_nothing_twice_when_it_was_full() -> None:
-    """Full in the middle of a batch: nobody is told what of it was stored."""
+def test_a_host_that_alters_messages_gets_nothing_twice_after_it_was_full() -> None:
+    """The mailbox fills up in the middle of a batch; the host does not report what it stored."""
     world = world_of(ONE, TWO, THREE)
-    world.destination.stores = rewritten
+    world.destination.stores = altered
     world.destination.capacity_messages = 2
     with pytest.raises(QuotaExceeded):
         world.run(batch=3)
     world.destination.capacity_messages = None
     world.run(batch=3)
-    assert sorted(held(world)) == sorted(rewritten(body) for body in (ONE, TWO, THREE))
+    assert sorted(copied_bodies(world)) == sorted(altered(body) for body in (ONE, TWO, THREE))
 
 
-def test_the_first_trouble_is_told_when_looking_what_became_of_an_append_fails_too() -> None:
-    """What a host asks for is lost otherwise: Exchange says how long to wait, and hangs up."""
+def test_the_first_error_is_raised_when_settling_fails_too() -> None:
+    """Otherwise the host's request is lost: Exchange says how long to wait, and closes the connection."""
     world = world_of(ONE)
     until = world.clock.now() + timedelta(minutes=5)
     refused: list[bytes] = []
@@ -468,35 +468,35 @@ def test_the_first_trouble_is_told_when_looking_what_became_of_an_append_fails_t
 
     world.destination.refuses = lambda body: throttle(body) if body == ONE else None
     world.destination.fault = lambda operation: Fault.BEFORE if operation == "status" and refused else None
-    with pytest.raises(Throttled) as told:
+    with pytest.raises(Throttled) as raised:
         world.run_with_own_faults()
-    assert told.value.until == until
+    assert raised.value.until == until
 
 
 @pytest.mark.parametrize("fruitless", [1, 3])
-def test_a_message_that_breaks_connections_for_a_while_is_copied_by_a_later_leg(fruitless: int) -> None:
-    """Three times in a row may be the network, and the rest need not wait for it."""
+def test_a_message_that_breaks_connections_for_a_while_is_copied_later(fruitless: int) -> None:
+    """Three times in a row may be the network, and the other messages need not wait."""
     world = world_of(ONE, TWO, THREE)
     tries: list[int] = []
 
     def breaks(body: bytes) -> bool:
         if body == TWO:
-            tries.append(len(held(world)))
+            tries.append(len(copied_bodies(world)))
         return body == TWO and len(tries) <= fruitless
 
     world.source.breaks = breaks
-    account = world.run(batch=1).tallies["Work"]
-    assert sorted(held(world)) == [ONE, TWO, THREE]
-    assert (account.copied, account.failed, account.confirmed) == (3, 0, 3)
-    assert tries[1:] == [2] * fruitless  # all others came in the first leg
+    tally = world.run(batch=1).tallies["Work"]
+    assert sorted(copied_bodies(world)) == [ONE, TWO, THREE]
+    assert (tally.copied, tally.failed, tally.confirmed) == (3, 0, 3)
+    assert tries[1:] == [2] * fruitless  # the first leg copied all others
 
 
-def test_a_message_that_breaks_connections_leg_after_leg_is_refused_in_the_end() -> None:
+def test_a_message_that_breaks_every_connection_is_finally_refused() -> None:
     world = world_of(ONE, TWO, THREE)
     legs: list[str] = []
     world.source.fault = lambda operation: legs.append(operation) if operation == "list" else None
     world.source.breaks = lambda body: body == TWO
-    account = world.run_with_own_faults(batch=2).tallies["Work"]
-    assert (account.copied, account.failed) == (2, 1)
-    assert account.adds_up
+    tally = world.run_with_own_faults(batch=2).tallies["Work"]
+    assert (tally.copied, tally.failed) == (2, 1)
+    assert tally.adds_up
     assert 3 < len(legs) < 10

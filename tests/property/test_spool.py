@@ -1,4 +1,4 @@
-"""A large message is the same however it was cut on its way."""
+"""A large message stays the same however it is split on its way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def spooled(pieces: list[bytes], files: SpoolFiles | None = None) -> SpooledBody
 @given(st.lists(texts.map(b"".join), max_size=6))
 @example([b"Subject: x\r", b"\n\r", b"\nbody\r"])
 @example([b"\r", b"\r", b"\n"])
-def test_pieces_make_the_message_that_they_are_of(pieces: list[bytes]) -> None:
+def test_pieces_are_joined_to_the_message(pieces: list[bytes]) -> None:
     message = b"".join(pieces)
     body = spooled(pieces)
     assert whole(body) == whole(body) == with_crlf(message)
@@ -40,8 +40,8 @@ def test_pieces_make_the_message_that_they_are_of(pieces: list[bytes]) -> None:
 @given(st.lists(st.tuples(texts.map(b"".join), st.integers(0, 3)), max_size=12))
 @example([(b"long\r\n" * 9, 0), (b"short\r\n", 0)])
 @example([(b"one", 0), (b"other", 1), (b"third", 0)])
-def test_a_file_is_one_messages_at_a_time(messages: list[tuple[bytes, int]]) -> None:
-    """Each message takes the place of another, which is let go of, and its file with it."""
+def test_a_file_belongs_to_one_message_at_a_time(messages: list[tuple[bytes, int]]) -> None:
+    """Each message replaces another one, whose body and file are released."""
     files = SpoolFiles(None)
     held: dict[int, tuple[bytes, SpooledBody]] = {}
     for message, place in messages:
@@ -52,7 +52,7 @@ def test_a_file_is_one_messages_at_a_time(messages: list[tuple[bytes, int]]) -> 
 
 
 @pytest.mark.parametrize("cut", [1, 100_000, 1 << 20, 5 << 20])
-def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
+def test_a_large_message_in_a_response_is_spooled(cut: int) -> None:
     message = b"Subject: large\r\n\r\n" + b"0123456789abcde\n" * (SPOOLED_ABOVE_BYTES // 16)
     response = b"* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n" % (len(message), message)
     reader = ResponseReader(spool=lambda: Spool(SpoolFiles(None)))
@@ -67,6 +67,6 @@ def test_a_response_with_a_large_message_hands_it_out_spooled(cut: int) -> None:
     assert whole(event.body) == with_crlf(message)
 
 
-def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OwnDiskFull, match="own disk is full"):
         Spool(SpoolFiles(tmp_path / "missing"))

@@ -1,4 +1,4 @@
-"""UIDs under keys are what a dictionary of lists says."""
+"""`UidsByKey` behaves like a dictionary of lists."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ uids = st.sampled_from([1, 255, 256, 257, 65_537, 2**32 - 1, 9_999_999_999]) | s
 
 @given(st.lists(st.tuples(keys, uids)), keys)
 @example([(b"\0\0\1\0", 1), (b"\0\0\1\0", 256)], b"\0\0\0\1")
-def test_a_key_has_the_uids_that_were_put_under_it(added: list[tuple[bytes, int]], other: bytes) -> None:
-    found, expected = UidsByKey(4), defaultdict(list)
+def test_a_key_returns_the_uids_added_under_it(added: list[tuple[bytes, int]], other: bytes) -> None:
+    uids_by_key, expected = UidsByKey(4), defaultdict(list)
     for key, uid in added:
-        found.add(key, Uid(uid))
+        uids_by_key.add(key, Uid(uid))
         expected[key].append(uid)
     for key in (*expected, other):
-        assert list(found.get(key)) == expected.get(key, [])
+        assert list(uids_by_key.get(key)) == expected.get(key, [])
 
 
 @given(st.sets(uids), uids)
-def test_marks_are_a_set(added: set[int], other: int) -> None:
-    marks = UidBitmap()
+def test_a_bitmap_behaves_like_a_set(added: set[int], other: int) -> None:
+    bitmap = UidBitmap()
     for uid in added:
-        marks.add(uid)
-    assert all(uid in marks for uid in added)
-    assert (other in marks) == (other in added)
+        bitmap.add(uid)
+    assert all(uid in bitmap for uid in added)
+    assert (other in bitmap) == (other in added)

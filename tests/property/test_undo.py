@@ -1,5 +1,5 @@
-"""Undo, after any import and whatever the owner did since, broken off at any command: it removes what the
-import added and nobody has touched, and nothing else."""
+"""Undo, after any import and any action of the owner, interrupted at any command: it removes what the import
+added and is untouched since, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ undo_faults = st.lists(
 
 @dataclass
 class Owner:
-    """Who does things in the new mailbox; `touched` and `added` are what must stay for it."""
+    """The owner of the new mailbox. `touched` holds copies that an undo must not remove."""
 
     mailbox: MemoryMailbox
     stays: Counter[tuple[str, bytes]] = field(default_factory=Counter)
     touched: set[Place] = field(default_factory=set)
 
     def acts(self, what: str, number: int, copied: set[Place]) -> None:
-        there = sorted(p for p in copied - self.touched if p[1] in self.mailbox.folders[p[0]].messages)
-        if not there:
+        present = sorted(p for p in copied - self.touched if p[1] in self.mailbox.folders[p[0]].messages)
+        if not present:
             return
-        name, uid = there[number % len(there)]
+        name, uid = present[number % len(present)]
         folder = self.mailbox.folders[name]
         message = folder.messages[uid]
         match what:
@@ -58,7 +58,7 @@ class Owner:
                 folder.messages[uid] = message._replace(flags=tuple({*message.flags} ^ {"\\Flagged"}))
             case "tag":
                 folder.messages[uid] = message._replace(flags=(*message.flags, "Mine"))
-            case "mark deleted":  # they want it gone as well
+            case "mark deleted":  # the owner wants it removed as well
                 folder.messages[uid] = message._replace(flags=(*message.flags, "\\Deleted"))
                 return
             case "delete":
@@ -66,7 +66,7 @@ class Owner:
             case "move":
                 del folder.messages[uid]
                 self.mailbox.create("Elsewhere").add(message.flags, DATE, whole(message.body))
-            case "add twin":  # equal in everything, and yet not ours
+            case "add twin":  # equal in everything, but not ours
                 folder.add(message.flags, DATE, whole(message.body))
                 return
         self.touched.add((name, uid))
@@ -76,8 +76,8 @@ def places(mailbox: MemoryMailbox) -> set[Place]:
     return {(name, uid) for name, folder in mailbox.folders.items() for uid in folder.messages}
 
 
-def undone(world: World, broken: Sequence[Strike] = ()) -> UndoReport:
-    """Undoes the first import, as often as it takes."""
+def undo_first_import(world: World, broken: Sequence[Strike] = ()) -> UndoReport:
+    """Undo the first import, repeated until it succeeds."""
     upcoming = list(broken)
 
     def strike(operation: str) -> Fault | None:
@@ -94,16 +94,16 @@ def undone(world: World, broken: Sequence[Strike] = ()) -> UndoReport:
             continue
         finally:
             world.store.release(lease)
-    raise AssertionError("there was no fault any more")
+    raise AssertionError("every attempt failed, although no fault was left")
 
 
-@given(source=contents, prior=contents, broken=faults, happened=acts, breaks=undo_faults, lanes=lanes)
-def test_undo_removes_what_was_added_and_untouched_and_nothing_else(
+@given(source=contents, prior=contents, broken=faults, actions=acts, undo_breaks=undo_faults, lanes=lanes)
+def test_undo_removes_untouched_copies_and_nothing_else(
     source: Content,
     prior: Content,
     broken: Sequence[Strike],
-    happened: Sequence[tuple[str, int]],
-    breaks: Sequence[Strike],
+    actions: Sequence[tuple[str, int]],
+    undo_breaks: Sequence[Strike],
     lanes: int,
 ) -> None:
     world = World()
@@ -114,33 +114,33 @@ def test_undo_removes_what_was_added_and_untouched_and_nothing_else(
     world.run(batch=2, lanes=lanes, faults=broken)
     copied = places(world.destination) - before
     owner = Owner(world.destination)
-    for what, number in happened:
+    for what, number in actions:
         owner.acts(what, number, copied)
-    there = places(world.destination)
-    report = undone(world, breaks)
-    assert places(world.destination) == there - (copied - owner.touched)
+    present = places(world.destination)
+    report = undo_first_import(world, undo_breaks)
+    assert places(world.destination) == present - (copied - owner.touched)
     assert report.adds_up
     assert report.totals.added == len(copied)
     assert report.totals.removed == len(copied - owner.touched)
     made = set(world.destination.folders) - folders_before - {"Elsewhere"}
     assert made == {name for name, _ in places(world.destination)} - folders_before - {"Elsewhere"}
-    once_more = undone(world)
+    once_more = undo_first_import(world)
     assert once_more.totals == report.totals
-    assert places(world.destination) == there - (copied - owner.touched)
+    assert places(world.destination) == present - (copied - owner.touched)
 
 
-@given(source=contents, prior=contents, broken=faults, breaks=undo_faults, second=st.booleans())
-def test_what_was_undone_comes_again_with_the_next_import(
-    source: Content, prior: Content, broken: Sequence[Strike], breaks: Sequence[Strike], *, second: bool
+@given(source=contents, prior=contents, broken=faults, undo_breaks=undo_faults, second=st.booleans())
+def test_the_next_import_copies_undone_messages_again(
+    source: Content, prior: Content, broken: Sequence[Strike], undo_breaks: Sequence[Strike], *, second: bool
 ) -> None:
     world = World()
     fill(world.source, source)
     fill(world.destination, prior)
     before = world.contents(world.destination)
     world.run(batch=2, faults=broken)
-    if second:  # an import that found everything there
+    if second:  # an import that finds everything present
         world.run(batch=2)
-    undone(world, breaks)
+    undo_first_import(world, undo_breaks)
     assert world.contents(world.destination) == before
     world.run(batch=2)
     assert world.contents(world.destination) == expected(world.contents(world.source), before, [NOTICE])
@@ -148,7 +148,7 @@ def test_what_was_undone_comes_again_with_the_next_import(
 
 @pytest.mark.parametrize("act", ["read", "flag", "tag", "mark deleted"])
 @pytest.mark.parametrize("lost", [None, Fault.AFTER])
-def test_what_its_owner_touches_between_the_look_and_the_removal_stays(act: str, lost: Fault | None) -> None:
+def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault | None) -> None:
     world = World()
     fill(world.source, [(0, n, 0, 0) for n in range(4)])
     world.run()
@@ -173,13 +173,13 @@ def test_what_its_owner_touches_between_the_look_and_the_removal_stays(act: str,
             continue
         finally:
             world.store.release(lease)
-    report = undone(world)
+    report = undo_first_import(world)
     assert places(world.destination) == owner.touched
     assert len(owner.touched) == (act != "mark deleted")
     assert (report.totals.touched, report.totals.gone) == (len(owner.touched), 0)
     [*_, (name, uid)] = [("INBOX", Uid(0)), *owner.touched]
-    world.destination.folders[name].messages.pop(uid, None)  # its owner, later
-    assert undone(world).totals.gone == len(owner.touched)
+    world.destination.folders[name].messages.pop(uid, None)  # the owner removes it later
+    assert undo_first_import(world).totals.gone == len(owner.touched)
 
 
 def test_without_exact_uids_nothing_is_removed() -> None:
@@ -187,31 +187,31 @@ def test_without_exact_uids_nothing_is_removed() -> None:
     world.destination.gives_uids = False
     fill(world.source, [(0, n, 0, 0) for n in range(len(BODIES))])
     world.run()
-    there = places(world.destination)
-    report = undone(world)
-    assert places(world.destination) == there
-    assert report.totals.unidentified == report.totals.added == len(there)
+    present = places(world.destination)
+    report = undo_first_import(world)
+    assert places(world.destination) == present
+    assert report.totals.unidentified == report.totals.added == len(present)
 
 
-def test_what_is_not_byte_for_byte_what_was_stored_stays() -> None:
+def test_an_altered_message_stays() -> None:
     world = World()
     fill(world.source, [(0, 5, 0, 0), (0, 6, 0, 0)])
     world.run()
     inbox = world.destination.folders["INBOX"].messages
     changed, _ = inbox
     inbox[changed] = inbox[changed]._replace(body=BODIES[0])
-    totals = undone(world).totals
+    totals = undo_first_import(world).totals
     assert (totals.altered, totals.removed) == (1, 1)
     assert list(inbox) == [changed]
 
 
-def test_a_folder_that_its_owner_made_anew_stays() -> None:
+def test_a_recreated_folder_stays() -> None:
     world = World()
     fill(world.source, [(1, 5, 0, 0)])
     world.run()
     [name] = set(world.destination.folders) - {"INBOX"}
     world.destination.renumber(name)
     world.destination.folders[name].messages.clear()
-    report = undone(world)
+    report = undo_first_import(world)
     assert name in world.destination.folders
     assert [kept for kept, _ in report.folders_kept] == [name]

@@ -1,4 +1,4 @@
-"""However the network cuts a server's answers into pieces, they say the same."""
+"""However the network splits a server's responses, they parse the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHER_LINES = st.sampled_from(
 
 
 def string(value: bytes) -> st.SearchStrategy[bytes]:
-    """The ways to write a string: literal, and quoted where it can be."""
+    """The ways to write a string: as a literal, and quoted where possible."""
     ways = [b"{%d}\r\n%s" % (len(value), value)]
     if not set(value) & {0, 10, 13}:
         ways.append(b'"' + value.replace(b"\\", rb"\\").replace(b'"', rb"\"") + b'"')
@@ -36,7 +36,7 @@ def string(value: bytes) -> st.SearchStrategy[bytes]:
 
 @st.composite
 def fetch_responses(draw: st.DrawFn) -> tuple[bytes, Fetched]:
-    """A FETCH response in any order and form, and what it says."""
+    """A FETCH response in any order and form, and its parsed content."""
     uid, size = draw(st.integers(1, 2**32 - 1)), draw(st.integers(0, 2**40))
     flags, date, body = draw(FLAGS), draw(DATES), draw(CONTENT)
     items = [
@@ -52,7 +52,7 @@ def fetch_responses(draw: st.DrawFn) -> tuple[bytes, Fetched]:
 
 
 @given(fetch_responses())
-def test_a_message_is_read_as_it_was_written(response: tuple[bytes, Fetched]) -> None:
+def test_a_fetch_response_is_parsed(response: tuple[bytes, Fetched]) -> None:
     line, expected = response
     assert ResponseReader().feed(line) == [expected]
 
@@ -74,7 +74,7 @@ def test_splitting_the_input_anywhere_gives_the_same_events(lines: list[bytes], 
 @given(st.binary(max_size=60).map(lambda tail: b"* 1 FETCH (" + tail + b"\r\n") | st.binary(max_size=60))
 @example(b"* 1 FETCH (" + b"(" * 5000 + b"\r\n")
 @example(b"* 1 FETCH (FLAGS (\\Seen {2}\r\n)\r\n")
-def test_hostile_bytes_give_events_or_a_wire_error_and_nothing_else(stream: bytes) -> None:
+def test_hostile_bytes_give_events_or_a_wire_error(stream: bytes) -> None:
     reader = ResponseReader(max_line_bytes=10_000, max_literal_bytes=1000)
     try:
         reader.feed(stream)
@@ -83,7 +83,7 @@ def test_hostile_bytes_give_events_or_a_wire_error_and_nothing_else(stream: byte
 
 
 @given(st.text(alphabet='()"\\{} aNIL1\r\n', max_size=30))
-def test_any_text_parses_or_is_refused(text: str) -> None:
+def test_any_text_parses_or_raises(text: str) -> None:
     try:
         parse_values(text.encode())
     except WireError:

@@ -1,4 +1,4 @@
-"""A small world for the properties of the engine: two mailboxes in memory, a ledger, a clock that is ours.
+"""The setting of the engine's property tests: two mailboxes in memory, a ledger, a clock that tests control.
 
 The oracle below knows nothing of the engine: it works on lists of bytes.
 """
@@ -28,7 +28,7 @@ DESTINATION = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.e
 MAX_LEGS = 400
 
 Strike = tuple[str, Fault]
-"""A command and how the connection is lost in the course of it."""
+"""A command, and how the connection is lost during it."""
 
 COMMANDS = ("append", "append", "messages", "uids", "status", "list", "sizes", "headers", "create")
 
@@ -47,8 +47,8 @@ NOTICE = mail(
 FORGED_NOTICE = mail("done", "copied", "forged", f"X-Mailhaul-Notice: {'0' * 64}")
 BODIES: tuple[bytes, ...] = (
     mail("disk", "80% full", "cron"),
-    mail("disk", "90% full", "cron"),  # same headers, same size, another message
-    mail("disk", "95.5% full", "cron"),  # same headers, another size
+    mail("disk", "90% full", "cron"),  # same headers and size, different message
+    mail("disk", "95.5% full", "cron"),  # same headers, different size
     mail("no id", "one"),
     mail("no id", "two"),
     mail("plain", "hello", "plain"),
@@ -61,7 +61,7 @@ BODIES: tuple[bytes, ...] = (
 
 
 class TestClock:
-    """Time that passes only when somebody sleeps."""
+    """A clock that advances only in `sleep`."""
 
     __test__ = False
 
@@ -79,7 +79,7 @@ class TestClock:
 
 @dataclass(slots=True)
 class Watcher:
-    """Keeps the latest account of each folder."""
+    """Keeps the latest tally of each folder and the latest progress."""
 
     tallies: dict[str, FolderTally] = field(default_factory=dict)
     progress: Progress | None = None
@@ -93,7 +93,7 @@ class Watcher:
 
 @dataclass(slots=True)
 class Batches:
-    """A budget of so many batches."""
+    """A budget of a number of batches."""
 
     left: int
 
@@ -107,7 +107,7 @@ class Batches:
 
 @dataclass(slots=True)
 class World:
-    """Two mailboxes and what Mailhaul remembers of them."""
+    """Two mailboxes and the state that Mailhaul keeps about them."""
 
     source: MemoryMailbox = field(default_factory=MemoryMailbox)
     destination: MemoryMailbox = field(default_factory=MemoryMailbox)
@@ -123,23 +123,24 @@ class World:
     def run(
         self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1, faults: Iterable[Strike] = ()
     ) -> Watcher:
-        """One import to its end, over as many legs as it takes.
+        """Run one import to its end, over as many legs as it needs.
 
-        Each of `faults` strikes the next command of its kind, on whichever side, once the one before it has.
+        Faults strike in order: each one strikes the next command of its kind, on either side, after the one
+        before it has struck.
         """
         upcoming = list(faults)
 
-        one_at_a_time = threading.Lock()
+        lock = threading.Lock()
 
         def strike(operation: str) -> Fault | None:
-            with one_at_a_time:
+            with lock:
                 return upcoming.pop(0)[1] if upcoming and upcoming[0][0] == operation else None
 
         self.source.fault = self.destination.fault = strike
         return self.run_with_own_faults(batch=batch, legs_of=legs_of, lanes=lanes)
 
     def run_with_own_faults(self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1) -> Watcher:
-        """The same with the faults that the mailboxes have already."""
+        """Like `run`, with the faults that the mailboxes already have."""
         self.runs += 1
         import_ = Import(
             ImportId(f"import{self.runs}"),
@@ -199,7 +200,7 @@ class World:
         return lease
 
     def contents(self, mailbox: MemoryMailbox) -> dict[str, Counter[bytes]]:
-        """Folder -> the bodies it holds, counted."""
+        """Folder -> the bodies that it holds, with their counts."""
         return {
             name: Counter(whole(message.body) for message in folder.messages.values())
             for name, folder in mailbox.folders.items()
@@ -212,11 +213,11 @@ def expected(
     prior: dict[str, Counter[bytes]],
     left_out: Sequence[bytes] = (NOTICE,),
 ) -> dict[str, Counter[bytes]]:
-    """The promise: what was there, and each content of the source once per folder."""
+    """The promise: the prior content, and each content of the source once per folder."""
     result = {name: Counter(bodies) for name, bodies in prior.items()}
     for name, bodies in source.items():
-        there = result.setdefault(name, Counter())
+        folder = result.setdefault(name, Counter())
         for body in bodies:
-            if body not in there and body not in left_out:
-                there[body] = 1
+            if body not in folder and body not in left_out:
+                folder[body] = 1
     return {name: bodies for name, bodies in result.items() if bodies}
