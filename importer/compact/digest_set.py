@@ -28,7 +28,7 @@ class DigestSet(Protocol):
 
 
 class Digests:
-    """A set in memory. A Python set takes eight times as much."""
+    """A set in memory. A dictionary takes eight times as much."""
 
     __slots__ = ("_buckets",)
 
