@@ -266,7 +266,7 @@ class FolderCopy:
             checkpoint = FolderCheckpoint(
                 self.leg.import_.id, status, self.history.destination, highest, tally
             )
-            self.leg.ledger.checkpoint(self.leg.import_.route, checkpoint, self.leg.lease)
+            self.leg.ledger.save_checkpoint(self.leg.import_.route, checkpoint, self.leg.lease)
 
     # --- State for lanes -----------------------------------------------------------------------------
 

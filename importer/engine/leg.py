@@ -126,7 +126,7 @@ def _create_folders(
     missing = dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
     if missing:
         leg.ledger.note_created(leg.import_.id, list(missing), leg.lease)
-    return leg.lane.destination.establish(
+    return leg.lane.destination.create_and_subscribe(
         list(missing),
         [pair.destination for pair in new if pair.source.subscribed or no_subscriptions],
     )
@@ -263,7 +263,7 @@ def _record_partial_folders(leg: Leg) -> None:
             partly=True,
             code=RefusalCode.PARTLY_SHOWN,
         )
-        for name, reason in leg.lane.source.unshown().items()
+        for name, reason in leg.lane.source.partial_folders().items()
         if (name, reason) not in recorded
     ]
     if refusals:

@@ -56,8 +56,8 @@ class Undoing:
 def undo(undoing: Undoing) -> UndoReport:
     """Remove what can be removed and count the rest. Safe to repeat, after an error as well.
 
-    The server must be able to remove by UID (`MailboxSession.removes_exactly`). Raises what the session and
-    the ledger raise.
+    The server must be able to remove by UID (`MailboxSession.supports_uid_expunge`). Raises what the session
+    and the ledger raise.
     """
     return _Undo(undoing).run()
 

@@ -15,7 +15,7 @@ class Budgets(Protocol):
     The caller chooses the names: of an account, of a host, or of a direction of bytes.
     """
 
-    def take_slots(
+    def acquire_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
     ) -> bool:
         """Take one slot under each name of `wanted`, (name, most slots at a time), or none at all and return

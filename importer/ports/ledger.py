@@ -45,7 +45,7 @@ class Ledger(Protocol):
         """Source folder -> its checkpoint."""
         ...
 
-    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+    def save_checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         """Replace the checkpoint of that source folder (`checkpoint.tally.source_folder`)."""
         ...
 

@@ -65,7 +65,7 @@ class MailboxSession(Protocol):
         how labels appear as folders."""
         ...
 
-    def unshown(self) -> Mapping[str, str]:
+    def partial_folders(self) -> Mapping[str, str]:
         """Folder -> a sentence for the report, for folders of which the server is known to list only a part.
         Valid after `statuses`."""
         ...
@@ -93,7 +93,7 @@ class MailboxSession(Protocol):
 
     def subscribe(self, folder: str) -> None: ...
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
         """Create folders, then subscribe folders, in few round trips. Return the names that the server
         refused; a later method that needs such a folder raises the reason."""
         ...
@@ -158,7 +158,7 @@ class MailboxSession(Protocol):
         """The quota of INBOX, the tightest if there are several; None if the server reports none."""
         ...
 
-    def removes_exactly(self) -> bool:
+    def supports_uid_expunge(self) -> bool:
         """Whether `remove` can name the messages to expunge (UIDPLUS, RFC 4315 section 2.1)."""
         ...
 
@@ -169,8 +169,8 @@ class MailboxSession(Protocol):
         stay and are returned; the server decides that atomically. Without it, or if the server keeps no
         modification sequences, the result is empty.
 
-        Requires `removes_exactly`; raises FolderUnusable otherwise. Safe to repeat. Raises ValueError at a
-        source.
+        Requires `supports_uid_expunge`; raises FolderUnusable otherwise. Safe to repeat. Raises ValueError at
+        a source.
         """
         ...
 

@@ -11,18 +11,18 @@ from importer.domain.people.identities import WebSession, WebSessionId
 class WebSessions(Protocol):
     """Sessions of people who are signed in, and counts of attempts."""
 
-    def add_visit(self, visit: WebSession) -> None: ...
+    def add_web_session(self, visit: WebSession) -> None: ...
 
-    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
         """None if the session has ended or expired."""
         ...
 
-    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
+    def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         """Replace the data of the session. False, and nothing is written, if it has ended or its data is no
         longer `before`."""
         ...
 
-    def end_visit(self, visit_id: WebSessionId) -> None: ...
+    def end_web_session(self, visit_id: WebSessionId) -> None: ...
 
     def count(self, key: str, now: datetime, span: timedelta) -> int:
         """Count one attempt under `key` and return the count of the current span. A span begins with its

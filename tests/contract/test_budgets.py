@@ -21,47 +21,47 @@ TTL = timedelta(minutes=1)
 
 
 def test_no_more_slots_are_given_out_than_there_are(store: Store) -> None:
-    assert store.take_slots("one", [("ada", 2)], NOW, TTL)
-    assert store.take_slots("one", [("ada", 2)], NOW, TTL)
-    assert not store.take_slots("two", [("ada", 2)], NOW, TTL)
-    assert store.take_slots("two", [("grace", 2)], NOW, TTL)
+    assert store.acquire_slots("one", [("ada", 2)], NOW, TTL)
+    assert store.acquire_slots("one", [("ada", 2)], NOW, TTL)
+    assert not store.acquire_slots("two", [("ada", 2)], NOW, TTL)
+    assert store.acquire_slots("two", [("grace", 2)], NOW, TTL)
 
 
 def test_slots_are_taken_together_or_not_at_all(store: Store) -> None:
-    assert store.take_slots("one", [("host", 1)], NOW, TTL)
-    assert not store.take_slots("two", [("ada", 1), ("host", 1), ("zoe", 1)], NOW, TTL)
-    assert store.take_slots("three", [("ada", 1), ("zoe", 1)], NOW, TTL)
+    assert store.acquire_slots("one", [("host", 1)], NOW, TTL)
+    assert not store.acquire_slots("two", [("ada", 1), ("host", 1), ("zoe", 1)], NOW, TTL)
+    assert store.acquire_slots("three", [("ada", 1), ("zoe", 1)], NOW, TTL)
 
 
 def test_two_slots_under_one_name_are_two(store: Store) -> None:
-    assert not store.take_slots("one", [("host", 1), ("host", 1)], NOW, TTL)
-    assert store.take_slots("one", [("host", 2), ("host", 2)], NOW, TTL)
-    assert not store.take_slots("two", [("host", 2)], NOW, TTL)
+    assert not store.acquire_slots("one", [("host", 1), ("host", 1)], NOW, TTL)
+    assert store.acquire_slots("one", [("host", 2), ("host", 2)], NOW, TTL)
+    assert not store.acquire_slots("two", [("host", 2)], NOW, TTL)
 
 
 def test_slots_of_a_holder_that_fell_silent_are_free_when_they_expire(store: Store) -> None:
-    assert store.take_slots("one", [("ada", 1)], NOW, TTL)
-    assert not store.take_slots("two", [("ada", 1)], NOW + TTL - SECOND, TTL)
-    assert store.take_slots("two", [("ada", 1)], NOW + TTL, TTL)
+    assert store.acquire_slots("one", [("ada", 1)], NOW, TTL)
+    assert not store.acquire_slots("two", [("ada", 1)], NOW + TTL - SECOND, TTL)
+    assert store.acquire_slots("two", [("ada", 1)], NOW + TTL, TTL)
 
 
 def test_renewed_slots_last_longer_and_released_ones_are_free_at_once(store: Store) -> None:
-    assert store.take_slots("one", [("ada", 1), ("host", 2)], NOW, TTL)
-    assert store.take_slots("two", [("host", 2)], NOW, TTL)
+    assert store.acquire_slots("one", [("ada", 1), ("host", 2)], NOW, TTL)
+    assert store.acquire_slots("two", [("host", 2)], NOW, TTL)
     store.renew_slots("one", NOW + SECOND, TTL)
-    assert not store.take_slots("three", [("ada", 1)], NOW + TTL, TTL)
+    assert not store.acquire_slots("three", [("ada", 1)], NOW + TTL, TTL)
     store.release_slots("one")
-    assert store.take_slots("three", [("ada", 1), ("host", 2)], NOW + SECOND, TTL)
-    assert not store.take_slots("four", [("host", 2)], NOW + SECOND, TTL)
+    assert store.acquire_slots("three", [("ada", 1), ("host", 2)], NOW + SECOND, TTL)
+    assert not store.acquire_slots("four", [("host", 2)], NOW + SECOND, TTL)
 
 
 def test_a_slot_that_another_took_after_it_expired_is_not_renewed_by_the_first(store: Store) -> None:
-    assert store.take_slots("one", [("ada", 1)], NOW, TTL)
-    assert store.take_slots("two", [("ada", 1)], NOW + TTL, TTL)
+    assert store.acquire_slots("one", [("ada", 1)], NOW, TTL)
+    assert store.acquire_slots("two", [("ada", 1)], NOW + TTL, TTL)
     store.renew_slots("one", NOW + TTL, 10 * TTL)
     store.release_slots("one")
-    assert not store.take_slots("three", [("ada", 1)], NOW + TTL + SECOND, TTL)
-    assert store.take_slots("three", [("ada", 1)], NOW + 2 * TTL, TTL)
+    assert not store.acquire_slots("three", [("ada", 1)], NOW + TTL + SECOND, TTL)
+    assert store.acquire_slots("three", [("ada", 1)], NOW + 2 * TTL, TTL)
 
 
 def test_of_many_who_ask_at_once_as_many_get_a_slot_as_there_are(open_store: OpenStore) -> None:
@@ -71,7 +71,7 @@ def test_of_many_who_ask_at_once_as_many_get_a_slot_as_there_are(open_store: Ope
         start.wait()
         # Named in opposite orders: nobody may wait in a circle.
         wanted = [(f"host {round_}", 3), (f"account {number % 2}{round_}", 9)]
-        return stores[number].take_slots(str(number), wanted[:: 1 - 2 * (number % 2)], NOW, TTL)
+        return stores[number].acquire_slots(str(number), wanted[:: 1 - 2 * (number % 2)], NOW, TTL)
 
     with ThreadPoolExecutor(len(stores)) as pool:
         for round_ in range(5):

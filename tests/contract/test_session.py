@@ -320,7 +320,9 @@ def test_many_folders_are_established_at_once_and_one_refused_stops_no_other(ben
     prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
     parent, child = f"{prefix}Größe", f"{prefix}Größe{delimiter}unter & über"
     unheard_of = prefix + "x" * 400  # longer than a file name may be
-    refused = session.establish([there.name, unheard_of, parent, child], [child, unheard_of, there.name])
+    refused = session.create_and_subscribe(
+        [there.name, unheard_of, parent, child], [child, unheard_of, there.name]
+    )
     listed = {folder.name: folder for folder in session.folders()}
     assert {there.name, parent, child} <= set(listed)
     assert list(refused) == [unheard_of] * (unheard_of not in listed)
@@ -946,7 +948,7 @@ def test_exactly_the_named_messages_are_removed(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     uids = stored(session, folder, *(mail(n) for n in range(6)))
-    if not session.removes_exactly():
+    if not session.supports_uid_expunge():
         with pytest.raises(FolderUnusable):
             session.remove(folder, UidSet.of(uids[:1]))
         assert list(session.uids(folder)) == uids
@@ -969,7 +971,7 @@ def test_what_somebody_touched_meanwhile_is_not_removed(bench: Bench) -> None:
         _, statuses = session.folders_and_statuses(modseqs=True)
     status = statuses[folder.name]
     assert isinstance(status, FolderStatus)
-    if not (session.removes_exactly() and status.highest_modseq):
+    if not (session.supports_uid_expunge() and status.highest_modseq):
         return
     other = bench.open()
     other.change_flags(folder, UidSet.of([uids[1]]), ["\\Seen"], [])
@@ -987,7 +989,7 @@ def test_what_somebody_touched_meanwhile_is_not_removed(bench: Bench) -> None:
 def test_nothing_is_removed_from_a_folder_made_anew_or_at_a_source(bench: Bench) -> None:
     session = bench.open()
     old = new_folder(session)
-    if not session.removes_exactly():
+    if not session.supports_uid_expunge():
         return
     stored(session, old, mail(1))
     bench.delete(old.name)

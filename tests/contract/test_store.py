@@ -253,7 +253,7 @@ def remake(store: Store, held: Lease) -> None:
 WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "map_folders": lambda s, held: s.map_folders(ROUTE, {"Archiv": "Elsewhere"}, held),
     "set_mailbox_epoch": lambda s, held: s.set_mailbox_epoch(ROUTE, UidValidity(99), held),
-    "checkpoint": lambda s, held: s.checkpoint(ROUTE, a_checkpoint(), held),
+    "checkpoint": lambda s, held: s.save_checkpoint(ROUTE, a_checkpoint(), held),
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
     "attach": remake,
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
@@ -476,10 +476,10 @@ def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: S
 def test_marks_are_kept_by_folder_until_the_mailbox_is_another(store: Store) -> None:
     held = hold(store)
     assert store.checkpoints(ROUTE) == {}
-    store.checkpoint(ROUTE, a_checkpoint(), held)
+    store.save_checkpoint(ROUTE, a_checkpoint(), held)
     later = replace(a_checkpoint(), highest_uid=Uid(9), tally=replace(a_checkpoint().tally, copied=4))
-    store.checkpoint(ROUTE, later, held)
-    store.checkpoint(OTHER_ROUTE, a_checkpoint(), held)
+    store.save_checkpoint(ROUTE, later, held)
+    store.save_checkpoint(OTHER_ROUTE, a_checkpoint(), held)
     assert store.checkpoints(ROUTE) == {"Entwürfe": later}
     store.set_mailbox_epoch(ROUTE, UidValidity(2), held)
     assert store.checkpoints(ROUTE) == {}
@@ -1157,24 +1157,24 @@ def a_visit(id_: str = "v1", lasts: timedelta = TTL) -> WebSession:
 
 
 def test_a_visit_comes_back_whole_until_it_ends_or_expires(store: Store) -> None:
-    store.add_visit(a_visit())
-    store.add_visit(a_visit("v2"))
-    assert store.visit(WebSessionId("v1"), NOW) == a_visit()
-    assert store.visit(WebSessionId("none"), NOW) is None
-    assert store.visit(WebSessionId("v1"), NOW + TTL) is None
-    store.end_visit(WebSessionId("v1"))
-    assert store.visit(WebSessionId("v1"), NOW) is None
-    assert store.visit(WebSessionId("v2"), NOW) == a_visit("v2")
+    store.add_web_session(a_visit())
+    store.add_web_session(a_visit("v2"))
+    assert store.web_session(WebSessionId("v1"), NOW) == a_visit()
+    assert store.web_session(WebSessionId("none"), NOW) is None
+    assert store.web_session(WebSessionId("v1"), NOW + TTL) is None
+    store.end_web_session(WebSessionId("v1"))
+    assert store.web_session(WebSessionId("v1"), NOW) is None
+    assert store.web_session(WebSessionId("v2"), NOW) == a_visit("v2")
 
 
 def test_what_a_visit_remembers_is_replaced_while_it_lasts(store: Store) -> None:
-    store.add_visit(a_visit())
-    assert store.save_visit(WebSessionId("v1"), b"other", a_visit().sealed)
-    assert not store.save_visit(WebSessionId("v1"), b"third", a_visit().sealed)
-    assert store.visit(WebSessionId("v1"), NOW) == replace(a_visit(), sealed=b"other")
-    store.end_visit(WebSessionId("v1"))
-    assert not store.save_visit(WebSessionId("v1"), b"late", b"other")
-    assert store.visit(WebSessionId("v1"), NOW) is None
+    store.add_web_session(a_visit())
+    assert store.save_web_session(WebSessionId("v1"), b"other", a_visit().sealed)
+    assert not store.save_web_session(WebSessionId("v1"), b"third", a_visit().sealed)
+    assert store.web_session(WebSessionId("v1"), NOW) == replace(a_visit(), sealed=b"other")
+    store.end_web_session(WebSessionId("v1"))
+    assert not store.save_web_session(WebSessionId("v1"), b"late", b"other")
+    assert store.web_session(WebSessionId("v1"), NOW) is None
 
 
 def test_tries_are_counted_by_key_within_a_span_that_the_first_begins(store: Store) -> None:
@@ -1197,13 +1197,13 @@ def test_of_many_who_try_at_once_each_counts(open_store: OpenStore) -> None:
 
 
 def test_sweeping_removes_what_is_over_and_nothing_else(store: Store) -> None:
-    store.add_visit(a_visit("short", SECOND))
-    store.add_visit(a_visit("long"))
+    store.add_web_session(a_visit("short", SECOND))
+    store.add_web_session(a_visit("long"))
     store.count("short", NOW, SECOND)
     store.count("long", NOW, TTL)
     store.sweep(NOW + SECOND)
-    assert store.visit(WebSessionId("short"), NOW) is None
-    assert store.visit(WebSessionId("long"), NOW) == a_visit("long")
+    assert store.web_session(WebSessionId("short"), NOW) is None
+    assert store.web_session(WebSessionId("long"), NOW) == a_visit("long")
     assert store.count("long", NOW + SECOND, TTL) == 2
     assert store.count("short", NOW, TTL) == 1
 

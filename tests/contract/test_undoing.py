@@ -80,7 +80,7 @@ def test_flags_that_are_brought_over_later_are_remembered(store: Store) -> None:
     assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, news]
     store.undo_copies(found[0].number, UidSet.of(first.destination_uids), held)
     assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [found[1].number]
-    store.checkpoint(
+    store.save_checkpoint(
         ROUTE, replace(a_checkpoint(), status=replace(a_checkpoint().status, highest_modseq=2**62)), held
     )
     assert next(iter(store.checkpoints(ROUTE).values())).status.highest_modseq == 2**62
@@ -90,8 +90,8 @@ def test_copies_that_are_undone_count_no_more(store: Store) -> None:
     held = hold(store)
     receipt = copied(1)
     store.record(ROUTE, "Archive", [receipt, copied(11)], [], held)
-    store.checkpoint(ROUTE, checkpoint_into(receipt.destination), held)
-    store.checkpoint(
+    store.save_checkpoint(ROUTE, checkpoint_into(receipt.destination), held)
+    store.save_checkpoint(
         ROUTE, replace(a_checkpoint(), tally=replace(a_checkpoint().tally, source_folder="Other")), held
     )
     [copies, _] = store.copies(ROUTE, ONE)
@@ -137,7 +137,7 @@ def test_what_was_there_because_of_an_undone_copy_counts_no_more(store: Store) -
 def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store) -> None:
     held = hold(store)
     store.map_folders(ROUTE, {"Archiv": "Archive", "Gesendet": "Sent"}, held)
-    store.checkpoint(ROUTE, checkpoint_into(FolderRef("Archive", UidValidity(7))), held)
+    store.save_checkpoint(ROUTE, checkpoint_into(FolderRef("Archive", UidValidity(7))), held)
     store.note_created(ONE, ["Archive", "Größe \x00"], held)
     store.note_created(ONE, ["Archive", "Later"], held)
     store.note_created(TWO, ["Archive"], held)

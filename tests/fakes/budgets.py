@@ -19,7 +19,7 @@ class MemoryBudgets:
         self._meters: dict[tuple[str, datetime], int] = {}
         self._backoffs: dict[str, Backoff] = {}
 
-    def take_slots(
+    def acquire_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
     ) -> bool:
         with self._lock:

@@ -76,7 +76,7 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             return dict(self._checkpoints.get(route, {}))
 
-    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+    def save_checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
             self._checkpoints.setdefault(route, {})[checkpoint.tally.source_folder] = checkpoint

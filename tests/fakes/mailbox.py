@@ -258,7 +258,7 @@ class MemorySession:
     def subscribe(self, folder: str) -> None:
         self._folder(folder).subscribed = True
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
         refused = []
         for folder in create:
             try:
@@ -289,7 +289,7 @@ class MemorySession:
     def has_labels(self) -> bool:
         return self._mailbox.has_labels
 
-    def unshown(self) -> Mapping[str, str]:
+    def partial_folders(self) -> Mapping[str, str]:
         return {}
 
     def begin_append(
@@ -376,7 +376,7 @@ class MemorySession:
         self._reach("quota")
         return self._mailbox.quota
 
-    def removes_exactly(self) -> bool:
+    def supports_uid_expunge(self) -> bool:
         return self._mailbox.gives_uids
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:

@@ -18,16 +18,16 @@ class MemoryVisits:
         self._visits: dict[WebSessionId, WebSession] = {}
         self._counts: dict[str, tuple[int, datetime]] = {}
 
-    def add_visit(self, visit: WebSession) -> None:
+    def add_web_session(self, visit: WebSession) -> None:
         with self._lock:
             self._visits[visit.id] = visit
 
-    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
         with self._lock:
             visit = self._visits.get(visit_id)
             return visit if visit is not None and visit.expires_at > now else None
 
-    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
+    def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         with self._lock:
             visit = self._visits.get(visit_id)
             if visit is None or visit.sealed != before:
@@ -35,7 +35,7 @@ class MemoryVisits:
             self._visits[visit_id] = replace(visit, sealed=sealed)
             return True
 
-    def end_visit(self, visit_id: WebSessionId) -> None:
+    def end_web_session(self, visit_id: WebSessionId) -> None:
         with self._lock:
             self._visits.pop(visit_id, None)
 

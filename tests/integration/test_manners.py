@@ -372,7 +372,7 @@ def test_more_of_a_folder_is_read_from_the_server_for_exports(
             session = sessions.open(user.account, Secret(user.password), side)
             assert session.status("INBOX").messages == messages
             assert len(session.uids(session.status("INBOX").ref("INBOX"))) == messages
-            assert session.unshown() == {}
+            assert session.partial_folders() == {}
             session.close()
 
 
@@ -390,7 +390,7 @@ def test_a_folder_that_may_be_cut_off_is_told(
             user.account, Secret(user.password), Side.SOURCE
         )
         session.folders_and_statuses()
-        (told,) = session.unshown().items()
+        (told,) = session.partial_folders().items()
         session.close()
     assert told[0] == "INBOX"
     assert told[1].startswith("localhost shows at most 10 messages of a folder, and just as many of this one")
@@ -416,7 +416,7 @@ def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
         sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
         session = sessions.open(account, Secret(user.password), Side.SOURCE)
         session.folders_and_statuses()
-        (told,) = session.unshown().items()
+        (told,) = session.partial_folders().items()
         session.close()
     assert told[0] == "INBOX"
     assert "shows at most 12 messages of a folder" in told[1]

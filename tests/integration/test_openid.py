@@ -78,7 +78,9 @@ def test_who_signs_in_is_in_with_a_new_token_and_their_own_mailbox(
     assert ADA in browser.get("/mailboxes").text
     assert "openid" not in browser.client.cookies
     assert office.doors.knocks == []
-    visit = office.deps.store.visit(web_session_id(browser.client.cookies["visit"]), office.deps.clock.now())
+    visit = office.deps.store.web_session(
+        web_session_id(browser.client.cookies["visit"]), office.deps.clock.now()
+    )
     assert visit is not None
     assert visit.person == person_at(issuer.openid, ADA)
 

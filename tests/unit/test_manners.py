@@ -42,7 +42,7 @@ def office() -> Office:
 def test_an_import_takes_its_turn_while_all_connections_are_in_use(office: Office) -> None:
     allowing(office, Allowance(account_connections=1))
     _, import_id = office.submit()
-    office.store.take_slots("other", [(f"account {SOURCE.key}", 1)], office.clock.now(), 60 * MINUTE)
+    office.store.acquire_slots("other", [(f"account {SOURCE.key}", 1)], office.clock.now(), 60 * MINUTE)
     waiting = office.work(import_id)
     assert waiting.problem is not None
     assert (waiting.state, waiting.problem.code) == (State.WAITING, "connections_in_use")
@@ -77,7 +77,7 @@ def test_after_a_leg_no_slot_is_held(office: Office) -> None:
     _, import_id = office.submit()
     assert office.work(import_id).state is State.COMPLETE
     names = (f"account {SOURCE.key}", "host imap.old.example", "host imap.new.example")
-    assert office.store.take_slots("other", [(name, 1) for name in names], office.clock.now(), MINUTE)
+    assert office.store.acquire_slots("other", [(name, 1) for name in names], office.clock.now(), MINUTE)
 
 
 def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
@@ -89,9 +89,9 @@ def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
     manners.renew()
     office.clock.sleep(40)
     name = f"account {SOURCE.key}"
-    assert not office.store.take_slots("other", [(name, 1)], office.clock.now(), MINUTE)
+    assert not office.store.acquire_slots("other", [(name, 1)], office.clock.now(), MINUTE)
     manners.release()
-    assert office.store.take_slots("other", [(name, 1)], office.clock.now(), MINUTE)
+    assert office.store.acquire_slots("other", [(name, 1)], office.clock.now(), MINUTE)
 
 
 # --- Pauses -----------------------------------------------------------------------------------------

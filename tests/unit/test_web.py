@@ -90,7 +90,7 @@ def test_a_token_that_was_not_given_out_opens_nothing_and_is_not_taken_over(offi
 
 def test_the_store_holds_no_token_and_no_password(office: WebOffice, ada: Browser) -> None:
     token = ada.client.cookies["visit"]
-    visit = office.deps.store.visit(web_session_id(token), office.deps.clock.now())
+    visit = office.deps.store.web_session(web_session_id(token), office.deps.clock.now())
     assert visit is not None
     assert token not in repr(visit)
     assert RIGHT.encode() not in visit.sealed

@@ -22,7 +22,7 @@ from importer.domain.model import FolderRef
 _AT_ONCE = 500
 
 
-def removes_exactly(connection: Connection) -> bool:
+def supports_uid_expunge(connection: Connection) -> bool:
     return connection.has("UIDPLUS")
 
 
@@ -35,7 +35,7 @@ def remove(
 ) -> UidSet:
     """Removes the messages, and says which stay because they were changed after that modification sequence;
     0 is none. Raises FolderUnusable and FolderChanged; may be repeated."""
-    if not removes_exactly(connection):
+    if not supports_uid_expunge(connection):
         raise response_errors.folder_unusable(link.peer, folder.name, "cleared", "no UIDPLUS")
     opened = link.open_folder(connection, folder.name, b"SELECT")
     link.check(folder, opened.uidvalidity)

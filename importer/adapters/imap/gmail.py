@@ -193,7 +193,7 @@ class GmailSource:
     def has_labels(self) -> bool:
         return True
 
-    def unshown(self) -> Mapping[str, str]:
+    def partial_folders(self) -> Mapping[str, str]:
         self._labels.index(self._session)
         return self._labels.suspicion
 
@@ -279,7 +279,7 @@ class GmailSource:
     def subscribe(self, folder: str) -> None:
         _read_only()
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
         _read_only()
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
@@ -296,7 +296,7 @@ class GmailSource:
     ) -> Callable[[], Sequence[AppendResult] | None]:
         _read_only()
 
-    def removes_exactly(self) -> bool:
+    def supports_uid_expunge(self) -> bool:
         return False
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:

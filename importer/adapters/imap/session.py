@@ -296,7 +296,7 @@ class ImapSession:
     def subscribe(self, folder: str) -> None:
         self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
 
-    def establish(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
         wanted = [
             *((b"CREATE", folder) for folder in create),
             *((b"SUBSCRIBE", folder) for folder in subscribe),
@@ -321,7 +321,7 @@ class ImapSession:
     def has_labels(self) -> bool:
         return self.offers(gmail.CAPABILITY)
 
-    def unshown(self) -> Mapping[str, str]:
+    def partial_folders(self) -> Mapping[str, str]:
         sentence = (
             f"{self.peer.endpoint.host} shows at most {self._shown_messages or 0:,} messages of a folder, and"
             " just as many of this one: older ones may be missing."
@@ -398,8 +398,8 @@ class ImapSession:
 
     # --- Removing ----------------------------------------------------------------------------------
 
-    def removes_exactly(self) -> bool:
-        return self._ask(lambda _link, connection: expunge.removes_exactly(connection))
+    def supports_uid_expunge(self) -> bool:
+        return self._ask(lambda _link, connection: expunge.supports_uid_expunge(connection))
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         self._demand_destination()

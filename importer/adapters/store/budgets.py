@@ -19,7 +19,7 @@ class _NoneFree(Exception):
 class SqlBudgets(Database):
     """`importer.ports.budgets.Budgets`."""
 
-    def take_slots(
+    def acquire_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
     ) -> bool:
         try:

@@ -22,7 +22,7 @@ class SqlCheckpoints(Database):
             found = connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
             return {row.source_folder: mapping.checkpoint(row) for row in found}
 
-    def checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+    def save_checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         with self.writing(lease) as connection:
             key = {"route": route, "source_key": folder_key(checkpoint.tally.source_folder)}
             values = mapping.checkpoint_values(checkpoint)

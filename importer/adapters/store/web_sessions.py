@@ -16,22 +16,22 @@ from importer.ports.webhook_calls import CALLS_KEPT_FOR
 class SqlWebSessions(Database):
     """`importer.ports.web_sessions.Visits`."""
 
-    def add_visit(self, visit: WebSession) -> None:
+    def add_web_session(self, visit: WebSession) -> None:
         with self.writing() as connection:
             connection.execute(insert(visits).values(asdict(visit)))
 
-    def visit(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
         asked = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
         with self.reading() as connection:
             row = connection.execute(asked).one_or_none()
             return None if row is None else WebSession(*row)
 
-    def save_visit(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
+    def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         unchanged = update(visits).where(visits.c.id == visit_id, visits.c.sealed == before)
         with self.writing() as connection:
             return connection.execute(unchanged.values(sealed=sealed)).rowcount == 1
 
-    def end_visit(self, visit_id: WebSessionId) -> None:
+    def end_web_session(self, visit_id: WebSessionId) -> None:
         with self.writing() as connection:
             connection.execute(delete(visits).where(visits.c.id == visit_id))
 

@@ -116,7 +116,7 @@ def begin_session(
     id_, now = web_session_id(token), deps.clock.now()
     remembered = SessionData(mailboxes, domains=domains)
     visit = WebSession(id_, person, now, now + SESSION_LASTS, _seal(deps, id_, remembered))
-    deps.store.add_visit(visit)
+    deps.store.add_web_session(visit)
     return token, visit
 
 
@@ -135,7 +135,7 @@ def attach(deps: Deps, visit: WebSession, account: Account, password: Secret, *,
 
 def visit_of(deps: Deps, token: str) -> WebSession | None:
     """The visit that this token opens; None when there is none, or no longer."""
-    return deps.store.visit(web_session_id(token), deps.clock.now()) if token else None
+    return deps.store.web_session(web_session_id(token), deps.clock.now()) if token else None
 
 
 def web_session_id(token: str) -> WebSessionId:
@@ -151,15 +151,17 @@ def remember(deps: Deps, visit: WebSession, change: Callable[[SessionData], Sess
     """Changes what the visit remembers, from what it is at that moment: `change` may be called again when
     somebody else was faster. A visit that has ended remembers nothing more."""
     while True:
-        current = deps.store.visit(visit.id, deps.clock.now())
+        current = deps.store.web_session(visit.id, deps.clock.now())
         after = change(remembered_by(deps, current or visit))
-        if current is None or deps.store.save_visit(visit.id, _seal(deps, visit.id, after), current.sealed):
+        if current is None or deps.store.save_web_session(
+            visit.id, _seal(deps, visit.id, after), current.sealed
+        ):
             return after
 
 
 def sign_out(deps: Deps, visit: WebSession) -> None:
     """Ends the visit; its passwords are gone with it. Imports that were started go on."""
-    deps.store.end_visit(visit.id)
+    deps.store.end_web_session(visit.id)
 
 
 # --- As text, to be sealed ------------------------------------------------------------------------

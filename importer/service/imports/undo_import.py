@@ -117,7 +117,7 @@ def _undone(
     heartbeat: Heartbeat,
     told: Callable[[FolderUndo], None],
 ) -> UndoReport:
-    if not session.removes_exactly():
+    if not session.supports_uid_expunge():
         raise UndoRefused(
             "undo_inexact",
             f"{import_.destination.endpoint.host} cannot remove single messages (it offers no UIDPLUS, RFC"

@@ -76,7 +76,7 @@ class HostLimits:
         if number and self._backoff(now, connecting=True) is not None:
             raise ServerUnavailable(_NO_MORE)
         wanted = [slot for side in self._sides.values() for slot in side.slots]
-        if not self._budgets.take_slots(self._holder, wanted, now, self._ttl):
+        if not self._budgets.acquire_slots(self._holder, wanted, now, self._ttl):
             if number:
                 raise ServerUnavailable(_ALL_IN_USE.message)
             raise PostponedByHost(_ALL_IN_USE, now + SLOT_WAIT)
