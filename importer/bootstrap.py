@@ -1,8 +1,11 @@
-"""The composition root: Settings -> Deps. The only module that knows every adapter.
+"""The composition root: builds Deps from Settings. The only module that imports adapters.
 
-Four ways to be put together: `reading` (the store alone), `queued` (to submit), `foreground` (to copy at
-once) and `working` (a worker's process). What only some of them need is imported where it is needed:
-a copy in the foreground should not wait for Dramatiq, Redis and Alembic.
+`standalone` needs no queue: it serves commands that read the store and foreground copies. `queued` rings the
+queue, `working` serves a worker process. The last section opens or checks single parts of an installation,
+for `doctor` and the service commands.
+
+Adapters that only some processes need are imported inside functions: a foreground copy must not wait for
+Dramatiq, Redis, Alembic and smtplib to load.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from importer.adapters.digest_file import DigestFiles
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys
-from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.connection import probe, tls_context
 from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
@@ -33,16 +38,24 @@ from importer.domain.model import Account
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.process import Queue
+from importer.ports.schema import SchemaState
+from importer.ports.store import Store
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
 from providers.catalog import Catalog
+from providers.endpoint import Endpoint
+from providers.errors import Side
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.provider import ProviderLimits as HostLimits
 
 if TYPE_CHECKING:
-    from importer.adapters.queue.redis_queue import DoorbellBroker
+    from dramatiq import Broker
+
     from providers.bulk_discovery import BulkDiscovery
+
+LARGEST_MESSAGE_BYTES: Final = MAX_LITERAL_BYTES
+"""Size of the largest message that can be copied."""
 
 
 class SystemClock:
@@ -56,27 +69,21 @@ class SystemClock:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[Deps]:
-    """For looking at what there is; nothing is rung."""
-    with _deps(settings, NullQueue()) as deps:
-        yield deps
-
-
-@contextmanager
-def foreground(settings: Settings) -> Iterator[Deps]:
-    """For copying at once, without services."""
+def standalone(settings: Settings) -> Iterator[Deps]:
+    """Dependencies without a queue, for commands that only read and for copies in the foreground."""
     with _deps(settings, NullQueue()) as deps:
         yield deps
 
 
 @contextmanager
 def queued(settings: Settings) -> Iterator[Deps]:
-    """For submitting: rings if the queue is there; what nobody hears, the workers' tick finds."""
-    from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, running_url
+    """Dependencies for submitting imports. Rings the queue if it is running; otherwise the workers' tick
+    finds the import."""
+    from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed
     from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
     try:
-        url = settings.redis_url or running_url(settings.data_dir())
+        url = _queue_url(settings)
     except EmbeddedQueueFailed:
         url = None
     with _deps(settings, DramatiqQueue(make_broker(url)) if url else NullQueue()) as deps:
@@ -84,8 +91,9 @@ def queued(settings: Settings) -> Iterator[Deps]:
 
 
 @contextmanager
-def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, DoorbellBroker]]:
-    """For a worker; starts or joins the embedded Valkey when no Redis is configured."""
+def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, Broker]]:
+    """Dependencies and the Dramatiq broker for a worker. Starts or joins the embedded Valkey when no Redis is
+    configured."""
     from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
     with embedded_queue(settings) as url:
@@ -96,7 +104,7 @@ def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[
 
 @contextmanager
 def embedded_queue(settings: Settings) -> Iterator[str]:
-    """The queue's URL; without a configured Redis, that of the embedded Valkey, held up meanwhile."""
+    """The queue's URL. Without a configured Redis, the embedded Valkey runs until the block ends."""
     from importer.adapters.queue.embedded_valkey import EmbeddedValkey
 
     if settings.redis_url:
@@ -106,23 +114,33 @@ def embedded_queue(settings: Settings) -> Iterator[str]:
             yield url
 
 
+def _queue_url(settings: Settings) -> str | None:
+    """URL of the configured queue or of the running embedded one; None if neither exists.
+
+    Raises EmbeddedQueueFailed and SettingsError.
+    """
+    from importer.adapters.queue.embedded_valkey import running_url
+
+    return settings.redis_url or running_url(settings.data_dir())
+
+
 @contextmanager
 def _deps(settings: Settings, queue: Queue, stopping: Callable[[], bool] = lambda: False) -> Iterator[Deps]:
-    store = _store(settings)
+    store = _current_store(settings)
     try:
         yield _assembled(settings, store, queue, stopping)
     finally:
         store.close()
 
 
-def _store(settings: Settings) -> SqlStore:
-    """The store, its schema in order: a SQLite file is brought up to date at once, a server's database
-    when its operator says so."""
+def _current_store(settings: Settings) -> SqlStore:
+    """The store with a current schema. A SQLite file is migrated automatically; a database server only by
+    `mailhaul migrate`. Raises SettingsError if its schema is not current."""
     settings.data_dir()
     if not is_current(settings.database_url):
         if not settings.database_url.startswith("sqlite"):
             raise SettingsError(
-                ["The database's schema is not the one of this version; run `mailhaul migrate`."]
+                ["The database schema does not match this version of Mailhaul; run `mailhaul migrate`."]
             )
         if not create(settings.database_url):
             from importer.adapters.store.schema import migrate
@@ -132,13 +150,7 @@ def _store(settings: Settings) -> SqlStore:
 
 
 def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Callable[[], bool]) -> Deps:
-    vault = FernetVault(
-        load_keys(
-            secret_key=settings.secret_key,
-            secret_key_file=settings.secret_key_file,
-            data_dir=settings.data_dir(),
-        )
-    )
+    vault = open_vault(settings)
     notice_key = vault.notice_key()
     clock = SystemClock()
     catalog = Catalog.load()
@@ -190,26 +202,26 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
 
 
 def directory(settings: Settings) -> BulkDiscovery:
-    """For finding the servers of addresses, on the network too: one for each file or request."""
+    """Finds mail servers of addresses, in the catalog and on the network. Create one per file or request."""
     from importer.adapters.imap.prober import ImapProber
     from importer.adapters.lookup.dns_resolver import DnsResolver
     from importer.adapters.lookup.https_fetcher import GuardedWeb
     from providers.bulk_discovery import BulkDiscovery
 
     tls = tls_context(settings.ca_file)
-    pages = EgressGuard(
+    https_guard = EgressGuard(
         allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,)
     )
     return BulkDiscovery(
         Catalog.load(),
         resolver=DnsResolver(),
-        web=GuardedWeb(pages, tls),
+        web=GuardedWeb(https_guard, tls),
         prober=ImapProber(_guard(settings), tls, Timeouts(connect_s=5.0, io_s=5.0)),
     )
 
 
 def _guard(settings: Settings) -> EgressGuard:
-    """For servers that users name: strangers among them."""
+    """Guards connections to mail servers that users name; users are not trusted."""
     return EgressGuard(
         allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=PUBLIC_PORTS
     )
@@ -228,11 +240,11 @@ def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
 
 
 def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowance:
-    """What the host of an account allows: what is known of it, as far as the settings let it."""
+    """Limits of the account's host: those in the catalog, capped or replaced by the settings."""
     provider = catalog.for_host(account.endpoint.host)
     limits = provider.limits if provider else HostLimits()
-    known = DailyLimit(limits.download_bytes_per_day, limits.upload_bytes_per_day)
-    daily = settings.daily_limits.get(provider.id, known) if provider else known
+    catalogued = DailyLimit(limits.download_bytes_per_day, limits.upload_bytes_per_day)
+    daily = settings.daily_limits.get(provider.id, catalogued) if provider else catalogued
     return Allowance(
         host=provider.name if provider else account.endpoint.host,
         account_connections=min(settings.account_connections, limits.connections or sys.maxsize),
@@ -243,7 +255,7 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
 
 
 def access_of(settings: Settings) -> MailboxAccess:
-    """The ways into mailboxes beside passwords. Raises SettingsError."""
+    """The configured login methods for mailboxes other than passwords. Raises SettingsError."""
     if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
         return PasswordsOnly()
     from importer.oauth_setup import configured_access
@@ -252,7 +264,8 @@ def access_of(settings: Settings) -> MailboxAccess:
 
 
 def _timeouts(settings: Settings) -> Timeouts:
-    """A server that drips is cut when a leg would end; not before one that is silent."""
+    """A server that sends single bytes now and then is disconnected after the length of a leg, but never
+    sooner than a silent server."""
     io_s = settings.imap_timeout_seconds
     return Timeouts(io_s=io_s, drip_s=max(settings.leg_seconds, 2 * io_s))
 
@@ -269,3 +282,72 @@ def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: boo
     from importer.oauth_setup import login_help
 
     return login_help(catalog, account, words, by_token=by_token)
+
+
+# --- Single parts of an installation ---
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The store, whatever its schema. Raises what the database raises, sqlalchemy.exc.SQLAlchemyError."""
+    with closing(SqlStore.open(settings.database_url)) as store:
+        yield store
+
+
+def open_vault(settings: Settings) -> FernetVault:
+    """The vault with the configured keys; a key file is created on first use.
+
+    Raises VaultError and SettingsError.
+    """
+    return FernetVault(
+        load_keys(
+            secret_key=settings.secret_key,
+            secret_key_file=settings.secret_key_file,
+            data_dir=settings.data_dir(),
+        )
+    )
+
+
+def migrate_database(settings: Settings) -> None:
+    """Creates the schema or updates it. Raises SettingsError, SchemaAhead and what the database raises."""
+    from importer.adapters.store.schema import migrate
+
+    settings.data_dir()
+    migrate(settings.database_url)
+
+
+def database_state(settings: Settings) -> SchemaState:
+    """The state of the schema. Raises what the database raises."""
+    from importer.adapters.store.schema import schema_state
+
+    return schema_state(settings.database_url)
+
+
+def ping_queue(settings: Settings) -> bool:
+    """True if the queue responds; False if none is configured and the embedded one is not running.
+
+    Raises InstallationFault if a queue should respond and does not, and SettingsError.
+    """
+    from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
+
+    url = _queue_url(settings)
+    if url is None:
+        return False
+    DramatiqQueue(make_broker(url)).ping()
+    return True
+
+
+def check_mail_server(settings: Settings) -> str:
+    """Connects to the mail server, encrypts and logs in. Returns the problem in one sentence, or ""."""
+    from importer.adapters.mail.smtp import SmtpMailer
+
+    try:
+        return SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file).check()
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def probe_mail_host(settings: Settings, endpoint: Endpoint) -> None:
+    """Connects to a destination server and encrypts, without a login. Raises MailError."""
+    peer = Peer(endpoint, Side.DESTINATION, SystemClock().now)
+    probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))

@@ -1,55 +1,47 @@
-"""Looking over an installation: each part is tried for real, and each finding says how to mend it."""
+"""Checks an installation. Each part is tried for real, and each problem comes with its fix."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from importer.adapters.fernet_vault import FernetVault, load_keys
-from importer.adapters.imap.connection import probe, tls_context
-from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.response_errors import Peer
-from importer.adapters.imap.wire import MAX_LITERAL_BYTES
-from importer.adapters.mail.smtp import SmtpMailer
-from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, running_url
-from importer.adapters.queue.redis_queue import DramatiqQueue, QueueUnavailable, make_broker
-from importer.adapters.store import SqlStore
-from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
+from importer import bootstrap
 from importer.domain.import_state import ALIVE
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.notices import MailState
-from importer.ports.vault import VaultError
+from importer.ports.process import Clock, InstallationFault
+from importer.ports.schema import SchemaAhead, SchemaState
+from importer.ports.vault import Vault, VaultError
 from importer.service.access.sealed_grants import context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 
-_LITTLE_ROOM_BYTES: Final = 1_000_000_000
-_LATE: Final = timedelta(minutes=5)
+_LOW_SPACE_BYTES: Final = 1_000_000_000
+_OVERDUE: Final = timedelta(minutes=5)
 _STUCK: Final = timedelta(hours=1)
-_SEE_RUNBOOK: Final = "“Completion mails” in deploy/RUNBOOK.md says how to look at them and what to do."
+_SEE_RUNBOOK: Final = "See “Completion mails” in deploy/RUNBOOK.md for how to inspect and fix them."
+_clock: Final[Clock] = bootstrap.SystemClock()
 
 
 class Health(StrEnum):
-    """How a part is."""
+    """The health of a part."""
 
     OK = "well"
-    WARNING = "odd"  # works, but perhaps not as meant
+    WARNING = "odd"  # works, but perhaps not as intended
     ERROR = "ill"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """About one part; `fix` is empty when it is well."""
+    """The result of checking one part; `fix` is empty when its health is OK."""
 
     part: str
     health: Health
@@ -58,8 +50,11 @@ class Finding:
 
 
 def examine(settings: Settings, only: Collection[str] = ()) -> list[Finding]:
-    """Database, disk, queue, workers, key, mail server, outbox, destination; or `only` some of PARTS. Sends
-    no mail, logs in to no mailbox."""
+    """Checks every part in PARTS, or those in `only`: database, disk, queue, workers, key, mail server, outbox,
+    destination.
+
+    Sends no mail and logs in to no mailbox.
+    """
     return [finding for part in only or PARTS for finding in _CHECKS[part](settings)]
 
 
@@ -68,122 +63,113 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         settings.data_dir()
         if kind == "SQLite":
-            migrate(settings.database_url)
-        state = schema_state(settings.database_url)
+            bootstrap.migrate_database(settings)
+        state = bootstrap.database_state(settings)
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
-        yield Finding("database", Health.ERROR, str(error), "Name another directory with MAILHAUL_DATA.")
+        yield Finding("database", Health.ERROR, str(error), "Set MAILHAUL_DATA to another directory.")
         return
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        fix = "Check MAILHAUL_DATABASE_URL, that the server runs, and that the disk is not full."
+        fix = "Check that MAILHAUL_DATABASE_URL is right, the server is running and the disk is not full."
         yield Finding("database", Health.ERROR, f"{kind} cannot be used: {reason}.", fix)
         return
     if state is SchemaState.CURRENT:
-        yield Finding("database", Health.OK, f"{kind} answers, its schema is current.")
+        yield Finding("database", Health.OK, f"{kind} responds, and its schema is current.")
     elif state is SchemaState.AHEAD:
-        fix = "Install that version, or a later one."
+        fix = "Install that version or a later one."
         yield Finding("database", Health.ERROR, "The schema belongs to a newer version of Mailhaul.", fix)
     else:
         yield Finding("database", Health.ERROR, f"The schema is {state.value}.", "Run `mailhaul migrate`.")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    """Room for what passes through files. A quota shows only when the room is asked for."""
+    """Space for messages that pass through temporary files. A quota only shows when space is allocated."""
     folder = settings.data_dir()
     free = shutil.disk_usage(folder).free
-    fix = f"Make room where {folder} lies, or name another directory with MAILHAUL_DATA."
+    fix = f"Free space on the disk of {folder}, or set MAILHAUL_DATA to another directory."
     try:
         with TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, MAX_LITERAL_BYTES)
+                os.posix_fallocate(file.fileno(), 0, bootstrap.LARGEST_MESSAGE_BYTES)
     except OSError as error:
         message = (
-            f"A large message has no room in {folder} ({error.strerror}; {spoken_bytes(free)} free): imports"
-            " wait at the first one."
+            f"A large message does not fit in {folder} ({error.strerror}; {spoken_bytes(free)} free); imports"
+            " stop and wait at the first large message."
         )
         yield Finding("disk", Health.ERROR, message, fix)
         return
-    if free < _LITTLE_ROOM_BYTES:
-        yield Finding("disk", Health.WARNING, f"Only {spoken_bytes(free)} are free in {folder}.", fix)
+    if free < _LOW_SPACE_BYTES:
+        yield Finding("disk", Health.WARNING, f"Only {spoken_bytes(free)} free in {folder}.", fix)
     else:
-        yield Finding("disk", Health.OK, f"{spoken_bytes(free)} are free in {folder}.")
+        yield Finding("disk", Health.OK, f"{spoken_bytes(free)} free in {folder}.")
 
 
 def _queue(settings: Settings) -> Iterator[Finding]:
     try:
-        url = settings.redis_url or running_url(settings.data_dir())
-        if url is None:
-            yield Finding(
-                "queue",
-                Health.WARNING,
-                "The embedded queue is not running; what is submitted waits for a worker.",
-                "Start `mailhaul up`, or a `mailhaul worker`.",
-            )
-            return
-        DramatiqQueue(make_broker(url)).ping()
-    except (QueueUnavailable, EmbeddedQueueFailed, SettingsError) as error:
-        fix = "Start Redis or Valkey, or leave MAILHAUL_REDIS_URL empty for the embedded one."
+        responds = bootstrap.ping_queue(settings)
+    except (InstallationFault, SettingsError) as error:
+        fix = "Start Redis or Valkey, or unset MAILHAUL_REDIS_URL to use the embedded one."
         yield Finding("queue", Health.ERROR, str(error), fix)
         return
-    whose = "The server of MAILHAUL_REDIS_URL" if settings.redis_url else "The embedded Valkey"
-    yield Finding("queue", Health.OK, f"{whose} answers.")
+    if responds:
+        server = "The server of MAILHAUL_REDIS_URL" if settings.redis_url else "The embedded Valkey"
+        yield Finding("queue", Health.OK, f"{server} responds.")
+    else:
+        message = "The embedded queue is not running; submitted imports wait for a worker."
+        yield Finding("queue", Health.WARNING, message, "Start `mailhaul up` or `mailhaul worker`.")
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:
-    """Nobody at work shows in imports that are long due."""
-    then = datetime.now(UTC) - _LATE
+    """Imports that have been due for long show that no worker is running."""
+    deadline = _clock.now() - _OVERDUE
     try:
-        with closing(SqlStore.open(settings.database_url)) as store:
-            due = map(store.import_, store.due_imports(then, limit=1000))
-            late = [import_ for import_ in due if import_ is not None and import_.created_at <= then]
+        with bootstrap.open_store(settings) as store:
+            due = map(store.import_, store.due_imports(deadline, limit=1000))
+            overdue = [import_ for import_ in due if import_ is not None and import_.created_at <= deadline]
     except SQLAlchemyError:
-        return  # told above
-    if late:
-        message = f"{len(late)} import(s) have been due for more than five minutes and nobody works on them."
-        yield Finding("workers", Health.ERROR, message, "Start `mailhaul up`, or more of `mailhaul worker`.")
+        return  # already reported by the database check
+    if overdue:
+        message = f"{len(overdue)} import(s) have been due for more than five minutes; no worker runs them."
+        yield Finding(
+            "workers", Health.ERROR, message, "Start `mailhaul up`, or more workers (`mailhaul worker`)."
+        )
     else:
         yield Finding("workers", Health.OK, "Nothing is overdue.")
 
 
 def _key(settings: Settings) -> Iterator[Finding]:
     try:
-        keys = load_keys(
-            secret_key=settings.secret_key,
-            secret_key_file=settings.secret_key_file,
-            data_dir=settings.data_dir(),
-        )
-        vault = FernetVault(keys)
+        vault = bootstrap.open_vault(settings)
     except (VaultError, SettingsError) as error:
-        fix = "Give a Fernet key in MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or remove both settings."
+        fix = "Put a Fernet key into MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or unset both."
         yield Finding("key", Health.ERROR, str(error), fix)
         return
-    if closed := _unopened(settings, vault):
-        fix = "Bring the former key back as a second one in MAILHAUL_SECRET_KEY, or submit them again."
-        yield Finding(
-            "key", Health.ERROR, f"{closed} stored password(s) do not open with the present key.", fix
-        )
+    if unreadable := _unreadable_grants(settings, vault):
+        fix = "Add the former key to MAILHAUL_SECRET_KEY as a second one, or submit those imports again."
+        message = f"{unreadable} stored password(s) cannot be decrypted with the current key."
+        yield Finding("key", Health.ERROR, message, fix)
     else:
-        yield Finding("key", Health.OK, "The key opens every stored password.")
+        yield Finding("key", Health.OK, "The key decrypts every stored password.")
 
 
-def _unopened(settings: Settings, vault: FernetVault) -> int:
-    """How many passwords of imports under way the vault cannot open."""
-    closed = 0
+def _unreadable_grants(settings: Settings, vault: Vault) -> int:
+    """The number of passwords of imports under way that the vault cannot open."""
+    unreadable = 0
     try:
-        with closing(SqlStore.open(settings.database_url)) as store:
+        with bootstrap.open_store(settings) as store:
             for import_ in store.imports(states=tuple(ALIVE), limit=1000):
                 sealed = store.grants(import_.id)
                 if sealed is not None:
-                    closed += not _opens(vault, sealed.source, context(import_.id, Side.SOURCE))
-                    closed += not _opens(vault, sealed.destination, context(import_.id, Side.DESTINATION))
+                    unreadable += not _opens(vault, sealed.source, context(import_.id, Side.SOURCE))
+                    unreadable += not _opens(vault, sealed.destination, context(import_.id, Side.DESTINATION))
     except SQLAlchemyError:
-        return 0  # told above
-    return closed
+        return 0  # already reported by the database check
+    return unreadable
 
 
-def _opens(vault: FernetVault, sealed: bytes, context: str) -> bool:
+def _opens(vault: Vault, sealed: bytes, context: str) -> bool:
     try:
         vault.open(sealed, context)
     except VaultError:
@@ -193,35 +179,33 @@ def _opens(vault: FernetVault, sealed: bytes, context: str) -> bool:
 
 def _mail(settings: Settings) -> Iterator[Finding]:
     if not settings.smtp_url:
-        message = "No mail server is configured: nobody is told when an import ends."
-        fix = "Set MAILHAUL_SMTP_URL, such as smtp://localhost or smtps://user:password@mail.example.org."
+        message = "No mail server is configured, so no mail is sent when an import ends."
+        fix = "Set MAILHAUL_SMTP_URL, for example smtp://localhost or smtps://user:password@mail.example.org."
         yield Finding("mail", Health.WARNING, message, fix)
         return
-    try:
-        trouble = SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file).check()
-    except (ValueError, OSError) as error:
-        trouble = str(error)
-    if trouble:
+    if problem := bootstrap.check_mail_server(settings):
         fix = "Check MAILHAUL_SMTP_URL: host, port, encryption, user and password."
-        yield Finding("mail", Health.ERROR, trouble, fix)
+        yield Finding("mail", Health.ERROR, problem, fix)
     else:
-        yield Finding("mail", Health.OK, "The mail server takes our connection.")
+        yield Finding("mail", Health.OK, "The mail server accepts the connection.")
 
 
 def _outbox(settings: Settings) -> Iterator[Finding]:
-    """Mails that nobody hears of otherwise."""
-    then = datetime.now(UTC) - _STUCK
+    """Mails that were not sent, which no other command reports."""
+    deadline = _clock.now() - _STUCK
     try:
-        with closing(SqlStore.open(settings.database_url)) as store:
+        with bootstrap.open_store(settings) as store:
             unsent = store.unsent()
     except SQLAlchemyError:
-        return  # told above
-    sending = sum(n.state is MailState.SENDING and n.created_at < then for n in unsent)
+        return  # already reported by the database check
+    sending = sum(n.state is MailState.SENDING and n.created_at < deadline for n in unsent)
     refused = sum(n.state is MailState.REFUSED for n in unsent)
     pending = sum(n.state is MailState.PENDING for n in unsent)
-    late = sum(n.state is MailState.PENDING and n.created_at < then for n in unsent)
+    late = sum(n.state is MailState.PENDING and n.created_at < deadline for n in unsent)
     if sending:
-        message = f"{sending} mail(s) were being sent when their worker ended; they may have gone out or not."
+        message = (
+            f"{sending} mail(s) were being sent when their worker ended; whether they were sent is unknown."
+        )
         yield Finding("outbox", Health.WARNING, message, _SEE_RUNBOOK)
     if refused:
         yield Finding("outbox", Health.WARNING, f"{refused} mail(s) were refused.", _SEE_RUNBOOK)
@@ -229,24 +213,23 @@ def _outbox(settings: Settings) -> Iterator[Finding]:
         message = f"{late} of {pending} mail(s) have been waiting for more than an hour."
         yield Finding("outbox", Health.WARNING, message, _SEE_RUNBOOK)
     if not (sending or refused or late):
-        yield Finding("outbox", Health.OK, f"{pending} mail(s) are about to be sent, none is stuck.")
+        yield Finding("outbox", Health.OK, f"{pending} mail(s) waiting to be sent; none is stuck.")
 
 
 def _destination(settings: Settings) -> Iterator[Finding]:
     endpoint = settings.destination_server
     if endpoint is None:
-        message = "No destination server is configured: every import has to name one."
-        fix = "Set MAILHAUL_DESTINATION_SERVER, such as imaps://mail.example.org."
+        message = "No destination server is configured, so every import must name one."
+        fix = "Set MAILHAUL_DESTINATION_SERVER, for example imaps://mail.example.org."
         yield Finding("destination", Health.WARNING, message, fix)
         return
-    peer = Peer(endpoint, Side.DESTINATION, lambda: datetime.now(UTC))
     try:
-        probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
+        bootstrap.probe_mail_host(settings, endpoint)
     except MailError as error:
-        fix = "Check MAILHAUL_DESTINATION_SERVER, and MAILHAUL_CA_FILE for a private authority."
+        fix = "Check MAILHAUL_DESTINATION_SERVER, and MAILHAUL_CA_FILE for a private certificate authority."
         yield Finding("destination", Health.ERROR, str(error), fix)
     else:
-        yield Finding("destination", Health.OK, f"{endpoint} answers, encrypted as asked.")
+        yield Finding("destination", Health.OK, f"{endpoint} responds and is encrypted as configured.")
 
 
 _CHECKS: Final[dict[str, Callable[[Settings], Iterator[Finding]]]] = {

@@ -1,7 +1,7 @@
-"""A worker: answers the doorbell with legs, and rings for whatever is due.
+"""A worker process: runs a leg for each ring of the queue, and rings for whatever is due.
 
-The actors are three lines each. Who wants more speed than one process has starts more workers; they share
-the store and the queue, wherever they run.
+The actors only call use cases. To work faster than one process can, start more workers on any machine; they
+share the store and the queue.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from queue import Empty, SimpleQueue
 import dramatiq
 import structlog
 
-from importer.adapters.queue.redis_queue import LEGS, MAIL, RUN_LEG, SEND_MAIL, DoorbellBroker
 from importer.bootstrap import working
 from importer.domain.model import ImportId
+from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
 from importer.service.legs.run_leg import work
 from importer.service.notify.deliver_mail import deliver
@@ -28,8 +28,8 @@ STOP_TIMEOUT_MS = 60_000
 log = structlog.get_logger()
 
 
-def declare_actors(broker: DoorbellBroker, deps: Deps) -> None:
-    """The actors of the two queues, on that broker."""
+def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
+    """Declares the actors of both queues on `broker`."""
 
     @dramatiq.actor(actor_name=RUN_LEG, queue_name=LEGS, broker=broker, priority=10)
     def run_leg(import_id: str) -> None:
@@ -42,26 +42,26 @@ def declare_actors(broker: DoorbellBroker, deps: Deps) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Works until SIGTERM or SIGINT; then ends the batches under way and returns."""
-    # A queue, for its put may be called from a signal handler at any moment; an Event's set may not.
+    """Works until SIGTERM or SIGINT, then finishes the batches under way and returns."""
+    # SimpleQueue.put is reentrant and may be called from a signal handler; Event.set may not.
     signals: SimpleQueue[int] = SimpleQueue()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: signals.put(number))
     with working(settings, stopping.is_set) as (deps, broker):
         declare_actors(broker, deps)
-        # One thread more than legs, so that mails need not wait behind them.
+        # One thread more than legs, so that mails do not wait for legs.
         worker = dramatiq.Worker(broker, worker_threads=settings.worker_threads + 1)
-        # By default it would hoard twice as many rings as it has threads, and leave other workers idle.
+        # The default prefetches two messages per thread, which leaves other workers idle.
         worker.queue_prefetch = settings.worker_threads
-        broker.emit_after("process_boot")  # starts the watch of TimeLimit
+        broker.emit_after("process_boot")  # starts the watcher thread of the TimeLimit middleware
         worker.start()
         tick = Tick(deps)
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:
                 tick()
-            except Exception as error:  # the database or the queue is away: the next tick is for that
+            except Exception as error:  # the database or the queue is unavailable; the next tick retries
                 log.warning("tick.failed", reason=str(error), kind=type(error).__name__)
         stopping.set()
         worker.stop(timeout=STOP_TIMEOUT_MS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importer.bootstrap import foreground
+from importer.bootstrap import standalone
 from importer.cli import check_view, mailbox_options
 from importer.cli.exit_codes import ends, stderr
 from importer.cli.options import (
@@ -46,7 +46,7 @@ def check(
     row = mailbox_options.row(
         settings, from_, from_password_file, from_password_env, to, to_password_file, to_password_env
     )
-    with foreground(settings) as deps, stderr.status("connecting") as status:
+    with standalone(settings) as deps, stderr.status("connecting") as status:
         opened = credentials_at_once(deps, row, right_of_console(deps.master))
         source, destination = (row.source, opened.source), (row.destination, opened.destination)
         for found in check_mailboxes(deps, source, destination, labels or settings.labels):

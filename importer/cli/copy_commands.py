@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from importer.bootstrap import access_of, foreground, queued
+from importer.bootstrap import access_of, queued, standalone
 from importer.cli import mailbox_options, text_views
 from importer.cli.exit_codes import ends, stderr
 from importer.cli.options import (
@@ -64,7 +64,7 @@ def copy(
     )
     row = row.chosen(labels or settings.labels, sync_flags=settings.sync_flags)
     text_views.label_rule([row])
-    with foreground(settings) as deps:
+    with standalone(settings) as deps:
 
         def waits(import_: Import) -> None:
             if import_.problem is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from importer.bootstrap import reading
+from importer.bootstrap import standalone
 from importer.cli import live_watch, text_views
 from importer.cli.exit_codes import Usage, ends, stdout
 from importer.cli.options import DataOption, ImportOrBatch, Json
@@ -33,7 +33,7 @@ def list_(
 
     Example: mailhaul list --state waiting --state stopped
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         imports = list_imports(deps, states=state or (), limit=limit)
         if as_json:
             links = owner_consent.links(deps, imports)
@@ -52,7 +52,7 @@ def show_(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) ->
 
     Example: mailhaul show k3v9m2xw7abc
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         imports = found_imports(deps, id_)
         if as_json:
             links = owner_consent.links(deps, imports)
@@ -70,7 +70,7 @@ def watch(id_: ImportOrBatch, data: DataOption = None) -> None:
 
     Example: mailhaul watch k3v9m2xw7abc
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         ids = [import_.id for import_ in found_imports(deps, id_)]
         live_watch.watch(deps, ids)
         raise ends(_report(deps, id_).exit_code)
@@ -81,7 +81,7 @@ def explain(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) 
 
     Example: mailhaul explain k3v9m2xw7abc
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         explained = [(import_, explain_import(deps, import_)) for import_ in found_imports(deps, id_)]
     if as_json:
         text_views.print_json([{"id": import_.id, **one.as_json()} for import_, one in explained])
@@ -104,7 +104,7 @@ def report(
     """
     if as_csv and as_json:
         raise Usage("--csv and --json exclude each other; give one.")
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         found = _report(deps, id_)
         if as_csv:
             typer.echo(refusals_csv(_reports(found)), nl=False)

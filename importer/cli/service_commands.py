@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from importer import telemetry
-from importer.bootstrap import embedded_queue
+from importer.bootstrap import embedded_queue, migrate_database
 from importer.cli import text_views
 from importer.cli.exit_codes import Usage, ends, stderr, stdout
 from importer.cli.options import DataOption, Json
@@ -139,12 +139,10 @@ def migrate(data: DataOption = None) -> None:
 
     Example: MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
     """
-    from importer.adapters.store.schema import migrate as migrate_database
-
     settings = Settings.load(data=data)
     settings.data_dir()
     try:
-        migrate_database(settings.database_url)
+        migrate_database(settings)
     except Exception as error:
         raise Usage(f"The database cannot be migrated: {error}") from None
     stderr.print("The database's schema is up to date.")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.table import Table
 
-from importer.bootstrap import reading
+from importer.bootstrap import standalone
 from importer.cli import text_views
 from importer.cli.exit_codes import Usage, stderr, stdout
 from importer.cli.options import DataOption, Json
@@ -72,7 +72,7 @@ def create(
             "The batch right is for domains, and to start imports: give --domain and --scope write too."
         )
     _check_webhook(webhook)
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         lasts = None if days is None else timedelta(days=days)
         issued = issue(deps, name, scopes, domains=domains, lasts=lasts, webhook_url=webhook)
     signing = issued.webhook_secret.reveal() if issued.webhook_secret is not None else None
@@ -94,7 +94,7 @@ def list_(data: DataOption = None, as_json: Json = False) -> None:
 
     Example: mailhaul token list
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         found = list_tokens(deps)
     if as_json:
         text_views.print_json([_json(token) for token in found])
@@ -127,7 +127,7 @@ def revoke(
 
     Example: mailhaul token revoke k3v9m2xw7abc
     """
-    with reading(Settings.load(data=data)) as deps:
+    with standalone(Settings.load(data=data)) as deps:
         revoked = revoke_token(deps, id_)
     if revoked is None:
         raise Usage(f"There is no token {text_views.plain(id_)}; `mailhaul token list` shows what there is.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from importer.bootstrap import foreground
+from importer.bootstrap import standalone
 from importer.cli import mailbox_options, text_views
 from importer.cli.exit_codes import Usage, ends, stderr, stdout
 from importer.cli.options import CaFile, DataOption, Json, ToPasswordEnv, ToPasswordFile
@@ -46,7 +46,7 @@ def undo(
 
     Example: mailhaul undo k3v9m2xw7abc
     """
-    with foreground(Settings.load(data=data, ca_file=ca_file)) as deps:
+    with standalone(Settings.load(data=data, ca_file=ca_file)) as deps:
         import_ = find_import(deps, id_)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")

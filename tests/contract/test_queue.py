@@ -25,11 +25,7 @@ from structlog.testing import capture_logs
 
 from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed, EmbeddedValkey, running_url
 from importer.adapters.queue.redis_queue import (
-    LEGS,
     LONGEST_DELAY,
-    MAIL,
-    RUN_LEG,
-    SEND_MAIL,
     DoorbellBroker,
     DramatiqQueue,
     QueueUnavailable,
@@ -37,6 +33,7 @@ from importer.adapters.queue.redis_queue import (
 )
 from importer.domain.model import ImportId
 from importer.ports.process import Queue
+from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from tests.fakes.queue import MemoryQueue
 from tests.rehearsal.valkey import Valkey, valkey
 

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
-from importer.adapters.store.schema import SchemaAhead, SchemaState, migrate, schema_state
+from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
@@ -55,6 +55,7 @@ from importer.domain.model import (
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.notices import MailState, Notice
+from importer.ports.schema import SchemaAhead, SchemaState
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.endpoint import Endpoint, Security
 from providers.errors import Side

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.bootstrap import foreground
+from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
@@ -72,7 +72,7 @@ def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def deps(ways: MailboxAccess, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
     settings = Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)
-    with foreground(settings) as made:
+    with standalone(settings) as made:
         yield replace(made, access=ways, public_url=PUBLIC_URL)
 
 

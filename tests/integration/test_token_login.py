@@ -19,7 +19,7 @@ from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
 from importer.adapters.imap.session import ImapSession, ImapSessions
-from importer.bootstrap import foreground
+from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
 from importer.engine.leg_context import TransferLimits
@@ -305,7 +305,7 @@ def test_a_copy_takes_what_an_organisation_allowed(
     new = new_user(mail_host, f"grace.{provider}@new.example")
     old.fill([Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\none\r\n")])
     row = Row(1, old.account, None, new.account, Secret(new.password), provider)
-    with foreground(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
+    with standalone(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
         assert copy(replace(deps, access=ways), row).state is State.COMPLETE
         with pytest.raises(GrantExpired, match="Only its owner opens this mailbox"):
             copy(deps, row)
@@ -366,7 +366,7 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
     with (
         cutting_proxy(mail_host.imaps) as source,
         cutting_proxy(mail_host.imaps) as destination,
-        foreground(Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)) as deps,
+        standalone(Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)) as deps,
     ):
 
         def interrupt() -> None:

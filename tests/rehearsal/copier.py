@@ -11,7 +11,7 @@ from pathlib import Path
 
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSessions
-from importer.bootstrap import foreground
+from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, State
 from importer.domain.reporting.report import Report
@@ -99,5 +99,5 @@ class Copier:
 @contextmanager
 def copier(root: Path, ca_file: Path) -> Iterator[Copier]:
     """A Mailhaul with a database of its own in `root`."""
-    with foreground(Settings.load(data=root / "data", ca_file=ca_file)) as deps:
+    with standalone(Settings.load(data=root / "data", ca_file=ca_file)) as deps:
         yield Copier(deps, ca_file)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.bootstrap import reading
+from importer.bootstrap import standalone
 from importer.domain.model import Account, State
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.planning.retry_policy import PATIENCE
@@ -293,7 +293,7 @@ def test_bytes_are_counted_to_the_last_only_where_there_is_a_cap(office: Office)
 
 def allowance(host: str, **settings: object) -> Allowance:
     account = Account("ada@old.example", "ada@old.example", Endpoint(host))
-    with reading(Settings.load(**settings)) as deps:
+    with standalone(Settings.load(**settings)) as deps:
         return deps.allowance(account)
 
 

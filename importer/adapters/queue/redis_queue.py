@@ -22,11 +22,7 @@ from redis.retry import Retry
 
 from importer.domain.model import ImportId
 from importer.ports.process import InstallationFault
-
-LEGS: Final = "legs"
-MAIL: Final = "mail"
-RUN_LEG: Final = "run_leg"
-SEND_MAIL: Final = "send_mail"
+from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 
 LONGEST_DELAY: Final = timedelta(minutes=15)
 """Dramatiq holds delayed messages in a worker's memory: longer waits are the store's (`not_before`)."""

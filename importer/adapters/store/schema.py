@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 from alembic import command
@@ -13,22 +12,9 @@ from sqlalchemy import Connection, func, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
-from importer.ports.process import InstallationFault
+from importer.ports.schema import SchemaAhead, SchemaState
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database
-
-
-class SchemaState(StrEnum):
-    """How the database's schema stands to this version of Mailhaul."""
-
-    CURRENT = "current"
-    BEHIND = "behind"  # `migrate` mends it
-    EMPTY = "empty"  # never migrated; `migrate` mends it
-    AHEAD = "ahead"  # a newer version migrated it; only that version may use it
-
-
-class SchemaAhead(InstallationFault):
-    """The database belongs to a newer version of Mailhaul; nothing was changed."""
 
 
 def migrate(url: str) -> None:
