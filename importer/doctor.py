@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(settings: Settings, only: Collection[str] = ()) -> list[Finding]:
-    """Checks every part in PARTS, or those in `only`: database, disk, queue, workers, key, mail server, outbox,
+    """Checks all PARTS, or those in `only`: database, disk, queue, workers, key, mail server, outbox,
     destination.
 
     Sends no mail and logs in to no mailbox.
