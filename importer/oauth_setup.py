@@ -1,5 +1,5 @@
-"""Settings become `MailboxAccess`: the applications that owners sign in to, and the organisations that let us
-in. And what it takes to be let in where a login was refused."""
+"""Builds `MailboxAccess` from the settings: OAuth applications that owners sign in to, and permissions of
+organisations. Also explains refused logins: what the owner has to do at that provider."""
 
 from __future__ import annotations
 
@@ -17,43 +17,46 @@ from providers.openid_connect import OpenId, Registration
 from providers.token_refresh import FreshTokens
 
 SIGN_IN_PATH: Final = "/sign-in/{provider}"
-"""Where a provider sends the browser back to, below MAILHAUL_PUBLIC_URL. It is registered there, letter by
-letter."""
-
+"""Path of the redirect URI, below MAILHAUL_PUBLIC_URL. It must be registered exactly like this at the
+provider."""
 
 _EXPLAIN: Final = {google.ID: google.explain, microsoft.ID: microsoft.explain}
-_INSTEAD: Final = {google.ID: google.INSTEAD, microsoft.ID: microsoft.INSTEAD}
-_SIGN_IN_AGAIN: Final = "Have its owner sign in again; if that does not help, ask whoever runs Mailhaul."
+_PASSWORD_HELP: Final = {google.ID: google.INSTEAD, microsoft.ID: microsoft.INSTEAD}
+_SIGN_IN_AGAIN: Final = (
+    "Have the owner sign in again; if that does not help, contact the operator of Mailhaul."
+)
 
 
 def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
-    """What the owner of the account has to do, where its host refused the login with those words."""
+    """What the owner of the account has to do after its host refused the login with `words`."""
     provider = catalog.for_host(account.endpoint.host) or catalog.for_address(account.address)
     sign_in = provider.sign_in if provider is not None else None
-    explained = _EXPLAIN[sign_in](words) if sign_in in _EXPLAIN else ""
-    if explained or by_token:
-        return explained or _SIGN_IN_AGAIN
-    return _INSTEAD.get(sign_in or "") or (provider.login_help if provider else "")
+    explanation = _EXPLAIN[sign_in](words) if sign_in in _EXPLAIN else ""
+    if explanation or by_token:
+        return explanation or _SIGN_IN_AGAIN
+    return _PASSWORD_HELP.get(sign_in or "") or (provider.login_help if provider else "")
 
 
 def redirect_uri(settings: Settings, provider: str) -> str:
+    """The redirect URI of `provider`, below MAILHAUL_PUBLIC_URL."""
     return settings.public_url + SIGN_IN_PATH.format(provider=provider)
 
 
 def configured_access(settings: Settings) -> MailboxAccess:
-    """The ways in beside passwords. Raises SettingsError when the service account's key cannot be used."""
+    """The configured login methods other than passwords. Raises SettingsError if the service account's key is
+    unusable."""
     web = OAuthHttp(settings.ca_file)
     organisations = {google.ID: _google_organisation(settings, web)}
     organisations[microsoft.ID] = _microsoft_organisation(settings, web)
     return OAuthAccess(
         web,
-        {one.provider: one for one in (_google(settings), _microsoft(settings)) if one is not None},
-        {provider: one for provider, one in organisations.items() if one is not None},
+        {app.provider: app for app in (_google(settings), _microsoft(settings)) if app is not None},
+        {provider: access for provider, access in organisations.items() if access is not None},
     )
 
 
 def people(settings: Settings) -> People:
-    """Where people sign in to the pages."""
+    """The OpenID Connect provider at which people sign in to the web pages."""
     return OpenId(
         OAuthHttp(settings.ca_file),
         Registration(
@@ -108,14 +111,14 @@ def _google_organisation(settings: Settings, web: OAuthHttp) -> OrganisationAcce
 def _microsoft_organisation(settings: Settings, web: OAuthHttp) -> OrganisationAccess | None:
     if not settings.microsoft_organisation_tenant:
         return None
-    own = settings.microsoft_organisation_client_id
-    ours = microsoft.Organisation(
+    client_id = settings.microsoft_organisation_client_id
+    organisation = microsoft.Organisation(
         settings.microsoft_organisation_tenant,
-        own or settings.microsoft_client_id,
-        (settings.microsoft_organisation_client_secret if own else settings.microsoft_client_secret)
+        client_id or settings.microsoft_client_id,
+        (settings.microsoft_organisation_client_secret if client_id else settings.microsoft_client_secret)
         or Secret(""),
         settings.microsoft_authority,
     )
-    # One token opens every mailbox there.
-    tokens = FreshTokens(lambda: microsoft.organisation_token(web, ours))
+    # One token grants access to every mailbox of the organisation.
+    tokens = FreshTokens(lambda: microsoft.organisation_token(web, organisation))
     return OrganisationAccess(settings.microsoft_organisation_domains, lambda _mailbox: tokens)

@@ -1,8 +1,8 @@
-"""The log: structlog in front, the standard library's loggers behind the same door.
+"""Logging: structlog and the standard library's loggers share one handler and one set of processors.
 
-Invariants kept here: no line leaves with a whole mail address, a password in a URL, the value of a
-field that is named like a secret, or the local variables of a traceback. An event is one line (its traceback
-follows), and nothing that strangers write reaches a terminal as a command. Times are UTC, ISO 8601.
+Invariants: no line contains a full mail address, a password in a URL, the value of a field that is named like
+a secret, or local variables of a traceback. An event is one line, followed by its traceback if there is one.
+Control characters in untrusted text never reach a terminal. Times are UTC, ISO 8601.
 
 Events are `noun.past_verb` with fields: `leg.finished import_id=… copied=412 seconds=58.1`.
 """
@@ -25,18 +25,18 @@ with without_unused_modules():
 
 _HIDDEN: Final = "•••"
 
-# Whoever may quote what goes over a connection, or arguments and parameters, below this level.
+# Libraries that may log network traffic, arguments or parameters below this level.
 _QUIET: Final = ("imapclient", "imapclient.imaplib", "dramatiq", "sqlalchemy", "alembic", "asyncio")
 
 _SECRET_NAME: Final = re.compile(
     r"passw|passphrase|secret|token|authorization|credential|cookie|(api|private|session)[-_ ]?key",
     re.IGNORECASE,
 )
-_OF_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
-# Control characters, the breaks U+2028 and U+2029, what changes the direction of text, lone surrogates.
-_ODD: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MULTILINE_FIELDS: Final = frozenset({"exception", "stack"})
+# Control characters, the line breaks U+2028 and U+2029, bidirectional controls, lone surrogates.
+_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s/@:]*:[^\s]*@")
-# A token is tried from its start only, so that a long line costs linear time.
+# A match starts only at the start of a word, so a long line takes linear time.
 _DELIMITERS: Final = r"""\s@<>()\[\]"'“”,;:\\/="""
 _ADDRESS: Final = re.compile(
     rf"(?<![^{_DELIMITERS}])(?P<first>[^{_DELIMITERS}])[^{_DELIMITERS}]*?(?P<at>@|%40)(?=[^\W_])",
@@ -49,10 +49,10 @@ def configure(
     level: str = "info",
     stream: TextIO | None = None,
 ) -> None:
-    """Sends everything that is logged in this process to `stream` (stderr), and nowhere else.
+    """Sends all log output of this process to `stream` (stderr by default) and nowhere else.
 
-    `level` is debug, info, warning or error; libraries that could quote secrets stay at warning.
-    May be called again; the last call counts.
+    `level` is debug, info, warning or error. Libraries that could log secrets stay at warning or above.
+    It may be called again; the last call wins.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
@@ -86,17 +86,17 @@ def configure(
 
 
 def get_logger() -> FilteringBoundLogger:
-    """The logger."""
+    """Returns a structlog logger."""
     return cast(FilteringBoundLogger, structlog.get_logger())
 
 
 def mask(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
-    """The processor that keeps this module's promise, last before rendering."""
-    return {name: _harmless(name, _masked(name, value)) for name, value in event_dict.items()}
+    """The structlog processor that enforces the module's invariants. It runs last before rendering."""
+    return {name: _escaped(name, _masked(name, value)) for name, value in event_dict.items()}
 
 
 def masked(text: str) -> str:
-    """`text` without passwords in URLs and with mail addresses as a***@old.example."""
+    """`text` without passwords in URLs, and with mail addresses shortened to a***@old.example."""
     return _URL_PASSWORD.sub(f"{_HIDDEN}@", _ADDRESS.sub(r"\g<first>***\g<at>", text))
 
 
@@ -124,15 +124,17 @@ def _masked(name: str, value: Any) -> Any:
     return shown
 
 
-def _harmless(name: str, value: Any) -> Any:
-    """Line breaks and what cannot be seen in texts become escapes; only a traceback has lines."""
+def _escaped(name: str, value: Any) -> Any:
+    """Escapes line breaks and invisible characters in texts; only tracebacks keep their lines."""
     if isinstance(value, str):
-        lines = value.split("\n") if name in _OF_SEVERAL_LINES else [value]
-        return "\n".join(_ODD.sub(lambda c: c[0].encode("unicode_escape").decode(), line) for line in lines)
+        lines = value.split("\n") if name in _MULTILINE_FIELDS else [value]
+        return "\n".join(
+            _UNSAFE.sub(lambda c: c[0].encode("unicode_escape").decode(), line) for line in lines
+        )
     if isinstance(value, list):
-        return [_harmless(name, item) for item in value]
+        return [_escaped(name, item) for item in value]
     if isinstance(value, dict):
-        return {_harmless("", key): _harmless(key, item) for key, item in value.items()}
+        return {_escaped("", key): _escaped(key, item) for key, item in value.items()}
     return value
 
 

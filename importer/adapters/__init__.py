@@ -1,1 +1,1 @@
-"""Each implements a port; strangers to one another."""
+"""Implementations of the ports. Adapters do not import one another."""

@@ -1,10 +1,10 @@
-"""Digests of folders that are too large for memory, in files that have no name and are gone with their set.
+"""Digest sets that are too large for memory, in unnamed temporary files that disappear with the set.
 
-A set is a table of buckets in its file. A digest lies in the bucket that its own bits name or, when that is
-full, in one of those after it; whatever is free is zero. A filter in memory tells of most digests that they
-are not there, for a byte each.
+A set is a hash table of buckets in a file, with linear probing: a digest is in the bucket that its leading
+bits select or, if that is full, in one of the following buckets. Free places are zero. A Bloom filter in
+memory, one byte per digest, answers most look-ups of absent digests without reading the file.
 
-Invariant: a table is at most three quarters full, so that looking ends at a free place.
+Invariant: a table is at most three quarters full, so every probe ends at a free place.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.ports.process import OwnDiskFull
 
 HELD: Final = 50_000
-"""So many digests are held in memory."""
+"""Sets of up to this many digests stay in memory."""
 
-_BUCKET: Final = 32  # digests; half full, one in ten thousand buckets overflows
+_BUCKET: Final = 32  # digests; in a half-full table one in ten thousand buckets overflows
 _BUCKET_BYTES: Final = _BUCKET * DIGEST_BYTES
-_FREE: Final = bytes(DIGEST_BYTES)  # no message has this digest, as far as anybody will ever know
-_MOVED_BYTES: Final = 256 * 1024  # at a time, into a larger table
+_FREE: Final = bytes(DIGEST_BYTES)  # the chance that a message has this digest is negligible
+_MOVED_BYTES: Final = 256 * 1024  # read at a time when the table grows
 
 
 class DigestFiles:
-    """Makes sets that need little memory, however much goes into them. Files are in `folder`."""
+    """Creates digest sets of bounded memory. Files are created in `folder`."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def __call__(self, expected: int) -> DigestSet:
-        """A new set, for about `expected` digests. Adding to it may raise OwnDiskFull."""
+        """Returns an empty set for about `expected` digests. Its `add` may raise OwnDiskFull."""
         return Digests() if expected <= HELD else DigestFile(self._folder, expected)
 
 
 class DigestFile:
-    """Implements `DigestSet`. Reading needs no lock while one thread adds."""
+    """Implements `DigestSet`. Membership tests need no lock while one thread adds."""
 
     def __init__(self, folder: Path | None, expected: int = 0) -> None:
         self._folder = folder
-        self._table: _Table | None = None  # until there is something to keep
+        self._table: _Table | None = None  # None until the first digest is added
         self._expected = expected
 
     def __contains__(self, digest: bytes) -> bool:
@@ -55,7 +55,7 @@ class DigestFile:
             if table is None:
                 table = self._table = _Table(self._folder, 2 * self._expected)
             elif table.full:
-                table = self._table = table.twice()
+                table = self._table = table.doubled()
             table.add(digest)
         except OSError as error:
             raise OwnDiskFull(error.strerror or str(error)) from error
@@ -65,13 +65,13 @@ class DigestFile:
 
 
 class _Table:
-    """`places` is rounded up to a power of two."""
+    """A hash table in a file. `places` is the capacity in digests, rounded up to a power of two."""
 
     def __init__(self, folder: Path | None, places: int) -> None:
         self._folder = folder
         self._buckets = 1 << max(0, (places - 1) // _BUCKET).bit_length()
-        self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # as long as the table lives
-        self._filter = bytearray(self._buckets * _BUCKET // 2)  # eight bits for a digest
+        self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # lives as long as the table
+        self._filter = bytearray(self._buckets * _BUCKET // 2)  # eight bits per place
         self.count = 0
 
     @property
@@ -80,14 +80,14 @@ class _Table:
 
     def __contains__(self, digest: bytes) -> bool:
         bit = self._bit(digest)
-        return bool(self._filter[bit >> 3] & 1 << (bit & 7)) and self._place(digest) is None
+        return bool(self._filter[bit >> 3] & 1 << (bit & 7)) and self._free_place(digest) is None
 
     def add(self, digest: bytes) -> None:
-        at = self._place(digest)
+        at = self._free_place(digest)
         if at is None:
             return
         written = os.pwrite(self._file.fileno(), digest, at)
-        if written < len(digest):  # as much as a full disk took
+        if written < len(digest):  # the disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         bit = self._bit(digest)
         self._filter[bit >> 3] |= 1 << (bit & 7)
@@ -96,32 +96,32 @@ class _Table:
     def _bit(self, digest: bytes) -> int:
         return int.from_bytes(digest[8:16]) % (8 * len(self._filter))
 
-    def _place(self, digest: bytes) -> int | None:
-        """The byte in the file where it would go; None when it is there."""
+    def _free_place(self, digest: bytes) -> int | None:
+        """The file offset at which to insert the digest; None if the table contains it."""
         number = int.from_bytes(digest[:8]) & (self._buckets - 1)
         while True:
             at = number * _BUCKET_BYTES
             bucket = os.pread(self._file.fileno(), _BUCKET_BYTES, at)
-            if _holds(bucket, digest):
+            if _contains(bucket, digest):
                 return None
             used = -(-len(bucket.rstrip(b"\0")) // DIGEST_BYTES) * DIGEST_BYTES
             if used < _BUCKET_BYTES:
                 return at + used
             number = (number + 1) & (self._buckets - 1)
 
-    def twice(self) -> _Table:
-        """A table of twice the size with the same digests."""
+    def doubled(self) -> _Table:
+        """A table of twice the size that contains the same digests."""
         larger = _Table(self._folder, 2 * self._buckets * _BUCKET)
         for start in range(0, self._buckets * _BUCKET_BYTES, _MOVED_BYTES):
-            piece = os.pread(self._file.fileno(), _MOVED_BYTES, start)
-            for at in range(0, len(piece), DIGEST_BYTES):
-                if (digest := piece[at : at + DIGEST_BYTES]) != _FREE:
+            chunk = os.pread(self._file.fileno(), _MOVED_BYTES, start)
+            for at in range(0, len(chunk), DIGEST_BYTES):
+                if (digest := chunk[at : at + DIGEST_BYTES]) != _FREE:
                     larger.add(digest)
         return larger
 
 
-def _holds(bucket: bytes, digest: bytes) -> bool:
+def _contains(bucket: bytes, digest: bytes) -> bool:
     at = bucket.find(digest)
-    while at >= 0 and at % DIGEST_BYTES:  # the end of one and the beginning of the next
+    while at >= 0 and at % DIGEST_BYTES:  # a match across two neighbouring digests
         at = bucket.find(digest, at + 1)
     return at >= 0

@@ -1,11 +1,11 @@
-"""The vault: passwords sealed with Fernet (AES-CBC and HMAC; `cryptography`), under keys that can rotate.
+"""The vault: passwords encrypted with Fernet (AES-CBC and HMAC; `cryptography`), with key rotation.
 
-Keys stand newest first. The first one seals, all of them open. To rotate: put a new key in front, wait
-until the imports of before have ended (their passwords end with them), then drop the old key from the end.
+Keys are ordered newest first. The first one encrypts, all of them decrypt. To rotate: put a new key in front,
+wait until earlier imports have ended (their passwords are erased then), then remove the old key from the end.
 
-Fingerprints (`fingerprint`, `notice_key`) hang on the last, oldest key, so that a new key in front changes
-none. When that one is dropped they change, and all that happens is that a password counts as changed once,
-and that completion mails from before are no longer recognised as ours.
+`fingerprint` and `notice_key` derive from the last, oldest key, so a new key in front does not change them.
+They change when the oldest key is removed. The only effects are that each password counts as changed once
+and that earlier completion mails are no longer recognised as Mailhaul's own.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _LENGTH: Final = struct.Struct(">I")
 
 
 class FernetVault:
-    """`Vault` of ports.py. `keys` are Fernet keys (32 bytes, URL-safe base64), newest first.
+    """Implements `Vault`. `keys` are Fernet keys (32 bytes, URL-safe base64), newest first.
 
-    Raises VaultError when a key is none.
+    Raises VaultError if there is no key or one is malformed.
     """
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         if not keys:
-            raise VaultError("There is no key to seal passwords with; see MAILHAUL_SECRET_KEY.")
+            raise VaultError("There is no key to encrypt passwords with; see MAILHAUL_SECRET_KEY.")
         try:
             self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
         except ValueError:
@@ -51,10 +51,11 @@ class FernetVault:
         self._oldest = keys[-1].reveal().encode()
 
     def seal(self, secret: Secret, context: str) -> bytes:
-        # Fernet has no associated data, so the context goes inside. Any str survives, surrogates included.
-        bound = context.encode()
+        # Fernet has no associated data, so the context is part of the plaintext. Any str round-trips,
+        # including surrogates.
+        context_bytes = context.encode()
         return self._fernet.encrypt(
-            _LENGTH.pack(len(bound)) + bound + secret.reveal().encode(errors="surrogatepass")
+            _LENGTH.pack(len(context_bytes)) + context_bytes + secret.reveal().encode(errors="surrogatepass")
         )
 
     def open(self, sealed: bytes, context: str) -> Secret:
@@ -63,15 +64,15 @@ class FernetVault:
             end = _LENGTH.size + _LENGTH.unpack_from(plain)[0]
         except (InvalidToken, struct.error):
             raise VaultError(
-                "A stored password cannot be opened with the present secret key."
-                " Bring back the key that sealed it, or submit the import again."
+                "A stored password cannot be decrypted with the current secret key."
+                " Restore the key that encrypted it, or submit the import again."
             ) from None
         if not hmac.compare_digest(plain[_LENGTH.size : end], context.encode()):
-            raise VaultError("A stored password belongs to another import; submit this one again.")
+            raise VaultError("A stored password belongs to another import; submit this import again.")
         return Secret(plain[end:].decode(errors="surrogatepass"))
 
     def fingerprint(self, *secrets: Secret) -> str:
-        """32 hexadecimal digits."""
+        """Returns 32 hexadecimal digits."""
         digest = hmac.new(self._derived(b"mailhaul password mark"), digestmod="sha256")
         for secret in secrets:
             value = secret.reveal().encode(errors="surrogatepass")
@@ -79,7 +80,7 @@ class FernetVault:
         return digest.hexdigest()[:32]
 
     def notice_key(self) -> bytes:
-        """32 bytes to key the marks by which our own mails are recognised."""
+        """Returns 32 bytes: the HMAC key of the signatures by which Mailhaul recognises its own mails."""
         return self._derived(b"mailhaul notice mark")
 
     def _derived(self, purpose: bytes) -> bytes:
@@ -89,17 +90,17 @@ class FernetVault:
 def load_keys(
     *, secret_key: Secret | None, secret_key_file: Path | None, data_dir: Path
 ) -> tuple[Secret, ...]:
-    """The keys, newest first: from the setting, else from the file, else from `data_dir`/secret.key.
+    """The keys, newest first: from `secret_key`, else `secret_key_file`, else `data_dir`/secret.key.
 
-    The last one is made, mode 0600, when it is absent; of several processes that start at once one makes
-    it and all get the same. Keys are separated by commas or white space.
-    Raises VaultError when the file cannot be read or others may read it.
+    The default file is created with mode 0600 if absent; processes that start at the same time all get the
+    same key. Keys are separated by commas or white space. Raises VaultError if the file cannot be read or is
+    accessible to others.
     """
     if secret_key is not None:
         return _keys_in(secret_key.reveal())
     path = secret_key_file or data_dir / KEY_FILE
     if secret_key_file is None and not path.exists():
-        _make_key_file(path)
+        _create_key_file(path)
     return _keys_in(_read_private(path))
 
 
@@ -114,29 +115,29 @@ def _read_private(path: Path) -> str:
             text = file.read()
     except OSError as error:
         raise VaultError(f"The secret key file {path} cannot be read: {error.strerror}.") from None
-    # Reading by the group stays allowed: a secret mounted in Kubernetes with fsGroup has mode 0440.
+    # The group may read: a secret that Kubernetes mounts with fsGroup has mode 0440.
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise VaultError(
-            f"The secret key file {path} is open to others (mode {stat.S_IMODE(mode):04o})."
+            f"The secret key file {path} is accessible to others (mode {stat.S_IMODE(mode):04o})."
             f" Run: chmod 600 {path}"
         )
     return text
 
 
-def _make_key_file(path: Path) -> None:
-    """Writes aside and links into place: whoever sees the file sees it whole, and the first one wins."""
+def _create_key_file(path: Path) -> None:
+    """Writes a temporary file and links it into place: readers see a whole file, the first process wins."""
     try:
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(Fernet.generate_key() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(aside, path)
+            os.link(temporary, path)
         except FileExistsError:
             pass  # another process was first
         finally:
-            os.unlink(aside)
+            os.unlink(temporary)
     except OSError as error:
         raise VaultError(
             f"The secret key file {path} cannot be made: {error.strerror}. Set MAILHAUL_SECRET_KEY instead."

@@ -1,4 +1,11 @@
-"""Connections to web servers that somebody else names: through the guard, and within one time."""
+"""HTTP(S) connections to hosts that users name: through the egress guard, and with one overall deadline.
+
+This uses `http.client` rather than `requests`, which signing in uses (through Authlib): the guard resolves,
+checks and connects itself, so that the address it checked is the address of the connection. In `http.client`
+one public method has to be overridden for that, `connect`. Under `requests`, urllib3 creates the socket, with
+a look-up of its own and several layers below the public interface. The users of this module (`lookup`,
+`webhook_sender`) need no cookies, pooling or proxies, and shut the socket down when the deadline passes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +19,7 @@ from importer.adapters.egress_guard import EgressGuard
 
 
 class GuardedConnection(http.client.HTTPSConnection):
-    """One connection. `deadline` is on the clock of `time.monotonic`; without `tls` it is plain HTTP."""
+    """One connection. `deadline` is a value of `time.monotonic`. Without `tls` it is plain HTTP."""
 
     def __init__(
         self, host: str, port: int, guard: EgressGuard, tls: ssl.SSLContext | None, deadline: float
@@ -22,13 +29,13 @@ class GuardedConnection(http.client.HTTPSConnection):
         self._tls = tls
         self._deadline = deadline
         self.was_cut = False
-        self._wire: socket.socket | None = None  # `sock` is let go of before the body is read
+        self._wire: socket.socket | None = None  # HTTPConnection may drop `sock` before the body is read
 
     def connect(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
             raise TimeoutError
-        plain = self._guard.connect((self.host, self.port), left)
+        plain = self._guard.connect((self.host, self.port), remaining)
         plain.settimeout(max(0.01, self._deadline - time.monotonic()))
         try:
             self.sock = self._wire = (
@@ -39,9 +46,9 @@ class GuardedConnection(http.client.HTTPSConnection):
             raise
 
     def cut(self) -> None:
-        """Ends whatever waits on the socket."""
+        """Shuts the socket down, which ends every wait on it. For another thread."""
         self.was_cut = True
         if self._wire is not None:
             with contextlib.suppress(OSError):
-                # SSLSocket's own shutdown would go on reading, without TLS.
+                # SSLSocket.shutdown would drop the TLS layer, and reads would continue without TLS.
                 socket.socket.shutdown(self._wire, socket.SHUT_RDWR)

@@ -1,9 +1,9 @@
-"""Implements `Caller`: one POST to a webhook, through the guard.
+"""Implements `WebhookSender`: one POST to a webhook, through the egress guard.
 
 Invariants
-- https goes to public addresses and to what the operator allows; http only to what the operator allows.
-- No redirect is followed, no more than the answer's first line and headers are read.
-- The whole takes no longer than `timeout_s`.
+- https reaches public addresses and the networks that the operator allows; http only the latter.
+- Redirects are not followed. Only the status line and the headers of the response are read.
+- The whole call takes no longer than `timeout_s`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PUBLIC_PORTS: Final = (443, 8443)
 
 
 class HttpsWebhookSender:
-    """Calls whoever wants to be called. `tls` is asked for at each call that is encrypted."""
+    """Sends webhook calls. `tls` is called once per encrypted call."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class HttpsWebhookSender:
         timeout_s: float = 10.0,
     ) -> None:
         self._tls = tls
-        self._encrypted = EgressGuard(allowed=allowed, forbidden=forbidden, ports=PUBLIC_PORTS)
-        self._plain = EgressGuard(allowed=allowed, forbidden=forbidden, ports=())
+        self._https_guard = EgressGuard(allowed=allowed, forbidden=forbidden, ports=PUBLIC_PORTS)
+        self._http_guard = EgressGuard(allowed=allowed, forbidden=forbidden, ports=())
         self._timeout_s = timeout_s
 
     def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
@@ -47,25 +47,25 @@ class HttpsWebhookSender:
             return "it is no web address"
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return "it is no web address"
-        guard, tls = (self._encrypted, self._tls()) if parts.scheme == "https" else (self._plain, None)
+        guard, tls = (self._https_guard, self._tls()) if parts.scheme == "https" else (self._http_guard, None)
         deadline = time.monotonic() + self._timeout_s
         connection = GuardedConnection(parts.hostname, port, guard, tls, deadline)
-        watch = Timer(self._timeout_s, connection.cut)
-        watch.daemon = True
-        watch.start()
+        watchdog = Timer(self._timeout_s, connection.cut)
+        watchdog.daemon = True
+        watchdog.start()
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
             connection.request("POST", target, body, {"User-Agent": "mailhaul", **headers})
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return _said(error, late=time.monotonic() >= deadline)
+            return _reason(error, late=time.monotonic() >= deadline)
         finally:
-            watch.cancel()
+            watchdog.cancel()
             connection.close()
         return "" if 200 <= status < 300 else f"it answers {status}"
 
 
-def _said(error: Exception, *, late: bool) -> str:
+def _reason(error: Exception, *, late: bool) -> str:
     match error:
         case AddressForbidden():
             return "its host is not one that may be called"

@@ -1,1 +1,1 @@
-"""Looking providers up on the network: DNS and small files, within limits, through the guard."""
+"""Provider look-ups on the network: DNS and small files over https, bounded, through the egress guard."""

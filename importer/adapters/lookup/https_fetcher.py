@@ -1,9 +1,9 @@
-"""Implements `Web` (providers/discovery.py): small files over https, through the guard.
+"""Implements `Web` (providers/discovery.py): fetches small files over https, through the egress guard.
 
 Invariants
-- The connection goes to an address that the guard judged; the certificate has to prove the host's name.
-- No more than `max_bytes` are read, and the whole takes no longer than `timeout_s`, however slowly it drips.
-- A redirect is followed within the same host only, and only to https.
+- The connection goes to an address that the guard checked; the certificate must match the host's name.
+- At most `max_bytes` are read. The whole fetch takes at most `timeout_s`, even if bytes trickle in.
+- Redirects are followed only within the same host and only to https.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_REDIRECTS: Final = 2
 
 
 class GuardedWeb:
-    """Fetches files for whoever names them."""
+    """Fetches files from hosts that users name."""
 
     def __init__(
         self, guard: EgressGuard, tls: ssl.SSLContext, *, timeout_s: float = 5.0, max_bytes: int = 64 * 1024
@@ -45,21 +45,21 @@ class GuardedWeb:
             if status not in _REDIRECTS or not location:
                 return None
             url = urljoin(url, location)
-            after = urlsplit(url)
-            if (after.scheme, after.netloc) != ("https", first.netloc):
-                raise LookupFailed("it leads to another host, which is not followed")
-        raise LookupFailed("it leads in a circle")
+            target = urlsplit(url)
+            if (target.scheme, target.netloc) != ("https", first.netloc):
+                raise LookupFailed("it redirects to another host, which is not followed")
+        raise LookupFailed("it redirects in a circle")
 
     def _get(self, url: SplitResult, deadline: float) -> tuple[int, str, bytes]:
-        """(status, Location, body) of one request; the body only with status 200."""
+        """(status, Location, body) of one request. The body is read only with status 200."""
         if url.scheme != "https" or not url.hostname:
-            raise LookupFailed("it is no https address")
+            raise LookupFailed("it is not an https address")
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
-        # Sockets time out between two bytes only. The watch ends what drips.
-        watch = Timer(max(0.0, deadline - time.monotonic()), connection.cut)
-        watch.daemon = True
-        watch.start()
+        # A socket timeout only bounds the gap between two bytes; the watchdog bounds the whole response.
+        watchdog = Timer(max(0.0, deadline - time.monotonic()), connection.cut)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             connection.request("GET", target, headers={"User-Agent": "mailhaul", "Accept": "text/xml, */*"})
             response = connection.getresponse()
@@ -76,9 +76,9 @@ class GuardedWeb:
             late = time.monotonic() >= deadline
             raise LookupFailed("it takes too long" if late else "it does not answer properly") from None
         finally:
-            watch.cancel()
+            watchdog.cancel()
             connection.close()
-        if connection.was_cut:  # what came until then looks like the whole when its length was not told
+        if connection.was_cut:  # a body without Content-Length looks complete when it is cut off
             raise LookupFailed("it takes too long")
         if len(body) > self._max_bytes:
             raise LookupFailed(f"it is larger than {self._max_bytes // 1024} KiB")
