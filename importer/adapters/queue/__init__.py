@@ -1,1 +1,1 @@
-"""The queue: Dramatiq on Redis or Valkey, an embedded Valkey, or none."""
+"""The queue: Dramatiq on Redis or Valkey, an embedded Valkey, or a queue that does nothing."""

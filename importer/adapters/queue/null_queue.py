@@ -1,4 +1,4 @@
-"""A queue that drops every ring: for copies in the foreground and commands that only read."""
+"""A queue that ignores all rings, for foreground copies and commands that only read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importer.domain.model import ImportId
 
 
 class NullQueue:
-    """Implements `Queue`. Losing a ring is harmless: the tick of a worker rings for whatever is due."""
+    """Implements `Queue`. Lost rings are harmless: a worker's tick rings for everything that is due."""
 
     def ring(self, import_id: ImportId, delay: timedelta = timedelta(0)) -> None:
         """Does nothing."""

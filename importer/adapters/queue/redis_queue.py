@@ -1,8 +1,7 @@
 """The doorbell on Redis or Valkey: Dramatiq messages that carry an import's id and nothing else.
 
-Whoever rings needs no actor: messages are built by name, and worker.py declares `run_leg(import_id)` on
-queue `legs` and `send_mail()` on queue `mail`. Actors may not use `max_retries`: there is no Retries
-middleware, because the tick rings again whatever is due.
+Messages are built from the names in `ports.queue_names`, so a process that rings declares no actors. Actors
+cannot use `max_retries`: there is no Retries middleware, because the tick rings again for everything due.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 
 LONGEST_DELAY: Final = timedelta(minutes=15)
-"""Dramatiq holds delayed messages in a worker's memory: longer waits are the store's (`not_before`)."""
+"""Dramatiq holds delayed messages in a worker's memory; longer waits use the store (`not_before`) only."""
 
-# A leg is bounded by its own budget, minutes long. This only frees a thread whose leg ran wild.
+# A leg is limited to minutes by its own budget. This limit only frees a thread whose leg does not end.
 _TIME_LIMIT_MS: Final = 3_600_000
 
 log = structlog.get_logger()
 
 
 class QueueUnavailable(InstallationFault):
-    """Redis does not answer; the text says why and what to check, without the URL's password."""
+    """Redis does not respond. The message gives the reason and what to check, without the URL's password."""
 
 
 class DoorbellBroker(RedisBroker):
-    """RedisBroker that reports every failure of Redis as Dramatiq's ConnectionClosed.
+    """A RedisBroker that raises every failure of Redis as Dramatiq's ConnectionClosed.
 
-    The original lets a timeout, a full or a read-only Redis out as redis-py's own errors; Dramatiq's
+    The base class raises redis-py's errors for timeouts and for a full or read-only Redis. Dramatiq's
     consumer threads then die while they requeue delayed messages (2.2.1, worker.py, ConsumerThread.run).
     """
 
@@ -58,17 +57,18 @@ class DoorbellBroker(RedisBroker):
 
 
 def make_broker(redis_url: str, *, timeout_s: float = 5.0) -> DoorbellBroker:
-    """A broker on `redis_url` (redis://, rediss:// or unix://); connects when first used.
+    """A broker for `redis_url` (redis://, rediss:// or unix://). It connects on first use.
 
-    A worker's messages come back about a minute after it was killed: heartbeat_timeout 60 s, and one in
-    ten commands looks for the dead (the default, one in a thousand, takes a quarter of an hour when idle).
+    The messages of a killed worker are requeued after about a minute: heartbeat_timeout is 60 s, and one in
+    ten commands checks for dead workers (with the default, one in a thousand, that takes a quarter of an hour
+    when idle).
     """
     client = redis.Redis.from_url(
         redis_url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         health_check_interval=30,
-        # Not after a timeout: who rings waits here, and a lost ring is mended by the tick.
+        # No retry after a timeout: the caller waits here, and the tick makes up for a lost ring.
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2, (redis.ConnectionError,)),
     )
     return DoorbellBroker(  # type: ignore[no-untyped-call]
@@ -80,13 +80,13 @@ def make_broker(redis_url: str, *, timeout_s: float = 5.0) -> DoorbellBroker:
 
 
 class DramatiqQueue:
-    """`Queue` of ports.py. Ringing never raises: what Redis did not hear, the tick rings again."""
+    """Implements `Queue`. Ringing never raises: the tick makes up for rings that did not reach Redis."""
 
     def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker
 
     def ring(self, import_id: ImportId, delay: timedelta = timedelta(0)) -> None:
-        """`delay` beyond LONGEST_DELAY rings nothing: the tick does when the time has come."""
+        """Does nothing if `delay` exceeds LONGEST_DELAY: the tick rings when the import is due."""
         if delay <= LONGEST_DELAY:
             self._send(Message(LEGS, RUN_LEG, (import_id,), {}, {}), delay)
 
@@ -94,13 +94,13 @@ class DramatiqQueue:
         self._send(Message(MAIL, SEND_MAIL, (), {}, {}), timedelta(0))
 
     def ping(self) -> None:
-        """Raises QueueUnavailable unless Redis answers."""
+        """Raises QueueUnavailable unless Redis responds."""
         try:
             self._broker.client.ping()
         except redis.RedisError as error:
             raise QueueUnavailable(
-                f"The queue does not answer: {error}."
-                " Check that Redis or Valkey runs, and MAILHAUL_REDIS_URL."
+                f"The queue does not respond: {error}."
+                " Check that Redis or Valkey is running, and check MAILHAUL_REDIS_URL."
             ) from None
 
     def _send(self, message: Message[Any], delay: timedelta) -> None:
