@@ -57,7 +57,7 @@ class EmbeddedQueueFailed(InstallationFault):
 
 
 class EmbeddedValkey:
-    """One process's use of the Valkey of `data_dir` (which must exist). Yields its URL as a context manager."""
+    """One process's use of the Valkey of `data_dir`, which must exist. A context manager; yields the URL."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data = data_dir.resolve()

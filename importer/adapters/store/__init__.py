@@ -1,4 +1,4 @@
-"""The store and the ledger in a relational database."""
+"""The store in a relational database, SQLite or PostgreSQL."""
 
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.sql_store import SqlStore

@@ -1,4 +1,4 @@
-"""Tokens of programs, and the answers that their requests with a key got."""
+"""API tokens, and the stored responses to requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from importer.ports.api_clients import KeptAnswer
 
 
 class SqlApiClients(Database):
-    """`importer.ports.api_clients.Clients`."""
+    """Implements `importer.ports.api_clients.ApiClients`."""
 
     def add_token(self, token: ApiToken) -> None:
         values = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
@@ -34,41 +34,41 @@ class SqlApiClients(Database):
 
     def revoke_token(self, token_id: TokenId, now: datetime) -> ApiToken | None:
         with self.writing() as connection:
-            good = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-            connection.execute(good.values(revoked_at=now))
+            not_revoked = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+            connection.execute(not_revoked.values(revoked_at=now))
             row = connection.execute(select(tokens).where(tokens.c.id == token_id)).one_or_none()
             return None if row is None else _token(row)
 
     def begin_request(
         self, token_id: TokenId, key: str, fingerprint: str, now: datetime, until: datetime
     ) -> KeptAnswer | None:
-        mine = and_(answers.c.token_id == token_id, answers.c.key == key)
+        request = and_(answers.c.token_id == token_id, answers.c.key == key)
         begun = {"fingerprint": fingerprint, "status": None, "sealed": b"", "expires_at": until}
         with self.writing() as connection:
-            statement = insert_into(connection, answers).values(token_id=token_id, key=key, **begun)
-            taken = statement.on_conflict_do_update(
+            insertion = insert_into(connection, answers).values(token_id=token_id, key=key, **begun)
+            claimed = insertion.on_conflict_do_update(
                 index_elements=[answers.c.token_id, answers.c.key],
                 set_=begun,
                 where=answers.c.expires_at <= now,
             ).returning(answers.c.key)
-            if connection.execute(taken).first() is not None:
+            if connection.execute(claimed).first() is not None:
                 return None
-            row = connection.execute(select(answers).where(mine)).one()
+            row = connection.execute(select(answers).where(request)).one()
             return KeptAnswer(row.fingerprint, row.status, row.sealed)
 
     def keep_answer(self, token_id: TokenId, key: str, status: int, sealed: bytes, until: datetime) -> None:
-        mine = update(answers).where(answers.c.token_id == token_id, answers.c.key == key)
+        completed = update(answers).where(answers.c.token_id == token_id, answers.c.key == key)
         with self.writing() as connection:
-            connection.execute(mine.values(status=status, sealed=sealed, expires_at=until))
+            connection.execute(completed.values(status=status, sealed=sealed, expires_at=until))
 
     def forget_request(self, token_id: TokenId, key: str) -> None:
-        open_ = and_(answers.c.token_id == token_id, answers.c.key == key, answers.c.status.is_(None))
+        incomplete = and_(answers.c.token_id == token_id, answers.c.key == key, answers.c.status.is_(None))
         with self.writing() as connection:
-            connection.execute(delete(answers).where(open_))
+            connection.execute(delete(answers).where(incomplete))
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    facts = row._asdict()
-    del facts["seq"]
-    scopes, domains = frozenset(map(TokenScope, facts["scopes"])), frozenset(facts["domains"])
-    return ApiToken(**facts | {"scopes": scopes, "domains": domains})
+    values = row._asdict()
+    del values["seq"]
+    scopes, domains = frozenset(map(TokenScope, values["scopes"])), frozenset(values["domains"])
+    return ApiToken(**values | {"scopes": scopes, "domains": domains})

@@ -1,4 +1,4 @@
-"""Budgets that all workers share: connection slots, bytes by the hour, pauses that hosts asked for."""
+"""Budgets that all workers share: connection slots, bytes per hour, back-off periods of hosts."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from importer.adapters.store.tables import backoffs, meters, slots
 from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
 
 
-class _NoneFree(Exception):
-    """Undoes the transaction: all slots or none."""
+class _NoSlotFree(Exception):
+    """Rolls the transaction back: a holder gets all slots or none."""
 
 
 class SqlBudgets(Database):
-    """`importer.ports.budgets.Budgets`."""
+    """Implements `importer.ports.budgets.Budgets`."""
 
     def acquire_slots(
         self, holder: str, wanted: Sequence[tuple[str, int]], now: datetime, ttl: timedelta
     ) -> bool:
         try:
             with self.writing() as connection:
-                # Everybody takes names in the same order and numbers upwards: nobody waits in a circle.
+                # All processes lock names in the same order and numbers upwards, which avoids deadlocks.
                 for name, limit in sorted(wanted):
                     _take(connection, name, limit, holder, now, now + ttl)
-        except _NoneFree:
+        except _NoSlotFree:
             return False
         return True
 
@@ -41,22 +41,22 @@ class SqlBudgets(Database):
 
     def count_bytes(self, name: str, now: datetime, size_bytes: int) -> None:
         with self.writing() as connection:
-            added = insert_into(connection, meters).values(
+            insertion = insert_into(connection, meters).values(
                 name=name, hour=hour_of(now), size_bytes=size_bytes
             )
             connection.execute(
-                added.on_conflict_do_update(
+                insertion.on_conflict_do_update(
                     index_elements=[meters.c.name, meters.c.hour],
-                    set_={"size_bytes": meters.c.size_bytes + added.excluded.size_bytes},
+                    set_={"size_bytes": meters.c.size_bytes + insertion.excluded.size_bytes},
                 )
             )
             connection.execute(delete(meters).where(meters.c.name == name, meters.c.hour <= now - DAY - HOUR))
 
     def counted_bytes(self, name: str, now: datetime) -> Sequence[HourlyBytes]:
-        asked = select(meters).where(meters.c.name == name, meters.c.hour > now - DAY - HOUR)
+        statement = select(meters).where(meters.c.name == name, meters.c.hour > now - DAY - HOUR)
         with self.reading() as connection:
-            found = connection.execute(asked.order_by(meters.c.hour))
-            return [HourlyBytes(row.hour, row.size_bytes) for row in found]
+            rows = connection.execute(statement.order_by(meters.c.hour))
+            return [HourlyBytes(row.hour, row.size_bytes) for row in rows]
 
     def back_off(self, backoff: Backoff) -> None:
         values = {
@@ -66,19 +66,19 @@ class SqlBudgets(Database):
             "server_text": backoff.server_text,
         }
         with self.writing() as connection:
-            added = insert_into(connection, backoffs).values(name=backoff.name, **values)
+            insertion = insert_into(connection, backoffs).values(name=backoff.name, **values)
             connection.execute(
-                added.on_conflict_do_update(
+                insertion.on_conflict_do_update(
                     index_elements=[backoffs.c.name],
-                    set_={name: added.excluded[name] for name in values},
-                    where=backoffs.c.until < added.excluded.until,
+                    set_={name: insertion.excluded[name] for name in values},
+                    where=backoffs.c.until < insertion.excluded.until,
                 )
             )
 
     def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
-        asked = select(backoffs).where(backoffs.c.name.in_(names), backoffs.c.until > now)
+        statement = select(backoffs).where(backoffs.c.name.in_(names), backoffs.c.until > now)
         with self.reading() as connection:
-            row = connection.execute(asked.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
+            row = connection.execute(statement.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
             if row is None:
                 return None
             return Backoff(row.name, row.until, row.code, row.message, row.server_text)
@@ -91,14 +91,14 @@ def _take(
     taken = set(connection.execute(held).scalars())
     for number in range(limit):
         if number not in taken:
-            first = insert_into(connection, slots).values(
+            insertion = insert_into(connection, slots).values(
                 name=name, number=number, holder=holder, expires_at=expires_at
             )
-            ours = first.on_conflict_do_update(
+            claimed = insertion.on_conflict_do_update(
                 index_elements=[slots.c.name, slots.c.number],
-                set_={"holder": first.excluded.holder, "expires_at": first.excluded.expires_at},
-                where=slots.c.expires_at <= now,  # another process may just have taken it
+                set_={"holder": insertion.excluded.holder, "expires_at": insertion.excluded.expires_at},
+                where=slots.c.expires_at <= now,  # another process may have taken it since
             ).returning(slots.c.number)
-            if connection.execute(ours).scalar() is not None:
+            if connection.execute(claimed).scalar() is not None:
                 return
-    raise _NoneFree
+    raise _NoSlotFree

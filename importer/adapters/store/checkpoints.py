@@ -1,4 +1,4 @@
-"""Marks: folders that were copied to their end, and how both sides stood then."""
+"""Checkpoints: folders that were copied completely, with the state of both sides at that time."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from importer.ports.leases import Lease
 
 
 class SqlCheckpoints(Database):
-    """The marks of `Ledger`."""
+    """The checkpoint methods of `importer.ports.ledger.Ledger`."""
 
     def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:
         with self.reading() as connection:
-            found = connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
-            return {row.source_folder: mapping.checkpoint(row) for row in found}
+            rows = connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
+            return {row.source_folder: mapping.checkpoint(row) for row in rows}
 
     def save_checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
         with self.writing(lease) as connection:
             key = {"route": route, "source_key": folder_key(checkpoint.tally.source_folder)}
             values = mapping.checkpoint_values(checkpoint)
-            added = insert_into(connection, folder_checkpoints).values(**key, **values)
+            insertion = insert_into(connection, folder_checkpoints).values(**key, **values)
             connection.execute(
-                added.on_conflict_do_update(
+                insertion.on_conflict_do_update(
                     index_elements=[folder_checkpoints.c.route, folder_checkpoints.c.source_key], set_=values
                 )
             )

@@ -1,4 +1,4 @@
-"""Column types that give back exactly what was put in, on SQLite and PostgreSQL alike."""
+"""Column types that return exactly the stored value, on both SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 
-# PostgreSQL stores no NUL, neither database stores half a surrogate pair, and both come out of folder
-# names in modified UTF-7 (RFC 3501 section 5.1.3) that a careless client wrote.
+# PostgreSQL cannot store NUL, and neither database can store a lone surrogate. Both occur in folder names in
+# malformed modified UTF-7 (RFC 3501 section 5.1.3).
 _UNSTORABLE: Final = re.compile("[\\\\\x00\ud800-\udfff]")
 _ESCAPED: Final = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
 
 
 class ExactText(TypeDecorator[str]):
-    """Any Python string. NUL and lone surrogates are kept as `\\uXXXX`, a backslash is doubled."""
+    """Any Python string. NUL and lone surrogates are stored as `\\uXXXX`, a backslash is doubled."""
 
     impl = Text
     cache_ok = True
@@ -29,7 +29,7 @@ class ExactText(TypeDecorator[str]):
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, to the microsecond; comes back in UTC. A naive one is refused (ValueError)."""
+    """An aware datetime with microseconds, returned in UTC. Raises ValueError for a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -40,7 +40,7 @@ class Instant(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("an instant without a time zone cannot be stored")
         utc = value.astimezone(UTC)
-        # SQLite has no zones: its text form has to be UTC, so that comparing texts compares instants.
+        # SQLite has no time zones: values are stored as UTC text, so that comparing texts compares instants.
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -50,16 +50,16 @@ class Instant(TypeDecorator[datetime]):
 
 
 def folder_key(folder: str) -> str:
-    """32 hexadecimal digits that stand for a folder name in an index.
+    """A hash of a folder name for use in indexes, 32 hexadecimal digits.
 
-    A B-tree entry of PostgreSQL holds at most a third of a page (2,704 bytes); a folder name may be longer.
+    A B-tree entry in PostgreSQL is at most a third of a page (2,704 bytes); a folder name may be longer.
     """
     return sha256(folder.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _escape(found: re.Match[str]) -> str:
-    return "\\\\" if found[0] == "\\" else f"\\u{ord(found[0]):04x}"
+def _escape(match: re.Match[str]) -> str:
+    return "\\\\" if match[0] == "\\" else f"\\u{ord(match[0]):04x}"
 
 
-def _unescape(found: re.Match[str]) -> str:
-    return "\\" if found[1] is None else chr(int(found[1], 16))
+def _unescape(match: re.Match[str]) -> str:
+    return "\\" if match[1] is None else chr(int(match[1], 16))

@@ -1,4 +1,4 @@
-"""Owners who are asked to sign in, and what they gave."""
+"""Requests for owners to sign in, and the grants that result."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from providers.errors import Side
 
 
 class SqlConsents(Database):
-    """`importer.ports.consents.Consents`."""
+    """Implements `importer.ports.consents.Consents`."""
 
     def add_consent(self, consent: ConsentRequest) -> ConsentRequest:
         with self.writing() as connection:
-            added = insert_into(connection, consents).values(asdict(consent))
+            insertion = insert_into(connection, consents).values(asdict(consent))
             key = [consents.c.import_id, consents.c.side]
-            connection.execute(added.on_conflict_do_nothing(index_elements=key))
+            connection.execute(insertion.on_conflict_do_nothing(index_elements=key))
         return self.consents_of(consent.import_id).get(consent.side, consent)
 
     def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
-        asked = select(consents).where(consents.c.import_id == import_id)
+        statement = select(consents).where(consents.c.import_id == import_id)
         with self.reading() as connection:
-            found = [_consent(row) for row in connection.execute(asked)]
-        return {consent.side: consent for consent in found}
+            requests = [_consent(row) for row in connection.execute(statement)]
+        return {consent.side: consent for consent in requests}
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
-        return self._one(consents.c.token_hash == token_hash)
+        return self._first(consents.c.token_hash == token_hash)
 
     def consent_by_state(self, state_hash: str) -> ConsentRequest | None:
-        return self._one(consents.c.state_hash == state_hash) if state_hash else None
+        return self._first(consents.c.state_hash == state_hash) if state_hash else None
 
     def begin_consent(self, import_id: ImportId, side: Side, state_hash: str, question: bytes) -> bool:
         begun = update(consents).where(*_is(import_id, side)).values(state_hash=state_hash, question=question)
@@ -47,7 +47,7 @@ class SqlConsents(Database):
     def give_consent(self, import_id: ImportId, side: Side, state_hash: str, sealed: bytes) -> bool:
         with self.writing() as connection:
             alive = (
-                update(imports)  # first: it waits for an end under way, and then sees it
+                update(imports)  # first: waits for a concurrent finish_import and then sees its result
                 .where(
                     imports.c.id == import_id,
                     imports.c.id.in_(
@@ -67,19 +67,19 @@ class SqlConsents(Database):
             )
             if not state_hash or connection.execute(alive).rowcount == 0:
                 return False
-            kept = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
+            granted = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
             connection.execute(delete(consents).where(*_is(import_id, side)))
-            connection.execute(kept)
+            connection.execute(granted)
             return True
 
     def keep_grant(self, import_id: ImportId, side: Side, sealed: bytes, lease: Lease) -> None:
-        kept = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
+        replaced = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
         with self.writing(lease) as connection:
-            connection.execute(kept)
+            connection.execute(replaced)
 
-    def _one(self, which: ColumnElement[bool]) -> ConsentRequest | None:
+    def _first(self, condition: ColumnElement[bool]) -> ConsentRequest | None:
         with self.reading() as connection:
-            row = connection.execute(select(consents).where(which)).one_or_none()
+            row = connection.execute(select(consents).where(condition)).one_or_none()
             return None if row is None else _consent(row)
 
 

@@ -1,4 +1,4 @@
-"""Transactions: one to look, one to write, and one to write under a lease."""
+"""Transactions: for reading, for writing, and for writing under a lease."""
 
 from __future__ import annotations
 
@@ -23,59 +23,59 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """Holds the engine. Safe for threads: each transaction takes a connection of its own."""
+    """Holds the engine. Thread-safe: each transaction uses its own connection."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # SQLite has one writer at a time, and whoever waits for it looks again after ever longer naps.
-        # Threads of one process wake each other at once.
-        self._turn: AbstractContextManager[object] = Lock() if _is_sqlite(engine) else nullcontext()
+        # SQLite allows one writer at a time, and waiting writers poll with growing delays. A lock wakes the
+        # threads of one process immediately.
+        self._write_lock: AbstractContextManager[object] = Lock() if _is_sqlite(engine) else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only looks. Raises OwnDiskFull."""
-        with _TellingFullDisk(), self.engine.connect() as connection:
+        """A read-only transaction. Raises OwnDiskFull."""
+        with _RaisingDiskFull(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self, lease: Lease | None = None) -> Iterator[Connection]:
-        """A transaction: committed when the block ends, undone when it raises.
+        """A transaction that is committed when the block ends and rolled back when it raises.
 
-        With a lease: raises LeaseLost before the block unless it still holds, and nobody else can
-        acquire it until the transaction ends. Raises OwnDiskFull when there is no room for it.
+        With a lease: raises LeaseLost before the block unless the lease is still held; no other process can
+        acquire it until the transaction ends. Raises OwnDiskFull if the database has no space left.
         """
-        with self._turn, _TellingFullDisk(), self.engine.connect() as connection:
+        with self._write_lock, _RaisingDiskFull(), self.engine.connect() as connection:
             connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
                 if lease is not None:
-                    _demand(connection, lease)
+                    _require(connection, lease)
                 yield connection
 
     def ping(self) -> None:
-        """Raises sqlalchemy.exc.SQLAlchemyError when the database does not answer."""
+        """Raises sqlalchemy.exc.SQLAlchemyError if the database does not respond."""
         with self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
-        """Gives all connections back to the database; a later call opens new ones."""
+        """Closes all connections; later calls open new ones."""
         self.engine.dispose()
 
 
-def _is_sqlite(where: Engine | Connection) -> bool:
-    return where.dialect.name == "sqlite"
+def _is_sqlite(bind: Engine | Connection) -> bool:
+    return bind.dialect.name == "sqlite"
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, which both databases write alike and standard SQL does not."""
+    """An INSERT that supports ON CONFLICT, which both databases have and standard SQL has not."""
     if _is_sqlite(connection):
         return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # 20 ms that a copy in the foreground has no use for
+    from sqlalchemy.dialects import postgresql  # loading takes 20 ms, and a foreground copy does not use it
 
     return postgresql.insert(table)
 
 
-class _TellingFullDisk:
-    """Within it, a database that has no room left is told as OwnDiskFull."""
+class _RaisingDiskFull:
+    """A context manager that raises OwnDiskFull in place of the database's errors for a full disk."""
 
     def __enter__(self) -> None: ...
 
@@ -90,7 +90,7 @@ class _TellingFullDisk:
 _SQLITE_FULL: Final = frozenset(
     {
         sqlite3.SQLITE_FULL,
-        # What a quota or a limit of file sizes ends in, and a write-ahead log's index that cannot grow.
+        # Raised for quotas and file size limits, and if the index of the write-ahead log cannot grow.
         sqlite3.SQLITE_IOERR_WRITE,
         sqlite3.SQLITE_IOERR_SHMSIZE,
     }
@@ -104,19 +104,19 @@ def _is_full(cause: BaseException) -> bool:
     return getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
 
 
-_HELD: Final = (  # made once: it goes in front of every batch
+_HELD: Final = (  # built once: it runs before every batch
     select(leases.c.fence)
     .where(
         leases.c.name == bindparam("lease_name"),
         leases.c.owner == bindparam("lease_owner"),
         leases.c.fence == bindparam("lease_fence"),
     )
-    # Shared, so that the threads of one holder do not queue up. SQLite needs none: BEGIN IMMEDIATE.
+    # Shared, so that threads of one holder do not wait for each other. SQLite needs none: BEGIN IMMEDIATE.
     .with_for_update(read=True)
 )
 
 
-def _demand(connection: Connection, lease: Lease) -> None:
-    asked = {"lease_name": lease.name, "lease_owner": lease.owner, "lease_fence": lease.fence}
-    if connection.execute(_HELD, asked).first() is None:
+def _require(connection: Connection, lease: Lease) -> None:
+    parameters = {"lease_name": lease.name, "lease_owner": lease.owner, "lease_fence": lease.fence}
+    if connection.execute(_HELD, parameters).first() is None:
         raise LeaseLost(lease.name)

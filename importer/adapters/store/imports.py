@@ -1,4 +1,4 @@
-"""Batches and imports with their sealed grants and accounts."""
+"""Batches and imports with their sealed grants and folder tallies."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
-HAS_GRANTS: Final = (  # and has not ended; a foreground copy keeps its passwords to itself
+HAS_GRANTS: Final = (  # and has not ended; a foreground copy stores no grants
     _IS_ALIVE,
     imports.c.id.in_(select(grants.c.import_id)),
 )
 IS_PAUSED: Final = imports.c.state == State.PAUSED
-_UNHEEDED: Final = or_(  # a wish that is not yet done
+_PENDING_REQUEST: Final = or_(  # a control request that was not applied yet
     imports.c.wish == ControlRequest.CANCEL,
     and_(imports.c.wish == ControlRequest.PAUSE, ~IS_PAUSED),
     and_(imports.c.wish.is_(None), IS_PAUSED),
@@ -64,21 +64,21 @@ _UNHEEDED: Final = or_(  # a wish that is not yet done
 
 
 class SqlImports(Database):
-    """What `importer.ports.store.Store` adds to leases, ledger and outbox.
+    """The methods that `importer.ports.store.Store` itself declares: batches, imports, grants and tallies.
 
-    Methods that change an import raise LookupError for one that is not in the store.
+    Methods that change an import raise LookupError if it does not exist.
     """
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-        """Raises ValueError when an id of the batch or of an import is taken already."""
+        """Raises ValueError if the id of the batch or of an import already exists."""
         try:
             with self.writing() as connection:
-                if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
+                if connection.dialect.name == "postgresql":  # on SQLite the write lock is already held
                     connection.execute(text("LOCK TABLE batches IN EXCLUSIVE MODE"))
-                _demand_free_routes(connection, [i.route for i, sealed in imports if sealed is not None])
+                _require_free_routes(connection, [i.route for i, sealed in imports if sealed is not None])
                 _add(connection, batch, imports)
         except IntegrityError as error:
-            raise ValueError("the batch or one of its imports is in the store already") from error
+            raise ValueError("the batch or one of its imports is already in the store") from error
 
     def batch(self, batch_id: BatchId) -> Batch | None:
         with self.reading() as connection:
@@ -89,14 +89,14 @@ class SqlImports(Database):
         self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
     ) -> Sequence[Batch]:
         newest_first = (batches.c.created_at.desc(), batches.c.seq.desc())
-        asked = select(batches).order_by(*newest_first).limit(limit)
+        statement = select(batches).order_by(*newest_first).limit(limit)
         if after is not None:
             last = select(batches.c.created_at, batches.c.seq).where(batches.c.id == after).subquery()
-            asked = asked.where(_further(batches, last, descending=("created_at", "seq")))
+            statement = statement.where(_after(batches, last, descending=("created_at", "seq")))
         if owner is not None:
-            asked = asked.where(batches.c.owner == owner)
+            statement = statement.where(batches.c.owner == owner)
         with self.reading() as connection:
-            return [mapping.batch(row) for row in connection.execute(asked)]
+            return [mapping.batch(row) for row in connection.execute(statement)]
 
     def import_(self, import_id: ImportId) -> Import | None:
         with self.reading() as connection:
@@ -113,28 +113,30 @@ class SqlImports(Database):
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        asked = select(imports)
+        statement = select(imports)
         if owner is not None:
-            asked = asked.where(imports.c.batch_id.in_(select(batches.c.id).where(batches.c.owner == owner)))
+            statement = statement.where(
+                imports.c.batch_id.in_(select(batches.c.id).where(batches.c.owner == owner))
+            )
         if after is not None:
             order = (imports.c.created_at, imports.c.submission, imports.c.row, imports.c.seq)
             last = select(*order).where(imports.c.id == after).subquery()
-            newest, rows_ = ("created_at", "submission"), ("row", "seq")
-            asked = asked.where(_further(imports, last, descending=newest, ascending=rows_))
+            newest_first, by_row = ("created_at", "submission"), ("row", "seq")
+            statement = statement.where(_after(imports, last, descending=newest_first, ascending=by_row))
         if ids is not None:
-            asked = asked.where(imports.c.id.in_(ids))
+            statement = statement.where(imports.c.id.in_(ids))
         if states:
-            asked = asked.where(imports.c.state.in_(states))
+            statement = statement.where(imports.c.state.in_(states))
         if batch_id is None:
-            asked = asked.order_by(imports.c.created_at.desc(), imports.c.submission.desc())
+            statement = statement.order_by(imports.c.created_at.desc(), imports.c.submission.desc())
         else:
-            asked = asked.where(imports.c.batch_id == batch_id)
+            statement = statement.where(imports.c.batch_id == batch_id)
         with self.reading() as connection:
-            found = connection.execute(asked.order_by(imports.c.row, imports.c.seq).limit(limit))
-            return [mapping.import_(row) for row in found]
+            rows = connection.execute(statement.order_by(imports.c.row, imports.c.seq).limit(limit))
+            return [mapping.import_(row) for row in rows]
 
     def latest_import(self, route: Route) -> Import | None:
-        asked = (
+        statement = (
             select(imports)
             .where(imports.c.route == route)
             .order_by(
@@ -143,7 +145,7 @@ class SqlImports(Database):
             .limit(1)
         )
         with self.reading() as connection:
-            row = connection.execute(asked).one_or_none()
+            row = connection.execute(statement).one_or_none()
             return None if row is None else mapping.import_(row)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
@@ -151,9 +153,11 @@ class SqlImports(Database):
             _change(connection, changed.id, mapping.changeable_values(changed))
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
-        open_ = or_(imports.c.wish.is_(None), imports.c.wish != ControlRequest.CANCEL)
+        changeable = or_(imports.c.wish.is_(None), imports.c.wish != ControlRequest.CANCEL)
         with self.writing() as connection:
-            noted = update(imports).where(imports.c.id == import_id, _IS_ALIVE, open_).values(wish=request)
+            noted = (
+                update(imports).where(imports.c.id == import_id, _IS_ALIVE, changeable).values(wish=request)
+            )
             connection.execute(noted)
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
             return None if row is None else mapping.import_(row)
@@ -168,9 +172,9 @@ class SqlImports(Database):
         calls: Sequence[WebhookCall] = (),
     ) -> bool:
         with self.writing(lease) as connection:
-            asked = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
-            found = connection.execute(asked).scalar()
-            if password_fingerprint is not None and found is not None and found != password_fingerprint:
+            statement = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
+            stored = connection.execute(statement).scalar()
+            if password_fingerprint is not None and stored is not None and stored != password_fingerprint:
                 return False
             _change(connection, changed.id, mapping.changeable_values(changed))
             connection.execute(delete(grants).where(grants.c.import_id == changed.id))
@@ -193,25 +197,25 @@ class SqlImports(Database):
             select(imports.c.id)
             .where(
                 *HAS_GRANTS,
-                or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _UNHEEDED),
+                or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _PENDING_REQUEST),
                 ~select(leases.c.name).where(held).exists(),
             )
             .order_by(imports.c.created_at, imports.c.seq)
             .limit(limit)
         )
         with self.reading() as connection:
-            return [ImportId(found) for found in connection.execute(due).scalars()]
+            return [ImportId(id_) for id_ in connection.execute(due).scalars()]
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
-        asked = select(grants).where(grants.c.import_id == import_id)
+        statement = select(grants).where(grants.c.import_id == import_id)
         with self.reading() as connection:
-            row = connection.execute(asked).one_or_none()
+            row = connection.execute(statement).one_or_none()
             return None if row is None else SealedGrants(row.source, row.destination)
 
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         with self.writing() as connection:
             changed = connection.execute(
-                update(imports)  # first: it waits for an end under way, and then sees it
+                update(imports)  # first: waits for a concurrent finish_import and then sees its result
                 .where(imports.c.id == import_id, *HAS_GRANTS)
                 .values(
                     password_mark=password_fingerprint,
@@ -229,47 +233,50 @@ class SqlImports(Database):
         with self.writing(lease) as connection:
             if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
-            added = insert_into(connection, folder_tallies).values(
+            insertion = insert_into(connection, folder_tallies).values(
                 import_id=import_id, source_key=folder_key(tally.source_folder), **values
             )
             connection.execute(
-                added.on_conflict_do_update(
+                insertion.on_conflict_do_update(
                     index_elements=[folder_tallies.c.import_id, folder_tallies.c.source_key],
-                    set_={name: added.excluded[name] for name in values},
+                    set_={name: insertion.excluded[name] for name in values},
                 )
             )
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
-        asked = (
+        statement = (
             select(folder_tallies)
             .where(folder_tallies.c.import_id == import_id)
             .order_by(folder_tallies.c.seq)
         )
         with self.reading() as connection:
-            return [mapping.tally(row) for row in connection.execute(asked)]
+            return [mapping.tally(row) for row in connection.execute(statement)]
 
 
-def _further(
+def _after(
     table: Table, last: Subquery, *, descending: Sequence[str], ascending: Sequence[str] = ()
 ) -> ColumnElement[bool]:
-    """What comes behind `last` (one row, or none: then nothing does) in that order."""
-    further: ColumnElement[bool] = false()
+    """A condition for the rows that follow `last`, a subquery of one row, in that order. No row matches if
+    the subquery is empty."""
+    condition: ColumnElement[bool] = false()
     for name in reversed((*descending, *ascending)):
-        mine, bound = table.c[name], select(last.c[name]).scalar_subquery()
-        further = or_(mine < bound if name in descending else mine > bound, and_(mine == bound, further))
-    return further
+        column, bound = table.c[name], select(last.c[name]).scalar_subquery()
+        condition = or_(
+            column < bound if name in descending else column > bound, and_(column == bound, condition)
+        )
+    return condition
 
 
-def _demand_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
-    taken = select(imports.c.route).where(imports.c.route.in_(wanted), *HAS_GRANTS).limit(1)
-    route = connection.execute(taken).scalar()
+def _require_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
+    under_way = select(imports.c.route).where(imports.c.route.in_(wanted), *HAS_GRANTS).limit(1)
+    route = connection.execute(under_way).scalar()
     if route is not None:
         raise RouteUnderWay(route)
 
 
 def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-    added = insert(batches).values(mapping.batch_values(batch)).returning(batches.c.seq)
-    submission: int = connection.execute(added).scalar_one()
+    insertion = insert(batches).values(mapping.batch_values(batch)).returning(batches.c.seq)
+    submission: int = connection.execute(insertion).scalar_one()
     if new:
         connection.execute(
             insert(imports), [mapping.import_values(i) | {"submission": submission} for i, _ in new]

@@ -1,4 +1,4 @@
-"""Leases: each method is one statement, so two processes cannot both succeed."""
+"""Leases. Each method is a single statement, so two processes cannot both succeed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from importer.ports.leases import Lease
 
 
 class SqlLeases(Database):
-    """`importer.ports.leases.Leases`. A row stays after its release: `fence` has to grow for ever."""
+    """Implements `importer.ports.leases.Leases`. Released rows remain, so that `fence` never decreases."""
 
     def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
         with self.writing() as connection:
-            first = insert_into(connection, leases).values(
+            insertion = insert_into(connection, leases).values(
                 name=name, owner=owner, fence=1, expires_at=now + ttl
             )
-            taken = first.on_conflict_do_update(
+            acquired = insertion.on_conflict_do_update(
                 index_elements=[leases.c.name],
                 set_={
-                    "owner": first.excluded.owner,
+                    "owner": insertion.excluded.owner,
                     "fence": leases.c.fence + 1,
-                    "expires_at": first.excluded.expires_at,
+                    "expires_at": insertion.excluded.expires_at,
                 },
                 where=or_(leases.c.owner.is_(None), leases.c.expires_at <= now),
             ).returning(leases.c.fence)
-            fence: int | None = connection.execute(taken).scalar()
+            fence: int | None = connection.execute(acquired).scalar()
             return None if fence is None else Lease(name, owner, fence)
 
     def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
@@ -37,9 +37,9 @@ class SqlLeases(Database):
             return connection.execute(renewed).rowcount == 1
 
     def holder(self, name: str, now: datetime) -> str | None:
-        asked = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at > now)
+        statement = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at > now)
         with self.reading() as connection:
-            owner: str | None = connection.execute(asked).scalar()
+            owner: str | None = connection.execute(statement).scalar()
             return owner
 
     def release(self, lease: Lease) -> None:

@@ -1,4 +1,4 @@
-"""The ledger: receipts, intents, refusals and the folder map, by route."""
+"""The ledger: receipts, intents, refusals and folder maps, by route."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ _PAGE_ROWS: Final = 250
 
 
 class SqlLedger(Database):
-    """`importer.ports.ledger.Ledger`."""
+    """Implements `importer.ports.ledger.Ledger`, except checkpoints and undo."""
 
     def folder_map(self, route: Route) -> Mapping[str, str]:
-        asked = select(folder_maps.c.source_folder, folder_maps.c.destination_folder)
+        statement = select(folder_maps.c.source_folder, folder_maps.c.destination_folder)
         with self.reading() as connection:
-            found = connection.execute(asked.where(folder_maps.c.route == route))
-            return {row.source_folder: row.destination_folder for row in found}
+            rows = connection.execute(statement.where(folder_maps.c.route == route))
+            return {row.source_folder: row.destination_folder for row in rows}
 
     def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None:
-        """Adds to the map; a source folder that is in it already gets the new destination."""
+        """Adds to the map. A source folder that is already in it gets the new destination."""
         with self.writing(lease) as connection:
             if not mapping:
                 return
-            added = insert_into(connection, folder_maps)
-            replaced = added.on_conflict_do_update(
+            insertion = insert_into(connection, folder_maps)
+            upsert = insertion.on_conflict_do_update(
                 index_elements=[folder_maps.c.route, folder_maps.c.source_key],
-                set_={"destination_folder": added.excluded.destination_folder},
+                set_={"destination_folder": insertion.excluded.destination_folder},
             )
             connection.execute(
-                replaced,
+                upsert,
                 [
                     {
                         "route": route,
@@ -71,16 +71,16 @@ class SqlLedger(Database):
 
     def mailbox_epoch(self, route: Route) -> UidValidity | None:
         with self.reading() as connection:
-            found = connection.execute(select(routes.c.mailbox_epoch).where(routes.c.route == route))
-            epoch: int | None = found.scalar()
+            result = connection.execute(select(routes.c.mailbox_epoch).where(routes.c.route == route))
+            epoch: int | None = result.scalar()
             return None if epoch is None else UidValidity(epoch)
 
     def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            added = insert_into(connection, routes).values(route=route, mailbox_epoch=epoch)
+            insertion = insert_into(connection, routes).values(route=route, mailbox_epoch=epoch)
             connection.execute(
-                added.on_conflict_do_update(
-                    index_elements=[routes.c.route], set_={"mailbox_epoch": added.excluded.mailbox_epoch}
+                insertion.on_conflict_do_update(
+                    index_elements=[routes.c.route], set_={"mailbox_epoch": insertion.excluded.mailbox_epoch}
                 )
             )
             detached = receipts.c.destination_uidvalidity == ANY_UIDVALIDITY
@@ -88,7 +88,7 @@ class SqlLedger(Database):
             connection.execute(delete(folder_checkpoints).where(folder_checkpoints.c.route == route))
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        """Read in pages: however slowly the reader goes, no transaction stays open between two of them."""
+        """Reads in pages; no transaction stays open between two pages, however slow the caller is."""
         page = (
             select(receipts)
             .where(_into(receipts, route, destination_folder), ~receipts.c.undone)
@@ -99,15 +99,15 @@ class SqlLedger(Database):
             yield mapping.receipt(row)
 
     def _paged(self, page: Select[Any], table: Table) -> Iterator[Row[Any]]:
-        """The rows of one page after the other, by `seq`."""
+        """Yields the rows of one page after the other, by `seq`."""
         last_seq = -1
         while True:
             with self.reading() as connection:
-                found = connection.execute(page.where(table.c.seq > last_seq)).all()
-            yield from found
-            if len(found) < _PAGE_ROWS:
+                rows = connection.execute(page.where(table.c.seq > last_seq)).all()
+            yield from rows
+            if len(rows) < _PAGE_ROWS:
                 return
-            last_seq = found[-1].seq
+            last_seq = rows[-1].seq
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
@@ -125,13 +125,13 @@ class SqlLedger(Database):
             )
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
-        asked = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)
+        statement = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)
         with self.reading() as connection:
-            return [mapping.intent(row) for row in connection.execute(asked)]
+            return [mapping.intent(row) for row in connection.execute(statement)]
 
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            _forget_intent(connection, route, intent.destination.name, intent.slot)
+            _delete_intent(connection, route, intent.destination.name, intent.slot)
             connection.execute(_NEW_INTENT, mapping.intent_values(route, intent))
 
     def record(
@@ -144,7 +144,7 @@ class SqlLedger(Database):
         *,
         closes_slot: int | None = None,
     ) -> None:
-        """Raises ValueError when a receipt speaks of another destination folder."""
+        """Raises ValueError if a receipt belongs to another destination folder."""
         for receipt in receipts:
             if receipt.destination.name != destination_folder:
                 raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
@@ -154,7 +154,7 @@ class SqlLedger(Database):
             if refusals:
                 connection.execute(_NEW_REFUSAL, [mapping.refusal_values(r) for r in refusals])
             if closes_slot is not None:
-                _forget_intent(connection, route, destination_folder, closes_slot)
+                _delete_intent(connection, route, destination_folder, closes_slot)
 
     def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
         page = (
@@ -167,7 +167,7 @@ class SqlLedger(Database):
             yield mapping.refusal(row)
 
 
-# Made once: building a statement costs more than running it, and these run with every batch.
+# Built once: building a statement costs more than running it, and these run with every batch.
 _NEW_RECEIPT: Final = insert(receipts)
 _NEW_REFUSAL: Final = insert(refusals)
 _NEW_INTENT: Final = insert(intents)
@@ -178,9 +178,9 @@ _OLD_INTENT: Final = delete(intents).where(
 )
 
 
-def _forget_intent(connection: Connection, route: Route, destination_folder: str, slot: int) -> None:
-    of = {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
-    connection.execute(_OLD_INTENT, of)
+def _delete_intent(connection: Connection, route: Route, destination_folder: str, slot: int) -> None:
+    parameters = {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
+    connection.execute(_OLD_INTENT, parameters)
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
-"""Rows and facts: for each fact one function that reads its row and one that writes it.
+"""Maps rows to domain objects and back: two functions for each type.
 
-`..._values` are column names and values for INSERT or UPDATE; the others take a row of the whole table.
+`..._values` return column names and values for INSERT or UPDATE; the other functions accept a row with all
+columns of its table.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def import_values(import_: Import) -> Values:
 
 
 def changeable_values(import_: Import) -> Values:
-    """What `update_import` replaces."""
+    """The columns that `update_import` replaces."""
     problem = import_.problem
     return {
         "state": import_.state,
@@ -142,14 +143,14 @@ def tally(row: AnyRow) -> FolderTally:
 
 
 def tally_values(tally: FolderTally) -> Values:
-    """Without the import's id and the key."""
-    plain = {fact.name: getattr(tally, fact.name) for fact in fields(tally)}
-    return plain | {"skipped": dict(tally.skipped)}
+    """All columns except the import's id and the folder key."""
+    values = {field.name: getattr(tally, field.name) for field in fields(tally)}
+    return values | {"skipped": dict(tally.skipped)}
 
 
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
-    counted = dict(row.account)
-    tally = FolderTally(row.source_folder, row.destination_folder, **counted)
+    counts = dict(row.account)
+    tally = FolderTally(row.source_folder, row.destination_folder, **counts)
     return FolderCheckpoint(
         ImportId(row.import_id),
         FolderStatus(
@@ -166,11 +167,11 @@ def checkpoint(row: AnyRow) -> FolderCheckpoint:
 
 
 def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
-    """Without the route and the key."""
-    counted = tally_values(checkpoint.tally)
+    """All columns except the route and the folder key."""
+    counts = tally_values(checkpoint.tally)
     return {
-        "source_folder": counted.pop("source_folder"),
-        "destination_folder": counted.pop("destination_folder"),
+        "source_folder": counts.pop("source_folder"),
+        "destination_folder": counts.pop("destination_folder"),
         "import_id": checkpoint.import_id,
         "uidvalidity": checkpoint.status.uidvalidity,
         "uidnext": checkpoint.status.uidnext,
@@ -179,14 +180,16 @@ def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
         "highest_modseq": checkpoint.status.highest_modseq,
         "destination_uidvalidity": checkpoint.destination.uidvalidity,
         "highest_uid": checkpoint.highest_uid,
-        "account": counted,
+        "account": counts,
     }
 
 
 def _mailbox(row: AnyRow, side: str) -> Account:
-    column = row._mapping
-    endpoint = Endpoint(column[f"{side}_host"], column[f"{side}_port"], Security(column[f"{side}_security"]))
-    return Account(column[f"{side}_address"], column[f"{side}_login"], endpoint, column[f"{side}_guarded"])
+    columns = row._mapping
+    endpoint = Endpoint(
+        columns[f"{side}_host"], columns[f"{side}_port"], Security(columns[f"{side}_security"])
+    )
+    return Account(columns[f"{side}_address"], columns[f"{side}_login"], endpoint, columns[f"{side}_guarded"])
 
 
 def _mailbox_values(side: str, mailbox: Account) -> Values:
@@ -288,7 +291,7 @@ def refusal(row: AnyRow) -> Refusal:
         size_bytes=row.size_bytes,
         partly=row.partly,
         code=RefusalCode(row.code),
-        count=row._mapping["count"],  # a row is a tuple: `row.count` is its method
+        count=row._mapping["count"],  # a row is a tuple, and `row.count` is its method
     )
 
 

@@ -1,4 +1,4 @@
-"""The outbox: a mail is claimed by exactly one sender."""
+"""The outbox: exactly one sender claims each mail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from importer.ports.notices import MailState, Notice
 
 
 class SqlOutbox(Database):
-    """`importer.ports.notices.Outbox`."""
+    """Implements `importer.ports.notices.Outbox`."""
 
     def post(self, notices: Sequence[Notice]) -> None:
         with self.writing() as connection:
@@ -46,7 +46,7 @@ class SqlOutbox(Database):
     def settle_notice(
         self, key: str, state: MailState, *, error: str = "", not_before: datetime | None = None
     ) -> None:
-        """A notice that is not SENDING is left alone."""
+        """Does nothing unless the notice is SENDING."""
         settled = (
             update(notices)
             .where(notices.c.key == key, notices.c.state == MailState.SENDING)
@@ -61,26 +61,26 @@ class SqlOutbox(Database):
             connection.execute(settled)
 
     def notices(self, key_prefix: str = "") -> Sequence[Notice]:
-        """Oldest first."""
-        asked = select(notices).order_by(notices.c.created_at, notices.c.seq)
+        """Notices whose key starts with `key_prefix`, oldest first."""
+        statement = select(notices).order_by(notices.c.created_at, notices.c.seq)
         if key_prefix:
-            # Not LIKE: on SQLite it takes A for a.
+            # Not LIKE, which ignores case on SQLite.
             prefix = literal(key_prefix, ExactText)
-            asked = asked.where(func.substr(notices.c.key, 1, func.length(prefix)) == prefix)
+            statement = statement.where(func.substr(notices.c.key, 1, func.length(prefix)) == prefix)
         with self.reading() as connection:
-            return [mapping.notice(row) for row in connection.execute(asked)]
+            return [mapping.notice(row) for row in connection.execute(statement)]
 
     def unsent(self) -> Sequence[Notice]:
-        asked = select(notices).where(notices.c.state != MailState.SENT)
+        statement = select(notices).where(notices.c.state != MailState.SENT)
         with self.reading() as connection:
-            found = connection.execute(asked.order_by(notices.c.created_at, notices.c.seq))
-            return [mapping.notice(row) for row in found]
+            rows = connection.execute(statement.order_by(notices.c.created_at, notices.c.seq))
+            return [mapping.notice(row) for row in rows]
 
 
 def post_notices(connection: Connection, new: Sequence[Notice]) -> None:
-    """Adds those whose key is new, in the order of their keys: two that post the same keys at once
-    wait for each other in the same order, so never in a circle."""
+    """Adds the notices with new keys, in the order of their keys, so that concurrent transactions with the
+    same keys cannot deadlock."""
     if new:
         ordered = sorted(new, key=lambda n: n.key)
-        added = insert_into(connection, notices).on_conflict_do_nothing(index_elements=[notices.c.key])
-        connection.execute(added, [mapping.notice_values(n) for n in ordered])
+        insertion = insert_into(connection, notices).on_conflict_do_nothing(index_elements=[notices.c.key])
+        connection.execute(insertion, [mapping.notice_values(n) for n in ordered])

@@ -1,5 +1,8 @@
-"""Which schema this version works with. Asked at every start, so without Alembic, which takes longer to
-import than a mailbox with nothing new takes to copy; `schema.py` does the rest."""
+"""The schema revision that this version needs, checked at every start.
+
+This works without Alembic, which takes longer to import than copying a mailbox without new mail; `schema.py`
+contains the rest.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,22 @@ HEAD: Final = "0001"
 
 
 def is_current(url: str) -> bool:
-    """Whether the database has that schema. Raises what `open_engine` raises."""
+    """Whether the database has revision HEAD. Raises what `open_engine` raises."""
     database = Database(open_engine(url))
     try:
         with database.reading() as connection:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
-    except DatabaseError:  # no such table, most likely; whatever else it is, `schema` says it better
+    except DatabaseError:  # most likely there is no such table; `schema` reports other errors more precisely
         return False
     finally:
         database.close()
 
 
 def create(url: str) -> bool:
-    """Makes the whole schema at once in a database that has no table yet; False, and nothing is done, in any
-    other. Raises what `open_engine` raises.
+    """Creates the whole schema in a database without tables and returns True. Does nothing in any other
+    database and returns False. Raises what `open_engine` raises.
 
-    What comes of it is what the migrations make (tests/contract/test_store.py holds the two together).
+    The result equals that of the migrations, which tests/contract/test_store.py verifies.
     """
     database = Database(open_engine(url))
     try:

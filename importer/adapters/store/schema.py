@@ -1,4 +1,4 @@
-"""The database schema: bringing it up to date, and saying where it stands."""
+"""The database schema: migrating it and determining its state."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
 from importer.ports.schema import SchemaAhead, SchemaState
 
-_MIGRATION_LOCK: Final = 7_402_116_118_101  # any number that nobody else uses in this database
+_MIGRATION_LOCK: Final = 7_402_116_118_101  # an arbitrary advisory lock key, unique in this database
 
 
 def migrate(url: str) -> None:
-    """Creates the schema or brings it up to date, in one transaction; up to date already is fine.
+    """Creates the schema or upgrades it in one transaction. Does nothing if it is current.
 
-    Processes that call it at the same moment wait for one another. Raises SchemaAhead, and what
-    `open_engine` raises.
+    Concurrent calls wait for one another. Raises SchemaAhead and what `open_engine` raises.
     """
     database = Database(open_engine(url))
     try:
         with database.writing() as connection:
-            if connection.dialect.name == "postgresql":  # SQLite's write lock is held already
+            if connection.dialect.name == "postgresql":  # on SQLite the write lock is already held
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config = _config(connection)
             if _state(connection, config) is SchemaState.AHEAD:
                 raise SchemaAhead(
-                    "The database was made by a newer version of Mailhaul. "
+                    "A newer version of Mailhaul migrated this database. "
                     "Install that version or a later one, or restore a backup of the database."
                 )
             command.upgrade(config, "head")
@@ -40,7 +39,7 @@ def migrate(url: str) -> None:
 
 
 def schema_state(url: str) -> SchemaState:
-    """Where the schema stands. Raises what `open_engine` raises, and SQLAlchemyError."""
+    """The state of the schema. Raises what `open_engine` raises, and SQLAlchemyError."""
     database = Database(open_engine(url))
     try:
         with database.reading() as connection:

@@ -1,8 +1,8 @@
-"""Opening a database: SQLite in a file, or PostgreSQL through psycopg.
+"""Opens a database: SQLite in a file, or PostgreSQL through psycopg.
 
-Invariants on SQLite: a receipt that was committed survives a power cut (synchronous=FULL); a writing
-transaction takes the write lock as it begins (BEGIN IMMEDIATE), so it waits for its turn and is never
-refused half-way; what was erased is overwritten (secure_delete).
+Invariants on SQLite: a committed receipt survives a power failure (synchronous=FULL); a write transaction
+acquires the write lock when it begins (BEGIN IMMEDIATE), so it waits at the start and never fails half-way;
+deleted content is overwritten (secure_delete).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event,
 from sqlalchemy.exc import ArgumentError
 
 BEGIN: Final = "sqlite_begin"
-"""Execution option: the statement that opens a transaction on SQLite."""
+"""Execution option: the statement that begins a transaction on SQLite."""
 
 _CACHE_KIB: Final = 256
-"""For each connection, and every thread has one: more would only repeat what the system caches."""
+"""Per connection, and each thread has one. A larger cache would only duplicate the operating system's."""
 
 _BUSY_TIMEOUT_S: Final = 60.0
 _ACCEPTED: Final = "sqlite:////var/lib/mailhaul/mailhaul.db or postgresql://user@host/database"
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for `sqlite:///FILE` or `postgresql://...`; it connects at first use.
+    """Creates an engine for `sqlite:///FILE` or `postgresql://...`. It connects on first use.
 
-    For one process: open it after forking. A SQLite file that is missing is created, readable by its
-    owner alone; its folder has to be there (FileNotFoundError). Raises ValueError with a sentence for
-    any other URL; no message and no exception of the engine quotes the URL or a statement's values.
+    An engine belongs to one process: open it after forking. A missing SQLite file is created, readable by its
+    owner only; its directory must exist (FileNotFoundError). Raises ValueError with a sentence for any other
+    URL. No exception of the engine quotes the URL or a statement's values.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
@@ -38,7 +38,7 @@ def open_engine(url: str) -> Engine:
     return create_engine(
         parsed,
         hide_parameters=True,
-        pool_pre_ping=True,  # the server may have been restarted since
+        pool_pre_ping=True,  # the server may have restarted
         pool_size=8,
         max_overflow=24,
     )
@@ -48,17 +48,17 @@ def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise ValueError(f"the database URL cannot be read; it looks like {_ACCEPTED}") from None
+        raise ValueError(f"the database URL is malformed; it looks like {_ACCEPTED}") from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
             name = parsed.database or ""
             if name in ("", ":memory:") or name.startswith("file:"):
-                raise ValueError("the SQLite database has to be a file; the URL looks like " + _ACCEPTED)
+                raise ValueError("the SQLite database must be a file; the URL looks like " + _ACCEPTED)
             return parsed.set(drivername="sqlite+pysqlite")
         case "postgresql" | "postgres" | "postgresql+psycopg":
             return parsed.set(drivername="postgresql+psycopg")
         case other:
-            raise ValueError(f"“{other}” is not a database we can use; the URL looks like {_ACCEPTED}")
+            raise ValueError(f"“{other}” is not a supported database; the URL looks like {_ACCEPTED}")
 
 
 def _open_sqlite(url: URL) -> Engine:
@@ -68,7 +68,7 @@ def _open_sqlite(url: URL) -> Engine:
         hide_parameters=True,
         poolclass=QueuePool,
         pool_size=8,
-        max_overflow=-1,  # a connection is a file handle: a thread should never wait for one
+        max_overflow=-1,  # a connection is only a file handle, so threads never wait for one
         connect_args={"timeout": _BUSY_TIMEOUT_S},
     )
     event.listen(engine, "connect", _prepare)
@@ -77,7 +77,7 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late for us
+    connection.isolation_level = None  # disables the driver's implicit BEGIN, which comes too late
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -86,10 +86,10 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Readers and the writer leave each other alone (https://www.sqlite.org/wal.html).
+    """Lets readers and the writer work concurrently (https://www.sqlite.org/wal.html).
 
-    The file remembers it. Changing it asks for an exclusive lock without waiting for one, whatever the
-    busy timeout is, so processes that open a new file at the same moment have to wait here.
+    The mode is stored in the file. Changing it requires an exclusive lock and ignores the busy timeout, so
+    processes that open a new file at the same time have to wait here.
     """
     deadline = time.monotonic() + _BUSY_TIMEOUT_S
     while True:

@@ -1,4 +1,4 @@
-"""The store, put together."""
+"""The store: all parts combined in one class."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class SqlStore(
     SqlWebhookCalls,
     SqlImports,
 ):
-    """`importer.ports.store.Store` in SQLite or PostgreSQL, safe for threads and for many processes at once.
+    """Implements `importer.ports.store.Store` in SQLite or PostgreSQL, for concurrent threads and processes.
 
-    The schema has to be there (`schema.migrate`). What the database itself cannot do raises
-    sqlalchemy.exc.SQLAlchemyError (unreachable and the like) or OwnDiskFull, and the transaction was not
-    committed; only when the connection broke during the commit itself may it have been.
+    The schema must exist (`schema.migrate`). Failures of the database, such as a lost connection, raise
+    sqlalchemy.exc.SQLAlchemyError or OwnDiskFull. The transaction is then not committed; only if the
+    connection broke during the commit itself is the outcome unknown.
     """
 
     @classmethod

@@ -1,7 +1,7 @@
-"""The tables. What changes here needs a migration beside it (`migrations/versions`).
+"""The tables. Each change here needs a migration (`migrations/versions`).
 
-Receipts, intents, refusals, folder maps and routes have no foreign key to imports: they belong to
-a route and have to outlive the import that wrote them.
+Receipts, intents, refusals, folder maps and routes have no foreign key to imports: they belong to a route and
+outlive the import that wrote them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from importer.adapters.store.columns import ExactText, Instant
 
-# Only INTEGER numbers rows by itself in SQLite; it holds 64 bits there.
+# SQLite numbers rows automatically only in INTEGER columns, which hold 64 bits there.
 _SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
 
 metadata: Final = MetaData(
@@ -65,7 +65,9 @@ imports: Final = Table(
     metadata,
     Column("seq", _SERIAL, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
-    Column("submission", ForeignKey("batches.seq"), nullable=False),  # brought by the same `add_batch`
+    Column(
+        "submission", ForeignKey("batches.seq"), nullable=False
+    ),  # the batch that added it in the same `add_batch`
     Column("batch_id", Text),
     Column("row", Integer, nullable=False),
     Column("route", Text, nullable=False),
@@ -98,7 +100,7 @@ imports: Final = Table(
     Column("has_labels", Boolean, nullable=False),
     Column("sync_flags", Boolean, nullable=False),
     Column("password_mark", Text, nullable=False),
-    Column("wish", Text),  # of a person; NULL: that it goes on
+    Column("wish", Text),  # ControlRequest; NULL: resume
     Column("held_up_since", Instant),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),
@@ -191,7 +193,7 @@ receipts: Final = Table(
     Column("destination_key", Text, nullable=False),
     Column("destination_folder", ExactText, nullable=False),
     Column("destination_uidvalidity", BigInteger, nullable=False),
-    Column("destination_uids", Text, nullable=False),  # as `uidset.format_ordered` writes them
+    Column("destination_uids", Text, nullable=False),  # written by `uid_set.format_ordered`
     Column("import_id", Text, nullable=False),
     Column("source_folder", ExactText, nullable=False),
     Column("source_uidvalidity", BigInteger, nullable=False),
@@ -201,9 +203,9 @@ receipts: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("reason", ExactText, nullable=False),
     Column("keywords_dropped", BigInteger, nullable=False),
-    Column("flags", ExactText, nullable=False),  # as `flags.fold_flags` writes them
+    Column("flags", ExactText, nullable=False),  # written by `flags.fold_flags`
     Column("undoing", Text, nullable=False, default=""),  # destination UIDs that undo is about to remove
-    Column("undone", Boolean, nullable=False, default=False),  # counts no more
+    Column("undone", Boolean, nullable=False, default=False),  # no longer counts as copied
     Index(None, "route", "destination_key", "seq"),
 )
 

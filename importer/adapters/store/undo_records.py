@@ -1,4 +1,4 @@
-"""What undo needs of the ledger: the copies of an import, those taken back, and the folders it made."""
+"""The ledger's part for undo: copies of an import, copies that were undone, folders that it created."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from importer.ports.leases import Lease
 from importer.ports.ledger import Copies
 
 _PAGE_ROWS: Final = 250
-_FOLLOWS: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
+_FOLLOWER_OUTCOMES: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
 
 
 class SqlUndoRecords(Database):
-    """The part of `importer.ports.ledger.Ledger` that is about undoing."""
+    """The undo methods of `importer.ports.ledger.Ledger`."""
 
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
         return self._copies(_copied(route, import_id))
@@ -37,24 +37,24 @@ class SqlUndoRecords(Database):
             )
         )
 
-    def _copies(self, which: Any) -> Iterator[Copies]:
-        """By folder, oldest first; read in pages, so that no transaction stays open between two of them."""
+    def _copies(self, condition: Any) -> Iterator[Copies]:
+        """By folder, oldest first. Reads in pages; no transaction stays open between two pages."""
         last: tuple[str, int] = ("", -1)
         while True:
             page = (
                 select(receipts)
-                .where(which, ~receipts.c.undone)
+                .where(condition, ~receipts.c.undone)
                 .where(_after(last))
                 .order_by(receipts.c.destination_key, receipts.c.seq)
                 .limit(_PAGE_ROWS)
             )
             with self.reading() as connection:
-                found = connection.execute(page).all()
-            for row in found:
+                rows = connection.execute(page).all()
+            for row in rows:
                 yield Copies(row.seq, mapping.receipt(row), UidSet.parse(row.undoing))
-            if len(found) < _PAGE_ROWS:
+            if len(rows) < _PAGE_ROWS:
                 return
-            last = (found[-1].destination_key, found[-1].seq)
+            last = (rows[-1].destination_key, rows[-1].seq)
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -62,10 +62,10 @@ class SqlUndoRecords(Database):
                 connection.execute(update(receipts).where(receipts.c.seq == number).values(flags=text))
 
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
-        asked = select(receipts).where(_copied(route, import_id), receipts.c.undone)
+        statement = select(receipts).where(_copied(route, import_id), receipts.c.undone)
         counts: dict[FolderRef, int] = {}
         with self.reading() as connection:
-            for row in connection.execute(asked):
+            for row in connection.execute(statement):
                 receipt = mapping.receipt(row)
                 counts[receipt.destination] = counts.get(receipt.destination, 0) + len(receipt.source_uids)
         return counts
@@ -79,29 +79,33 @@ class SqlUndoRecords(Database):
         with self.writing(lease) as connection:
             row = connection.execute(select(receipts).where(receipts.c.seq == number)).one()
             receipt = mapping.receipt(row)
-            _take_out(
+            _mark_undone(
                 connection,
                 row,
                 receipt,
                 {at for at, uid in enumerate(receipt.destination_uids) if uid in uids},
             )
-            _forget_marks(connection, row.route, row.destination_key)
+            _delete_checkpoints(connection, row.route, row.destination_key)
 
     def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
         into = and_(receipts.c.route == route, receipts.c.destination_key == folder_key(folder))
         with self.writing(lease) as connection:
-            gone: set[bytes] = set()
+            undone: set[bytes] = set()
             for row in connection.execute(
                 select(receipts).where(into, _copied(route, import_id), receipts.c.undone)
             ):
                 receipt = mapping.receipt(row)
-                gone.update(receipt.digest_at(at) for at in range(len(receipt.source_uids)))
-            following = select(receipts).where(into, receipts.c.outcome.in_(_FOLLOWS), ~receipts.c.undone)
-            for row in connection.execute(following).all():
+                undone.update(receipt.digest_at(at) for at in range(len(receipt.source_uids)))
+            followers = select(receipts).where(
+                into, receipts.c.outcome.in_(_FOLLOWER_OUTCOMES), ~receipts.c.undone
+            )
+            for row in connection.execute(followers).all():
                 receipt = mapping.receipt(row)
                 entries = range(len(receipt.source_uids))
-                _take_out(connection, row, receipt, {at for at in entries if receipt.digest_at(at) in gone})
-            _forget_marks(connection, route, folder_key(folder))
+                _mark_undone(
+                    connection, row, receipt, {at for at in entries if receipt.digest_at(at) in undone}
+                )
+            _delete_checkpoints(connection, route, folder_key(folder))
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -112,9 +116,9 @@ class SqlUndoRecords(Database):
                 )
 
     def created(self, import_id: ImportId) -> Sequence[str]:
-        asked = select(created_folders.c.folder).where(created_folders.c.import_id == import_id)
+        statement = select(created_folders.c.folder).where(created_folders.c.import_id == import_id)
         with self.reading() as connection:
-            return list(connection.execute(asked.order_by(created_folders.c.seq)).scalars())
+            return list(connection.execute(statement.order_by(created_folders.c.seq)).scalars())
 
     def forget_folder(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
         key = folder_key(folder)
@@ -132,8 +136,10 @@ class SqlUndoRecords(Database):
     def save_undo(self, report: UndoReport, lease: Lease) -> None:
         values = mapping.undo_values(report)
         with self.writing(lease) as connection:
-            added = insert_into(connection, undos).values(values)
-            connection.execute(added.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values))
+            insertion = insert_into(connection, undos).values(values)
+            connection.execute(
+                insertion.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values)
+            )
 
     def undo_report(self, import_id: ImportId) -> UndoReport | None:
         with self.reading() as connection:
@@ -154,30 +160,30 @@ def _after(last: tuple[str, int]) -> Any:
     return (receipts.c.destination_key > key) | ((receipts.c.destination_key == key) & (receipts.c.seq > seq))
 
 
-def _take_out(connection: Connection, row: mapping.AnyRow, receipt: Receipt, at: set[int]) -> None:
-    """Those entries of the receipt become a row of their own, which counts no more."""
-    stays, goes = split(receipt, at.__contains__)
+def _mark_undone(connection: Connection, row: mapping.AnyRow, receipt: Receipt, at: set[int]) -> None:
+    """Moves those entries of the receipt to a row of their own, which is marked as undone."""
+    remaining, undone = split(receipt, at.__contains__)
     this = receipts.c.seq == row.seq
-    if goes is None:
+    if undone is None:
         return
-    if stays is None:
+    if remaining is None:
         connection.execute(update(receipts).where(this).values(undone=True, undoing=""))
         return
     connection.execute(
-        update(receipts).where(this).values(**mapping.receipt_values(row.route, stays), undoing="")
+        update(receipts).where(this).values(**mapping.receipt_values(row.route, remaining), undoing="")
     )
-    connection.execute(insert(receipts).values(**mapping.receipt_values(row.route, goes), undone=True))
+    connection.execute(insert(receipts).values(**mapping.receipt_values(row.route, undone), undone=True))
 
 
-def _forget_marks(connection: Connection, route: Route, key: str) -> None:
-    """Nothing may be taken for unchanged where copies were taken back."""
-    into = [
+def _delete_checkpoints(connection: Connection, route: Route, key: str) -> None:
+    """Deletes the checkpoints of a destination folder: after an undo it must not count as unchanged."""
+    source_keys = [
         row.source_key
         for row in connection.execute(select(folder_checkpoints).where(folder_checkpoints.c.route == route))
         if folder_key(row.destination_folder) == key
     ]
     connection.execute(
         delete(folder_checkpoints).where(
-            folder_checkpoints.c.route == route, folder_checkpoints.c.source_key.in_(into)
+            folder_checkpoints.c.route == route, folder_checkpoints.c.source_key.in_(source_keys)
         )
     )

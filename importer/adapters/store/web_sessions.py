@@ -1,4 +1,4 @@
-"""Visits and counts: what the front door remembers, and for how long."""
+"""Web sessions and rate-limit counters, with their expiry."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from importer.ports.webhook_calls import CALLS_KEPT_FOR
 
 
 class SqlWebSessions(Database):
-    """`importer.ports.web_sessions.Visits`."""
+    """Implements `importer.ports.web_sessions.WebSessions`."""
 
     def add_web_session(self, visit: WebSession) -> None:
         with self.writing() as connection:
             connection.execute(insert(visits).values(asdict(visit)))
 
     def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
-        asked = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
+        statement = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
         with self.reading() as connection:
-            row = connection.execute(asked).one_or_none()
+            row = connection.execute(statement).one_or_none()
             return None if row is None else WebSession(*row)
 
     def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
@@ -36,23 +36,23 @@ class SqlWebSessions(Database):
             connection.execute(delete(visits).where(visits.c.id == visit_id))
 
     def count(self, key: str, now: datetime, span: timedelta) -> int:
-        over = counts.c.expires_at <= now
+        expired = counts.c.expires_at <= now
         with self.writing() as connection:
-            first = insert_into(connection, counts).values(key=key, number=1, expires_at=now + span)
-            counted = first.on_conflict_do_update(
+            insertion = insert_into(connection, counts).values(key=key, number=1, expires_at=now + span)
+            counted = insertion.on_conflict_do_update(
                 index_elements=[counts.c.key],
                 set_={
-                    "number": case((over, 1), else_=counts.c.number + 1),
-                    "expires_at": case((over, first.excluded.expires_at), else_=counts.c.expires_at),
+                    "number": case((expired, 1), else_=counts.c.number + 1),
+                    "expires_at": case((expired, insertion.excluded.expires_at), else_=counts.c.expires_at),
                 },
             ).returning(counts.c.number)
             number: int = connection.execute(counted).scalar_one()
             return number
 
     def uncount(self, key: str) -> None:
-        less = update(counts).where(counts.c.key == key, counts.c.number > 0)
+        decremented = update(counts).where(counts.c.key == key, counts.c.number > 0)
         with self.writing() as connection:
-            connection.execute(less.values(number=counts.c.number - 1))
+            connection.execute(decremented.values(number=counts.c.number - 1))
 
     def sweep(self, now: datetime) -> None:
         with self.writing() as connection:

@@ -1,4 +1,4 @@
-"""Calls to webhooks: each is one sender's for a while."""
+"""Webhook calls: one sender claims each call for a limited time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from importer.ports.webhook_calls import CallState, WebhookCall
 
 
 class SqlWebhookCalls(Database):
-    """`importer.ports.webhook_calls.Calls`."""
+    """Implements `importer.ports.webhook_calls.WebhookCalls`."""
 
     def post_calls(self, calls: Sequence[WebhookCall]) -> None:
         if calls:
@@ -23,15 +23,15 @@ class SqlWebhookCalls(Database):
                 add_calls(connection, calls)
 
     def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
-        asked = select(calls).where(_due(now)).order_by(calls.c.created_at, calls.c.seq).limit(limit)
+        statement = select(calls).where(_due(now)).order_by(calls.c.created_at, calls.c.seq).limit(limit)
         with self.reading() as connection:
-            return [_call(row) for row in connection.execute(asked)]
+            return [_call(row) for row in connection.execute(statement)]
 
     def claim_call(self, key: str, now: datetime, until: datetime) -> bool:
         claimed = update(calls).where(calls.c.key == key, _due(now))
         with self.writing() as connection:
-            taken = connection.execute(claimed.values(not_before=until, attempts=calls.c.attempts + 1))
-            return taken.rowcount == 1
+            result = connection.execute(claimed.values(not_before=until, attempts=calls.c.attempts + 1))
+            return result.rowcount == 1
 
     def settle_call(
         self, key: str, state: CallState, *, error: str = "", not_before: datetime | None = None
@@ -41,24 +41,24 @@ class SqlWebhookCalls(Database):
             connection.execute(settled.values(state=state, error=error, not_before=not_before))
 
     def calls(self) -> Sequence[WebhookCall]:
-        asked = select(calls).order_by(calls.c.created_at, calls.c.seq)
+        statement = select(calls).order_by(calls.c.created_at, calls.c.seq)
         with self.reading() as connection:
-            return [_call(row) for row in connection.execute(asked)]
+            return [_call(row) for row in connection.execute(statement)]
 
 
 def add_calls(connection: Connection, new: Sequence[WebhookCall]) -> None:
-    """Adds those whose key is new, in the order of their keys, as `post_notices` does."""
+    """Adds the calls with new keys in the order of their keys, as `post_notices` does."""
     if new:
-        added = insert_into(connection, calls).on_conflict_do_nothing(index_elements=[calls.c.key])
-        connection.execute(added, [asdict(call) for call in sorted(new, key=lambda call: call.key)])
+        insertion = insert_into(connection, calls).on_conflict_do_nothing(index_elements=[calls.c.key])
+        connection.execute(insertion, [asdict(call) for call in sorted(new, key=lambda call: call.key)])
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    its_time = or_(calls.c.not_before.is_(None), calls.c.not_before <= now)
-    return and_(calls.c.state == CallState.PENDING, its_time)
+    retry_due = or_(calls.c.not_before.is_(None), calls.c.not_before <= now)
+    return and_(calls.c.state == CallState.PENDING, retry_due)
 
 
 def _call(row: Row[Any]) -> WebhookCall:
-    facts = row._asdict()
-    del facts["seq"]
-    return WebhookCall(**facts | {"state": CallState(facts["state"])})
+    values = row._asdict()
+    del values["seq"]
+    return WebhookCall(**values | {"state": CallState(values["state"])})

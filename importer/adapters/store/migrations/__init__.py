@@ -1,1 +1,1 @@
-"""The history of the schema: `importer.adapters.store.schema` runs it through Alembic, forward only."""
+"""The schema migrations, which `importer.adapters.store.schema` runs through Alembic, upgrades only."""

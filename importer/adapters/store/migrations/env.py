@@ -1,4 +1,4 @@
-"""Run by Alembic for every command: works on the connection and in the transaction of `schema.migrate`."""
+"""Alembic runs this for every command, on the connection and in the transaction of `schema.migrate`."""
 
 from __future__ import annotations
 
