@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
-from importer.adapters.mail.compose import TemplateComposer, concerned
+from importer.adapters.mail.compose import TemplateComposer, recipients
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
@@ -400,10 +400,10 @@ def test_nothing_foreign_can_inject_into_an_invitation() -> None:
 
 def test_everyone_concerned_hears_of_it_once() -> None:
     it = report(submitter="IT@new.example")
-    assert concerned(it) == ("ada@old.example", "ada@new.example", "IT@new.example")
-    assert concerned(report(submitter="ADA@New.Example")) == ("ada@old.example", "ada@new.example")
+    assert recipients(it) == ("ada@old.example", "ada@new.example", "IT@new.example")
+    assert recipients(report(submitter="ADA@New.Example")) == ("ada@old.example", "ada@new.example")
     bare = replace(IMPORT.source, address="ada")
-    assert concerned(report(source=bare)) == ("ada@new.example",)
+    assert recipients(report(source=bare)) == ("ada@new.example",)
 
 
 def test_equal_reports_give_equal_mails_so_that_posting_twice_posts_once() -> None:

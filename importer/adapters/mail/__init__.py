@@ -1,1 +1,1 @@
-"""Mails of ours: what they say (`compose`) and how they leave (`smtp`)."""
+"""Mailhaul's own mails: composing them (`compose`) and sending them (`smtp`)."""

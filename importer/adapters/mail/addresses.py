@@ -1,4 +1,4 @@
-"""Mail addresses as the wire takes them."""
+"""Mail addresses in the form that headers and SMTP commands need."""
 
 from __future__ import annotations
 
@@ -7,40 +7,42 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Final
 
-_MAX_ADDRESS_CHARS: Final = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
+_MAX_ADDRESS_CHARS: Final = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 
 
 def mailbox(text: str) -> Address:
-    """`ada@new.example` as an address whose domain is ASCII, its local part as given.
+    """Parses `ada@new.example`. The domain becomes ASCII, the local part is unchanged.
 
-    Raises ValueError, with a sentence, for what is not exactly one address: it may hold no blank, control
-    character, comma or bracket that a header or an SMTP command could take for something else.
+    Raises ValueError with a sentence unless `text` is exactly one address. Blanks, control characters, commas
+    and brackets are rejected, since a header or an SMTP command could interpret them.
     """
     local, _, domain = text.strip().rpartition("@")
     forbidden = any(unicodedata.category(char)[0] in "CZ" or char in '<>()[]",;:\\' for char in text.strip())
     if not local or not domain or "@" in local or forbidden or len(text) > _MAX_ADDRESS_CHARS:
-        raise ValueError("this is not a mail address that mail can be sent to")
+        raise ValueError("this is not an address that mail can be sent to")
     return Address(username=local, domain=ascii_domain(domain))
 
 
 def sender_mailbox(text: str) -> Address:
-    """The sender as configured: `mailhaul@new.example` or `Mailhaul <mailhaul@new.example>`.
+    """Parses the configured sender: `mailhaul@new.example` or `Mailhaul <mailhaul@new.example>`.
 
     Raises ValueError as `mailbox` does.
     """
     name, address = parseaddr(text)
-    bare = mailbox(address)
-    return Address(display_name=name, username=bare.username, domain=bare.domain)
+    parsed = mailbox(address)
+    return Address(display_name=name, username=parsed.username, domain=parsed.domain)
 
 
 def ascii_domain(domain: str) -> str:
     """A domain name in lower case with A-labels (RFC 5890 section 2.3.2.1).
 
-    Not Python's `idna` codec: that is IDNA 2003, which turns “ß” into “ss” and so names another domain.
+    Python's `idna` codec is not used: it implements IDNA 2003, which maps “ß” to “ss”, another domain.
     Raises ValueError for empty or overlong labels.
     """
     labels = unicodedata.normalize("NFC", domain.lower()).rstrip(".").split(".")
-    out = [label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels]
-    if not all(0 < len(label) <= 63 for label in out):
-        raise ValueError("this domain name cannot exist: a part of it is empty or too long")
-    return ".".join(out)
+    ascii_labels = [
+        label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in labels
+    ]
+    if not all(0 < len(label) <= 63 for label in ascii_labels):
+        raise ValueError("this domain name is invalid: a part of it is empty or too long")
+    return ".".join(ascii_labels)

@@ -1,7 +1,7 @@
-"""What our mails say: a Report becomes Notices, one per address concerned.
+"""Composes Mailhaul's own mails: a Report becomes Notices, one per recipient.
 
-Templates see nothing but the pages of `pages.py`, whose foreign text is already harmless; HTML is
-escaped on top. Equal inputs give equal notices, so that posting them twice posts them once.
+Templates only get the views of `mail_views`, whose untrusted text is already sanitised; HTML is escaped in
+addition. Equal inputs produce equal notices, so that posting them twice has no further effect.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ _STATES: Final = {
 }
 
 
-def concerned(report: Report) -> tuple[str, ...]:
-    """The addresses that hear of an import: old mailbox, new mailbox, submitter; each once, in this order.
+def recipients(report: Report) -> tuple[str, ...]:
+    """The addresses that are notified of an import: old mailbox, new mailbox, submitter, in this order.
 
-    Case does not tell addresses apart. What mail cannot be sent to (a bare login name) is left out.
+    Duplicates, ignoring case, and strings that are not mail addresses (bare login names) are left out.
     """
     import_ = report.import_
-    return _each_once((import_.source.address, import_.destination.address, import_.submitter))
+    return _unique_addresses((import_.source.address, import_.destination.address, import_.submitter))
 
 
 class TemplateComposer:
-    """Writes our mails. `sender` is an address, with or without a name before it; `notice_key` keys the
-    Message-IDs, so that nobody can guess the one of a mail yet to come; `language` is for those who never
-    said theirs. Raises ValueError for a bad sender.
+    """Implements `Composer`. `sender` is an address, optionally with a display name. `notice_key` keys the
+    Message-IDs, so that those of future mails cannot be guessed. `language` is used for recipients whose
+    language is unknown. Raises ValueError for an invalid sender.
     """
 
     def __init__(self, sender: str, notice_key: bytes, language: str = "en") -> None:
@@ -61,7 +61,7 @@ class TemplateComposer:
 
     @cached_property
     def _templates(self) -> Environment:
-        # Only where a mail is written: a copy without a mail server starts sooner.
+        # Imported only to write a mail: a copy without a mail server starts sooner.
         from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
         return Environment(
@@ -74,66 +74,67 @@ class TemplateComposer:
         )
 
     def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
-        """One notice to each address concerned that the import ended, however it did.
+        """One notice per recipient that the import has ended, in whatever state.
 
-        The key is `import:<id>:<recipient>`: an import ends once, and one that is started again has
-        another id.
+        The key is `import:<id>:<recipient>`: an import ends once, and a resubmitted import has another id.
         """
-        subject, text, html = self._written(
-            "completion", report.import_.language, lambda say: ReportMailView.of(report, say)
+        subject, text, html = self._rendered(
+            "completion", report.import_.language, lambda translator: ReportMailView.of(report, translator)
         )
         return tuple(
             self._notice(f"import:{report.import_.id}:{to.casefold()}", to, subject, text, html, now)
-            for to in concerned(report)
+            for to in recipients(report)
         )
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
-        """One notice to the owner who is asked. The key is `consent:<id>:<side>:<recipient>:<mail>`."""
+        """One notice to the owner who has to sign in. The key is `consent:<id>:<side>:<recipient>:<mail>`."""
         import_, side = invitation.import_, invitation.side.value
         to = import_.account(invitation.side).address
-        subject, text, html = self._written(
-            "invitation", import_.language, lambda say: InvitationMailView.of(invitation, say)
+        subject, text, html = self._rendered(
+            "invitation", import_.language, lambda translator: InvitationMailView.of(invitation, translator)
         )
         return tuple(
             self._notice(
                 f"consent:{import_.id}:{side}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
             )
-            for to in _each_once((to,))
+            for to in _unique_addresses((to,))
         )
 
     def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
-        """One notice to the submitter, none where nobody knows them.
+        """One notice to the submitter, or none if the submitter is unknown.
 
-        The key is `batch:<id>:<recipient>:<mark>`; the mark stands for the ends of all rows, so that it is
-        another one after a row was started again and ended again.
+        The key is `batch:<id>:<recipient>:<digest>`. The digest covers the ends of all rows: it changes
+        when a row is run again and ends again.
         """
-        ends = "\n".join(f"{one.import_.id} {one.import_.finished_at}" for one in report.reports)
-        mark = sha256(ends.encode()).hexdigest()[:8]
-        subject, text, html = self._written(
-            "batch", report.batch.language, lambda say: BatchMailView.of(report, say)
+        ends = "\n".join(f"{row.import_.id} {row.import_.finished_at}" for row in report.reports)
+        digest = sha256(ends.encode()).hexdigest()[:8]
+        subject, text, html = self._rendered(
+            "batch", report.batch.language, lambda translator: BatchMailView.of(report, translator)
         )
         return tuple(
-            self._notice(f"batch:{report.batch.id}:{to.casefold()}:{mark}", to, subject, text, html, now)
-            for to in _each_once((report.batch.submitter,))
+            self._notice(f"batch:{report.batch.id}:{to.casefold()}:{digest}", to, subject, text, html, now)
+            for to in _unique_addresses((report.batch.submitter,))
         )
 
-    def _written(
+    def _rendered(
         self,
         template: str,
         language: str,
-        made: Callable[[CatalogTranslator], ReportMailView | BatchMailView | InvitationMailView],
+        make_view: Callable[[CatalogTranslator], ReportMailView | BatchMailView | InvitationMailView],
     ) -> tuple[str, str, str]:
-        """Subject, text and HTML, in the reader's language."""
-        say = texts(language or self._language)
-        page = made(say)
-        speech: dict[str, Any] = {
-            "_": say.gettext,
-            "ngettext": say.ngettext,
-            "t": say,
-            "states": {state.value: say.gettext(word) for state, word in _STATES.items()},
+        """Subject, text and HTML in the recipient's language."""
+        translator = texts(language or self._language)
+        view = make_view(translator)
+        functions: dict[str, Any] = {
+            "_": translator.gettext,
+            "ngettext": translator.ngettext,
+            "t": translator,
+            "states": {state.value: translator.gettext(word) for state, word in _STATES.items()},
         }
         subject, text, html = (
-            self._templates.get_template(f"{template}{ending}").render(page=page, product=_PRODUCT, **speech)
+            self._templates.get_template(f"{template}{ending}").render(
+                page=view, product=_PRODUCT, **functions
+            )
             for ending in (".subject.txt", ".txt", ".html")
         )
         return printable(subject, _MAX_SUBJECT_CHARS), text, html
@@ -154,7 +155,8 @@ class TemplateComposer:
         return f"<{digest.hex()[:32]}@{self._domain}>"
 
 
-def _each_once(addresses: Iterable[str]) -> tuple[str, ...]:
+def _unique_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The valid addresses without duplicates, ignoring case, in order."""
     seen: dict[str, str] = {}
     for address in addresses:
         try:

@@ -1,7 +1,7 @@
-"""What a mail shows, as values that the templates only lay out.
+"""The contents of mails as values; templates only lay them out.
 
-All foreign text passes `printable` here and nowhere else; lists are cut to what a mail can carry
-(Gmail clips mails of more than 102 kB), with the rest counted.
+All untrusted text is sanitised here, with `printable`, and nowhere else. Lists are cut so that the mail stays
+small (Gmail clips mails of more than 102 kB); omitted entries are counted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _MAX_SENTENCES_CHARS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The numbers that add up. `skipped` holds (reason, messages) and adds up to `skipped_total`."""
+    """The tally of a mailbox or a folder. `skipped` holds (reason, messages) pairs that add up to
+    `skipped_total`."""
 
     found: int
     copied: int
@@ -64,7 +65,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class FolderLine:
-    """Where the messages of one folder went."""
+    """One folder of the old mailbox, its destination and its tally."""
 
     source: str
     destination: str
@@ -81,7 +82,7 @@ class FolderLine:
 
 @dataclass(frozen=True, slots=True)
 class RefusalLine:
-    """A message, or a whole folder, that could not be copied. `messages` is 0 where nobody knows."""
+    """A message or a whole folder that could not be copied. `messages` is 0 if the number is unknown."""
 
     whole_folder: bool
     messages: int
@@ -108,8 +109,8 @@ class RefusalLine:
 class ReportMailView:
     """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
 
-    `server_text` is what the server said when it stopped us, `folders_more` and `refusals_more` count
-    what the lists leave out; `labels` is the rule for mail with several labels, "" where there were none.
+    `server_text` is the server's response that stopped the import. `folders_more` and `refusals_more` count
+    the entries that the lists omit. `labels` is the rule for mail with several labels, "" if there were none.
     """
 
     state: str
@@ -133,7 +134,7 @@ class ReportMailView:
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
         import_, totals = report.import_, report.totals
         refusals = report.refusals[:MAX_REFUSALS]
-        in_full = max(totals.failed, sum(refusal.count for refusal in report.refusals))
+        refused_total = max(totals.failed, sum(refusal.count for refusal in report.refusals))
         return cls(
             state=import_.state.value,
             verdict=_verdict(report, texts),
@@ -145,24 +146,25 @@ class ReportMailView:
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
             server_text=printable(import_.problem.server_text) if import_.problem else "",
-            folders=tuple(FolderLine.of(one, texts) for one in report.tallies[:MAX_FOLDERS]),
+            folders=tuple(FolderLine.of(tally, texts) for tally in report.tallies[:MAX_FOLDERS]),
             folders_more=len(report.tallies[MAX_FOLDERS:]),
-            refusals=tuple(RefusalLine.of(one, texts) for one in refusals),
-            refusals_more=in_full - sum(refusal.count for refusal in refusals),
+            refusals=tuple(RefusalLine.of(refusal, texts) for refusal in refusals),
+            refusals_more=refused_total - sum(refusal.count for refusal in refusals),
             labels=label_rule(texts, import_.labels) if import_.has_labels else "",
             flags_updated=totals.flags_updated,
         )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the folder table: those of Sums that are not 0 all the way down."""
-        return _used(self.sums)
+        """The columns of the folder table: the fields of Sums that are not 0 for the whole import."""
+        return _nonzero_columns(self.sums)
 
 
 @dataclass(frozen=True, slots=True)
 class InvitationMailView:
-    """The mail that asks the owner of `mailbox` to sign in: it is the one that mail comes `into`, or the one
-    that is read. With `both`, the owner of the other one is asked, too. `submitter` is "" while unknown."""
+    """The mail that requests the owner of `mailbox` to sign in. With `into` that mailbox is the destination,
+    otherwise the source. With `both` the owner of the other mailbox has to sign in, too. `submitter` is ""
+    if unknown."""
 
     verdict: str
     provider: str
@@ -212,7 +214,7 @@ class InvitationMailView:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One import of a batch; `line` is its line in the file, 0 if none."""
+    """One import of a batch. `line` is its line in the CSV file, 0 if there is no file."""
 
     line: int
     source: str
@@ -259,11 +261,12 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable
 
 
 def _verdict(report: Report, texts: CatalogTranslator) -> str:
-    """English mails quote the problem as it was told; others say it by its code."""
+    """The verdict in the recipient's language. English mails quote the problem's message; in other languages
+    it is derived from the problem's code."""
     problem = None if texts.language == "en" else import_problem(texts, report.import_)
     return printable(report.told(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
 
 
-def _used(sums: Sums) -> tuple[str, ...]:
+def _nonzero_columns(sums: Sums) -> tuple[str, ...]:
     optional = ("present", "duplicate", "skipped_total", "failed", "unaccounted")
     return ("found", "copied", *(name for name in optional if getattr(sums, name)))

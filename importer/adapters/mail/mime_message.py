@@ -1,4 +1,4 @@
-"""One notice as the bytes that go over the wire (RFC 5322, RFC 2046)."""
+"""Serialises a notice to the bytes that are sent (RFC 5322, RFC 2046)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from importer.ports.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Who a mail is from and for, with ASCII domains."""
+    """Sender and recipient of a mail, with ASCII domains."""
 
     sender: Address
     recipient: Address
 
     @property
     def needs_utf8(self) -> bool:
-        """True when a local part is not ASCII: only servers with SMTPUTF8 (RFC 6531) take that."""
+        """True if a local part is not ASCII; only servers with SMTPUTF8 (RFC 6531) accept that."""
         return not (self.sender.username.isascii() and self.recipient.username.isascii())
 
 
 def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes:
-    """The whole mail with CRLF line ends, ending in one; dots are not stuffed yet.
+    """The complete mail with CRLF line endings, including a final one. Dots are not yet stuffed.
 
-    `Auto-Submitted` (RFC 3834) and Microsoft's `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) keep
-    absence notes away. There is no `Precedence: bulk`: no standard has it, and some filters sort such mail
-    away, which is wrong for a mail that its reader waits for. The mark in X-Mailhaul-Notice tells a
-    later import that the mail is ours. The body is ASCII on the wire, so that no relay has to change it.
+    `Auto-Submitted` (RFC 3834) and Microsoft's `X-Auto-Response-Suppress` (MS-OXCMAIL 2.2.3.2.14) prevent
+    out-of-office replies. `Precedence: bulk` is not set: it is not standardised, and some filters move such
+    mail out of the inbox, although the recipient waits for it. The signature in X-Mailhaul-Notice lets later
+    imports recognise the mail as Mailhaul's own. The body is ASCII, so that no relay has to change it.
 
-    Raises ValueError for what no header can hold.
+    Raises ValueError if a header cannot represent its value.
     """
     message = EmailMessage(policy=SMTP.clone(utf8=envelope.needs_utf8))
     try:
@@ -50,5 +50,5 @@ def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes
         message.add_alternative(notice.html, subtype="html", cte="quoted-printable")
         data = message.as_bytes()
     except MessageError:
-        raise ValueError("a header of this mail cannot be written") from None
+        raise ValueError("a header of this mail cannot be encoded") from None
     return data if data.endswith(b"\r\n") else data + b"\r\n"

@@ -1,4 +1,4 @@
-"""The mail server that an operator names in one URL."""
+"""The URL of the mail server."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Protection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """One SMTP server. `opportunistic` uses STARTTLS where it is offered and goes on without.
+    """One SMTP server. `opportunistic` uses STARTTLS if it is offered and continues without it otherwise.
 
-    `password` is None where we do not log in. `str()` is for people and holds neither user nor password.
+    `password` is None if no login is needed. `str()` contains neither user nor password.
     """
 
     host: str
@@ -42,7 +42,7 @@ class MailServer:
 
     @property
     def is_loopback(self) -> bool:
-        """True for this machine: `localhost`, names under it (RFC 6761 section 6.3), loopback addresses."""
+        """True for `localhost`, names below it (RFC 6761 section 6.3) and loopback addresses."""
         name = self.host.lower().rstrip(".")
         try:
             return ipaddress.ip_address(name).is_loopback
@@ -51,16 +51,16 @@ class MailServer:
 
     @classmethod
     def parse(cls, url: str) -> MailServer:
-        """Reads a URL; user and password may stand before the host, percent-encoded, both or none.
+        """Parses a URL. User and password may precede the host, percent-encoded, both or neither.
 
-            smtp://host[:25]             STARTTLS when offered, and then the certificate has to be right;
-                                         without STARTTLS no password is sent (neither holds on loopback)
-            smtp+starttls://host[:587]   STARTTLS is required, the certificate has to be right
-            smtps://host[:465]           TLS from the first byte, the certificate has to be right
+            smtp://host[:25]             STARTTLS if offered, with a valid certificate; without STARTTLS no
+                                         password is sent (neither restriction applies on loopback)
+            smtp+starttls://host[:587]   STARTTLS is required, with a valid certificate
+            smtps://host[:465]           TLS from the first byte, with a valid certificate
 
-        Raises ValueError with a sentence that does not repeat the URL, since it may hold a password.
+        Raises ValueError with a sentence that does not quote the URL, which may contain a password.
         """
-        kinds = {
+        schemes = {
             "smtp": (Protection.STARTTLS, True, _SMTP_PORT),
             "smtp+starttls": (Protection.STARTTLS, False, _SUBMISSION_PORT),
             "smtps": (Protection.TLS, False, _SUBMISSIONS_PORT),
@@ -71,7 +71,7 @@ class MailServer:
         except ValueError:
             host, port, parts = "", None, urlsplit("")
         if (
-            parts.scheme not in kinds
+            parts.scheme not in schemes
             or not host
             or port == 0
             or parts.path.strip("/")
@@ -79,16 +79,16 @@ class MailServer:
             or parts.fragment
         ):
             raise ValueError(
-                "the mail server has to be a URL such as smtp://localhost, smtp+starttls://user:password@host"
+                "the mail server must be a URL such as smtp://localhost, smtp+starttls://user:password@host"
                 " or smtps://user:password@host:465, with characters such as / # ? @ : in user or password"
                 " percent-encoded"
             )
         if bool(parts.username) != bool(parts.password):
             raise ValueError("the URL of the mail server has a user name or a password, but not both")
-        protection, opportunistic, standard = kinds[parts.scheme]
+        protection, opportunistic, default_port = schemes[parts.scheme]
         return cls(
             host,
-            port or standard,
+            port or default_port,
             protection,
             opportunistic,
             unquote(parts.username or ""),

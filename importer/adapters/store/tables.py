@@ -65,9 +65,7 @@ imports: Final = Table(
     metadata,
     Column("seq", _SERIAL, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
-    Column(
-        "submission", ForeignKey("batches.seq"), nullable=False
-    ),  # the batch that added it in the same `add_batch`
+    Column("submission", ForeignKey("batches.seq"), nullable=False),  # batch of the same `add_batch`
     Column("batch_id", Text),
     Column("row", Integer, nullable=False),
     Column("route", Text, nullable=False),
