@@ -1,8 +1,8 @@
-"""Mailhaul's settings: environment variables that start with MAILHAUL_, read once at the start.
+"""Mailhaul's settings: environment variables that start with MAILHAUL_, read once at start-up.
 
-Invariants kept here: every setting has a variable, a default and a meaning (`Settings.table`); wrong
-values are reported all at once, each with its fix; no secret shows in `repr`, `str` or an error.
-An empty variable counts as not set. Any of them may come from a file instead: see `secret_files`.
+Invariants: every setting has a variable, a default and a description (`Settings.table`); all invalid values
+are reported together, each with its fix; no secret appears in `repr`, `str` or an error. An empty variable
+counts as unset. Any variable may come from a file instead: see `secret_files`.
 """
 
 from __future__ import annotations
@@ -24,50 +24,54 @@ __all__ = ["Settings", "SettingsError"]
 class Settings(FrontEndSettings):
     """All settings, frozen. Build it with `Settings.load`, which raises SettingsError.
 
-    Times are seconds, sizes are bytes. Order matters: a field may look at those above it.
+    Times are in seconds, sizes in bytes. Order matters: a setting may depend on those above it.
     """
 
     log_format: Literal["console", "json"] = setting(
         "console",
-        "Form of the log on stderr.",
+        "Format of the log on stderr.",
         "console or json",
         one_of_in_any_case("console", "json"),
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info",
-        "Least level that is logged.",
+        "Lowest level that is logged.",
         "debug, info, warning or error",
         one_of_in_any_case("debug", "info", "warning", "error"),
     )
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        """From a value for each setting; `load` knows them."""
+        """Expects a value for each setting; `load` provides them."""
         vars(self).update(values)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"settings are frozen; {name} stays as it is")
+        raise AttributeError(f"settings are frozen; {name} cannot be changed")
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name, one in settings_of(Settings) if not one.hidden)
+        shown = (
+            f"{name}={getattr(self, name)!r}" for name, field in settings_of(Settings) if not field.hidden
+        )
         return f"Settings({', '.join(shown)})"
 
     @classmethod
     def load(cls, **overlay: object) -> Settings:
-        """Reads the environment. `overlay` is what the command line gave, by field name (`data`,
-        `ca_file`, `allow_plaintext` …): it wins over the environment, and None means not given
-        (so a flag that was left out is None, not False). Files of secrets stand for variables.
+        """Reads the environment and the secret files. `overlay` holds values of the command line by field
+        name (`data`, `ca_file`, `allow_plaintext` …). They override the environment; None means not given, so
+        an omitted flag is None, not False.
 
-        Raises SettingsError with all problems at once.
+        Raises SettingsError with all problems together.
         """
-        known = dict(settings_of(cls))
-        given = _given(known) | {name: value for name, value in overlay.items() if value is not None}
+        fields = dict(settings_of(cls))
+        given = _from_environment(fields) | {
+            name: value for name, value in overlay.items() if value is not None
+        }
         values: dict[str, Any] = {}
-        problems = [f"“{name}” is not a setting." for name in given if name not in known]
-        for name, one in known.items():
+        problems = [f"“{name}” is not a setting." for name in given if name not in fields]
+        for name, field in fields.items():
             try:
-                values[name] = one.read(given[name], values) if name in given else one.left_out(values)
+                values[name] = field.read(given[name], values) if name in given else field.omitted(values)
             except ValueError:
-                problems.append(_sentence(name, one, given.get(name, one.default(values))))
+                problems.append(_problem(name, field, given.get(name, field.default(values))))
         if problems:
             raise SettingsError(problems)
         return cls(values)
@@ -75,34 +79,34 @@ class Settings(FrontEndSettings):
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
         """(variable, default, meaning) of every setting, in order."""
-        return [(PREFIX + name.upper(), one.shown, one.meaning) for name, one in settings_of(cls)]
+        return [(PREFIX + name.upper(), field.shown, field.meaning) for name, field in settings_of(cls)]
 
     @property
     def web_origin(self) -> str:
-        """Where the pages are, `scheme://host[:port]`, as browsers write it: small letters, and no
-        port where it is the scheme's own (RFC 6454 section 6.2)."""
-        scheme, _, where = (self.public_url or f"http://{self.web_listen}").lower().partition("://")
-        host = where.removesuffix({"http": ":80", "https": ":443"}[scheme])
+        """The origin of the web pages, `scheme://host[:port]`, as browsers serialise it: in lower case and
+        without the default port of the scheme (RFC 6454 section 6.2)."""
+        scheme, _, authority = (self.public_url or f"http://{self.web_listen}").lower().partition("://")
+        host = authority.removesuffix({"http": ":80", "https": ":443"}[scheme])
         return f"{scheme}://{host}"
 
     def data_dir(self) -> Path:
-        """The data directory; made, readable by its owner only, when absent. Raises SettingsError."""
+        """The data directory, created if absent and accessible to its owner only. Raises SettingsError."""
         try:
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
-                [f"{PREFIX}DATA is “{self.data}”, which cannot be made: {error.strerror}. Name another."]
+                [f"{PREFIX}DATA is “{self.data}”, which cannot be created: {error.strerror}. Name another."]
             ) from None
         return self.data
 
     @property
     def has_organisation(self) -> bool:
-        """Whether some organisation lets us into its mailboxes."""
+        """Whether an organisation's permission for its mailboxes is configured."""
         return self.google_service_account_file is not None or bool(self.microsoft_organisation_tenant)
 
     @property
     def master(self) -> MasterUser | None:
-        """The master user of the host that imports go to."""
+        """The master user of the destination server, if configured."""
         if self.destination_server is None or self.destination_master_password is None:
             return None
         return MasterUser(
@@ -113,9 +117,9 @@ class Settings(FrontEndSettings):
         )
 
 
-def _given(known: Iterable[str]) -> dict[str, object]:
-    """What the environment and the files of secrets say, by name. Raises SettingsError."""
-    variables = {PREFIX + name.upper(): name for name in known}
+def _from_environment(names: Iterable[str]) -> dict[str, object]:
+    """Values from the environment and the secret files, by setting name. Raises SettingsError."""
+    variables = {PREFIX + name.upper(): name for name in names}
     try:
         files = secret_files.read(os.environ, (v for v, name in variables.items() if name != "secrets_dir"))
     except secret_files.SecretFilesUnusable as error:
@@ -124,15 +128,15 @@ def _given(known: Iterable[str]) -> dict[str, object]:
     return {variables[variable]: text for variable, text in texts.items()}
 
 
-def _sentence(name: str, one: Setting, given: object) -> str:
-    """One problem, told to the operator: which variable, which value (unless it is secret), what to write."""
+def _problem(name: str, field: Setting, given: object) -> str:
+    """A sentence for the operator: the variable, its value (unless secret) and what it must be."""
     variable = PREFIX + name.upper()
-    if one.hidden:
-        return f"{variable} cannot be used (its value is not shown); it must be {one.rule}."
-    return f"{variable} is “{_without_credentials(str(given))}”; it must be {one.rule}."
+    if field.hidden:
+        return f"{variable} cannot be used (its value is not shown); it must be {field.rule}."
+    return f"{variable} is “{_without_credentials(str(given))}”; it must be {field.rule}."
 
 
 def _without_credentials(value: str) -> str:
-    """Everything before the last @ is left out where a colon in it may set off a password."""
+    """`value` without the part before the last @ if that contains a colon, and so possibly a password."""
     before, at, after = value.rpartition("@")
     return f"•••@{after}" if at and ":" in before else value

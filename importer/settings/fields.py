@@ -1,4 +1,4 @@
-"""One setting: its default, what it means, what it must be, and how it is read."""
+"""A setting: its default, description, rule, type and validation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from importer.settings.value_types import PREFIX, Kind, domains, secret, text
 from providers.endpoint import Secret
 
 Seen = Mapping[str, Any]
-"""The settings above one, by name, as far as they could be read."""
+"""The settings above a setting, by name, as far as they are valid."""
 
 Validator = Callable[[Any, Seen], Any]
-"""Gives the value back, perhaps in another form; raises ValueError when it cannot be used."""
+"""Returns the value, possibly normalised. Raises ValueError if it is invalid."""
 
 
 class Setting:
-    """What stands in a class in the place of a value. Made by `setting`, read by `Settings.load`."""
+    """A class attribute that describes a setting. Created by `setting`, read by `Settings.load`."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Setting:
         return self._default(seen) if callable(self._default) else self._default
 
     def read(self, given: object, seen: Seen) -> Any:
-        """The value of what was given. Raises ValueError."""
+        """The value for the given text or object. Raises ValueError."""
         value = self._kind(given)
         return self._check(value, seen) if self._check else value
 
-    def left_out(self, seen: Seen) -> Any:
-        """The value where nothing was given. Raises ValueError."""
+    def omitted(self, seen: Seen) -> Any:
+        """The value if nothing was given. Raises ValueError."""
         value = self.default(seen)
         return self._check(value, seen) if self._check and self._always_checked else value
 
@@ -64,24 +64,24 @@ def setting(
     hidden: bool = False,
     always_checked: bool = False,
 ) -> Any:
-    """One setting. `default` may be calculated from those above it. `rule` ends the sentence "must be …";
-    `shown` stands for the default in the table. What is `hidden` shows in no `repr` and no error.
-    `always_checked`: the default too."""
+    """Declares a setting. `default` may be a function of the settings above it. `rule` completes the sentence
+    "must be …". `shown` replaces the default in the table. `hidden` values appear in no `repr` and no error.
+    With `always_checked`, `check` also validates the default."""
     return Setting(
         default, meaning, rule, kind, check, shown=shown, hidden=hidden, always_checked=always_checked
     )
 
 
 def settings_of(group: type) -> Iterator[tuple[str, Setting]]:
-    """Name and setting, those of the classes below first, in the order in which they are written."""
-    for one in reversed(group.__mro__):
-        for name, what in vars(one).items():
-            if isinstance(what, Setting):
-                yield name, what
+    """Names and settings in the order of declaration, those of base classes first."""
+    for cls in reversed(group.__mro__):
+        for name, attribute in vars(cls).items():
+            if isinstance(attribute, Setting):
+                yield name, attribute
 
 
 def comes_with(other: str) -> Validator:
-    """It and that other setting are both set, or neither."""
+    """A validator: this setting and `other` must both be set, or neither."""
 
     def check(value: Any, seen: Seen) -> Any:
         is_set = bool(value.reveal() if isinstance(value, Secret) else value)
@@ -93,6 +93,7 @@ def comes_with(other: str) -> Validator:
 
 
 def client_secret(provider: str) -> Any:
+    """A `<provider>_client_secret` setting."""
     client_id = f"{provider}_client_id"
     return setting(
         None,
@@ -107,9 +108,10 @@ def client_secret(provider: str) -> Any:
 
 
 def organisation_domains(needed_by: str) -> Any:
+    """A setting for the domains of an organisation's permission, which `needed_by` configures."""
     return setting(
         frozenset(),
-        "Domains whose mailboxes that permission opens, separated by commas; no others are opened with it.",
+        "The only domains whose mailboxes may be opened with that permission, separated by commas.",
         f"domains such as example.org,example.com, and set with {PREFIX}{needed_by.upper()}",
         domains,
         comes_with(needed_by),

@@ -1,4 +1,4 @@
-"""Pages, the API, and what is told to others, as settings."""
+"""Settings for the web pages, the API and webhooks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _listen(value: str, _seen: Seen) -> str:
     return value
 
 
-def _callable(value: str, _seen: Seen) -> str:
+def _webhook(value: str, _seen: Seen) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
         raise ValueError
     return value
 
 
-def _signs(value: Secret | None, seen: Seen) -> Secret | None:
+def _signing_secret(value: Secret | None, seen: Seen) -> Secret | None:
     if bool(seen.get("webhook_url")) != (value is not None):
         raise ValueError
     if value is not None and len(value.reveal()) < 16:
@@ -32,72 +32,72 @@ def _signs(value: Secret | None, seen: Seen) -> Secret | None:
     return value
 
 
-def _reachable(value: str, seen: Seen) -> str:
+def _public_url(value: str, seen: Seen) -> str:
     parts = urlsplit(value)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")  # where OAuth takes http too
-    right = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
-    if value and (not right or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")  # OAuth permits http here
+    valid = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
+    if value and (not valid or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
         raise ValueError
-    asking = ("google_client_id", "microsoft_client_id", "openid_issuer")
-    if not value and any(map(seen.get, asking)):
+    sign_ins = ("google_client_id", "microsoft_client_id", "openid_issuer")
+    if not value and any(map(seen.get, sign_ins)):
         raise ValueError
     return value.rstrip("/")
 
 
 class FrontEndSettings(IdentityProviderSettings):
-    """Pages, the API, and what is told to others."""
+    """The web pages, the API and webhooks."""
 
     public_url: str = setting(
         "",
-        "Address at which people reach Mailhaul's pages. Signing in comes back there.",
+        "URL of Mailhaul's pages as people reach them. Identity providers redirect to it after signing in.",
         "a URL such as https://mailhaul.example.org, and set whenever owners can sign in",
         text,
-        _reachable,
+        _public_url,
         shown="none",
         always_checked=True,
     )
     consent_days: int = setting(
         14,
-        "How long an owner who was asked to sign in may take; then the import ends.",
+        "Days that an owner has for signing in; then the import ends.",
         "a whole number from 1 to 90",
         whole(1, 90),
     )
     give_back_consent: bool = setting(
         True,
-        "Whether an owner's consent is given back to its provider when the import ends.",
+        "Whether an owner's consent is revoked at its provider when the import ends.",
         "true or false",
         flag,
         shown="true",
     )
     web_listen: str = setting(
         "127.0.0.1:8025",
-        "Address and port that the web pages are served on, without TLS: a proxy in front adds it.",
+        "Address and port of the web pages, without TLS; a proxy in front adds it.",
         "HOST:PORT, such as 127.0.0.1:8025 or [::]:8025",
         text,
         _listen,
     )
     web_proxies: str = setting(
         "127.0.0.1",
-        "Proxies whose word about the client's address is taken, separated by commas.",
+        "Proxies that are trusted to report the client's address, separated by commas.",
         "addresses or networks, separated by commas",
     )
     api_calls_per_minute: int = setting(
-        600, "Calls of the API that one token may make a minute.", "a whole number, 1 or more", whole(1)
+        600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)
     )
     webhook_url: str = setting(
         "",
-        "Address that is called when any import ends or needs somebody; tokens have their own.",
+        "URL that is called when any import ends or needs attention; API tokens have their own.",
         "a URL such as https://panel.example.org/mailhaul",
         text,
-        _callable,
+        _webhook,
         shown="none",
     )
     webhook_secret: Secret | None = setting(
         None,
-        "What signs those calls.",
+        "Secret that signs these calls.",
         "any text of 16 characters or more, and set with MAILHAUL_WEBHOOK_URL",
         secret,
-        _signs,
+        _signing_secret,
         shown="none",
         hidden=True,
         always_checked=True,

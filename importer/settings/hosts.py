@@ -1,4 +1,4 @@
-"""The hosts that mail comes from and goes to, as settings."""
+"""Settings for the mail hosts on both sides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.master_user import SEPARATORS
 
 
-def _as_given(value: object) -> object:
+def _unchanged(value: object) -> object:
     return value
 
 
@@ -26,7 +26,7 @@ def _server(value: object, seen: Seen) -> Endpoint:
     return Endpoint.parse(text(value), allow_plaintext=bool(seen.get("allow_plaintext")))
 
 
-def _master_of_a_server(value: str, seen: Seen) -> str:
+def _master_user(value: str, seen: Seen) -> str:
     if value and (re.search(r"\s|[\x00-\x1f\x7f]", value) or not seen.get("destination_server")):
         raise ValueError
     return value
@@ -38,7 +38,7 @@ def _master_password(value: Secret | None, seen: Seen) -> Secret | None:
     return value
 
 
-def _separates(value: str, _seen: Seen) -> str:
+def _separator(value: str, _seen: Seen) -> str:
     if value and (value not in SEPARATORS or len(value) != 1):
         raise ValueError
     return value
@@ -52,51 +52,51 @@ def _certificates(value: Path, _seen: Seen) -> Path:
     return value
 
 
-def _by_a_master(value: Any, seen: Seen) -> Any:
+def _needs_master_user(value: Any, seen: Seen) -> Any:
     if value and not seen.get("destination_master_user"):
         raise ValueError
     return value
 
 
 class HostSettings(StorageSettings):
-    """The hosts that mail comes from and goes to."""
+    """The mail hosts on both sides."""
 
     allow_plaintext: bool = setting(
         False,
-        "Whether imap:// may go on without encryption where the server offers no STARTTLS.",
+        "Whether imap:// may continue unencrypted if the server offers no STARTTLS.",
         "true or false",
         flag,
         shown="false",
     )
     allowed_networks: tuple[IpNetwork, ...] = setting(
         (),
-        "Private networks in which users may name mail servers, separated by commas, such as 10.0.0.0/8.",
+        "Private networks whose mail servers users may name, separated by commas, such as 10.0.0.0/8.",
         "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
         networks,
         shown="none",
     )
     forbidden_networks: tuple[IpNetwork, ...] = setting(
         (),
-        "Public networks in which users may name none, such as your own.",
+        "Public networks whose mail servers users may not name, such as your own.",
         "networks such as 192.0.2.0/24, separated by commas",
         networks,
         shown="none",
     )
     destination_server: Endpoint | None = setting(
         None,
-        "Server that imports go to unless a row names another: imaps://HOST[:PORT], or imap:// for STARTTLS.",
+        "Destination server unless an import names another: imaps://HOST[:PORT], or imap:// for STARTTLS.",
         "a server such as imaps://mail.example.org",
-        _as_given,
+        _unchanged,
         _server,
         shown="none; each import must name one",
     )
     destination_master_user: str = setting(
         "",
-        "Master user of that server: opens new mailboxes without their passwords, by the batch right.",
+        "Master user of that server, who opens new mailboxes without their passwords (batch right).",
         "a name without blanks, and MAILHAUL_DESTINATION_SERVER must be set with it",
         text,
-        _master_of_a_server,
-        shown="none; each new mailbox is opened by its own password",
+        _master_user,
+        shown="none; each new mailbox is opened with its own password",
     )
     destination_master_password: Secret | None = setting(
         None,
@@ -110,26 +110,26 @@ class HostSettings(StorageSettings):
     )
     destination_master_separator: str = setting(
         "",
-        "For logins as mailbox*master (Dovecot's auth_master_user_separator), the character between them.",
+        "Character between the names in logins like mailbox*master (Dovecot's auth_master_user_separator).",
         f"one of {SEPARATORS}",
         text,
-        _separates,
+        _separator,
         shown="none; the mailbox is the authorisation identity of SASL PLAIN (RFC 4616)",
     )
     batch_right: Mapping[str, frozenset[str]] = setting(
         lambda _: MappingProxyType({}),
-        "Administrators, by the address that they sign in with, and their domains: the batch right.",
-        "entries such as ada@new.example: new.example, other.example; with ; between them, domains in their"
-        " ASCII form, and MAILHAUL_DESTINATION_MASTER_USER set too",
+        "Administrators with the batch right: the addresses they sign in with, and their domains.",
+        "entries such as ada@new.example: new.example, other.example; separated by ; with domains in ASCII"
+        " form, and MAILHAUL_DESTINATION_MASTER_USER must be set, too",
         administrators,
-        _by_a_master,
-        shown="nobody but the console",
+        _needs_master_user,
+        shown="none; only the console has it",
     )
     ca_file: Path | None = setting(
         None,
-        "PEM file with certificate authorities to trust besides the system's, for IMAP, SMTP and sign-in.",
+        "PEM file with additional certificate authorities to trust, for IMAP, SMTP and sign-in.",
         "a PEM file with certificates",
         file,
         _certificates,
-        shown="the system's only",
+        shown="only the system's",
     )

@@ -1,4 +1,4 @@
-"""Google, Microsoft, and the OpenID provider of people who sign in, as settings."""
+"""Settings for Google, Microsoft and the OpenID Connect provider for signing in to the pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from providers.endpoint import Secret
 _BUTTON_CHARS: Final = 60
 
 
-def _by_a_master(value: str, seen: Seen) -> str:
+def _needs_master_user(value: str, seen: Seen) -> str:
     if value and not (seen.get("destination_master_user") and seen.get("openid_issuer")):
         raise ValueError
     return value
@@ -26,7 +26,7 @@ def _issuer(value: str, _seen: Seen) -> str:
     right = parts.scheme == "https" and parts.hostname and not (parts.username or parts.query)
     if value and (not right or parts.fragment):
         raise ValueError
-    return value  # a slash at its end belongs to its name
+    return value  # a trailing slash is part of the issuer identifier
 
 
 def _openid_scope(value: str, _seen: Seen) -> str:
@@ -35,7 +35,7 @@ def _openid_scope(value: str, _seen: Seen) -> str:
     return " ".join(value.split())
 
 
-def _some_application(value: str, seen: Seen) -> str:
+def _needs_application(value: str, seen: Seen) -> str:
     directory = seen.get("microsoft_organisation_tenant")
     if directory and not (value or seen.get("microsoft_client_id")):
         raise ValueError
@@ -61,31 +61,31 @@ def _exists(value: Path, _seen: Seen) -> Path:
     return value
 
 
-def _some_claim(value: str, _seen: Seen) -> str:
+def _not_empty(value: str, _seen: Seen) -> str:
     if not value:
         raise ValueError
     return value
 
 
-def _short(value: str, _seen: Seen) -> str:
+def _button_text(value: str, _seen: Seen) -> str:
     if len(value) > _BUTTON_CHARS:
         raise ValueError
     return value
 
 
 class IdentityProviderSettings(TransferSettings):
-    """Google, Microsoft, and the OpenID provider of people who sign in."""
+    """Google, Microsoft and the OpenID Connect provider for signing in to the pages."""
 
     google_client_id: str = setting(
         "",
-        "Client ID of the OAuth application at Google that owners of mailboxes sign in to.",
+        "Client ID of the OAuth application at Google with which owners of mailboxes sign in.",
         "the client ID from the Google Cloud console",
-        shown="none; nobody can sign in with Google",
+        shown="none; signing in with Google is off",
     )
     google_client_secret: Secret | None = client_secret("google")
     google_service_account_file: Path | None = setting(
         None,
-        "JSON key of a service account with domain-wide delegation, for an organisation's Google mailboxes.",
+        "JSON key file of a service account with domain-wide delegation, for an organisation's mailboxes.",
         "a file that exists",
         file,
         _exists,
@@ -94,7 +94,7 @@ class IdentityProviderSettings(TransferSettings):
     google_organisation_domains: frozenset[str] = organisation_domains("google_service_account_file")
     google_authority: str = setting(
         "",
-        "Stands in for Google when signing in, for rehearsals.",
+        "URL that replaces Google for signing in, for tests.",
         "a URL such as https://HOST:PORT/PATH",
         text,
         _https,
@@ -102,9 +102,9 @@ class IdentityProviderSettings(TransferSettings):
     )
     microsoft_client_id: str = setting(
         "",
-        "Application (client) ID of the app registration at Microsoft that owners of mailboxes sign in to.",
+        "Application (client) ID of the app registration at Microsoft with which owners sign in.",
         "the application ID from the Microsoft Entra admin center",
-        shown="none; nobody can sign in with Microsoft",
+        shown="none; signing in with Microsoft is off",
     )
     microsoft_client_secret: Secret | None = client_secret("microsoft")
     microsoft_tenant: str = setting(
@@ -116,7 +116,7 @@ class IdentityProviderSettings(TransferSettings):
     )
     microsoft_organisation_tenant: str = setting(
         "",
-        "Directory that lets an application into its mailboxes (IMAP.AccessAsApp), by ID or domain.",
+        "Directory that permits an application to open its mailboxes (IMAP.AccessAsApp), by ID or domain.",
         "a directory's ID or domain",
         text,
         _tenant,
@@ -127,7 +127,7 @@ class IdentityProviderSettings(TransferSettings):
         "Application (client) ID for that directory.",
         "an application ID, and it or MAILHAUL_MICROSOFT_CLIENT_ID must be set with the directory",
         text,
-        _some_application,
+        _needs_application,
         shown="MAILHAUL_MICROSOFT_CLIENT_ID",
         always_checked=True,
     )
@@ -144,14 +144,14 @@ class IdentityProviderSettings(TransferSettings):
     microsoft_organisation_domains: frozenset[str] = organisation_domains("microsoft_organisation_tenant")
     microsoft_authority: str = setting(
         "https://login.microsoftonline.com",
-        "Where signing in with Microsoft begins; sovereign clouds have others.",
+        "URL at which signing in with Microsoft begins; sovereign clouds have other URLs.",
         "a URL such as https://login.microsoftonline.com",
         text,
         _https,
     )
     openid_issuer: str = setting(
         "",
-        "OpenID Connect issuer at which people sign in to the pages, letter by letter as it names itself.",
+        "OpenID Connect issuer for signing in to the pages, exactly as in its own metadata.",
         "a URL such as https://login.example.org",
         text,
         _issuer,
@@ -159,7 +159,7 @@ class IdentityProviderSettings(TransferSettings):
     )
     openid_client_id: str = setting(
         "",
-        "Client ID that Mailhaul has at that issuer.",
+        "Client ID of Mailhaul at that issuer.",
         "the client ID, and set with MAILHAUL_OPENID_ISSUER",
         text,
         comes_with("openid_issuer"),
@@ -169,32 +169,32 @@ class IdentityProviderSettings(TransferSettings):
     openid_client_secret: Secret | None = client_secret("openid")
     openid_claim: str = setting(
         "email",
-        "Claim with the mail addresses that are a person's own: one, or a list of them.",
+        "Claim with the mail addresses of a person: one address or a list.",
         "the name of a claim such as email or mail_addresses",
         text,
-        _some_claim,
+        _not_empty,
     )
     openid_domains_claim: str = setting(
         "",
-        "Claim with the domains that a person administers: the batch right for these.",
+        "Claim with the domains for which a person has the batch right.",
         "the name of a claim such as mail_domains, and MAILHAUL_OPENID_ISSUER and"
         " MAILHAUL_DESTINATION_MASTER_USER must be set with it",
         text,
-        _by_a_master,
+        _needs_master_user,
         shown="none",
     )
     openid_scope: str = setting(
         "openid email",
-        "Scope that is asked for, so that the claim comes along.",
-        "words with openid among them",
+        "Scopes to request, so that the token contains the claim.",
+        "scopes separated by blanks, including openid",
         text,
         _openid_scope,
     )
     openid_button: str = setting(
         "",
-        "What the button that leads to the issuer says.",
+        "Text of the button that leads to the issuer.",
         f"a text of at most {_BUTTON_CHARS} characters",
         text,
-        _short,
+        _button_text,
         shown="Sign in with your account, in the reader's language",
     )

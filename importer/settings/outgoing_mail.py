@@ -1,4 +1,4 @@
-"""Our own mails, as settings."""
+"""Settings for Mailhaul's own mails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _address(value: str, _seen: Seen) -> str:
 
 
 class MailSettings(HostSettings):
-    """Our own mails."""
+    """Mailhaul's own mails."""
 
     smtp_url: str = setting(
         "",
@@ -37,7 +37,7 @@ class MailSettings(HostSettings):
         "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
         text,
         _smtp,
-        shown="none; nobody is written to",
+        shown="none; no mails are sent",
         hidden=True,
     )
     mail_from: str = setting(
@@ -46,19 +46,19 @@ class MailSettings(HostSettings):
         "one mail address",
         text,
         _address,
-        shown="mailhaul@ and this host's name",
+        shown="mailhaul@ and the name of this host",
     )
     language: Literal["en", "de", "fr", "it", "es"] = setting(
         "en",
-        "Language of mails to those who did not choose one.",
+        "Language of mails to recipients who did not choose one.",
         "one of en, de, fr, it, es",
         one_of("en", "de", "fr", "it", "es"),
     )
     submitter: str = setting(
         "",
-        "Address that gets the summary of a batch when its submitter gave none.",
+        "Recipient of batch summaries if the submitter gave no address.",
         "one mail address",
         text,
         _address,
-        shown="nobody",
+        shown="none",
     )

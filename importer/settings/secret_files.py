@@ -1,8 +1,8 @@
-"""Settings from files: what nobody should find in a process's environment or in a service's definition.
+"""Settings from files, for secrets that must not appear in a process's environment or a service's definition.
 
-A directory holds one file for each, named like its variable in lower case, such as `mailhaul_smtp_url`.
-Containers mount such a directory; systemd makes one from LoadCredential= and names it in
-CREDENTIALS_DIRECTORY (systemd.exec(5), "Credentials").
+A directory holds one file per setting, named like its variable in lower case, such as `mailhaul_smtp_url`.
+Containers mount such a directory. systemd creates one from LoadCredential= and sets CREDENTIALS_DIRECTORY to
+its path (systemd.exec(5), "Credentials").
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 DIRECTORY: Final = "MAILHAUL_SECRETS_DIR"
-HANDED_OVER: Final = "CREDENTIALS_DIRECTORY"
+SYSTEMD_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 MAX_BYTES: Final = 64 * 1024
 
 
 class SecretFilesUnusable(Exception):
-    """`problems` holds one sentence for each file or directory; none quotes what is in a file."""
+    """Unusable secret files. `problems` holds one sentence per file or directory, without its contents."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -25,40 +25,40 @@ class SecretFilesUnusable(Exception):
 
 
 def directory(environment: Mapping[str, str]) -> Path | None:
-    """Where the files are: where the operator says, else where the service manager put them."""
-    named = environment.get(DIRECTORY) or environment.get(HANDED_OVER)
-    return Path(named).expanduser().absolute() if named else None
+    """The directory of secret files: the configured one, else the service manager's."""
+    path = environment.get(DIRECTORY) or environment.get(SYSTEMD_DIRECTORY)
+    return Path(path).expanduser().absolute() if path else None
 
 
 def read(environment: Mapping[str, str], variables: Iterable[str]) -> dict[str, str]:
-    """Variable -> what its file holds, without the white space around it; an empty file counts as none.
+    """Variable -> contents of its file without surrounding white space. Empty files are ignored.
 
-    Raises SecretFilesUnusable with all problems at once: a directory or a file that cannot be read, and
-    what is set in both places, for nobody could tell which one counts.
+    Raises SecretFilesUnusable with all problems together: unreadable files, an unreadable directory, and
+    variables that are set in the environment as well, since neither value should silently win.
     """
-    where = directory(environment)
-    if where is None:
+    folder = directory(environment)
+    if folder is None:
         return {}
-    if not where.is_dir():
-        said = DIRECTORY if environment.get(DIRECTORY) else HANDED_OVER
-        raise SecretFilesUnusable([f"{said} is “{where}”; it must be a directory with files of secrets."])
-    found: dict[str, str] = {}
+    if not folder.is_dir():
+        variable = DIRECTORY if environment.get(DIRECTORY) else SYSTEMD_DIRECTORY
+        raise SecretFilesUnusable([f"{variable} is “{folder}”; it must be a directory of secret files."])
+    contents: dict[str, str] = {}
     problems: list[str] = []
     for variable in variables:
-        path = where / variable.lower()
+        path = folder / variable.lower()
         try:
             if not path.exists() or not (text := _text(path)):
                 continue
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(f"The file {path} cannot be read: {reason}. {variable} comes from there.")
+            problems.append(f"The file {path} cannot be read: {reason}. It sets {variable}.")
             continue
         if environment.get(variable):
             problems.append(f"{variable} is set, and so is the file {path}. Remove one of them.")
-        found[variable] = text
+        contents[variable] = text
     if problems:
         raise SecretFilesUnusable(problems)
-    return found
+    return contents
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What Mailhaul keeps, and where, as settings."""
+"""Settings for stored data: directory, database, queue, keys."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def _redis(value: str, _seen: Seen) -> str:
     return value
 
 
-def _one_source_of_keys(value: Path, seen: Seen) -> Path:
+def _single_key_source(value: Path, seen: Seen) -> Path:
     if seen.get("secret_key") is not None:
         raise ValueError
     return value
 
 
 class StorageSettings:
-    """What Mailhaul keeps, and where."""
+    """Stored data: directory, database, queue, keys."""
 
     data: Path = setting(
         lambda _: Path(user_data_dir("mailhaul")),
-        "Directory for everything that Mailhaul keeps: database, key, embedded queue.",
+        "Directory for everything that Mailhaul stores: database, key, embedded queue.",
         "a directory",
         file,
         shown="the user's data directory",
     )
     secrets_dir: Path | None = setting(
         lambda _: secret_files.directory(os.environ),
-        "Directory with settings as files, named like their variables in lower case: mailhaul_smtp_url.",
+        "Directory with settings in files, named like their variables in lower case: mailhaul_smtp_url.",
         "a directory",
         file,
         shown="none; under systemd, the credentials of the service",
@@ -69,7 +69,7 @@ class StorageSettings:
     )
     redis_url: str = setting(
         "",
-        "Redis or Valkey for the queue: redis://, rediss:// or unix://. Without it, Mailhaul runs its own.",
+        "Redis or Valkey for the queue: redis://, rediss:// or unix://. If unset, Mailhaul runs its own.",
         "a URL such as redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock",
         text,
         _redis,
@@ -78,7 +78,7 @@ class StorageSettings:
     )
     secret_key: Secret | None = setting(
         None,
-        "Fernet keys that seal stored passwords, separated by commas; the first seals, all of them open.",
+        "Fernet keys for stored passwords, separated by commas. The first one encrypts, all of them decrypt.",
         "one or more Fernet keys, separated by commas",
         secret,
         shown="see MAILHAUL_SECRET_KEY_FILE",
@@ -86,9 +86,9 @@ class StorageSettings:
     )
     secret_key_file: Path | None = setting(
         None,
-        "File with those keys instead, not readable by everybody.",
+        "File with these keys; it must not be readable by other users.",
         "a file name, and MAILHAUL_SECRET_KEY must not be set beside it",
         file,
-        _one_source_of_keys,
-        shown="secret.key in MAILHAUL_DATA, made when absent",
+        _single_key_source,
+        shown="secret.key in MAILHAUL_DATA, created if absent",
     )

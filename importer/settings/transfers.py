@@ -1,4 +1,4 @@
-"""How copies run, and what hosts allow, as settings."""
+"""Settings for copies and for the limits of hosts."""
 
 from __future__ import annotations
 
@@ -13,85 +13,97 @@ from importer.settings.value_types import DailyLimit, daily_limits, flag, one_of
 
 
 class TransferSettings(MailSettings):
-    """How copies run, and what hosts allow."""
+    """Copies and the limits of hosts."""
 
     leg_seconds: int = setting(
         300,
-        "How long a worker stays with one import before another gets its turn.",
+        "How long a worker runs one import before another import gets its turn.",
         "a whole number from 1 to 3000",
         whole(1, 3000),
     )
     lease_seconds: int = setting(
         60,
-        "How long an import stays reserved for a worker that fell silent.",
+        "How long an import stays reserved for a worker that no longer responds.",
         "a whole number from 5 to 3600",
         whole(5, 3600),
     )
     settle_quiet_seconds: int = setting(
         10,
-        "How long to wait for messages whose storing was not confirmed before looking for them.",
+        "How long to wait before searching for messages whose upload was not confirmed.",
         "a whole number from 0 to 600",
         whole(0, 600),
     )
     batch_messages: int = setting(
-        200, "Most messages that are stored in one go.", "a whole number from 1 to 10000", whole(1, 10000)
+        200,
+        "Maximum number of messages that are stored at a time.",
+        "a whole number from 1 to 10000",
+        whole(1, 10000),
     )
     batch_bytes: int = setting(
-        4 * 2**20, "Most bytes that are stored in one go.", "a whole number, 65536 or more", whole(65_536)
+        4 * 2**20,
+        "Maximum number of bytes that are stored at a time.",
+        "a whole number, 65536 or more",
+        whole(65_536),
     )
     lanes: int = setting(
-        5, "Connections to each side that one import may use.", "a whole number from 1 to 16", whole(1, 16)
+        5,
+        "Maximum number of connections of one import to each side.",
+        "a whole number from 1 to 16",
+        whole(1, 16),
     )
     compress: Literal["auto", "on", "off"] = setting(
         "auto",
-        "Whether mail is compressed on its way: auto does so where the line turns out to be slow.",
+        "Whether connections are compressed: auto compresses if the connection turns out to be slow.",
         "auto, on or off",
         one_of("auto", "on", "off"),
     )
     labels: LabelRule = setting(
         LabelRule.ONE,
-        "What becomes of mail with several labels, from hosts that have labels (Gmail).",
+        "How mail with several labels is copied, from hosts with labels (Gmail).",
         "one, keywords or each",
         LabelRule,
     )
     sync_flags: bool = setting(
         False,
-        "Whether flags that changed at the old mailbox since the copy are brought over by later imports.",
+        "Whether later imports copy flags that changed in the old mailbox since the first copy.",
         "true or false",
         flag,
         shown="false",
     )
     account_connections: int = setting(
         16,
-        "Connections to one mailbox at a time, of all workers together; less where the host allows less.",
+        "Maximum number of connections to one mailbox, all workers together; fewer if the host allows fewer.",
         "a whole number from 1 to 1000",
         whole(1, 1000),
     )
     host_connections: int = setting(
         64,
-        "Connections to one host at a time, of all workers together.",
+        "Maximum number of connections to one host, all workers together.",
         "a whole number from 1 to 10000",
         whole(1, 10000),
     )
     daily_limits: Mapping[str, DailyLimit] = setting(
         lambda _: MappingProxyType({}),
-        "Bytes in 24 hours out of one mailbox / into one, by provider, as google=2000000000/450000000.",
+        "Bytes in 24 hours from one mailbox / into one, by provider, such as google=2000000000/450000000.",
         "entries such as google=2000000000/450000000, separated by commas; 0 is no limit",
         daily_limits,
-        shown="what is known of each host",
+        shown="the known limits of each host",
     )
     worker_threads: int = setting(
-        4, "Imports that one worker process runs at a time.", "a whole number from 1 to 64", whole(1, 64)
+        4,
+        "Number of imports that one worker process runs concurrently.",
+        "a whole number from 1 to 64",
+        whole(1, 64),
     )
     tick_seconds: int = setting(
         15,
-        "How often a worker looks for imports and mails that are due.",
+        "Seconds between a worker's checks for due imports and mails.",
         "a whole number from 1 to 3600",
         whole(1, 3600),
     )
     imap_timeout_seconds: int = setting(
         30,
-        "How long a mail server may stay silent before its connection counts as lost.",
+        "How long a mail server may be silent before the connection counts as lost.",
         "a whole number from 1 to 600",
         whole(1, 600),
     )

@@ -1,4 +1,5 @@
-"""What settings are, as text and as values. Each kind takes either; what cannot be read raises ValueError."""
+"""The types of settings. Each function converts text, or returns a valid value; it raises ValueError for
+anything else."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ IpNetwork = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used; `problems` holds one sentence for each, and so does `str`, by lines."""
+    """Invalid settings. `problems` holds one sentence for each; `str` joins them with line breaks."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -27,7 +28,7 @@ class SettingsError(Exception):
 
 
 class DailyLimit(NamedTuple):
-    """Bytes in 24 hours, out of one mailbox and into one; None is no limit."""
+    """Bytes in 24 hours that are downloaded from one mailbox and uploaded into one; None means no limit."""
 
     down_bytes: int | None
     up_bytes: int | None
@@ -35,7 +36,7 @@ class DailyLimit(NamedTuple):
 
 def text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError  # noqa: TRY004  # what every setting raises that cannot be read
+        raise ValueError  # noqa: TRY004  # invalid settings always raise ValueError
     return value
 
 
@@ -53,7 +54,7 @@ _NO: Final = frozenset({"false", "no", "off", "0", "f", "n"})
 
 
 def whole(least: int, most: int | None = None) -> Kind:
-    """A whole number between the two, both included."""
+    """A whole number from `least` to `most`, both included."""
 
     def read(value: object) -> int:
         number = value if isinstance(value, int) else _number(text(value))
@@ -64,10 +65,10 @@ def whole(least: int, most: int | None = None) -> Kind:
     return read
 
 
-def _number(written: str) -> int:
-    if not re.fullmatch(r"\s*[+-]?\d{1,20}\s*", written, re.ASCII):
+def _number(digits: str) -> int:
+    if not re.fullmatch(r"\s*[+-]?\d{1,20}\s*", digits, re.ASCII):
         raise ValueError
-    return int(written)
+    return int(digits)
 
 
 def one_of(*words: str) -> Kind:
@@ -85,7 +86,7 @@ def one_of_in_any_case(*words: str) -> Kind:
 
 
 def file(value: object) -> Path:
-    """A file or a directory; `~` is its user's home."""
+    """An absolute path of a file or a directory; `~` is expanded."""
     return Path(value if isinstance(value, Path) else text(value)).expanduser().absolute()
 
 
@@ -104,10 +105,10 @@ def daily_limits(value: object) -> Mapping[str, DailyLimit]:
         return value
     limits: dict[str, DailyLimit] = {}
     for entry in filter(str.strip, text(value).split(",")):
-        found = re.fullmatch(r"\s*([\w.-]+)=(\d+)/(\d+)\s*", entry)
-        if found is None:
+        match = re.fullmatch(r"\s*([\w.-]+)=(\d+)/(\d+)\s*", entry)
+        if match is None:
             raise ValueError
-        limits[found[1]] = DailyLimit(int(found[2]) or None, int(found[3]) or None)
+        limits[match[1]] = DailyLimit(int(match[2]) or None, int(match[3]) or None)
     return MappingProxyType(limits)
 
 
@@ -123,12 +124,12 @@ def domains(value: object) -> frozenset[str]:
 def administrators(value: object) -> Mapping[str, frozenset[str]]:
     if isinstance(value, Mapping):
         return value
-    found: dict[str, frozenset[str]] = {}
+    rights: dict[str, frozenset[str]] = {}
     for entry in filter(str.strip, text(value).split(";")):
         person, _, listed = entry.partition(":")
         of_person = {domain_name(name.strip()) for name in listed.split(",") if name.strip()}
         if plain_domain(person.strip()) is None or None in of_person or not of_person:
             raise ValueError
         name = person.strip().lower()
-        found[name] = found.get(name, frozenset()) | {one for one in of_person if one is not None}
-    return MappingProxyType(found)
+        rights[name] = rights.get(name, frozenset()) | {domain for domain in of_person if domain is not None}
+    return MappingProxyType(rights)

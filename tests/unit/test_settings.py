@@ -296,7 +296,7 @@ def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
     assert "canary" not in problems()[0]
     monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(tmp_path / "nowhere"))
     assert problems() == [
-        f"MAILHAUL_SECRETS_DIR is “{tmp_path}/nowhere”; it must be a directory with files of secrets."
+        f"MAILHAUL_SECRETS_DIR is “{tmp_path}/nowhere”; it must be a directory of secret files."
     ]
 
 
