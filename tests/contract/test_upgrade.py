@@ -22,12 +22,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, make_url
 
 from importer.adapters.store import open_engine
-from importer.adapters.store.schema import SchemaState, migrate, schema_state
+from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
-from importer.bootstrap import reading
+from importer.bootstrap import standalone
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Outcome, State
 from importer.domain.people.api_tokens import TokenScope
+from importer.ports.schema import SchemaState
 from importer.service.access.api_clients import recognise
 from importer.service.access.sealed_grants import open_grants
 from importer.service.deps import Deps
@@ -78,7 +79,7 @@ def upgraded(old_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "secret.key").chmod(0o600)
     monkeypatch.setenv("MAILHAUL_DATABASE_URL", old_database)
     migrate(old_database)
-    with reading(Settings.load(data=tmp_path)) as deps:
+    with standalone(Settings.load(data=tmp_path)) as deps:
         yield deps
 
 

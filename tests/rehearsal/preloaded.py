@@ -9,9 +9,8 @@ _nowhere = os.open(os.devnull, os.O_RDWR)
 for _stream in (0, 1):
     os.dup2(_nowhere, _stream)
 
-from importer.cli.command_table import console  # noqa: E402
-
 import importer.adapters.imap.session  # noqa: E402 - a command imports it once it connects
 import importer.adapters.store  # noqa: E402, F401
+from importer.cli.command_table import console  # noqa: E402
 
 console()  # all commands
