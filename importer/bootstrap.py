@@ -25,9 +25,9 @@ from importer.adapters.digest_file import DigestFiles
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.adapters.imap.connection import probe, tls_context
+from importer.adapters.imap.factory import PUBLIC_PORTS, ImapProber, ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.response_errors import Peer
-from importer.adapters.imap.session import PUBLIC_PORTS, ImapSessions
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
@@ -203,7 +203,6 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
 
 def directory(settings: Settings) -> BulkDiscovery:
     """Finds mail servers of addresses, in the catalog and on the network. Create one per file or request."""
-    from importer.adapters.imap.prober import ImapProber
     from importer.adapters.lookup.dns_resolver import DnsResolver
     from importer.adapters.lookup.https_fetcher import GuardedWeb
     from providers.bulk_discovery import BulkDiscovery
@@ -267,7 +266,7 @@ def _timeouts(settings: Settings) -> Timeouts:
     """A server that sends single bytes now and then is disconnected after the length of a leg, but never
     sooner than a silent server."""
     io_s = settings.imap_timeout_seconds
-    return Timeouts(io_s=io_s, drip_s=max(settings.leg_seconds, 2 * io_s))
+    return Timeouts(io_s=io_s, stall_s=max(settings.leg_seconds, 2 * io_s))
 
 
 def _people_of(settings: Settings) -> People | None:

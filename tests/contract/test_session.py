@@ -20,8 +20,9 @@ import pytest
 
 from importer.adapters.imap import fetch
 from importer.adapters.imap.deflate import Compression
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
@@ -805,7 +806,7 @@ def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
     (refused,) = (one for one in found if isinstance(one, NotHandedOut))
     assert refused.reason == (
         "The source server localhost does not hand out this message:"
-        " the connection ends each time it is asked for"
+        " the connection ends each time it is requested"
     )
     assert len(list(session.headers(inbox, uids))) == 8
 

@@ -235,8 +235,8 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
         new = make_user(host)
         shape = SHAPES[chance.choice(list(SHAPES))]
         pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
-        # A message whose connection is lost READ_TRIES times in a row is taken for a broken one.
-        plan = [_random_faults(chance, most) for most in (reconnecting.READ_TRIES - 1, 3)]
+        # A message whose connection is lost MAX_READ_ATTEMPTS times in a row is taken for a broken one.
+        plan = [_random_faults(chance, most) for most in (reconnecting.MAX_READ_ATTEMPTS - 1, 3)]
         with (
             fault_proxy(old_host.starttls, trigger=chance.choice((None, FETCH)), faults=plan[0]) as before,
             fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,

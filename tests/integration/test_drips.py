@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, Message, Outgoing
 from providers.endpoint import Secret, Security
@@ -22,7 +23,7 @@ from tests.rehearsal.proxy import cutting_proxy
 from tests.rehearsal.scripted import DRIP, scripted_server
 
 DRIP_S = 1.5
-TIMES = Timeouts(connect_s=2, io_s=5, drip_s=DRIP_S)
+TIMES = Timeouts(connect_s=2, io_s=5, stall_s=DRIP_S)
 INBOX = FolderRef("INBOX", UidValidity(9))
 DATE = "02-Feb-2003 04:05:06 +0000"
 LITERAL = b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" BODY[] {4000000}\r\n' % DATE.encode()

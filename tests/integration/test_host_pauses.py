@@ -72,7 +72,7 @@ def test_a_second_account_of_that_host_waits_to_the_second_while_another_host_go
             first, second = (shown()[old.account.address] for old, _ in routes)
             assert first["problem"] == second["problem"]
             assert first["problem"]["code"] == "throttled"
-            assert "lets nobody in at the moment" in first["problem"]["message"]
+            assert "accepts no logins at the moment" in first["problem"]["message"]
             assert first["not_before"] == second["not_before"]
             assert len(server.connected_at) == 1
             assert wait_until(lambda: states() == ["complete"] * 3, timeout_s=PATIENCE_S)

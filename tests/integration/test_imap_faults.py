@@ -12,8 +12,9 @@ import pytest
 
 from importer.adapters.imap import fetch
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.adapters.imap.wire import WireEvent
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import (
@@ -170,7 +171,7 @@ def test_a_message_that_ends_the_connection_stands_alone_in_the_end(
     assert set(reasons) == poison
     assert set(reasons.values()) == {
         "The source server localhost does not hand out this message:"
-        " the connection ends each time it is asked for"
+        " the connection ends each time it is requested"
     }
 
 
@@ -234,7 +235,7 @@ def test_a_network_that_swallows_messages_is_not_waited_for_without_end(
         time.sleep(0.2)
         return HANGS_UP
 
-    monkeypatch.setattr(fetch, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(fetch, "LOST_CONNECTION_BUDGET_S", 0.5)
     session, server = scripted(answer)
     with pytest.raises(ConnectionLost):
         read(session)

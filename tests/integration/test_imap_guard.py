@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from importer.adapters.egress_guard import EgressGuard
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSessions
 from providers.endpoint import Secret, Security
 from providers.errors import CertificateRefused, HostForbidden, MailError, Side
 from tests.conftest import MakeUser

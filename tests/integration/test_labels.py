@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSessions
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderTally, Import, ImportId

@@ -20,8 +20,8 @@ import pytest
 
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.factory import ImapProber
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.prober import ImapProber
 from importer.adapters.lookup.dns_resolver import DnsResolver
 from importer.adapters.lookup.https_fetcher import GuardedWeb
 from providers.discovery import LookupFailed

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from importer.adapters.imap import exchange_folders
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
 from importer.engine.survey import Survey, survey
@@ -176,7 +177,7 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
             ended = copies.copy(old, new)
             report = copies.report(ended)
     assert ended.state is State.COMPLETE, ended.problem
-    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {exchange_folders.WHY: 5})
+    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {exchange_folders.NO_MAIL_REASON: 5})
     assert not report.refusals
     there = new.read().folders
     assert {path: len(found) for path, found in there.items() if found} == {("INBOX",): 3, ("Sent",): 2}
@@ -247,7 +248,7 @@ def test_gmail_takes_no_more_connections_than_it_does(
         user = make_user(server)
         with (
             session_of(user, Side.SOURCE),
-            pytest.raises(Throttled, match="takes no more connections"),
+            pytest.raises(Throttled, match="accepts no more connections"),
         ):
             ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
 

@@ -11,8 +11,9 @@ from secrets import token_urlsafe
 
 import pytest
 
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side

@@ -12,8 +12,9 @@ import pytest
 
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid
 from importer.domain.model import AppendResult, Message, Outgoing, Stored
 from providers.endpoint import Secret

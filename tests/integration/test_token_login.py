@@ -16,9 +16,10 @@ from secrets import token_urlsafe
 import pytest
 
 from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
@@ -125,7 +126,7 @@ def test_both_mechanisms_get_in_and_tell_why_they_do_not(
         else:
             with pytest.raises(imaplib.IMAP4.error):
                 client.authenticate(mechanism, exchange)
-            assert "{" in exchange.told
+            assert "{" in exchange.server_reason
             client.close_abruptly()
 
 

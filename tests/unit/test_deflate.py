@@ -57,7 +57,7 @@ def test_what_was_compressed_comes_out_however_it_is_cut(piece: int, size: int) 
 def test_the_first_compressed_byte_follows_the_line_that_says_so() -> None:
     ours, _ = socket.socketpair()
     line = LinkSpeed(Trickle(b"M1 OK begin\r\n" + deflated(b"* 2 EXISTS\r\n")), ours)
-    line.by_lines()
+    line.read_by_line()
     assert line.read1(1000) == b"M1 OK begin\r\n"
     line.compress()
     assert whole(line) == b"* 2 EXISTS\r\n"
@@ -82,8 +82,8 @@ def test_what_is_not_compressed_after_all_ends_the_connection_and_is_told() -> N
     with pytest.raises(OSError, match="not compressed as agreed"):
         line.read1(100)
     assert line.broken
-    known.is_broken(HOST)
-    assert not known.compress_at_once(HOST)
+    known.mark_broken(HOST)
+    assert not known.compress_from_start(HOST)
 
 
 def test_each_send_is_on_its_way_when_it_returns() -> None:
@@ -110,7 +110,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, ask
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     ours, _ = socket.socketpair()
     line = LinkSpeed(Slow(b"x" * size), ours)
-    line.watch()
+    line.measure()
     line.sendall(b"M1 FETCH\r\n")
     while line.read1(1 << 18):
         if asks:
@@ -131,16 +131,16 @@ def test_waiting_for_the_first_bytes_of_an_answer_makes_no_line_slow(monkeypatch
 def test_slow_lines_are_remembered_for_a_while() -> None:
     now = 0.0
     known = KnownLines("auto", lambda: now)
-    assert known.watch(HOST)
-    assert not known.compress_at_once(HOST)
-    known.is_slow(HOST)
-    assert known.compress_at_once(HOST)
-    assert not known.compress_at_once(Endpoint("new.example"))
+    assert known.should_measure(HOST)
+    assert not known.compress_from_start(HOST)
+    known.mark_slow(HOST)
+    assert known.compress_from_start(HOST)
+    assert not known.compress_from_start(Endpoint("new.example"))
     now = 3600.0
-    assert not known.compress_at_once(HOST)
+    assert not known.compress_from_start(HOST)
 
 
 def test_off_is_off_and_on_is_on() -> None:
-    assert KnownLines("on").compress_at_once(HOST)
-    assert not KnownLines("off").compress_at_once(HOST)
-    assert not KnownLines("off").watch(HOST)
+    assert KnownLines("on").compress_from_start(HOST)
+    assert not KnownLines("off").compress_from_start(HOST)
+    assert not KnownLines("off").should_measure(HOST)

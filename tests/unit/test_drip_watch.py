@@ -19,7 +19,7 @@ class Talk:
 
     waiting: bool = True
     received_bytes: int = 0
-    answered: int = 0
+    completed_commands: int = 0
     cuts: int = 0
 
     def cut(self) -> None:
@@ -35,7 +35,7 @@ def honest(talk: Talk) -> None:
 
 
 def answering(talk: Talk) -> None:
-    talk.answered += 1
+    talk.completed_commands += 1
 
 
 def elsewhere(talk: Talk) -> None:

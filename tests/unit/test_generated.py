@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import generated, memory_results
 from benchmarks.results import Taken
-from importer.adapters.imap.session import ImapSession, ImapSessions
+from importer.adapters.imap.factory import ImapSessions
+from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderStatus, Message, Outgoing, Stored

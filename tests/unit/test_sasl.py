@@ -27,7 +27,7 @@ def test_the_token_goes_once_and_a_refusal_is_heard_to_its_end(
 ) -> None:
     exchange = mechanism_of(mechanism, "ada@old.example", Secret("t0k3n"), HOST)
     assert [exchange(b""), exchange(CHALLENGE), exchange(b"more")] == [first, after, None]
-    assert exchange.told == CHALLENGE.decode()
+    assert exchange.server_reason == CHALLENGE.decode()
     assert "t0k3n" not in repr(exchange)
 
 

@@ -79,7 +79,7 @@ def test_a_login_refused_in_those_words_says_what_to_do(saying: ServerMessage) -
     ("words", "sentence"),
     [
         ("[AUTHORIZATIONFAILED] LOGIN Invalid credentials", "did not accept the user name or the password."),
-        ("[AUTHORIZATIONFAILED] not for ada", "knows the password but does not let this user in."),
+        ("[AUTHORIZATIONFAILED] not for ada", "accepts the password but does not let this user in."),
         ("Login failed – please create an app password.", "wants an app password"),  # purelymail-issues#337
         ("Too many failed login attempts", "has refused too many logins"),
         ("Too many login attempts, please try again later", "has refused too many logins"),
@@ -159,14 +159,14 @@ def test_a_refused_login_tells_whom_the_pause_is_for(said: str, whole_host: bool
 @pytest.mark.parametrize(
     ("greeting", "why"),
     [
-        ("* BYE Too many connections from your IP", "takes no more connections from here at the moment"),
+        ("* BYE Too many connections from your IP", "accepts no more connections from here at the moment"),
         # MailKit's ImapClientTests, TestByeGreetingWithRespText
-        ("* BYE Too many connections.", "takes no more connections from here at the moment"),
-        ("* BYE [UNAVAILABLE] Service temporarily unavailable", "lets nobody in at the moment"),
-        ("* NO [LIMIT] come back later", "lets nobody in at the moment"),
-        ("* BAD not now", "lets nobody in at the moment"),
-        ("* bye", "lets nobody in at the moment"),
-        ("* BYE Request is throttled. Suggested Backoff Time: 90 seconds", "lets nobody in at the moment"),
+        ("* BYE Too many connections.", "accepts no more connections from here at the moment"),
+        ("* BYE [UNAVAILABLE] Service temporarily unavailable", "accepts no logins at the moment"),
+        ("* NO [LIMIT] come back later", "accepts no logins at the moment"),
+        ("* BAD not now", "accepts no logins at the moment"),
+        ("* bye", "accepts no logins at the moment"),
+        ("* BYE Request is throttled. Suggested Backoff Time: 90 seconds", "accepts no logins at the moment"),
     ],
 )
 def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
@@ -175,7 +175,7 @@ def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
     error = opening_error(imaplib.IMAP4.error(greeting.encode()), PEER)
     assert isinstance(error, Throttled)
     assert (error.whole_host, error.connecting) == (True, True)
-    assert str(error) == f"imap.old.example {why}. Mailhaul goes on by itself after it."
+    assert str(error) == f"imap.old.example {why}. Mailhaul resumes automatically afterwards."
     assert error.server_text in greeting
     assert error.until == (NOW + timedelta(seconds=90) if "90 seconds" in greeting else None)
 
@@ -207,6 +207,6 @@ def test_gmails_cap_is_no_full_mailbox() -> None:
     cap = parse_reply(b"NO", b"[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)")
     error = append_error(cap, PEER, "Box")
     assert isinstance(error, Throttled)
-    assert str(error).startswith("imap.old.example has handed out as much as it does in a day.")
+    assert str(error).startswith("imap.old.example has reached its daily limit.")
     full = parse_reply(b"NO", b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
     assert isinstance(append_error(full, PEER, "Box"), QuotaExceeded)

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from importer.adapters.imap.exchange_folders import WHY
+from importer.adapters.imap.exchange_folders import NO_MAIL_REASON
 from importer.engine.transfer import NOT_HANDED_OUT, OWN_NOTICE, VANISHED
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES as SPOKEN
@@ -87,7 +87,7 @@ OURS = (
     VANISHED,
     OWN_NOTICE,
     NOT_HANDED_OUT,
-    WHY,
+    NO_MAIL_REASON,
     "larger than the new mailbox takes (25.0 MB)",
     "The folder “A (b) %” cannot be opened on imap.old.example.",
 )

@@ -151,7 +151,7 @@ FOUND = Check(
         FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
     ),
     closed=(("Secret", "no"),),
-    left_out=(("Calendar", exchange_folders.WHY),),
+    left_out=(("Calendar", exchange_folders.NO_MAIL_REASON),),
     done=True,
     labels=LabelRule.ONE,
 )

@@ -235,7 +235,7 @@ def test_several_messages_are_one_multiappend() -> None:
 @pytest.mark.parametrize(
     ("literals", "expected"),
     [
-        (Literals.ASK, [b" {4096}", b" {4097}", b""]),
+        (Literals.SYNCHRONIZING, [b" {4096}", b" {4097}", b""]),
         (Literals.MINUS, [b" {4096+} {4097}", b""]),
         (Literals.PLUS, [b" {4096+} {4097+}"]),
     ],
@@ -256,7 +256,7 @@ def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, ex
 def test_the_way_literals_go_comes_from_the_capabilities() -> None:
     assert Literals.offered(frozenset({"IMAP4REV1", "LITERAL+", "LITERAL-"})) is Literals.PLUS
     assert Literals.offered(frozenset({"LITERAL-"})) is Literals.MINUS
-    assert Literals.offered(frozenset()) is Literals.ASK
+    assert Literals.offered(frozenset()) is Literals.SYNCHRONIZING
 
 
 def test_uid_sets_are_cut_to_what_a_command_line_holds() -> None:

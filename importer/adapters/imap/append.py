@@ -1,8 +1,8 @@
 """APPEND in the fastest form that the server offers: MULTIAPPEND, pipelined, or one at a time.
 
 Invariants
-- Nothing is ever sent twice unless the server refused it the first time.
-- Every command that was sent is answered before anything is raised, or the error is ConnectionLost.
+- No message is sent twice unless the server refused it the first time.
+- Every command that was sent is answered before an error is raised, unless the error is ConnectionLost.
 """
 
 from __future__ import annotations
@@ -21,126 +21,129 @@ from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable
 
-IN_FLIGHT = 8
-"""APPENDs sent ahead of their answers: their answers together are far below any socket's buffer, so that
-neither side ever waits for the other to read."""
+MAX_PIPELINED = 8
+"""APPENDs sent ahead of their replies. That many replies are far smaller than any socket buffer, so neither
+side ever blocks on a write while the other waits to be read."""
 
 Ready = tuple[Outgoing, Part]
+"""A message and its encoded form."""
 
 
 class AppendQueue:
-    """The appends over one connection, answered or not."""
+    """The append commands of one connection whose results are not complete."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.literals = Literals.offered(connection.capabilities)
         self._replies: dict[str, Reply] = {}
-        self._open: deque[AppendCommand] = deque()
+        self._pending: deque[AppendCommand] = deque()
 
     def begin(
         self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing], *, keep: bool = True
     ) -> AppendCommand:
-        """Sends the messages; where the server needs to be asked in between, waits for all its answers.
+        """Send the messages. If the server has to respond in between, wait for all its replies.
 
-        `mailbox` is the folder's quoted name. Without `keep` several messages that were sent as one are let
-        go of: the memory of what is under way is theirs who fetch. Raises what `AppendCommand.results`
-        raises.
+        `mailbox` is the folder's quoted name. With `keep=False`, the bodies of a MULTIAPPEND of several
+        messages are dropped once sent, so only prefetched messages count against the memory budget. Raises
+        what `AppendCommand.results` raises.
         """
         append = AppendCommand(self, folder, mailbox, messages, keep=keep)
-        self._open.append(append)
+        self._pending.append(append)
         append.send()
         return append
 
-    def answer_all(self) -> None:
-        """Reads what is still to be answered, so that another command may follow. Raises nothing: what
-        there is to raise, `AppendCommand.results` does."""
-        while self._open:
-            self._open[0].finish()
+    def await_all(self) -> None:
+        """Read all outstanding replies, so that another command may follow. Never raises: errors are raised
+        by `AppendCommand.results`."""
+        while self._pending:
+            self._pending[0].finish()
 
     @property
-    def under_way(self) -> bool:
-        """True when there are answers to come."""
-        return bool(self._open)
+    def pending(self) -> bool:
+        """True while replies are outstanding."""
+        return bool(self._pending)
 
-    def answered(self, append: AppendCommand) -> None:
-        """For an append that has all its answers."""
-        self._open.remove(append)
+    def discard(self, append: AppendCommand) -> None:
+        """Remove an append that is complete."""
+        self._pending.remove(append)
 
     # --- Commands ----------------------------------------------------------------------------------
 
     def send(self, mailbox: bytes, messages: Sequence[Ready]) -> str:
-        """Sends one APPEND; returns its tag. Ends early when the server refuses before it has all."""
+        """Send one APPEND and return its tag. Stop early if the server refuses the command half-way."""
         tag = self.connection.new_tag()
-        runs = append_runs(mailbox, [one for _, one in messages], self.literals)
+        runs = append_runs(mailbox, [encoded for _, encoded in messages], self.literals)
         self.connection.send((tag.encode() + b" ", *next(runs)))
         for run in runs:
-            if not self._invited(tag):
+            if not self._may_continue(tag):
                 break
             self.connection.send(run)
         return tag
 
-    def answer(self, tag: str) -> Reply:
-        """Waits for the answer to one command; those to others are kept for whoever waits for them."""
+    def await_reply(self, tag: str) -> Reply:
+        """Wait for the reply to one command; store the replies to other commands that arrive before it."""
         while tag not in self._replies:
-            self._note(self.connection.next_event())
+            self._store_reply(self.connection.next_event())
         return self._replies.pop(tag)
 
-    def _invited(self, tag: str) -> bool:
-        """Waits for `+`; False when the answer to the whole command came in its place."""
+    def _may_continue(self, tag: str) -> bool:
+        """Wait for `+`. Return False if the reply to the whole command arrives instead."""
         while tag not in self._replies:
             event = self.connection.next_event()
             if isinstance(event, Continue):
                 return True
-            self._note(event)
+            self._store_reply(event)
         return False
 
-    def _note(self, event: WireEvent) -> None:
+    def _store_reply(self, event: WireEvent) -> None:
         if isinstance(event, Tagged):
             self._replies[event.tag] = event.reply
 
 
 class AppendCommand:
-    """Messages on their way into one folder."""
+    """An append of messages into one folder, until its results are complete."""
 
     def __init__(
         self,
-        appends: AppendQueue,
+        queue: AppendQueue,
         folder: FolderRef,
         mailbox: bytes,
         messages: Sequence[Outgoing],
         *,
         keep: bool,
     ) -> None:
-        self._appends = appends
-        self._connection = appends.connection
+        self._queue = queue
+        self._connection = queue.connection
         self._folder = folder
         self._mailbox = mailbox
-        ready = [_ready(message) for message in messages]
-        self._can_be_sent = [one is not None for one in ready]
-        self._sendable = [one for one in ready if one is not None]
+        encoded = [_encode(message) for message in messages]
+        self._can_be_sent = [ready is not None for ready in encoded]
+        self._sendable = [ready for ready in encoded if ready is not None]
         self._keep = keep or len(self._sendable) == 1
-        self._troubles: list[MailError] = []
-        """Why messages were rejected since the last one was stored, where it may be the server's fault."""
-        self._first: str | None = None  # the tag of the whole, as MULTIAPPEND
+        self._consecutive_errors: list[MailError] = []
+        """Errors of the messages rejected since the last stored one, where the server may be at fault."""
+        self._sent_tag: str | None = None  # of the command that `send` sent, if it sent one
         self._done = False
         self._results: list[AppendResult] | None = None
         self._error: MailError | None = None
 
     def send(self) -> None:
-        """Sends what can be sent at once, which is one command."""
+        """Send the messages without waiting, if that is possible with a single command; else finish."""
         sendable = self._sendable
-        together = self._connection.has("MULTIAPPEND") or len(sendable) == 1
-        if not sendable or not together or self._appends.literals is not Literals.PLUS:
+        single_command = self._connection.has("MULTIAPPEND") or len(sendable) == 1
+        if not sendable or not single_command or self._queue.literals is not Literals.PLUS:
             self.finish()
             return
         with self._ended_by_errors():
-            self._first = self._appends.send(self._mailbox, sendable)
+            self._sent_tag = self._queue.send(self._mailbox, sendable)
             if not self._keep:
                 self._sendable = []
 
     def results(self) -> list[AppendResult] | None:
-        """What became of each message, in their order. None when they were let go of, and refused together:
-        none of them is stored then (RFC 3502 section 6.3.11), and a part of them may be taken.
+        """Return the result of each message, in order.
+
+        Return None if the bodies were dropped and the server refused all messages together: none of them is
+        stored (RFC 3502 section 6.3.11), but some may be accepted individually.
 
         Raises ConnectionLost or ProtocolViolation (outcome unknown), QuotaExceeded, FolderUnusable,
         FolderChanged (the messages went into another folder of that name), Throttled, ServerUnavailable.
@@ -151,33 +154,35 @@ class AppendCommand:
         return self._results
 
     def finish(self) -> None:
-        """Waits for all answers; what they mean, `results` tells."""
+        """Wait for all replies; `results` returns or raises what they mean."""
         if self._done:
             return
         results: Sequence[AppendResult] | None = []
         with self._ended_by_errors():
-            if self._first and not self._sendable:
-                results = self._whole(self._first, sum(self._can_be_sent))
+            if self._sent_tag and not self._sendable:
+                results = self._multiappend_results(self._sent_tag, sum(self._can_be_sent))
             elif self._connection.has("MULTIAPPEND"):
-                results = self._together(self._sendable, self._first)
+                results = self._multiappend(self._sendable, self._sent_tag)
             else:
-                results = self._one_by_one(self._sendable, self._first)
-            if self._troubles and not any(isinstance(result, Stored) for result in results or ()):
-                raise self._troubles[-1]
+                results = self._append_singly(self._sendable, self._sent_tag)
+            if self._consecutive_errors and not any(isinstance(result, Stored) for result in results or ()):
+                raise self._consecutive_errors[-1]
         if self._error is not None:
             return
-        self._results = None if results is None else self._in_order(results)
+        self._results = None if results is None else self._in_message_order(results)
         self._end()
 
-    def _in_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
-        """With those that could not be sent."""
-        unsendable = Rejected("The message's flags or its date hold what no IMAP command can carry.")
+    def _in_message_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
+        """Insert the results of the messages that could not be sent."""
+        unsendable = Rejected(
+            "The message's flags or its date contain characters that no IMAP command can carry."
+        )
         sent = iter(results)
         return [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
 
     @contextmanager
     def _ended_by_errors(self) -> Iterator[None]:
-        """Whatever it is, this append is over: gone on with after Ctrl+C, it would be sent again."""
+        """End this append on any error: resumed after Ctrl+C, it would send messages again."""
         try:
             yield
         except MailError as error:
@@ -191,102 +196,109 @@ class AppendCommand:
         self._done = True
         self._error = error
         self._sendable = []
-        self._appends.answered(self)
+        self._queue.discard(self)
 
-    def _together(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
-        """MULTIAPPEND is all or nothing: a refused one is halved until the bad message stands alone."""
+    def _multiappend(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
+        """MULTIAPPEND is all or nothing: halve a refused one until the bad message is isolated."""
         if len(messages) <= 1:
-            return self._one_by_one(messages, tag)
-        whole = self._whole(tag or self._appends.send(self._mailbox, messages), len(messages))
-        if whole is not None:
-            return whole
+            return self._append_singly(messages, tag)
+        results = self._multiappend_results(tag or self._queue.send(self._mailbox, messages), len(messages))
+        if results is not None:
+            return results
         half = len(messages) // 2
-        return [*self._together(messages[:half]), *self._together(messages[half:])]
+        return [*self._multiappend(messages[:half]), *self._multiappend(messages[half:])]
 
-    def _whole(self, tag: str, count: int) -> list[AppendResult] | None:
-        """What became of one MULTIAPPEND; None when it was refused and a half of it may be taken."""
-        reply = self._appends.answer(tag)
+    def _multiappend_results(self, tag: str, count: int) -> list[AppendResult] | None:
+        """Return the results of one MULTIAPPEND, or None if it was refused and a half of it may be
+        accepted."""
+        reply = self._queue.await_reply(tag)
         if reply.status == "OK":
             return [*self._stored(reply, count)]
-        trouble = self._trouble(reply)
-        half_may_fit = isinstance(trouble, QuotaExceeded)
-        if trouble is not None and not half_may_fit and not _is_of_one(reply, trouble):
-            raise trouble
+        error = self._error_in(reply)
+        half_may_fit = isinstance(error, QuotaExceeded)
+        if error is not None and not half_may_fit and not _may_concern_one_message(reply, error):
+            raise error
         return None
 
-    def _one_by_one(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
-        """Single APPENDs, IN_FLIGHT at a time where literals need no invitation; the first was sent if it
-        has a tag."""
+    def _append_singly(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
+        """Send single APPENDs, MAX_PIPELINED at a time where literals are non-synchronizing. With `tag` the
+        first message has been sent already."""
         results: list[AppendResult] = []
-        waiting: deque[tuple[str, Ready]] = deque()
-        window = 1 if self._appends.literals is Literals.ASK else IN_FLIGHT
+        unanswered: deque[tuple[str, Ready]] = deque()
+        window = 1 if self._queue.literals is Literals.SYNCHRONIZING else MAX_PIPELINED
         try:
             for message in messages:
-                if len(waiting) >= window:
-                    results.append(self._settled(*waiting.popleft()))
-                waiting.append((tag or self._appends.send(self._mailbox, (message,)), message))
+                if len(unanswered) >= window:
+                    results.append(self._single_result(*unanswered.popleft()))
+                unanswered.append((tag or self._queue.send(self._mailbox, (message,)), message))
                 tag = None
-            while waiting:
-                results.append(self._settled(*waiting.popleft()))
+            while unanswered:
+                results.append(self._single_result(*unanswered.popleft()))
         except MailError:
             if self._connection.usable:
-                for unheard, _ in waiting:
-                    self._appends.answer(unheard)
+                for unanswered_tag, _ in unanswered:
+                    self._queue.await_reply(unanswered_tag)
             raise
         return results
 
-    def _settled(self, tag: str, ready: Ready) -> AppendResult:
+    def _single_result(self, tag: str, ready: Ready) -> AppendResult:
         message, _ = ready
-        reply = self._appends.answer(tag)
-        trouble = self._trouble(reply)
+        reply = self._queue.await_reply(tag)
+        error = self._error_in(reply)
         system_flags = tuple(flag for flag in message.flags if flag.startswith("\\"))
         keywords_dropped = 0
-        if reply.status != "OK" and system_flags != message.flags and _is_of_one(reply, trouble):
-            # Exchange says "BAD Command Argument Error. 11" to a keyword that it does not like, others that
-            # there are too many: there are more words for it than anybody can know.
-            plainer = message._replace(flags=system_flags)
-            reply = self._appends.answer(self._appends.send(self._mailbox, ((plainer, part(plainer)),)))
-            trouble = self._trouble(reply)
+        if reply.status != "OK" and system_flags != message.flags and _may_concern_one_message(reply, error):
+            # Refusals of a keyword cannot be recognised by their text: Exchange replies "BAD Command Argument
+            # Error. 11" to a keyword that it rejects, other servers that there are too many keywords.
+            without_keywords = message._replace(flags=system_flags)
+            retry = (without_keywords, part(without_keywords))
+            reply = self._queue.await_reply(self._queue.send(self._mailbox, (retry,)))
+            error = self._error_in(reply)
             keywords_dropped = len(message.flags) - len(system_flags)
         if reply.status == "OK":
             return replace(self._stored(reply, 1)[0], keywords_dropped=keywords_dropped)
-        if trouble is not None:
-            self._troubles.append(trouble)
-            if not _is_of_one(reply, trouble) or len(self._troubles) >= response_errors.TROUBLES_IN_A_ROW:
-                raise trouble
+        if error is not None:
+            self._consecutive_errors.append(error)
+            too_many = len(self._consecutive_errors) >= response_errors.MAX_CONSECUTIVE_FAILURES
+            if too_many or not _may_concern_one_message(reply, error):
+                raise error
         words = response_errors.server_words(reply) or "no reason given"
         return Rejected(f"{self._connection.peer.sentence_start} refused the message: {words}")
 
     def _stored(self, reply: Reply, count: int) -> list[Stored]:
-        """UIDs in the order of the messages (APPENDUID, RFC 4315 section 3), None where there are none."""
-        self._troubles.clear()
+        """Return UIDs in the order of the messages (APPENDUID, RFC 4315 section 3), or None for each UID if
+        the server does not return them."""
+        self._consecutive_errors.clear()
         uidvalidity, _, uids = reply.arguments.partition(" ")
         if reply.code != "APPENDUID" or not uidvalidity.isdigit():
             return [Stored(None)] * count
         if int(uidvalidity) != self._folder.uidvalidity:
             raise response_errors.folder_changed(self._connection.peer, self._folder.name)
         with contextlib.suppress(ValueError):
-            if len(UidSet.parse(uids)) == count:  # before anything of that size is made
-                told = parse_ordered(uids)
-                if len(told) == count:
-                    return [Stored(uid) for uid in told]
+            if len(UidSet.parse(uids)) == count:  # checked before a list of that size is built
+                ordered_uids = parse_ordered(uids)
+                if len(ordered_uids) == count:
+                    return [Stored(uid) for uid in ordered_uids]
         return [Stored(None)] * count
 
-    def _trouble(self, reply: Reply) -> MailError | None:
+    def _error_in(self, reply: Reply) -> MailError | None:
         if reply.status == "OK":
             return None
         return response_errors.append_error(reply, self._connection.peer, self._folder.name)
 
 
-def _is_of_one(reply: Reply, trouble: MailError | None) -> bool:
-    """True when the refusal is, or may be, of one message only: these codes (RFC 5530) are what a server
-    says of a message that it chokes on, and of every message when it is ill."""
-    of_both = isinstance(trouble, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
-    return trouble is None or of_both
+def _may_concern_one_message(reply: Reply, error: MailError | None) -> bool:
+    """Return whether a refusal concerns, or may concern, a single message.
+
+    Servers send these codes (RFC 5530) for a single message that they cannot process and, during an outage,
+    for every message.
+    """
+    ambiguous = isinstance(error, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
+    return error is None or ambiguous
 
 
-def _ready(message: Outgoing) -> Ready | None:
-    """None when no command can carry it."""
+def _encode(message: Outgoing) -> Ready | None:
+    """Return None if no command can carry the message."""
     try:
         return message, part(message)
     except ValueError:

@@ -1,7 +1,7 @@
-"""IMAP commands as bytes: pure builders, and the one choke point against injected lines.
+"""IMAP commands as bytes: pure builders, and the single choke point against command injection.
 
-Invariant: whatever becomes part of a command line passes `line_safe` (CVE-2025-15366 is what happens
-elsewhere: a folder name or a user name with a line break in it becomes a command of its own).
+Invariant: every part of a command line passes `line_safe`. CVE-2025-15366 shows the effect of omitting the
+check: a line break in a folder name or a user name starts a new command.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from importer.domain.messages.message_body import Body
 from importer.domain.model import Outgoing
 
 LITERAL_MINUS_BYTES = 4096
-"""Up to here a server that offers LITERAL- takes a literal without being asked (RFC 7888 section 5)."""
+"""Largest non-synchronizing literal that a server with LITERAL- accepts (RFC 7888 section 5)."""
 
 
 class UnsafeText(ValueError):
-    """CR, LF or NUL in what was to become part of a command. The text does not repeat the value."""
+    """A part of a command contains CR, LF or NUL. The message does not repeat the value."""
 
     def __init__(self) -> None:
-        super().__init__("it holds a line break or a NUL character")
+        super().__init__("it contains a line break or a NUL character")
 
 
 def line_safe(value: bytes) -> bytes:
-    """`value` itself. Raises UnsafeText when it could end the command line (RFC 9051: TEXT-CHAR)."""
+    """Return `value`. Raises UnsafeText if it could end the command line (RFC 9051: TEXT-CHAR)."""
     if b"\r" in value or b"\n" in value or b"\0" in value:
         raise UnsafeText
     return value
 
 
 def quoted(value: bytes) -> bytes:
-    """`value` as a quoted string (RFC 9051 section 4.3). Raises UnsafeText."""
+    """Return `value` as a quoted string (RFC 9051 section 4.3). Raises UnsafeText."""
     line_safe(value)
-    if b"\\" in value or b'"' in value:  # asked before anything is copied: once for every message
+    if b"\\" in value or b'"' in value:  # called for every message: avoids copies
         value = value.replace(b"\\", rb"\\").replace(b'"', rb"\"")
     return b'"%s"' % value
 
 
 def uid_pieces(uids: UidSet, max_members: int, max_chars: int = 6000) -> Iterator[UidSet]:
-    """The set in ascending pieces for one command each: RFC 7162 section 4 advises lines below 8192 bytes."""
+    """Yield the set in ascending pieces, each for one command: RFC 7162 section 4 advises lines below 8192
+    bytes."""
     for chunk in uids.chunks(max_members):
         piece: list[tuple[int, int]] = []
         chars = 0
@@ -57,47 +58,49 @@ def uid_pieces(uids: UidSet, max_members: int, max_chars: int = 6000) -> Iterato
 
 
 class Literals(Enum):
-    """How the server takes the literals of a command (RFC 7888)."""
+    """Which literals of a command may be sent without waiting for a continuation (RFC 7888)."""
 
-    ASK = "ask"  # each has to wait for a continuation
-    MINUS = "minus"  # those up to LITERAL_MINUS_BYTES go without waiting
-    PLUS = "plus"  # all go without waiting
+    SYNCHRONIZING = "synchronizing"  # none
+    MINUS = "minus"  # those of up to LITERAL_MINUS_BYTES
+    PLUS = "plus"  # all
 
     @classmethod
     def offered(cls, capabilities: frozenset[str]) -> Literals:
         if "LITERAL+" in capabilities:
             return cls.PLUS
-        return cls.MINUS if "LITERAL-" in capabilities else cls.ASK
+        return cls.MINUS if "LITERAL-" in capabilities else cls.SYNCHRONIZING
 
-    def waits_for(self, size_bytes: int) -> bool:
-        """True when a literal of that size may be sent only after the server said `+`."""
-        return self is Literals.ASK or (self is Literals.MINUS and size_bytes > LITERAL_MINUS_BYTES)
+    def is_synchronizing(self, size_bytes: int) -> bool:
+        """Return whether a literal of this size may be sent only after the server's `+`."""
+        return self is Literals.SYNCHRONIZING or (self is Literals.MINUS and size_bytes > LITERAL_MINUS_BYTES)
 
 
 class Part(NamedTuple):
-    """One message as APPEND takes it: flags and date, each with a blank before it, and the bytes."""
+    """One message in the form that APPEND requires: flags and date, each preceded by a space, and the
+    body."""
 
     options: bytes
     body: Body
 
 
 def part(message: Outgoing) -> Part:
-    """Raises ValueError when no command can carry its flags or its date."""
+    """Encode a message for APPEND. Raises ValueError if no command can carry its flags or its date."""
     _, flags, internaldate, body = message
     date = b" " + quoted(internaldate.encode("latin-1")) if internaldate else b""
     return Part(_flag_list(flags) + date, body)
 
 
 def append_runs(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> Iterator[list[Body]]:
-    """APPEND of one message (RFC 9051 section 6.3.12), MULTIAPPEND of several (RFC 3502), without the tag.
+    """Yield APPEND of one message (RFC 9051 section 6.3.12) or MULTIAPPEND of several (RFC 3502), without the
+    tag, in runs.
 
-    `mailbox` is the quoted name. Before each run but the first the server has to say `+`.
+    `mailbox` is the quoted name. Each run but the first may be sent only after the server's `+`.
     """
     run: list[Body] = []
     head = b"APPEND " + mailbox
     for options, body in parts:
         size_bytes = len(body)
-        if literals.waits_for(size_bytes):
+        if literals.is_synchronizing(size_bytes):
             run.append(b"%s%s {%d}\r\n" % (head, options, size_bytes))
             yield run
             run = [body]

@@ -1,4 +1,5 @@
-"""What can go wrong until we are in: looking up the name, connecting, TLS, the greeting, the login."""
+"""Translates errors up to the end of the login into `providers.errors`: name look-up, connecting, TLS,
+greeting, login."""
 
 from __future__ import annotations
 
@@ -34,10 +35,10 @@ from providers.server_messages import LOGIN_SENTENCES, Meaning, classify
 
 
 def opening_error(error: Exception, peer: Peer) -> MailError:
-    """What went wrong between looking up the name and the end of STARTTLS."""
+    """Translate an error raised between the name look-up and the end of STARTTLS."""
     host, port = peer.endpoint.host, peer.endpoint.port
     kind: type[MailError] = ServerUnavailable
-    told = str(error)
+    server_text = str(error)
     match error:
         case imaplib.IMAP4.error():
             return _greeting_error(error, peer)
@@ -47,9 +48,9 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
                 f"{host} is not a mail server on the public internet. Check the server name; a server inside"
                 " a private network can be reached only where the operator of Mailhaul allows it."
             )
-            told = ""
+            server_text = ""
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
-            sentence = f"The name {host} could not be looked up just now. Mailhaul tries again later."
+            sentence = f"The name {host} cannot be resolved at the moment. Mailhaul tries again later."
         case socket.gaierror():
             kind = HostUnknown
             sentence = f"There is no server called {host}. Check the server name."
@@ -57,46 +58,46 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind = CertificateRefused
             sentence = (
                 f"The certificate of {host} does not prove that it is {host} ({error.verify_message})."
-                " Check the server name; if it is right, its operator has to mend the certificate."
+                " Check the server name; if it is right, its operator has to fix the certificate."
             )
-        case ssl.SSLError() if "EOF" not in told:
+        case ssl.SSLError() if "EOF" not in server_text:
             kind = NotAnImapServer
             sentence = (
                 f"{host} does not speak TLS on port {port} in a way that Mailhaul can use. Check the port,"
-                " and whether the server wants STARTTLS (imap://) in place of TLS (imaps://)."
+                " and whether the server requires STARTTLS (imap://) instead of TLS (imaps://)."
             )
         case EarlyBytes():
             kind = EncryptionUnavailable
             sentence = (
-                f"Somebody on the way to {host} interferes with the encryption: something was sent before it"
-                " began. Use imaps:// with port 993 instead."
+                f"The connection to {host} may have been tampered with: data arrived before encryption began."
+                " Use imaps:// with port 993 instead."
             )
         case SilentServer() if peer.endpoint.security is not Security.TLS:
             kind = NotAnImapServer
             sentence = (
-                f"{host} accepts connections on port {port} but does not greet as an IMAP server does. Check"
-                " the port; if it is a port for TLS, use imaps://."
+                f"{host} accepts connections on port {port} but sends no IMAP greeting. Check the port; if it"
+                " is a TLS port, use imaps://."
             )
-        case SilentServer() | TimeoutError():  # after a TLS handshake: it is there, and slow
+        case SilentServer() | TimeoutError():  # after a TLS handshake: the server is up but slow
             sentence = f"{host} does not answer on port {port}. Mailhaul tries again later."
         case ConnectionRefusedError():
             sentence = (
                 f"Nothing answers at {host} on port {port}. Check the server name and the port; if they are"
                 " right, the server is down."
             )
-        case ValueError():  # no host name at all, such as "a..b"
+        case ValueError():  # not a host name, such as "a..b"
             kind = HostUnknown
             sentence = f"“{printable(host)}” is no server name. Check it."
         case _:
             sentence = f"{host} cannot be reached on port {port}. Mailhaul tries again later."
-    return kind(sentence, side=peer.side, server_text=printable(told))
+    return kind(sentence, side=peer.side, server_text=printable(server_text))
 
 
 def no_encryption(peer: Peer, server_text: str = "") -> EncryptionUnavailable:
-    """STARTTLS is wanted and not to be had."""
+    """The endpoint requires STARTTLS and the server does not offer it, or refuses it."""
     return EncryptionUnavailable(
         f"{peer.endpoint.host} offers no encryption on port {peer.endpoint.port}, and without it the password"
-        " could be read on the way. Use imaps:// with port 993 instead.",
+        " could be intercepted. Use imaps:// with port 993 instead.",
         side=peer.side,
         server_text=server_text,
     )
@@ -107,30 +108,30 @@ def preauthenticated(peer: Peer) -> MailError:
     if peer.endpoint.security is Security.STARTTLS:
         return no_encryption(peer)
     return NotAnImapServer(
-        f"{peer.endpoint.host} lets everybody in without asking for a password, so nobody can tell whose"
-        " mailbox it shows. Check the server name and the port.",
+        f"{peer.endpoint.host} grants access without a password, so it is unknown whose mailbox it shows."
+        " Check the server name and the port.",
         side=peer.side,
     )
 
 
-_TURNED_AWAY = re.compile(r"\* (BYE|NO|BAD)\b ?(.*)", re.I | re.S)
+_REFUSED_GREETING = re.compile(r"\* (BYE|NO|BAD)\b ?(.*)", re.I | re.S)
 
 
 def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
-    said = error.args[0] if error.args else ""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    greeting = error.args[0] if error.args else ""
+    text = greeting.decode("utf-8", "replace") if isinstance(greeting, bytes) else str(greeting)
     host, port, side = peer.endpoint.host, peer.endpoint.port, peer.side
-    if turned_away := _TURNED_AWAY.match(text):  # before anybody said who they are: it concerns everybody
-        reply = parse_reply(turned_away[1].upper().encode(), turned_away[2].encode())
-        return throttled(reply, peer, turned_away=True)
+    if refusal := _REFUSED_GREETING.match(text):  # before the login: it concerns every client
+        reply = parse_reply(refusal[1].upper().encode(), refusal[2].encode())
+        return throttled(reply, peer, before_login=True)
     if "establish TLS session" in text or "STARTTLS" in text:  # NO or BAD to STARTTLS
         return no_encryption(peer)
     if "socket error" in text:
         return ServerUnavailable(
-            f"{host} closed the connection on port {port} at once. Mailhaul tries again later.", side=side
+            f"{host} closed the connection on port {port} immediately. Mailhaul tries again later.", side=side
         )
     return NotAnImapServer(
-        f"What answers at {host} on port {port} is not an IMAP server. Check the server name and the port.",
+        f"The server at {host} on port {port} is not an IMAP server. Check the server name and the port.",
         side=side,
         server_text=printable(text),
     )
@@ -138,101 +139,110 @@ def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
 
 # --- The login ---------------------------------------------------------------------------------------
 
-_OFF = frozenset({Meaning.IMAP_OFF, Meaning.IMAP_FORBIDDEN, Meaning.NO_MAILBOX})
-_ABOUT_LOGIN = re.compile(r"auth|log-?in|password|credential|user", re.I)
+_NO_IMAP_ACCESS = frozenset({Meaning.IMAP_OFF, Meaning.IMAP_FORBIDDEN, Meaning.NO_MAILBOX})
+_CONCERNS_LOGIN = re.compile(r"auth|log-?in|password|credential|user", re.I)
 
 
 def login_error(
     error: Exception,
-    last_words: str,
+    bye_text: str,
     peer: Peer,
     *,
     explain: Callable[[str], str],
     secrets: tuple[str, ...],
 ) -> MailError:
-    """Why a password did not let us in. `last_words` came with a BYE. `explain` says what to do at this
-    provider, given the server's words; `secrets` are struck out of them."""
-    found = _refusal(error, last_words, peer, secrets)
-    return _login_rejected(found, peer, explain) if isinstance(found, Reply) else found
+    """Translate a failed login with a password.
+
+    `bye_text` is the text of the server's BYE, "" if there was none. `explain` maps the server's words to the
+    steps to take at this provider. `secrets` are redacted from the server's words.
+    """
+    refusal = _refusal(error, bye_text, peer, secrets)
+    return _login_rejected(refusal, peer, explain) if isinstance(refusal, Reply) else refusal
 
 
 def token_error(
     error: Exception,
-    last_words: str,
+    bye_text: str,
     peer: Peer,
     *,
     explain: Callable[[str], str],
     secrets: tuple[str, ...],
     challenge: str,
 ) -> MailError:
-    """Why an access token did not let us in; as `login_error`. `challenge` is what the server said of it
-    before its NO, mostly JSON (RFC 7628 section 3.2.2)."""
-    found = _refusal(error, last_words, peer, secrets)
-    if not isinstance(found, Reply):
-        return found
-    told = server_words(found)
-    why = _struck_out(challenge, secrets)
-    sentence = f"{peer.endpoint.host} does not let us in with the permission that it gave."
-    if classify(told) in _OFF:
+    """Translate a failed login with an access token; parameters as for `login_error`. `challenge` is the
+    server's explanation before its NO, usually JSON (RFC 7628 section 3.2.2)."""
+    refusal = _refusal(error, bye_text, peer, secrets)
+    if not isinstance(refusal, Reply):
+        return refusal
+    words = server_words(refusal)
+    details = _redacted(challenge, secrets)
+    sentence = f"{peer.endpoint.host} rejects the access that it granted."
+    if classify(words) in _NO_IMAP_ACCESS:
         sentence = (
-            f"IMAP is switched off for this account at {peer.endpoint.host}, or it is not this mailbox."
+            f"IMAP is switched off for this account at {peer.endpoint.host}, or the access is for another"
+            " mailbox."
         )
     return LoginRejected(
-        f"{sentence} {explain(told)}".strip(), side=peer.side, server_text=printable(f"{told} {why}".strip())
+        f"{sentence} {explain(words)}".strip(),
+        side=peer.side,
+        server_text=printable(f"{words} {details}".strip()),
     )
 
 
 def may_be_the_token(refused: LoginRejected) -> bool:
-    """Whether another token may help; False when the host took the token and has no mailbox for it."""
-    return classify(refused.server_text) not in _OFF
+    """Return whether another token may help. False if the host accepted the token but has no mailbox for
+    it."""
+    return classify(refused.server_text) not in _NO_IMAP_ACCESS
 
 
-def _refusal(error: Exception, last_words: str, peer: Peer, secrets: tuple[str, ...]) -> Reply | MailError:
-    """The server's NO, or what it means when it is not about the login."""
+def _refusal(error: Exception, bye_text: str, peer: Peer, secrets: tuple[str, ...]) -> Reply | MailError:
+    """Return the server's NO, or the error it means if it does not concern the login."""
     text = str(error) if isinstance(error, imaplib.IMAP4.error) else ""
     cut_off = isinstance(error, imaplib.IMAP4.abort | OSError)
-    if cut_off and last_words:
-        text = last_words
-    reply = _login_reply(_struck_out(text, secrets))
+    if cut_off and bye_text:
+        text = bye_text
+    reply = _login_reply(_redacted(text, secrets))
     if reply.code == "OVERQUOTA" or classify(reply.text) is Meaning.TROUBLE:
         return throttled(reply, peer)
-    known = account_error(reply, peer)
-    if known is not None and not isinstance(known, LoginRejected):
-        return known
-    if cut_off and not (last_words and _ABOUT_LOGIN.search(reply.text)):
+    account_problem = account_error(reply, peer)
+    if account_problem is not None and not isinstance(account_problem, LoginRejected):
+        return account_problem
+    if cut_off and not (bye_text and _CONCERNS_LOGIN.search(reply.text)):
         return lost(peer, reply.text)
     return reply
 
 
-def _struck_out(text: str, secrets: tuple[str, ...]) -> str:
+def _redacted(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, "•••") if secret else text
     return text
 
 
 def _login_reply(text: str) -> Reply:
-    """The server's words out of what imaplib makes of them."""
+    """Extract the server's words from the text of an imaplib error."""
     bad = re.search(r"command error: BAD \[b?['\"](.*)['\"]\]\Z", text, re.DOTALL)
     return parse_reply(b"BAD", bad[1].encode()) if bad else parse_reply(b"NO", text.encode())
 
 
-# Yahoo says [AUTHORIZATIONFAILED] LOGIN Invalid credentials of a wrong password (word for word in the public
-# source of an importer, read 2026-11-23).
-_WRONG = re.compile(r"invalid (?:credentials|password|user)", re.I)
+# Yahoo's reply to a wrong password is "[AUTHORIZATIONFAILED] LOGIN Invalid credentials" (verbatim in the
+# public source of an importer, read 2026-11-23).
+_WRONG_PASSWORD = re.compile(r"invalid (?:credentials|password|user)", re.I)
 
 
 def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> LoginRejected:
-    host, told = peer.endpoint.host, server_words(reply)
-    meaning = Meaning.NO_PASSWORDS if reply.code == "PRIVACYREQUIRED" else classify(told)
+    host, words = peer.endpoint.host, server_words(reply)
+    meaning = Meaning.NO_PASSWORDS if reply.code == "PRIVACYREQUIRED" else classify(words)
     if meaning in LOGIN_SENTENCES:
         sentence = LOGIN_SENTENCES[meaning].format(host=host)
     elif reply.code == "EXPIRED":
         sentence = f"The password for {host} has expired. Set a new one there and try again."
-    elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM") and not _WRONG.search(reply.text):
-        sentence = f"{host} knows the password but does not let this user in. Ask its operator."
+    elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM") and not _WRONG_PASSWORD.search(
+        reply.text
+    ):
+        sentence = f"{host} accepts the password but does not let this user in. Ask its operator."
     else:
         sentence = f"{host} did not accept the user name or the password. Check both and try again."
-    return LoginRejected(f"{sentence} {explain(told)}".strip(), side=peer.side, server_text=told)
+    return LoginRejected(f"{sentence} {explain(words)}".strip(), side=peer.side, server_text=words)
 
 
 def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
@@ -243,14 +253,14 @@ def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
 
 def no_token_logins(peer: Peer, help_text: str) -> LoginRejected:
     """The server announces neither XOAUTH2 nor OAUTHBEARER."""
-    sentence = f"{peer.endpoint.host} takes passwords only, and there is none for it: enter one."
+    sentence = f"{peer.endpoint.host} accepts passwords only, and no password is set: enter one."
     return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
 
 
 def unusable_login(peer: Peer) -> LoginRejected:
-    """A user name or password that no IMAP command can carry."""
+    """The user name or the password contains characters that no IMAP command can carry."""
     return LoginRejected(
-        f"The user name or the password for {peer.endpoint.host} holds a line break or another character that"
-        " no password can have. Enter both again.",
+        f"The user name or the password for {peer.endpoint.host} contains a line break or another character"
+        " that is not allowed there. Enter both again.",
         side=peer.side,
     )

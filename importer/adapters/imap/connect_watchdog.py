@@ -1,6 +1,7 @@
-"""Cuts a connection that is not open in time.
+"""Closes a connection whose login does not complete before a deadline.
 
-Sockets time out between two bytes only: a server that sends one now and then would keep us waiting for ever.
+Socket timeouts apply to the gap between two bytes only: a server that sends a byte now and then could keep
+the client waiting for ever.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from importer.adapters.imap.imapclient_adapter import Dial
 
 
 class ConnectWatchdog:
-    """For as long as it is entered: what `dial` connects ends `within_s` seconds after the entering."""
+    """Context manager that shuts down the connection opened with `dial` if it is still active `within_s`
+    seconds after entry."""
 
     def __init__(self, dial: Dial, within_s: float) -> None:
         self._dial = dial
-        self._late = False
-        self._wire: socket.socket | None = None
+        self._expired = False
+        self._socket: socket.socket | None = None
         self._lock = Lock()
-        self._timer = Timer(within_s, self._cut)
+        self._timer = Timer(within_s, self._expire)
         self._timer.daemon = True
 
     def __enter__(self) -> ConnectWatchdog:
@@ -33,26 +35,26 @@ class ConnectWatchdog:
     ) -> None:
         self._timer.cancel()
         with self._lock:
-            self._let_go()
+            self._close_socket()
 
     def dial(self, address: tuple[str, int], timeout: float | None) -> socket.socket:
-        """A `Dial`. Raises what the given one raises, and TimeoutError when it is too late already."""
-        if self._late:
+        """A `Dial`. Raises what the wrapped one raises, and TimeoutError after the deadline."""
+        if self._expired:
             raise TimeoutError
         connection = self._dial(address, timeout)
         with self._lock:
-            self._let_go()
-            self._wire = connection.dup()  # TLS takes the socket over: this one stays
+            self._close_socket()
+            self._socket = connection.dup()  # TLS detaches the original socket; the duplicate stays usable
         return connection
 
-    def _cut(self) -> None:
+    def _expire(self) -> None:
         with self._lock:
-            self._late = True
-            if self._wire is not None:
+            self._expired = True
+            if self._socket is not None:
                 with contextlib.suppress(OSError):
-                    self._wire.shutdown(socket.SHUT_RDWR)
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _let_go(self) -> None:
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+    def _close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

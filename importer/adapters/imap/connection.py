@@ -1,8 +1,8 @@
-"""One connection to one IMAP server: opened, encrypted, logged in, and then commands and events.
+"""One connection to one IMAP server: connecting, encryption, login, then commands and events.
 
 Invariants
-- No password leaves unencrypted unless the endpoint says PLAINTEXT; STARTTLS is never given up silently.
-- A connection that broke, or whose answers were not read to the end, is never used again (`usable`).
+- No password is sent unencrypted unless the endpoint is PLAINTEXT; there is no silent fallback from STARTTLS.
+- A broken connection, or one whose responses were not read to the end, is never used again (`usable`).
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUna
 from providers.grants import Credential, MasterLogin
 
 _READ_BYTES = 128 << 10
-"""What is read at a time, if there is so much: some 30 small messages."""
+"""Maximum size of one read: some 30 small messages."""
 
 _SEND_BYTES = 128 << 10
-"""Small pieces of a command are sent together up to this size: each call costs a wait for other threads."""
-
+"""Small pieces of a command are joined up to this size: each send call costs a wait for other threads."""
 
 Tls = Callable[[], ssl.SSLContext]
-"""Asked for when it is needed: to read the system's authorities takes tens of milliseconds."""
+"""Called only when needed: reading the system's authorities takes tens of milliseconds."""
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Verifies certificate and host name, TLS 1.2 or better; `ca_file` is trusted beside the system's."""
+    """Create a context that verifies certificate and host name and requires TLS 1.2; `ca_file` is trusted in
+    addition to the system's authorities."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
@@ -56,7 +56,7 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one command brought: the untagged events in order, and the tagged OK."""
+    """The response to one command: the untagged events in order, and the tagged reply."""
 
     events: tuple[WireEvent, ...]
     reply: Reply
@@ -71,40 +71,40 @@ class Connection:
         peer: Peer,
         capabilities: frozenset[str],
         max_literal_bytes: int,
-        lines: KnownLines,
-        drips: StallWatchdog,
+        known_lines: KnownLines,
+        stall_watchdog: StallWatchdog,
         spool_folder: Path | None = None,
     ) -> None:
         self.peer = peer
         self.capabilities = capabilities
         self.usable = True
-        self.waiting = False  # for bytes, at this moment
+        self.waiting = False  # for bytes from the server, at this moment
         self.received_bytes = 0
-        self.refusals = 0  # NO and BAD so far: some servers close after a number of them
+        self.refusals = 0  # NO and BAD so far: some servers close the connection after a number of them
         self._client = client
         spool = partial(Spool, SpoolFiles(spool_folder))
         self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=spool)
         self._events: deque[WireEvent] = deque()
         self._tags = 0
         self._unanswered = 0
-        self._mentioned: set[str] = set()  # tags of commands whose answers nobody waits for
-        self._ahead: list[bytes] = []  # what goes out in front of the next command
-        self._lines = lines
-        self._line = LinkSpeed(client.incoming, client.socket())
-        if deflate.CAPABILITY in capabilities and lines.watch(peer.endpoint):
-            self._line.watch()
+        self._unawaited_tags: set[str] = set()  # of commands whose replies are discarded
+        self._queued: list[bytes] = []  # commands to send before the next one
+        self._known_lines = known_lines
+        self._stream = LinkSpeed(client.incoming, client.socket())
+        if deflate.CAPABILITY in capabilities and known_lines.should_measure(peer.endpoint):
+            self._stream.measure()
         self._cut = False
-        self._drips = drips
-        drips.add(self)
+        self._stall_watchdog = stall_watchdog
+        stall_watchdog.add(self)
 
     @property
     def idle(self) -> bool:
-        """True when the next command may be sent: usable, and everything sent was answered."""
+        """True if the next command may be sent: the connection is usable and no reply is outstanding."""
         return self.usable and not self._unanswered
 
     @property
-    def answered(self) -> int:
-        """A number that changes with each command that is answered."""
+    def completed_commands(self) -> int:
+        """A number that changes whenever a command completes."""
         return self._tags - self._unanswered
 
     def has(self, capability: str) -> bool:
@@ -112,40 +112,42 @@ class Connection:
 
     @property
     def message_limit(self) -> int | None:
-        """How many messages one command may touch (MESSAGELIMIT, RFC 9738); None: as many as it likes."""
-        found = (c.removeprefix("MESSAGELIMIT=") for c in self.capabilities if c.startswith("MESSAGELIMIT="))
-        return next((max(1, int(number)) for number in found if number.isdigit()), None)
+        """Maximum number of messages per command (MESSAGELIMIT, RFC 9738); None: unlimited."""
+        limits = (c.removeprefix("MESSAGELIMIT=") for c in self.capabilities if c.startswith("MESSAGELIMIT="))
+        return next((max(1, int(limit)) for limit in limits if limit.isdigit()), None)
 
     @property
-    def wants_pause(self) -> bool:
-        """True when the line turned out to be slow, for this connection or for another one to the same
-        server: it is compressed as soon as all is answered."""
-        if self._line.slow:
-            self._lines.is_slow(self.peer.endpoint)
-        return self._line.watched and self._lines.compress_at_once(self.peer.endpoint)
+    def should_compress(self) -> bool:
+        """True if the line was measured as slow, by this connection or by another one to the same server.
+        Compression starts as soon as no reply is outstanding."""
+        if self._stream.slow:
+            self._known_lines.mark_slow(self.peer.endpoint)
+        return self._stream.measuring and self._known_lines.compress_from_start(self.peer.endpoint)
 
     def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
-        """Runs one command to its end. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
+        """Run one command to completion. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
         return self.collect(self.start(command), max_line_bytes=max_line_bytes)
 
     def run(self, command: bytes) -> Generator[WireEvent, None, Reply]:
-        """Runs one command and gives the untagged events as they come; raises as `call` does.
+        """Run one command and yield the untagged events as they arrive; raises as `call` does.
 
-        Abandoned before its end it leaves the connection not idle: it is to be dropped.
+        If the generator is abandoned before its end, the connection is not idle and has to be dropped.
         """
         return self.follow(self.start(command))
 
     def start(self, command: bytes) -> str:
-        """Sends one command, whose answer is to be awaited with `collect` or `follow`; several may be
-        started before that, in the order in which they are awaited. Raises ConnectionLost."""
+        """Send one command and return its tag for `collect` or `follow`. Raises ConnectionLost.
+
+        Several commands may be started first; await them in the order in which they were started.
+        """
         tag = self.new_tag()
         self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
         return tag
 
     def collect(self, tag: str, *, max_line_bytes: int | None = None) -> Answer:
-        """Waits for the end of a command; raises as `call` does."""
-        usual = self._reader.max_line_bytes
-        self._reader.max_line_bytes = max_line_bytes or usual
+        """Wait until a command completes; raises as `call` does."""
+        default = self._reader.max_line_bytes
+        self._reader.max_line_bytes = max_line_bytes or default
         events: list[WireEvent] = []
         running = self.follow(tag)
         try:
@@ -154,10 +156,10 @@ class Connection:
         except StopIteration as ended:
             return Answer(tuple(events), ended.value)
         finally:
-            self._reader.max_line_bytes = usual
+            self._reader.max_line_bytes = default
 
     def follow(self, tag: str) -> Generator[WireEvent, None, Reply]:
-        """What comes until the end of a command; as `run`."""
+        """Yield the events until a command completes, as `run` does."""
         while True:
             event = self.next_event()
             if isinstance(event, Tagged) and event.tag == tag:
@@ -167,10 +169,10 @@ class Connection:
             yield event
 
     def call_all(self, commands: Sequence[bytes]) -> list[Answer]:
-        """Sends all the commands, then reads an answer for each, refusals included.
+        """Send all commands, then read the response to each, refusals included.
 
-        Few and short enough that neither side waits for the other to read. The events of an answer are
-        those that came since the tagged reply before it: whose they are, is for the caller to tell.
+        The commands have to be few and short enough that neither side blocks on a write. The events of an
+        answer are those since the previous tagged reply; the caller has to attribute them to commands.
         Raises ConnectionLost, ProtocolViolation and Throttled.
         """
         tags = [self.new_tag() for _ in commands]
@@ -181,7 +183,7 @@ class Connection:
             try:
                 event = self.next_event()
             except ConnectionLost:
-                self._raise_pause(answers.values())
+                self._raise_throttled(answers.values())
                 raise
             if isinstance(event, Tagged):
                 answers[event.tag] = Answer(tuple(events), event.reply)
@@ -190,63 +192,63 @@ class Connection:
                 events.append(event)
         if answers.keys() != set(tags):
             self.drop()
-            raise response_errors.violation(self.peer, "an answer to no command of ours")
+            raise response_errors.violation(self.peer, "a reply with an unknown tag")
         return [answers[tag] for tag in tags]
 
-    def mention(self, command: bytes) -> None:
-        """Sends a command along with the next one; nobody waits for its answer or cares about it."""
+    def send_with_next(self, command: bytes) -> None:
+        """Send a command together with the next one; its reply is discarded."""
         tag = self.new_tag()
         self._unanswered -= 1
-        self._mentioned.add(tag)
-        self._ahead.append(tag.encode() + b" " + line_safe(command) + b"\r\n")
+        self._unawaited_tags.add(tag)
+        self._queued.append(tag.encode() + b" " + line_safe(command) + b"\r\n")
 
-    def _raise_pause(self, answers: Iterable[Answer]) -> None:
-        """Exchange asks for a pause, and then says BYE: it is the pause that counts."""
+    def _raise_throttled(self, answers: Iterable[Answer]) -> None:
+        """Exchange requests a pause and then sends BYE: report the pause, not the lost connection."""
         for answer in answers:
             if answer.reply.status != "OK":
-                trouble = response_errors.account_error(answer.reply, self.peer)
-                if isinstance(trouble, Throttled):
-                    raise trouble from None
+                error = response_errors.account_error(answer.reply, self.peer)
+                if isinstance(error, Throttled):
+                    raise error from None
 
     def new_tag(self) -> str:
-        """The tag of a command that the caller is about to send, and whose answer it will await."""
-        if not self._unanswered and self.wants_pause:
+        """Return the tag of a command that the caller is about to send and whose reply it will await."""
+        if not self._unanswered and self.should_compress:
             self.compress()
         self._tags += 1
         self._unanswered += 1
         return f"M{self._tags}"
 
     def send(self, parts: Iterable[Body]) -> None:
-        """Sends the parts in order; of a spooled one no more than a piece is in memory. Raises
+        """Send the parts in order. Only one piece of a spooled part is in memory at a time. Raises
         ConnectionLost."""
-        line = self._line
-        small, self._ahead = self._ahead, []
+        stream = self._stream
+        small, self._queued = self._queued, []
         small_bytes = sum(map(len, small))
         try:
             for part in parts:
                 for piece in pieces(part):
                     if small and small_bytes + len(piece) > _SEND_BYTES:
-                        line.sendall(b"".join(small))
+                        stream.sendall(b"".join(small))
                         small, small_bytes = [], 0
                     if len(piece) < _SEND_BYTES:
                         small.append(piece)
                         small_bytes += len(piece)
                     else:
-                        line.sendall(piece)
+                        stream.sendall(piece)
             if small:
-                line.sendall(b"".join(small))
+                stream.sendall(b"".join(small))
         except OSError as error:
             raise self._broken(error) from error
 
     def next_event(self) -> WireEvent:
-        """Waits for the next event. Raises ConnectionLost (BYE included) and ProtocolViolation."""
+        """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
         while not self._events:
             self._receive()
         event = self._events.popleft()
         if isinstance(event, Tagged):
             self.refusals += event.reply.status != "OK"
-            if event.tag in self._mentioned:
-                self._mentioned.discard(event.tag)
+            if event.tag in self._unawaited_tags:
+                self._unawaited_tags.discard(event.tag)
                 return self.next_event()
             self._unanswered -= 1
         elif isinstance(event, Untagged) and event.reply.status == "BYE":
@@ -255,22 +257,22 @@ class Connection:
         return event
 
     def compress(self) -> None:
-        """Compresses all that follows (COMPRESS, RFC 4978) where the server will; nothing else may be under
-        way. Raises ConnectionLost and ProtocolViolation."""
-        self._line.plain()
+        """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. No command may be
+        outstanding. Raises ConnectionLost and ProtocolViolation."""
+        self._stream.use_plain()
         tag = self.start(b"COMPRESS DEFLATE")
-        self._line.by_lines()
+        self._stream.read_by_line()
         try:
             self.collect(tag)
         except CommandRefused:
-            self._line.plain()
+            self._stream.use_plain()
         else:
-            self._line.compress()
+            self._stream.compress()
 
     def _receive(self) -> None:
         self.waiting = True
         try:
-            data = b"" if self._reader.broken else self._line.read1(_READ_BYTES)
+            data = b"" if self._reader.broken else self._stream.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             raise self._broken(error) from error
         self.waiting = False
@@ -288,28 +290,29 @@ class Connection:
 
     def _broken(self, error: Exception | None) -> MailError:
         self.drop()
-        if self._line.broken:
-            self._lines.is_broken(self.peer.endpoint)
+        if self._stream.broken:
+            self._known_lines.mark_broken(self.peer.endpoint)
         if self._cut:
             return response_errors.too_slow(self.peer)
         return response_errors.lost(self.peer, str(error) if error else "")
 
     def cut(self) -> None:
-        """Ends a connection that another thread waits for in vain: it gets ServerTooSlow."""
+        """Shut down a stalled connection from another thread; the waiting thread gets ServerTooSlow."""
         self._cut = True
         self._client.cut()
 
     def drop(self) -> None:
-        """Closes the socket without a word; done already is fine."""
+        """Close the socket without LOGOUT; idempotent."""
         self.usable = False
-        self._drips.remove(self)
+        self._stall_watchdog.remove(self)
         self._client.close_abruptly()
 
     def close(self) -> None:
-        """Logs out, if the connection is in a state to; never raises. Nobody waits for the goodbye."""
+        """Send LOGOUT if the connection is idle, without waiting for the reply, and close it; never
+        raises."""
         if self.idle:
-            if self._line.watched:  # it is too late to compress anything
-                self._line.plain()
+            if self._stream.measuring:  # it is too late to start compression
+                self._stream.use_plain()
             with contextlib.suppress(MailError):
                 self.start(b"LOGOUT")
         self.drop()
@@ -323,59 +326,62 @@ def open_connection(
     tls: Tls,
     timeouts: Timeouts,
     max_literal_bytes: int,
-    lines: KnownLines,
-    drips: StallWatchdog,
+    known_lines: KnownLines,
+    stall_watchdog: StallWatchdog,
     spool_folder: Path | None = None,
 ) -> Connection:
-    """Connects (a few tries within seconds), encrypts and logs in: with a password, a master user's too,
-    one try, for lockouts are worse than errors; with an access token one more, on a new connection and with a
-    new token.
+    """Connect (a few attempts within seconds), encrypt and log in.
+
+    With a password, also that of a master user, there is one login attempt, since a lockout is worse than an
+    error. With an access token there may be a second attempt, on a new connection and with a new token.
 
     Raises any MailError of scope session or account.
     """
 
-    def opened(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
-        with ConnectWatchdog(peer.dial, timeouts.opening_s) as watch:
-            client = _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts)
+    def connect_and_log_in(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
+        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s) as watchdog:
+            client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts)
             try:
                 log_in(client, peer, login)
                 capabilities = _capabilities(client, peer)
             except BaseException:
                 client.close_abruptly()
                 raise
-        connection = Connection(client, peer, capabilities, max_literal_bytes, lines, drips, spool_folder)
-        if connection.has("ID"):  # RFC 2971: some hosts let nobody in who does not say
-            connection.mention(b'ID ("name" "mailhaul")')
-        if connection.has(deflate.CAPABILITY) and lines.compress_at_once(peer.endpoint):
+        connection = Connection(
+            client, peer, capabilities, max_literal_bytes, known_lines, stall_watchdog, spool_folder
+        )
+        if connection.has("ID"):  # RFC 2971: some hosts require it
+            connection.send_with_next(b'ID ("name" "mailhaul")')
+        if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
             connection.compress()
         return connection
 
     if isinstance(credential, Secret):
-        return opened(partial(with_password, password=credential))
+        return connect_and_log_in(partial(with_password, password=credential))
     if isinstance(credential, MasterLogin):
-        return opened(partial(with_master, master=credential))
+        return connect_and_log_in(partial(with_master, master=credential))
     try:
-        return opened(partial(with_token, token=token_for(peer, credential)))
+        return connect_and_log_in(partial(with_token, token=token_for(peer, credential)))
     except LoginRejected as error:
         if not connect_errors.may_be_the_token(error):
             raise
-    return opened(partial(with_token, token=token_for(peer, credential, refused=True)))
+    return connect_and_log_in(partial(with_token, token=token_for(peer, credential, refused=True)))
 
 
 def probe(peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3) -> None:
-    """Connects and encrypts without logging in. Raises any MailError of scope session or account."""
-    with ConnectWatchdog(peer.dial, timeouts.opening_s) as watch:
-        _connect_patiently(replace(peer, dial=watch.dial), tls, timeouts, tries).close_abruptly()
+    """Connect and encrypt without logging in. Raises any MailError of scope session or account."""
+    with ConnectWatchdog(peer.dial, timeouts.login_deadline_s) as watchdog:
+        _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries).close_abruptly()
 
 
-def _connect_patiently(peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = 3) -> Client:
-    patience = tenacity.Retrying(
+def _connect_with_retries(peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = 3) -> Client:
+    retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ServerUnavailable),
         stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(8),
         wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3),
         reraise=True,
     )
-    return patience(_connect, peer, tls, timeouts)
+    return retrying(_connect, peer, tls, timeouts)
 
 
 def _connect(peer: Peer, tls: Tls, timeouts: Timeouts) -> Client:
@@ -396,7 +402,8 @@ def _connect(peer: Peer, tls: Tls, timeouts: Timeouts) -> Client:
 def _encrypt(client: Client, peer: Peer, tls: Tls) -> None:
     security = peer.endpoint.security
     if client.preauthenticated():
-        # Before TLS it is a way to strip STARTTLS, which is illegal from then on; after, it is whose mail?
+        # Before TLS, PREAUTH is an attack that strips STARTTLS, which is not allowed after it. With TLS, the
+        # owner of the mailbox is unknown.
         raise connect_errors.preauthenticated(peer)
     if security is Security.TLS:
         return

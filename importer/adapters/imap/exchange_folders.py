@@ -1,8 +1,9 @@
-"""Exchange lists its calendars, contacts and the like as folders, in the language of the mailbox.
+"""Recognises the folders of an Exchange mailbox that hold no mail: calendar, contacts and the like.
 
-Nothing in LIST tells them from folders with mail (jstedfast/MailKit#1282, kellylford/QuickMail#613), so they
-are told by name: by the names of the one language that fits best, and only where the mailbox has the calendar
-and the contacts of that language. "Notes" in a German mailbox is a folder that somebody made, and holds mail.
+Exchange lists them in the language of the mailbox, and LIST does not distinguish them from mail folders
+(jstedfast/MailKit#1282, kellylford/QuickMail#613). They are recognised by name: by the names of the language
+that fits best, and only if the mailbox has the calendar and the contacts of that language. "Notes" in a
+German mailbox is a folder that its owner created, and holds mail.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-WHY: Final = "calendars, contacts, notes and the like are no mail"
+NO_MAIL_REASON: Final = "calendars, contacts, notes and the like are no mail"
 
 # Calendar and contacts first; then tasks, notes, journal, outbox, feeds, chats, sync problems. The outbox
-# holds what was never sent. imapsync#276 has the French ones; the others are as Outlook shows them.
+# holds unsent messages. Sources: imapsync#276 for French, Outlook's display names for the other languages.
 _LANGUAGES: Final = (
     (
         *("Calendar", "Contacts", "Tasks", "Notes", "Journal", "Outbox", "RSS Feeds", "RSS Subscriptions"),
@@ -48,8 +49,8 @@ _LANGUAGES: Final = (
 
 
 def without_mail(names: Collection[str], delimiter: str = "/") -> frozenset[str]:
-    """Those of an Exchange mailbox's folders that hold no mail, with all that lies inside them."""
+    """Return those of an Exchange mailbox's folders that hold no mail, and the folders inside them."""
     listed = set(names)
-    possible = [known for known in _LANGUAGES if listed.issuperset(known[:2])]
-    spoken = max(possible, key=lambda known: len(listed.intersection(known)), default=())
-    return frozenset(name for name in names if name.partition(delimiter)[0] in spoken)
+    candidates = [language for language in _LANGUAGES if listed.issuperset(language[:2])]
+    best = max(candidates, key=lambda language: len(listed.intersection(language)), default=())
+    return frozenset(name for name in names if name.partition(delimiter)[0] in best)

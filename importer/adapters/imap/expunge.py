@@ -1,10 +1,10 @@
-"""Taking back what was brought: exactly these messages, and folders that hold nothing.
+"""Removes exactly the given messages, and empty folders, from a destination.
 
 Invariants
-- What is expunged is named by UID: UID EXPUNGE (RFC 4315 section 2.1), never EXPUNGE, never CLOSE. Mail that
-  somebody else marked as deleted stays as it is.
-- A folder is removed only if it was empty a moment ago and its UIDVALIDITY is the one meant: DELETE would
-  take its mail with it (RFC 9051 section 6.3.5).
+- Messages are expunged by UID: UID EXPUNGE (RFC 4315 section 2.1), never EXPUNGE, never CLOSE. Mail that
+  another client marked as deleted is left alone.
+- A folder is removed only if a check directly before found it empty and with the expected UIDVALIDITY: DELETE
+  removes the mail in it too (RFC 9051 section 6.3.5).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
 
-_AT_ONCE = 500
+_MAX_UIDS = 500
 
 
 def supports_uid_expunge(connection: Connection) -> bool:
@@ -33,30 +33,30 @@ def remove(
     uids: UidSet,
     unchanged_since: int,
 ) -> UidSet:
-    """Removes the messages, and says which stay because they were changed after that modification sequence;
-    0 is none. Raises FolderUnusable and FolderChanged; may be repeated."""
+    """Remove the messages, except those whose flags changed after the modification sequence `unchanged_since`
+    (0: no condition); return the exceptions. Safe to repeat. Raises FolderUnusable and FolderChanged."""
     if not supports_uid_expunge(connection):
         raise response_errors.folder_unusable(link.peer, folder.name, "cleared", "no UIDPLUS")
-    opened = link.open_folder(connection, folder.name, b"SELECT")
-    link.check(folder, opened.uidvalidity)
-    if opened.read_only:
+    selected = link.select(connection, folder.name, b"SELECT")
+    link.check_uidvalidity(folder, selected.uidvalidity)
+    if selected.read_only:
         raise response_errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
-    stays = UidSet()
+    kept = UidSet()
     try:
-        for piece in uid_pieces(uids, _AT_ONCE):
-            changed = _mark(connection, piece, unchanged_since) & piece
-            stays |= changed
+        for piece in uid_pieces(uids, _MAX_UIDS):
+            changed = _mark_deleted(connection, piece, unchanged_since) & piece
+            kept |= changed
             if marked := piece - changed:
                 connection.call(b"UID EXPUNGE " + str(marked).encode())
     except CommandRefused as refused:
         raise response_errors.folder_error(refused.reply, link.peer, folder.name, "cleared") from None
-    link.leave_folder(connection)
-    return stays
+    link.unselect(connection)
+    return kept
 
 
-def _mark(connection: Connection, uids: UidSet, unchanged_since: int) -> UidSet:
-    """Marks the messages as deleted, but for those that were changed later, which it returns (RFC 7162
-    section 3.1.3: told in an OK, or in a NO). Raises CommandRefused."""
+def _mark_deleted(connection: Connection, uids: UidSet, unchanged_since: int) -> UidSet:
+    """Mark the messages as deleted, except those that changed later; return the exceptions (RFC 7162 section
+    3.1.3: reported in an OK or in a NO). Raises CommandRefused."""
     condition = b"(UNCHANGEDSINCE %d) " % unchanged_since if unchanged_since else b""
     try:
         reply = connection.call(
@@ -70,17 +70,19 @@ def _mark(connection: Connection, uids: UidSet, unchanged_since: int) -> UidSet:
 
 
 def remove_folder(link: ReconnectingConnection, connection: Connection, folder: FolderRef) -> None:
-    """Removes an empty folder and its subscription. Raises FolderUnusable and FolderChanged."""
-    link.leave_folder(connection)
-    if link.opened is not None:  # no UNSELECT; a server hangs up on whoever is in a folder that goes
-        link.open_folder(connection, "INBOX", b"EXAMINE")
-    there = folder_commands.status(link, connection, folder.name)
-    link.check(folder, there.uidvalidity)
-    delimiters = {one.name: one.delimiter for one in folder_commands.listing(link, connection).folders}
-    inside = folder.name + (delimiters.get(folder.name) or "\0")
-    if there.messages or any(name.startswith(inside) for name in delimiters):
+    """Remove an empty folder and its subscription. Raises FolderUnusable and FolderChanged."""
+    link.unselect(connection)
+    if link.selected is not None:  # no UNSELECT: a server closes connections whose selected folder is deleted
+        link.select(connection, "INBOX", b"EXAMINE")
+    status = folder_commands.status(link, connection, folder.name)
+    link.check_uidvalidity(folder, status.uidvalidity)
+    delimiters = {
+        listed.name: listed.delimiter for listed in folder_commands.list_folders(link, connection).folders
+    }
+    child_prefix = folder.name + (delimiters.get(folder.name) or "\0")
+    if status.messages or any(name.startswith(child_prefix) for name in delimiters):
         raise response_errors.folder_unusable(link.peer, folder.name, "removed", "it is not empty")
     folder_commands.folder_command(link, connection, b"DELETE", folder.name, what="removed")
-    link.seen.pop(folder.name, None)
+    link.uidvalidities.pop(folder.name, None)
     with contextlib.suppress(CommandRefused):  # a server without subscriptions
         connection.call(b"UNSUBSCRIBE " + link.quoted(folder.name))

@@ -1,9 +1,9 @@
-"""UID FETCH, streamed message by message: resumed after a lost connection, isolated from poison.
+"""UID FETCH, streamed message by message: resumed after a lost connection, with bad messages isolated.
 
 Invariants
-- A UID is handed out at most once, and only if it was asked for.
-- A command that is refused, or that ends the connection, is repeated for smaller and smaller parts of
-  what is left, until the one message that cannot be had stands alone; the others all come.
+- A UID is yielded at most once, and only if it was requested.
+- A command that is refused, or that ends the connection, is repeated for smaller and smaller parts of the
+  remaining UIDs, until the message that causes it is isolated; all other messages are yielded.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from functools import lru_cache, partial
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
-from importer.adapters.imap.reconnecting import READ_TRIES, ReconnectingConnection, pause
+from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, Reply, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerTooSlow, ServerUnavailable
 
-PATIENCE_S = 600.0
-"""How long one read may wait for commands that end in a lost connection: a network that swallows large
-packets would otherwise pass for one broken message after the other, each after minutes of silence."""
+LOST_CONNECTION_BUDGET_S = 600.0
+"""Total time that one fetch may spend on waits that end in a lost connection. Without it, a network that
+drops large packets would be mistaken for one bad message after another, each after minutes of silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to fetch. `complete` tells when a response holds all of it, `max_members` bounds one command."""
+    """What to fetch. `complete` returns whether a response has all items; `max_members` is the maximum number
+    of messages per command."""
 
     items: bytes
     complete: Callable[[Fetched], bool]
@@ -39,139 +40,149 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that is there and that the server does not hand out; `reason` is for the report.
-    `broke_connection`: the connection ended at it READ_TRIES times in a row."""
+    """A message that exists but that the server does not return; `reason` is for the report.
+    `broke_connection`: the connection ended at it MAX_READ_ATTEMPTS times in a row."""
 
     uid: Uid
     reason: str
     broke_connection: bool = False
 
 
-@lru_cache(maxsize=1024)  # asked for every message, and a mailbox has few combinations
-def lasting(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """Flags of a message without \\Recent, which tells about sessions (RFC 3501 section 2.3.2)."""
+@lru_cache(maxsize=1024)  # called for every message; a mailbox has few combinations
+def without_recent(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the flags without \\Recent, which describes sessions, not messages (RFC 3501 section 2.3.2)."""
     return tuple(flag for flag in flags if flag.lower() != "\\recent")
 
 
 def fetch(
     link: ReconnectingConnection, folder: FolderRef, uids: UidSet, query: Query
 ) -> Iterator[Fetched | Unreadable]:
-    """The messages of `uids` that the folder still holds, as they come; each has a `uid`.
+    """Yield the messages of `uids` that the folder still holds, in the server's order; each has a `uid`.
 
-    Raises Throttled, FolderChanged, FolderUnusable, ConnectionLost when the server cannot be reached any
-    more, and ServerUnavailable, ProtocolViolation or ConnectionLost when nothing can be had at all.
+    Raises Throttled, FolderChanged and FolderUnusable; ConnectionLost if the server can no longer be reached;
+    and ServerUnavailable, ProtocolViolation or ConnectionLost if it returns no message at all.
     """
-    limit = link.reading(lambda connection: connection.message_limit) or query.max_members
+    limit = link.retry_read(lambda connection: connection.message_limit) or query.max_members
     todo = deque(uid_pieces(uids, min(limit, query.max_members)))
     losses = _Losses()
-    troubles = 0
+    consecutive_failures = 0
     while todo:
-        asked = todo.popleft()
-        command = b"UID FETCH %s %s" % (str(asked).encode(), query.items)
-        _, tag = link.reading(partial(link.open_and_ask, folder=folder, command=command))
+        requested = todo.popleft()
+        command = b"UID FETCH %s %s" % (str(requested).encode(), query.items)
+        _, tag = link.retry_read(partial(link.examine_and_send, folder=folder, command=command))
         done: set[int] = set()
-        partly: list[Reply] = []
-        losses.clock()
+        partial_replies: list[Reply] = []
+        losses.start_wait()
         try:
-            for uid, found in _answers(link, tag, asked, query, done, partly):
+            for uid, message in _responses(link, tag, requested, query, done, partial_replies):
                 done.add(uid)
-                yield found
-                losses.clock()
-                troubles = 0
-            if partly and done:  # RFC 9738 section 3.1: the rest is there and has to be asked for again
-                todo.appendleft(asked - UidSet.of(done))
+                yield message
+                losses.start_wait()
+                consecutive_failures = 0
+            if partial_replies and done:  # RFC 9738 section 3.1: the rest has to be requested again
+                todo.appendleft(requested - UidSet.of(done))
             continue
         except ServerTooSlow:
             link.drop()
             raise
-        except (ConnectionLost, ProtocolViolation) as error:  # a message too large for us is a violation
+        except (ConnectionLost, ProtocolViolation) as lost:  # a message above the size limit is a violation
             link.drop()
-            trouble: MailError | None = error
-            words = error.server_text
+            error: MailError | None = lost
+            words = lost.server_text
         except CommandRefused as refused:
-            link.opened = None  # is it the folder? Opening it again will tell
-            trouble = _more_than_a_message(refused, link)
+            link.selected = None  # reopening the folder shows whether the folder is the cause
+            error = _error_beyond_message(refused, link)
             words = response_errors.server_words(refused.reply)
-        left = asked - UidSet.of(done)
-        if isinstance(trouble, ConnectionLost):
-            in_a_row = losses.absorb(trouble, left)
-            # Of several, the one that ends the connection is found faster by halving.
-            if left and (done or (len(left) == 1 and in_a_row < READ_TRIES)):
-                pause(in_a_row)
-                todo.appendleft(left)
+        remaining = requested - UidSet.of(done)
+        if isinstance(error, ConnectionLost):
+            times_lost = losses.record(error, remaining)
+            # Among several messages, halving finds the one that ends the connection faster.
+            if remaining and (done or (len(remaining) == 1 and times_lost < MAX_READ_ATTEMPTS)):
+                pause(times_lost)
+                todo.appendleft(remaining)
                 continue
-            words = "the connection ends each time it is asked for"
-        if len(left) > 1:
-            todo.extendleft(reversed(list(left.chunks(-(-len(left) // 2)))))
+            words = "the connection ends each time it is requested"
+        if len(remaining) > 1:
+            todo.extendleft(reversed(list(remaining.chunks(-(-len(remaining) // 2)))))
             continue
-        for uid in left:
-            troubles += trouble is not None
-            if trouble is not None and troubles >= response_errors.TROUBLES_IN_A_ROW:
-                raise trouble
-            yield Unreadable(uid, _reason(link, words), isinstance(trouble, ConnectionLost))
+        for uid in remaining:
+            consecutive_failures += error is not None
+            if error is not None and consecutive_failures >= response_errors.MAX_CONSECUTIVE_FAILURES:
+                raise error
+            yield Unreadable(uid, _reason(link, words), isinstance(error, ConnectionLost))
 
 
 class _Losses:
-    """The connections that one read lost while it waited for messages."""
+    """The connections that one fetch lost while it waited for messages."""
 
     def __init__(self) -> None:
-        self._of: Counter[UidSet] = Counter()
-        self._patience_s = PATIENCE_S
-        self._since_s = 0.0
+        self._times_lost: Counter[UidSet] = Counter()
+        self._budget_s = LOST_CONNECTION_BUDGET_S
+        self._wait_started_s = 0.0
 
-    def clock(self) -> None:
-        """From now on nothing came."""
-        self._since_s = time.monotonic()
+    def start_wait(self) -> None:
+        """Start timing the wait for the next message."""
+        self._wait_started_s = time.monotonic()
 
-    def absorb(self, error: ConnectionLost, left: UidSet) -> int:
-        """How often `left` was lost now. Raises `error` at the end of PATIENCE_S."""
-        self._patience_s -= time.monotonic() - self._since_s
-        if self._patience_s < 0:
+    def record(self, error: ConnectionLost, remaining: UidSet) -> int:
+        """Return how often the connection was lost at `remaining`. Raise `error` once the budget is spent."""
+        self._budget_s -= time.monotonic() - self._wait_started_s
+        if self._budget_s < 0:
             raise error
-        self._of[left] += 1
-        return self._of[left]
+        self._times_lost[remaining] += 1
+        return self._times_lost[remaining]
 
 
-def _more_than_a_message(refused: CommandRefused, link: ReconnectingConnection) -> ServerUnavailable | None:
-    """What a refused FETCH may mean for more than one message. Raises what certainly does."""
-    trouble = response_errors.account_error(refused.reply, link.peer)
+def _error_beyond_message(refused: CommandRefused, link: ReconnectingConnection) -> ServerUnavailable | None:
+    """Return the error that may concern more than the requested message. Raise one that certainly does."""
+    error = response_errors.account_error(refused.reply, link.peer)
     if refused.reply.code == "OVERQUOTA":  # of reading: Gmail's daily cap
-        trouble = response_errors.throttled(refused.reply, link.peer)
-    if trouble is None or isinstance(trouble, ServerUnavailable):
-        return trouble
-    raise trouble
+        error = response_errors.throttled(refused.reply, link.peer)
+    if error is None or isinstance(error, ServerUnavailable):
+        return error
+    raise error
 
 
-def _answers(
-    link: ReconnectingConnection, tag: str, asked: UidSet, query: Query, done: set[int], partly: list[Reply]
+def _responses(
+    link: ReconnectingConnection,
+    tag: str,
+    requested: UidSet,
+    query: Query,
+    done: set[int],
+    partial_replies: list[Reply],
 ) -> Iterator[tuple[Uid, Fetched | Unreadable]]:
-    """What one command brings. `done` are the UIDs that the caller has; `partly` gets the reply of a server
-    that did only a part of it."""
-    connection = link.current()
-    parts: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
-    for event in _noting_limit(connection.follow(tag), partly):
+    """Yield the messages that one command returns.
+
+    `done` holds the UIDs that the caller has received. The reply of a server that executed only a part of the
+    command is added to `partial_replies`.
+    """
+    connection = link.current_connection()
+    incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
+    for event in _collect_limit(connection.follow(tag), partial_replies):
         if not isinstance(event, Fetched) or event.uid is None:
             continue
         uid = event.uid
-        if uid not in asked or uid in done:
+        if uid not in requested or uid in done:
             continue
-        before = parts.pop(uid, None)
-        found = event if before is None else _merged(before, event)
-        if query.complete(found):
-            yield uid, found
+        earlier = incomplete.pop(uid, None)
+        message = event if earlier is None else _merge(earlier, event)
+        if query.complete(message):
+            yield uid, message
         else:
-            parts[uid] = found
-    for uid in parts:
-        yield uid, Unreadable(uid, _reason(link, "its content was left out of the answer"))
+            incomplete[uid] = message
+    for uid in incomplete:
+        yield uid, Unreadable(uid, _reason(link, "its content is missing in the response"))
 
 
-def _noting_limit(running: Generator[WireEvent, None, Reply], partly: list[Reply]) -> Iterator[WireEvent]:
+def _collect_limit(
+    running: Generator[WireEvent, None, Reply], partial_replies: list[Reply]
+) -> Iterator[WireEvent]:
     reply = yield from running
     if reply.code == "MESSAGELIMIT":
-        partly.append(reply)
+        partial_replies.append(reply)
 
 
-def _merged(old: Fetched, new: Fetched) -> Fetched:
+def _merge(old: Fetched, new: Fetched) -> Fetched:
     return Fetched(
         new.sequence,
         new.uid,

@@ -1,6 +1,7 @@
-"""One question, one answer: the commands that are no stream.
+"""LIST, NAMESPACE, STATUS, SEARCH and SELECT: commands whose whole response is collected before it is
+returned.
 
-Each function takes a Link and an idle Connection, may be repeated without harm, and raises what
+Each function accepts a ReconnectingConnection and its idle Connection and is safe to repeat. It raises what
 `Connection.call` raises, WireError, and for folders FolderUnusable and FolderChanged.
 """
 
@@ -26,8 +27,8 @@ from providers.errors import FolderUnusable
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The folders of the personal namespace with their roles and subscriptions; `statuses` holds those that
-    were told along with them, none where the server cannot do that."""
+    """The folders of the personal namespace with their roles and subscriptions. `statuses` holds those that
+    the server sent along with the list (LIST-STATUS); it is empty if the server does not support that."""
 
     hierarchy: Hierarchy
     folders: tuple[Folder, ...]
@@ -35,33 +36,33 @@ class Listing:
 
 
 _SEARCH_LINE_BYTES: Final = 64 << 20
-"""The longest ESEARCH answer that is asked for. A message takes at most 11 bytes of it."""
+"""Maximum length of an ESEARCH response. A message takes at most 11 bytes of it."""
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 
-PIPELINED: Final = 100
-"""STATUS commands sent ahead of their answers: some 10 KB each way, which every socket holds."""
+MAX_PIPELINED: Final = 100
+"""Commands sent ahead of their replies: some 10 KB in each direction, which fits every socket buffer."""
 
 
-def listing(link: ReconnectingConnection, connection: Connection, *, modseqs: bool = False) -> Listing:
-    """All folders, where they are and, where the server tells it along with them, how they stand; `modseqs`
-    as for `statuses`.
+def list_folders(link: ReconnectingConnection, connection: Connection, *, modseqs: bool = False) -> Listing:
+    """Return all folders, the hierarchy and, if the server sends them along, the statuses; `modseqs` as for
+    `statuses`.
 
-    Commands are sent without waiting for answers. Those that a server answers in another order than it
-    was asked (RFC 9051 section 5.5) are told apart by their names.
+    Commands are pipelined. A server may respond in another order (RFC 9051 section 5.5), so responses are
+    recognised by their names.
     """
     if modseqs:
-        link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
+        link.unselect(connection)  # the status of the selected folder may be as old as its selection
     commands = [b"NAMESPACE"] if connection.has("NAMESPACE") else []
     extended = connection.has("LIST-EXTENDED")
     if extended:
-        # Cyrus tells special uses only when asked (RFC 6154 section 2); most others always do.
-        wanted = [b"SPECIAL-USE"] if connection.has("SPECIAL-USE") else []
-        wanted.append(b"SUBSCRIBED")
+        # Cyrus returns special uses only on request (RFC 6154 section 2); most others always do.
+        options = [b"SPECIAL-USE"] if connection.has("SPECIAL-USE") else []
+        options.append(b"SUBSCRIBED")
         if connection.has("LIST-STATUS"):  # RFC 5819
-            wanted.append(b"STATUS " + _query(connection, modseqs))
-        commands.append(b'LIST "" "*" RETURN (%s)' % b" ".join(wanted))
+            options.append(b"STATUS " + _status_query(connection, modseqs))
+        commands.append(b'LIST "" "*" RETURN (%s)' % b" ".join(options))
     else:
         commands += [b'LIST "" "*"', b'LSUB "" "*"']
     answers = connection.call_all(commands)
@@ -78,90 +79,94 @@ def listing(link: ReconnectingConnection, connection: Connection, *, modseqs: bo
     listed = read_list(events, link.names)
     if extended:
         subscribed = None
-    elif b"LSUB" in refused:  # a server without subscriptions shows everything
-        subscribed = frozenset(one.name for one in listed)
+    elif b"LSUB" in refused:  # a server without subscriptions shows all folders
+        subscribed = frozenset(folder.name for folder in listed)
     else:
-        subscribed = frozenset(one.name for one in read_list(events, link.names, command="LSUB"))
-    known = read_namespaces(events, link.names)
+        subscribed = frozenset(folder.name for folder in read_list(events, link.names, command="LSUB"))
+    namespaces = read_namespaces(events, link.names)
     return Listing(
-        known.personal or guess_hierarchy(listed),
-        tuple(as_folders(listed, known, subscribed)),
-        _told_along(link, events),
+        namespaces.personal or guess_hierarchy(listed),
+        tuple(as_folders(listed, namespaces, subscribed)),
+        _listed_statuses(link, events),
     )
 
 
 def status(link: ReconnectingConnection, connection: Connection, folder: str) -> FolderStatus:
-    """UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be open."""
-    if link.opened is not None and link.opened.folder == folder:
-        link.leave_folder(connection)  # of the open folder a server may tell what it told at opening
+    """Return UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be selected."""
+    if link.selected is not None and link.selected.folder == folder:
+        link.unselect(connection)  # the status of the selected folder may be as old as its selection
     answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
-    # The name in front is of no use, and some servers write it so that nobody can read it.
-    found = next(filter(None, map(_status, answer.events)), None)
-    if found is None:
+    # The folder name in the response is not needed, and some servers send it malformed.
+    folder_status = next(filter(None, map(_read_status, answer.events)), None)
+    if folder_status is None:
         raise response_errors.folder_unusable(
             link.peer, folder, "opened", "STATUS without UIDVALIDITY or UIDNEXT"
         )
-    link.seen[folder] = found.uidvalidity
-    return found
+    link.uidvalidities[folder] = folder_status.uidvalidity
+    return folder_status
 
 
 def statuses(
     link: ReconnectingConnection, connection: Connection, folders: Sequence[str], *, modseqs: bool = False
 ) -> dict[str, FolderStatus | FolderUnusable]:
-    """As `status`, of many folders in few round trips: commands are sent without waiting for answers.
+    """Return the status of many folders in few round trips, with pipelined commands.
 
-    What is refused or not clearly answered is asked again, alone; a folder that has no status then is
-    FolderUnusable, and the others have theirs. With `modseqs` the highest modification sequences are asked
-    for where the server keeps any (RFC 7162 section 3.1.7).
+    A command that is refused, or whose response is ambiguous, is repeated on its own. A folder that has no
+    status then is mapped to FolderUnusable. With `modseqs`, the highest modification sequences are included
+    if the server keeps them (RFC 7162 section 3.1.7).
     """
-    if link.opened is not None and link.opened.folder in folders:
-        link.leave_folder(connection)
-    told: dict[str, FolderStatus] = {}
-    for at in range(0, len(folders), PIPELINED):
-        told |= _told_at_once(link, connection, folders[at : at + PIPELINED], _query(connection, modseqs))
-    found: dict[str, FolderStatus | FolderUnusable] = {}
+    if link.selected is not None and link.selected.folder in folders:
+        link.unselect(connection)
+    query = _status_query(connection, modseqs)
+    pipelined: dict[str, FolderStatus] = {}
+    for start in range(0, len(folders), MAX_PIPELINED):
+        pipelined |= _pipelined_statuses(link, connection, folders[start : start + MAX_PIPELINED], query)
+    result: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:
-            found[folder] = told.get(folder) or status(link, connection, folder)
+            result[folder] = pipelined.get(folder) or status(link, connection, folder)
         except FolderUnusable as unusable:
-            found[folder] = unusable
-    return found
+            result[folder] = unusable
+    return result
 
 
 def open_for_appending(
     link: ReconnectingConnection, connection: Connection, folder: str
 ) -> tuple[FolderStatus, KeywordRule | None]:
-    """By SELECT: Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays open: appending
-    into the open one is faster with some servers, and slower with none that is known."""
-    opened = link.open_folder(connection, folder, b"SELECT")
-    if opened.uidnext is None:
-        found = status(link, connection, folder)
+    """Select the folder and return its status and the keywords that it stores permanently (None: read-only).
+
+    SELECT is used because Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays
+    selected: appending into the selected folder is faster with some servers, and slower with no known one.
+    """
+    selected = link.select(connection, folder, b"SELECT")
+    if selected.uidnext is None:
+        folder_status = status(link, connection, folder)
     else:
-        found = FolderStatus(opened.uidvalidity, opened.uidnext, opened.messages)
-    if opened.read_only:
-        return found, None
-    if opened.permanent_flags is None:  # not told: all of them (RFC 9051 section 6.3.2)
-        return found, KeywordRule()
-    keywords = frozenset(flag for flag in opened.permanent_flags if not flag.startswith("\\"))
-    return found, KeywordRule("\\*" in opened.permanent_flags, keywords)
+        folder_status = FolderStatus(selected.uidvalidity, selected.uidnext, selected.messages)
+    if selected.read_only:
+        return folder_status, None
+    if selected.permanent_flags is None:  # not sent: all flags are permanent (RFC 9051 section 6.3.2)
+        return folder_status, KeywordRule()
+    keywords = frozenset(flag for flag in selected.permanent_flags if not flag.startswith("\\"))
+    return folder_status, KeywordRule("\\*" in selected.permanent_flags, keywords)
 
 
 def uids(link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
-    """The UIDs that the folder holds now, of a million messages too."""
+    """Return the UIDs that the folder holds now; works for a million messages too."""
     if not connection.has("ESEARCH") or connection.message_limit is not None:
-        opened = link.examine(connection, folder)
+        selected = link.examine(connection, folder)
     else:
         criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
         command = b"UID SEARCH RETURN (ALL) " + criterion
-        opened, tag = link.open_and_ask(connection, folder, command, afresh=True)
-        worst_line_bytes = 1000 + 11 * opened.messages
-        found = _found(connection, tag, min(worst_line_bytes, _SEARCH_LINE_BYTES))
-        # Mail may have arrived meanwhile, but a set far above what the folder holds is made up.
-        if found is not None and len(found) <= 1000 + 2 * opened.messages:
-            return found.at_or_above(at_or_above)
-    if not opened.messages or (opened.uidnext is not None and at_or_above >= opened.uidnext):
+        selected, tag = link.examine_and_send(connection, folder, command, reopen=True)
+        max_line_bytes = 1000 + 11 * selected.messages
+        matches = _search_result(connection, tag, min(max_line_bytes, _SEARCH_LINE_BYTES))
+        # New mail may have arrived since the selection, but a set far larger than the folder is invalid.
+        if matches is not None and len(matches) <= 1000 + 2 * selected.messages:
+            return matches.at_or_above(at_or_above)
+    if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
         return UidSet()
-    return _enumerate(link, connection, folder, at_or_above)
+    return _fetch_uids(link, connection, folder, at_or_above)
 
 
 def folder_command(
@@ -173,52 +178,54 @@ def folder_command(
     what: str,
     rest: bytes = b"",
 ) -> Answer:
-    """`command` on the folder by its name. `what` is what it could not be, in FolderUnusable."""
+    """Run `command` on the folder by its name. `what` is the participle for FolderUnusable ("created")."""
     try:
         return connection.call(b" ".join((command, link.quoted(folder), rest)).rstrip(b" "))
     except CommandRefused as refused:
         raise response_errors.folder_error(refused.reply, link.peer, folder, what) from None
 
 
-def refused(
-    link: ReconnectingConnection, connection: Connection, wanted: Sequence[tuple[bytes, str]]
+def run_all(
+    link: ReconnectingConnection, connection: Connection, requests: Sequence[tuple[bytes, str]]
 ) -> list[tuple[bytes, str]]:
-    """Each (command, folder) in turn, sent without waiting for answers; those that were refused."""
-    left: list[tuple[bytes, str]] = []
-    for at in range(0, len(wanted), PIPELINED):
+    """Run each (command, folder) in order, pipelined. Return those that were refused."""
+    refused: list[tuple[bytes, str]] = []
+    for start in range(0, len(requests), MAX_PIPELINED):
         commands: dict[tuple[bytes, str], bytes] = {}
-        for command, folder in wanted[at : at + PIPELINED]:
+        for command, folder in requests[start : start + MAX_PIPELINED]:
             with contextlib.suppress(FolderUnusable):
                 commands[command, folder] = b"%s %s" % (command, link.quoted(folder))
         answers = connection.call_all(list(commands.values()))
-        left += [one for one, answer in zip(commands, answers, strict=True) if answer.reply.status != "OK"]
-    return left
+        refused += [
+            request for request, answer in zip(commands, answers, strict=True) if answer.reply.status != "OK"
+        ]
+    return refused
 
 
-def status_at_once(
+def pipelined_status(
     link: ReconnectingConnection, connection: Connection, folders: Sequence[str], query: bytes
 ) -> dict[str, LiteralData]:
-    """The STATUS answers of those folders for which they leave no doubt.
+    """Return the STATUS responses that are unambiguous, by folder.
 
-    A server may answer commands in another order (RFC 9051 section 5.5), so a STATUS counts when it came
-    alone before the OK of its command and names the folder as we do.
+    A server may respond to commands in another order (RFC 9051 section 5.5). A STATUS response counts if it
+    is the only one before the OK of its command and names the folder exactly as the command does.
     """
     names: dict[str, bytes] = {}
     for folder in folders:
         with contextlib.suppress(FolderUnusable):
             names[folder] = link.quoted(folder)
     answers = connection.call_all([b"STATUS %s %s" % (name, query) for name in names.values()])
-    found: dict[str, LiteralData] = {}
+    result: dict[str, LiteralData] = {}
     for folder, answer in zip(names, answers, strict=True):
-        told = [event for event in answer.events if isinstance(event, LiteralData) and event.name == "STATUS"]
-        if answer.reply.status != "OK" or len(told) != 1 or _name(told[0]) != link.names.encode(folder):
+        data = [event for event in answer.events if isinstance(event, LiteralData) and event.name == "STATUS"]
+        if answer.reply.status != "OK" or len(data) != 1 or _name(data[0]) != link.names.encode(folder):
             continue
-        found[folder] = told[0]
-    return found
+        result[folder] = data[0]
+    return result
 
 
 def status_numbers(event: WireEvent) -> dict[bytes, int]:
-    """The items of a STATUS answer that are numbers; none when it is no such answer."""
+    """Return the numeric items of a STATUS response; {} for any other event."""
     if not isinstance(event, LiteralData) or event.name != "STATUS":
         return {}
     items = _STATUS_ITEMS.search(event.text)
@@ -226,58 +233,58 @@ def status_numbers(event: WireEvent) -> dict[bytes, int]:
     return {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()}
 
 
-def _query(connection: Connection, modseqs: bool) -> bytes:
+def _status_query(connection: Connection, modseqs: bool) -> bytes:
     if not (modseqs and connection.has("CONDSTORE")):
         return _STATUS_QUERY
     return _STATUS_QUERY.replace(b")", b" HIGHESTMODSEQ)")
 
 
-def _told_at_once(
+def _pipelined_statuses(
     link: ReconnectingConnection, connection: Connection, folders: Sequence[str], query: bytes
 ) -> dict[str, FolderStatus]:
-    found: dict[str, FolderStatus] = {}
-    for folder, answer in status_at_once(link, connection, folders, query).items():
-        one = _status(answer)
-        if one is not None:
-            found[folder] = one
-            link.seen[folder] = one.uidvalidity
-    return found
+    result: dict[str, FolderStatus] = {}
+    for folder, data in pipelined_status(link, connection, folders, query).items():
+        folder_status = _read_status(data)
+        if folder_status is not None:
+            result[folder] = folder_status
+            link.uidvalidities[folder] = folder_status.uidvalidity
+    return result
 
 
-def _told_along(link: ReconnectingConnection, events: Sequence[WireEvent]) -> dict[str, FolderStatus]:
-    """The status of folders that are named readably and once."""
-    told: dict[str, list[FolderStatus]] = {}
+def _listed_statuses(link: ReconnectingConnection, events: Sequence[WireEvent]) -> dict[str, FolderStatus]:
+    """Return the status of each folder whose name can be parsed and occurs once."""
+    by_name: dict[str, list[FolderStatus]] = {}
     for event in events:
-        one = _status(event)
-        if one is not None and isinstance(event, LiteralData) and isinstance(name := _name(event), bytes):
-            told.setdefault(link.names.decode(name), []).append(one)
-    return {name: found[0] for name, found in told.items() if len(found) == 1}
+        status = _read_status(event)
+        if status is not None and isinstance(event, LiteralData) and isinstance(name := _name(event), bytes):
+            by_name.setdefault(link.names.decode(name), []).append(status)
+    return {name: statuses[0] for name, statuses in by_name.items() if len(statuses) == 1}
 
 
-def _name(told: LiteralData) -> Value:
-    """The name in front of a STATUS answer, None when it is not to be read."""
+def _name(data: LiteralData) -> Value:
+    """Return the folder name in a STATUS response, None if it cannot be parsed."""
     try:
-        return next(iter(told.values()), None)
+        return next(iter(data.values()), None)
     except WireError:
         return None
 
 
-def _status(event: WireEvent) -> FolderStatus | None:
-    """What a STATUS answer tells; None when it is none, or not a whole one."""
-    found = status_numbers(event)
-    if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= found.keys():
+def _read_status(event: WireEvent) -> FolderStatus | None:
+    """Parse a STATUS response; None for any other event and for an incomplete response."""
+    numbers = status_numbers(event)
+    if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= numbers.keys():
         return None
     return FolderStatus(
-        UidValidity(found[b"UIDVALIDITY"]),
-        Uid(found[b"UIDNEXT"]),
-        found[b"MESSAGES"],
-        highest_modseq=found.get(b"HIGHESTMODSEQ", 0),
+        UidValidity(numbers[b"UIDVALIDITY"]),
+        Uid(numbers[b"UIDNEXT"]),
+        numbers[b"MESSAGES"],
+        highest_modseq=numbers.get(b"HIGHESTMODSEQ", 0),
     )
 
 
-def _found(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:
-    """What UID SEARCH RETURN (ALL), RFC 4731, found: UIDs as ranges. None when refused, or not to be
-    understood."""
+def _search_result(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:
+    """Return the UIDs in the response to UID SEARCH RETURN (ALL), RFC 4731. None if the command was refused
+    or the response cannot be parsed."""
     try:
         answer = connection.collect(tag, max_line_bytes=max_line_bytes)
     except CommandRefused:
@@ -286,7 +293,7 @@ def _found(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | No
         if isinstance(event, LiteralData) and event.name == "ESEARCH":
             values = [v.upper() if isinstance(v, bytes) else v for v in event.values()]
             if b"ALL" not in values:
-                return UidSet()  # the way to say that there is none
+                return UidSet()  # no match
             match values[values.index(b"ALL") + 1 :]:
                 case [bytes() as uids, *_]:
                     with contextlib.suppress(ValueError):
@@ -294,37 +301,42 @@ def _found(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | No
     return None
 
 
-def _enumerate(
+def _fetch_uids(
     link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
 ) -> UidSet:
-    """UID FETCH of nothing but UIDs: SEARCH puts them all on one line, which ends at a megabyte or so.
+    """Return the UIDs by UID FETCH of the UIDs only: SEARCH puts all UIDs on one line, and lines are limited
+    to about a megabyte.
 
-    A server may do only a part of a command (RFC 9738, Yahoo), the highest UIDs or the lowest: what lies
-    below and above what it told is asked for until all is told.
+    A server may execute only a part of a command (RFC 9738, Yahoo), for the highest UIDs or the lowest. The
+    UIDs below and above the returned ones are requested until the set is complete.
     """
-    ask = partial(_enumerated, link, connection, folder, at_or_above)
-    shown, partly = ask(b"%d:*" % at_or_above)
-    while partly and (lowest := shown.lowest) and (highest := shown.highest):
-        below, partly_below = (
-            ask(b"%d:%d" % (at_or_above, lowest - 1)) if lowest > at_or_above else (UidSet(), False)
+    fetch_range = partial(_fetch_uid_range, link, connection, folder, at_or_above)
+    known, truncated = fetch_range(b"%d:*" % at_or_above)
+    while truncated and (lowest := known.lowest) and (highest := known.highest):
+        below, below_truncated = (
+            fetch_range(b"%d:%d" % (at_or_above, lowest - 1)) if lowest > at_or_above else (UidSet(), False)
         )
-        above, partly_above = ask(b"%d:*" % (highest + 1))
-        fresh = (below | above) - shown
-        shown |= fresh
-        partly = bool(fresh) and (partly_below or partly_above)
-    return shown
+        above, above_truncated = fetch_range(b"%d:*" % (highest + 1))
+        new = (below | above) - known
+        known |= new
+        truncated = bool(new) and (below_truncated or above_truncated)
+    return known
 
 
-def _enumerated(
-    link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid, asked: bytes
+def _fetch_uid_range(
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: FolderRef,
+    at_or_above: Uid,
+    uid_range: bytes,
 ) -> tuple[UidSet, bool]:
-    """What one command tells, and whether the server did only a part of it."""
+    """Return the UIDs that one command yields, and whether the server executed only a part of it."""
     ranges: list[tuple[int, int]] = []
-    running = connection.run(b"UID FETCH " + asked + b" (UID)")
+    running = connection.run(b"UID FETCH " + uid_range + b" (UID)")
     try:
         while True:
             event = next(running)
-            # n:* holds the last message even when its UID is below n (RFC 9051: seq-range).
+            # n:* includes the last message even if its UID is below n (RFC 9051: seq-range).
             if not isinstance(event, Fetched) or event.uid is None or event.uid < at_or_above:
                 continue
             if ranges and ranges[-1][1] + 1 == event.uid:

@@ -1,10 +1,10 @@
-"""Gmail as a source: labels shown as folders, each message read once, from All Mail.
+"""Gmail as a source: labels presented as folders, each message read once, from All Mail.
 
-To everybody else this is a mailbox with ordinary folders: those of its labels hold UIDs of All Mail, under
-its UIDVALIDITY; Spam and Trash, which All Mail leaves out, are as they are. Starred is \\Flagged; Important
-and Chats are left out. What has no label stands in All Mail, which counts as the archive.
+Callers see a mailbox with ordinary folders. The folders of labels hold UIDs of All Mail, under its
+UIDVALIDITY. Spam and Trash, which All Mail does not include, are passed through. Starred is \\Flagged;
+Important and Chats are left out. Messages without a label are in All Mail, which has the role of the archive.
 
-Labels are looked at once per leg; what changes meanwhile, the next leg sees. Mail that comes in is seen.
+Labels are read once per leg; later changes are picked up by the next leg. New mail is picked up immediately.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from imapclient import imap_utf7
 
 from importer.adapters.imap import response_errors
-from importer.adapters.imap.fetch import Query, Unreadable, fetch, lasting
+from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
 from importer.adapters.imap.label_index import (
     DELIMITER,
     NO_FOLDER,
@@ -28,6 +28,7 @@ from importer.adapters.imap.label_index import (
     SystemFolders,
     settled_in,
 )
+from importer.adapters.imap.session import ImapSession
 from importer.adapters.imap.wire import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
@@ -49,48 +50,41 @@ from importer.ports.mailbox import LabelView
 from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side
 
-if TYPE_CHECKING:
-    from importer.adapters.imap.session import ImapSession
-
-CAPABILITY: Final = "X-GM-EXT-1"
-
 FOLDER_LIMITS: Final = (1000, 2000, 5000, 10000)
-"""What "Limit IMAP folders to contain no more than this many messages" offers (gaubert/gmvault#297)."""
+"""The choices of "Limit IMAP folders to contain no more than this many messages" (gaubert/gmvault#297)."""
 
-_OWN_MAIL: Final = (FolderRole.JUNK, FolderRole.TRASH)
+_OUTSIDE_ALL_MAIL: Final = (FolderRole.JUNK, FolderRole.TRASH)
 _LABELLED: Final = Query(
     b"(UID X-GM-LABELS FLAGS INTERNALDATE BODY.PEEK[])",
-    lambda found: None not in (found.labels, found.body, found.flags, found.internaldate),
+    lambda message: None not in (message.labels, message.body, message.flags, message.internaldate),
     10_000,
 )
-
-
 _FLAGS_AND_LABELS: Final = Query(
     b"(UID X-GM-LABELS FLAGS)",
-    lambda found: None not in (found.labels, found.flags),
+    lambda message: None not in (message.labels, message.flags),
     10_000,
 )
 
 
 class GmailLabels:
-    """What the sessions of one leg share: the index, read by whichever needs it first."""
+    """State shared by the sessions of one leg: the label index, read by the first session that needs it."""
 
     def __init__(self, view: LabelView) -> None:
         self.rule = view.rule
         self._settled = view.settled
         self._lock = threading.Lock()
         self._index: LabelIndex | None = None
-        self.suspicion: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}  # folder -> why its content may be incomplete
 
     def index(self, session: ImapSession) -> LabelIndex:
-        """Raises MailHidden, and what reading raises."""
+        """Return the index. Raises MailHidden, and what reading raises."""
         with self._lock:
             if self._index is None:
                 self._index = self._read(session)
             return self._index
 
     def refresh(self, session: ImapSession) -> LabelIndex:
-        """The index with what came and went since."""
+        """Return the index, updated with the messages that arrived or vanished since."""
         index = self.index(session)
         with self._lock:
             status = session.status(index.all_mail.name)
@@ -98,16 +92,16 @@ class GmailLabels:
                 raise response_errors.folder_changed(session.peer, index.all_mail.name)
             if (status.uidnext, status.messages) != (index.uidnext, index.messages):
                 index.read(session.link, status)
-                index.drop(index.all_uids - session.uids(index.all_mail))
+                index.forget(index.all_uids - session.uids(index.all_mail))
             return index
 
     def _read(self, session: ImapSession) -> LabelIndex:
         listed = session.folders()
-        system = _system(listed)
+        system = _system_folders(listed)
         if system is None:
-            raise _hidden(session)
-        # Before All Mail: a message that comes in between must not look as if All Mail lacked it.
-        shown = session.statuses([f.name for f in listed if f.selectable and _is_label(f, system)])
+            raise _all_mail_hidden(session)
+        # Before All Mail: otherwise a message that arrives in between would seem to be missing there.
+        label_statuses = session.statuses([f.name for f in listed if f.selectable and _is_label(f, system)])
         status = session.status(system.all_mail)
         index = LabelIndex(
             self.rule,
@@ -116,35 +110,40 @@ class GmailLabels:
             Placements(settled_in(self._settled(), status.uidvalidity)),
         )
         index.read(session.link, status)
-        self._compare(session, index, shown)
+        self._compare(session, index, label_statuses)
         return index
 
     def _compare(
-        self, session: ImapSession, index: LabelIndex, shown: Mapping[str, FolderStatus | FolderUnusable]
+        self,
+        session: ImapSession,
+        index: LabelIndex,
+        label_statuses: Mapping[str, FolderStatus | FolderUnusable],
     ) -> None:
-        """Whether All Mail shows all. Raises MailHidden when it certainly does not."""
-        # Without a gap among the UIDs there is nothing that could be hidden.
-        limited = index.messages in FOLDER_LIMITS and index.uidnext - 1 > index.messages
-        lacking = [name for name, there in shown.items() if _holds_more(there, index.labelled[name])]
-        # Removed while we looked, perhaps: it counts when it is so the second time.
-        again = session.statuses(lacking)
-        lacking = [name for name in lacking if _holds_more(again[name], index.labelled[name])]
-        if limited and lacking:
-            raise _cut_off(session, index.messages)
-        if limited:
-            self.suspicion[index.all_mail.name] = (
+        """Check whether All Mail shows all messages. Raises MailHidden if it certainly does not."""
+        # If the UIDs have no gap, no message can be hidden.
+        at_limit = index.messages in FOLDER_LIMITS and index.uidnext - 1 > index.messages
+        incomplete = [
+            name for name, status in label_statuses.items() if _holds_more(status, index.labelled[name])
+        ]
+        # Messages may have been removed between the two reads: only a repeated result counts.
+        repeated = session.statuses(incomplete)
+        incomplete = [name for name in incomplete if _holds_more(repeated[name], index.labelled[name])]
+        if at_limit and incomplete:
+            raise _folder_size_limited(session, index.messages)
+        if at_limit:
+            self.warnings[index.all_mail.name] = (
                 f"Gmail shows exactly {index.messages:,} messages, which may be a limit in its settings:"
                 f" {_SET_NO_LIMIT}"
             )
-        for name in lacking:
-            self.suspicion[name] = (
+        for name in incomplete:
+            self.warnings[name] = (
                 f"“{name}” holds messages that “{index.all_mail.name}” does not show; they were not copied."
-                " Start the import again later; if it stays so, look for them in Gmail."
+                " Start the import again later; if this warning remains, look for them in Gmail."
             )
 
 
 class GmailSource:
-    """Implements `MailboxSession` (importer/ports.py) for reading."""
+    """Implements `MailboxSession` (importer/ports/mailbox.py) for reading."""
 
     def __init__(self, session: ImapSession, labels: GmailLabels) -> None:
         self.side: Side = session.side
@@ -162,27 +161,29 @@ class GmailSource:
     def folders(self) -> Sequence[Folder]:
         index = self._labels.index(self._session)
         listed = {folder.name: folder for folder in self._session.folders()}
-        found: list[Folder] = []
+        folders: list[Folder] = []
         for folder in listed.values():
             if folder.name == index.system.all_mail:
-                found.append(replace(folder, role=FolderRole.ARCHIVE))
+                folders.append(replace(folder, role=FolderRole.ARCHIVE))
             elif _is_label(folder, index.system):
-                # A name that is only a parent in LIST may be a label that the owner hides from programs.
-                shows = folder.name in index.folders
-                found.append(replace(folder, selectable=folder.selectable or shows))
-            elif folder.role in _OWN_MAIL:
-                found.append(folder)
+                # A name that is only a parent in LIST may be a label that its owner hides from IMAP.
+                has_messages = folder.name in index.folders
+                folders.append(replace(folder, selectable=folder.selectable or has_messages))
+            elif folder.role in _OUTSIDE_ALL_MAIL:
+                folders.append(folder)
         hidden = index.folders - listed.keys()
-        return [*found, *(Folder(name, DELIMITER, subscribed=True) for name in sorted(hidden))]
+        return [*folders, *(Folder(name, DELIMITER, subscribed=True) for name in sorted(hidden))]
 
     def status(self, folder: str) -> FolderStatus:
         index = self._labels.index(self._session)
-        return index.status(folder) if self._is_view(folder) else self._session.status(folder)
+        return index.status(folder) if self._is_label_view(folder) else self._session.status(folder)
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
         index = self._labels.index(self._session)
-        others = self._session.statuses([name for name in folders if not self._is_view(name)])
-        return {name: others[name] if name in others else index.status(name) for name in folders}
+        passed_through = self._session.statuses([name for name in folders if not self._is_label_view(name)])
+        return {
+            name: passed_through[name] if name in passed_through else index.status(name) for name in folders
+        }
 
     def folders_and_statuses(
         self, *, modseqs: bool = False
@@ -195,78 +196,80 @@ class GmailSource:
 
     def partial_folders(self) -> Mapping[str, str]:
         self._labels.index(self._session)
-        return self._labels.suspicion
+        return self._labels.warnings
 
     # --- Reading -----------------------------------------------------------------------------------
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
-        if not self._is_view(folder.name):
+        if not self._is_label_view(folder.name):
             return self._session.uids(folder, at_or_above)
         index = self._labels.refresh(self._session)
-        self._check(index, folder)
+        self._check_uidvalidity(index, folder)
         return index.uids(folder.name).at_or_above(at_or_above)
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
-        return self._session.sizes(*self._there(folder, uids))
+        return self._session.sizes(*self._resolve(folder, uids))
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
-        return self._session.headers(*self._there(folder, uids))
+        return self._session.headers(*self._resolve(folder, uids))
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
-        if self._labels.rule is not LabelRule.KEYWORDS or not self._is_view(folder.name):
-            return self._session.messages(*self._there(folder, uids))
-        return self._labelled(folder.name, *self._there(folder, uids))
+        if self._labels.rule is not LabelRule.KEYWORDS or not self._is_label_view(folder.name):
+            return self._session.messages(*self._resolve(folder, uids))
+        return self._labelled(folder.name, *self._resolve(folder, uids))
 
     def _labelled(self, name: str, all_mail: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         link = self._session.link
-        for found in fetch(link, all_mail, uids, _LABELLED):
-            if isinstance(found, Unreadable):
-                yield NotHandedOut(found.uid, found.reason, found.broke_connection)
-            elif found.uid is not None and found.body is not None:
-                flags = self._flags_of(name, found)
-                yield Message(found.uid, flags, found.internaldate or "", found.body)
+        for message in fetch(link, all_mail, uids, _LABELLED):
+            if isinstance(message, Unreadable):
+                yield NotHandedOut(message.uid, message.reason, message.broke_connection)
+            elif message.uid is not None and message.body is not None:
+                flags = self._flags_and_keywords(name, message)
+                yield Message(message.uid, flags, message.internaldate or "", message.body)
 
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0
     ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
-        """All of them, whatever changed: labels count here, and no modification sequence is kept of those."""
-        if self._labels.rule is not LabelRule.KEYWORDS or not self._is_view(folder.name):
-            yield from self._session.flags(*self._there(folder, uids))
+        """Yield the flags of all messages, ignoring `changed_since`: labels become keywords here, and changes
+        of labels have no modification sequence."""
+        if self._labels.rule is not LabelRule.KEYWORDS or not self._is_label_view(folder.name):
+            yield from self._session.flags(*self._resolve(folder, uids))
             return
-        for found in fetch(self._session.link, *self._there(folder, uids), _FLAGS_AND_LABELS):
-            if not isinstance(found, Unreadable) and found.uid is not None:
-                yield found.uid, self._flags_of(folder.name, found)
+        for message in fetch(self._session.link, *self._resolve(folder, uids), _FLAGS_AND_LABELS):
+            if not isinstance(message, Unreadable) and message.uid is not None:
+                yield message.uid, self._flags_and_keywords(folder.name, message)
 
-    def _flags_of(self, name: str, found: Fetched) -> tuple[str, ...]:
-        """The flags, and as keywords the labels other than that of the folder."""
+    def _flags_and_keywords(self, name: str, message: Fetched) -> tuple[str, ...]:
+        """Return the flags, and as keywords the user's labels except that of the folder."""
         decode = self._session.link.names.decode
-        own = [decode(label) for label in found.labels or () if not _is_hosts(label)]
-        keywords = (as_keyword(label) for label in sorted(own) if label != name)
-        return tuple(dict.fromkeys((*lasting(found.flags or ()), *keywords)))
+        user_labels = [decode(label) for label in message.labels or () if not _is_system_label(label)]
+        keywords = (as_keyword(label) for label in sorted(user_labels) if label != name)
+        return tuple(dict.fromkeys((*without_recent(message.flags or ()), *keywords)))
 
-    def _is_view(self, name: str) -> bool:
+    def _is_label_view(self, name: str) -> bool:
         index = self._labels.index(self._session)
-        own = (index.system.folders.get(role) for role in _OWN_MAIL)
-        return name not in own
+        passed_through = (index.system.folders.get(role) for role in _OUTSIDE_ALL_MAIL)
+        return name not in passed_through
 
-    def _there(self, folder: FolderRef, uids: UidSet) -> tuple[FolderRef, UidSet]:
-        """Where the messages are read, and which of them the folder shows."""
-        if not self._is_view(folder.name):
+    def _resolve(self, folder: FolderRef, uids: UidSet) -> tuple[FolderRef, UidSet]:
+        """Return the folder that the messages are read from, and those of `uids` that `folder` shows."""
+        if not self._is_label_view(folder.name):
             return folder, uids
         index = self._labels.index(self._session)
-        self._check(index, folder)
+        self._check_uidvalidity(index, folder)
         return index.all_mail, uids & index.uids(folder.name)
 
-    def _check(self, index: LabelIndex, folder: FolderRef) -> None:
+    def _check_uidvalidity(self, index: LabelIndex, folder: FolderRef) -> None:
         if folder.uidvalidity != index.all_mail.uidvalidity:
             raise response_errors.folder_changed(self._session.peer, folder.name)
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
-        return self._session.outlines(*self._there(folder, uids))
+        return self._session.outlines(*self._resolve(folder, uids))
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        """Of labels the server tells what all their messages weigh, not those that are shown here."""
-        return self._session.folder_bytes([name for name in folders if not self._is_view(name)])
+        """Sizes of Spam and Trash only: for a label the server counts all its messages, not only those shown
+        here."""
+        return self._session.folder_bytes([name for name in folders if not self._is_label_view(name)])
 
     def quota(self) -> Quota | None:
         return self._session.quota()
@@ -311,39 +314,39 @@ class GmailSource:
         _read_only()
 
 
-_NO_KEYWORD: Final = re.compile(r'[\x00-\x20\x7f()/{%*<>\\"\]]')
+_NOT_IN_KEYWORDS: Final = re.compile(r'[\x00-\x20\x7f()/{%*<>\\"\]]')
 
 
 def as_keyword(label: str) -> str:
-    """The label as an IMAP keyword, spelled as Thunderbird spells its tags: small letters, modified UTF-7,
-    "_" for what a keyword cannot hold (comm-central, nsMsgTagService::AddTag)."""
-    return bytes(imap_utf7.encode(_NO_KEYWORD.sub("_", label))).decode("ascii").lower()
+    """Return the label as an IMAP keyword, spelled like the tags of Thunderbird: lower case, modified UTF-7,
+    "_" for characters that keywords cannot contain (comm-central, nsMsgTagService::AddTag)."""
+    return bytes(imap_utf7.encode(_NOT_IN_KEYWORDS.sub("_", label))).decode("ascii").lower()
 
 
 def _read_only() -> NoReturn:
-    raise ValueError("a source with labels is only read")
+    raise ValueError("a source with labels is read-only")
 
 
-def _is_hosts(label: bytes) -> bool:
+def _is_system_label(label: bytes) -> bool:
     return label.lower() in SYSTEM_ROLES or label.lower() in NO_FOLDER
 
 
-def _system(listed: Sequence[Folder]) -> SystemFolders | None:
-    """The host's own folders; None when it does not show All Mail."""
+def _system_folders(listed: Sequence[Folder]) -> SystemFolders | None:
+    """Return the host's own folders, None if it does not show All Mail."""
     roles = {folder.role: folder.name for folder in reversed(listed) if folder.role is not None}
     all_mail = roles.get(FolderRole.ALL)
     return None if all_mail is None else SystemFolders(all_mail, roles)
 
 
 def _is_label(folder: Folder, system: SystemFolders) -> bool:
-    """Whether the folder is a view on All Mail that is of use: those beside All Mail are the host's."""
-    beside = folder.name.startswith(system.all_mail.rpartition(DELIMITER)[0] + DELIMITER)
-    parent = folder.name == system.all_mail.rpartition(DELIMITER)[0]
-    return folder.role in SYSTEM_ROLES.values() or not (beside or parent)
+    """Return whether the folder is a label to copy. Siblings of All Mail are the host's own folders."""
+    parent = system.all_mail.rpartition(DELIMITER)[0]
+    is_sibling = folder.name.startswith(parent + DELIMITER)
+    return folder.role in SYSTEM_ROLES.values() or not (is_sibling or folder.name == parent)
 
 
-def _holds_more(there: FolderStatus | FolderUnusable, known: int) -> bool:
-    return isinstance(there, FolderStatus) and there.messages > known
+def _holds_more(status: FolderStatus | FolderUnusable, known: int) -> bool:
+    return isinstance(status, FolderStatus) and status.messages > known
 
 
 _SET_NO_LIMIT: Final = (
@@ -352,7 +355,7 @@ _SET_NO_LIMIT: Final = (
 )
 
 
-def _hidden(session: ImapSession) -> MailHidden:
+def _all_mail_hidden(session: ImapSession) -> MailHidden:
     return MailHidden(
         f"{session.peer.endpoint.host} does not show the folder “All Mail”: archived mail would be left"
         " behind. In Gmail, under Settings, “Labels”, tick “Show in IMAP” beside “All Mail”, and start the"
@@ -361,9 +364,9 @@ def _hidden(session: ImapSession) -> MailHidden:
     )
 
 
-def _cut_off(session: ImapSession, limit: int) -> MailHidden:
+def _folder_size_limited(session: ImapSession, limit: int) -> MailHidden:
     return MailHidden(
-        f"{session.peer.endpoint.host} shows programs only {limit:,} messages of a folder, so that older mail"
-        f" would be left behind: {_SET_NO_LIMIT}",
+        f"{session.peer.endpoint.host} shows only {limit:,} messages of a folder over IMAP, so that older"
+        f" mail would be left behind: {_SET_NO_LIMIT}",
         side=session.side,
     )

@@ -1,13 +1,13 @@
-"""Which message of All Mail is shown in which label's folder: read from Gmail once per leg.
+"""Assigns the messages of All Mail to the folders of labels; read from Gmail once per leg.
 
 Invariants
-- Without `LabelRule.EACH` every message of All Mail is in exactly one folder.
+- Except with `LabelRule.EACH`, every message of All Mail is in exactly one folder.
 - A message that was copied under a label stays in that label's folder, whatever its labels are now.
-- Memory: ranges of UIDs per folder, no message by itself.
+- Memory: ranges of UIDs per folder, no entry per message.
 
-X-GM-LABELS is as seen on the wire on 2026-09-16 ("Gmail X-GM-EXT-1: observed wire behavior", notes of a Go
-IMAP library) beside developers.google.com/workspace/gmail/imap/imap-extensions: names in modified UTF-7, the
-host's own labels quoted with a backslash, all labels only while All Mail is open.
+X-GM-LABELS is implemented as observed on the wire on 2026-09-16 ("Gmail X-GM-EXT-1: observed wire behavior",
+notes of a Go IMAP library) and as documented in developers.google.com/workspace/gmail/imap/imap-extensions:
+names in modified UTF-7, system labels quoted with a backslash, all labels only while All Mail is selected.
 """
 
 from __future__ import annotations
@@ -38,21 +38,22 @@ _ROLE_ORDER: Final = (FolderRole.INBOX, FolderRole.DRAFTS, FolderRole.SENT)
 NO_FOLDER: Final = frozenset(
     {b"\\important", b"\\starred", b"\\muted", b"\\trash", b"\\spam", b"\\junk", b"\\all", b"\\allmail"}
 )
-"""Starred is the flag \\Flagged; the others say nothing about where a message belongs."""
+"""System labels without a folder of their own. Starred is the flag \\Flagged; the others do not determine
+where a message belongs."""
 
-_LABELS: Final = Query(b"(UID X-GM-LABELS)", lambda found: found.labels is not None, 10_000)
+_LABELS: Final = Query(b"(UID X-GM-LABELS)", lambda message: message.labels is not None, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class SystemFolders:
-    """The host's own folders, by their roles: names differ by language, and some accounts hide some."""
+    """The host's own folders by role: names differ by language, and accounts may hide some of them."""
 
     all_mail: str
     folders: Mapping[FolderRole, str]
 
 
 class _Ranges:
-    """UIDs that come in mostly ascending."""
+    """A growing set of UIDs, added in mostly ascending order."""
 
     __slots__ = ("_ranges",)
 
@@ -71,15 +72,15 @@ class _Ranges:
 
 
 class Placements:
-    """Where messages were put by earlier imports: one folder per UID, the most specific where there are
+    """The folders that earlier imports assigned messages to: one folder per UID, the most specific of
     several."""
 
     def __init__(self, settled: Mapping[str, UidSet]) -> None:
-        taken = UidSet()
+        assigned = UidSet()
         spans: list[tuple[int, int, str]] = []
         for name in most_specific(settled, DELIMITER):
-            spans += [(first, last, name) for first, last in (settled[name] - taken).ranges]
-            taken |= settled[name]
+            spans += [(first, last, name) for first, last in (settled[name] - assigned).ranges]
+            assigned |= settled[name]
         self._spans = sorted(spans)
 
     @property
@@ -87,10 +88,10 @@ class Placements:
         return frozenset(name for _, _, name in self._spans)
 
     def of(self, uid: Uid) -> str | None:
-        at = bisect_right(self._spans, (uid, 2**63, "")) - 1
-        if at < 0 or self._spans[at][1] < uid:
+        index = bisect_right(self._spans, (uid, 2**63, "")) - 1
+        if index < 0 or self._spans[index][1] < uid:
             return None
-        return self._spans[at][2]
+        return self._spans[index][2]
 
 
 @dataclass(slots=True)
@@ -102,31 +103,33 @@ class LabelIndex:
     all_mail: FolderRef
     placements: Placements
     uidnext: Uid = Uid(1)
-    messages: int = 0  # that All Mail shows
+    messages: int = 0  # in All Mail
     labelled: Counter[str] = field(default_factory=Counter)  # folder -> messages with its label
-    _elsewhere: Counter[str] = field(default_factory=Counter)
+    _elsewhere: Counter[str] = field(
+        default_factory=Counter
+    )  # folder -> its labelled messages shown in others
     _members: defaultdict[str, _Ranges] = field(default_factory=lambda: defaultdict(_Ranges))
-    _sets: dict[str, UidSet] = field(default_factory=dict)
+    _uid_sets: dict[str, UidSet] = field(default_factory=dict)  # cache of `uids`
 
     # --- Reading ---------------------------------------------------------------------------------------
 
     def read(self, link: ReconnectingConnection, status: FolderStatus) -> None:
-        """Takes in what All Mail holds above what is known. Raises what reading raises."""
+        """Add the messages of All Mail above the last known UID. Raises what reading raises."""
         if status.uidnext > self.uidnext:
-            asked = UidSet.from_ranges([(self.uidnext, status.uidnext - 1)])
-            for found in fetch(link, self.all_mail, asked, _LABELS):
-                labels = () if isinstance(found, Unreadable) else found.labels or ()
-                if found.uid is not None:
-                    self._take(found.uid, [self._folder_of(link, label) for label in labels])
+            new_uids = UidSet.from_ranges([(self.uidnext, status.uidnext - 1)])
+            for message in fetch(link, self.all_mail, new_uids, _LABELS):
+                labels = () if isinstance(message, Unreadable) else message.labels or ()
+                if message.uid is not None:
+                    self._add(message.uid, [self._folder_of(link, label) for label in labels])
         self.uidnext = max(self.uidnext, status.uidnext)
         self.messages = status.messages
-        self._sets.clear()
+        self._uid_sets.clear()
 
-    def drop(self, gone: UidSet) -> None:
-        """Forgets messages that All Mail does not show any more."""
+    def forget(self, vanished: UidSet) -> None:
+        """Remove messages that All Mail no longer shows."""
         for name in list(self._members):
-            self._members[name] = _Ranges(self._members[name].uids - gone)
-        self._sets.clear()
+            self._members[name] = _Ranges(self._members[name].uids - vanished)
+        self._uid_sets.clear()
 
     def _folder_of(self, link: ReconnectingConnection, label: bytes) -> str | None:
         if label.lower() in NO_FOLDER:
@@ -134,8 +137,8 @@ class LabelIndex:
         role = SYSTEM_ROLES.get(label.lower())
         return link.names.decode(label) if role is None else self.system.folders.get(role)
 
-    def _take(self, uid: Uid, found: Iterable[str | None]) -> None:
-        names = {name for name in found if name is not None}
+    def _add(self, uid: Uid, folders: Iterable[str | None]) -> None:
+        names = {name for name in folders if name is not None}
         self.labelled.update(names)
         shown = self._shown_in(uid, names)
         self._elsewhere.update(names.difference(shown))
@@ -146,38 +149,39 @@ class LabelIndex:
         if self.rule is LabelRule.EACH:
             return names or (self.system.all_mail,)
         settled = self.placements.of(uid)
-        return (self.place(names) if settled is None else settled,)
+        return (self.folder_for(names) if settled is None else settled,)
 
-    def place(self, names: Collection[str]) -> str:
-        """The folder for a message with these labels: see importer/domain/folder_mapping/label_rules.py."""
-        hosts = [self.system.folders[role] for role in _ROLE_ORDER if role in self.system.folders]
-        own = most_specific((name for name in names if name not in hosts), DELIMITER)
-        return next(iter((*own, *(host for host in hosts if host in names), self.system.all_mail)))
+    def folder_for(self, names: Collection[str]) -> str:
+        """Return the folder for a message with these labels: see
+        importer/domain/folder_mapping/label_rules.py."""
+        system = [self.system.folders[role] for role in _ROLE_ORDER if role in self.system.folders]
+        user_labels = most_specific((name for name in names if name not in system), DELIMITER)
+        return next(iter((*user_labels, *(name for name in system if name in names), self.system.all_mail)))
 
-    # --- Asking ----------------------------------------------------------------------------------------
+    # --- Queries ----------------------------------------------------------------------------------------
 
     @property
     def folders(self) -> frozenset[str]:
-        """Every folder that a label asks for or that shows a message."""
+        """Every folder that has a label or shows a message."""
         return frozenset({*self.labelled, *self._members, *self.placements.folders})
 
     def uids(self, name: str) -> UidSet:
-        """The messages that this folder shows, as UIDs of All Mail."""
-        if name not in self._sets:
-            self._sets[name] = self._members[name].uids if name in self._members else UidSet()
-        return self._sets[name]
+        """Return the messages that this folder shows, as UIDs of All Mail."""
+        if name not in self._uid_sets:
+            self._uid_sets[name] = self._members[name].uids if name in self._members else UidSet()
+        return self._uid_sets[name]
 
     @property
     def all_uids(self) -> UidSet:
         return UidSet.from_ranges(r for name in self._members for r in self.uids(name).ranges)
 
     def status(self, name: str) -> FolderStatus:
-        """Two that are equal show the same messages: UIDs come into a label's folder in any order, so that
-        number and highest UID do not tell."""
+        """Return a status that is equal to another only if the folder shows the same messages. Message count
+        and highest UID are not enough, since UIDs enter a label's folder in any order."""
         uids = self.uids(name)
         elsewhere = self._elsewhere[name]
-        told = sha256(f"{uids} {elsewhere}".encode()).digest()
-        contents = int.from_bytes(told[:7]) + 1
+        digest = sha256(f"{uids} {elsewhere}".encode()).digest()
+        contents = int.from_bytes(digest[:7]) + 1
         return FolderStatus(self.all_mail.uidvalidity, self._uidnext(uids), len(uids), contents, elsewhere)
 
     @staticmethod
@@ -186,9 +190,9 @@ class LabelIndex:
 
 
 def settled_in(settled: Iterable[tuple[FolderRef, UidSet]], uidvalidity: UidValidity) -> dict[str, UidSet]:
-    """Folder -> the UIDs that receipts name there, under that UIDVALIDITY."""
-    found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    """Return folder -> the UIDs settled in it under this UIDVALIDITY."""
+    ranges_of: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for folder, uids in settled:
         if folder.uidvalidity == uidvalidity:
-            found[folder.name] += uids.ranges
-    return {name: UidSet.from_ranges(ranges) for name, ranges in found.items()}
+            ranges_of[folder.name] += uids.ranges
+    return {name: UidSet.from_ranges(ranges) for name, ranges in ranges_of.items()}

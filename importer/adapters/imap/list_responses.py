@@ -1,4 +1,4 @@
-"""Folders and the hierarchy they live in: what LIST, LSUB and NAMESPACE answered, as facts."""
+"""Parses the responses to LIST, LSUB and NAMESPACE into folders and their hierarchy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROLES: Final = {
     "\\junk": FolderRole.JUNK,
     "\\sent": FolderRole.SENT,
     "\\trash": FolderRole.TRASH,
-    # As Gmail's XLIST had them, and some servers' LIST has to this day.
+    # From Gmail's XLIST; some servers still send them in LIST.
     "\\allmail": FolderRole.ALL,
     "\\spam": FolderRole.JUNK,
     "\\starred": FolderRole.FLAGGED,
@@ -37,81 +37,84 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """NAMESPACE (RFC 2342): where the user's own folders are, and the prefixes of everybody else's."""
+    """NAMESPACE (RFC 2342): the hierarchy of the user's own folders, and the prefixes of other users' and
+    shared folders."""
 
     personal: Hierarchy | None
     foreign: tuple[str, ...] = ()
 
 
 def read_list(events: Iterable[WireEvent], names: FolderNames, *, command: str = "LIST") -> list[Listed]:
-    """The lines of LIST or LSUB, in the server's order, each name once. Raises WireError."""
-    found: dict[str, Listed] = {}
+    """Parse the lines of LIST or LSUB, in the server's order, each name once. Raises WireError."""
+    result: dict[str, Listed] = {}
     for event in events:
         if not isinstance(event, LiteralData) or event.name != command:
             continue
         match event.values():
             case (tuple(attributes), None | bytes() as delimiter, None | bytes() as raw, *_):
-                # An atom NIL in place of the name can only be a folder of that name.
+                # An atom NIL in the position of the name is a folder named NIL.
                 name = names.decode(b"NIL" if raw is None else raw)
                 words = frozenset(a.decode("latin-1").lower() for a in attributes if isinstance(a, bytes))
-                found.setdefault(name, Listed(name, _text(delimiter), words))
+                result.setdefault(name, Listed(name, _text(delimiter), words))
             case _:
-                raise WireError(f"not an answer to {command}")
-    return list(found.values())
+                raise WireError(f"not a response to {command}")
+    return list(result.values())
 
 
 def as_folders(
     listed: Iterable[Listed], namespaces: Namespaces, subscribed: frozenset[str] | None
 ) -> list[Folder]:
-    """The folders of the personal namespace. `subscribed` None: the attribute \\Subscribed tells."""
+    """Return the folders of the personal namespace. With `subscribed=None`, the attribute \\Subscribed
+    decides."""
     return [
         Folder(
-            one.name,
-            one.delimiter,
-            role=_role(one),
-            selectable=not one.attributes & {"\\noselect", "\\nonexistent"},
-            subscribed="\\subscribed" in one.attributes if subscribed is None else one.name in subscribed,
+            line.name,
+            line.delimiter,
+            role=_role(line),
+            selectable=not line.attributes & {"\\noselect", "\\nonexistent"},
+            subscribed="\\subscribed" in line.attributes if subscribed is None else line.name in subscribed,
         )
-        for one in listed
-        if one.name and not any(_within(one.name, prefix) for prefix in namespaces.foreign)
+        for line in listed
+        if line.name and not any(_within(line.name, prefix) for prefix in namespaces.foreign)
     ]
 
 
 def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespaces:
-    """The answer to NAMESPACE. Raises WireError."""
+    """Parse the response to NAMESPACE. Raises WireError."""
     for event in events:
         if isinstance(event, LiteralData) and event.name == "NAMESPACE":
             personal, *others = (_prefixes(value, names) for value in event.values())
-            foreign = tuple(one.prefix for group in others for one in group if one.prefix)
+            foreign = tuple(namespace.prefix for group in others for namespace in group if namespace.prefix)
             return Namespaces(personal[0] if personal else None, foreign)
     return Namespaces(None)
 
 
 def guess_hierarchy(listed: Iterable[Listed]) -> Hierarchy:
-    """The hierarchy of a server without NAMESPACE: with everything below INBOX, that is the prefix."""
+    """Guess the hierarchy of a server without NAMESPACE: if all folders are below INBOX, INBOX is the
+    prefix."""
     folders = list(listed)
-    delimiter = next((one.delimiter for one in folders if one.delimiter), None)
-    others = [one.name for one in folders if one.name != "INBOX"]
+    delimiter = next((folder.delimiter for folder in folders if folder.delimiter), None)
+    others = [folder.name for folder in folders if folder.name != "INBOX"]
     prefix = f"INBOX{delimiter or ''}"
-    below_inbox = delimiter is not None and others and all(n.startswith(prefix) for n in others)
+    below_inbox = delimiter is not None and others and all(name.startswith(prefix) for name in others)
     return Hierarchy(prefix if below_inbox else "", delimiter)
 
 
 def _prefixes(value: Value, names: FolderNames) -> list[Hierarchy]:
-    found = []
+    hierarchies = []
     for entry in value if isinstance(value, tuple) else ():
         match entry:
             case (bytes(prefix), None | bytes() as delimiter, *_):
-                found.append(Hierarchy(names.decode(prefix) if prefix else "", _text(delimiter)))
+                hierarchies.append(Hierarchy(names.decode(prefix) if prefix else "", _text(delimiter)))
             case _:
-                raise WireError("not an answer to NAMESPACE")
-    return found
+                raise WireError("not a response to NAMESPACE")
+    return hierarchies
 
 
-def _role(one: Listed) -> FolderRole | None:
-    if one.name == "INBOX":
+def _role(listed: Listed) -> FolderRole | None:
+    if listed.name == "INBOX":
         return FolderRole.INBOX
-    return next((role for attribute, role in _ROLES.items() if attribute in one.attributes), None)
+    return next((role for attribute, role in _ROLES.items() if attribute in listed.attributes), None)
 
 
 def _within(name: str, prefix: str) -> bool:

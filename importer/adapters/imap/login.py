@@ -1,8 +1,8 @@
-"""Logging in with a password, with an access token, or as a master user.
+"""Login with a password, with an access token, or as a master user.
 
 Invariants
-- One try per connection: lockouts are worse than errors.
-- No exception of ours holds a password or a token, nor leads to one that does (by cause, context or frame).
+- One attempt per connection: a lockout is worse than an error.
+- No exception raised here holds a password or a token, or leads to one by cause, context or frame.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from providers.errors import LoginRejected, MailError, MasterRefused
 from providers.grants import AccessTokens, MasterLogin
 
 Explain = Callable[[str], str]
-"""What the host's words in a refusal mean there, and what its owner has to do."""
+"""Maps the host's words in a refusal to their meaning there and the steps that the owner has to take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user name that the host takes, and how to help who is refused."""
+    """The user name that the host expects, and the advice for a refused login."""
 
     user: str
     explain: Explain
 
 
 def with_password(client: Client, peer: Peer, login: Login, password: Secret) -> None:
-    """Raises any MailError of scope session or account."""
-    problem = _password_problem(client, peer, login, password)
-    if problem is not None:
-        raise problem  # outside any `except`: no context leads to the command that failed
+    """Log in with a password. Raises any MailError of scope session or account."""
+    error = _password_error(client, peer, login, password)
+    if error is not None:
+        raise error  # outside any `except`, so that no context leads to the failed command
 
 
 def with_master(client: Client, peer: Peer, login: Login, master: MasterLogin) -> None:
-    """Into the mailbox `login.user` as the host's master user. Raises MasterRefused in place of
+    """Log in to the mailbox `login.user` as the host's master user. Raises MasterRefused instead of
     LoginRejected, and otherwise as `with_password` does."""
-    problem = _master_problem(client, peer, login, master)
-    if problem is not None:
-        raise problem
+    error = _master_error(client, peer, login, master)
+    if error is not None:
+        raise error
 
 
 def with_token(client: Client, peer: Peer, login: Login, token: Secret) -> None:
-    """XOAUTH2 or OAUTHBEARER (RFC 7628), whichever is offered. Raises as `with_password` does."""
-    problem = _token_problem(client, peer, login, token)
-    if problem is not None:
-        raise problem
+    """Log in with XOAUTH2 or OAUTHBEARER (RFC 7628), whichever is offered. Raises as `with_password` does."""
+    error = _token_error(client, peer, login, token)
+    if error is not None:
+        raise error
 
 
 def token_for(peer: Peer, tokens: AccessTokens, *, refused: bool = False) -> Secret:
-    """A token for the next login; errors name the side. Raises GrantExpired and ServerUnavailable."""
+    """Return a token for the next login; errors name the side. Raises GrantExpired and ServerUnavailable."""
     try:
         return tokens.access_token(refused=refused)
     except MailError as error:
@@ -64,11 +64,11 @@ def token_for(peer: Peer, tokens: AccessTokens, *, refused: bool = False) -> Sec
         raise
 
 
-def _password_problem(
+def _password_error(
     client: Client, peer: Peer, login: Login, password: Secret, *, on_behalf_of: str = ""
 ) -> MailError | None:
-    """Logs in; what went wrong, as a value. A UnicodeEncodeError and imaplib's frames hold the password.
-    `on_behalf_of` somebody else only where AUTH=PLAIN is offered."""
+    """Log in; return the error instead of raising it, since a UnicodeEncodeError and imaplib's frames hold
+    the password. `on_behalf_of` another user requires AUTH=PLAIN."""
     answer = b""
     try:
         answer = plain_answer(login.user, password, on_behalf_of)
@@ -83,81 +83,86 @@ def _password_problem(
     except (imaplib.IMAP4.error, OSError) as error:
         return connect_errors.login_error(
             error,
-            client.last_words(),
+            client.bye_text(),
             peer,
             explain=login.explain,
-            secrets=_as_sent(password, answer),
+            secrets=_sent_forms(password, answer),
         )
     return None
 
 
-def _master_problem(client: Client, peer: Peer, login: Login, master: MasterLogin) -> MailError | None:
+def _master_error(client: Client, peer: Peer, login: Login, master: MasterLogin) -> MailError | None:
     host = peer.endpoint.host
     if master.separator:
-        both = Login(f"{login.user}{master.separator}{master.name}", _nothing_more)
-        problem = _password_problem(client, peer, both, master.password)
+        combined = Login(f"{login.user}{master.separator}{master.name}", _no_advice)
+        error = _password_error(client, peer, combined, master.password)
     elif client.has_capability("AUTH=PLAIN"):
-        itself = Login(master.name, _nothing_more)
-        problem = _password_problem(client, peer, itself, master.password, on_behalf_of=login.user)
+        master_login = Login(master.name, _no_advice)
+        error = _password_error(client, peer, master_login, master.password, on_behalf_of=login.user)
     else:
         return MasterRefused(
-            f"{host} does not offer AUTHENTICATE PLAIN, with which a master user names a mailbox. Whoever"
-            " runs Mailhaul has to set MAILHAUL_DESTINATION_MASTER_SEPARATOR.",
+            f"{host} does not offer AUTHENTICATE PLAIN, with which a master user selects a mailbox. The"
+            " operator of Mailhaul has to set MAILHAUL_DESTINATION_MASTER_SEPARATOR.",
             side=peer.side,
         )
-    if not isinstance(problem, LoginRejected):
-        return problem
+    if not isinstance(error, LoginRejected):
+        return error
     return MasterRefused(
-        f"{host} does not open this mailbox for the master user: there is no such mailbox, or whoever runs"
-        " Mailhaul has to look at MAILHAUL_DESTINATION_MASTER_USER and its password.",
+        f"{host} does not open this mailbox for the master user: there is no such mailbox, or the operator of"
+        " Mailhaul has to check MAILHAUL_DESTINATION_MASTER_USER and its password.",
         side=peer.side,
-        server_text=problem.server_text,
+        server_text=error.server_text,
     )
 
 
 def plain_answer(user: str, password: Secret, on_behalf_of: str = "") -> bytes:
-    """The one message of SASL PLAIN (RFC 4616 section 2): the authorisation identity, which is "" for the
-    user's own mailbox, the user and the password. Raises ValueError for what it cannot carry."""
+    """Return the message of SASL PLAIN (RFC 4616 section 2): the authorisation identity ("" for the user's
+    own mailbox), the user and the password. Raises ValueError for characters that it cannot carry."""
     parts = (on_behalf_of, user, password.reveal())
     return b"\0".join(line_safe(part.encode()) for part in parts)
 
 
-def _nothing_more(_words: str) -> str:
+def _no_advice(_words: str) -> str:
     return ""
 
 
-def _token_problem(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:
+def _token_error(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:
     mechanism = next((m for m in (XOAUTH2, OAUTHBEARER) if client.has_capability(f"AUTH={m}")), None)
     if mechanism is None:
         return connect_errors.no_token_logins(peer, login.explain(""))
     exchange: TokenExchange | None = None
-    sent = b""
+    response = b""
     try:
         exchange = mechanism_of(mechanism, login.user, token, peer.endpoint)
-        sent = exchange.first
+        response = exchange.first
         client.authenticate(mechanism, exchange)
     except ValueError:
         return connect_errors.unusable_login(peer)
     except (imaplib.IMAP4.error, OSError) as error:
         return connect_errors.token_error(
             error,
-            client.last_words(),
+            client.bye_text(),
             peer,
             explain=login.explain,
-            secrets=_as_sent(token, sent),
-            challenge=exchange.told if exchange else "",
+            secrets=_sent_forms(token, response),
+            challenge=exchange.server_reason if exchange else "",
         )
     return None
 
 
-def _as_sent(secret: Secret, answer: bytes) -> tuple[str, ...]:
-    """The secret in every form in which it goes over the wire, for servers that repeat what they do not
-    understand: as it is, quoted for LOGIN, and in the answer to AUTHENTICATE. imaplib tells of some answers
-    as Python writes bytes, which doubles backslashes."""
+def _sent_forms(secret: Secret, answer: bytes) -> tuple[str, ...]:
+    """Return the secret in every form in which it is sent, for redaction: servers may repeat input that they
+    do not understand. The forms are: plain, quoted for LOGIN, and in the answer to AUTHENTICATE. imaplib
+    reports some replies as the repr of bytes, which doubles backslashes."""
     plain = secret.reveal()
     try:
-        in_quotes = quoted(plain.encode())
-    except ValueError:  # no command can carry it: it was not sent
+        quoted_secret = quoted(plain.encode())
+    except ValueError:  # no command can carry it, so it was not sent
         return (plain,)
-    forms = (repr(in_quotes)[3:-2], in_quotes[1:-1].decode(), b64encode(answer).decode("ascii"), plain)
+    forms = (
+        repr(quoted_secret)[3:-2],
+        quoted_secret[1:-1].decode(),
+        b64encode(answer).decode("ascii"),
+        plain,
+    )
     return tuple(dict.fromkeys(forms))

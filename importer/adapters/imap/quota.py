@@ -1,4 +1,4 @@
-"""How much is there, and how much more may be: STATUS=SIZE (RFC 8438) and QUOTA (RFC 9208)."""
+"""Sizes of folders and quotas: STATUS=SIZE (RFC 8438) and QUOTA (RFC 9208)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ _STORAGE_UNIT_BYTES = 1024
 def folder_bytes(
     link: ReconnectingConnection, connection: Connection, folders: Sequence[str]
 ) -> dict[str, int]:
-    """The size of each folder that the server tells; {} where it does not tell sizes."""
+    """Return the size of each folder for which the server reports one; {} if it does not support sizes."""
     if not connection.has("STATUS=SIZE"):
         return {}
-    if link.opened is not None and link.opened.folder in folders:
-        link.leave_folder(connection)
-    found: dict[str, int] = {}
-    for at in range(0, len(folders), folder_commands.PIPELINED):
-        some = folders[at : at + folder_commands.PIPELINED]
-        for folder, answer in folder_commands.status_at_once(link, connection, some, b"(SIZE)").items():
-            size_bytes = folder_commands.status_numbers(answer).get(b"SIZE")
+    if link.selected is not None and link.selected.folder in folders:
+        link.unselect(connection)
+    sizes: dict[str, int] = {}
+    for start in range(0, len(folders), folder_commands.MAX_PIPELINED):
+        batch = folders[start : start + folder_commands.MAX_PIPELINED]
+        for folder, data in folder_commands.pipelined_status(link, connection, batch, b"(SIZE)").items():
+            size_bytes = folder_commands.status_numbers(data).get(b"SIZE")
             if size_bytes is not None:
-                found[folder] = size_bytes
-    return found
+                sizes[folder] = size_bytes
+    return sizes
 
 
 def quota(link: ReconnectingConnection, connection: Connection) -> Quota | None:
-    """GETQUOTAROOT of INBOX. A server that offers QUOTA and refuses to tell has none for us."""
+    """Return the quota of INBOX (GETQUOTAROOT). A server that offers QUOTA but refuses the command has
+    none."""
     if not any(capability.partition("=")[0] == "QUOTA" for capability in connection.capabilities):
         return None
     try:
@@ -46,17 +47,17 @@ def quota(link: ReconnectingConnection, connection: Connection) -> Quota | None:
 
 
 def _resources(events: Iterable[WireEvent]) -> Iterable[tuple[bytes, int, int]]:
-    """(resource, used, limit) of each QUOTA answer, in the units of the server."""
+    """Yield (resource, used, limit) of each QUOTA response, in the units of the server."""
     for event in events:
         if not isinstance(event, LiteralData) or event.name != "QUOTA":
             continue
         try:
             values = event.values()
-        except WireError:  # some servers write root names that nobody can read
+        except WireError:  # some servers send malformed root names
             continue
-        listed = values[-1] if values else None
-        if isinstance(listed, tuple):
-            for name, used, limit in zip(listed[::3], listed[1::3], listed[2::3], strict=False):
+        resources = values[-1] if values else None
+        if isinstance(resources, tuple):
+            for name, used, limit in zip(resources[::3], resources[1::3], resources[2::3], strict=False):
                 if isinstance(name, bytes) and _is_number(used) and _is_number(limit):
                     yield name.upper(), int(used), int(limit)  # type: ignore[arg-type]
 
@@ -66,18 +67,18 @@ def _is_number(value: Value) -> bool:
 
 
 def _tightest(resources: Sequence[tuple[bytes, int, int]]) -> Quota | None:
-    """Of several limits on the same resource, the one with the least room."""
-    found: dict[bytes, tuple[int, int]] = {}
+    """Return the quota; of several limits on the same resource, the one with the least room counts."""
+    tightest: dict[bytes, tuple[int, int]] = {}
     for name, used, limit in resources:
-        if name not in found or limit - used < found[name][1] - found[name][0]:
-            found[name] = (used, limit)
-    if not found.keys() & {b"STORAGE", b"MESSAGE"}:
+        if name not in tightest or limit - used < tightest[name][1] - tightest[name][0]:
+            tightest[name] = (used, limit)
+    if not tightest.keys() & {b"STORAGE", b"MESSAGE"}:
         return None
     quota = Quota()
-    if b"STORAGE" in found:
-        used, limit = found[b"STORAGE"]
+    if b"STORAGE" in tightest:
+        used, limit = tightest[b"STORAGE"]
         quota = Quota(used * _STORAGE_UNIT_BYTES, limit * _STORAGE_UNIT_BYTES)
-    if b"MESSAGE" in found:
-        used, limit = found[b"MESSAGE"]
+    if b"MESSAGE" in tightest:
+        used, limit = tightest[b"MESSAGE"]
         quota = replace(quota, used_messages=used, limit_messages=limit)
     return quota

@@ -1,4 +1,4 @@
-"""A session's way to its server: one connection at a time, opened again when reads need it."""
+"""A session's link to its server: one connection at a time, reopened when a read needs it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ from providers.errors import (
     ServerTooSlow,
 )
 
-READ_TRIES = 3
-"""How often a read is tried without getting any further before the loss is the caller's."""
+MAX_READ_ATTEMPTS = 3
+"""Attempts of a read that makes no progress before its error is raised to the caller."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedFolder:
-    """What EXAMINE or SELECT told (RFC 9051 section 6.3.2). `permanent_flags` None: not told."""
+    """The response to EXAMINE or SELECT (RFC 9051 section 6.3.2). `permanent_flags` is None if the server
+    does not send them."""
 
     folder: str
     uidvalidity: UidValidity
@@ -45,73 +46,66 @@ class SelectedFolder:
     read_only: bool
 
 
-def pause(losses_in_a_row: int) -> None:
-    """Waits before connecting again: a quarter of a second at first, then about a second each time."""
-    time.sleep(random.uniform(0.05, 0.1) * 4 ** min(losses_in_a_row, 2))  # noqa: S311  # jitter is no secret
+def pause(consecutive_losses: int) -> None:
+    """Back off before reconnecting: a quarter of a second at first, then about a second each time."""
+    time.sleep(random.uniform(0.05, 0.1) * 4 ** min(consecutive_losses, 2))  # noqa: S311  # jitter is no secret
 
 
 class ReconnectingConnection:
-    """Holds the connection. `drop` it after any failure; the next read opens another."""
+    """Holds the connection of a session. `drop` it after any failure; the next read opens another."""
 
     def __init__(self, connect: Callable[[], Connection], names: FolderNames) -> None:
-        """Connects and logs in."""
+        """Connect and log in."""
         self._connect = connect
         self._connection: Connection | None = connect()
-        self._appends: AppendQueue | None = None
+        self._append_queue: AppendQueue | None = None
         self._closed = False
         self.peer: Peer = self._connection.peer
         self.names = names
-        self.opened: SelectedFolder | None = None  # the folder that is open now
-        self.seen: dict[str, UidValidity] = {}  # folder -> UIDVALIDITY as last told
-
-    @property
-    def alive(self) -> Connection | None:
-        """The connection if it can take a command; never opens one."""
-        return self._connection if self._connection is not None and self._connection.idle else None
+        self.selected: SelectedFolder | None = None  # on the current connection
+        self.uidvalidities: dict[str, UidValidity] = {}  # folder -> last known UIDVALIDITY
 
     def connection(self) -> Connection:
-        """The connection, opened again if the last one was lost or left with an answer unread.
+        """Return an idle connection; reconnect if the last one was lost or has unread responses.
 
-        Appends under way are waited for before."""
-        if self._appends is not None:
-            self._appends.answer_all()
-        alive = self.alive
-        if alive is not None:
-            return alive
+        Outstanding appends are completed first."""
+        if self._append_queue is not None:
+            self._append_queue.await_all()
+        if self._connection is not None and self._connection.idle:
+            return self._connection
         self.drop()
         if self._closed:
             raise response_errors.lost(self.peer, "the session is closed")
         self._connection = self._connect()
         return self._connection
 
-    def current(self) -> Connection:
-        """The connection that a command was started on, to await its answer. Raises ConnectionLost."""
+    def current_connection(self) -> Connection:
+        """Return the connection on which a command was started, to await its reply. Raises ConnectionLost."""
         if self._connection is None:
             raise response_errors.lost(self.peer)
         return self._connection
 
-    def appends(self) -> AppendQueue | None:
-        """For appending; None when the connection can take none. Never opens one."""
+    def append_queue(self) -> AppendQueue | None:
+        """Return the queue for appends, or None if the connection cannot accept any. Never reconnects."""
         connection = self._connection
         if connection is None or not connection.usable:
             return None
-        if self._appends is None or self._appends.connection is not connection:
-            self._appends = AppendQueue(connection)
-        return self._appends if connection.idle or self._appends.under_way else None
+        if self._append_queue is None or self._append_queue.connection is not connection:
+            self._append_queue = AppendQueue(connection)
+        return self._append_queue if connection.idle or self._append_queue.pending else None
 
     def drop(self) -> None:
         if self._connection is not None:
             self._connection.drop()
         self._connection = None
-        self.opened = None
+        self.selected = None
 
-    def renew(self) -> None:
-        """Changes the connection, on which nothing is under way, for a new one. Raises what connecting
-        raises."""
+    def reconnect(self) -> None:
+        """Replace the connection, which must be idle, with a new one. Raises what connecting raises."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-        self.opened = None
+        self.selected = None
         self.connection()
 
     def close(self) -> None:
@@ -120,8 +114,8 @@ class ReconnectingConnection:
             self._connection.close()
         self._connection = None
 
-    def reading(self, operation: Callable[[Connection], T]) -> T:
-        """Does what may be done twice: on a lost connection it is done again on another."""
+    def retry_read(self, operation: Callable[[Connection], T]) -> T:
+        """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
         losses = 0
         while True:
             try:
@@ -129,90 +123,90 @@ class ReconnectingConnection:
             except ServerTooSlow:
                 self.drop()
                 raise
-            except (ConnectionLost, ProtocolViolation) as error:
-                trouble: MailError = error
-            except WireError as error:
-                trouble = response_errors.violation(self.peer, str(error))
+            except (ConnectionLost, ProtocolViolation) as caught:
+                error: MailError = caught
+            except WireError as caught:
+                error = response_errors.violation(self.peer, str(caught))
             self.drop()
             losses += 1
-            if losses >= READ_TRIES:
-                raise trouble
+            if losses >= MAX_READ_ATTEMPTS:
+                raise error
             pause(losses)
 
     # --- Folders -----------------------------------------------------------------------------------
 
     def quoted(self, folder: str) -> bytes:
-        """The folder's name for a command. Raises FolderUnusable when no command can carry it."""
+        """Return the folder's name for a command. Raises FolderUnusable if no command can carry it."""
         try:
             return self.names.quoted(folder)
         except (UnsafeText, UnicodeEncodeError):
             raise response_errors.folder_unusable(self.peer, folder, "named") from None
 
     def examine(self, connection: Connection, folder: FolderRef) -> SelectedFolder:
-        """Opens the folder for reading (EXAMINE). Raises FolderUnusable and FolderChanged."""
-        opened = self.open_folder(connection, folder.name, b"EXAMINE")
-        self.check(folder, opened.uidvalidity)
-        return opened
+        """Open the folder for reading (EXAMINE). Raises FolderUnusable and FolderChanged."""
+        selected = self.select(connection, folder.name, b"EXAMINE")
+        self.check_uidvalidity(folder, selected.uidvalidity)
+        return selected
 
-    def open_and_ask(
-        self, connection: Connection, folder: FolderRef, command: bytes, *, afresh: bool = False
+    def examine_and_send(
+        self, connection: Connection, folder: FolderRef, command: bytes, *, reopen: bool = False
     ) -> tuple[SelectedFolder, str]:
-        """As `examine`, unless the folder is open already and need not be opened `afresh`; `command` is sent
-        without waiting for that, and its tag is to be awaited.
+        """Examine the folder and send `command` without waiting in between; return the command's tag.
 
-        What cannot be opened is not asked: servers refuse the command, as no folder is open then.
+        A folder that is open already is not examined again, except with `reopen`. If the folder cannot be
+        opened, the command is refused as well, since no folder is selected then. Raises as `examine` does.
         """
-        opened = self.opened
-        if not afresh and opened is not None and opened.folder == folder.name and opened.read_only:
-            self.check(folder, opened.uidvalidity)
-            return opened, connection.start(command)
-        opening = self._start_opening(connection, folder.name, b"EXAMINE")
-        asked = connection.start(command)
+        selected = self.selected
+        if not reopen and selected is not None and selected.folder == folder.name and selected.read_only:
+            self.check_uidvalidity(folder, selected.uidvalidity)
+            return selected, connection.start(command)
+        select_tag = self._start_select(connection, folder.name, b"EXAMINE")
+        command_tag = connection.start(command)
         try:
-            opened = self._opened(connection, folder.name, opening, b"EXAMINE")
-            self.check(folder, opened.uidvalidity)
+            selected = self._finish_select(connection, folder.name, select_tag, b"EXAMINE")
+            self.check_uidvalidity(folder, selected.uidvalidity)
         except (FolderUnusable, FolderChanged):
             with contextlib.suppress(CommandRefused):
-                connection.collect(asked)
+                connection.collect(command_tag)
             raise
-        return opened, asked
+        return selected, command_tag
 
-    def open_folder(self, connection: Connection, folder: str, command: bytes) -> SelectedFolder:
-        """EXAMINE or SELECT, as `command` says. Raises FolderUnusable."""
-        opening = self._start_opening(connection, folder, command)
-        return self._opened(connection, folder, opening, command)
+    def select(self, connection: Connection, folder: str, command: bytes) -> SelectedFolder:
+        """Open the folder with `command`, EXAMINE or SELECT. Raises FolderUnusable."""
+        tag = self._start_select(connection, folder, command)
+        return self._finish_select(connection, folder, tag, command)
 
-    def _start_opening(self, connection: Connection, folder: str, command: bytes) -> str:
-        self.opened = None
+    def _start_select(self, connection: Connection, folder: str, command: bytes) -> str:
+        self.selected = None
         return connection.start(command + b" " + self.quoted(folder))
 
-    def _opened(self, connection: Connection, folder: str, tag: str, command: bytes) -> SelectedFolder:
+    def _finish_select(self, connection: Connection, folder: str, tag: str, command: bytes) -> SelectedFolder:
         try:
             answer = connection.collect(tag)
         except CommandRefused as refused:
             raise response_errors.folder_error(refused.reply, self.peer, folder, "opened") from None
         read_only = command == b"EXAMINE" or answer.reply.code == "READ-ONLY"
-        opened = _opened(folder, answer.events, read_only=read_only)
-        if opened is None:
+        selected = _read_select(folder, answer.events, read_only=read_only)
+        if selected is None:
             raise response_errors.folder_unusable(self.peer, folder, "opened", "no UIDVALIDITY")
-        self.opened = opened
-        self.seen[folder] = opened.uidvalidity
-        return opened
+        self.selected = selected
+        self.uidvalidities[folder] = selected.uidvalidity
+        return selected
 
-    def check(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
-        """Raises FolderChanged when the UIDVALIDITY is another than the caller planned with."""
+    def check_uidvalidity(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
+        """Raise FolderChanged if the UIDVALIDITY differs from that of `folder`."""
         if uidvalidity != folder.uidvalidity:
             raise response_errors.folder_changed(self.peer, folder.name)
 
-    def leave_folder(self, connection: Connection) -> None:
-        """Closes the open folder without expunging anything (RFC 3691), where the server can do that."""
-        if self.opened is not None and connection.has("UNSELECT"):
-            self.opened = None
-            with contextlib.suppress(CommandRefused):  # then it stays open, which is no harm
+    def unselect(self, connection: Connection) -> None:
+        """Close the open folder without expunging (UNSELECT, RFC 3691), if the server supports that."""
+        if self.selected is not None and connection.has("UNSELECT"):
+            self.selected = None
+            with contextlib.suppress(CommandRefused):  # the folder then stays open, which does no harm
                 connection.call(b"UNSELECT")
 
 
-def _opened(folder: str, events: tuple[WireEvent, ...], *, read_only: bool) -> SelectedFolder | None:
+def _read_select(folder: str, events: tuple[WireEvent, ...], *, read_only: bool) -> SelectedFolder | None:
     uidvalidity = uidnext = permanent_flags = None
     messages = 0
     for event in events:

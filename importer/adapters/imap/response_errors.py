@@ -1,8 +1,8 @@
-"""The one place, with `opening_errors.py`, that turns what servers say into `providers.errors`.
+"""Translates server replies into `providers.errors`. Only this module and `connect_errors.py` do so.
 
-The sentence is ours and for the reader; the server's own words go to `server_text`. What the server
-means is read from response codes (RFC 5530, RFC 9051 section 7.1) first and from the words that hosts
-are known to use second.
+The message of an error is written for the user; the server's own words go to `server_text`. The meaning of a
+reply is read from its response code first (RFC 5530, RFC 9051 section 7.1), and from the known wordings of
+hosts second.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from providers.server_messages import Meaning, classify, concerns_host, pause_of
 
 SERVER_TEXT_CHARS = 300
 
-TROUBLES_IN_A_ROW = 5
-"""[UNAVAILABLE], or the end of the connection, is what some servers have for one broken message, and others
-when nothing works: so many messages that failed with it, not one in between that did not, and it is the
-server."""
+MAX_CONSECUTIVE_FAILURES = 5
+"""Consecutive messages that may fail before the server is considered at fault. Some servers send
+[UNAVAILABLE], or close the connection, because of one bad message, others during an outage."""
 
 
 class CommandRefused(Exception):
-    """NO or BAD to a command; never leaves the adapter."""
+    """The server replied NO or BAD to a command; never leaves the adapter."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -49,8 +48,8 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom we talk to, also for the sentences, and how the connection is opened; `now` gives the instant
-    that a pause counts from."""
+    """The server at the other end: how to name it in messages and how to connect to it. `now` returns the
+    instant from which a requested pause is counted."""
 
     endpoint: Endpoint
     side: Side
@@ -69,20 +68,20 @@ _DOVECOT_TIMING = re.compile(r" ?\([0-9.]+ \+ [0-9.+ ]+secs\)\.?\Z")
 
 
 def server_words(reply: Reply) -> str:
-    """What the server said, printable, on one line, at most SERVER_TEXT_CHARS long."""
+    """Return the server's words, printable, on one line, at most SERVER_TEXT_CHARS long."""
     text = _DOVECOT_TIMING.sub("", reply.text)
     code = f"[{reply.code}{' ' if reply.arguments else ''}{reply.arguments}] " if reply.code else ""
     return printable(code + text)
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without control characters, at most SERVER_TEXT_CHARS long."""
+    """Return `text` on one line, without control characters, at most SERVER_TEXT_CHARS long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= SERVER_TEXT_CHARS else line[: SERVER_TEXT_CHARS - 1] + "…"
 
 
 def lost(peer: Peer, cause: str = "") -> ConnectionLost:
-    """The connection broke; `cause` is the operating system's or the server's last word."""
+    """The connection broke; `cause` is the text from the operating system or the server."""
     return ConnectionLost(
         f"The connection to {peer} was lost. Mailhaul connects again.",
         side=peer.side,
@@ -91,18 +90,18 @@ def lost(peer: Peer, cause: str = "") -> ConnectionLost:
 
 
 def too_slow(peer: Peer) -> ServerTooSlow:
-    """We cut the connection, because next to nothing came for long."""
+    """The stall watchdog closed the connection: almost no data arrived for too long."""
     return ServerTooSlow(
-        f"{peer.endpoint.host} answers, but so slowly that nothing comes of it. Mailhaul tries again later.",
+        f"{peer.endpoint.host} is responding too slowly to continue. Mailhaul tries again later.",
         side=peer.side,
     )
 
 
 def violation(peer: Peer, what: str) -> ProtocolViolation:
-    """`what` the server said that it must not."""
+    """The server sent `what`, which the protocol does not allow."""
     return ProtocolViolation(
-        f"What {peer} answered makes no sense. Mailhaul connects again; if it happens again, tell the"
-        " operator of that server.",
+        f"{peer.sentence_start} sent an invalid response. Mailhaul connects again; if it happens again, tell"
+        " the operator of that server.",
         side=peer.side,
         server_text=printable(what),
     )
@@ -111,31 +110,32 @@ def violation(peer: Peer, what: str) -> ProtocolViolation:
 # --- Accounts ------------------------------------------------------------------------------------------
 
 _BUSY_CODES = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG"})
-# Exchange's answer to every command after a login that worked (github.com/jstedfast/MailKit issue 1496,
+# Exchange's reply to every command after a successful login (github.com/jstedfast/MailKit issue 1496,
 # github.com/simonrob/email-oauth2-proxy issue 275), and for a while after many connections
 # (github.com/mscdex/node-imap issue 523, github.com/Webklex/php-imap issue 464); all read 2026-11-23.
 _NO_MAILBOX = re.compile(r"authenticated but not connected", re.I)
 _LOGIN_ENDED_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"})
 
-
-# LIMIT (RFC 5530): who only asks runs up against a rate or a number of connections; see `beyond_a_limit`.
+# LIMIT (RFC 5530): for commands that only read, the limit is a rate or a number of connections; see
+# `beyond_a_limit` for commands that create or store.
 _PAUSE_CODES = frozenset({"THROTTLED", "LIMIT"})
-_PAUSES = frozenset({Meaning.PAUSE, Meaning.DAILY_CAP, Meaning.CONNECTIONS})
+_PAUSE_MEANINGS = frozenset({Meaning.PAUSE, Meaning.DAILY_CAP, Meaning.CONNECTIONS})
 
 
 def account_error(reply: Reply, peer: Peer) -> MailError | None:
-    """What NO, BAD or BYE means for the whole account; None when it concerns only this command."""
+    """Return the error for the whole account that NO, BAD or BYE means; None if it concerns this command
+    only."""
     meaning = classify(reply.text)
-    if reply.code in _PAUSE_CODES or meaning in _PAUSES:
+    if reply.code in _PAUSE_CODES or meaning in _PAUSE_MEANINGS:
         return throttled(reply, peer)
     if reply.code in _BUSY_CODES:
         return busy(reply, peer)
     if _NO_MAILBOX.search(reply.text):
         return LoginRejected(
-            f"{peer.endpoint.host} takes the sign-in but opens no mailbox for it: it belongs to another"
-            " mailbox, IMAP is switched off for this one, or the application was given no access to it. Mend"
-            " that there, then start again. If it worked before, too many connections may be the reason: wait"
-            " some minutes.",
+            f"{peer.endpoint.host} accepts the sign-in but opens no mailbox for it: it belongs to another"
+            " mailbox, IMAP is switched off for this one, or the application was given no access to it."
+            " Correct that at the host, then start again. If it worked before, too many connections may be"
+            " the reason: wait some minutes.",
             side=peer.side,
             server_text=server_words(reply),
         )
@@ -148,21 +148,22 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
     return None
 
 
-def throttled(reply: Reply, peer: Peer, *, turned_away: bool = False) -> Throttled:
-    """The server wants a pause, until then if it says how long. `turned_away`: before it knew who we are."""
+def throttled(reply: Reply, peer: Peer, *, before_login: bool = False) -> Throttled:
+    """The server requests a pause, of a given length if it says so. `before_login`: the reply came before the
+    login, so it concerns the whole host."""
     pause = pause_of(reply.text)
     meaning = classify(reply.text)
-    whole_host = turned_away or concerns_host(reply.text)
-    connecting = turned_away or meaning in (Meaning.CONNECTIONS, Meaning.TROUBLE)
-    wants = "asks for a pause"
+    whole_host = before_login or concerns_host(reply.text)
+    connecting = before_login or meaning in (Meaning.CONNECTIONS, Meaning.TROUBLE)
+    problem = "asks for a pause"
     if meaning is Meaning.DAILY_CAP:
-        wants = "has handed out as much as it does in a day"
+        problem = "has reached its daily limit"
     elif meaning is Meaning.CONNECTIONS:
-        wants = "takes no more connections" + (" from here" * whole_host) + " at the moment"
+        problem = "accepts no more connections" + (" from here" * whole_host) + " at the moment"
     elif connecting:
-        wants = "lets nobody in at the moment"
+        problem = "accepts no logins at the moment"
     return Throttled(
-        f"{peer.endpoint.host} {wants}. Mailhaul goes on by itself after it.",
+        f"{peer.endpoint.host} {problem}. Mailhaul resumes automatically afterwards.",
         until=None if pause is None else peer.now() + pause,
         whole_host=whole_host,
         connecting=connecting,
@@ -172,7 +173,7 @@ def throttled(reply: Reply, peer: Peer, *, turned_away: bool = False) -> Throttl
 
 
 def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
-    """The server works on something else."""
+    """The server is temporarily unavailable."""
     return ServerUnavailable(
         f"{peer.endpoint.host} is busy or in maintenance. Mailhaul tries again later.",
         side=peer.side,
@@ -184,13 +185,13 @@ def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
 
 
 def beyond_a_limit(reply: Reply) -> bool:
-    """True when, of something that was to be created or stored, there is as much as the server takes (RFC
-    5530: LIMIT)."""
+    """Return whether the server refuses to create or store more of something than its limit (RFC 5530:
+    LIMIT)."""
     return reply.code == "LIMIT" and classify(reply.text) is None
 
 
 def folder_error(reply: Reply, peer: Peer, folder: str, what: str) -> MailError:
-    """Why `folder` could not be `what` ("opened", "created")."""
+    """Return why `folder` could not be `what`, a participle such as "opened" or "created"."""
     if beyond_a_limit(reply) and what not in ("opened", "read"):
         return folder_unusable(peer, folder, what, server_words(reply))
     return account_error(reply, peer) or folder_unusable(peer, folder, what, server_words(reply))
@@ -206,7 +207,7 @@ def folder_unusable(peer: Peer, folder: str, what: str, server_text: str = "") -
 
 def folder_changed(peer: Peer, folder: str) -> FolderChanged:
     return FolderChanged(
-        f"The folder “{printable(folder)}” on {peer} was made anew. Mailhaul looks at it again.",
+        f"The folder “{printable(folder)}” on {peer} was recreated. Mailhaul reads it again.",
         side=peer.side,
     )
 
@@ -221,14 +222,15 @@ _FULL = re.compile(
 
 
 def append_error(reply: Reply, peer: Peer, folder: str) -> MailError | None:
-    """What a refused APPEND means for more than its message; None when it is that one message."""
-    if classify(reply.text) in _PAUSES:
+    """Return the error that a refused APPEND means beyond its message; None if it concerns the message
+    only."""
+    if classify(reply.text) in _PAUSE_MEANINGS:
         return throttled(reply, peer)
     this_message = reply.code in ("TOOBIG", "LIMIT") or _TOO_LARGE.search(reply.text)
     if reply.code == "OVERQUOTA" or (_FULL.search(reply.text) and not this_message):
         return QuotaExceeded(
             f"The mailbox at {peer.endpoint.host} is full. Make room or have it enlarged, then start the"
-            " import again: it goes on where it stopped.",
+            " import again: it resumes where it stopped.",
             side=peer.side,
             server_text=server_words(reply),
         )

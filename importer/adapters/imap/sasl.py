@@ -1,6 +1,6 @@
 """SASL with access tokens: XOAUTH2 and OAUTHBEARER (RFC 7628).
 
-XOAUTH2 is Google's own, taken over by Microsoft and Yahoo:
+XOAUTH2 was defined by Google and adopted by Microsoft and Yahoo:
 https://developers.google.com/workspace/gmail/imap/xoauth2-protocol (2026-10).
 """
 
@@ -13,46 +13,48 @@ from providers.endpoint import Endpoint, Secret
 XOAUTH2: Final = "XOAUTH2"
 OAUTHBEARER: Final = "OAUTHBEARER"
 
-_MAX_TOLD_CHARS = 1000
+_MAX_REASON_CHARS = 1000
 
 
 class TokenExchange:
-    """Answers the server's challenges: the token once, and then what ends a failed exchange.
+    """Answers the server's challenges: first with the token, then with the response that ends a failed
+    exchange.
 
-    A server that refuses a token says why in a challenge of its own, and its NO comes only after an answer
-    to that (RFC 7628 section 3.2.3): `told` keeps it. The token is never sent a second time.
+    A server that rejects a token gives its reason in a further challenge, and sends NO only after a response
+    to it (RFC 7628 section 3.2.3); `server_reason` holds that challenge. The token is never sent twice.
     """
 
     def __init__(self, first: bytes, after_failure: bytes) -> None:
         self._first: bytes | None = first
         self._after_failure: bytes | None = after_failure
-        self.told = ""
+        self.server_reason = ""
 
     @property
     def first(self) -> bytes:
-        """The answer that holds the token; b"" when it was given."""
+        """The response that holds the token; b"" once it was sent."""
         return self._first or b""
 
     def __repr__(self) -> str:
         return "TokenExchange(•••)"
 
     def __call__(self, challenge: bytes) -> bytes | None:
-        """The answer; None gives up, which imaplib sends as `*`."""
+        """Return the response; None cancels, which imaplib sends as `*`."""
         if self._first is not None:
             answer, self._first = self._first, None
             return answer
-        self.told = self.told or challenge.decode("utf-8", "replace")[:_MAX_TOLD_CHARS]
+        self.server_reason = self.server_reason or challenge.decode("utf-8", "replace")[:_MAX_REASON_CHARS]
         after, self._after_failure = self._after_failure, None
         return after
 
 
 def mechanism_of(mechanism: str, user: str, token: Secret, endpoint: Endpoint) -> TokenExchange:
-    """The exchange for one login. Raises ValueError for a user or a token that no exchange can carry."""
+    """Return the exchange for one login. Raises ValueError if the user or the token contains characters that
+    the exchange cannot carry."""
     if any(not " " <= char <= "~" for char in token.reveal()) or any(ord(char) < 32 for char in user):
         raise ValueError("a character that cannot be sent")
     bearer = f"auth=Bearer {token.reveal()}"
     if mechanism == XOAUTH2:
         return TokenExchange(f"user={user}\1{bearer}\1\1".encode(), b"")
-    named = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 section 4
-    where = f"host={endpoint.host}\1port={endpoint.port}"
-    return TokenExchange(f"n,a={named},\1{where}\1{bearer}\1\1".encode(), b"\1")
+    identity = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 section 4
+    server = f"host={endpoint.host}\1port={endpoint.port}"
+    return TokenExchange(f"n,a={identity},\1{server}\1{bearer}\1\1".encode(), b"\1")

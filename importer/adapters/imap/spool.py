@@ -1,6 +1,6 @@
-"""Large messages on their way through: kept in files that have no name and are gone with their connection.
+"""Spools large messages to unnamed temporary files, which vanish with their connection.
 
-A file is used again for the next message: what the system has at hand for it already takes a third of the
+A file is reused for the next message: writing to pages that the system holds already takes a third of the
 time that new pages take.
 """
 
@@ -16,23 +16,22 @@ from importer.domain.messages.message_identity import Digester, header_block, wi
 from importer.ports.process import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
-_HEADER_BYTES: Final = 1024 * 1024  # what is no header by then is taken as far as that
+_MAX_HEADER_BYTES: Final = 1024 * 1024  # a longer header is truncated
 
-
-_KEPT_BYTES: Final = 16 * 1024 * 1024
-"""A file with more in it is not kept for the next message."""
+_MAX_REUSED_BYTES: Final = 16 * 1024 * 1024
+"""A file with more content is not reused for the next message."""
 
 
 class SpoolFiles:
-    """The files of one connection. Each is one message's at a time."""
+    """The files of one connection. Each holds one message at a time."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Without a folder the system's own for such files is used."""
+        """With `folder=None` the system's temporary folder is used."""
         self._folder = folder
         self._free: list[IO[bytes]] = []
 
     def take(self) -> IO[bytes]:
-        """One that nobody uses, at its start. Raises OwnDiskFull."""
+        """Return an unused file, positioned at its start. Raises OwnDiskFull."""
         try:
             file = self._free.pop()
         except IndexError:
@@ -46,14 +45,14 @@ class SpoolFiles:
             raise OwnDiskFull(error.strerror or str(error)) from error
 
     def give_back(self, file: IO[bytes], used_bytes: int) -> None:
-        """From any thread."""
-        if used_bytes <= _KEPT_BYTES:
+        """Return a file for reuse. Thread-safe."""
+        if used_bytes <= _MAX_REUSED_BYTES:
             self._free.append(file)
 
 
 class SpooledBody:
-    """Implements `importer.domain.messages.message_body.Spooled` over a file, which it gives back when nobody
-    uses it."""
+    """Implements `importer.domain.messages.message_body.Spooled` over a file, which it gives back when it is
+    garbage-collected."""
 
     def __init__(
         self, files: SpoolFiles, file: IO[bytes], size_bytes: int, header: bytes, digest: bytes
@@ -71,12 +70,12 @@ class SpooledBody:
         return self._size_bytes
 
     def pieces(self) -> Iterator[bytes]:
-        for at in range(0, self._size_bytes, _PIECE_BYTES):
-            yield os.pread(self._file.fileno(), min(_PIECE_BYTES, self._size_bytes - at), at)
+        for offset in range(0, self._size_bytes, _PIECE_BYTES):
+            yield os.pread(self._file.fileno(), min(_PIECE_BYTES, self._size_bytes - offset), offset)
 
 
 class Spool:
-    """Takes a message as it comes in, piece by piece, wherever the network cut it."""
+    """Stores a message as it arrives, in pieces of any length."""
 
     def __init__(self, files: SpoolFiles) -> None:
         """Raises OwnDiskFull."""
@@ -86,16 +85,16 @@ class Spool:
         self._start = bytearray()  # until the header is complete
         self._header: bytes | None = None
         self._digest = Digester()
-        self._held_cr = b""  # a CR at the end of a piece: the next may begin with its LF
+        self._held_cr = b""  # a CR at the end of a piece, held back since the next may begin with LF
 
     def write(self, piece: bytes) -> None:
-        """Raises OwnDiskFull."""
+        """Append a piece. Raises OwnDiskFull."""
         piece = self._held_cr + piece
         self._held_cr = b"\r" if piece.endswith(b"\r") else b""
         self._store(with_crlf(piece[:-1] if self._held_cr else piece))
 
     def finish(self) -> SpooledBody:
-        """When all of it was written. Raises OwnDiskFull."""
+        """Return the body once all pieces are written. Raises OwnDiskFull."""
         self._store(self._held_cr)
         header = header_block(bytes(self._start)) if self._header is None else self._header
         return SpooledBody(self._files, self._file, self._size_bytes, header, self._digest.digest())
@@ -106,12 +105,12 @@ class Spool:
         if self._header is None:
             self._start += piece
             header = header_block(bytes(self._start))
-            if len(header) < len(self._start) or len(self._start) > _HEADER_BYTES:
-                self._header = header[:_HEADER_BYTES]
+            if len(header) < len(self._start) or len(self._start) > _MAX_HEADER_BYTES:
+                self._header = header[:_MAX_HEADER_BYTES]
                 self._start.clear()
         try:
-            left = memoryview(piece)
-            while left:
-                left = left[self._file.write(left) :]
+            remaining = memoryview(piece)
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
         except OSError as error:
             raise OwnDiskFull(error.strerror or str(error)) from error

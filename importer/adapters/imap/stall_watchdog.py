@@ -1,12 +1,13 @@
-"""Cuts connections whose server answers so slowly that nobody should wait for it.
+"""Closes connections whose server responds too slowly to be worth waiting for.
 
-Sockets time out between two bytes only: a server that sends one now and then, or a line that says nothing,
-would keep a worker for ever. Whoever reads pays nothing for being watched: a connection says whether it waits
-for bytes and how many came so far, and one thread looks at all of them a few times in a stretch.
+Socket timeouts apply to the gap between two bytes only: a server that sends a byte now and then, or a silent
+line, would block a worker for ever. Watching costs the reading thread nothing: a connection exposes whether
+it waits for bytes and how many it has received, and a single thread checks all connections a few times per
+period.
 
-Invariant: only a connection is cut that waited for bytes at each look of a whole stretch, on one and the same
-command. Who is busy elsewhere, and leaves what came unread, is not to blame its server; nor is one slow that
-gives answer after answer.
+Invariant: a connection is closed only if it was waiting for bytes at every check of a whole period, for the
+same command. A connection is not considered stalled while the client is not reading, or while commands keep
+completing.
 """
 
 from __future__ import annotations
@@ -16,76 +17,77 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 LEAST_BYTES_PER_S: Final = 64
-"""Slower than any line that mail was ever read over: a modem of 1994 brings thirty times as much."""
+"""Slower than any line that mail was ever read over: a modem of 1994 is thirty times as fast."""
 
-_LOOKS: Final = 10  # in one stretch
+_CHECKS_PER_PERIOD: Final = 10
 
 
 class Watched(Protocol):
-    """A connection as this module needs it."""
+    """The part of a connection that the watchdog needs."""
 
-    waiting: bool  # for bytes, at this moment
+    waiting: bool  # for bytes from the server, at this moment
     received_bytes: int  # so far
 
     @property
-    def answered(self) -> int:
-        """A number that changes with each command that is answered."""
+    def completed_commands(self) -> int:
+        """A number that changes whenever a command completes."""
         ...
 
     def cut(self) -> None:
-        """Ends it at once, from another thread; whoever waits gets an error."""
+        """Shut the connection down from another thread; a waiting reader gets an error."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A connection at one look; `in_vain`: how many looks in a row it had waited for next to nothing."""
+class _Check:
+    """The state of a connection at one check. `stalled_checks`: number of consecutive checks at which it had
+    been waiting and received next to nothing."""
 
     received_bytes: int
-    answered: int
-    in_vain: int = 0
+    completed_commands: int
+    stalled_checks: int = 0
 
 
 class StallWatchdog:
-    """Watches any number of connections: what waits for `stretch_s` seconds and gets less than
-    LEAST_BYTES_PER_S at each look is cut. Its thread lives as long as there is something to watch."""
+    """Watches any number of connections. A connection that waits for `period_s` seconds and receives less
+    than LEAST_BYTES_PER_S at each check is closed. The thread runs while there is a connection to watch."""
 
-    def __init__(self, stretch_s: float) -> None:
-        self._look_every_s = stretch_s / _LOOKS
-        self._least_bytes = LEAST_BYTES_PER_S * self._look_every_s
+    def __init__(self, period_s: float) -> None:
+        self._interval_s = period_s / _CHECKS_PER_PERIOD
+        self._least_bytes = LEAST_BYTES_PER_S * self._interval_s
         self._changed = threading.Condition()
-        self._seen: dict[Watched, _Seen] = {}
+        self._last_checks: dict[Watched, _Check] = {}
         self._thread: threading.Thread | None = None
 
     def add(self, connection: Watched) -> None:
         with self._changed:
-            self._seen[connection] = _Seen(connection.received_bytes, connection.answered)
+            self._last_checks[connection] = _Check(connection.received_bytes, connection.completed_commands)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="drip-watch", daemon=True)
+                self._thread = threading.Thread(target=self._watch, name="stall-watchdog", daemon=True)
                 self._thread.start()
 
     def remove(self, connection: Watched) -> None:
-        """Done already is fine."""
+        """Stop watching the connection; idempotent."""
         with self._changed:
-            self._seen.pop(connection, None)
-            if not self._seen:
+            self._last_checks.pop(connection, None)
+            if not self._last_checks:
                 self._changed.notify()
 
     def _watch(self) -> None:
         with self._changed:
-            while self._seen:
-                self._changed.wait(self._look_every_s)
-                for connection in list(self._seen):
-                    self._look(connection)
+            while self._last_checks:
+                self._changed.wait(self._interval_s)
+                for connection in list(self._last_checks):
+                    self._check(connection)
             self._thread = None
 
-    def _look(self, connection: Watched) -> None:
-        before = self._seen[connection]
-        now = _Seen(connection.received_bytes, connection.answered)
+    def _check(self, connection: Watched) -> None:
+        before = self._last_checks[connection]
+        now = _Check(connection.received_bytes, connection.completed_commands)
         few = now.received_bytes - before.received_bytes < self._least_bytes
-        if connection.waiting and few and now.answered == before.answered:
-            now = replace(now, in_vain=before.in_vain + 1)
-        self._seen[connection] = now
-        if now.in_vain == _LOOKS:
-            del self._seen[connection]
+        if connection.waiting and few and now.completed_commands == before.completed_commands:
+            now = replace(now, stalled_checks=before.stalled_checks + 1)
+        self._last_checks[connection] = now
+        if now.stalled_checks == _CHECKS_PER_PERIOD:
+            del self._last_checks[connection]
             connection.cut()

@@ -1,8 +1,8 @@
-"""Changing flags at the destination: just those that are named, of just those messages.
+"""Changes the given flags of the given messages at the destination.
 
 Invariants
-- Only +FLAGS and -FLAGS are sent, never FLAGS: what else is set stays set.
-- Nothing is ever stored at a source.
+- Only +FLAGS and -FLAGS are sent, never FLAGS: all other flags stay as they are.
+- No flag is ever stored at a source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
 from providers.errors import Side
 
-_AT_ONCE = 500
+_MAX_UIDS = 500
 
 
 def change_flags(
@@ -29,34 +29,34 @@ def change_flags(
     add: Sequence[str],
     remove: Sequence[str],
 ) -> bool:
-    """True when the server did all of it. May be repeated. Raises FolderUnusable and FolderChanged."""
+    """Return True if the server made all changes. Safe to repeat. Raises FolderUnusable and FolderChanged."""
     if link.peer.side is Side.SOURCE:
         raise ValueError("nothing is ever written to the source")
-    opened = link.opened
-    if opened is None or opened.folder != folder.name or opened.read_only:
-        opened = link.open_folder(connection, folder.name, b"SELECT")
-    link.check(folder, opened.uidvalidity)
-    if opened.read_only:
+    selected = link.selected
+    if selected is None or selected.folder != folder.name or selected.read_only:
+        selected = link.select(connection, folder.name, b"SELECT")
+    link.check_uidvalidity(folder, selected.uidvalidity)
+    if selected.read_only:
         return False
-    did_all = True
-    for piece in uid_pieces(uids, _AT_ONCE):
+    all_stored = True
+    for piece in uid_pieces(uids, _MAX_UIDS):
         for sign, flags in ((b"+", add), (b"-", remove)):
             if flags:
-                wanted = line_safe(" ".join(flags).encode("latin-1"))
-                command = b"UID STORE %s %sFLAGS.SILENT (%s)" % (str(piece).encode(), sign, wanted)
-                did_all = _stored(link, connection, command) and did_all
-    return did_all
+                flag_list = line_safe(" ".join(flags).encode("latin-1"))
+                command = b"UID STORE %s %sFLAGS.SILENT (%s)" % (str(piece).encode(), sign, flag_list)
+                all_stored = _store(link, connection, command) and all_stored
+    return all_stored
 
 
-def _stored(link: ReconnectingConnection, connection: Connection, command: bytes) -> bool:
+def _store(link: ReconnectingConnection, connection: Connection, command: bytes) -> bool:
     try:
         connection.call(command)
     except CommandRefused as refused:
         reply = refused.reply
-        trouble = (
+        error = (
             None if response_errors.beyond_a_limit(reply) else response_errors.account_error(reply, link.peer)
         )
-        if trouble is not None:
-            raise trouble from None
+        if error is not None:
+            raise error from None
         return False
     return True

@@ -1,4 +1,5 @@
-"""Folder names between people and the wire: modified UTF-7 (RFC 3501 section 5.1.3), and what is not."""
+"""Converts folder names between text and modified UTF-7 (RFC 3501 section 5.1.3), and preserves names that
+are not."""
 
 from __future__ import annotations
 
@@ -10,38 +11,38 @@ from importer.adapters.imap.commands import quoted
 
 
 class FolderNames:
-    """Decodes the names of one account and remembers how the server wrote them. For any number of threads.
+    """Decodes the folder names of one account and remembers the server's encoding of each. Thread-safe.
 
-    Some servers list raw UTF-8, a bare `&` or sloppy base64. Such a folder keeps the bytes that the
-    server gave it, so that it can be opened under them; and two folders never become one.
+    Some servers list raw UTF-8, a bare `&` or malformed base64. The original bytes of such a name are kept,
+    so that the folder can be opened, and two folders never get the same decoded name.
     """
 
     def __init__(self) -> None:
         self._listed: dict[str, bytes] = {}
 
     def decode(self, raw: bytes) -> str:
-        """The name for people, the same for the same bytes; INBOX in any case is "INBOX" (RFC 9051
-        section 5.1). Other bytes that spell a name that is taken get a number behind it."""
+        """Return the decoded name, always the same for the same bytes. INBOX in any case is "INBOX" (RFC 9051
+        section 5.1). If different bytes decode to a name in use, a number is appended."""
         if raw.upper() == b"INBOX":
             return "INBOX"
-        name = plain = _decoded(raw)
+        name = plain = _decode(raw)
         numbers = count(2)
         while self._listed.setdefault(name, raw) != raw:
             name = f"{plain} ({next(numbers)})"
         return name
 
     def encode(self, name: str) -> bytes:
-        """The name as the server writes it. Raises UnicodeEncodeError for half a surrogate pair."""
+        """Return the name as the server encodes it. Raises UnicodeEncodeError for a lone surrogate."""
         raw = self._listed.get(name)
         return bytes(imap_utf7.encode(name)) if raw is None else raw
 
     def quoted(self, name: str) -> bytes:
-        """The name for a command line. Raises UnsafeText and what `encode` does."""
+        """Return the name for a command line. Raises UnsafeText and what `encode` raises."""
         return quoted(self.encode(name))
 
 
-def _decoded(raw: bytes) -> str:
-    """From modified UTF-7, unless encoding it would not give the same bytes again."""
+def _decode(raw: bytes) -> str:
+    """Decode modified UTF-7, if encoding the result gives the same bytes again; else UTF-8."""
     try:
         name = str(imap_utf7.decode(raw))
         if imap_utf7.encode(name) == raw:

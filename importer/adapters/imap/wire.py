@@ -1,10 +1,11 @@
-"""IMAP responses: bytes in, events out. No sockets, no clock: what it says depends on the bytes alone.
+"""Parser for IMAP responses: bytes in, events out. No sockets, no clock: the result depends on the bytes
+alone.
 
 Invariants
-- Splitting the input anywhere gives the same events (tests/property/test_wire.py holds it to that).
+- Splitting the input anywhere gives the same events (verified by tests/property/test_wire.py).
 - Memory is bounded: no line above `max_line_bytes`, no literals above `max_literal_bytes` per response.
-- Nothing is guessed: what is no IMAP response (RFC 9051 section 9) raises WireError.
-- The short way through a FETCH response in its usual form (`_FETCH`) says what the long way would say.
+- No guessing: input that is not an IMAP response (RFC 9051 section 9) raises WireError.
+- The fast path for FETCH responses in their common form (`_FETCH`) gives the same result as the full parser.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ MAX_LINE_BYTES: Final = 1 << 20
 MAX_LITERAL_BYTES: Final = 256 << 20
 
 Value: TypeAlias = "bytes | Spooled | tuple[Value, ...] | None"
-"""A parsed part of a response: atom, string or literal, a large one spooled; a parenthesised list; NIL."""
+"""A parsed part of a response: atom, string or literal (spooled if large); parenthesised list; NIL."""
 
 
 class Sink(Protocol):
-    """Takes a large message piece by piece."""
+    """Receives a large message piece by piece."""
 
     def write(self, piece: bytes) -> None: ...
 
@@ -35,19 +36,19 @@ class Sink(Protocol):
 
 
 class WireError(Exception):
-    """The bytes are no IMAP response. The text quotes at most their first 60."""
+    """The bytes are not an IMAP response. The message quotes at most the first 60 of them."""
 
 
 class LiteralTooLarge(WireError):
-    """The server announced more bytes than we are willing to hold."""
+    """The server announced a literal above the size limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status response (RFC 9051 section 7.1) with its response code taken apart.
+    """A status response (RFC 9051 section 7.1) with its response code parsed.
 
-    `status` is OK, NO, BAD, BYE or PREAUTH; `code` upper case without brackets, "" if there is none;
-    `arguments` what followed the code inside the brackets; `text` the words for people.
+    `status` is OK, NO, BAD, BYE or PREAUTH. `code` is the response code in upper case without brackets, "" if
+    there is none; `arguments` is the text after it inside the brackets; `text` is the human-readable text.
     """
 
     status: str
@@ -58,7 +59,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """The end of the command that carried this tag."""
+    """The reply that completes the command with this tag."""
 
     tag: str
     reply: Reply
@@ -66,24 +67,23 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Untagged:
-    """A status response that ends no command."""
+    """A status response that does not complete a command."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The server waits for the rest of a command: `+`."""
+    """`+`: the server waits for the rest of a command."""
 
     text: str
 
 
-class Fetched(NamedTuple):  # one for each message: made in a fifth of the time of a frozen dataclass
-    """One FETCH response; None is what it did not hold. `uid` is None in unsolicited ones.
+class Fetched(NamedTuple):  # one per message: five times as fast to create as a frozen dataclass
+    """One FETCH response; items that it does not contain are None. `uid` is None in unsolicited responses.
 
-    `internaldate` is the server's own text. `body` is BODY[], `header` any BODY[HEADER...].
-    `withheld` means that the server answered NIL where the content was asked for. `labels` are Gmail's,
-    as it writes them.
+    `internaldate` is the server's text, unparsed. `body` is BODY[], `header` any BODY[HEADER...]. `withheld`
+    means that the server sent NIL for the requested content. `labels` are Gmail's labels in its own encoding.
     """
 
     sequence: int
@@ -97,13 +97,13 @@ class Fetched(NamedTuple):  # one for each message: made in a fifth of the time 
     labels: tuple[bytes, ...] | None = None
 
     def __repr__(self) -> str:
-        """Without content."""
+        """Omit the content."""
         return f"Fetched({self.sequence}, uid={self.uid}, flags={self.flags}, size_bytes={self.size_bytes})"
 
 
 @dataclass(frozen=True, slots=True)
 class LiteralData:
-    """Any other untagged response: `* 5 EXISTS`, `* LIST (...) "/" name`. Taken apart when asked for."""
+    """Any other untagged response: `* 5 EXISTS`, `* LIST (...) "/" name`. Parsed on demand."""
 
     name: str
     number: int | None = None
@@ -111,7 +111,7 @@ class LiteralData:
     literals: tuple[Body, ...] = field(default=(), repr=False)
 
     def values(self) -> tuple[Value, ...]:
-        """What followed the name. Raises WireError."""
+        """Parse the part after the name. Raises WireError."""
         return parse_values(self.text, self.literals)
 
 
@@ -119,11 +119,11 @@ WireEvent = Tagged | Untagged | Continue | Fetched | LiteralData
 
 
 class ResponseReader:
-    """Takes bytes as they come and gives the events that they complete.
+    """Incremental parser: accepts bytes as they arrive and returns the events that they complete.
 
-    `missing_bytes` of a literal are still to come, or 0 when the next thing is a line. The content of a
-    message (BODY[]) of more than SPOOLED_ABOVE_BYTES goes into a new `spool`, if one is given, and into
-    memory otherwise; either way it has at most `max_literal_bytes`.
+    `missing_bytes` is the number of bytes that a literal still lacks, 0 while a line is read. The content of
+    a message (BODY[]) of more than SPOOLED_ABOVE_BYTES is written to a new `spool`, if there is one, else to
+    memory; in both cases it is limited to `max_literal_bytes`.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class ResponseReader:
         spool: Callable[[], Sink] | None = None,
     ) -> None:
         self._new_spool = spool
-        # Takes the literal that is coming in; pieces that are joined would lie in memory twice.
-        self._into: Sink | BytesIO = BytesIO()
+        # Receives the current literal: joining a list of pieces would need the memory twice.
+        self._literal_sink: Sink | BytesIO = BytesIO()
         self.max_line_bytes = max_line_bytes
         self.max_literal_bytes = max_literal_bytes
         self.missing_bytes = 0
@@ -146,8 +146,11 @@ class ResponseReader:
         self._broken: WireError | None = None
 
     def feed(self, data: bytes) -> list[WireEvent]:
-        """The events that `data` completes, in order. After a WireError the reader is of no more use; what
-        came before it in the same `data` is given first, and the next call raises."""
+        """Return the events that `data` completes, in order. Raises WireError, after which the reader is
+        unusable.
+
+        Events before the error in the same `data` are returned first, and the next call raises.
+        """
         if self._broken is not None:
             raise self._broken
         events: list[WireEvent] = []
@@ -161,23 +164,23 @@ class ResponseReader:
 
     @property
     def broken(self) -> bool:
-        """True when the next call of `feed` will raise, whatever it is given."""
+        """True if the next call of `feed` will raise, whatever its argument."""
         return self._broken is not None
 
     def _read(self, data: bytes, events: list[WireEvent]) -> None:
         at = 0
         while at < len(data):
             if self.missing_bytes:
-                chunk = data[at : at + self.missing_bytes]  # the whole of `data` is not copied
-                self._into.write(chunk)
+                chunk = data[at : at + self.missing_bytes]  # a slice of all of `data` makes no copy
+                self._literal_sink.write(chunk)
                 self.missing_bytes -= len(chunk)
                 at += len(chunk)
                 if not self.missing_bytes:
-                    self._literals.append(self._literal())
+                    self._literals.append(self._finish_literal())
                 continue
-            if not (self._partial or self._text) and (whole := self._whole(data, at)):
-                found, at = whole
-                events.append(found)
+            if not (self._partial or self._text) and (complete := self._match_complete_fetch(data, at)):
+                fetched, at = complete
+                events.append(fetched)
                 continue
             end = data.find(b"\n", at) + 1
             self._partial += data[at : end or len(data)]
@@ -190,24 +193,24 @@ class ResponseReader:
             if event is not None:
                 events.append(event)
 
-    def _literal(self) -> Body:
-        """The one that came in."""
-        into, self._into = self._into, BytesIO()
-        return into.getvalue() if isinstance(into, BytesIO) else into.finish()
+    def _finish_literal(self) -> Body:
+        """Return the literal that is complete now."""
+        sink, self._literal_sink = self._literal_sink, BytesIO()
+        return sink.getvalue() if isinstance(sink, BytesIO) else sink.finish()
 
-    def _whole(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
-        """A FETCH response in its usual form that lies in `data` as a whole, and where it ends."""
+    def _match_complete_fetch(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
+        """Return a FETCH response in the common form that `data` contains completely, and its end offset."""
         head = _FETCH.match(data, at)
         if head is None:
             return None
         after, announced = head.end(), head[6]
         if announced is None:
-            return (_usual(head, None), after + 2) if data.startswith(b"\r\n", after) else None
+            return (_common_fetch(head, None), after + 2) if data.startswith(b"\r\n", after) else None
         end = after + int(announced)
-        at_most = self.max_literal_bytes if self._new_spool is None else SPOOLED_ABOVE_BYTES
-        if end - after > min(at_most, self.max_literal_bytes) or not data.startswith(b")\r\n", end):
+        in_memory_bytes = self.max_literal_bytes if self._new_spool is None else SPOOLED_ABOVE_BYTES
+        if end - after > min(in_memory_bytes, self.max_literal_bytes) or not data.startswith(b")\r\n", end):
             return None
-        return _usual(head, data[after:end]), end + 3
+        return _common_fetch(head, data[after:end]), end + 3
 
     def _line(self) -> WireEvent | None:
         line = bytes(self._partial)
@@ -237,9 +240,9 @@ class ResponseReader:
             return
         self.missing_bytes = size_bytes
         if size_bytes <= SPOOLED_ABOVE_BYTES:
-            self._into = _room(size_bytes)
+            self._literal_sink = _preallocated(size_bytes)
         elif self._new_spool is not None and is_content:
-            self._into = self._new_spool()
+            self._literal_sink = self._new_spool()
 
 
 _FETCH = re.compile(
@@ -248,8 +251,8 @@ _FETCH = re.compile(
     rb'|INTERNALDATE "([^"\\\r\n]*)")(?: |(?=\))))*'
     rb"(?:BODY\[\] \{([0-9]{1,20})\}\r\n|\))"
 )
-"""A FETCH response as nearly all servers write it, its items in any order and the content last: read with
-one match in place of one for each word, which is most of what a small message costs here."""
+"""A FETCH response in the form that nearly all servers use, its items in any order and the content last. One
+match replaces one per token, which is most of the parsing cost of a small message."""
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
@@ -259,18 +262,21 @@ _CONTENT = re.compile(rb"BODY\[\] \{[0-9]{1,20}\}\Z", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
-def _room(size_bytes: int) -> BytesIO:
-    """For so many bytes, one or more: what grows as it comes is copied again and again. Not for any number
-    that a server announces: memory is taken before a byte of it came."""
-    room = BytesIO()
-    room.seek(size_bytes - 1)
-    room.write(b"\0")
-    room.seek(0)
-    return room
+def _preallocated(size_bytes: int) -> BytesIO:
+    """Return a buffer of `size_bytes`, at least 1: a growing buffer is copied again and again.
+
+    Only for bounded sizes, since memory is allocated before the server has sent a byte.
+    """
+    buffer = BytesIO()
+    buffer.seek(size_bytes - 1)
+    buffer.write(b"\0")
+    buffer.seek(0)
+    return buffer
 
 
 def parse_reply(status: bytes, rest: bytes) -> Reply:
-    """A status word and what follows it; a text without a proper response code is all text."""
+    """Parse a status word and the rest of its line. Without a well-formed response code, the rest is all
+    text."""
     code = _CODE.match(rest)
     if code is None:
         return Reply(_text(status).upper(), text=_words(rest))
@@ -287,7 +293,7 @@ def _tagged_or_continuation(line: bytes) -> WireEvent:
     return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
 
 
-def _usual(head: re.Match[bytes], body: Body | None) -> Fetched:
+def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
     sequence, uid, size_bytes, flags, internaldate, _ = head.groups()
     return Fetched(
         int(sequence),
@@ -306,9 +312,9 @@ def _flags(text: bytes) -> tuple[str, ...]:
 
 
 def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:
-    usual = _FETCH.match(text)
-    if usual is not None and text[usual.end() :] == (b")" if literals else b"") and len(literals) < 2:
-        return _usual(usual, literals[0] if literals else None)
+    common = _FETCH.match(text)
+    if common is not None and text[common.end() :] == (b")" if literals else b"") and len(literals) < 2:
+        return _common_fetch(common, literals[0] if literals else None)
     head = _DATA.match(text)
     if head is None:
         raise WireError(f"not an IMAP response: {_text(text[:60])!r}")
@@ -322,7 +328,7 @@ def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:
 def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
     items = values[0] if len(values) == 1 else None
     if not isinstance(items, tuple) or len(items) % 2:
-        raise WireError("a FETCH response that is no list of pairs")
+        raise WireError("a FETCH response that is not a list of pairs")
     uid: Uid | None = None
     flags: tuple[str, ...] | None = None
     internaldate: str | None = None
@@ -346,13 +352,15 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
                 body = _content(value)
                 withheld = value is None
             case b"X-GM-LABELS":
-                # An atom NIL in the list can only be a label of that name.
-                told = value if isinstance(value, tuple) else ()
-                labels = tuple(one or b"NIL" for one in told if one is None or isinstance(one, bytes))
+                # An atom NIL in the list is a label named NIL.
+                raw_labels = value if isinstance(value, tuple) else ()
+                labels = tuple(
+                    label or b"NIL" for label in raw_labels if label is None or isinstance(label, bytes)
+                )
             case section if section.startswith(b"BODY[HEADER"):
-                found = _content(value)
-                header = found if isinstance(found, bytes) else b""
-            case _:  # what we did not ask for
+                content = _content(value)
+                header = content if isinstance(content, bytes) else b""
+            case _:  # not requested
                 pass
     return Fetched(sequence, uid, flags, internaldate, size_bytes, header, body, withheld, labels)
 
@@ -361,19 +369,19 @@ _FLAG = re.compile(rb"\\?[^\x00-\x20\x7f(){\"\\]+")
 
 
 def _is_flag(value: object) -> TypeGuard[bytes]:
-    """False for what no command could carry on: a flag is an atom (RFC 9051: `flag`)."""
+    """Return False for a value that no command can carry: a flag is an atom (RFC 9051: `flag`)."""
     return isinstance(value, bytes) and _FLAG.fullmatch(value) is not None
 
 
 def _number(value: Value) -> int:
     if not isinstance(value, bytes) or not value.isdigit() or len(value) > 20:
-        raise WireError("a FETCH response without the number it promised")
+        raise WireError("a FETCH response without a number where one is required")
     return int(value)
 
 
 def _content(value: Value) -> Body | None:
     if isinstance(value, tuple):
-        raise WireError("a FETCH response with a list in place of the content")
+        raise WireError("a FETCH response with a list instead of the content")
     return value
 
 
@@ -390,7 +398,8 @@ _ESCAPED = re.compile(rb"\\(.)")
 
 
 def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, ...]:
-    """The values in `text`, in which each `{n}` CRLF stands for the next of `literals`. Raises WireError."""
+    """Parse the values in `text`, in which each `{n}` CRLF represents the next of `literals`. Raises
+    WireError."""
     stack: list[list[Value]] = [[]]
     at, next_literal, end = 0, 0, len(text.rstrip(b" "))
     while at < end:
@@ -404,7 +413,7 @@ def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, .
         elif kind == 2:
             inner = tuple(stack.pop())
             if not stack:
-                raise WireError("a closing parenthesis too many")
+                raise WireError("an unmatched closing parenthesis")
             stack[-1].append(inner)
         elif kind == 3:
             quoted = token[3]
@@ -415,15 +424,16 @@ def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, .
         else:
             stack[-1].append(None if token[5].upper() == b"NIL" else token[5])
     if len(stack) != 1:
-        raise WireError("a parenthesis that is not closed")
+        raise WireError("an unclosed parenthesis")
     return tuple(stack[0])
 
 
 def _text(value: bytes) -> str:
-    """Every byte has a character, and the same one back: nothing is lost on the way to APPEND."""
+    """Decode as latin-1, which maps every byte to a character and back: nothing is lost on the way to
+    APPEND."""
     return value.decode("latin-1")
 
 
 def _words(value: bytes) -> str:
-    """What is for people: UTF-8 where it is (RFC 9051 section 7.1), never an error."""
+    """Decode human-readable text as UTF-8 (RFC 9051 section 7.1), replacing invalid bytes."""
     return value.decode("utf-8", "replace")

@@ -1,0 +1,163 @@
+"""Entry points of the IMAP adapter: `ImapSessions` implements `SessionFactory`, `ImapProber` implements
+`Prober`.
+
+This is the only module that knows both `session.py` and `gmail.py`: a Gmail source is a view on an ordinary
+session.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Final, Protocol, overload
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from importer.adapters.egress_guard import EgressGuard
+from importer.adapters.imap.connection import Connection, open_connection, probe, tls_context
+from importer.adapters.imap.deflate import Compression, KnownLines
+from importer.adapters.imap.gmail import GmailLabels, GmailSource
+from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.login import Login
+from importer.adapters.imap.response_errors import Peer
+from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.stall_watchdog import StallWatchdog
+from importer.adapters.imap.utf7_names import FolderNames
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES
+from importer.domain.model import Account
+from importer.ports.mailbox import LabelView
+from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
+from providers.errors import MailError, Side
+from providers.grants import Credential, MasterLogin
+from providers.provider import Provider
+
+PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
+"""The only ports at which untrusted users may name servers, so that Mailhaul cannot be used as a port
+scanner."""
+
+
+class LoginHelp(Protocol):
+    """Returns what the owner of an account has to do at its provider after a login was refused with these
+    server words."""
+
+    def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
+
+
+def no_help(_account: Account, _words: str, *, by_token: bool) -> str:
+    return ""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ImapSessions:
+    """Opens sessions over IMAP. Implements `SessionFactory` (importer/ports/mailbox.py).
+
+    - `ca_file` is trusted in addition to the system's authorities.
+    - `login_help` supplies the advice in LoginRejected.
+    - Accounts that are `public_only` are reached through `guard` only.
+    - If `provider_of` a host name has a better server to read from, sources are read from that server.
+    - Large messages are spooled to files in `spool_folder`, by default in the system's temporary folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca_file: Path | None = None,
+        timeouts: Timeouts | None = None,
+        login_help: LoginHelp = no_help,
+        now: Callable[[], datetime] = utc_now,
+        max_message_bytes: int = MAX_LITERAL_BYTES,
+        spool_folder: Path | None = None,
+        guard: EgressGuard | None = None,
+        provider_of: Callable[[str], Provider | None] = lambda _host: None,
+        compression: Compression = "auto",
+    ) -> None:
+        self._ca_file = ca_file
+        self._timeouts = timeouts or Timeouts()
+        self._login_help = login_help
+        self._now = now
+        self._max_message_bytes = max_message_bytes
+        self._spool_folder = spool_folder
+        self._provider_of = provider_of
+        self._guard = guard or EgressGuard(ports=PUBLIC_PORTS)
+        self._known_lines = KnownLines(compression)
+        self._stall_watchdog = StallWatchdog(self._timeouts.stall_s)
+        # Shared by all sessions of an account: a session that did not list a folder itself still opens it
+        # under the name that LIST gave.
+        self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
+        self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context(self._ca_file)
+
+    @overload
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: None = None
+    ) -> ImapSession: ...
+    @overload
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> ImapSession | GmailSource: ...
+    def open(
+        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> ImapSession | GmailSource:
+        session = self._open_session(account, credential, side)
+        if labels is None or side is not Side.SOURCE or not session.has_labels():
+            return session
+        return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
+
+    def _open_session(self, account: Account, credential: Credential, side: Side) -> ImapSession:
+        dial = self._guard.connect if account.public_only else socket.create_connection
+        by_token = not isinstance(credential, Secret | MasterLogin)
+        endpoint, visible_messages = self._server(account.endpoint, side)
+
+        def connect() -> Connection:
+            return open_connection(
+                Peer(endpoint, side, self._now, dial),
+                Login(account.login, partial(self._login_help, account, by_token=by_token)),
+                credential,
+                tls=lambda: self._tls,
+                timeouts=self._timeouts,
+                max_literal_bytes=self._max_message_bytes,
+                stall_watchdog=self._stall_watchdog,
+                spool_folder=self._spool_folder,
+                known_lines=self._known_lines,
+            )
+
+        names = self._names.setdefault(account.key, FolderNames())
+        return ImapSession(connect, side, names, visible_messages)
+
+    def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
+        """Return the server to use for an account at `endpoint`, and the number of messages per folder that
+        it shows at most (None: all). Yahoo and AOL run an export server that shows ten times as many."""
+        provider = self._provider_of(endpoint.host) if side is Side.SOURCE else None
+        if provider is None or endpoint not in (provider.endpoint, provider.read_endpoint):
+            return endpoint, None
+        if provider.read_endpoint is not None:
+            return provider.read_endpoint, provider.limits.read_messages_per_folder
+        return endpoint, provider.limits.messages_per_folder
+
+
+class ImapProber:
+    """Implements `Prober` (providers/discovery.py): connects and encrypts once, through the guard, and never
+    logs in."""
+
+    def __init__(self, guard: EgressGuard, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._timeouts = timeouts
+
+    def answers(self, endpoint: Endpoint) -> bool:
+        """Return whether an IMAP server answers at `endpoint` and proves its name."""
+        peer = Peer(endpoint, Side.SOURCE, utc_now, self._guard.connect)
+        try:
+            probe(peer, lambda: self._tls, self._timeouts, tries=1)
+        except MailError:
+            return False
+        return True
