@@ -407,7 +407,7 @@ def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: t
         ),
         (b"TAG NO [INUSE] being moved", ServerUnavailable, "busy"),
         (b"* BYE [UNAVAILABLE] going down", ServerUnavailable, "busy"),
-        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "in a day"),
+        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "daily limit"),
         (b"* BYE Autologout", ConnectionLost, "was lost"),
     ],
 )

@@ -53,8 +53,10 @@ class AppendQueue:
         return append
 
     def await_all(self) -> None:
-        """Read all outstanding replies, so that another command may follow. Never raises: errors are raised
-        by `AppendCommand.results`."""
+        """Read all outstanding replies, so that another command may follow.
+
+        Never raises: errors are raised by `AppendCommand.results`.
+        """
         while self._pending:
             self._pending[0].finish()
 
@@ -209,8 +211,7 @@ class AppendCommand:
         return [*self._multiappend(messages[:half]), *self._multiappend(messages[half:])]
 
     def _multiappend_results(self, tag: str, count: int) -> list[AppendResult] | None:
-        """Return the results of one MULTIAPPEND, or None if it was refused and a half of it may be
-        accepted."""
+        """Return the results of one MULTIAPPEND. None: it was refused, but a half of it may be accepted."""
         reply = self._queue.await_reply(tag)
         if reply.status == "OK":
             return [*self._stored(reply, count)]

@@ -42,8 +42,7 @@ def quoted(value: bytes) -> bytes:
 
 
 def uid_pieces(uids: UidSet, max_members: int, max_chars: int = 6000) -> Iterator[UidSet]:
-    """Yield the set in ascending pieces, each for one command: RFC 7162 section 4 advises lines below 8192
-    bytes."""
+    """Yield the set in ascending pieces, one per command (RFC 7162 section 4: lines below 8192 bytes)."""
     for chunk in uids.chunks(max_members):
         piece: list[tuple[int, int]] = []
         chars = 0
@@ -76,8 +75,7 @@ class Literals(Enum):
 
 
 class Part(NamedTuple):
-    """One message in the form that APPEND requires: flags and date, each preceded by a space, and the
-    body."""
+    """One message encoded for APPEND: flags and date, each preceded by a space, and the body."""
 
     options: bytes
     body: Body

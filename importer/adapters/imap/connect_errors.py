@@ -1,5 +1,4 @@
-"""Translates errors up to the end of the login into `providers.errors`: name look-up, connecting, TLS,
-greeting, login."""
+"""Translates errors of name look-up, connecting, TLS, greeting and login into `providers.errors`."""
 
 from __future__ import annotations
 
@@ -190,8 +189,7 @@ def token_error(
 
 
 def may_be_the_token(refused: LoginRejected) -> bool:
-    """Return whether another token may help. False if the host accepted the token but has no mailbox for
-    it."""
+    """Return whether another token may help: not if the host accepted this one but has no mailbox for it."""
     return classify(refused.server_text) not in _NO_IMAP_ACCESS
 
 

@@ -15,8 +15,7 @@ from importer.adapters.imap.imapclient_adapter import Dial
 
 
 class ConnectWatchdog:
-    """Context manager that shuts down the connection opened with `dial` if it is still active `within_s`
-    seconds after entry."""
+    """Context manager: shuts down the connection opened with `dial` unless the block ends in `within_s`."""
 
     def __init__(self, dial: Dial, within_s: float) -> None:
         self._dial = dial

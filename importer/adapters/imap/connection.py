@@ -45,8 +45,8 @@ Tls = Callable[[], ssl.SSLContext]
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Create a context that verifies certificate and host name and requires TLS 1.2; `ca_file` is trusted in
-    addition to the system's authorities."""
+    """Create a context that verifies certificate and host name and requires TLS 1.2 or later; `ca_file` is
+    trusted in addition to the system's authorities."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
@@ -219,8 +219,7 @@ class Connection:
         return f"M{self._tags}"
 
     def send(self, parts: Iterable[Body]) -> None:
-        """Send the parts in order. Only one piece of a spooled part is in memory at a time. Raises
-        ConnectionLost."""
+        """Send the parts in order, holding one piece of a spooled part at a time. Raises ConnectionLost."""
         stream = self._stream
         small, self._queued = self._queued, []
         small_bytes = sum(map(len, small))
@@ -308,8 +307,7 @@ class Connection:
         self._client.close_abruptly()
 
     def close(self) -> None:
-        """Send LOGOUT if the connection is idle, without waiting for the reply, and close it; never
-        raises."""
+        """Close the connection; if idle, send LOGOUT first, without awaiting the reply. Never raises."""
         if self.idle:
             if self._stream.measuring:  # it is too late to start compression
                 self._stream.use_plain()

@@ -35,13 +35,11 @@ from providers.grants import Credential, MasterLogin
 from providers.provider import Provider
 
 PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
-"""The only ports at which untrusted users may name servers, so that Mailhaul cannot be used as a port
-scanner."""
+"""The ports allowed for servers that untrusted users name: Mailhaul must not serve as a port scanner."""
 
 
 class LoginHelp(Protocol):
-    """Returns what the owner of an account has to do at its provider after a login was refused with these
-    server words."""
+    """Returns the steps for the owner of an account whose provider refused the login with these words."""
 
     def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
 
@@ -145,8 +143,10 @@ class ImapSessions:
 
 
 class ImapProber:
-    """Implements `Prober` (providers/discovery.py): connects and encrypts once, through the guard, and never
-    logs in."""
+    """Implements `Prober` (providers/discovery.py): connects and encrypts once, through the guard.
+
+    It never logs in.
+    """
 
     def __init__(self, guard: EgressGuard, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
         self._guard = guard

@@ -267,8 +267,10 @@ class GmailSource:
         return self._session.outlines(*self._resolve(folder, uids))
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        """Sizes of Spam and Trash only: for a label the server counts all its messages, not only those shown
-        here."""
+        """Return sizes of Spam and Trash only.
+
+        For a label, the server counts all messages with it, not only those that its folder shows here.
+        """
         return self._session.folder_bytes([name for name in folders if not self._is_label_view(name)])
 
     def quota(self) -> Quota | None:

@@ -61,8 +61,7 @@ class Timeouts:
 
     @property
     def login_deadline_s(self) -> float:
-        """Time limit from the name look-up to the end of the login, however many bytes arrive in that
-        time."""
+        """Time limit from the name look-up to the end of the login, however many bytes arrive."""
         return self.connect_s + 2 * self.io_s
 
 
@@ -145,8 +144,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         return capability in self._imap.capabilities
 
     def fresh_capabilities(self) -> frozenset[str]:
-        """Return the capabilities after login, in upper case: those sent with the OK, else those of
-        CAPABILITY."""
+        """Return the capabilities after login, in upper case: sent along with the OK, else by CAPABILITY."""
         sent = self._imap.untagged_responses.pop("CAPABILITY", None)
         words: bytes = sent[-1] if sent else b" ".join(self._do_capabilites())
         return frozenset(words.decode("latin-1").upper().split())

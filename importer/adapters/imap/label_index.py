@@ -38,8 +38,7 @@ _ROLE_ORDER: Final = (FolderRole.INBOX, FolderRole.DRAFTS, FolderRole.SENT)
 NO_FOLDER: Final = frozenset(
     {b"\\important", b"\\starred", b"\\muted", b"\\trash", b"\\spam", b"\\junk", b"\\all", b"\\allmail"}
 )
-"""System labels without a folder of their own. Starred is the flag \\Flagged; the others do not determine
-where a message belongs."""
+"""System labels that have no folder here. Starred is the flag \\Flagged; the rest do not place a message."""
 
 _LABELS: Final = Query(b"(UID X-GM-LABELS)", lambda message: message.labels is not None, 10_000)
 
@@ -72,8 +71,7 @@ class _Ranges:
 
 
 class Placements:
-    """The folders that earlier imports assigned messages to: one folder per UID, the most specific of
-    several."""
+    """The folders that earlier imports put messages in: one per UID, the most specific of several."""
 
     def __init__(self, settled: Mapping[str, UidSet]) -> None:
         assigned = UidSet()
