@@ -264,7 +264,7 @@ def test_gmails_daily_cap_is_a_pause_and_what_came_before_it_is_kept(
         came: list[object] = []
         with session_of(user, Side.SOURCE) as session:
             inbox = session.status("INBOX").ref("INBOX")
-            with pytest.raises(Throttled, match="as much as it does in a day"):
+            with pytest.raises(Throttled, match="has reached its daily limit"):
                 came += session.messages(inbox, session.uids(inbox))
 
 
