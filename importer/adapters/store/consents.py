@@ -67,8 +67,12 @@ class SqlConsents(Database):
             )
             if not state_hash or connection.execute(alive).rowcount == 0:
                 return False
+            # A concurrent sign-in that waited for the row of `imports` still sees the consent in its snapshot
+            # (PostgreSQL, READ COMMITTED). Only one of them deletes it.
+            used = delete(consents).where(*_is(import_id, side), consents.c.state_hash == state_hash)
+            if connection.execute(used).rowcount == 0:
+                return False
             granted = update(grants).where(grants.c.import_id == import_id).values({side.value: sealed})
-            connection.execute(delete(consents).where(*_is(import_id, side)))
             connection.execute(granted)
             return True
 
