@@ -368,7 +368,7 @@ class FolderCopy:
         self._load_history(folder, self._receipts())
         if folder is None:
             raise FolderUnusable(
-                f"The folder “{self.destination}” could not be created at the new mailbox.",
+                f"The folder “{self.destination}” could not be created in the new mailbox.",
                 side=lane.destination.side,
             )
         return folder
@@ -377,7 +377,7 @@ class FolderCopy:
         ref = folder.status.ref(self.destination)
         if folder.rule is None:
             raise FolderUnusable(
-                f"The folder “{self.destination}” at the new mailbox can only be read.",
+                f"The folder “{self.destination}” in the new mailbox is read-only.",
                 side=lane.destination.side,
             )
         self.uidnext = folder.status.uidnext

@@ -49,7 +49,7 @@ from importer.engine.settle import settle_answered
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
-NOT_HANDED_OUT: Final = "the old server lists it but does not hand it out"
+NOT_HANDED_OUT: Final = "the old server lists it but does not deliver it"
 TRIES_UNREAD: Final = 4
 """Legs without progress in a row after which a message that breaks the connection is refused. Together these
 legs wait for half a minute, in which a disturbed network recovers."""
@@ -132,7 +132,7 @@ class _BatchReader:
         if missing:
             self._sort_missing(result, missing, unreadable)
         if too_large:
-            reason = f"larger than the new mailbox takes ({spoken_bytes(limit or 0)})"
+            reason = f"larger than the new mailbox accepts ({spoken_bytes(limit or 0)})"
             result.refusals += self._refusals(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
         result.messages.sort(key=lambda item: item.key.uid)
         return result

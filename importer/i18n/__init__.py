@@ -1,1 +1,1 @@
-"""What people read, in five languages: texts from gettext catalogs, numbers and times by Babel."""
+"""User-visible texts in five languages: gettext catalogs for texts, Babel for numbers and times."""

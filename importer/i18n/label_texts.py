@@ -1,4 +1,4 @@
-"""The rules for mail with several labels, in the reader's language."""
+"""Names and descriptions of the label rules, in the reader's language."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.i18n.translations import N_, CatalogTranslator
 
-_SAID: Final = {
+_RULES: Final = {
     LabelRule.ONE: (
         N_("One copy"),
         N_(
-            "In the folder of its most specific label: your own labels before Inbox and Sent, nested ones"
-            " before the ones above them."
+            "In the folder of its most specific label: your own labels come before Inbox and Sent,"
+            " nested labels before their parents."
         ),
     ),
     LabelRule.KEYWORDS: (
@@ -27,7 +27,7 @@ _SAID: Final = {
 
 
 class Choice(NamedTuple):
-    """One of the rules: what it is called, and what it means."""
+    """A label rule with its translated name and description."""
 
     rule: LabelRule
     name: str
@@ -35,11 +35,13 @@ class Choice(NamedTuple):
 
 
 def label_choices(texts: CatalogTranslator) -> list[Choice]:
-    """All rules, the usual one first."""
-    return [Choice(rule, texts.gettext(name), texts.gettext(told)) for rule, (name, told) in _SAID.items()]
+    """All label rules; the default comes first."""
+    return [
+        Choice(rule, texts.gettext(name), texts.gettext(meaning)) for rule, (name, meaning) in _RULES.items()
+    ]
 
 
 def label_rule(texts: CatalogTranslator, rule: LabelRule) -> str:
-    """One rule, in two sentences."""
-    name, told = _SAID[rule]
-    return f"{texts.gettext(name)}. {texts.gettext(told)}"
+    """The name and the description of a label rule, as two sentences."""
+    name, meaning = _RULES[rule]
+    return f"{texts.gettext(name)}. {texts.gettext(meaning)}"

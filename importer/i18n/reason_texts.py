@@ -1,6 +1,8 @@
 """Why messages and folders were left out or refused, in the reader's language.
 
-The ledger keeps reasons as English sentences, ours among those of servers: ours are known here by their form.
+The ledger stores reasons as English sentences, Mailhaul's own next to those of servers. Mailhaul's own are
+recognised by their wording. If one of them changes, its former wording goes into `_FORMER`, so that reports
+from earlier versions remain translated.
 """
 
 from __future__ import annotations
@@ -11,39 +13,64 @@ from typing import Final
 from importer.domain.reporting.formatting import printable
 from importer.i18n.translations import N_, CatalogTranslator
 
-_OURS: Final = (
+_OWN_REASONS: Final = (
     N_("removed from the old mailbox while it was being copied"),
-    N_("the old server lists it but does not hand it out"),
+    N_("the old server lists it but does not deliver it"),
     N_("completion mail of an earlier import"),
-    N_("calendars, contacts, notes and the like are no mail"),
-    N_("larger than the new mailbox takes (%(size)s)"),
-    N_("The folder “%(folder)s” could not be created at the new mailbox."),
-    N_("The folder “%(folder)s” at the new mailbox can only be read."),
+    N_("calendars, contacts, notes and similar items are not mail"),
+    N_("larger than the new mailbox accepts (%(size)s)"),
+    N_("The folder “%(folder)s” could not be created in the new mailbox."),
+    N_("The folder “%(folder)s” in the new mailbox is read-only."),
     N_("The folder “%(folder)s” cannot be opened on %(host)s."),
     N_("The folder “%(folder)s” cannot be created on %(host)s."),
     N_(
-        "%(host)s shows at most %(number)s messages of a folder, and just as many of this one: older ones may"
-        " be missing."
+        "%(host)s shows at most %(number)s messages per folder, and exactly that many of this one:"
+        " older messages may be missing."
     ),
 )
 
+_FORMER: Final = {
+    "the old server lists it but does not hand it out": "the old server lists it but does not deliver it",
+    "calendars, contacts, notes and the like are no mail": (
+        "calendars, contacts, notes and similar items are not mail"
+    ),
+    "larger than the new mailbox takes (%(size)s)": "larger than the new mailbox accepts (%(size)s)",
+    "The folder “%(folder)s” could not be created at the new mailbox.": (
+        "The folder “%(folder)s” could not be created in the new mailbox."
+    ),
+    "The folder “%(folder)s” at the new mailbox can only be read.": (
+        "The folder “%(folder)s” in the new mailbox is read-only."
+    ),
+    "%(host)s shows at most %(number)s messages of a folder, and just as many of this one: older ones may be"
+    " missing.": (
+        "%(host)s shows at most %(number)s messages per folder, and exactly that many of this one: older"
+        " messages may be missing."
+    ),
+}
+"""Wordings of version 0.1.0, with the current ones."""
 
-def reason(texts: CatalogTranslator, said: str) -> str:
-    """What is not ours (a server's words) stays as it was said. May quote foreign text."""
-    for message, form in _FORMS:
-        if found := form.fullmatch(said):
-            return (
-                texts.gettext(message, **found.groupdict()) if found.groupdict() else texts.gettext(message)
-            )
-    return printable(said, 400)
+
+def reason(texts: CatalogTranslator, stored: str) -> str:
+    """A stored reason, translated if it is one of Mailhaul's own; a server's text stays as it is.
+
+    The result may contain foreign text.
+    """
+    for message, pattern in _PATTERNS:
+        if match := pattern.fullmatch(stored):
+            values = match.groupdict()
+            return texts.gettext(message, **values) if values else texts.gettext(message)
+    return printable(stored, 400)
 
 
-def _form(message: str) -> re.Pattern[str]:
+def _pattern(message: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"%\\\((\w+)\\\)s|%\((\w+)\)s", _group, re.escape(message)), re.DOTALL)
 
 
-def _group(blank: re.Match[str]) -> str:
-    return f"(?P<{blank[1] or blank[2]}>.{{1,1000}}?)"
+def _group(placeholder: re.Match[str]) -> str:
+    return f"(?P<{placeholder[1] or placeholder[2]}>.{{1,1000}}?)"
 
 
-_FORMS: Final = tuple((message, _form(message)) for message in _OURS)
+_PATTERNS: Final = (
+    *((message, _pattern(message)) for message in _OWN_REASONS),
+    *((current, _pattern(former)) for former, current in _FORMER.items()),
+)

@@ -1,7 +1,7 @@
 """Five languages: texts from the catalogs in `locale/`; numbers, sizes, spans and instants by Babel.
 
-English is the language of the sources and needs no catalog. Texts are marked with `_`, `ngettext` and
-`N_`; `python -m tests.texts` writes what is new into the catalogs.
+English is the source language and needs no catalog. Texts are marked with `_`, `gettext`, `ngettext` and
+`N_`; `python -m tests.texts` adds new ones to the catalogs.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
-    """Marks a text that is looked up where it is shown."""
+    """Marks a text for the catalogs; it is translated where it is shown."""
     return message
 
 
 class CatalogTranslator:
-    """One language."""
+    """Texts, numbers and times in one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -42,25 +42,25 @@ class CatalogTranslator:
         text = self._translations.gettext(message) if message else ""
         return text % values if values else text
 
-    def ngettext(self, one: str, many: str, number: int, **values: object) -> str:
-        """`%(num)s` stands for the number, written as this language does."""
-        text = self._translations.ngettext(one, many, number)
+    def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
+        """The singular or plural form; `%(num)s` becomes the number in the format of this language."""
+        text = self._translations.ngettext(singular, plural, number)
         return text % {"num": self.number(number), **values}
 
     def number(self, number: int) -> str:
         return format_decimal(number, locale=self._locale)
 
     def size(self, size_bytes: float) -> str:
-        """Decimal units, as disks and mail programs count; two or three digits."""
+        """In decimal units, as disks and mail programs use them; two or three digits."""
         for unit, factor in _SIZES:
             if size_bytes >= factor:
                 value = size_bytes / factor
-                shown = format_decimal(round(value, 1 if value < 10 else 0), locale=self._locale)
-                return f"{shown}\u00a0{unit}"
+                rounded = format_decimal(round(value, 1 if value < 10 else 0), locale=self._locale)
+                return f"{rounded}\u00a0{unit}"
         return self.ngettext("%(num)s byte", "%(num)s bytes", int(size_bytes))
 
     def span(self, span: timedelta) -> str:
-        """Rounded up to what a person plans with: `40 seconds`, `5 minutes`, `2 hours`, `3 days`."""
+        """Rounded up to one unit: `40 seconds`, `5 minutes`, `2 hours`, `3 days`."""
         seconds = max(1, round(span.total_seconds()))
         if seconds < 90:
             return self.ngettext("%(num)s second", "%(num)s seconds", seconds)
@@ -73,14 +73,14 @@ class CatalogTranslator:
         return self.ngettext("%(num)s day", "%(num)s days", -(-hours // 24))
 
     def about(self, low_s: float, high_s: float) -> str:
-        """A span from the one to the other; one of them where both read the same."""
+        """A range of two spans in seconds; a single span if both read the same."""
         if high_s < 60:
             return self.gettext("under a minute")
         low, high = self.span(timedelta(seconds=low_s)), self.span(timedelta(seconds=high_s))
         return low if low == high else f"{low} – {high}"
 
     def duration(self, span: timedelta) -> str:
-        """How long it took, in its two largest units: `3 minutes 12 seconds`."""
+        """A duration in its two largest units: `3 minutes 12 seconds`."""
         seconds = int(span.total_seconds())
         if seconds < 1:
             return self.gettext("less than a second")
@@ -93,11 +93,11 @@ class CatalogTranslator:
             minutes and self.ngettext("%(num)s minute", "%(num)s minutes", minutes),
             seconds and self.ngettext("%(num)s second", "%(num)s seconds", seconds),
         )
-        first = next(at for at, part in enumerate(parts) if part)
+        first = next(index for index, part in enumerate(parts) if part)
         return " ".join(part for part in parts[first : first + 2] if part)
 
     def moment(self, instant: datetime) -> str:
-        """Day with its year, and time, in UTC: for mails, which are read long afterwards."""
+        """Date with the year, and time, in UTC: for mails, which may be read much later."""
         utc = instant.astimezone(UTC)
         return f"{format_date(utc, 'medium', locale=self._locale)}, {utc:%H:%M} UTC"
 
@@ -108,24 +108,24 @@ class CatalogTranslator:
         return format_date(instant.astimezone(UTC), "medium", locale=self._locale)
 
     def instant(self, instant: datetime) -> str:
-        """In UTC, and it says so; the page's script turns it into the reader's own time."""
-        shown = format_datetime(instant.astimezone(UTC), "d MMM, HH:mm", tzinfo=UTC, locale=self._locale)
-        return f"{shown} UTC"
+        """Day and time, labelled as UTC; the script of the page converts it to the reader's time zone."""
+        formatted = format_datetime(instant.astimezone(UTC), "d MMM, HH:mm", tzinfo=UTC, locale=self._locale)
+        return f"{formatted} UTC"
 
 
 @cache
 def texts(language: str) -> CatalogTranslator:
-    """`language` is one of LANGUAGES."""
+    """The translator for `language`, one of LANGUAGES."""
     return CatalogTranslator(language)
 
 
-def chosen(asked: str, accepted: str) -> str:
-    """The language to speak: the one asked for, else the best of an Accept-Language header, else English."""
-    return next((name for name in (asked, *_wanted(accepted)) if name in LANGUAGES), "en")
+def chosen(requested: str, accepted: str) -> str:
+    """The language to use: `requested`, else the best match of an Accept-Language header, else English."""
+    return next((name for name in (requested, *_by_preference(accepted)) if name in LANGUAGES), "en")
 
 
-def _wanted(accepted: str) -> Sequence[str]:
-    """Primary languages of the header, best first (RFC 9110 section 12.5.4)."""
+def _by_preference(accepted: str) -> Sequence[str]:
+    """Primary languages of an Accept-Language header, best first (RFC 9110 section 12.5.4)."""
     weighted = []
     for position, part in enumerate(accepted[:500].split(",")):
         name, _, weight = part.strip().partition(";q=")

@@ -14,7 +14,7 @@ from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
 
 _WORDS: Final = {
-    State.QUEUED: ("calm", N_("Waiting for its turn")),
+    State.QUEUED: ("calm", N_("Queued")),
     State.RUNNING: ("busy", N_("Copying")),
     State.WAITING: ("wait", N_("Waiting")),
     State.PAUSED: ("wait", N_("Paused")),
@@ -30,7 +30,7 @@ _NO_SOONER: Final = frozenset({"throttled", "daily_limit", "connections_in_use",
 owners sign in when they do."""
 
 _STAYS: Final = N_("What is copied stays in the new mailbox.")
-_GOES_ON: Final = N_("It goes on by itself.")
+_GOES_ON: Final = N_("It continues automatically.")
 _REQUESTED: Final = {
     ControlRequest.PAUSE: N_("It pauses in a moment."),
     ControlRequest.CANCEL: N_("It ends in a moment."),
@@ -162,4 +162,4 @@ def verdict(texts: CatalogTranslator, report: Report) -> str:
                 totals.unconfirmed,
             )
         )
-    return " ".join(sentences) or texts.gettext("Not everything could be checked: run it again.")
+    return " ".join(sentences) or texts.gettext("Not everything could be verified: start the import again.")

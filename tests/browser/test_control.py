@@ -36,11 +36,11 @@ pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 SLOW_BYTES_PER_S = 120_000
 PAUSE_S = 8
 COPYING = re.compile("Copying|Kopiert")
-PAUSED = re.compile("Paused|Angehalten")
+PAUSED = re.compile("Paused|Pausiert")
 WAITING = re.compile("^(Waiting|Wartet)$")
 DONE = re.compile("Complete|Vollständig")
 CANCELLED = re.compile("Cancelled|Abgebrochen")
-STOPPED = re.compile("Stopped|Stehen geblieben")
+STOPPED = re.compile("Stopped|Gestoppt")
 GAPS = re.compile("Finished with gaps|Lücken")
 
 
@@ -103,7 +103,7 @@ def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when
     start(page)
     pill, why = page.locator(".pill").first, page.locator(".why")
     expect(pill).to_have_text(WAITING, timeout=20_000)
-    expect(why).to_contain_text(re.compile("asks for a pause|bittet um eine Pause"))
+    expect(why).to_contain_text(re.compile("asked us to slow down|bittet um eine Pause"))
     until = datetime.fromisoformat(page.locator(".why time").get_attribute("datetime") or "")
     assert 0 < (until - datetime.now(UTC)).total_seconds() <= PAUSE_S + 1
     expect(page.locator("form[action$='/resume']")).to_have_count(0)  # the host is held to its word

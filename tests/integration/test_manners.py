@@ -394,7 +394,9 @@ def test_a_folder_that_may_be_cut_off_is_told(
         (told,) = session.partial_folders().items()
         session.close()
     assert told[0] == "INBOX"
-    assert told[1].startswith("localhost shows at most 10 messages of a folder, and just as many of this one")
+    assert told[1].startswith(
+        "localhost shows at most 10 messages per folder, and exactly that many of this one"
+    )
 
 
 @pytest.mark.parametrize("named", ["usual", "export"])
@@ -420,4 +422,4 @@ def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
         (told,) = session.partial_folders().items()
         session.close()
     assert told[0] == "INBOX"
-    assert "shows at most 12 messages of a folder" in told[1]
+    assert "shows at most 12 messages per folder" in told[1]

@@ -121,11 +121,11 @@ def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
     assert sum(n for n, _ in drawn[:-1]) == 4211
 
     page = _Page(notice.html)
-    *parts, total = [number(row[1]) for row in page.tables["The count"]]
+    *parts, total = [number(row[1]) for row in page.tables["Result"]]
     assert parts == [4190, 1, 8, 9, 3]
     assert sum(parts) == total == 4211
 
-    head, *folders = page.tables["Where it went"]
+    head, *folders = page.tables["Where your mail went"]
     assert [cell.strip() for cell in head[1:3]] == ["Found", "Copied"]
     for row in folders:
         found, *rest = map(number, row[1:])
@@ -138,7 +138,7 @@ def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
         "destination_full", "The new mailbox is full. Free some space there.", None, "NO [OVERQUOTA]"
     )
     notice = one(report(FolderTally("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full))
-    *parts, total = [number(row[1]) for row in _Page(notice.html).tables["The count"]]
+    *parts, total = [number(row[1]) for row in _Page(notice.html).tables["Result"]]
     assert parts[-1] == 5
     assert sum(parts) == total == 9
     for body in (notice.text, notice.html):
@@ -166,7 +166,7 @@ def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
             report(FolderTally("I", "I", 3, failed=3), state=State.INCOMPLETE),
             "Your mail could not be copied: 3 messages",
         ),
-        (report(state=State.STOPPED), "The copy of your mail has stopped and needs you"),
+        (report(state=State.STOPPED), "The copy of your mail has stopped and needs your attention"),
         (report(state=State.FAILED), "The copy of your mail could not be finished"),
     ],
 )
@@ -179,7 +179,7 @@ def test_the_reader_learns_what_was_left_alone_and_what_to_do(state: State) -> N
     notice = one(report(*ACCOUNTS, state=state))
     for body in (" ".join(notice.text.split()), " ".join(_Page(notice.html).words)):
         assert "Nothing was deleted or changed in the old mailbox." in body
-        assert "Starting the copy again is safe" in body
+        assert "It is safe to start the copy again" in body
         assert "3 minutes 12 seconds" in body
         assert re.search("what to do next", body, re.IGNORECASE)
 
@@ -204,7 +204,7 @@ def test_labels_and_later_flags_are_told_where_there_were_any() -> None:
     for body in (chosen.text, chosen.html):
         told = " ".join(body.split())
         assert "Mail with several labels: A copy for each label." in told
-        assert "3 messages that were copied earlier got the flags" in told
+        assert "The flags of 3 previously copied messages were updated" in told
     for body in (usual.text, usual.html):
         assert "label" not in body
         assert "got the flags" not in body
@@ -359,17 +359,17 @@ def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> Non
         ):
             assert told in body
         assert "https://haul.example/consent/x" in body
-        assert re.search(r"do\s+nothing: without you, nothing is copied", body)
+        assert re.search(r"nothing\s+is copied unless you sign in", body)
 
 
 def test_an_owner_of_the_new_mailbox_is_told_that_mail_is_put_in() -> None:
     notice = invitation(Side.DESTINATION, both=True)
     assert (notice.recipient, notice.key) == ("ada@new.example", "consent:i1:destination:ada@new.example:1")
-    assert notice.subject == "Sign in once, so that mail can be copied into your mailbox"
+    assert notice.subject == "Please sign in so that mail can be copied into your mailbox"
     for body in (notice.text, " ".join(_Page(notice.html).words)):
         said = " ".join(body.split())
-        assert "The mail of ada@old.example is to be copied into your mailbox ada@new.example" in said
-        assert "it puts mail in and changes none that is there" in said
+        assert "The mail from ada@old.example is to be copied into your mailbox ada@new.example" in said
+        assert "it adds mail and does not change existing messages" in said
         assert "The owner of the other mailbox is asked as well" in said
         assert re.search(r"in(?: there|) with Google as ada@new\.example|there as ada@new\.example", said)
         assert "read" not in said

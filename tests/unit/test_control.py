@@ -173,7 +173,7 @@ def test_a_leg_ends_when_its_import_is_cancelled_and_the_report_says_what_stays(
     assert 2 <= office.new.message_count < 6
     [first, *_] = office.store.notices()
     assert "cancelled" in first.subject
-    assert "What was copied stays there; undo removes it." in " ".join(first.text.split())
+    assert "Copied messages stay in the new mailbox; undo removes them." in " ".join(first.text.split())
     assert office.work(office.submit()[1]).state is State.COMPLETE
     assert office.new.message_count == 6
 

@@ -96,49 +96,49 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
     [
         (
             report(folder(found=4211, copied=4203, duplicate=8)),
-            "All 4,211 messages that the old mailbox showed are in the new one.",
+            "All 4,211 messages listed by the old mailbox are in the new one.",
         ),
         (
             report(folder(found=1, copied=1)),
-            "The one message that the old mailbox showed is in the new one.",
+            "The one message listed by the old mailbox is in the new one.",
         ),
         (
             report(folder(found=30, copied=2, present=28)),
-            "All 30 messages that the old mailbox showed are in the new one: 2 new, 28 already there.",
+            "All 30 messages listed by the old mailbox are in the new one: 2 new, 28 already there.",
         ),
         (
             report(folder(found=30, present=28, duplicate=2)),
-            "All 30 messages that the old mailbox showed were already in the new one:"
+            "All 30 messages listed by the old mailbox were already in the new one:"
             " there was nothing new to copy.",
         ),
         (
             report(folder(found=30, present=28, skipped={"our own notice": 2})),
-            "All messages that the old mailbox showed are in the new one (28),"
-            " except 2 left out (our own notice: 2).",
+            "All messages listed by the old mailbox are in the new one (28),"
+            " except for 2 left out (our own notice: 2).",
         ),
-        (report(), "The old mailbox showed no messages: there was nothing to copy."),
+        (report(), "The old mailbox listed no messages: there was nothing to copy."),
         (
             report(folder(found=4211, copied=4208, failed=3), state=State.INCOMPLETE),
-            "4,208 of the 4,211 messages that the old mailbox showed are in the new one,"
+            "4,208 of the 4,211 messages listed by the old mailbox are in the new one,"
             " 3 could not be copied.",
         ),
         (
             report(folder(found=9, copied=5), state=State.INCOMPLETE),
-            "Only 5 of the 9 messages that the old mailbox showed are accounted for: start it again.",
+            "Only 5 of the 9 messages listed by the old mailbox are accounted for: start the import again.",
         ),
         (
             report(folder(found=9, copied=4), state=State.STOPPED, problem=FULL),
             "Stopped. The new mailbox is full. Free some space."
-            " So far 4 of 9 messages are in the new mailbox.",
+            " So far, 4 of 9 messages are in the new mailbox.",
         ),
         (
             report(state=State.STOPPED, problem=LOGIN),
-            "Stopped. old.example does not accept this password. Nothing was copied yet.",
+            "Stopped. old.example does not accept this password. Nothing has been copied yet.",
         ),
         (
             report(state=State.WAITING, problem=WRONG_HOST, not_before=T),
             "Waiting until 2026-03-01 14:30 UTC. There is no server imap.old.example."
-            " It goes on by itself. Nothing was copied yet.",
+            " It continues automatically. Nothing has been copied yet.",
         ),
         (report(state=State.QUEUED), "Not started yet."),
     ],
@@ -163,7 +163,7 @@ def test_mail_that_was_copied_before_never_sounds_like_trouble() -> None:
 def test_an_unconfirmed_copy_and_a_closed_folder_are_told() -> None:
     closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, "permission denied", count=0)
     said = report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE).verdict
-    assert "2 of the 9 copied messages could not be seen" in said
+    assert "2 of the 9 copied messages were not found" in said
     assert "1 folder of the old mailbox could not be opened" in said
     assert not said.startswith("All")
 
@@ -209,7 +209,7 @@ def test_a_batch_says_how_many_mailboxes_are_done_and_what_became_of_the_others(
     assert batch(good, good).verdict == "All 2 mailboxes are complete: 8 messages copied, 2 already there."
     stopped = report(folder(found=3, copied=1, failed=1), state=State.STOPPED, problem=FULL)
     assert batch(good, stopped, report(state=State.RUNNING)).verdict == (
-        "1 of 3 mailboxes complete; 1 stopped, 1 under way."
+        "1 of 3 mailboxes complete; 1 stopped, 1 in progress."
         " So far: 5 messages copied, 1 already there, 1 could not be copied."
     )
 

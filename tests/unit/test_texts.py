@@ -88,7 +88,7 @@ OURS = (
     OWN_NOTICE,
     NOT_HANDED_OUT,
     NO_MAIL_REASON,
-    "larger than the new mailbox takes (25.0 MB)",
+    "larger than the new mailbox accepts (25.0 MB)",
     "The folder “A (b) %” cannot be opened on imap.old.example.",
 )
 
@@ -100,3 +100,9 @@ def test_our_own_reasons_are_told_in_every_language(said: str) -> None:
     assert len(told) == len(LANGUAGES)
     assert said not in told
     assert reason(texts("de"), "NO [LIMIT] try later") == "NO [LIMIT] try later"
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES, "en"])
+def test_reasons_of_earlier_versions_are_translated_too(language: str) -> None:
+    former = "larger than the new mailbox takes (25.0 MB)"
+    assert reason(texts(language), former) == reason(texts(language), former.replace("takes", "accepts"))

@@ -172,7 +172,7 @@ def test_all_that_a_check_found_is_said() -> None:
         "lets only so much through in a day: everything will be there on about Mar 4, 2026.",
         "2 messages are larger than the new mailbox takes",
         "1 folder cannot be opened: Secret",
-        "Left out: Calendar (calendars, contacts, notes and the like are no mail)",
+        "Left out: Calendar (calendars, contacts, notes and similar items are not mail)",
         "3 more in the folders of other labels",
         "Work new folder",
     ):

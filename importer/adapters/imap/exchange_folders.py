@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-NO_MAIL_REASON: Final = "calendars, contacts, notes and the like are no mail"
+NO_MAIL_REASON: Final = "calendars, contacts, notes and similar items are not mail"
 
 # Calendar and contacts first; then tasks, notes, journal, outbox, feeds, chats, sync problems. The outbox
 # holds unsent messages. Sources: imapsync#276 for French, Outlook's display names for the other languages.

@@ -210,8 +210,8 @@ class ImapSession:
 
     def partial_folders(self) -> Mapping[str, str]:
         sentence = (
-            f"{self.peer.endpoint.host} shows at most {self._visible_messages or 0:,} messages of a folder,"
-            " and just as many of this one: older ones may be missing."
+            f"{self.peer.endpoint.host} shows at most {self._visible_messages or 0:,} messages per folder,"
+            " and exactly that many of this one: older messages may be missing."
         )
         return dict.fromkeys(self._possibly_truncated, sentence)
 

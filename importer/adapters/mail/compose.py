@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _MAX_SUBJECT_CHARS: Final = 150
 _PRODUCT: Final = "Mailhaul"
 _STATES: Final = {
-    State.QUEUED: N_("Waiting for its turn"),
-    State.RUNNING: N_("Under way"),
+    State.QUEUED: N_("Queued"),
+    State.RUNNING: N_("In progress"),
     State.WAITING: N_("Waiting"),
     State.PAUSED: N_("Paused"),
     State.COMPLETE: N_("Complete"),

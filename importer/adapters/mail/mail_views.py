@@ -186,15 +186,15 @@ class InvitationMailView:
         into = invitation.side is Side.DESTINATION
         why = (
             N_(
-                "The mail of %(source)s is to be copied into your mailbox %(destination)s. For that,"
-                " Mailhaul has to be allowed to put it there: please sign in with %(provider)s once. The"
-                " copy then begins by itself, and another mail tells you when it is done."
+                "The mail from %(source)s is to be copied into your mailbox %(destination)s. Mailhaul"
+                " needs your permission to add it: please sign in with %(provider)s once. The copy then"
+                " starts automatically, and you will get another email when it is done."
             )
             if into
             else N_(
-                "The mail of %(source)s is to be copied to %(destination)s. For that, Mailhaul has to be"
-                " allowed to read it: please sign in with %(provider)s once. The copy then begins by itself,"
-                " and another mail tells you when it is done."
+                "The mail from %(source)s is to be copied to %(destination)s. Mailhaul needs your"
+                " permission to read it: please sign in with %(provider)s once. The copy then starts"
+                " automatically, and you will get another email when it is done."
             )
         )
         return cls(

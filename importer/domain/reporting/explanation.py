@@ -278,7 +278,7 @@ _ADVICE_BY_STATE: Final[Mapping[State, str]] = {
     State.CANCELLED: "If it was a mistake, run it again: it goes on where it was cancelled.",
 }
 _ADVICE_ELSE: Final = "Put right what is said above, then run it again: it goes on where it stopped."
-_NOTHING: Final = "Nothing: it goes on by itself."
+_NOTHING: Final = "Nothing: it continues automatically."
 _ADVICE: Final[Mapping[str, str]] = {
     "connection_lost": _NOTHING,
     "folder_changed": _NOTHING,

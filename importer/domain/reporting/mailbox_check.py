@@ -187,8 +187,8 @@ class Check:
             limit = spoken_bytes(self.destination.max_message_bytes or 0)
             least = "" if all(folder.exact for folder in self.folders) else "At least "
             yield (
-                f"{least}{counted(too_large, 'message')} will be left out: larger than the new mailbox takes"
-                f" ({limit})."
+                f"{least}{counted(too_large, 'message')} will be left out: larger than the new mailbox"
+                f" accepts ({limit})."
             )
         for name, why in self.closed:
             yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {why}"

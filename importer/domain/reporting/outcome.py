@@ -38,16 +38,16 @@ def verdict(
         State.COMPLETE: (_all_there(say, totals, reason),),
         State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, reason),),
         State.STOPPED: (say.gettext("Stopped."), said, far),
-        State.WAITING: (until, said, say.gettext("It goes on by itself."), far),
+        State.WAITING: (until, said, say.gettext("It continues automatically."), far),
         State.FAILED: (
-            say.gettext("The copy could not be finished because of a fault of our own."),
+            say.gettext("The copy could not be finished because of an error on our side."),
             said,
             far,
             say.gettext("Nothing is lost: start it again."),
         ),
-        State.PAUSED: (say.gettext("Paused."), far, say.gettext("It goes on when you resume it.")),
+        State.PAUSED: (say.gettext("Paused."), far, say.gettext("It continues when you resume it.")),
         State.CANCELLED: (say.gettext("Cancelled."), said, far, _stays(say, totals)),
-        State.RUNNING: (say.gettext("Under way."), far),
+        State.RUNNING: (say.gettext("In progress."), far),
         State.QUEUED: (say.gettext("Not started yet."),),
     }
     return " ".join(_ended(sentence) for sentence in sentences[import_.state] if sentence.strip())
@@ -75,7 +75,7 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator =
         State.CANCELLED: say.gettext("cancelled"),
         State.WAITING: say.gettext("waiting"),
         State.PAUSED: say.gettext("paused"),
-        State.RUNNING: say.gettext("under way"),
+        State.RUNNING: say.gettext("in progress"),
         State.QUEUED: say.gettext("not started yet"),
     }
     return say.ngettext(
@@ -93,11 +93,11 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator =
 def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
     there = say.number(totals.in_destination)
     if not totals.found:
-        return say.gettext("The old mailbox showed no messages: there was nothing to copy.")
+        return say.gettext("The old mailbox listed no messages: there was nothing to copy.")
     if totals.skipped:
         return say.gettext(
-            "All messages that the old mailbox showed are in the new one (%(there)s), except %(out)s left out"
-            " (%(reasons)s).",
+            "All messages listed by the old mailbox are in the new one (%(there)s), except for %(out)s"
+            " left out (%(reasons)s).",
             there=there,
             out=say.number(totals.skipped_total),
             reasons="; ".join(
@@ -106,21 +106,21 @@ def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) ->
         )
     if totals.present and not totals.copied and totals.found > 1:
         return say.gettext(
-            "All %(found)s messages that the old mailbox showed were already in the new one: there was"
+            "All %(found)s messages listed by the old mailbox were already in the new one: there was"
             " nothing new to copy.",
             found=say.number(totals.found),
         )
     if totals.present and totals.found > 1:
         return say.gettext(
-            "All %(found)s messages that the old mailbox showed are in the new one: %(new)s new, %(present)s"
-            " already there.",
+            "All %(found)s messages listed by the old mailbox are in the new one: %(new)s new,"
+            " %(present)s already there.",
             found=say.number(totals.found),
             new=say.number(totals.copied),
             present=say.number(totals.present),
         )
     return say.ngettext(
-        "The one message that the old mailbox showed is in the new one.",
-        "All %(num)s messages that the old mailbox showed are in the new one.",
+        "The one message listed by the old mailbox is in the new one.",
+        "All %(num)s messages listed by the old mailbox are in the new one.",
         totals.found,
     )
 
@@ -137,10 +137,10 @@ def _not_all_there(
         )
         sentences.append(
             say.ngettext(
-                "%(there)s of the %(num)s message that the old mailbox showed are in the new one"
-                "%(left_out)s, %(failed)s could not be copied.",
-                "%(there)s of the %(num)s messages that the old mailbox showed are in the new one"
-                "%(left_out)s, %(failed)s could not be copied.",
+                "%(there)s of the %(num)s message listed by the old mailbox are in the new"
+                " one%(left_out)s, %(failed)s could not be copied.",
+                "%(there)s of the %(num)s messages listed by the old mailbox are in the new"
+                " one%(left_out)s, %(failed)s could not be copied.",
                 totals.found,
                 there=say.number(totals.in_destination),
                 left_out=out,
@@ -150,28 +150,28 @@ def _not_all_there(
     if unread_folders:
         sentences.append(
             say.ngettext(
-                "%(num)s folder of the old mailbox could not be opened, and nothing in it was copied.",
-                "%(num)s folders of the old mailbox could not be opened, and nothing in it was copied.",
+                "%(num)s folder of the old mailbox could not be opened, so nothing in it was copied.",
+                "%(num)s folders of the old mailbox could not be opened, so nothing in them was copied.",
                 unread_folders,
             )
         )
     if partly_shown:
         sentences.append(
             say.ngettext(
-                "Of %(num)s folder the old mailbox shows only a part, or may do so: what it"
-                " shows was copied.",
-                "Of %(num)s folders the old mailbox shows only a part, or may do so: what it"
-                " shows was copied.",
+                "%(num)s folder may be incomplete: the old server may not list all of its messages."
+                " Everything it listed was copied.",
+                "%(num)s folders may be incomplete: the old server may not list all of their messages."
+                " Everything it listed was copied.",
                 partly_shown,
             )
         )
     if totals.unconfirmed:
         sentences.append(
             say.ngettext(
-                "%(lost)s of the %(num)s copied message could not be seen when the new mailbox was looked"
-                " through again: a filter, another program or its owner may have moved or removed them.",
-                "%(lost)s of the %(num)s copied messages could not be seen when the new mailbox was looked"
-                " through again: a filter, another program or its owner may have moved or removed them.",
+                "%(lost)s of the %(num)s copied message was not found when the new mailbox was checked"
+                " again: a filter, another program or its owner may have moved or removed it.",
+                "%(lost)s of the %(num)s copied messages were not found when the new mailbox was"
+                " checked again: a filter, another program or its owner may have moved or removed them.",
                 totals.copied,
                 lost=say.number(totals.unconfirmed),
             )
@@ -179,34 +179,33 @@ def _not_all_there(
     if not totals.adds_up:
         sentences.append(
             say.ngettext(
-                "Only %(known)s of the %(num)s message that the old mailbox showed are accounted for:"
-                " start it again.",
-                "Only %(known)s of the %(num)s messages that the old mailbox showed are accounted for:"
-                " start it again.",
+                "Only %(known)s of the %(num)s message listed by the old mailbox are accounted for:"
+                " start the import again.",
+                "Only %(known)s of the %(num)s messages listed by the old mailbox are accounted for:"
+                " start the import again.",
                 totals.found,
                 known=say.number(totals.accounted),
             )
         )
     if sentences:
         return " ".join(sentences)
-    return (
-        f"{_all_there(say, totals, reason)} {say.gettext('Not everything could be checked: start it again.')}"
-    )
+    unverified = say.gettext("Not everything could be verified: start the import again.")
+    return f"{_all_there(say, totals, reason)} {unverified}"
 
 
 def _so_far(say: Translator, totals: Totals) -> str:
     if not totals.in_destination:
-        return say.gettext("Nothing was copied yet.")
+        return say.gettext("Nothing has been copied yet.")
     return say.ngettext(
-        "So far %(there)s of %(num)s message are in the new mailbox.",
-        "So far %(there)s of %(num)s messages are in the new mailbox.",
+        "So far, %(there)s of %(num)s message is in the new mailbox.",
+        "So far, %(there)s of %(num)s messages are in the new mailbox.",
         totals.found,
         there=say.number(totals.in_destination),
     )
 
 
 def _stays(say: Translator, totals: Totals) -> str:
-    return say.gettext("What was copied stays there; undo removes it.") if totals.copied else ""
+    return say.gettext("Copied messages stay in the new mailbox; undo removes them.") if totals.copied else ""
 
 
 def _ended(sentence: str) -> str:

@@ -65,18 +65,16 @@ def undo(
     it grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
     if import_.state not in ENDED:
-        raise UndoRefused("undo_too_early", "It is still under way. Cancel it first, then undo it.")
+        raise UndoRefused("undo_too_early", "The import is still in progress. Cancel it first, then undo it.")
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
-        raise UndoRefused(
-            "undo_busy", "Somebody is at work on this import at this moment. Try again in a minute."
-        )
+        raise UndoRefused("undo_busy", "This import is being processed right now. Try again in a minute.")
     mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
     if mailbox is None:
         deps.store.release(lease)
         raise UndoRefused(
             "undo_mailbox_busy",
-            "Another import is writing into this mailbox. Pause it, or wait until it is done.",
+            "Another import is writing to this mailbox. Pause it, or wait until it is done.",
         )
     manners = HostLimits(deps, import_, f"{deps.owner} {lease.name} {lease.fence}")
     with Heartbeat(deps.store, [lease, mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:

@@ -272,7 +272,7 @@ def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) 
 
 _BUSY: Final = Problem(
     "destination_busy",
-    "Another import is writing into this mailbox; they take turns.",
+    "Another import is writing to this mailbox. This one is waiting for its turn.",
     Side.DESTINATION,
 )
 _NO_PASSWORDS: Final = Problem(

@@ -39,7 +39,7 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> ReportOut:
     import_ = caller.import_(import_id)
     caller.demand(import_.destination)
     if import_.state not in ENDED:
-        raise ProblemAnswer("not_possible", "It is still under way. Cancel it first, then undo it.")
+        raise ProblemAnswer("not_possible", "The import is still in progress. Cancel it first, then undo it.")
     opens = given_destination(caller, import_, given.destination_password)
     caller.count_try(import_.destination)
     work = caller.site.undoings.start(caller.deps, import_, opens)
