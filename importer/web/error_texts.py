@@ -16,30 +16,30 @@ from importer.service.access.rate_limits import RateLimited
 from providers.errors import MailError
 
 _BY_RULE: Final = {
-    "address_missing": N_("The mail address is missing."),
-    "address_invalid": N_("This is not a mail address. Write it like ada@old.example."),
-    "server_invalid": N_("This is not a mail server. Write a name like imap.old.example."),
-    "password_in_server": N_("There is a password in the server's name. Write it in its own place."),
+    "address_missing": N_("The email address is missing."),
+    "address_invalid": N_("This is not an email address. Enter one such as ada@old.example."),
+    "server_invalid": N_("This is not the name of a mail server. Enter one such as imap.old.example."),
+    "password_in_server": N_("The server name contains a password. Enter the password in its own field."),
     "password_missing": N_("The password is missing."),
-    "server_unknown": N_("The server of this address cannot be worked out. Write it yourself."),
-    "cell_too_long": N_("This is too long. Check that quote marks come in pairs."),
-    "control_character": N_("There is a line break or another control character here. Remove it."),
+    "server_unknown": N_("The mail server of this address could not be found. Enter it yourself."),
+    "cell_too_long": N_("This is too long. Check that quotation marks come in pairs."),
+    "control_character": N_("This contains a line break or another control character. Remove it."),
     "destination_server_missing": N_("The server of the new mailbox is missing."),
-    "no_rows": N_("There is no row in the file. Write one line for each mailbox."),
-    "labels_invalid": N_("This is none of the choices for labels. Write one, keywords or each."),
-    "yes_no_invalid": N_("This is neither yes nor no. Write yes or no."),
-    "too_many_rows": N_("There are more than 25 rows. Hand the rest in as a second file."),
+    "no_rows": N_("The file contains no rows. Write one line for each mailbox."),
+    "labels_invalid": N_("This is not a valid choice for labels. Use one, keywords or each."),
+    "yes_no_invalid": N_("This must be yes or no."),
+    "too_many_rows": N_("The file has more than 25 rows. Submit the rest as a second file."),
     "same_mailbox": N_("The old and the new mailbox are the same."),
-    "duplicate_row": N_("An earlier line asks for the same already. Remove one of them."),
-    "missing_column": N_("A column is missing. Take the first line from the template."),
-    "unknown_column": N_("We do not know this column. Take the first line from the template."),
-    "repeated_column": N_("This column is there twice. Remove one."),
-    "header_missing": N_("The first line has to name the columns. Take it from the template."),
-    "destination_elsewhere": N_("New mailboxes have to be at %(host)s."),
-    "batch_right_missing": N_("You do not administer this domain: write the password of the mailbox."),
-    "master_elsewhere": N_("Without its password, a new mailbox has to be at %(host)s."),
-    "master_address": N_("Only plain addresses go without a password. Write the password of this mailbox."),
-    "master_login": N_("Without a password, the login has to be the address. Leave the login out."),
+    "duplicate_row": N_("An earlier line already requests the same import. Remove one of them."),
+    "missing_column": N_("A column is missing. Copy the first line from the template."),
+    "unknown_column": N_("This column is unknown. Copy the first line from the template."),
+    "repeated_column": N_("This column appears twice. Remove one of them."),
+    "header_missing": N_("The first line must name the columns. Copy it from the template."),
+    "destination_elsewhere": N_("New mailboxes must be at %(host)s."),
+    "batch_right_missing": N_("You do not administer this domain: enter the password of the mailbox."),
+    "master_elsewhere": N_("Without its password, a new mailbox must be at %(host)s."),
+    "master_address": N_("Only plain addresses work without a password. Enter the password of this mailbox."),
+    "master_login": N_("Without a password, the login must be the address. Remove the login."),
 }
 
 
@@ -51,8 +51,8 @@ def mail_problem(texts: CatalogTranslator, error: MailError, host: str) -> str:
 def too_often(texts: CatalogTranslator, error: RateLimited) -> str:
     """How long to wait."""
     return texts.ngettext(
-        "That was tried too often. Wait for %(num)s minute, then try again.",
-        "That was tried too often. Wait for %(num)s minutes, then try again.",
+        "Too many attempts. Wait %(num)s minute, then try again.",
+        "Too many attempts. Wait %(num)s minutes, then try again.",
         -(-error.seconds // 60),
     )
 

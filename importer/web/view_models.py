@@ -29,11 +29,11 @@ _NO_SOONER: Final = frozenset({"throttled", "daily_limit", "connections_in_use",
 """Why it waits where trying at once leads nowhere: hosts are held to their word (`service/manners.py`), and
 owners sign in when they do."""
 
-_STAYS: Final = N_("What is copied stays in the new mailbox.")
+_STAYS: Final = N_("Messages already copied stay in the new mailbox.")
 _GOES_ON: Final = N_("It continues automatically.")
 _REQUESTED: Final = {
-    ControlRequest.PAUSE: N_("It pauses in a moment."),
-    ControlRequest.CANCEL: N_("It ends in a moment."),
+    ControlRequest.PAUSE: N_("It will pause in a moment."),
+    ControlRequest.CANCEL: N_("It will end in a moment."),
 }
 
 
@@ -115,13 +115,13 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
         return texts.gettext(_REQUESTED[import_.requested])
     match import_.state:
         case State.PAUSED:
-            return texts.gettext("What is copied stays. It goes on when you want it to.")
+            return texts.gettext("Messages already copied stay. You can resume the import at any time.")
         case State.QUEUED:
-            return texts.gettext("It starts by itself in a moment.")
+            return texts.gettext("It will start automatically in a moment.")
         case State.WAITING:
             why, problem = import_problem(texts, import_), import_.problem
             owner = problem is not None and problem.code == "consent_needed"
-            goes_on = texts.gettext("Then it goes on by itself.") if owner else texts.gettext(_GOES_ON)
+            goes_on = texts.gettext("It then continues automatically.") if owner else texts.gettext(_GOES_ON)
             return f"{why} {goes_on}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
             stays = State.CANCELLED is import_.state and texts.gettext(_STAYS)
@@ -137,7 +137,7 @@ def verdict(texts: CatalogTranslator, report: Report) -> str:
         if not totals.found:
             return texts.gettext("The old mailbox was empty: there was nothing to copy.")
         if totals.copied == 0:
-            return texts.gettext("Everything was in the new mailbox already: there was nothing new to copy.")
+            return texts.gettext("Everything was already in the new mailbox: there was nothing new to copy.")
         return texts.ngettext(
             "The one message of the old mailbox is in the new one.",
             "All %(num)s messages of the old mailbox are in the new one.",
@@ -157,8 +157,8 @@ def verdict(texts: CatalogTranslator, report: Report) -> str:
     if totals.unconfirmed:
         sentences.append(
             texts.ngettext(
-                "%(num)s copied message was not seen at the recount: somebody may have moved it.",
-                "%(num)s copied messages were not seen at the recount: somebody may have moved them.",
+                "%(num)s copied message was not found in the recount: it may have been moved.",
+                "%(num)s copied messages were not found in the recount: they may have been moved.",
                 totals.unconfirmed,
             )
         )

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
 ASKED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
 THANKS = re.compile("Thank you|Danke")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
-ELSEWHERE = re.compile("This did not begin in this browser|Das hat nicht in diesem Browser begonnen")
+ELSEWHERE = re.compile("did not start in this browser|hat nicht in diesem Browser begonnen")
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
 pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
-INTO = re.compile("May we put mail into this mailbox|Dürfen wir Mails in dieses Postfach legen")
-AT_MICROSOFT = re.compile("You sign in at outlook|Sie melden sich bei outlook")
+INTO = re.compile("May we add mail to this mailbox|Dürfen wir diesem Postfach Mails hinzufügen")
+AT_MICROSOFT = re.compile("You will sign in at outlook|Sie melden sich bei outlook")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
 THANKS = re.compile("Thank you|Danke")
 

@@ -263,7 +263,7 @@ def test_who_does_not_agree_is_told_so(office: WebOffice, issuer: Authority) -> 
     browser = office.browser()
     denied = came_back(browser, issuer.browse(asked_at(browser), answer="deny"))
     assert denied.status_code == 403
-    assert "You were not signed in" in denied.text
+    assert "The sign-in failed" in denied.text
 
 
 def test_signing_out_ends_the_session_at_the_issuer_too(office: WebOffice, issuer: Authority) -> None:

@@ -390,7 +390,7 @@ def test_an_administrator_undoes_and_nobody_else_does(web: WebOffice) -> None:
 def test_an_administrator_of_one_domain_opens_no_other(web: WebOffice, address: str) -> None:
     ada = web.browser()
     ada.sign_in()
-    assert "1 thing has to be corrected" in brought(ada, "grace@new.example", address)
+    assert "1 problem must be fixed first" in brought(ada, "grace@new.example", address)
     assert ada.post("/file/start").headers["location"] == "/file/preview"
     assert list(web.deps.store.imports(limit=10)) == []
 

@@ -185,7 +185,7 @@ def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: 
     token = told["destination"]["link"].rpartition("/")[2]
     browser = office.browser()
     page = browser.get(f"/consent/{token}").text
-    assert "May we put mail into this mailbox?" in page
+    assert "May we add mail to this mailbox?" in page
     assert "Sign in there as ada@new.example" in page
     assert "may read" not in page
     question = owner_consent.begin(office.deps, token)
@@ -235,7 +235,7 @@ def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_wai
     browser.post("/new", address="ada@old.example")
     browser.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
     review = browser.get("/new/review").text
-    assert "You sign in at outlook.office365.com as soon as you press Import." in review
+    assert "You will sign in at outlook.office365.com when you press Import." in review
     assert "Its password is still needed" not in review
     batch = browser.start_import()
     assert batch.startswith("/batches/")
@@ -279,7 +279,7 @@ def test_the_page_says_that_a_closed_mailbox_cannot_be_undone(tmp_path: Path) ->
     owner_consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
     assert ended(office, import_.id) is State.COMPLETE
     assert browser.post(f"/imports/{import_.id}/undo").headers["location"] == f"/imports/{import_.id}"
-    assert "takes no passwords" in browser.get(f"/imports/{import_.id}").text
+    assert "does not accept passwords" in browser.get(f"/imports/{import_.id}").text
 
 
 def test_links_are_told_as_json_by_side(tmp_path: Path) -> None:

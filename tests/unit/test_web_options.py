@@ -133,8 +133,8 @@ def test_a_choice_that_is_none_is_marked_at_its_cell(ada: Browser) -> None:
     row = f"ada@old.example,x,imap.old.example,ada@new.example,{RIGHT},s3cret-x,often"
     ada.post("/file", rows=f"{FILE},labels,sync_flags\n{row}")
     page = ada.get("/file/preview").text
-    assert "This is none of the choices for labels." in page
-    assert "This is neither yes nor no." in page
+    assert "This is not a valid choice for labels." in page
+    assert "This must be yes or no." in page
     assert "s3cret-x" not in page
 
 
@@ -169,8 +169,8 @@ def test_all_that_a_check_found_is_said() -> None:
         "≈ 5 GB",
         "From about Sep 13, 2023 to about Mar 1, 2026.",
         "Free in the new mailbox: 10 GB.",
-        "lets only so much through in a day: everything will be there on about Mar 4, 2026.",
-        "2 messages are larger than the new mailbox takes",
+        "has a daily transfer limit: the import will take until about Mar 4, 2026.",
+        "2 messages are larger than the new mailbox accepts",
         "1 folder cannot be opened: Secret",
         "Left out: Calendar (calendars, contacts, notes and similar items are not mail)",
         "3 more in the folders of other labels",
@@ -182,10 +182,10 @@ def test_all_that_a_check_found_is_said() -> None:
 @pytest.mark.parametrize(
     ("quota", "sentence"),
     [
-        (None, "The new mailbox does not say how much space it has left."),
-        (Quota(0, 1000), "up to 5 GB are to be copied, and 1 kB are free"),
-        (Quota(0, None, 5, 10), "the new mailbox takes 5 more messages."),
-        (Quota(0, 10**12, 5, 6), "the new mailbox takes 1 more message."),
+        (None, "The new mailbox does not report how much space it has left."),
+        (Quota(0, 1000), "up to 5 GB will be copied, but only 1 kB are free"),
+        (Quota(0, None, 5, 10), "the new mailbox accepts only 5 more messages."),
+        (Quota(0, 10**12, 5, 6), "the new mailbox accepts only 1 more message."),
         (Quota(0, None, 5, 100), "Where each folder goes"),
     ],
 )

@@ -84,7 +84,7 @@ async def take(guest: SignedIn, fields: Fields) -> Response:
         problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
         return await run_in_threadpool(_file_page, guest, problem)
     if len(content) > BATCH_BYTES:
-        problem = guest.visitor.texts.gettext("The file is too large. 25 rows fit well below 64 kB.")
+        problem = guest.visitor.texts.gettext("The file is too large. 25 rows easily fit into 64 kB.")
         return await run_in_threadpool(_file_page, guest, problem)
     await run_in_threadpool(guest.remember, lambda before: replace(before, file_name=name, file=content))
     return go("/file/preview")
@@ -179,7 +179,7 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
             row.line,
             "destination_server" if "destination_server" in _columns(guest) else "destination_address",
             "destination_elsewhere",
-            f"New mailboxes have to be at {site.destination.host}.",
+            f"New mailboxes must be at {site.destination.host}.",
             "Leave the destination's server out.",
         )
         for row in parsed.rows

@@ -95,7 +95,7 @@ def login_problem(who: Visitor, error: MailError | RateLimited, host: str) -> st
     if isinstance(error, RateLimited):
         return too_often(who.texts, error)
     if isinstance(error, LoginRejected):
-        return who.texts.gettext("Address and password do not fit together. Check both and try again.")
+        return who.texts.gettext("Address and password do not match. Check both and try again.")
     return mail_problem(who.texts, error, host)
 
 

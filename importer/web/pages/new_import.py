@@ -122,7 +122,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         return go("/new")
     problem = ""
     if destination is None:
-        problem = who.texts.gettext("Choose the mailbox that the mail goes into.")
+        problem = who.texts.gettext("Choose the mailbox to copy the mail into.")
     elif any(source.account.key == destination.account.key for source in remembered.sources):
         problem = who.texts.gettext("The old and the new mailbox are the same.")
     if destination is None or problem:
@@ -130,7 +130,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     covered = destination.account == by_right
     signs_in = "" if covered or destination.password is not None else _signs_in_at_ours(who.site)
     if destination.password is None and not (signs_in or covered):
-        problem = who.texts.gettext("Enter the password of this mailbox; then press Import once more.")
+        problem = who.texts.gettext("Enter the password of this mailbox, then press Import again.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
     rows = [
@@ -289,10 +289,10 @@ def _source(
     standard = IMAPS_PORT if security is Security.TLS else IMAP_PORT
     port = text(fields, "port").strip() or str(standard)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        errors["port"] = texts.gettext("A port is a number from 1 to 65535; 993 is the usual one.")
+        errors["port"] = texts.gettext("The port must be a number from 1 to 65535, usually 993.")
     login = text(fields, "login").strip() or asked.address
     if any(ord(c) < 32 or ord(c) == 127 for c in login) or len(login) > 320:
-        errors["login"] = texts.gettext("This is not a user name.")
+        errors["login"] = texts.gettext("This is not a valid user name.")
     if errors or host is None:
         return None, secret, errors
     return Account(asked.address, login, Endpoint(host, int(port), security)), secret, errors

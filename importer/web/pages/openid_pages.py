@@ -73,15 +73,15 @@ def _words(who: Visitor, error: MailError | RateLimited | QuestionGone | NoAddre
             return too_often(texts, error), 422
         case QuestionGone():
             return texts.gettext(
-                "This did not begin in this browser, or it took too long. Sign in once more."
+                "The sign-in did not start in this browser, or it took too long. Please sign in again."
             ), 403
         case NoAddress():
-            return texts.gettext("No mailbox belongs to this account. Ask whoever runs it."), 403
+            return texts.gettext("No mailbox belongs to this account. Contact its administrator."), 403
         case LoginRejected():
             return texts.gettext(
-                "You were not signed in. Try once more, or ask whoever runs this service."
+                "The sign-in failed. Try again, or contact the operator of this service."
             ), 403
         case _:
             return texts.gettext(
-                "The sign-in does not answer at the moment. Try again in a few minutes."
+                "The sign-in service is not responding at the moment. Try again in a few minutes."
             ), 503
