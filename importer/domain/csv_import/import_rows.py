@@ -387,30 +387,30 @@ def _account(mail_address: str, endpoint: Endpoint, login: str | None, rules: _R
 
 _TEMPLATE: Final = f"""\
 {",".join(REQUIRED_COLUMNS)}
-# One line for each mailbox. At most {BATCH_ROWS} lines in one file.
-# Lines that start with # and blank lines are left out. You may remove these ones.
+# One line for each mailbox, at most {BATCH_ROWS} lines in one file.
+# Blank lines and lines that start with # are ignored. You may delete these lines.
 #
-# source_address: the mailbox that the mail comes from.
-# source_password: its password. Many hosts want an app password that their security settings give out.
-# source_server: the mail server of the source. Leave it empty to have it found from the address.
-#   Otherwise write a name such as imap.old.example or imaps://imap.old.example:993
-#   and imaps://login@imap.old.example if the login is not the address.
-# destination_address: the mailbox that the mail goes into. It must exist already.
+# source_address: the mailbox to copy from.
+# source_password: its password. Many providers require an app password from their security settings.
+# source_server: the mail server of the source. Leave it empty to find it from the address.
+#   Otherwise enter a name such as imap.old.example or imaps://imap.old.example:993,
+#   or imaps://login@imap.old.example if the login is not the address.
+# destination_address: the mailbox to copy into. It must already exist.
 # destination_password: its password.
-# Leave a password empty where its owner signs in at Google or Microsoft, or an organisation lets us in.
+# Leave a password empty if its owner signs in at Google or Microsoft, or if an organisation gives access.
 #
-# More columns may follow:
+# Optional columns:
 # destination_server: the mail server of the destination if it is not the usual one.
-# labels: for Gmail, what becomes of mail with several labels.
+# labels: for Gmail, how to copy mail with several labels.
 #   one: one copy, in the folder of its most specific label. keywords: the same, with the others as keywords.
 #   each: one copy in the folder of each label.
-# sync_flags: yes, to bring over flags that changed at the source since an earlier import.
+# sync_flags: yes, to copy flags that changed at the source since an earlier import.
 #
-# Blanks in front of a password and behind it belong to the password.
-# A password with a comma or a quote mark in it goes between quote marks.
-# Write each quote mark inside it twice.
+# Spaces before and after a password are part of the password.
+# Put a password that contains a comma or a quotation mark in quotation marks.
+# Write each quotation mark inside it twice.
 #
-# Examples: remove the # in front to make a line count.
+# Examples: remove the # in front to use a line.
 #ada@old.example,correct horse battery staple,,ada@new.example,Tr0ub4dor
-#grace@old.example,"a comma, a "" quote mark",imap.old.example,grace@new.example,"  blanks stay  "
+#grace@old.example,"a comma, a "" quotation mark",imap.old.example,grace@new.example,"  blanks stay  "
 """
