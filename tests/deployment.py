@@ -6,21 +6,19 @@ import re
 from pathlib import Path
 from typing import Final
 
-import typer.main
-
-from importer.cli.command_table import console
+from importer.cli.command_table import load_command
 from importer.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
 DEPLOY: Final = ROOT / "deploy"
 SETTINGS: Final = {variable for variable, _, _ in Settings.table()}
 
-_COMMANDS: Final = vars(typer.main.get_command(console()))["commands"]
-
 
 def can_be_typed(words: list[str]) -> None:
     """Fails unless `mailhaul WORDS` is a command with options that it takes."""
-    _COMMANDS[words[0]].make_context(words[0], list(words[1:]))
+    command = load_command(words[0])
+    assert command is not None, words[0]
+    command.make_context(words[0], list(words[1:]))
 
 
 def environment_file(path: Path) -> dict[str, str]:

@@ -8,15 +8,15 @@ from importer import startup
 
 startup.pause_garbage_collection()
 
-from importer.cli.command_table import console  # noqa: E402
+from importer.cli.command_table import console, load_command  # noqa: E402
 from importer.cli.exit_codes import run  # noqa: E402
 
 
 def main() -> None:
     """Entry point. Ends the process with one of the documented exit codes."""
     startup.tune_malloc()
-    app = console(*sys.argv[1:2])
+    load_command(*sys.argv[1:2])  # the bulk of the imports, before the collector is enabled again
     startup.resume_garbage_collection()
-    code = run(app)
+    code = run(console)
     startup.skip_final_collection()
     sys.exit(code)

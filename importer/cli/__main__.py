@@ -1,4 +1,4 @@
-"""`python -m importer.cli` is `mailhaul`."""
+"""`python -m importer.cli`, the same as `mailhaul`."""
 
 from importer.cli import main
 

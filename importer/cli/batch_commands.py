@@ -1,113 +1,114 @@
-"""`batch` and `template`: up to 25 mailboxes from a CSV file."""
+"""`batch` and `template`: many mailboxes from a CSV file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from importer.bootstrap import access_of, directory, queued
-from importer.cli import live_watch, text_views
-from importer.cli.exit_codes import Usage, ends, stderr
-from importer.cli.options import AllowPlaintext, DataOption, Json, Labels, LanguageOption, Notify, SyncFlags
-from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, parse, split
-from importer.domain.csv_import.import_rows import annotate as annotated
+from importer.cli import live_watch, options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stderr
+from importer.cli.options import PATH, ImportChoices
+from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, annotate, parse, split
 from importer.domain.csv_import.import_rows import template as template_text
 from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in
+from importer.service.deps import Deps
 from importer.service.imports.submit import Submission
 from importer.service.imports.submit import submit as submit_rows
 from importer.settings import Settings
 
 
+@click.command
+@click.argument("file", type=PATH, help="CSV file; `mailhaul template` writes one to fill in.")
+@click.option(
+    "--split",
+    "split_",
+    is_flag=True,
+    help=f"Submit a file of more than {BATCH_ROWS} rows as several batches.",
+)
+@click.option("--wait", is_flag=True, help="Show progress until all imports have ended, then the report.")
+@click.option("--again", is_flag=True, help="Start complete rows once more, to copy new mail.")
+@click.option(
+    "--annotate",
+    "annotated",
+    type=PATH,
+    help="File for a copy of the CSV file that has its problems added and its passwords removed.",
+)
+@options.import_choices
+@options.data
+@options.allow_plaintext
+@options.as_json
 def batch(
-    file: Annotated[Path, typer.Argument(help="The CSV file; `mailhaul template` writes one to fill in.")],
-    split_: Annotated[
-        bool, typer.Option("--split", help=f"Take a file of more than {BATCH_ROWS} rows as several batches.")
-    ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Stay, show progress, and end with the report.")
-    ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Start rows that are complete once more, to fetch new mail.")
-    ] = False,
-    annotate: Annotated[
-        Path | None,
-        typer.Option(help="Where to write the file once more, with its problems and without its passwords."),
-    ] = None,
-    labels: Labels = None,
-    sync_flags: SyncFlags = None,
-    notify: Notify = "",
-    language: LanguageOption = None,
-    data: DataOption = None,
-    allow_plaintext: AllowPlaintext = False,
-    as_json: Json = False,
+    file: Path,
+    split_: bool,
+    wait: bool,
+    again: bool,
+    annotated: Path | None,
+    choices: ImportChoices,
+    data: Path | None,
+    allow_plaintext: bool,
+    as_json: bool,
 ) -> None:
-    """Submit a CSV file of imports. Nothing starts unless every row is good.
+    """Submit the imports of a CSV file.
 
-    The same file again starts only what is new, failed, or has another password.
+    Nothing starts unless every row is valid. Submitting a file again starts only the rows that are new, have
+    failed or have another password.
 
-    Example: mailhaul batch people.csv --wait
+    \b
+    Example:
+      mailhaul batch people.csv --wait
     """
-    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, sync_flags=sync_flags)
-    content = _content(file)
+    settings = Settings.load(
+        data=data, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
+    )
     right = right_of_console(settings.master)
+    content = _content(file)
     parsed = _parsed(content, settings, right, split_=split_)
     if parsed.problems:
-        if annotate is not None:
-            _annotate(file, content, parsed, annotate)
-        _refuse(parsed, as_json=as_json, split_=split_)
-    rows = [row.chosen(labels or settings.labels, sync_flags=settings.sync_flags) for row in parsed.rows]
-    text_views.label_rule(rows)
-    parsed = replace(parsed, rows=tuple(rows))
+        if annotated is not None:
+            _write_annotated(file, content, parsed, annotated)
+        _print_problems(parsed, as_json=as_json, split_=split_)
+        raise exit_with(ExitCode.USAGE)
+    parsed = _with_choices(parsed, choices, settings)
     with queued(settings) as deps:
-        submissions: list[Submission] = [
+        submissions = [
             submit_rows(
                 deps,
                 rows,
                 name=file.name,
-                submitter=notify or settings.submitter,
-                language=language or settings.language,
+                submitter=choices.notify or settings.submitter,
+                language=choices.language or settings.language,
                 again=again,
                 organisation=True,
                 right=right,
             )
             for rows in split(parsed)
         ]
-        links = owner_consent.links(deps, (p.import_ for one in submissions for p in one.placed))
-        if not as_json:
-            for submission in submissions:
-                for one in submission.placed:
-                    text_views.placed(one)
-            text_views.links(links)
-        import_ids = [one.import_.id for submission in submissions for one in submission.placed]
-        if wait:
-            raise ends(live_watch.to_the_end(deps, import_ids, as_json=as_json))
-        if as_json:
-            text_views.print_json([_submission_json(submission, links) for submission in submissions])
+        _print_submissions(deps, submissions, wait=wait, as_json=as_json)
 
 
-def template(
-    file: Annotated[
-        Path | None, typer.Argument(help="Where to write it; standard output when left out.")
-    ] = None,
-) -> None:
-    """Write the CSV template to fill in.
+@click.command
+@click.argument("file", type=PATH, required=False, help="File to create; standard output if left out.")
+def template(file: Path | None) -> None:
+    """Write the CSV template for `mailhaul batch`.
 
-    Example: mailhaul template people.csv
+    \b
+    Example:
+      mailhaul template people.csv
     """
     if file is None:
-        typer.echo(template_text(), nl=False)
+        click.echo(template_text(), nl=False)
         return
     try:
         with file.open("x", encoding="utf-8", newline="") as out:
             out.write(template_text())
     except FileExistsError:
-        raise Usage(f"{file} is there already; name another file, or remove it first.") from None
+        raise Usage(f"{file} exists already; name another file or remove it first.") from None
     except OSError as error:
         raise Usage(f"{file} cannot be written: {error.strerror}.") from None
     stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailhaul batch {file}")
@@ -118,17 +119,6 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Usage(f"{file} cannot be read: {error.strerror}.") from None
-
-
-def _annotate(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
-    """The annotated file, which never takes the place of the one with the passwords."""
-    if out.resolve() == file.resolve():
-        raise Usage("--annotate: name another file, or the passwords in this one would be lost.")
-    try:
-        out.write_text(annotated(content, parsed), encoding="utf-8", newline="")
-    except OSError as error:
-        raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
-    stderr.print(f"Wrote {out}: correct its rows, fill in the passwords, and hand it in.")
 
 
 def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bool) -> Parsed:
@@ -143,19 +133,53 @@ def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bo
     )
 
 
-def _refuse(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
+def _write_annotated(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
+    """Refuses to replace `file`: the annotated copy has no passwords."""
+    if out.resolve() == file.resolve():
+        raise Usage("--annotate: name another file; this one would lose its passwords.")
+    try:
+        out.write_text(annotate(content, parsed), encoding="utf-8", newline="")
+    except OSError as error:
+        raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
+    stderr.print(f"Wrote {out}: correct its rows, fill in the passwords and submit it.")
+
+
+def _print_problems(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     if as_json:
         facts = [
             {"line": p.line, "column": p.column, "rule": p.rule, "message": p.message, "fix": p.fix}
             for p in parsed.problems
         ]
         text_views.print_json({"problems": facts, "rows": parsed.row_count})
-    else:
-        text_views.problems(parsed.problems)
-        stderr.print("Nothing was started.")
-        if parsed.row_count > BATCH_ROWS and not split_:
-            stderr.print(f"With --split, the {parsed.row_count} rows go in batches of {BATCH_ROWS}.")
-    raise ends(ExitCode.USAGE)
+        return
+    text_views.print_row_problems(parsed.problems)
+    stderr.print("Nothing was started.")
+    if parsed.row_count > BATCH_ROWS and not split_:
+        stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")
+
+
+def _with_choices(parsed: Parsed, choices: ImportChoices, settings: Settings) -> Parsed:
+    """The rows with the choices of the command line where they make none; prints the rules for labels."""
+    labels = choices.labels or settings.labels
+    rows = tuple(row.chosen(labels, sync_flags=settings.sync_flags) for row in parsed.rows)
+    text_views.print_label_rules(rows)
+    return replace(parsed, rows=rows)
+
+
+def _print_submissions(deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool) -> None:
+    """Prints the outcome of each row; with `wait`, ends with the report and its exit code."""
+    submitted = [row for submission in submissions for row in submission.placed]
+    links = owner_consent.links(deps, (row.import_ for row in submitted))
+    if not as_json:
+        for row in submitted:
+            text_views.print_submitted_row(row)
+        text_views.print_consent_links(links)
+    if wait:
+        raise exit_with(
+            live_watch.watch_and_report(deps, [row.import_.id for row in submitted], as_json=as_json)
+        )
+    if as_json:
+        text_views.print_json([_submission_json(submission, links) for submission in submissions])
 
 
 def _submission_json(submission: Submission, links: owner_consent.Links) -> dict[str, object]:
@@ -163,11 +187,11 @@ def _submission_json(submission: Submission, links: owner_consent.Links) -> dict
         "batch_id": submission.batch.id if submission.batch else None,
         "rows": [
             {
-                "line": one.row.line,
-                "id": one.import_.id,
-                "fate": one.fate.value,
-                "consent_links": links.get(one.import_.id, {}),
+                "line": submitted.row.line,
+                "id": submitted.import_.id,
+                "fate": submitted.fate.value,
+                "consent_links": links.get(submitted.import_.id, {}),
             }
-            for one in submission.placed
+            for submitted in submission.placed
         ],
     }

@@ -1,4 +1,4 @@
-"""What a check found, for a person at a terminal."""
+"""The result of `check` at a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.errors import GrantExpired, LoginRejected, MasterRefused
 
 
 def exit_code(check: Check) -> ExitCode:
-    """0 when both mailboxes let us in and it fits as far as is known."""
+    """COMPLETE if both logins succeeded and, as far as is known, the mail fits."""
     problems = [side.problem for side in (check.source, check.destination) if side.problem is not None]
     if any(
         problem.code in (LoginRejected.code, MasterRefused.code, GrantExpired.code) for problem in problems
@@ -25,29 +25,28 @@ def exit_code(check: Check) -> ExitCode:
     return ExitCode.DESTINATION_FULL if check.fits is False else ExitCode.COMPLETE
 
 
-def show(check: Check, *, as_json: bool = False) -> None:
-    """Both mailboxes, the folders, and what a copy would mean."""
+def print_check(check: Check, *, as_json: bool = False) -> None:
+    """Both mailboxes, the folders, and what a copy would do."""
     if as_json:
         print_json(check.as_json())
         return
     for name, side in (("old mailbox", check.source), ("new mailbox", check.destination)):
-        _side(name, side)
+        _print_side(name, side)
     if check.folders and check.ready:
-        stdout.print(_folders(check))
+        stdout.print(_folder_table(check))
     if check.ready:
-        _prospect(check)
+        _print_estimate(check)
     if check.labels is not None:
         stdout.print(f"Labels: {SENTENCES[check.labels]} [dim]--labels chooses.[/]", soft_wrap=True)
     for warning in check.warnings:
         stdout.print(f"[yellow]![/] {plain(warning, 600)}", soft_wrap=True)
 
 
-def _side(name: str, side: SideCheck) -> None:
-    where = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
+def _print_side(name: str, side: SideCheck) -> None:
+    mailbox = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
     if side.look is CheckPhase.FAILED:
-        stdout.print(
-            f"[red]✗[/] {where}: {plain(side.problem.message if side.problem else '', 600)}", soft_wrap=True
-        )
+        message = plain(side.problem.message if side.problem else "", 600)
+        stdout.print(f"[red]✗[/] {mailbox}: {message}", soft_wrap=True)
         return
     facts = [counted(side.messages, "message"), f"in {counted(side.folders, 'folder')}"]
     if side.size_bytes is not None:
@@ -57,14 +56,14 @@ def _side(name: str, side: SideCheck) -> None:
         facts.append(f"{about}{side.oldest:%Y-%m-%d} to {side.newest:%Y-%m-%d}")
     if side.quota is not None and side.quota.limit_bytes is not None:
         facts.append(f"{spoken_bytes(max(0, side.quota.limit_bytes - side.quota.used_bytes))} free")
-    stdout.print(f"[green]✓[/] {where}: {', '.join(facts)}", soft_wrap=True)
+    stdout.print(f"[green]✓[/] {mailbox}: {', '.join(facts)}", soft_wrap=True)
 
 
-def _folders(check: Check) -> Table:
+def _folder_table(check: Check) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("folder", overflow="fold")
     table.add_column("goes to", overflow="fold")
-    for column in ("messages", "size", "copied before", "there now"):
+    for column in ("messages", "size", "copied\nbefore", "there\nnow"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("note", overflow="fold")
     for folder in check.folders:
@@ -88,15 +87,18 @@ def _note(folder: FolderCheck) -> str:
     return plain("; ".join(notes))
 
 
-def _prospect(check: Check) -> None:
-    wanted = check.to_copy
+def _print_estimate(check: Check) -> None:
+    amount = check.to_copy
     stdout.print(
-        f"To copy: at most {counted(wanted.messages, 'message')}, {spoken_bytes(wanted.size_bytes)}."
+        f"To copy: at most {counted(amount.messages, 'message')}, {spoken_bytes(amount.size_bytes)}."
     )
-    guess = check.estimate
-    if guess is None:
-        stdout.print("How long it will take cannot be said beforehand.")
-    elif guess.capped_until is not None:
-        stdout.print(f"It will take until about {spoken_instant(guess.capped_until)}, {guess.basis}.")
+    estimate = check.estimate
+    if estimate is None:
+        stdout.print("The duration cannot be estimated.")
+    elif estimate.capped_until is not None:
+        stdout.print(f"Estimated end: about {spoken_instant(estimate.capped_until)}, {estimate.basis}.")
     else:
-        stdout.print(f"It will take {spoken_span(guess.low)} to {spoken_span(guess.high)}, {guess.basis}.")
+        stdout.print(
+            f"Estimated duration: {spoken_span(estimate.low)} to {spoken_span(estimate.high)},"
+            f" {estimate.basis}."
+        )

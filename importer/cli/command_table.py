@@ -1,11 +1,11 @@
-"""The commands. Each is a few lines: read what was given, call a use case, show what came of it."""
+"""The commands by name. The module of a command is imported when the command is used."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 _COMMANDS: Final = {
     "copy": "copy_commands.copy",
@@ -15,7 +15,7 @@ _COMMANDS: Final = {
     "batch": "batch_commands.batch",
     "template": "batch_commands.template",
     "list": "query_commands.list_",
-    "show": "query_commands.show_",
+    "show": "query_commands.show",
     "explain": "query_commands.explain",
     "watch": "query_commands.watch",
     "report": "query_commands.report",
@@ -29,48 +29,71 @@ _COMMANDS: Final = {
     "web": "service_commands.web",
     "up": "service_commands.up",
     "migrate": "service_commands.migrate",
-    "token": "token_commands.app",
+    "token": "token_commands.token",
 }
-"""Where each command is, below importer.cli."""
+"""`module.function` below importer.cli, in the order of the help."""
+
+COMMAND_NAMES: Final = tuple(_COMMANDS)
 
 
-def console(asked: str = "") -> typer.Typer:
-    """The console with all its commands, or with the one that is `asked` for alone: to import what the
-    others need takes longer than it takes many a copy to start."""
-    app = typer.Typer(
-        name="mailhaul",
-        help=(
-            "Copies whole mailboxes from any mail host into yours: nothing lost, nothing twice.\n\n"
-            "Exit codes: 0 complete, 1 finished with messages that could not be copied, 2 usage, "
-            "3 login refused, 4 destination full, 5 waiting or stopped for something else, 6 internal."
-        ),
-        add_completion=False,
-        rich_markup_mode="rich",
-        pretty_exceptions_enable=False,
-    )
-    app.callback(no_args_is_help=True)(_everywhere)
-    for name in (asked,) if asked in _COMMANDS else _COMMANDS:
-        module, _, function = _COMMANDS[name].partition(".")
-        command = getattr(import_module(f"importer.cli.{module}"), function)
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
-        else:
-            app.command(name)(command)
-    return app
+def load_command(name: str = "") -> click.Command | None:
+    """The command of that name; None if there is no such command."""
+    if name not in _COMMANDS:
+        return None
+    module, _, attribute = _COMMANDS[name].partition(".")
+    command: click.Command = getattr(import_module(f"importer.cli.{module}"), attribute)
+    return command
 
 
-def _tell_version(wanted: bool) -> None:
-    if wanted:
+class _LazyGroup(click.Group):
+    """Loads a command when it is used: importing all of them takes longer than many a copy takes to start."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMAND_NAMES)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return load_command(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:  # click suggests registered commands only, and none is
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMAND_NAMES, ctx=ctx) from None
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
-        typer.echo(f"mailhaul {version('mailhaul')}")
-        raise typer.Exit
+        click.echo(f"mailhaul {version('mailhaul')}")
+        ctx.exit()
 
 
-def _everywhere(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit."),
-    ] = False,
-) -> None:
-    pass
+@click.group(
+    name="mailhaul",
+    cls=_LazyGroup,
+    epilog="""\b
+Exit codes:
+  0  complete
+  1  finished, but some messages could not be copied
+  2  invalid usage, settings or input; nothing was started
+  3  a host refused the login
+  4  the destination is full
+  5  waiting, or stopped for another reason
+  6  internal error""",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    is_eager=True,
+    expose_value=False,
+    help="Show the version and exit.",
+)
+def console() -> None:
+    """Copies whole mailboxes from any mail host into yours: nothing lost, nothing twice.
+
+    `mailhaul COMMAND --help` shows the options of a command and an example.
+    """

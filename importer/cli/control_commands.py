@@ -1,27 +1,20 @@
-"""`pause`, `resume`, `retry`, `cancel`: what a person can do with imports."""
+"""`pause`, `resume`, `retry`, `cancel`: control of imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Final
 
-import typer
+import click
 
 from importer.bootstrap import queued
-from importer.cli import mailbox_options, text_views
-from importer.cli.exit_codes import Usage, ends, stdout
-from importer.cli.options import (
-    DataOption,
-    FromPasswordEnv,
-    FromPasswordFile,
-    ImportOrBatch,
-    Json,
-    ToPasswordEnv,
-    ToPasswordFile,
-)
-from importer.cli.query_commands import found_imports
+from importer.cli import mailbox_options, options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.options import PasswordSource
+from importer.cli.query_commands import imports_of
 from importer.domain.import_state import ENDED
-from importer.domain.model import ImportId
+from importer.domain.model import Import, ImportId
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
@@ -29,11 +22,11 @@ from importer.service.access.sealed_grants import sign_in
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
-from importer.service.imports.submit import resubmit
+from importer.service.imports.submit import SubmittedRow, resubmit
 from importer.service.queries import find_import
 from importer.settings import Settings
 
-_MARKS: Final = {
+_SYMBOLS: Final = {
     Effect.DONE: "[green]✓[/]",
     Effect.SOON: "[green]…[/]",
     Effect.TOO_LATE: "[yellow]![/]",
@@ -41,97 +34,133 @@ _MARKS: Final = {
 }
 
 
-def pause(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) -> None:
-    """Pause an import or a batch: the messages in hand are stored, then nothing is done until `resume`.
+@click.command
+@options.import_or_batch_id
+@options.data
+@options.as_json
+def pause(id_: str, data: Path | None, as_json: bool) -> None:
+    """Pause an import or a batch.
 
-    Example: mailhaul pause k3v9m2xw7abc
+    Messages in transfer are still stored; nothing more is copied until `mailhaul resume`.
+
+    \b
+    Example:
+      mailhaul pause k3v9m2xw7abc
     """
-    _each(id_, control.pause, data, as_json=as_json)
+    _change_imports(id_, control.pause, data, as_json=as_json)
 
 
-def resume(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) -> None:
-    """Let a paused import or batch go on; one that waits tries again at once.
+@click.command
+@options.import_or_batch_id
+@options.data
+@options.as_json
+def resume(id_: str, data: Path | None, as_json: bool) -> None:
+    """Resume a paused import or batch.
 
-    Example: mailhaul resume k3v9m2xw7abc
+    An import that waits is retried immediately.
+
+    \b
+    Example:
+      mailhaul resume k3v9m2xw7abc
     """
-    _each(id_, control.resume, data, as_json=as_json)
+    _change_imports(id_, control.resume, data, as_json=as_json)
 
 
+@click.command
+@options.import_id
+@options.source_password
+@options.destination_password
+@options.data
 def retry(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="An import's id.")],
-    from_password_file: FromPasswordFile = None,
-    from_password_env: FromPasswordEnv = None,
-    to_password_file: ToPasswordFile = None,
-    to_password_env: ToPasswordEnv = None,
-    data: DataOption = None,
+    id_: str, source_password: PasswordSource, destination_password: PasswordSource, data: Path | None
 ) -> None:
-    """Try an import again now. One that has ended needs its passwords anew: a new import then brings what
-    is missing and what is new.
+    """Retry an import now.
 
-    Example: mailhaul retry k3v9m2xw7abc
+    An import that has ended needs its passwords again: a new import then copies what is missing and what is
+    new.
+
+    \b
+    Example:
+      mailhaul retry k3v9m2xw7abc
     """
     with queued(Settings.load(data=data)) as deps:
         import_ = find_import(deps, id_)
-        can = sign_in(deps.access, organisation=True)
         if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
+            raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
         if import_.state not in ENDED:
             changed = control.resume(deps, import_.id)
             if changed.effect is not Effect.TOO_LATE:
-                _tell(changed)
+                _print_change(changed)
                 return
-        right = right_of_console(deps.master)
-        source, out = mailbox_options.way_out(import_.source, from_password_file, from_password_env, can)
-        destination, into = mailbox_options.way_in(
-            import_.destination, to_password_file, to_password_env, can, right
-        )
-        placed = resubmit(
-            deps,
-            import_,
-            source,
-            destination,
-            source_sign_in=out,
-            destination_sign_in=into,
-            organisation=True,
-            right=right,
-        )
-        text_views.placed(placed)
-        text_views.links(owner_consent.links(deps, [placed.import_]))
+        submitted = _resubmitted(deps, import_, source_password, destination_password)
+        text_views.print_submitted_row(submitted)
+        text_views.print_consent_links(owner_consent.links(deps, [submitted.import_]))
 
 
-def cancel(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) -> None:
-    """End an import or a batch for good. Its passwords are erased; what was copied stays.
+@click.command
+@options.import_or_batch_id
+@options.data
+@options.as_json
+def cancel(id_: str, data: Path | None, as_json: bool) -> None:
+    """Cancel an import or a batch permanently.
 
-    Example: mailhaul cancel k3v9m2xw7abc
+    Its passwords are erased. Messages that were copied stay.
+
+    \b
+    Example:
+      mailhaul cancel k3v9m2xw7abc
     """
-    _each(id_, control.cancel, data, as_json=as_json)
+    _change_imports(id_, control.cancel, data, as_json=as_json)
 
 
-def _each(id_: str, change: Callable[[Deps, ImportId], Changed], data: DataOption, *, as_json: bool) -> None:
-    """Does it to each import, and shows what came of it; exit code 5 when it was not possible for some."""
+def _resubmitted(
+    deps: Deps, import_: Import, source_password: PasswordSource, destination_password: PasswordSource
+) -> SubmittedRow:
+    can_sign_in, right = sign_in(deps.access, organisation=True), right_of_console(deps.master)
+    source = mailbox_options.source_login(import_.source, source_password, can_sign_in)
+    destination = mailbox_options.destination_login(
+        import_.destination, destination_password, can_sign_in, right
+    )
+    return resubmit(
+        deps,
+        import_,
+        source.password,
+        destination.password,
+        source_sign_in=source.sign_in,
+        destination_sign_in=destination.sign_in,
+        organisation=True,
+        right=right,
+    )
+
+
+def _change_imports(
+    id_: str, change: Callable[[Deps, ImportId], Changed], data: Path | None, *, as_json: bool
+) -> None:
+    """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
     with queued(Settings.load(data=data)) as deps:
-        changed = [change(deps, import_.id) for import_ in found_imports(deps, id_)]
+        changes = [change(deps, import_.id) for import_ in imports_of(deps, id_)]
     if as_json:
-        text_views.print_json([_json(one) for one in changed])
+        text_views.print_json([_change_json(changed) for changed in changes])
     else:
-        for one in changed:
-            _tell(one)
-    impossible = any(one.effect is Effect.NOT_POSSIBLE for one in changed)
-    raise ends(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
+        for changed in changes:
+            _print_change(changed)
+    impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
+    raise exit_with(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
 
 
-def _tell(one: Changed) -> None:
+def _print_change(changed: Changed) -> None:
+    import_ = changed.import_
     stdout.print(
-        f"{_MARKS[one.effect]} {text_views.plain(one.import_.source.address)}  [bold]{one.import_.id}[/]  "
-        f"{text_views.plain(one.message)}",
+        f"{_SYMBOLS[changed.effect]} {text_views.plain(import_.source.address)}  [bold]{import_.id}[/]  "
+        f"{text_views.plain(changed.message)}",
         soft_wrap=True,
     )
 
 
-def _json(one: Changed) -> dict[str, object]:
+def _change_json(changed: Changed) -> dict[str, object]:
     return {
-        "id": one.import_.id,
-        "state": one.import_.state.value,
-        "effect": one.effect.value,
-        "message": one.message,
+        "id": changed.import_.id,
+        "state": changed.import_.state.value,
+        "effect": changed.effect.value,
+        "message": changed.message,
     }

@@ -1,17 +1,16 @@
-"""`detect`: from a mail address to its host, and what its owner has to do there first."""
+"""`detect`: finds the host of a mail address and what its owner has to do first."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from importer.bootstrap import access_of, directory
-from importer.cli import text_views
-from importer.cli.exit_codes import Usage, ends, stdout
-from importer.cli.options import CaFile, DataOption, Json
+from importer.cli import options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.csv_cells import address as checked
+from importer.domain.csv_import.csv_cells import address as parse_address
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
@@ -19,39 +18,46 @@ from providers.discovery import Discovery
 from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider
 
 
-def detect(
-    address: Annotated[str, typer.Argument(help="A mail address, such as ada@old.example.")],
-    language: Annotated[
-        str, typer.Option("--language", help=f"Language for its owner: {', '.join(LANGUAGES)}.")
-    ] = "en",
-    data: DataOption = None,
-    ca_file: CaFile = None,
-    as_json: Json = False,
-) -> None:
-    """Find the mail server of an address, why it is that one, and what its owner has to do there first.
+@click.command
+@click.argument("address", help="Mail address, such as ada@old.example.")
+@click.option(
+    "--language",
+    metavar="LANGUAGE",
+    default="en",
+    show_default=True,
+    help=f"Language of the steps for the owner: {', '.join(LANGUAGES)}.",
+)
+@options.data
+@options.ca_file
+@options.as_json
+def detect(address: str, language: str, data: Path | None, ca_file: Path | None, as_json: bool) -> None:
+    """Find the mail server of an address.
 
-    Asks the DNS, the domain itself and Thunderbird's list of hosts; never a mailbox.
+    Shows the evidence, the login and what the owner has to do first. Queries DNS, the domain itself and
+    Thunderbird's list of providers, never a mailbox.
 
-    Example: mailhaul detect ada@old.example
+    \b
+    Example:
+      mailhaul detect ada@old.example
     """
     try:
-        mailbox = checked(address)
+        mailbox = parse_address(address)
     except Refused as refused:
         raise Usage(f"{refused} {refused.fix}") from None
     settings = Settings.load(data=data, ca_file=ca_file)
-    found = directory(settings).discover(mailbox)
-    way = _way(settings, found.provider, mailbox)
+    discovery = directory(settings).discover(mailbox)
+    login = _login_kind(settings, discovery.provider, mailbox)
     if as_json:
-        text_views.print_json(found.as_json(mailbox, language, login=way))
+        text_views.print_json(discovery.as_json(mailbox, language, login=login))
     else:
-        for line in _lines(found, mailbox, language, way):
+        for line in _lines(discovery, mailbox, language, login):
             stdout.print(line)
-    usable = found.provider is not None and not found.provider.closed_in("en", way)
-    raise ends(ExitCode.COMPLETE if usable else ExitCode.USAGE)
+    usable = discovery.provider is not None and not discovery.provider.closed_in("en", login)
+    raise exit_with(ExitCode.COMPLETE if usable else ExitCode.USAGE)
 
 
-def _way(settings: Settings, provider: Provider | None, mailbox: str) -> LoginKind:
-    """What this installation is set up for, where the host lets in otherwise than by password."""
+def _login_kind(settings: Settings, provider: Provider | None, mailbox: str) -> LoginKind:
+    """PASSWORD unless the provider and this installation support another kind."""
     if provider is None or provider.sign_in is None:
         return LoginKind.PASSWORD
     access = access_of(settings)
@@ -60,45 +66,46 @@ def _way(settings: Settings, provider: Provider | None, mailbox: str) -> LoginKi
     return LoginKind.SIGN_IN if access.asks(provider.sign_in) else LoginKind.PASSWORD
 
 
-def _lines(found: Discovery, mailbox: str, language: str, way: LoginKind) -> list[str]:
-    provider = found.provider
+def _lines(discovery: Discovery, mailbox: str, language: str, login: LoginKind) -> list[str]:
+    provider = discovery.provider
+    lines = [*_server_lines(discovery, mailbox), "", "Why:"]
+    lines += [f"  {text_views.plain(line, 500)}" for line in discovery.evidence]
     if provider is None:
-        lines = [f"[yellow]{text_views.plain(found.domain)}[/]: no mail server found."]
-    else:
-        lines = [f"[green]{text_views.plain(provider.name)}[/]"]
-        if provider.source_endpoint is not None:
-            login = text_views.plain(provider.login_name(mailbox))
-            lines.append(f"  server   {text_views.plain(str(provider.source_endpoint))}")
-            lines.append(f"  login    {login}")
-    lines += ["", "Why:", *(f"  {text_views.plain(line, 500)}" for line in found.evidence)]
-    if provider is None:
-        guess = f" It may be {found.guess.host}." if found.guess else ""
-        return [*lines, "", text_views.plain(f"Ask whoever runs the mailbox for its IMAP server.{guess}")]
-    closed = provider.closed_in(language, way)
+        guess = f" It may be {discovery.guess.host}." if discovery.guess else ""
+        request = f"Ask the operator of the mailbox for its IMAP server.{guess}"
+        return [*lines, "", text_views.plain(request)]
+    closed = provider.closed_in(language, login)
     if closed:
         return [*lines, "", text_views.plain(closed, 1000)]
-    steps = provider.first(way)
+    steps = provider.first(login)
     if steps:
         lines += ["", "First:"]
         for number, step in enumerate(steps, start=1):
             page = f" ({text_views.plain(step.page)})" if step.page else ""
             lines.append(f"  {number}. {text_views.plain(step.texts.in_language(language), 500)}{page}")
-    known = _good_to_know(provider)
-    return [*lines, "", "Good to know:", *(f"  {line}" for line in known)] if known else lines
+    facts = _facts(provider)
+    return [*lines, "", "Good to know:", *(f"  {line}" for line in facts)] if facts else lines
 
 
-def _good_to_know(provider: Provider) -> list[str]:
+def _server_lines(discovery: Discovery, mailbox: str) -> list[str]:
+    provider = discovery.provider
+    if provider is None:
+        return [f"[yellow]{text_views.plain(discovery.domain)}[/]: no mail server found."]
+    lines = [f"[green]{text_views.plain(provider.name)}[/]"]
+    if provider.source_endpoint is not None:
+        lines.append(f"  server   {text_views.plain(str(provider.source_endpoint))}")
+        lines.append(f"  login    {text_views.plain(provider.login_name(mailbox))}")
+    return lines
+
+
+def _facts(provider: Provider) -> list[str]:
+    """The limits and peculiarities of a provider, one sentence each."""
     limits = provider.limits
-    told = [
+    download, upload = limits.download_bytes_per_day or 0, limits.upload_bytes_per_day or 0
+    facts = [
         (limits.connections, f"At most {limits.connections} connections to one mailbox at a time."),
-        (
-            limits.download_bytes_per_day,
-            f"About {spoken_bytes(limits.download_bytes_per_day or 0)} a day come out of one mailbox.",
-        ),
-        (
-            limits.upload_bytes_per_day,
-            f"About {spoken_bytes(limits.upload_bytes_per_day or 0)} a day go into one mailbox.",
-        ),
+        (download, f"About {spoken_bytes(download)} a day can be downloaded from one mailbox."),
+        (upload, f"About {spoken_bytes(upload)} a day can be uploaded to one mailbox."),
         (
             limits.message_bytes,
             f"Messages of more than {spoken_bytes(limits.message_bytes or 0)} are refused.",
@@ -109,7 +116,7 @@ def _good_to_know(provider: Provider) -> list[str]:
         ),
         (
             limits.read_messages_per_folder,
-            f"The one that mail is read at shows {limits.read_messages_per_folder or 0:,}.",
+            f"The server used to read mail shows {limits.read_messages_per_folder or 0:,}.",
         ),
     ]
-    return [text for value, text in told if value] + [MEANINGS[quirk] for quirk in sorted(provider.quirks)]
+    return [text for value, text in facts if value] + [MEANINGS[quirk] for quirk in sorted(provider.quirks)]

@@ -1,9 +1,9 @@
-"""How the console ends, and how it tells what went wrong.
+"""How the console ends and how it reports errors.
 
-0 complete          1 finished, with messages that could not be copied
-2 usage             3 a host does not let us in
-4 destination full  5 waiting, or stopped for something else
-6 our own fault
+0 complete          1 finished, but some messages could not be copied
+2 usage             3 a host refused the login
+4 destination full  5 waiting, or stopped for another reason
+6 internal error
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-import typer
+import click
 from rich.console import Console
 from rich.markup import escape
 
@@ -20,48 +20,53 @@ from importer.domain.reporting.report import ExitCode
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
-# Piped into a file or another program, tables need no narrow columns.
+# Tables need no narrow columns when the output goes into a file or another program.
 stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 stderr: Final = Console(stderr=True, highlight=False)
 
 
 class Usage(Exception):
-    """Something that the caller has to write differently; `lines` say what, one problem each."""
+    """The caller has to change an argument, a setting or a file; `lines` hold one problem each."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
 
 
-def ends(code: ExitCode) -> typer.Exit:
-    """To raise: the command ends with that code."""
-    return typer.Exit(int(code))
+def exit_with(code: ExitCode) -> click.exceptions.Exit:
+    """The exception that ends the command with that code."""
+    return click.exceptions.Exit(int(code))
 
 
-def run(app: typer.Typer) -> int:
-    """Runs the console and turns whatever comes out into an exit code and words.
+def run(console: click.Command) -> int:
+    """Run the console with the arguments of the process. Returns the exit code; errors are printed.
 
-    Commands tell their users what matters; the log is for workers, who set it up themselves.
+    Commands print what matters to their users. Below warnings, only workers log, which set it up themselves.
     """
     telemetry.configure(level="warning")
     try:
-        result = app(prog_name="mailhaul", standalone_mode=False)
-    except typer.TyperException as error:
-        if not error.format_message():  # the help was asked for, by saying nothing, and is printed
-            return int(ExitCode.USAGE)
-        stderr.print(f"[red]✗[/] {escape(error.format_message())}")
-        if (context := getattr(error, "ctx", None)) is not None:
-            stderr.print(f"Try `{escape(context.command_path)} --help`.")
+        result = console.main(prog_name="mailhaul", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return int(ExitCode.USAGE)
+    except click.ClickException as error:
+        _print_error(error.format_message())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            stderr.print(f"Try `{escape(error.ctx.command_path)} --help`.")
         return int(ExitCode.USAGE)
     except (Usage, SettingsError, InstallationFault) as error:
         for line in str(error).splitlines():
-            stderr.print(f"[red]✗[/] {escape(line)}")
+            _print_error(line)
         return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, typer.Abort):
-        stderr.print("\nBroken off. What is copied stays; run it again and it goes on from there.")
+    except (KeyboardInterrupt, click.Abort):
+        stderr.print("\nInterrupted. Messages that were copied stay; run the command again to continue.")
         return int(ExitCode.WAITING)
     except Exception as error:
         telemetry.get_logger().error("command.failed", exc_info=error)
-        stderr.print("[red]✗[/] Something went wrong inside Mailhaul; the lines above are for its makers.")
+        _print_error("Internal error in Mailhaul. Please report it with the log lines above.")
         return int(ExitCode.INTERNAL)
     return result if isinstance(result, int) else int(ExitCode.COMPLETE)
+
+
+def _print_error(message: str) -> None:
+    stderr.print(f"[red]✗[/] {escape(message)}")

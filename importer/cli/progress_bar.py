@@ -1,4 +1,4 @@
-"""How far a copy in the foreground is: a bar for whoever sits at a terminal."""
+"""The progress bar of a copy in the foreground."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from importer.domain.model import Progress
 from importer.service.legs.progress_recorder import Watch
 
 
-def _nobody(_progress: Progress) -> None:
-    """Where nobody sees a bar none is drawn: it takes as much time as a thousand messages."""
+def _ignore(_progress: Progress) -> None:
+    """Without a terminal no bar is drawn: drawing takes as much time as copying a thousand messages."""
 
 
 @contextmanager
-def bar(*, quiet: bool) -> Iterator[Watch]:
-    """What to tell the progress to. The bar goes when the block ends."""
+def progress_bar(*, quiet: bool) -> Iterator[Watch]:
+    """The callback for progress. The bar disappears when the block ends."""
     if quiet or not stderr.is_terminal:
-        yield _nobody
+        yield _ignore
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -30,15 +30,15 @@ def bar(*, quiet: bool) -> Iterator[Watch]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Bar(*columns, console=stderr, transient=True) as drawn:
-        task = drawn.add_task("connecting", total=None)
+    with Bar(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("connecting", total=None)
 
-        def watch(progress: Progress) -> None:
-            drawn.update(
+        def update(progress: Progress) -> None:
+            bar.update(
                 task,
                 description=text_views.plain(progress.folder) or "…",
                 completed=progress.messages_done,
                 total=max(progress.messages_total, progress.messages_done),
             )
 
-        yield watch
+        yield update

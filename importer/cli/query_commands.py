@@ -1,15 +1,15 @@
-"""`list`, `show`, `explain`, `watch`, `report`: what there is and how it stands."""
+"""`list`, `show`, `explain`, `watch`, `report`: imports, their state and their reports."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from importer.bootstrap import standalone
-from importer.cli import live_watch, text_views
-from importer.cli.exit_codes import Usage, ends, stdout
-from importer.cli.options import DataOption, ImportOrBatch, Json
+from importer.cli import live_watch, options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.options import EnumChoice
 from importer.domain.model import BatchId, Import, State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.report_csv import refusals_csv
@@ -21,112 +21,150 @@ from importer.service.queries import find_import, list_imports
 from importer.settings import Settings
 
 
-def list_(
-    state: Annotated[
-        list[State] | None, typer.Option("--state", help="Only imports in that state; may be repeated.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many at the most, newest first.", min=1, max=1000)] = 50,
-    data: DataOption = None,
-    as_json: Json = False,
-) -> None:
+@click.command("list")
+@click.option(
+    "--state",
+    "states",
+    type=EnumChoice(State),
+    multiple=True,
+    metavar="STATE",
+    help=f"Only imports in this state; may be repeated. One of {', '.join(State)}.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="NUMBER",
+    default=50,
+    show_default=True,
+    help="How many imports at most.",
+)
+@options.data
+@options.as_json
+def list_(states: tuple[State, ...], limit: int, data: Path | None, as_json: bool) -> None:
     """List imports, newest first.
 
-    Example: mailhaul list --state waiting --state stopped
+    \b
+    Example:
+      mailhaul list --state waiting --state stopped
     """
     with standalone(Settings.load(data=data)) as deps:
-        imports = list_imports(deps, states=state or (), limit=limit)
-        if as_json:
-            links = owner_consent.links(deps, imports)
-            text_views.print_json(
-                [{**Report(i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
-            )
-        elif imports:
-            stdout.print(text_views.imports(imports))
-            text_views.links(owner_consent.links(deps, imports))
-        else:
-            stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE.csv`.")
+        imports = list_imports(deps, states=states, limit=limit)
+        links = owner_consent.links(deps, imports)
+    if as_json:
+        text_views.print_json(
+            [{**Report(i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
+        )
+    elif imports:
+        stdout.print(text_views.imports_table(imports))
+        text_views.print_consent_links(links)
+    else:
+        stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")
 
 
-def show_(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) -> None:
-    """Show how an import or a batch stands, and why it waits.
+@click.command
+@options.import_or_batch_id
+@options.data
+@options.as_json
+def show(id_: str, data: Path | None, as_json: bool) -> None:
+    """Show the state of an import or a batch, and why it waits.
 
-    Example: mailhaul show k3v9m2xw7abc
+    \b
+    Example:
+      mailhaul show k3v9m2xw7abc
     """
     with standalone(Settings.load(data=data)) as deps:
-        imports = found_imports(deps, id_)
+        imports = imports_of(deps, id_)
+        links = owner_consent.links(deps, imports)
         if as_json:
-            links = owner_consent.links(deps, imports)
             text_views.print_json(
                 [{**report_of(deps, i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
             )
         else:
-            stdout.print(text_views.imports(imports))
-            text_views.choices(imports)
-            text_views.links(owner_consent.links(deps, imports))
+            stdout.print(text_views.imports_table(imports))
+            text_views.print_choices(imports)
+            text_views.print_consent_links(links)
 
 
-def watch(id_: ImportOrBatch, data: DataOption = None) -> None:
-    """Watch an import or a batch live until it ends or waits for long.
+@click.command
+@options.import_or_batch_id
+@options.data
+def watch(id_: str, data: Path | None) -> None:
+    """Watch an import or a batch until it ends or has to wait.
 
-    Example: mailhaul watch k3v9m2xw7abc
+    Waits of up to two minutes do not end the command.
+
+    \b
+    Example:
+      mailhaul watch k3v9m2xw7abc
     """
     with standalone(Settings.load(data=data)) as deps:
-        ids = [import_.id for import_ in found_imports(deps, id_)]
-        live_watch.watch(deps, ids)
-        raise ends(_report(deps, id_).exit_code)
+        live_watch.watch(deps, [import_.id for import_ in imports_of(deps, id_)])
+        raise exit_with(_report(deps, id_).exit_code)
 
 
-def explain(id_: ImportOrBatch, data: DataOption = None, as_json: Json = False) -> None:
-    """Explain why an import stands where it stands, what happens next and what you can do.
+@click.command
+@options.import_or_batch_id
+@options.data
+@options.as_json
+def explain(id_: str, data: Path | None, as_json: bool) -> None:
+    """Explain the state of an import and what to do about it.
 
-    Example: mailhaul explain k3v9m2xw7abc
+    Says why it is in this state, what happens next and which commands apply.
+
+    \b
+    Example:
+      mailhaul explain k3v9m2xw7abc
     """
     with standalone(Settings.load(data=data)) as deps:
-        explained = [(import_, explain_import(deps, import_)) for import_ in found_imports(deps, id_)]
+        explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_)]
     if as_json:
-        text_views.print_json([{"id": import_.id, **one.as_json()} for import_, one in explained])
+        text_views.print_json(
+            [{"id": import_.id, **explanation.as_json()} for import_, explanation in explanations]
+        )
     else:
-        for import_, one in explained:
-            text_views.explanation(import_, one)
+        for import_, explanation in explanations:
+            text_views.print_explanation(import_, explanation)
 
 
-def report(
-    id_: ImportOrBatch,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print what could not be copied as CSV, for a spreadsheet.")
-    ] = False,
-    data: DataOption = None,
-    as_json: Json = False,
-) -> None:
-    """Print the account of an import or a batch: what was found and what became of it.
+@click.command
+@options.import_or_batch_id
+@click.option("--csv", "as_csv", is_flag=True, help="Print the messages that could not be copied as CSV.")
+@options.data
+@options.as_json
+def report(id_: str, as_csv: bool, data: Path | None, as_json: bool) -> None:
+    """Print the report of an import or a batch.
 
-    Example: mailhaul report k3v9m2xw7abc --json
+    Counts the messages of each folder by what happened to them, and lists those that could not be copied.
+
+    \b
+    Example:
+      mailhaul report k3v9m2xw7abc --json
     """
     if as_csv and as_json:
         raise Usage("--csv and --json exclude each other; give one.")
     with standalone(Settings.load(data=data)) as deps:
-        found = _report(deps, id_)
-        if as_csv:
-            typer.echo(refusals_csv(_reports(found)), nl=False)
-        elif isinstance(found, BatchReport):
-            text_views.batch_report(found, as_json=as_json)
-        else:
-            text_views.report(found, as_json=as_json)
-        raise ends(found.exit_code)
+        result = _report(deps, id_)
+    if as_csv:
+        click.echo(refusals_csv(_single_reports(result)), nl=False)
+    elif isinstance(result, BatchReport):
+        text_views.print_batch_report(result, as_json=as_json)
+    else:
+        text_views.print_report(result, as_json=as_json)
+    raise exit_with(result.exit_code)
+
+
+def imports_of(deps: Deps, id_: str) -> list[Import]:
+    """The import with this ID, or the imports of the batch with this ID. Raises Usage if there is neither."""
+    return [report.import_ for report in _single_reports(_report(deps, id_))]
 
 
 def _report(deps: Deps, id_: str) -> Report | BatchReport:
     import_ = find_import(deps, id_)
-    found = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
-    if found is None:
-        raise Usage(f"There is no import or batch {id_}; `mailhaul list` shows what there is.")
-    return found
+    result = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
+    if result is None:
+        raise Usage(f"There is no import or batch {id_}; `mailhaul list` shows all imports.")
+    return result
 
 
-def found_imports(deps: Deps, id_: str) -> list[Import]:
-    """The import of that id, or those of the batch. Raises Usage when there is neither."""
-    return [one.import_ for one in _reports(_report(deps, id_))]
-
-
-def _reports(found: Report | BatchReport) -> tuple[Report, ...]:
-    return found.reports if isinstance(found, BatchReport) else (found,)
+def _single_reports(result: Report | BatchReport) -> tuple[Report, ...]:
+    return result.reports if isinstance(result, BatchReport) else (result,)

@@ -1,4 +1,4 @@
-"""`doctor`, `worker`, `up`, `migrate`: the machinery, which the other commands need not wait for."""
+"""`doctor`, `worker`, `web`, `up`, `migrate`: running an installation."""
 
 from __future__ import annotations
 
@@ -6,41 +6,44 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import Final
 
-import typer
+import click
 
 from importer import telemetry
 from importer.bootstrap import embedded_queue, migrate_database
-from importer.cli import text_views
-from importer.cli.exit_codes import Usage, ends, stderr, stdout
-from importer.cli.options import DataOption, Json
+from importer.cli import options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
 
-RESTART_WAIT_S: Final = 2.0
+RESTART_DELAY_S: Final = 2.0
 STOP_TIMEOUT_S: Final = 75.0
+_POLL_INTERVAL_S: Final = 0.2
 
-_MARKS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
+_SYMBOLS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
 
 
-def doctor(
-    only: Annotated[
-        list[str] | None, typer.Option(help="Look at this part alone; may be given several times.")
-    ] = None,
-    data: DataOption = None,
-    as_json: Json = False,
-) -> None:
-    """Check database, queue, key, mail server and destination, and say how to mend each.
+@click.command
+@click.option("--only", metavar="PART", multiple=True, help="Check only this part; may be repeated.")
+@options.data
+@options.as_json
+def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+    """Check the installation and say how to fix each problem.
 
-    Example: mailhaul doctor --only database --only queue
+    Checks the database, the disk, the queue, the workers, the key, the mail server and the destination.
+
+    \b
+    Example:
+      mailhaul doctor --only database --only queue
     """
     from importer.doctor import PARTS, Health, examine
 
-    if unknown := sorted(set(only or ()) - set(PARTS)):
-        raise Usage(f"“{unknown[0]}” is no part that the doctor looks at; they are {', '.join(PARTS)}.")
-    findings = examine(Settings.load(data=data), only or ())
+    if unknown := sorted(set(only) - set(PARTS)):
+        raise Usage(f"--only: there is no part “{unknown[0]}”; the parts are {', '.join(PARTS)}.")
+    findings = examine(Settings.load(data=data), only)
     if as_json:
         facts = [
             {"part": f.part, "health": f.health.value, "message": f.message, "fix": f.fix} for f in findings
@@ -49,22 +52,29 @@ def doctor(
     else:
         for finding in findings:
             message = text_views.plain(finding.message, 600)
-            stdout.print(f"{_MARKS[finding.health.value]} [bold]{finding.part}[/]  {message}")
+            stdout.print(f"{_SYMBOLS[finding.health.value]} [bold]{finding.part}[/]  {message}")
             if finding.fix:
                 stdout.print(f"    → {text_views.plain(finding.fix, 600)}")
     failed = any(finding.health is Health.ERROR for finding in findings)
-    raise ends(ExitCode.WAITING if failed else ExitCode.COMPLETE)
+    raise exit_with(ExitCode.WAITING if failed else ExitCode.COMPLETE)
 
 
-def worker(
-    threads: Annotated[
-        int | None, typer.Option(help="Imports at a time \\[env: MAILHAUL_WORKER_THREADS].", min=1, max=64)
-    ] = None,
-    data: DataOption = None,
-) -> None:
-    """Work on imports until stopped; start as many as you like, on as many machines as share the database.
+@click.command
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    metavar="NUMBER",
+    help="Imports at the same time, 1 to 64. [env: MAILHAUL_WORKER_THREADS]",
+)
+@options.data
+def worker(threads: int | None, data: Path | None) -> None:
+    """Work on queued imports until stopped.
 
-    Example: mailhaul worker --threads 8
+    Any number of workers can share a database, also from several machines.
+
+    \b
+    Example:
+      mailhaul worker --threads 8
     """
     settings = Settings.load(data=data, worker_threads=threads)
     telemetry.configure(settings.log_format, settings.log_level)
@@ -73,15 +83,17 @@ def worker(
     run(settings)
 
 
-def web(
-    listen: Annotated[
-        str | None, typer.Option(help="HOST:PORT to serve on \\[env: MAILHAUL_WEB_LISTEN].")
-    ] = None,
-    data: DataOption = None,
-) -> None:
-    """Serve the web pages until stopped. People sign in with a mailbox at MAILHAUL_DESTINATION_SERVER.
+@click.command
+@click.option("--listen", metavar="HOST:PORT", help="Address to serve on. [env: MAILHAUL_WEB_LISTEN]")
+@options.data
+def web(listen: str | None, data: Path | None) -> None:
+    """Serve the web pages and the API until stopped.
 
-    Example: mailhaul web --listen 127.0.0.1:8025
+    Users sign in with a mailbox at MAILHAUL_DESTINATION_SERVER.
+
+    \b
+    Example:
+      mailhaul web --listen 127.0.0.1:8025
     """
     settings = Settings.load(data=data, web_listen=listen)
     telemetry.configure(settings.log_format, settings.log_level)
@@ -90,70 +102,93 @@ def web(
     serve(settings)
 
 
-def up(
-    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=16)] = 1,
-    data: DataOption = None,
-) -> None:
-    """Run everything that one machine needs, in one process tree: queue, database, workers, web pages.
+@click.command
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 16),
+    metavar="NUMBER",
+    default=1,
+    show_default=True,
+    help="Worker processes, 1 to 16.",
+)
+@options.data
+def up(workers: int, data: Path | None) -> None:
+    """Run queue, database, workers and web pages on one machine.
 
-    The pages are served where MAILHAUL_DESTINATION_SERVER is set.
+    The web pages are served only if MAILHAUL_DESTINATION_SERVER is set.
 
-    Example: mailhaul up --workers 2
+    \b
+    Example:
+      mailhaul up --workers 2
     """
     settings = Settings.load(data=data)
     telemetry.configure(settings.log_format, settings.log_level)
-    stopping: list[int] = []
+    stop_signals: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        stopping.append(number)
+        stop_signals.append(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     commands = [_command("worker", settings)] * workers
-    pages = "; no pages, since MAILHAUL_DESTINATION_SERVER is not set"
+    pages = "; no web pages, since MAILHAUL_DESTINATION_SERVER is not set"
     if settings.destination_server is not None:
         commands.append(_command("web", settings))
-        pages = f", pages at {settings.web_origin}"
+        pages = f", web pages at {settings.web_origin}"
     with embedded_queue(settings):
-        children = [(subprocess.Popen(command), command) for command in commands]  # noqa: S603
+        children = [_Child(command) for command in commands]
         stderr.print(
-            f"Mailhaul is up: {workers} worker(s){pages}. Data in {settings.data_dir()}. Ctrl-C ends it."
+            f"Mailhaul is running: {workers} worker(s){pages}. Data in {settings.data_dir()}."
+            " Ctrl-C stops it."
         )
-        while not stopping:
-            time.sleep(0.2)
-            children = [
-                (child if child.poll() is None else _restarted(child, command), command)
-                for child, command in children
-            ]
-        for child, _ in children:
-            child.terminate()
-        for child, _ in children:
-            try:
-                child.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        while not stop_signals:
+            time.sleep(_POLL_INTERVAL_S)
+            for child in children:
+                child.restart_if_ended()
+        for child in children:
+            child.process.terminate()
+        for child in children:
+            child.wait_or_kill()
 
 
-def migrate(data: DataOption = None) -> None:
-    """Create the database's schema or bring it up to date.
+@click.command
+@options.data
+def migrate(data: Path | None) -> None:
+    """Create the database schema or upgrade it to this version.
 
-    Example: MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
+    \b
+    Example:
+      MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
     """
     settings = Settings.load(data=data)
-    settings.data_dir()
     try:
         migrate_database(settings)
     except Exception as error:
         raise Usage(f"The database cannot be migrated: {error}") from None
-    stderr.print("The database's schema is up to date.")
+    stderr.print("The database schema is up to date.")
 
 
 def _command(name: str, settings: Settings) -> list[str]:
     return [sys.executable, "-m", "importer.cli", name, "--data", str(settings.data_dir())]
 
 
-def _restarted(child: subprocess.Popen[bytes], command: list[str]) -> subprocess.Popen[bytes]:
-    """A worker that ended by itself is started again, after a breath."""
-    telemetry.get_logger().error("worker.ended", pid=child.pid, exit_code=child.returncode)
-    time.sleep(RESTART_WAIT_S)
-    return subprocess.Popen(command)  # noqa: S603
+class _Child:
+    """A process that `up` keeps running."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self.process = subprocess.Popen(command)  # noqa: S603
+
+    def restart_if_ended(self) -> None:
+        if self.process.poll() is not None:
+            telemetry.get_logger().error(
+                "worker.ended", pid=self.process.pid, exit_code=self.process.returncode
+            )
+            time.sleep(RESTART_DELAY_S)
+            self.process = subprocess.Popen(self._command)  # noqa: S603
+
+    def wait_or_kill(self) -> None:
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()

@@ -1,18 +1,17 @@
-"""`undo`: takes back what an import added."""
+"""`undo`: removes from the new mailbox what an import added."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 from rich.table import Table
 
 from importer.bootstrap import standalone
-from importer.cli import mailbox_options, text_views
-from importer.cli.exit_codes import Usage, ends, stderr, stdout
-from importer.cli.options import CaFile, DataOption, Json, ToPasswordEnv, ToPasswordFile
+from importer.cli import mailbox_options, options, text_views
+from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
+from importer.cli.options import PasswordSource
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
@@ -30,82 +29,89 @@ from providers.errors import GrantExpired, LoginRejected, MailError
 from providers.grants import Credential
 
 
+@click.command
+@options.import_id
+@click.option("--yes", is_flag=True, help="Remove the messages without asking for confirmation.")
+@options.destination_password
+@options.data
+@options.ca_file
+@options.as_json
 def undo(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="An import's id.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing anything.")] = False,
-    to_password_file: ToPasswordFile = None,
-    to_password_env: ToPasswordEnv = None,
-    data: DataOption = None,
-    ca_file: CaFile = None,
-    as_json: Json = False,
+    id_: str,
+    yes: bool,
+    destination_password: PasswordSource,
+    data: Path | None,
+    ca_file: Path | None,
+    as_json: bool,
 ) -> None:
-    """Remove from the new mailbox exactly what an import added and nobody has touched since.
+    """Remove the messages that an import added, unless changed since.
 
-    Messages that were read, answered or marked since stay, and so does all other mail. The old mailbox is not
-    touched. Needs the password of the new mailbox, or an organisation's permission for it.
+    Messages that were read, answered or flagged since stay, and so does all other mail. The old mailbox is
+    not touched. Needs the password of the new mailbox, or an organisation's permission for it.
 
-    Example: mailhaul undo k3v9m2xw7abc
+    \b
+    Example:
+      mailhaul undo k3v9m2xw7abc
     """
     with standalone(Settings.load(data=data, ca_file=ca_file)) as deps:
         import_ = find_import(deps, id_)
         if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailhaul list` shows what there is.")
+            raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
         if not yes:
-            _ask(import_, report_of(deps, import_).totals.copied)
+            _confirm(import_, report_of(deps, import_).totals.copied)
         try:
-            opens = _opens(deps, import_, to_password_file, to_password_env)
+            credential = _credential(deps, import_, destination_password)
+            report = _undo_with_status(deps, import_, credential)
         except (UndoRefused, LoginRejected) as refused:
             raise Usage(str(refused)) from None
-        with stderr.status("looking") as status:
-
-            def told(folder: FolderUndo) -> None:
-                removed = f"{counted(folder.removed, 'message')} removed"
-                status.update(f"{text_views.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
-
-            try:
-                report = undo_import(deps, import_, opens, told=told)
-            except UndoRefused as refused:
-                raise Usage(str(refused)) from None
-            except MailError as error:
-                _broke_off(error)
     if as_json:
         text_views.print_json(report.as_json())
     else:
-        _show(report)
-    raise ends(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
+        _print_report(report)
+    raise exit_with(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
 
 
-def _opens(deps: Deps, import_: Import, file: Path | None, variable: str | None) -> Credential:
-    """What opens the new mailbox. Raises UndoRefused when nothing does, LoginRejected, Usage."""
-    into, right = import_.destination, right_of_console(deps.master)
-    if file is None and variable is None and not right.covers(into):
-        found = way_back(deps, import_, Catalog.load().for_host(into.endpoint.host), organisation=True)
-        if found is not None:
-            return found
-    return destination_credential(
-        deps, right, into, mailbox_options.password_into(into, file, variable, right)
-    )
-
-
-def _ask(import_: Import, copied: int) -> None:
+def _confirm(import_: Import, copied: int) -> None:
     if not sys.stdin.isatty():
-        raise Usage("Nobody is there to be asked: give --yes to remove what the import added.")
-    number, where = counted(copied, "message"), text_views.plain(import_.destination.address)
+        raise Usage("There is no terminal to confirm on: give --yes to remove what the import added.")
+    messages, address = counted(copied, "message"), text_views.plain(import_.destination.address)
     stderr.print(
-        f"The import added {number} to {where}. Those that nobody has touched since are removed for good."
+        f"The import added {messages} to {address}. Those that are unchanged since are permanently removed."
     )
-    if not typer.confirm("Remove them?", err=True):
-        raise ends(ExitCode.WAITING)
+    if not click.confirm("Remove them?", err=True):
+        raise exit_with(ExitCode.WAITING)
 
 
-def _broke_off(error: MailError) -> None:
-    stderr.print(f"[red]✗[/] {text_views.plain(str(error), 600)}")
-    stderr.print("What is removed so far is recorded; run it again and it goes on from there.")
-    refused = isinstance(error, LoginRejected | GrantExpired)
-    raise ends(ExitCode.LOGIN if refused else ExitCode.WAITING) from None
+def _credential(deps: Deps, import_: Import, source: PasswordSource) -> Credential:
+    """For the new mailbox. Raises UndoRefused if no credential can open it, LoginRejected, Usage."""
+    destination, right = import_.destination, right_of_console(deps.master)
+    if not source.given and not right.covers(destination):
+        host = Catalog.load().for_host(destination.endpoint.host)
+        granted = way_back(deps, import_, host, organisation=True)
+        if granted is not None:
+            return granted
+    password = mailbox_options.destination_password(destination, source, right)
+    return destination_credential(deps, right, destination, password)
 
 
-def _show(report: UndoReport) -> None:
+def _undo_with_status(deps: Deps, import_: Import, credential: Credential) -> UndoReport:
+    """Raises UndoRefused; any other failure ends the command."""
+    with stderr.status("reading folders") as status:
+
+        def show_progress(folder: FolderUndo) -> None:
+            removed = f"{counted(folder.removed, 'message')} removed"
+            status.update(f"{text_views.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
+
+        try:
+            return undo_import(deps, import_, credential, told=show_progress)
+        except MailError as error:
+            stderr.print(f"[red]✗[/] {text_views.plain(str(error), 600)}")
+            stderr.print("The removals so far are recorded; run the command again to continue.")
+            rejected = isinstance(error, LoginRejected | GrantExpired)
+            raise exit_with(ExitCode.LOGIN if rejected else ExitCode.WAITING) from None
+
+
+def _print_report(report: UndoReport) -> None:
     columns = ("added", "removed", "touched", "altered", "gone", "unidentified")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("folder", overflow="fold")
@@ -118,6 +124,8 @@ def _show(report: UndoReport) -> None:
         )
     if report.folders:
         stdout.print(table)
-    for name, why in report.folders_kept:
-        stdout.print(f"The folder “{text_views.plain(name)}” stays: {text_views.plain(why)}.", soft_wrap=True)
+    for name, reason in report.folders_kept:
+        stdout.print(
+            f"The folder “{text_views.plain(name)}” stays: {text_views.plain(reason)}.", soft_wrap=True
+        )
     stdout.print(f"[bold]{text_views.plain(report.verdict, 900)}[/]")

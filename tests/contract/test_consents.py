@@ -116,8 +116,8 @@ def test_what_is_given_to_a_paused_import_does_not_wake_it(store: Store) -> None
 
 
 def test_of_two_who_give_at_once_one_is_heard(open_store: OpenStore) -> None:
-    """Thirty rounds, because only some of them meet: without the check of the deleted row, every 30th or so on
-    PostgreSQL let both in."""
+    """Thirty rounds, because only some of them meet: without the check of the deleted row, every 30th or so
+    on PostgreSQL let both in."""
     one, two = open_store(), open_store()
     asked(one)
     for _ in range(30):

@@ -155,7 +155,9 @@ def test_undo_takes_back_what_was_added_and_nobody_has_touched(
     copied = installation.json(*words)
     everything = new.read()
     passwords = words[-2:]
-    assert installation.run("undo", copied["id"], *passwords, ends=2).stderr.startswith("✗ Nobody is there")
+    assert installation.run("undo", copied["id"], *passwords, ends=2).stderr.startswith(
+        "✗ There is no terminal"
+    )
     client = connect(new.account.endpoint, new.account.login, new.password, new.ca_file)
     client.select("INBOX")
     client.uid("STORE", "2", "+FLAGS", "(\\Answered)")

@@ -11,6 +11,7 @@ for _stream in (0, 1):
 
 import importer.adapters.imap.session  # noqa: E402 - a command imports it once it connects
 import importer.adapters.store  # noqa: E402, F401
-from importer.cli.command_table import console  # noqa: E402
+from importer.cli.command_table import COMMAND_NAMES, load_command  # noqa: E402
 
-console()  # all commands
+for _name in COMMAND_NAMES:
+    load_command(_name)

@@ -38,7 +38,7 @@ class Console:
 
     def __call__(self, *words: str) -> tuple[int, str]:
         self._monkeypatch.setattr("sys.argv", ["mailhaul", *words])
-        code = run(console(*words[:1]))
+        code = run(console)
         told = self._capfd.readouterr()
         return code, told.out + told.err
 
@@ -46,7 +46,7 @@ class Console:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("copy", "--form", "ada@old.example"), "No such option: --form"),
+        (("copy", "--form", "ada@old.example"), "No such option '--form'"),
         (("copy",), "Missing option '--from'"),
         (("cpoy",), "No such command 'cpoy'. Did you mean 'copy'?"),
         (("token", "crate"), "No such command 'crate'"),
@@ -145,7 +145,7 @@ def test_copy_and_submit_refuse_such_a_host_before_they_ask_for_a_password(mailh
 def test_help_names_the_variables(mailhaul: Console, command: str, variable: str) -> None:
     code, told = mailhaul(command, "--help")
     assert code == 0
-    assert variable in told
+    assert variable in " ".join(told.split())
 
 
 @pytest.mark.parametrize("words", [("list",), ("batch", "people.csv"), ("migrate",)])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from importer.cli import mailbox_options
+from importer.cli.options import PasswordSource
 from importer.domain.csv_import.import_rows import Parsed, parse
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import TokenScope
@@ -27,6 +28,7 @@ from tests.unit.test_api import Panel, problem
 from tests.unit.test_rows import GOOD, HEADER, NEW, row
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
+NO_PASSWORD = PasswordSource(None, None)
 MICROSOFT = Endpoint("outlook.office365.com")
 COLUMNS = f"{HEADER},destination_server"
 INTO = {
@@ -118,11 +120,12 @@ def test_the_console_asks_for_no_password_where_it_is_let_in(tmp_path: Path) -> 
         sign_in=lambda _provider, _mailbox: True,
     )
     everybody, nobody = (lambda _p, _m: True), (lambda _p, _m: False)
-    assert mailbox_options.way_in(mailbox, None, None, everybody, NO_RIGHT) == (None, "microsoft")
+    assert mailbox_options.destination_login(mailbox, NO_PASSWORD, everybody, NO_RIGHT) == (None, "microsoft")
     file = tmp_path / "password"
     file.write_text("given")
-    assert mailbox_options.way_in(mailbox, file, None, everybody, NO_RIGHT) == (Secret("given"), "")
-    assert mailbox_options.way_in(mailbox, file, None, nobody, NO_RIGHT) == (Secret("given"), "")
+    from_file = PasswordSource(file, None)
+    assert mailbox_options.destination_login(mailbox, from_file, everybody, NO_RIGHT) == (Secret("given"), "")
+    assert mailbox_options.destination_login(mailbox, from_file, nobody, NO_RIGHT) == (Secret("given"), "")
 
 
 # --- The API ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from importer.cli import detect_command
 from importer.cli.command_table import console
@@ -28,7 +28,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 
 
 def detect(*words: str) -> Result:
-    return CliRunner().invoke(console("detect"), ["detect", *words])
+    return CliRunner().invoke(console, ["detect", *words])
 
 
 def told(*words: str, ends: int = 0) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_without_a_network_it_says_so_and_asks(answers: Recorded) -> None:
     assert result.exit_code == 2
     assert "could not be looked up: no name server answers." in text
     assert "Nothing could be looked up: there seems to be no network." in text
-    assert "Ask whoever runs the mailbox for its IMAP server. It may be imap.own-server.example." in text
+    assert "Ask the operator of the mailbox for its IMAP server. It may be imap.own-server.example." in text
     assert not any(one.startswith("probe") for one in answers.asked)
     facts = told("ada@own-server.example", ends=2)
     assert (facts["offline"], facts["guess"]) == (True, "imaps://imap.own-server.example")
@@ -160,18 +160,18 @@ def test_what_comes_from_the_network_does_no_harm_at_the_terminal(answers: Recor
 
 
 def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
-    find = answers.directory().discover
-    found = account("--from", "ada@own-server.example", allow_plaintext=False, find=find)
+    discover = answers.directory().discover
+    found = account("--from", "ada@own-server.example", allow_plaintext=False, discover=discover)
     assert (found.address, found.login) == ("ada@own-server.example", "ada")
     assert found.endpoint == Endpoint("mail.own-server.example")
     assert found.public_only
     told = capsys.readouterr().err
     assert "Switch on IMAP. https://own-server.example/imap" in told  # before any password is asked for
-    yahoo = account("--from", "ada@yahoo.com", allow_plaintext=False, find=find)
+    yahoo = account("--from", "ada@yahoo.com", allow_plaintext=False, discover=discover)
     assert yahoo.endpoint == Endpoint("export.imap.mail.yahoo.com")
-    yahoo = account("--to", "ada@yahoo.com", allow_plaintext=False, find=find)
+    yahoo = account("--to", "ada@yahoo.com", allow_plaintext=False, discover=discover)
     assert yahoo.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
-    named = account("--from", "imaps://ada@old.example", allow_plaintext=False, find=find)
+    named = account("--from", "imaps://ada@old.example", allow_plaintext=False, discover=discover)
     assert named.endpoint == Endpoint("old.example")
     assert not named.public_only
 
@@ -187,4 +187,4 @@ def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest
 )
 def test_an_address_that_cannot_be_copied_from_says_why(answers: Recorded, address: str, says: str) -> None:
     with pytest.raises(Usage, match=says):
-        account("--from", address, allow_plaintext=False, find=answers.directory().discover)
+        account("--from", address, allow_plaintext=False, discover=answers.directory().discover)

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from importer.cli.command_table import console
+from importer.cli.command_table import COMMAND_NAMES, load_command
 from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
 from importer.domain.import_state import ENDED
 from importer.domain.model import RefusalCode, State
@@ -41,7 +40,7 @@ DOCUMENTS = (
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "deploy").glob("**/*.md")),
 )
-COMMANDS = vars(typer.main.get_command(console()))["commands"]
+COMMANDS = {name: command for name in COMMAND_NAMES if (command := load_command(name)) is not None}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.cli.exit_codes import Usage
-from importer.cli.mailbox_options import account, signs_in
+from importer.cli.mailbox_options import account, sign_in_provider
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
 from importer.oauth_setup import login_help
@@ -132,7 +132,7 @@ def test_an_organisation_is_asked_for_its_own_servers_only(
 ) -> None:
     if provider or "gmail" not in url:
         found = account("--from", url, allow_plaintext=False, sign_in=rule)
-        assert signs_in(found, rule) == provider
+        assert sign_in_provider(found, rule) == provider
 
 
 def test_microsoft_needs_no_password_only_where_its_organisation_lets_us_in() -> None:

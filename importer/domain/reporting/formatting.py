@@ -18,7 +18,7 @@ class Translator(Protocol):
     """A language: sentences are written in English, looked up, and filled in. `%(num)s` is the number."""
 
     def gettext(self, message: str, **values: object) -> str: ...
-    def ngettext(self, one: str, many: str, number: int, **values: object) -> str: ...
+    def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str: ...
     def number(self, number: int) -> str: ...
     def moment(self, instant: datetime) -> str: ...
 
@@ -29,8 +29,8 @@ class English:
     def gettext(self, message: str, **values: object) -> str:
         return message % values if values else message
 
-    def ngettext(self, one: str, many: str, number: int, **values: object) -> str:
-        return (one if number == 1 else many) % {"num": self.number(number), **values}
+    def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
+        return (singular if number == 1 else plural) % {"num": self.number(number), **values}
 
     def number(self, number: int) -> str:
         return f"{number:,}"
