@@ -1,4 +1,4 @@
-"""The words of Mailhaul as frozen facts. See ARCHITECTURE.md, "Words"."""
+"""The core types of the domain, as frozen dataclasses. ARCHITECTURE.md, "Words", defines the terms."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ ImportId = NewType("ImportId", str)
 BatchId = NewType("BatchId", str)
 
 Route = NewType("Route", str)
-"""One source mailbox into one destination mailbox, whatever import does it. Receipts belong to a route."""
+"""Identifies a pair of source and destination mailbox, shared by all imports between them. Receipts belong to
+a route, not to an import."""
 
 ANY_UIDVALIDITY: Final = UidValidity(0)
-"""Stands in receipts whose folder is gone while we make it anew: they hold for the folder to come."""
+"""The UIDVALIDITY of receipts whose destination folder was removed and is to be created again: such receipts
+are valid for the new folder."""
 
 
-# --- Accounts and imports -------------------------------------------------------------------
+# --- Mailboxes, imports and batches ---------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One mailbox on a host. `address` is for people and mail, `login` is what the host takes.
+    """One mailbox on a host. `address` is its mail address, `login` the user name that the host accepts.
 
-    `public_only` says that nobody whom the operator trusts named the server: it is reached at public
-    addresses only, or at those that the operator allows.
+    `public_only`: the server was not named by anyone whom the operator trusts. Connect to it only at public
+    IP addresses, or at addresses that the operator allows.
     """
 
     address: str
@@ -44,36 +46,36 @@ class Account:
 
     @property
     def key(self) -> str:
-        """The same for two ways of writing the same mailbox: case and the two standard ports do not count.
+        """Identifies the mailbox. The case of login and host and the two standard ports make no difference.
 
-        Never the same for two mailboxes: it tells people apart. So case is all that is levelled; case folding
-        would also take "ß" for "ss" and the ligature "ﬁ" for "fi".
+        Two mailboxes never share a key, because the key identifies people. It is therefore lower-cased, not
+        case-folded: case folding would equate "ß" with "ss" and the ligature "ﬁ" with "fi".
         """
         port = "" if self.endpoint.port in (IMAP_PORT, IMAPS_PORT) else f":{self.endpoint.port}"
         return f"{self.login.lower()} {self.endpoint.host.lower().rstrip('.')}{port}"
 
 
 def route_of(source: Account, destination: Account) -> Route:
-    """The route between two accounts: 32 hexadecimal digits."""
+    """The route from `source` to `destination`: 32 hexadecimal digits."""
     return Route(sha256(f"{source.key}\n{destination.key}".encode()).hexdigest()[:32])
 
 
 class State(StrEnum):
-    """Where an import stands. The transitions are in `state.py`."""
+    """The state of an import. `import_state.py` defines the transitions."""
 
     QUEUED = "queued"
     RUNNING = "running"
-    WAITING = "waiting"  # for a time; `problem` says why, `not_before` until when
-    PAUSED = "paused"  # by a person; `not_before` is when it ends by itself
+    WAITING = "waiting"  # until `not_before`; `problem` gives the reason
+    PAUSED = "paused"  # by a person; cancelled automatically at `not_before`
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"  # finished, with refusals or an unconfirmed message
-    STOPPED = "stopped"  # needs a person; `problem` says what to do
-    CANCELLED = "cancelled"  # by a person, or after a pause without end
-    FAILED = "failed"  # our own fault
+    STOPPED = "stopped"  # a person has to act; `problem` says how
+    CANCELLED = "cancelled"  # by a person, or because a pause was never resumed
+    FAILED = "failed"  # an internal error of Mailhaul
 
 
 class ControlRequest(StrEnum):
-    """What a person wants of an import that is under way; whoever works on it does it at the next look."""
+    """A pending request to pause or cancel an import. The lease holder applies it at its next check."""
 
     PAUSE = "pause"
     CANCEL = "cancel"  # final
@@ -81,9 +83,9 @@ class ControlRequest(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an import waits or stopped: a MailError as a fact that can be stored.
+    """Why an import is waiting or has stopped: a MailError in a form that can be stored.
 
-    `code` is the error's, `message` its sentence for the reader, `server_text` what the server said.
+    `code` is the error's code, `message` its text for people, `server_text` the server's response verbatim.
     """
 
     code: str
@@ -94,7 +96,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a watcher sees. Message and byte counts are of the source, of this import's survey."""
+    """Progress as shown to users. Message and byte counts are those of the source in this import's survey."""
 
     folder: str = ""
     folders_done: int = 0
@@ -106,7 +108,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One source account into one destination account. `attempts` counts legs without progress."""
+    """A copy of one source mailbox into one destination mailbox. `attempts` counts legs without progress."""
 
     id: ImportId
     source: Account
@@ -122,15 +124,13 @@ class Import:
     progress: Progress = Progress()
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    labels: LabelRule = LabelRule.ONE  # where the source has labels
-    has_labels: bool = False  # the source was seen to have them
-    sync_flags: bool = False  # flags that changed at the source since the copy are brought over
-    password_fingerprint: str = (
-        ""  # keyed fingerprint of both passwords; tells "changed" without holding them
-    )
+    labels: LabelRule = LabelRule.ONE  # applies only if the source has labels
+    has_labels: bool = False  # labels were seen at the source
+    sync_flags: bool = False  # also copy flag changes made at the source since a message was copied
+    password_fingerprint: str = ""  # keyed fingerprint of both passwords, to detect changed ones
     requested: ControlRequest | None = None
-    language: str = ""  # of its mails: "de" and the like, "" as the installation is set
-    held_up_since: datetime | None = None  # since when it waits without progress, or is paused
+    language: str = ""  # of its mails, such as "de"; "" for the installation's default
+    held_up_since: datetime | None = None  # start of the pause, or of waiting without progress
 
     @property
     def route(self) -> Route:
@@ -142,15 +142,15 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a person submitted: 1 to 25 imports."""
+    """A submission of 1 to 25 imports."""
 
     id: BatchId
     created_at: datetime
-    name: str = ""  # of the file
+    name: str = ""  # of the submitted file
     submitter: str = ""
     imports: tuple[ImportId, ...] = ()
-    owner: str = ""  # who may look at it: a PersonId of `access.py`, "" for the console alone
-    language: str = ""  # of its summary, as for Import
+    owner: str = ""  # PersonId (people/identities.py) of its only reader; "" for console only
+    language: str = ""  # of its summary mail, as in Import
 
 
 # --- Folders and messages ---------------------------------------------------------------------
@@ -158,7 +158,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One line of LIST. `name` is decoded, in the server's own hierarchy; `delimiter` None means flat."""
+    """One LIST response. `name` is decoded, in the server's own hierarchy; `delimiter` None means flat."""
 
     name: str
     delimiter: str | None
@@ -169,8 +169,8 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter. `cautious`: new
-    names hold only what every known server takes, because this one refused others."""
+    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter. `cautious`: create
+    folders only under names that every known server accepts, because this server rejected others."""
 
     prefix: str = ""
     delimiter: str | None = "/"
@@ -179,7 +179,7 @@ class Hierarchy:
 
 @dataclass(frozen=True, slots=True)
 class FolderRef:
-    """A folder as planned with: reads raise FolderChanged when its UIDVALIDITY is another."""
+    """A folder at a certain UIDVALIDITY. Reads raise FolderChanged if its UIDVALIDITY has changed."""
 
     name: str
     uidvalidity: UidValidity
@@ -187,12 +187,12 @@ class FolderRef:
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """One STATUS answer (RFC 9051 section 6.3.11). Two that are equal mean that the folder holds the same
-    messages: where the three numbers do not say that (folders of labels), `contents` does.
+    """One STATUS response (RFC 9051 section 6.3.11). If two are equal, the folder holds the same messages:
+    where the three numbers cannot show that (folders of labels), `contents` does.
 
     `elsewhere` counts messages that have the folder's label and are shown in another label's folder.
-    `highest_modseq` grows with every change of flags too (RFC 7162); 0 where it was not asked for or is not
-    kept.
+    `highest_modseq` also grows with every flag change (RFC 7162); 0 if it was not requested or the server
+    does not maintain it.
     """
 
     uidvalidity: UidValidity
@@ -214,8 +214,8 @@ class KeywordRule:
     known: frozenset[str] = frozenset()
 
 
-class Message(NamedTuple):  # one for each message: made in a fifth of the time of a frozen dataclass
-    """One message as the source holds it. `internaldate` is the server's text, zone included."""
+class Message(NamedTuple):  # created for every message, in a fifth of the time of a frozen dataclass
+    """One message as fetched from the source. `internaldate` is the server's text, zone included."""
 
     uid: Uid
     flags: tuple[str, ...]
@@ -223,22 +223,21 @@ class Message(NamedTuple):  # one for each message: made in a fifth of the time 
     body: Body
 
     def __repr__(self) -> str:
-        """Without content."""
+        """Omits the content."""
         return f"Message(uid={self.uid}, flags={self.flags}, internaldate={self.internaldate!r})"
 
 
 class NotHandedOut(NamedTuple):
-    """A message that the source holds and that did not come. `broke_connection`: each time it was asked for,
-    alone, the connection ended; which may be its own fault or the network's."""
+    """A message that the source lists but did not deliver. `broke_connection`: the connection was lost each
+    time the message was fetched alone; the cause may be the message or the network."""
 
     uid: Uid
     reason: str
     broke_connection: bool = False
 
 
-class Outgoing(NamedTuple):  # as Message
-    """One message as it is to be appended: the flags and the date are already fit for the destination, and
-    its lines end with CRLF."""
+class Outgoing(NamedTuple):  # for the same reason as Message
+    """One message ready to append: flags and date are normalised for the destination, lines end with CRLF."""
 
     uid: Uid  # at the source
     flags: tuple[str, ...]
@@ -246,14 +245,14 @@ class Outgoing(NamedTuple):  # as Message
     body: Body
 
     def __repr__(self) -> str:
-        """Without content."""
+        """Omits the content."""
         return f"Outgoing(uid={self.uid}, flags={self.flags}, internaldate={self.internaldate!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The destination holds the message. `uid` is None where the server does not tell (no UIDPLUS);
-    `keywords_dropped` counts those that it refused on the spot."""
+    """The destination stored the message. `uid` is None if the server does not report it (no UIDPLUS);
+    `keywords_dropped` counts the keywords that the server rejected during the append."""
 
     uid: Uid | None
     keywords_dropped: int = 0
@@ -261,7 +260,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The destination refuses this one message for good. `reason` is for the report."""
+    """The destination permanently rejected this message. `reason` is for the report."""
 
     reason: str
 
@@ -271,7 +270,7 @@ AppendResult = Stored | Rejected
 
 @dataclass(frozen=True, slots=True)
 class HeaderLines:
-    """Message-ID, Date, From and Subject of one message, as raw header bytes, and RFC822.SIZE."""
+    """Message-ID, Date, From and Subject of one message as raw header bytes, and its RFC822.SIZE."""
 
     uid: Uid
     size_bytes: int
@@ -280,7 +279,7 @@ class HeaderLines:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """One message from outside: RFC822.SIZE in bytes, and the server's INTERNALDATE as text."""
+    """A message without its content: RFC822.SIZE in bytes, and the server's INTERNALDATE as text."""
 
     uid: Uid
     size_bytes: int
@@ -289,7 +288,7 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much a mailbox holds and may hold (RFC 9208); a limit of None is none."""
+    """Usage and limits of a mailbox (RFC 9208). A limit of None means unlimited."""
 
     used_bytes: int = 0
     limit_bytes: int | None = None
@@ -297,27 +296,27 @@ class Quota:
     limit_messages: int | None = None
 
 
-# --- What happened ------------------------------------------------------------------------------
+# --- Receipts and tallies -----------------------------------------------------------------------
 
 
 class Outcome(StrEnum):
-    """What became of a source message. Each message that the source showed has exactly one."""
+    """The result for one source message. Each message that the source listed has exactly one."""
 
     COPIED = "copied"
-    PRESENT = "present"  # already there
-    DUPLICATE = "duplicate"  # same content as another message that goes into the same folder
+    PRESENT = "present"  # was already at the destination
+    DUPLICATE = "duplicate"  # same content as another message for the same destination folder
     SKIPPED = "skipped"  # with a reason
     FAILED = "failed"  # with a reason: a Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof for one append batch (or for messages settled without an append), one row in the ledger.
+    """The record of one append batch, or of messages settled without an append: one row in the ledger.
 
-    `source_uids`, `destination_uids` and `digests` run in parallel, DIGEST_BYTES each.
-    `destination_uids` is empty where the server names none and for DUPLICATE and SKIPPED,
-    `digests` is empty for SKIPPED. `flags` are those that COPIED messages went with, or got from us since
-    (`flags.fold_flags`, `flag_sync`).
+    `source_uids`, `destination_uids` and `digests` (DIGEST_BYTES each) are parallel sequences.
+    `destination_uids` is empty if the server reports none, and for DUPLICATE and SKIPPED. `digests` is empty
+    for SKIPPED. `flags` holds the flags that COPIED messages were appended with, updated by flag
+    synchronisation (`messages/flags.py`).
     """
 
     import_id: ImportId
@@ -338,7 +337,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Written before an append: what is about to be sent, and the UIDNEXT it will land at or above."""
+    """Written before an append: the messages about to be sent, and the destination's UIDNEXT, which is a
+    lower bound for the UIDs they will get."""
 
     import_id: ImportId
     source: FolderRef
@@ -349,29 +349,31 @@ class Intent:
     sizes_bytes: tuple[int, ...]
     sent_at: datetime
     flags: str = ""  # as in Receipt
-    slot: int = 0  # of the lane that sent it: a folder has at most one open intent per slot
+    slot: int = 0  # of the lane that sends it; a folder has at most one open intent per slot
 
     def digest_at(self, index: int) -> bytes:
         return digest_at(self.digests, index)
 
 
 class RefusalCode(StrEnum):
-    """Why something could not be copied, for programs; `Refusal.reason` has the words. See docs/api.md."""
+    """Why something could not be copied, machine-readable; `Refusal.reason` is the text. See docs/api.md."""
 
-    NOT_HANDED_OUT = "not_handed_out"  # the source lists the message and does not give it
+    NOT_HANDED_OUT = "not_handed_out"  # the source lists the message but does not deliver it
     TOO_LARGE = "too_large"  # for the destination
-    NOT_TAKEN = "not_taken"  # the destination refused the message
-    BREAKS_CONNECTION = "breaks_connection"  # the destination hangs up whenever it is stored
-    FOLDER_UNUSABLE = "folder_unusable"  # it cannot be opened, created or written to, on one of the sides
-    PARTLY_SHOWN = "partly_shown"  # the source shows only a part of the folder
+    NOT_TAKEN = "not_taken"  # the destination rejected the message
+    BREAKS_CONNECTION = "breaks_connection"  # the destination closes the connection at each append of it
+    FOLDER_UNUSABLE = "folder_unusable"  # cannot be opened, created or written to, on either side
+    PARTLY_SHOWN = "partly_shown"  # the source lists only a part of the folder
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that could not be copied; or a folder that could not be opened (`uid` None), with `count`
-    messages, 0 when nobody knows how many. `partly`: of that folder the server shows only a part, and that
-    part was copied."""
+    """A message that could not be copied, or (`uid` None) a folder that could not be opened.
+
+    `count` is the number of messages concerned, 0 if unknown. `partly`: the server lists only a part of the
+    folder, and that part was copied.
+    """
 
     import_id: ImportId
     folder: str
@@ -388,12 +390,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class FolderTally:
-    """The account of one source folder. `found` is what the source showed; `adds_up` holds at the end.
+    """Message counts of one source folder. `found` is what the source listed; at the end `adds_up` is true.
 
-    The recount is independent of the copier: `confirmed` of the `copied` messages stood at the
-    destination when it was looked through again; `source_recount` is what the source then showed.
-    `elsewhere` messages have this folder's label and are accounted for in another label's folder.
-    `flags_updated` messages were there already and got the flags that the source has by now.
+    The recount is independent of the copier: `confirmed` of the `copied` messages were listed by the
+    destination afterwards, and `source_recount` messages by the source. `elsewhere` messages have this
+    folder's label and are counted in another label's folder. `flags_updated` messages had been copied before
+    and got the source's current flags.
     """
 
     source_folder: str
@@ -422,11 +424,11 @@ class FolderTally:
 
 @dataclass(frozen=True, slots=True)
 class FolderCheckpoint:
-    """A folder that was copied to its end, without a refusal: as long as both sides say the same of it,
-    there is nothing to look for. `status` is the source's, `account` that of import `import_id`."""
+    """A folder that was copied completely, without a refusal. As long as both sides report the same state, it
+    need not be searched again. `status` is the source's, `tally` that of import `import_id`."""
 
     import_id: ImportId
     status: FolderStatus
     destination: FolderRef
-    highest_uid: Uid  # of our messages there, 0 if there are none
+    highest_uid: Uid  # of our messages at the destination, 0 if there are none
     tally: FolderTally

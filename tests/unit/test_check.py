@@ -178,7 +178,7 @@ def test_a_span_rests_on_what_was_read_or_better_on_earlier_imports() -> None:
         Throughput(Amount(9, 9), DAY),
     ]
     assert estimate(Amount(2000, 2000), T, read=read, earlier=earlier) == Estimate(
-        20 * SECOND, 165 * SECOND, "by earlier imports into that host"
+        20 * SECOND, 165 * SECOND, "based on earlier imports into that host"
     )
     assert estimate(Amount(5, 5), T, read=None) is None
     nothing = estimate(Amount(), T, read=None)

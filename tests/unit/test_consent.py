@@ -300,7 +300,7 @@ def test_both_owners_are_asked_at_once_and_it_goes_on_when_both_signed_in(
     assert all("The owner of the other mailbox is asked as well" in mail.html for mail in invitations(office))
     assert import_.problem is not None
     assert import_.problem.side is Side.SOURCE
-    assert "So does the owner of the other mailbox" in import_.problem.message
+    assert "The owner of the other mailbox has to sign in too" in import_.problem.message
     office.queue.take()
     then = next(side for side in Side if side is not first)
     sign_in(office, import_.id, side=first)

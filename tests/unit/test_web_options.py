@@ -163,7 +163,7 @@ def said(found: Check, language: str = "en") -> str:
 
 
 def test_all_that_a_check_found_is_said() -> None:
-    day = Estimate(timedelta(3), timedelta(3), "by what the hosts let through in a day", T + timedelta(3))
+    day = Estimate(timedelta(3), timedelta(3), "because of the daily limits of the hosts", T + timedelta(3))
     told = said(replace(FOUND, estimate=day)).replace("\u00a0", " ")
     for sentence in (
         "≈ 5 GB",

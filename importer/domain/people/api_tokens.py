@@ -1,4 +1,4 @@
-"""Programs at the front door: who calls, and what they may do."""
+"""API tokens: which client a token identifies, and what it permits."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from importer.domain.model import Account
 from importer.domain.people.identities import PersonId
 
 TokenId = NewType("TokenId", str)
-"""Names a token for people, in lists and logs; it opens nothing."""
+"""Identifies a token in lists and logs. Not a secret."""
 
 MAX_NAME_CHARS: Final = 60
 
 
 class TokenScope(StrEnum):
-    """What a token is good for."""
+    """What a token permits."""
 
-    READ = "read"  # look at imports and reports
+    READ = "read"  # read imports and reports
     WRITE = "write"  # start, pause, resume, cancel, run again, undo, check
-    BATCH = "batch"  # leave out the passwords of new mailboxes, for the domains of the token
-    ADMIN = "admin"  # all of it for everybody's imports, and with what organisations allowed
+    BATCH = "batch"  # omit the passwords of new mailboxes in the token's domains
+    ADMIN = "admin"  # all of the above for every owner's imports, and organisation-wide grants
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A client's right to call. The token itself is only with the client; `digest` is its SHA-256, 64
-    hexadecimal digits.
+    """A client's permission to call the API. Only the client has the token itself; `digest` is its SHA-256,
+    as 64 hexadecimal digits.
 
-    Tokens with the same `name` are the same client: they see the same imports, so that a token can be
-    replaced. `domains` are those that it may bring mail to, all when empty. `webhook_secret` is sealed.
+    Tokens with the same `name` belong to the same client and see the same imports, so that a token can be
+    replaced. `domains` are the destination domains that it permits, all if empty. `webhook_secret` is sealed.
     """
 
     id: TokenId
@@ -47,7 +47,7 @@ class ApiToken:
 
     @property
     def client(self) -> PersonId:
-        """Who owns what is started with it."""
+        """The owner of imports started with this token."""
         return client_of(self.name)
 
     def good(self, now: datetime) -> bool:
@@ -58,9 +58,9 @@ class ApiToken:
         return scope in self.scopes or TokenScope.ADMIN in self.scopes
 
     def why_not_into(self, account: Account) -> str:
-        """Why it may not bring mail into that mailbox, as a sentence; "" when it may.
+        """Why this token does not permit imports into that mailbox, as a sentence; "" if it does.
 
-        The login counts as well as the address: it is what the host goes by.
+        The login is checked as well as the address, because the host identifies the mailbox by its login.
         """
         if not self.domains:
             return ""
@@ -68,15 +68,16 @@ class ApiToken:
         if domain.lower().rstrip(".") not in self.domains:
             return f"This token is for mailboxes of {', '.join(sorted(self.domains))} only."
         if account.login.lower() not in (account.address.lower(), local.lower()):
-            return "This token takes no login that is another than the address."
+            return "With this token, the login must match the address."
         return ""
 
 
 def client_of(name: str) -> PersonId:
-    """The owner of what that client starts. No mailbox and no console is called so."""
+    """The owner of imports started by that client. Never equal to the id of a mailbox owner or the
+    console."""
     return PersonId(f"client:{name}")
 
 
 def webhook_context(id_: TokenId) -> str:
-    """What the secret of a token's webhook is sealed for."""
+    """The context that the webhook secret of a token is sealed with."""
     return f"token:{id_}:webhook"

@@ -1,7 +1,6 @@
-"""The batch right: into which mailboxes somebody may bring mail without their passwords.
+"""The batch right: the destination mailboxes that may be opened without their passwords, by a master user.
 
-Invariant: a domain is named whole. `new.example` covers nothing of `mail.new.example`, nor the
-other way round.
+Invariant: domains match exactly. `new.example` does not cover `mail.new.example`, nor the other way round.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from providers.master_user import MasterUser, domain_name, is_itself, plain_doma
 
 @dataclass(frozen=True, slots=True)
 class BatchRight:
-    """Mailboxes of `domains` at `server`, or all of them there with `everywhere`. Nobody has it where no
-    master user is set up: then `server` is None."""
+    """Covers the mailboxes of `domains` at `server`, or all mailboxes at `server` with `everywhere`. `server`
+    is None if no master user is configured; then nothing is covered."""
 
     server: Endpoint | None = None
     domains: frozenset[str] = frozenset()
@@ -28,38 +27,38 @@ class BatchRight:
 
     @property
     def any(self) -> bool:
-        """Whether there may be a row at all that needs no password for its destination."""
+        """Whether any row may omit its destination password."""
         return self.server is not None and (self.everywhere or bool(self.domains))
 
     def grant(self, account: Account) -> MasterGrant:
-        """What opens that mailbox. Raises Refused, which says what is in the way and what to do."""
+        """The grant that opens that mailbox. Raises Refused, with the reason and the fix."""
         if self.server is None or not self.any:
             raise password_missing()
         if account.endpoint != self.server:
             raise Refused(
                 "master_elsewhere",
-                f"The password may be left out for mailboxes at {self.server.host} only.",
-                "Write the password, or leave the destination's server out.",
+                f"Only mailboxes at {self.server.host} can be opened without their password.",
+                "Write the password, or leave the destination's server empty.",
             )
         domain = plain_domain(account.address)
         if domain is None:
             raise Refused(
                 "master_address",
-                "The password may be left out for plain addresses only: letters without accents, digits and"
+                "Only plain addresses can be opened without a password: unaccented letters, digits and"
                 " . _ + ' - before the @, and a domain in its ASCII form (xn--…).",
                 "Write the password.",
             )
         if not (self.everywhere or domain in self.domains):
             raise Refused(
                 "batch_right_missing",
-                f"The password may be left out for mailboxes of {', '.join(sorted(self.domains))} only.",
-                "Write the password, or have an administrator of that domain hand this row in.",
+                f"You may omit the password only for mailboxes of {', '.join(sorted(self.domains))}.",
+                "Write the password, or have an administrator of that domain submit this row.",
             )
         if not is_itself(account.address, account.login):
             raise Refused(
                 "master_login",
-                "The password may be left out only where the login is the address itself.",
-                "Write the password, or leave the login out of the server.",
+                "A mailbox can be opened without its password only if the login is the address itself.",
+                "Write the password, or remove the login from the server.",
             )
         return MasterGrant(domain)
 
@@ -76,14 +75,17 @@ NO_RIGHT: Final = BatchRight()
 
 
 def right_of_console(master: MasterUser | None) -> BatchRight:
-    """That of whoever runs the installation: everywhere."""
+    """The operator's right at the console: all mailboxes at the master user's server."""
     return NO_RIGHT if master is None else BatchRight(master.server, everywhere=True)
 
 
 def administered(
     administrators: Mapping[str, frozenset[str]], addresses: Iterable[str], claimed: Iterable[str]
 ) -> frozenset[str]:
-    """The domains of somebody with these addresses, of whom an issuer claims these domains."""
-    own = (administrators.get(address.lower(), frozenset()) for address in addresses if address.isascii())
-    named = (domain_name(one) for one in claimed)
-    return frozenset().union(*own) | {one for one in named if one is not None}
+    """The domains that a person administers: those configured in `administrators` for one of their
+    `addresses`, and those `claimed` for them by an issuer, as far as they are valid domain names."""
+    configured = (
+        administrators.get(address.lower(), frozenset()) for address in addresses if address.isascii()
+    )
+    names = (domain_name(claim) for claim in claimed)
+    return frozenset().union(*configured) | {name for name in names if name is not None}

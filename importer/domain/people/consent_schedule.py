@@ -1,4 +1,4 @@
-"""Waiting for an owner who has to sign in: when to remind, when to look again, when it is over."""
+"""Waiting for a mailbox owner to sign in: when to send reminders, when to check again, when to give up."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ CONSENT_EXPIRED: Final = "consent_expired"
 
 
 def mails_due(asked_at: datetime, now: datetime) -> int:
-    """How many mails the owner should have had by now: the first one and the reminders."""
+    """How many mails are due by `now`: the first request and the reminders."""
     return 1 + sum(asked_at + after <= now for after in REMIND_AFTER)
 
 
 def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> datetime:
-    """When there is something to do again: the next reminder, or the end."""
-    coming = (asked_at + after for after in REMIND_AFTER)
-    return min((at for at in coming if now < at < expires_at), default=expires_at)
+    """When to check again: at the next reminder, or when the link expires."""
+    reminders = (asked_at + after for after in REMIND_AFTER)
+    return min((at for at in reminders if now < at < expires_at), default=expires_at)
 
 
 def needed(mailbox: str, provider: str, expires_at: datetime, side: Side, *, both: bool = False) -> Problem:
-    """What the import waits for. `provider` is its name for people; with `both`, the owner of the other
-    mailbox has yet to sign in, too."""
-    too = " So does the owner of the other mailbox." if both else ""
+    """The problem while the import waits. `provider` is a display name; with `both`, the owner of the other
+    mailbox has to sign in as well."""
+    too = " The owner of the other mailbox has to sign in too." if both else ""
     return Problem(
         "consent_needed",
-        f"The owner of {mailbox} has to sign in with {provider} once, over the link that was made for it."
-        f" It works until {spoken_instant(expires_at)}; then this import ends.{too}",
+        f"The owner of {mailbox} has to sign in with {provider} once, using the link created for this import."
+        f" The link is valid until {spoken_instant(expires_at)}; after that this import ends.{too}",
         side,
     )
 
 
 def expired(mailbox: str, provider: str, expires_at: datetime, side: Side) -> Problem:
-    """Why it ended. `provider` is its name for people."""
+    """The problem of an import that ended without a sign-in. `provider` is a display name."""
     return Problem(
         "consent_expired",
-        f"Nobody signed in with {provider} for {mailbox} until {spoken_instant(expires_at)}, so the link has"
-        " run out. Start it again for a new link.",
+        f"Nobody signed in with {provider} for {mailbox} before the link expired on"
+        f" {spoken_instant(expires_at)}. Start the import again to get a new link.",
         side,
     )

@@ -1,4 +1,4 @@
-"""Who is at the front door: people, their visits, and how often something was tried."""
+"""Identities of people, their web sessions, and rate limits."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from typing import Final, NewType
 from importer.domain.model import Account
 
 PersonId = NewType("PersonId", str)
-"""Who owns batches and imports: `mailbox:<Account.key>` for who proved a mailbox, `openid:<digest>` for who
-signed in at an issuer, `client:<name>` for the API, `""` for the console."""
+"""The owner of batches and imports: `mailbox:<Account.key>` for a person who logged in to that mailbox,
+`openid:<digest>` for a person who signed in at an issuer, `client:<name>` for an API client, `""` for the
+console."""
 
 WebSessionId = NewType("WebSessionId", str)
-"""The digest of a visit's token, 64 hexadecimal digits; the token itself is only in its owner's browser."""
+"""The digest of a session token, as 64 hexadecimal digits. Only the browser has the token itself."""
 
 NOBODY: Final = PersonId("")
 
 
 def person_of(account: Account) -> PersonId:
-    """The person whose own mailbox this is."""
+    """The person who owns that mailbox."""
     return PersonId(f"mailbox:{account.key}")
 
 
 def person_at(issuer: str, subject: str) -> PersonId:
-    """The person whom that issuer knows by that subject."""
+    """The person that `issuer` identifies as `subject`."""
     return PersonId(f"openid:{sha256(json.dumps([issuer, subject]).encode()).hexdigest()}")
 
 
 @dataclass(frozen=True, slots=True)
 class WebSession:
-    """A person who is signed in, in one browser. `sealed` is what the visit remembers, passwords included,
-    sealed for this visit alone."""
+    """A signed-in person in one browser. `sealed` holds the session data, passwords included, sealed for this
+    session only."""
 
     id: WebSessionId
     person: PersonId
@@ -44,7 +45,7 @@ class WebSession:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `tries` in each span of `seconds`."""
+    """At most `tries` attempts in any `seconds` seconds."""
 
     tries: int
     seconds: int

@@ -1,4 +1,4 @@
-"""What to fetch together: pure decisions about batches."""
+"""Grouping of messages into batches that are fetched with one command."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from importer.compact.uid_set import Uid, UidSet
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """Source messages to be fetched together, and how many bytes they have as the server says; 0 where it
-    says nothing."""
+    """Source messages to fetch together, and their total size in bytes as reported by the server (0 if
+    unknown)."""
 
     uids: UidSet
     total_bytes: int
@@ -20,9 +20,10 @@ class MessageBatch:
 def batches(
     sizes: Iterable[tuple[Uid, int]], *, max_messages: int, max_bytes: int, limit_bytes: int | None = None
 ) -> Iterator[MessageBatch]:
-    """Groups (UID, bytes) into batches of at most `max_messages` and `max_bytes`, in the given order.
+    """Group (UID, size in bytes) pairs into batches of at most `max_messages` and `max_bytes`, in order.
+    Lazy.
 
-    A message larger than `max_bytes` goes alone, and so does one above `limit_bytes`. Lazy.
+    A message larger than `max_bytes` or `limit_bytes` gets a batch of its own.
     """
     group: list[Uid] = []
     group_bytes = 0

@@ -1,7 +1,7 @@
-"""What follows when a leg ends in an error: one pure decision, the only one of its kind.
+"""The retry policy between legs: what happens after a leg has ended with an error.
 
-Waiting grows with every leg that made no progress; a leg that did starts the count anew. After
-enough fruitless waiting a person is told.
+The waiting time grows with every leg without progress and is reset by a leg with progress. After too many
+legs without progress the import stops, and a person is notified.
 """
 
 from __future__ import annotations
@@ -13,52 +13,56 @@ from typing import Final, assert_never
 from providers.errors import LoginRejected, MailError, Remedy, Throttled
 
 RECONNECT_WAITS_S: Final = (1, 2, 5, 15, 60, 300, 900)
-"""After a lost connection: almost at once, then slower."""
+"""Waiting times after a lost connection."""
 
 AWAY_WAITS_S: Final = (30, 60, 120, 300, 900, 1800, 3600)
-"""When a server is away or asks for patience without naming a time."""
+"""Waiting times if a server is unavailable, or throttles without naming a time."""
 
 PATIENCE: Final = 30
-"""Legs without progress before we give up on an import that once worked: about a day."""
+"""Legs without progress before an import that has made progress before is given up: about a day."""
 
 PATIENCE_UNPROVEN: Final = 5
-"""The same for one that never got anywhere: a mistyped port is told within half an hour."""
+"""The same for an import without any progress: a mistyped port is reported within half an hour."""
 
 REFUSED_WAITS_S: Final = (60, 300, 900)
-"""When a host refuses passwords that it took before in the same import: mostly its own trouble. Refused
-once more than there are waits, and twice in a row, a person is asked."""
+"""Waiting times if a host rejects a password that it accepted earlier in the same import, which is mostly a
+temporary fault of the host. The import stops if more logins fail than there are waiting times here, at least
+two of them in a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Go on at that time; the error says why."""
+    """Retry at that time; the error gives the reason."""
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A person has to act; the error says what."""
+    """A person has to act; the error says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Waited long enough without progress."""
+    """Too many legs without progress."""
 
 
 Decision = WaitUntil | Stop | GiveUp
 
 
 def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, again: bool = False) -> Decision:
-    """`attempts`: how many legs before this one made no progress, 0 or more; `proven`: some leg ever did;
-    `again`: the leg before this one ended in the same kind of error."""
-    refused_for_now = isinstance(error, LoginRejected) and proven
-    if refused_for_now and attempts < PATIENCE and not (again and attempts >= len(REFUSED_WAITS_S)):
+    """Decide what happens after a leg that ended with `error`.
+
+    `attempts`: the number of legs without progress before this one. `proven`: at least one leg has made
+    progress. `again`: the previous leg ended with the same kind of error.
+    """
+    maybe_temporary = isinstance(error, LoginRejected) and proven
+    if maybe_temporary and attempts < PATIENCE and not (again and attempts >= len(REFUSED_WAITS_S)):
         return WaitUntil(now + _step(REFUSED_WAITS_S, attempts))
     if error.remedy is Remedy.HUMAN:
         return Stop()
-    asked_to = isinstance(error, Throttled)  # by a mail server, so it is not the wrong place
-    if attempts >= (PATIENCE if proven or asked_to else PATIENCE_UNPROVEN):
+    throttled = isinstance(error, Throttled)  # a mail server responded, so host and port are right
+    if attempts >= (PATIENCE if proven or throttled else PATIENCE_UNPROVEN):
         return GiveUp()
     match error.remedy:
         case Remedy.WAIT:

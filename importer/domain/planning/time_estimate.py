@@ -1,7 +1,8 @@
-"""How long a copy will take, as far as anybody can know before it: a span, and what it rests on.
+"""Estimate of how long a copy will take: a range, and the basis of the estimate.
 
-Nobody tries how fast the new host stores, because that would change something there. So the span is wide:
-its low end takes storing for as fast as reading was just now, its high end for four times as slow.
+The write speed of the new host is not measured, because that would change its contents. The range is
+therefore wide: its low end assumes that writing is as fast as reading just was, its high end four times as
+slow.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import Final
 DAY: Final = timedelta(hours=24)
 _SLOWER_AT_MOST: Final = 4
 _OVERHEAD: Final = timedelta(seconds=5)
-"""Connecting, listing, recounting."""
+"""For connecting, listing and recounting."""
 
 _FAIR_MESSAGES: Final = 100
-"""Earlier imports of fewer messages say little about pace."""
+"""Earlier imports of fewer messages are not representative."""
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Messages, and the bytes in them."""
+    """A number of messages and their total size."""
 
     messages: int = 0
     size_bytes: int = 0
@@ -30,7 +31,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """So much was moved in `took`."""
+    """The amount transferred in the time `took`."""
 
     amount: Amount
     took: timedelta
@@ -38,7 +39,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class DailyCap:
-    """What a host lets through in a day, and how much of that has been moved in the last 24 hours."""
+    """The bytes that a host allows per day, and those used in the last 24 hours."""
 
     cap_bytes: int
     used_bytes: int = 0
@@ -46,8 +47,8 @@ class DailyCap:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Between `low` and `high`; `basis` says in words what that rests on. `capped_until` is about when it
-    ends under a daily cap, None where none comes into play."""
+    """The copy takes between `low` and `high`; `basis` says in words what the estimate is based on.
+    `capped_until` is the approximate end under a daily cap, None if no cap applies."""
 
     low: timedelta
     high: timedelta
@@ -63,9 +64,12 @@ def estimate(
     earlier: Sequence[Throughput] = (),
     daily_caps: Sequence[DailyCap] = (),
 ) -> Estimate | None:
-    """The span for `amount`: by `earlier` imports into the same host where there are any, else by what was
-    `read` just now from the source; None when neither says anything. A cap that is reached overrides it; what
-    was moved before counts into it as if it came first."""
+    """Estimate the time to copy `amount`.
+
+    Based on `earlier` imports into the same host if there are representative ones, otherwise on what was
+    `read` from the source just now; None if there is neither. If the copy exceeds a daily cap, the estimate
+    follows from the cap instead; what was used before counts towards the cap as if it came first.
+    """
     capped = [
         DAY * ((amount.size_bytes + cap.used_bytes) / cap.cap_bytes - 1) + _OVERHEAD
         for cap in daily_caps
@@ -73,20 +77,22 @@ def estimate(
     ]
     if capped:
         end = max(capped)
-        return Estimate(end, end, "by what the hosts let through in a day", now + end)
+        return Estimate(end, end, "because of the daily limits of the hosts", now + end)
     if not amount.messages:
-        return Estimate(timedelta(0), _OVERHEAD, "there is nothing new")
-    fair = [_spans(amount, pace) for pace in earlier if pace.amount.messages >= _FAIR_MESSAGES]
-    if fair:
-        return Estimate(min(fair), max(fair) + _OVERHEAD, "by earlier imports into that host")
+        return Estimate(timedelta(0), _OVERHEAD, "because there is nothing new")
+    spans = [
+        _span(amount, throughput) for throughput in earlier if throughput.amount.messages >= _FAIR_MESSAGES
+    ]
+    if spans:
+        return Estimate(min(spans), max(spans) + _OVERHEAD, "based on earlier imports into that host")
     if read is None or not read.amount.messages:
         return None
-    low = _spans(amount, read)
-    return Estimate(low, low * _SLOWER_AT_MOST + _OVERHEAD, "by reading a few messages just now")
+    low = _span(amount, read)
+    return Estimate(low, low * _SLOWER_AT_MOST + _OVERHEAD, "based on reading a few messages just now")
 
 
-def _spans(amount: Amount, pace: Throughput) -> timedelta:
-    """How long `amount` takes at that pace: by messages or by bytes, whichever is longer."""
-    by_messages = amount.messages / max(1, pace.amount.messages)
-    by_bytes = amount.size_bytes / max(1, pace.amount.size_bytes)
-    return pace.took * max(by_messages, by_bytes)
+def _span(amount: Amount, throughput: Throughput) -> timedelta:
+    """How long `amount` takes at that throughput: by messages or by bytes, whichever is longer."""
+    by_messages = amount.messages / max(1, throughput.amount.messages)
+    by_bytes = amount.size_bytes / max(1, throughput.amount.size_bytes)
+    return throughput.took * max(by_messages, by_bytes)
