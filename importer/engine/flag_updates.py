@@ -1,6 +1,6 @@
 """Carries flag changes at the source since the copy over to copies whose flags are still as we set them.
 
-`domain/flag_sync.py` decides about each message. The ledger notes the intended flags before a change and the
+`messages/flags.py` decides about each message. The ledger notes the intended flags before a change and the
 resulting flags after it, so after a crash at any point the next leg can tell our changes from the owner's.
 """
 
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.messages.flag_runs import fold_flags, unfold_flags
-from importer.domain.messages.flag_sync import FlagChange, differs, reconcile
+from importer.domain.messages.flags import FlagChange, differs, fold_flags, reconcile, unfold_flags
 from importer.domain.messages.normalise import fit_flags
 from importer.domain.model import KeywordRule
 from importer.domain.receipts.folder_history import FolderHistory

@@ -19,7 +19,7 @@ from typing import Final
 from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.date_and_subject import date_and_subject
-from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,

@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.date_and_subject import date_and_subject
-from importer.domain.messages.flag_runs import fold_flags
+from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_identity import digest_of_sent, header_block, with_crlf
 from importer.domain.messages.normalise import fit_flags, fit_internaldate
 from importer.domain.model import (

@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.messages.flag_runs import touched, unfold_flags
+from importer.domain.messages.flags import touched, unfold_flags
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import (
     FolderRef,

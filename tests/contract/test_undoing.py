@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost

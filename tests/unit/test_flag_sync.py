@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from importer.domain.messages.flag_runs import touched
-from importer.domain.messages.flag_sync import differs, reconcile
+from importer.domain.messages.flags import differs, reconcile, touched
 
 S, F = "\\Seen", "\\Flagged"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.messages.flag_runs import fold_flags, touched, unfold_flags
+from importer.domain.messages.flags import fold_flags, touched, unfold_flags
 
 atoms = st.text("abc;,$\\:0", min_size=1, max_size=4)
 

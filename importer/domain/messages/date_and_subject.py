@@ -1,4 +1,4 @@
-"""Date and subject of a message for people, out of headers that may hold anything."""
+"""Date and subject of a message as readable text, from headers with arbitrary content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PARSER: Final = BytesHeaderParser(policy=policy.compat32)
 
 
 def date_and_subject(header: bytes) -> tuple[str, str]:
-    """The Date and Subject fields as single lines of readable text, "" where there is none. Never raises."""
+    """The Date and Subject fields as single lines of readable text, "" for a missing field. Never raises."""
     fields = _PARSER.parsebytes(header)
     return _readable(fields.get("Date")), _readable(fields.get("Subject"))
 

@@ -1,4 +1,4 @@
-"""The bytes of a message: in memory, or, when they are many, where only pieces of them are held at a time."""
+"""The content of a message: bytes in memory, or, for large messages, a spooled file read in pieces."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
 
 SPOOLED_ABOVE_BYTES: Final = 512 * 1024
-"""A message larger than this is not held in memory: to get new memory for it would cost more than its way
-through a file that is used again and again."""
+"""A message larger than this is not held in memory: allocating memory for it would cost more than passing it
+through a file that is reused."""
 
 
 class Spooled(Protocol):
-    """A large message with CRLF line ends. Its length is `len()`, in bytes."""
+    """A large message with CRLF line ends. `len()` is its length in bytes."""
 
     @property
     def header(self) -> bytes:
-        """What `identity.header_block` says of it."""
+        """The result of `message_identity.header_block` for the message."""
         ...
 
     @property
     def digest(self) -> bytes:
-        """What `identity.digest` says of it."""
+        """The result of `message_identity.digest` for the message."""
         ...
 
     def pieces(self) -> Iterator[bytes]:
-        """All of it in order, a few hundred KiB at a time; as often as it is asked for."""
+        """The whole content in order, a few hundred KiB at a time. May be called repeatedly."""
         ...
 
     def __len__(self) -> int: ...
@@ -34,10 +34,10 @@ Body: TypeAlias = bytes | Spooled
 
 
 def pieces(body: Body) -> Iterator[bytes]:
-    """The bytes in order; those that are in memory as one piece."""
+    """The content in order; a body in memory is a single piece."""
     return iter((body,)) if isinstance(body, bytes) else body.pieces()
 
 
 def whole(body: Body) -> bytes:
-    """All of it in memory."""
+    """The content, read into memory."""
     return body if isinstance(body, bytes) else b"".join(body.pieces())

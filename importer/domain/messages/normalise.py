@@ -1,6 +1,6 @@
-"""What must be changed about a message's flags and date so that the destination takes them.
+"""Normalisation of a message's flags and date so that the destination accepts them.
 
-Its bytes are never changed.
+The content of a message is never changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _INTERNALDATE: Final = regex(
     r"( \d|\d\d?)-([a-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", ASCII | IGNORECASE
 )
-_PLAIN_DATE: Final = regex(  # a real instant in any month of any year, told without calculating
+_PLAIN_DATE: Final = regex(  # valid in every month of every year, so that no calculation is needed
     r"(?:[ 0][1-9]|1\d|2[0-8])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-(\d{4})"
     r" (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d [+-](?:0\d|1[0-4])[0-5]\d",
     ASCII,
@@ -35,13 +35,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE: Final = timedelta(days=1)
 
 
-@lru_cache(maxsize=4096)  # a mailbox has few combinations, and this is asked for every message
+@lru_cache(maxsize=4096)  # called for every message; a mailbox has few combinations
 def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...], int]:
-    """The flags to append with, in their order and each once, and how many had to be dropped.
+    """The flags to append with, in their order and without repetitions, and the number of dropped flags.
 
-    \\Recent is the server's own and goes uncounted. Dropped and counted: other system flags than the
-    five that clients may set, keywords that are no atom, keywords that `rule` does not allow. A keyword
-    that the destination knows takes the destination's spelling (flags ignore case, RFC 9051 section 2.3.2).
+    Dropped: system flags other than the five that clients may set, keywords that are not atoms, and keywords
+    that `rule` does not allow. \\Recent is set by the server itself: it is dropped without being counted.
+    Keywords known to the destination get its spelling (flags ignore case, RFC 9051 section 2.3.2).
     """
     known = {keyword.lower(): keyword for keyword in rule.known if _ATOM.fullmatch(keyword)}
     kept: dict[str, str] = {}
@@ -60,36 +60,36 @@ def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...
 
 
 def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> str:
-    """The date to append with: a `date-time` of RFC 9051 section 9, without its quotes, zone kept.
+    """The date to append with: a `date-time` of RFC 9051 section 9, without quotes; the zone is kept.
 
-    The server's own text where it is a real instant from 1970 to a day after `now` (aware): some servers
-    turn others silently into the present (Dovecot 2.3: 32-Jan, year 9999). Else the Date field in
-    `header`, under the same condition; else 01-Jan-1970 00:00:00 +0000.
+    This is the first valid instant between 1970 and one day after `now` (aware) of: the server's own text,
+    the Date field in `header`, 01-Jan-1970 00:00:00 +0000. Some servers silently replace other dates by the
+    current time (Dovecot 2.3: 32-Jan, year 9999).
     """
     plain = _PLAIN_DATE.fullmatch(internaldate)
     if plain is not None and _EPOCH.year < int(plain[1]) < now.year:
         return internaldate
-    own = _read_internaldate(internaldate)
-    if own is not None and _is_sane(own[1], now):
-        return own[0]
-    written = _read_date_field(first_field(header, b"Date"))
-    if written is not None and _is_sane(written, now):
-        return _spelled(written)
+    parsed = _parse_internaldate(internaldate)
+    if parsed is not None and _is_plausible(parsed[1], now):
+        return parsed[0]
+    sent_at = _parse_date_field(first_field(header, b"Date"))
+    if sent_at is not None and _is_plausible(sent_at, now):
+        return _date_time(sent_at)
     return UNKNOWN_DATE
 
 
 def instant_of(internaldate: str) -> datetime | None:
-    """The instant that the text of an INTERNALDATE names; None when it is none (RFC 9051: date-time)."""
-    read = _read_internaldate(internaldate)
-    return None if read is None else read[1]
+    """The instant of an INTERNALDATE (RFC 9051: date-time); None if the text is not a valid one."""
+    parsed = _parse_internaldate(internaldate)
+    return None if parsed is None else parsed[1]
 
 
-def _is_sane(instant: datetime, now: datetime) -> bool:
+def _is_plausible(instant: datetime, now: datetime) -> bool:
     return _EPOCH <= instant <= now + _CLOCK_TOLERANCE
 
 
-def _read_internaldate(text: str) -> tuple[str, datetime] | None:
-    """The text with its day in two places and its month as the RFC spells it, and the instant it names."""
+def _parse_internaldate(text: str) -> tuple[str, datetime] | None:
+    """The text with a two-digit day and the month as spelled in the RFC, and its instant; None if invalid."""
     match = _INTERNALDATE.fullmatch(text.removeprefix('"').removesuffix('"'))
     if match is None or match[2].title() not in _MONTHS:
         return None
@@ -107,15 +107,15 @@ def _read_internaldate(text: str) -> tuple[str, datetime] | None:
         )
     except ValueError:  # 30 February, hour 25, zone +9900
         return None
-    # A lone digit without its blank is what some servers say and no grammar allows.
+    # Some servers send a single digit without the leading blank that the grammar requires.
     exact = (
         f"{day if len(day) == 2 else '0' + day}-{month.title()}-{match.string[match.start(3) : match.end()]}"
     )
     return exact, instant
 
 
-def _read_date_field(value: bytes | None) -> datetime | None:
-    """The instant of a Date field (RFC 5322 section 3.3, obsolete forms too); no zone means UTC."""
+def _parse_date_field(value: bytes | None) -> datetime | None:
+    """The instant of a Date field (RFC 5322 section 3.3, obsolete forms included); without a zone, UTC."""
     if not value:
         return None
     try:
@@ -124,11 +124,11 @@ def _read_date_field(value: bytes | None) -> datetime | None:
             return None
         zone = timezone(timedelta(minutes=round((parts[9] or 0) / 60)))
         return datetime(*parts[:6], tzinfo=zone)
-    except (ValueError, TypeError, IndexError, OverflowError):  # what the parser raises on odd text
+    except (ValueError, TypeError, IndexError, OverflowError):  # raised by the parser for malformed text
         return None
 
 
-def _spelled(instant: datetime) -> str:
+def _date_time(instant: datetime) -> str:
     offset = instant.utcoffset() or timedelta(0)
     sign = "-" if offset < timedelta(0) else "+"
     hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from importer.domain.messages.flag_runs import fold_flags, unfold_flags
+from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import Receipt
 
 
