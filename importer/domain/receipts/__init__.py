@@ -1,1 +1,1 @@
-"""The facts that receipts add up to: folder history, split receipts, the undo report."""
+"""Conclusions from receipts: folder history, split receipts, the undo report."""

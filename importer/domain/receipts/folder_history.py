@@ -1,10 +1,10 @@
-"""What the ledger knows about one pair of folders: the receipts that hold, summed up.
+"""The history of one source and destination folder: a summary of their valid receipts in the ledger.
 
 Invariants:
-- A receipt holds while its destination folder has the UIDVALIDITY it was written under, or after its
-  owner removed the folder (ANY_UIDVALIDITY). All others are void and count for nothing; so are those with
-  a UID that the folder has not given out yet: it is a new folder whose server reuses UIDVALIDITYs.
-- A source UID has at most one outcome: what is settled is never looked at again.
+- A receipt is valid while its destination folder has the UIDVALIDITY it was written under, or after the
+  mailbox owner removed the folder (ANY_UIDVALIDITY). All other receipts are ignored, and so are those with a
+  UID that the folder has not assigned yet: it is a new folder on a server that reuses UIDVALIDITYs.
+- A source UID has at most one outcome: a settled message is never processed again.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from importer.domain.model import (
     Refusal,
 )
 
-_FRESH: Final = 5_000
+_MAX_UNMERGED: Final = 5_000
 
 
 class _Bag:
-    """UIDs that come in one by one and are asked for as a set now and then: merged only when asked for, or
-    when they get many."""
+    """Collects UIDs that are added one by one and occasionally read as a set. They are merged into the set
+    when it is read, or when there are more than _MAX_UNMERGED."""
 
-    __slots__ = ("_fresh", "_merged")
+    __slots__ = ("_merged", "_unmerged")
 
     def __init__(self) -> None:
         self._merged = UidSet()
-        self._fresh: list[Uid] = []
+        self._unmerged: list[Uid] = []
 
     def add(self, uids: Iterable[Uid]) -> None:
-        self._fresh.extend(uids)
-        if len(self._fresh) > _FRESH:
+        self._unmerged.extend(uids)
+        if len(self._unmerged) > _MAX_UNMERGED:
             self._merge()
 
     @property
     def uids(self) -> UidSet:
-        if self._fresh:
+        if self._unmerged:
             self._merge()
         return self._merged
 
     def _merge(self) -> None:
-        self._merged |= UidSet.of(self._fresh)
-        self._fresh.clear()
+        self._merged |= UidSet.of(self._unmerged)
+        self._unmerged.clear()
 
 
 @dataclass(slots=True)
 class _Settled:
-    """The settled source UIDs of one (outcome, reason), by this import and by earlier ones."""
+    """The source UIDs settled with one (outcome, reason), by this import and by earlier ones."""
 
     ours: _Bag = field(default_factory=_Bag)
     earlier: _Bag = field(default_factory=_Bag)
@@ -66,16 +66,16 @@ class _Settled:
 
 @dataclass(slots=True)
 class FolderHistory:
-    """Grows with every receipt that is written: by ranges of UIDs, and by one digest per message in one of
-    the two sets of digests."""
+    """The state of one pair of folders. Every receipt adds ranges of UIDs, and one digest per message in one
+    of the two digest sets."""
 
     import_id: ImportId
     source: FolderRef
-    destination: FolderRef  # as it is, or as it last was when it is missing
-    uidnext: Uid | None = None  # of the destination when it was looked at, None while it is missing
-    detached: bool = False  # some receipts wait for a new folder to be attached to
-    unlistable: bool = False  # this import was told already that the source does not list the folder
-    # Contents that have a receipt in this folder: those that this import met first, and all others.
+    destination: FolderRef  # the current folder, or the last one if it is missing
+    uidnext: Uid | None = None  # of the destination when it was opened, None if it is missing
+    detached: bool = False  # some receipts have ANY_UIDVALIDITY: they are for a folder to be created
+    unlistable: bool = False  # this import already refused the folder as a whole
+    # Digests of messages with a receipt in this folder: first seen by this import, and all others.
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
     copied_bytes: int = 0
@@ -88,7 +88,7 @@ class FolderHistory:
     _copied_to: _Bag = field(default_factory=_Bag)
 
     def holds(self, receipt: Receipt) -> bool:
-        """Whether the receipt still says something about the destination folder as it is now."""
+        """Whether the receipt is valid for the current destination folder."""
         if receipt.destination.uidvalidity == ANY_UIDVALIDITY:
             return True
         if receipt.destination.uidvalidity != self.destination.uidvalidity:
@@ -96,11 +96,11 @@ class FolderHistory:
         return self.uidnext is None or max(receipt.destination_uids, default=0) < self.uidnext
 
     def recall(self, receipts: Iterable[Receipt]) -> None:
-        """Takes receipts of the ledger into account, those that hold."""
+        """Add the receipts from the ledger that are valid."""
         self.extend(receipt for receipt in receipts if self.holds(receipt))
 
     def extend(self, receipts: Iterable[Receipt]) -> None:
-        """Takes receipts into account that were just written. Costs what they hold, not what is known."""
+        """Add receipts that were just written. The cost depends on their size, not on that of the history."""
         for receipt in receipts:
             self.detached |= receipt.destination.uidvalidity == ANY_UIDVALIDITY
             self._landed.add(receipt.destination_uids)
@@ -116,26 +116,26 @@ class FolderHistory:
                 self.keywords_dropped += receipt.keywords_dropped
 
     def _learn_digests(self, receipt: Receipt, *, ours: bool) -> None:
-        # The same folder under another UIDVALIDITY shows the same mail anew: that is “already there”,
-        # while equal content beside the message itself is a duplicate.
-        shown_anew = receipt.source.name == self.source.name and receipt.source != self.source
-        for at in range(0, len(receipt.digests), DIGEST_BYTES):
-            digest = receipt.digests[at : at + DIGEST_BYTES]
+        # The same folder under another UIDVALIDITY lists the same messages again: they are “already there”.
+        # A further message with equal content is a duplicate.
+        relisted = receipt.source.name == self.source.name and receipt.source != self.source
+        for start in range(0, len(receipt.digests), DIGEST_BYTES):
+            digest = receipt.digests[start : start + DIGEST_BYTES]
             if not self.knows(digest):
-                (self.met_first if ours and not shown_anew else self.met_before).add(digest)
+                (self.met_first if ours and not relisted else self.met_before).add(digest)
 
     def knows(self, digest: bytes) -> bool:
         """Whether a message with this content has a receipt."""
         return digest in self.met_first or digest in self.met_before
 
     def again(self, digest: bytes) -> Outcome | None:
-        """What a further message with this content is; None when there is no receipt of any."""
+        """The outcome of a further message with this content; None if there is no receipt for the content."""
         if digest in self.met_first:
             return Outcome.DUPLICATE
         return Outcome.PRESENT if digest in self.met_before else None
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
-        """Takes this import's refusals of this source folder into account."""
+        """Add this import's refusals; those of other source folders are ignored."""
         for refusal in refusals:
             if refusal.folder != self.source.name or refusal.uidvalidity != self.source.uidvalidity:
                 continue
@@ -146,11 +146,11 @@ class FolderHistory:
 
     @property
     def settled(self) -> UidSet:
-        """Source UIDs that need nothing more, whichever import settled them."""
-        settled = UidSet()
-        for one in self._settled.values():
-            settled = settled | one.ours.uids | one.earlier.uids
-        return settled
+        """Source UIDs that are done, settled by this or an earlier import."""
+        uids = UidSet()
+        for settled in self._settled.values():
+            uids = uids | settled.ours.uids | settled.earlier.uids
+        return uids
 
     @property
     def refused(self) -> UidSet:
@@ -159,37 +159,38 @@ class FolderHistory:
 
     @property
     def destination_uids(self) -> UidSet:
-        """What stands at the destination with a receipt."""
+        """Destination UIDs that have a receipt."""
         return self._landed.uids
 
     @property
     def copied_to(self) -> UidSet:
-        """Destination UIDs that this import's copies of this source folder got."""
+        """Destination UIDs of this import's copies from this source folder."""
         return self._copied_to.uids
 
     def todo(self, shown: UidSet) -> UidSet:
-        """What of `shown` still has to be fetched."""
+        """The UIDs in `shown` that still have to be fetched."""
         return shown - self.settled - self.refused
 
     def tally(self, shown: UidSet, destination_folder: str) -> FolderTally:
-        """The account as of now: every message that the source shows, or showed to this import, once."""
+        """The current tally. It counts every message that the source lists (`shown`), or listed earlier to
+        this import, once."""
         counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
-        found = shown | self.refused
-        for (outcome, reason), one in self._settled.items():
-            ours, before = one.ours.uids, len(one.earlier.uids & shown)
-            found |= ours
+        listed = shown | self.refused
+        for (outcome, reason), settled in self._settled.items():
+            ours, earlier = settled.ours.uids, len(settled.earlier.uids & shown)
+            listed |= ours
             if outcome is Outcome.SKIPPED:
-                skipped[reason] = len(ours) + before
+                skipped[reason] = len(ours) + earlier
             elif outcome is Outcome.COPIED:
                 counts[Outcome.COPIED] += len(ours)
-                counts[Outcome.PRESENT] += before
+                counts[Outcome.PRESENT] += earlier
             else:
-                counts[outcome] += len(ours) + before
+                counts[outcome] += len(ours) + earlier
         return FolderTally(
             source_folder=self.source.name,
             destination_folder=destination_folder,
-            found=len(found),
+            found=len(listed),
             copied=counts[Outcome.COPIED],
             present=counts[Outcome.PRESENT],
             duplicate=counts[Outcome.DUPLICATE],
@@ -201,7 +202,8 @@ class FolderHistory:
 
 
 def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterable[Refusal]) -> FolderTally:
-    """The account after one more batch of messages that it had found before. Costs what the batch holds."""
+    """The tally after one more batch of messages, which it already counts as found. The cost depends on the
+    batch alone."""
     for receipt in receipts:
         number = len(receipt.source_uids)
         match receipt.outcome:
@@ -220,12 +222,12 @@ def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterab
                 before = tally.skipped.get(receipt.reason, 0)
                 tally = replace(tally, skipped={**tally.skipped, receipt.reason: before + number})
             case Outcome.FAILED:
-                raise ValueError("what failed has a refusal, not a receipt")
+                raise ValueError("a failed message has a refusal, not a receipt")
     return replace(tally, failed=tally.failed + sum(refusal.uid is not None for refusal in refusals))
 
 
 def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
-    """The account of a folder that is as its mark says: all of it was there before this import."""
+    """The tally of a folder that has not changed since its checkpoint: all messages were already there."""
     before = checkpoint.tally
     return replace(
         before,
@@ -240,5 +242,5 @@ def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
 
 
 def recounted(tally: FolderTally, *, confirmed: int, source_recount: int) -> FolderTally:
-    """The account with the result of the independent recount."""
+    """The tally with the result of the independent recount."""
     return replace(tally, confirmed=confirmed, source_recount=source_recount)

@@ -1,4 +1,4 @@
-"""Taking a receipt apart: what still counts, and what does not any more."""
+"""Splitting a receipt into the entries that stay valid and those that do not."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import Receipt
 
 
-def split(receipt: Receipt, goes: Callable[[int], bool]) -> tuple[Receipt | None, Receipt | None]:
-    """(what stays, what goes): the entries of the receipt by index, None for nothing. Bytes are shared out
-    by number, since nobody knows them one by one."""
+def split(receipt: Receipt, removes: Callable[[int], bool]) -> tuple[Receipt | None, Receipt | None]:
+    """(kept entries, removed entries) of the receipt; None for no entries. `removes` decides by index.
+
+    `size_bytes` is divided in proportion to the number of entries, since their single sizes are not recorded.
+    """
     entries = range(len(receipt.source_uids))
-    going = {at for at in entries if goes(at)}
-    if not going:
+    removed = {index for index in entries if removes(index)}
+    if not removed:
         return receipt, None
-    if len(going) == len(entries):
+    if len(removed) == len(entries):
         return None, receipt
-    gone_bytes = receipt.size_bytes * len(going) // len(entries)
-    stays = _part(receipt, [at for at in entries if at not in going], receipt.size_bytes - gone_bytes)
-    return stays, replace(_part(receipt, sorted(going), gone_bytes), keywords_dropped=0)
+    removed_bytes = receipt.size_bytes * len(removed) // len(entries)
+    kept = [index for index in entries if index not in removed]
+    return (
+        _part(receipt, kept, receipt.size_bytes - removed_bytes),
+        replace(_part(receipt, sorted(removed), removed_bytes), keywords_dropped=0),
+    )
 
 
-def _part(receipt: Receipt, at: Sequence[int], size_bytes: int) -> Receipt:
-    flags = unfold_flags(receipt.flags)
+def _part(receipt: Receipt, indices: Sequence[int], size_bytes: int) -> Receipt:
+    flags, destination_uids = unfold_flags(receipt.flags), receipt.destination_uids
     return replace(
         receipt,
-        source_uids=tuple(receipt.source_uids[i] for i in at),
-        destination_uids=tuple(receipt.destination_uids[i] for i in at) if receipt.destination_uids else (),
-        digests=b"".join(receipt.digest_at(i) for i in at) if receipt.digests else b"",
-        flags=fold_flags(flags[i] for i in at) if flags else "",
+        source_uids=tuple(receipt.source_uids[index] for index in indices),
+        destination_uids=tuple(destination_uids[index] for index in indices) if destination_uids else (),
+        digests=b"".join(receipt.digest_at(index) for index in indices) if receipt.digests else b"",
+        flags=fold_flags(flags[index] for index in indices) if flags else "",
         size_bytes=size_bytes,
     )

@@ -1,4 +1,4 @@
-"""What became of an undo: each message that the import added has one fate, and they add up.
+"""The report of an undo. Each message that the import added is counted once:
 
 `added = removed + touched + altered + gone + unidentified`, per folder and in total.
 """
@@ -15,15 +15,15 @@ from importer.domain.reporting.formatting import counted
 
 @dataclass(frozen=True, slots=True)
 class FolderUndo:
-    """One destination folder. `added`: copies that the import stored there."""
+    """Message counts of one destination folder. `added`: copies that the import stored in it."""
 
     folder: str
     added: int = 0
     removed: int = 0  # by this undo or an earlier one
-    touched: int = 0  # stays: its flags were changed since
-    altered: int = 0  # stays: its bytes are not those that were stored, or cannot be read
+    touched: int = 0  # kept: its flags were changed since
+    altered: int = 0  # kept: its bytes differ from those that were stored, or cannot be read
     gone: int = 0  # its owner deleted or moved it before
-    unidentified: int = 0  # stays, if it is there: nobody knows any more which message it is
+    unidentified: int = 0  # kept, if it still exists: it can no longer be identified
 
     @property
     def adds_up(self) -> bool:
@@ -34,18 +34,21 @@ class FolderUndo:
         return self.touched + self.altered + self.unidentified
 
     def __add__(self, other: FolderUndo) -> FolderUndo:
-        """Both together, under the name of the first."""
-        numbers = (fact.name for fact in fields(self) if fact.name != "folder")
-        return FolderUndo(self.folder, *(getattr(self, name) + getattr(other, name) for name in numbers))
+        """The sums of both, with the folder name of the first."""
+        counts = (field.name for field in fields(self) if field.name != "folder")
+        return FolderUndo(self.folder, *(getattr(self, name) + getattr(other, name) for name in counts))
 
     def as_json(self) -> dict[str, object]:
-        return {fact.name: getattr(self, fact.name) for fact in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
 class UndoReport:
-    """The account of one undo. `folders_removed` were made by the import and empty; `folders_kept` were made
-    by it too: (name, why). `doubtful`: messages of appends that nobody has settled; they stay."""
+    """The result of one undo.
+
+    `folders_removed` were created by the import and are empty now; `folders_kept` were created by it too, as
+    (name, reason for keeping it). `doubtful` counts the messages of unsettled appends; they are kept.
+    """
 
     import_id: ImportId
     at: datetime
@@ -64,23 +67,23 @@ class UndoReport:
 
     @property
     def verdict(self) -> str:
-        """What happened, in plain sentences."""
+        """The result in plain English sentences."""
         totals = self.totals
         if not totals.added and not self.doubtful:
             return "The import had added nothing: there was nothing to remove."
         added = counted(totals.added, "message")
         parts = (
             (totals.touched, "left in place: read, answered or marked since."),
-            (totals.altered, "left in place: other bytes than were stored."),
-            (totals.unidentified, "left in place: nobody can tell any more which."),
+            (totals.altered, "left in place: the content differs from what was stored."),
+            (totals.unidentified, "left in place: can no longer be identified."),
             (totals.gone, "had been deleted or moved before."),
-            (self.doubtful, "may or may not have arrived: run the import again, then undo that."),
+            (self.doubtful, "may or may not have been stored: run the import again, then undo that import."),
         )
-        sentences = [f"{totals.removed:,} of the {added} that the import had added are removed."]
-        sentences += [f"{counted(number, 'message')} {what}" for number, what in parts if number]
+        sentences = [f"{totals.removed:,} of the {added} that the import had added were removed."]
+        sentences += [f"{counted(number, 'message')} {result}" for number, result in parts if number]
         if self.folders_removed:
             empty = counted(len(self.folders_removed), "empty folder")
-            sentences.append(f"{empty} that it had made went too.")
+            sentences.append(f"Also removed: {empty} created by the import.")
         return " ".join(sentences)
 
     def as_json(self) -> dict[str, object]:
@@ -99,5 +102,5 @@ class UndoReport:
 
 
 def total(folders: Iterable[FolderUndo]) -> FolderUndo:
-    """All of them together."""
+    """The sums over all folders."""
     return sum(folders, FolderUndo(""))
