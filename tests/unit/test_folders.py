@@ -416,17 +416,19 @@ def test_a_preview_says_in_plain_words_why_a_folder_is_called_so() -> None:
     assert reason("Work/2019", there=INBOX_DOT) == "same name"
     assert reason("inbox") == "INBOX"
     assert reason("INBOX/x") == "same name"
-    assert reason("x.y", there=DOT) == "“.” is not allowed in a name there"
+    assert reason("x.y", there=DOT) == "“.” is not allowed in names at the destination"
     assert reason("x.y/z", there=DOT, others=["x.y"]) == "follows its parent folder"
     assert reason("x.y", there=DOT, others=["x_y"]) == (
-        "“.” is not allowed in a name there; another folder has that name there"
+        "“.” is not allowed in names at the destination; another folder already has that name"
     )
-    assert reason("a/b", there=FLAT) == "folders cannot lie inside one another there"
-    assert reason("INBOX/x", there=INBOX_DOT) == "what lies inside INBOX stands among all other folders there"
+    assert reason("a/b", there=FLAT) == "the destination has no nested folders"
+    assert reason("INBOX/x", there=INBOX_DOT) == (
+        "at the destination, folders inside INBOX are on the same level as all others"
+    )
     assert reason("INBOX/x", there=Hierarchy("mail/", "/")) == (
-        "every folder but INBOX has to stand below “mail/” there"
+        "the destination requires all folders except INBOX to be below “mail/”"
     )
-    assert reason("z" * 300) == "the name is too long there"
+    assert reason("z" * 300) == "the name is too long for the destination"
 
 
 def test_a_preview_names_roles_and_earlier_choices() -> None:

@@ -1,1 +1,1 @@
-"""The folder map: where each source folder goes, special folders, label rules."""
+"""Mapping of source folders to destination folders, special folders, label rules."""

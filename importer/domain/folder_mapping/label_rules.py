@@ -1,18 +1,18 @@
-"""Labels as folders: where a message with several labels goes.
+"""Label rules: the destination folders of a message that has several labels.
 
-A host with labels (Gmail) keeps each message once and shows it in the folder of each of its labels. What
-is made of that is chosen per import, by a `LabelRule`.
+A host with labels (Gmail) stores each message once and shows it in the folder of each of its labels. A
+`LabelRule`, chosen per import, determines the folders that it is copied to.
 
-"Most specific" is, in this order:
-1. a label of the owner's before every label of the host's: whoever made a label meant more by it than
-   "it came in" (the copier that lets INBOX win hears of it most: imapsync#414 and #447);
-2. the deepest of them: "Clients/Ada" says more than "Clients" or "2019";
-3. of equally deep ones the first by name, without regard to case;
-4. without a label of the owner's: Inbox, then Drafts, then Sent; a message to oneself is in the Inbox;
-5. without any: it was archived.
+The most specific label is chosen in this order:
+1. A label that the mailbox owner created precedes every label of the host, because it carries more meaning
+   than "received" (for a copier that prefers INBOX, this is a frequent complaint: imapsync#414 and #447).
+2. Of those, the deepest: "Clients/Ada" is more specific than "Clients" or "2019".
+3. Of equally deep ones, the first by name, ignoring case.
+4. Without an owner's label: Inbox, then Drafts, then Sent. A message to oneself is in the Inbox.
+5. Without any label, the message was archived.
 
-A message that was copied once stays where it was put, whatever happens to its labels: the engine's
-receipts say where. Only EACH makes a further copy for a label that is new to the message.
+A message that was copied once stays in its folder, however its labels change: the receipts record the folder.
+Only EACH adds a copy for a label that is new to the message.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Final
 
 
 class LabelRule(StrEnum):
-    """What becomes of a message with several labels."""
+    """How a message with several labels is copied."""
 
     ONE = "one"  # one copy, in the folder of its most specific label
-    KEYWORDS = "keywords"  # the same, with the others as keywords
+    KEYWORDS = "keywords"  # the same, with the other labels as keywords
     EACH = "each"  # one copy in the folder of each label
 
 
@@ -38,9 +38,9 @@ SENTENCES: Final = {
     " keywords.",
     LabelRule.EACH: "Each message is copied into the folder of each of its labels.",
 }
-"""For whoever starts an import of a mailbox with labels."""
+"""Explanation of each rule for users, in English."""
 
 
 def most_specific(labels: Iterable[str], delimiter: str) -> list[str]:
-    """Labels of the owner's, the most specific first; the same for any order of `labels`."""
+    """The owner's labels, the most specific first; independent of the order of `labels`."""
     return sorted(labels, key=lambda label: (-label.count(delimiter), label.casefold(), label))

@@ -1,7 +1,7 @@
-"""What special folders are called, by the mail programs and hosts of five languages.
+"""Names of special folders, as used by mail programs and hosts in five languages.
 
-Only whole names count: "Sent to clients" is a folder like any other. All Mail and Starred are never
-told by name, because they hold nothing of their own.
+Only whole names match: "Sent to clients" is an ordinary folder. All Mail and Starred are never recognised by
+name, because they contain no messages of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from providers.endpoint import FolderRole
 
 
 def role_by_name(name: str) -> FolderRole | None:
-    """The role that a folder name (no path) speaks of, in any case and either Unicode form of its accents."""
+    """The role of a folder with this name (not a path), in any case and either Unicode form of accents."""
     return _ROLES.get(_folded(name))
 
 
@@ -21,9 +21,9 @@ def _folded(name: str) -> str:
     return normalize("NFC", normalize("NFC", name).casefold())
 
 
-# English, German, French, Italian, Spanish, in the words of Outlook and Exchange, Thunderbird, Apple Mail,
-# Gmail, Yahoo, GMX and web.de. French capitals often lose their accents. "Archivos" is missing on purpose:
-# it says "files".
+# English, German, French, Italian and Spanish, as used by Outlook and Exchange, Thunderbird, Apple Mail,
+# Gmail, Yahoo, GMX and web.de. French capitals are often written without accents. "Archivos" is omitted on
+# purpose: it means "files".
 _NAMES: Final = {
     FolderRole.SENT: """
         Sent, Sent Items, Sent Messages, Sent Mail, Sent-Mail, Sent Objects
