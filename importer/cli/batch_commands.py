@@ -11,8 +11,10 @@ from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.options import PATH, ImportChoices
-from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, annotate, parse, split
-from importer.domain.csv_import.import_rows import template as template_text
+from importer.domain.csv_import.csv_files import annotate
+from importer.domain.csv_import.csv_files import template as template_text
+from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent

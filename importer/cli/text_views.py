@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
-from importer.domain.csv_import.import_rows import Row, RowProblem
+from importer.domain.csv_import.csv_reader import RowProblem
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.model import FolderTally, Import, State
 from importer.domain.reporting.explanation import Action, Explanation

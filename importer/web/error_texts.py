@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.import_rows import RowProblem
+from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.i18n.problem_texts import by_code
 from importer.i18n.translations import N_, CatalogTranslator

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.csv_import.import_rows import template
+from importer.domain.csv_import.csv_files import template
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare

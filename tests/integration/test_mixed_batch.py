@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from importer.bootstrap import queued
-from importer.domain.csv_import.import_rows import parse
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
 from importer.service.access import owner_consent

@@ -11,7 +11,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from importer.domain.csv_import.csv_cells import address, server
-from importer.domain.csv_import.import_rows import Parsed, annotate, parse, split
+from importer.domain.csv_import.csv_files import annotate
+from importer.domain.csv_import.import_rows import Parsed, split
+from importer.domain.csv_import.row_parser import parse
 from providers.endpoint import Endpoint, Secret
 from tests.lookups import UsualNames
 

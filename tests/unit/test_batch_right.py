@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.import_rows import Parsed, Row, parse
+from importer.domain.csv_import.import_rows import Parsed, Row
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.model import Account, ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console

@@ -15,7 +15,7 @@ from importer.adapters.store.schema import migrate
 from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage, run
 from importer.cli.mailbox_options import account
-from importer.domain.csv_import.import_rows import template
+from importer.domain.csv_import.csv_files import template
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server
 

@@ -10,7 +10,8 @@ import pytest
 
 from importer.cli import mailbox_options
 from importer.cli.options import PasswordSource
-from importer.domain.csv_import.import_rows import Parsed, parse
+from importer.domain.csv_import.import_rows import Parsed
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.csv_import.csv_reader import OPTIONAL_COLUMNS
-from importer.domain.csv_import.import_rows import Parsed, Row, RowProblem, annotate, parse, split, template
+from importer.domain.csv_import.csv_files import annotate, template
+from importer.domain.csv_import.csv_reader import OPTIONAL_COLUMNS, RowProblem
+from importer.domain.csv_import.import_rows import Parsed, Row, split
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from providers.endpoint import Endpoint, Secret, Security
 from tests.lookups import UsualNames

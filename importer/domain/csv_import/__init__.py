@@ -1,1 +1,1 @@
-"""Import rows from a CSV file: bytes to records, cells to values, rows to routes and login methods."""
+"""Import rows from CSV: bytes to records, cells to values, rows to mailboxes and login methods."""

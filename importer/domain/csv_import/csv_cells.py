@@ -1,7 +1,7 @@
-"""What may stand in one cell of a row: an address, a server, a password, a choice.
+"""Parsing and validation of single cells: address, server, password, choices.
 
-Each function takes the cell as written and gives back what it means, or raises Refused. A cell that is
-not what its column asks for is never quoted: it may be a password that got into the wrong column.
+Each function accepts the cell as written and returns its value, or raises Refused. Messages never quote an
+invalid cell: it may be a password in the wrong column.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LABEL: Final = re.compile(r"[\w-]{1,63}")
 
 
 class Refused(Exception):
-    """A cell is not what its column asks for: `str(refused)`, `rule` and `fix` are those of a RowProblem."""
+    """A cell is not valid for its column. The message, `rule` and `fix` are those of a RowProblem."""
 
     def __init__(self, rule: str, message: str, fix: str) -> None:
         super().__init__(message)
@@ -37,14 +37,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server cell: both None when it is empty; `login` where the cell names one (`imaps://ada@host`)."""
+    """The value of a server cell: both None if it is empty; `login` only if given (`imaps://ada@host`)."""
 
     endpoint: Endpoint | None = None
     login: str | None = None
 
 
 def address(cell: str) -> str:
-    """A mail address (RFC 5321 `local@domain`, RFC 6531 for other scripts), without blanks around it."""
+    """A mail address (RFC 5321 `local@domain`, RFC 6531 for other scripts), without surrounding blanks."""
     text = cell.strip()
     if not text:
         raise Refused("address_missing", "The address is missing.", "Write the whole mail address.")
@@ -52,17 +52,17 @@ def address(cell: str) -> str:
     local, at, domain = text.rpartition("@")
     fault = ""
     if not at:
-        fault = "there is no @ in it"
+        fault = "it contains no @"
     elif "@" in local:
-        fault = "there is more than one @ in it"
+        fault = "it contains more than one @"
     elif any(_invisible(c) for c in text):
-        fault = "there is a blank or an invisible character in it"
+        fault = "it contains a blank or an invisible character"
     elif not local:
-        fault = "nothing stands before the @"
+        fault = "there is nothing before the @"
     elif any(c in _SPECIALS for c in local):
-        fault = "there is a character before the @ that no address has"
+        fault = "there is an invalid character before the @"
     elif not _is_host_name(domain):
-        fault = "what follows the @ is not a domain"
+        fault = "the part after the @ is not a domain"
     if fault:
         raise Refused(
             "address_invalid",
@@ -73,7 +73,7 @@ def address(cell: str) -> str:
 
 
 def server(cell: str, *, allow_plaintext: bool = False) -> Server:
-    """An IMAP server as `providers.endpoint.parse_server` reads it, or nothing."""
+    """An IMAP server in the syntax of `providers.endpoint.parse_server`, or an empty cell."""
     text = cell.strip()
     if not text:
         return Server()
@@ -86,11 +86,11 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
             "password_in_server", "There is a password in the server address.", "Write it in its own column."
         ) from None
     except ValueError:
-        raise Refused("server_invalid", "This is not a mail server that can be used.", fix) from None
+        raise Refused("server_invalid", "This is not a usable mail server.", fix) from None
     if login is not None and "://" not in text:
-        raise Refused("server_invalid", "This is a mail address where only a server belongs.", fix)
+        raise Refused("server_invalid", "This is a mail address, not a mail server.", fix)
     if "." not in endpoint.host and ":" not in text:
-        # More likely a piece of something else, such as a password with a comma in it.
+        # Probably part of another value, such as a password that contains a comma.
         raise Refused("server_invalid", "This is not the full name of a mail server.", fix)
     if not (_is_host_name(endpoint.host) or _is_ip_address(endpoint.host)):
         raise Refused("server_invalid", "This is not the name of a mail server.", fix)
@@ -98,7 +98,7 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
 
 
 def password(cell: str) -> Secret:
-    """A password exactly as written: blanks around it belong to it."""
+    """A password exactly as written: surrounding blanks belong to it."""
     if not cell.strip():
         raise password_missing()
     _check_characters(cell, MAX_PASSWORD_CHARS)
@@ -106,7 +106,7 @@ def password(cell: str) -> Secret:
 
 
 def label_rule(cell: str) -> LabelRule | None:
-    """What becomes of mail with several labels; None for an empty cell."""
+    """The rule for messages with several labels; None for an empty cell."""
     text = cell.strip().casefold()
     if not text:
         return None
@@ -115,13 +115,13 @@ def label_rule(cell: str) -> LabelRule | None:
     except ValueError:
         raise Refused(
             "labels_invalid",
-            "This is none of the choices for labels.",
+            "This is not one of the choices for labels.",
             "Write one, keywords or each, or leave the cell empty.",
         ) from None
 
 
 def yes_or_no(cell: str) -> bool | None:
-    """None for an empty cell. A spreadsheet turns true and false into words of its own language."""
+    """A yes/no choice; None for an empty cell. Spreadsheets write true and false in their own language."""
     text = cell.strip().casefold()
     if text and text not in _YES | _NO:
         raise Refused("yes_no_invalid", "This is neither yes nor no.", "Write yes or no.")
@@ -129,11 +129,11 @@ def yes_or_no(cell: str) -> bool | None:
 
 
 def password_missing() -> Refused:
-    """What is said of a password that is not there."""
+    """The error for a missing password."""
     return Refused(
         "password_missing",
         "The password is missing.",
-        "Write the password of this mailbox, or the app password that its host gives out.",
+        "Write the password of this mailbox, or an app password created at its host.",
     )
 
 
@@ -141,14 +141,14 @@ def _check_characters(text: str, max_chars: int) -> None:
     if len(text) > max_chars:
         raise Refused(
             "cell_too_long",
-            f"There are {len(text):,} characters here; at most {max_chars:,} are taken.",
-            "Check that the quote marks around the cells of this line come in pairs.",
+            f"There are {len(text):,} characters here; the limit is {max_chars:,}.",
+            "Check that the quote marks around the cells of this line are paired.",
         )
     if any(unicodedata.category(c) == "Cc" for c in text):
         raise Refused(
             "control_character",
             "There is a line break, a tab or another control character here.",
-            "Remove it; it often comes along when text is copied.",
+            "Remove it; copied text often contains such characters.",
         )
 
 
@@ -158,7 +158,7 @@ def _invisible(char: str) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
-    """Letters of any script (RFC 5891), digits, hyphens and, since they exist, underscores."""
+    """Letters of any script (RFC 5891), digits and hyphens; underscores too, because such hosts exist."""
     labels = text.removesuffix(".").split(".")
     if not all(_LABEL.fullmatch(label) and label.strip("-") == label for label in labels):
         return False

@@ -1,8 +1,8 @@
-"""A CSV file as bytes, read into records under known columns: encodings, delimiters, quotes, comments.
+"""Reading of CSV files, from bytes to records with known columns: encodings, delimiters, quotes, comments.
 
-Whatever made the file (Excel in any language, an editor, another program) should be read as meant, or
-refused with the line and the fix. Nothing here raises for what stands in a file, and nothing here puts
-a cell into a message: in a file whose columns have slipped, any cell may be a password.
+A file from any program (Excel in any language, an editor) is read as intended, or rejected with the line and
+the fix. This module never raises because of a file's content, and never quotes a cell in a message: if the
+columns of a file are shifted, any cell may be a password.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DESTINATION_SERVER: Final = "destination_server"
 LABELS: Final = "labels"
 SYNC_FLAGS: Final = "sync_flags"
 OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, LABELS, SYNC_FLAGS)
-PROBLEM_COLUMN: Final = "problem"  # we add it to what we hand back, so it may come back too; never read
+PROBLEM_COLUMN: Final = "problem"  # added to annotated files, so it may be in a submitted file; ignored
 KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN)
 PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})
 SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
@@ -36,10 +36,10 @@ _HEADER_FIX: Final = f"Make the first line: {','.join(REQUIRED_COLUMNS)}"
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """One thing to mend. `line` counts from 1 (0: the whole file), `column` is "" for the whole line.
+    """A problem to fix. `line` counts from 1 (0: the whole file), `column` is "" for the whole line.
 
-    `rule` is stable for machines, `message` says what is wrong and `fix` what to do; no part of it
-    ever holds a password.
+    `rule` is a stable code, `message` says what is wrong and `fix` what to do. No field ever contains a
+    password.
     """
 
     line: int
@@ -55,7 +55,8 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row, which starts on `line`: its cells by column, as written; None if they cannot be told apart."""
+    """One row, which starts on `line`: its cells by column, as written; None if they could not be
+    separated."""
 
     line: int
     cells: Mapping[str, str] | None = field(repr=False)
@@ -63,41 +64,43 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file that was read. With no `columns` the problems say why, and there are no records."""
+    """The content of a file. If `columns` is empty, there are no records, and the problems give the
+    reason."""
 
     delimiter: str = ","
     header_line: int = 0
     columns: tuple[str, ...] = ()  # of KNOWN_COLUMNS, in the order of the file
-    records: tuple[Record, ...] = ()  # all rows; neither blank lines nor comments
+    records: tuple[Record, ...] = ()  # all rows, without blank lines and comments
     problems: tuple[RowProblem, ...] = ()
 
 
 def read(data: bytes, *, max_bytes: int) -> Sheet:
-    """Reads a whole file. Never raises."""
+    """Read a whole file. Never raises."""
     if len(data) > max_bytes:
         return _refused(
             "file_too_large",
-            f"The file has {len(data):,} bytes; at most {max_bytes:,} are read.",
+            f"The file has {len(data):,} bytes; the limit is {max_bytes:,}.",
             "Split it into several files.",
         )
     text = decode(data)
     if text is None:
         return _refused(
-            "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and take that file."
+            "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and use that file."
         )
     if "\0" in text:
         line = len(_lines(text[: text.index("\0") + 1]))
         return _refused(
             "not_text",
-            "There is a NUL character here, which no text has.",
-            "Save the file as “CSV UTF-8” and take that file.",
+            "There is a NUL character here, so this is not a text file.",
+            "Save the file as “CSV UTF-8” and use that file.",
             line,
         )
     return _read_text(text)
 
 
 def decode(data: bytes) -> str | None:
-    """UTF-8 or UTF-16 by byte order mark, UTF-16 by its look, UTF-8, else Windows-1252; None if none fits."""
+    """Decode by byte order mark (UTF-8, UTF-16), as UTF-16 if it has its zero bytes, as UTF-8, or as
+    Windows-1252, in this order. None if the data is not valid in the encoding found."""
     for mark, encoding in (
         (b"\xef\xbb\xbf", "utf-8"),
         (b"\xff\xfe", "utf-16-le"),
@@ -107,7 +110,7 @@ def decode(data: bytes) -> str | None:
             return _decoded(data[len(mark) :], encoding)
     start = data[:64]
     if len(start) >= 4 and len(data) % 2 == 0:
-        # ASCII, as our header is, has a zero in every second byte of UTF-16, and nowhere else a zero.
+        # Our header is ASCII: in UTF-16, every second byte is zero and no other.
         for encoding, zero in (("utf-16-le", 1), ("utf-16-be", 0)):
             if not any(start[zero::2]) and all(start[1 - zero :: 2]):
                 return _decoded(data, encoding)
@@ -137,14 +140,16 @@ class _Raw:
 
 
 def _lines(text: str) -> list[str]:
-    """With their ends. Only CR, LF and CRLF end a line: a password may hold U+2028 or a form feed."""
+    """The lines with their ends. Only CR, LF and CRLF end a line: a password may contain U+2028 or a form
+    feed."""
     return list(io.StringIO(text, newline=""))
 
 
 def _raw_records(text: str, delimiter: str) -> Iterator[_Raw]:
-    """All but blank lines and comments.
+    """The records, without blank lines and comments.
 
-    Each record has a reader of its own, so that an odd quote in a comment cannot swallow the next line.
+    Each record gets its own csv reader, so that an unpaired quote in a comment does not consume the next
+    line.
     """
     lines = iter(_lines(text))
     number = 0
@@ -159,7 +164,7 @@ def _raw_records(text: str, delimiter: str) -> Iterator[_Raw]:
         except csv.Error as error:
             yield _Raw(start, error=str(error))
         else:
-            # A spreadsheet puts a comment into quotes when it holds a delimiter.
+            # Spreadsheets quote a comment that contains a delimiter.
             if any(cell.strip() for cell in cells) and not _is_comment(cells[0]):
                 yield _Raw(start, cells)
         number = start + reader.line_num - 1
@@ -171,17 +176,17 @@ def _is_comment(text: str) -> bool:
 
 def _quotes_problem(raw: _Raw) -> RowProblem:
     if "end of data" in raw.error:
-        message = "A cell that is opened here with a quote mark is never closed."
+        message = "A quote mark that opens a cell here is never closed."
     elif "field limit" in raw.error:
         message = "A cell that starts here is far too long."
     else:
-        message = "Something stands between a closing quote mark and the end of its cell."
+        message = "There is text between a closing quote mark and the end of its cell."
     return RowProblem(
         raw.line,
         "",
         "quotes",
         message,
-        "Put the whole cell between quote marks, and write each quote mark inside it twice.",
+        "Put the whole cell in quote marks, and write each quote mark inside it twice.",
     )
 
 
@@ -197,19 +202,19 @@ def _read_text(text: str) -> Sheet:
     if problems := _header_problems(line, names):
         return Sheet(delimiter, line, problems=tuple(problems))
     records: list[Record] = []
-    found: list[RowProblem] = []
+    row_problems: list[RowProblem] = []
     for raw in _raw_records(text, delimiter):
         if raw.line <= line:
             continue
         record, problem = _record(raw, names)
         records.append(record)
         if problem is not None:
-            found.append(problem)
-    return Sheet(delimiter, line, names, tuple(records), tuple(found))
+            row_problems.append(problem)
+    return Sheet(delimiter, line, names, tuple(records), tuple(row_problems))
 
 
 def _header(text: str, delimiter: str) -> tuple[int, tuple[str, ...]]:
-    """Line and column names of the first record; (0, ()) if there is none."""
+    """(line, column names) of the first record; (0, ()) if there is none."""
     for raw in _raw_records(text, delimiter):
         names = [cell.strip().strip("\ufeff").strip().casefold() for cell in raw.cells]
         while names and not names[-1]:
@@ -229,14 +234,14 @@ def _header_problems(line: int, names: tuple[str, ...]) -> list[RowProblem]:
             message = f"The column “{shown}” is unknown." if name else "A column has no name."
             problems.append(RowProblem(line, shown, "unknown_column", message, _HEADER_FIX))
         elif names.count(name) > 1:
-            message = f"The column {name} is there {names.count(name)} times."
+            message = f"The column {name} occurs {names.count(name)} times."
             problems.append(RowProblem(line, name, "repeated_column", message, "Remove all but one of them."))
     for name in REQUIRED_COLUMNS:
         if name not in names:
             message = f"The column {name} is missing."
             problems.append(RowProblem(line, name, "missing_column", message, _HEADER_FIX))
     if names[0] in PASSWORD_COLUMNS:
-        # Else a row whose password starts with # would be taken for a comment, without a word.
+        # Otherwise a row whose password starts with # would silently be skipped as a comment.
         message = "The first column must not be a password."
         problems.append(RowProblem(line, names[0], "password_first", message, "Put source_address first."))
     return problems
@@ -253,8 +258,8 @@ def _record(raw: _Raw, names: tuple[str, ...]) -> tuple[Record, RowProblem | Non
             "",
             "cell_count",
             f"The line has {len(raw.cells)} cells, but the header names {len(names)} columns.",
-            "Put quote marks around a cell that holds the separating character itself, and leave an empty "
-            "cell for a server that is not given.",
+            "Put quote marks around each cell that contains the separating character, and write an empty cell"
+            " for a server that you leave out.",
         )
         return Record(raw.line, None), problem
     return Record(raw.line, dict(zip_longest(names, cells, fillvalue=""))), None

@@ -1,4 +1,4 @@
-"""How a row gets into a mailbox: with the password that it holds, or without one."""
+"""The login method for a mailbox of a row: with its password, or by a sign-in of its owner."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from providers.endpoint import Secret
 from providers.provider import PasswordKind, Provider
 
 SignInMethod = Callable[[str, str], bool]
-"""Whether this installation can be let into a mailbox without its password: by the provider that its owner
-can sign in with (`Provider.sign_in`), and the address."""
+"""Whether this installation supports the owner's sign-in instead of a password. Called with the provider to
+sign in with (`Provider.sign_in`) and the mail address."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginMethod:
-    """With the password of its cell, or, without one, by signing in at `sign_in`. `closed` says why nobody
-    gets in; `useless` that the host takes no password."""
+    """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`.
+
+    `closed`: why the host permits no login, "" if it does. `useless`: the cell has a password, but the host
+    accepts none. `blank`: the password cell is blank.
+    """
 
     sign_in: str = ""
     closed: str = ""
@@ -27,7 +30,8 @@ class LoginMethod:
 
     @classmethod
     def into(cls, mail_address: str, host: Provider | None, cell: str, can_sign_in: SignInMethod) -> Self:
-        """The way for the mailbox of that address at `host` (None: nobody knows it), with that password."""
+        """The login method for the mailbox `mail_address` at `host` (None if it is unknown). `cell` is the
+        password cell."""
         blank = not cell.strip()
         if host is None:
             return cls(blank=blank)
@@ -41,23 +45,24 @@ class LoginMethod:
         return not self.sign_in and not (self.closed and self.blank)
 
     def password(self, cell: str) -> Secret:
-        """Raises Refused."""
+        """The password in `cell`. Raises Refused if there is none, or if the host accepts none."""
         if self.useless:
             raise Refused(
                 "password_not_taken",
-                "This host takes no passwords over IMAP.",
-                "Leave the password empty: the owner of the mailbox is asked to sign in there.",
+                "This host does not accept passwords over IMAP.",
+                "Leave the password empty: the owner of the mailbox is asked to sign in at the host.",
             )
         return password(cell)
 
-    def check(self, mail_address: str, given: Server) -> None:
-        """Raises Refused when nobody gets in, or not to the mailbox that the row names."""
+    def check(self, mail_address: str, server: Server) -> None:
+        """Raise Refused if the host permits no login, or if the sign-in would open another mailbox than
+        `mail_address`."""
         if self.closed:
-            fix = "Take this row out of the file; the others can start without it."
+            fix = "Remove this row from the file; the other rows can be imported without it."
             raise Refused("provider_unavailable", self.closed, fix)
-        if self.sign_in and given.login is not None and given.login.lower() != mail_address.lower():
+        if self.sign_in and server.login is not None and server.login.lower() != mail_address.lower():
             raise Refused(
                 "login_elsewhere",
-                "There is a login here, but the owner of the address is the one who signs in.",
-                "Leave the login out of the server, or write the address that it belongs to.",
+                "There is a login here, but the owner of the address signs in instead.",
+                "Remove the login from the server, or write the address that it belongs to.",
             )

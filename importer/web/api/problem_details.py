@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.import_rows import RowProblem
+from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.service.access.rate_limits import RateLimited
 from providers.errors import MailError

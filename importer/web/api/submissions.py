@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.csv_import.csv_reader import RowProblem
-from importer.domain.csv_import.import_rows import Parsed, Row, parse, parse_cells
+from importer.domain.csv_import.import_rows import Parsed, Row
+from importer.domain.csv_import.row_parser import parse, parse_cells
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
 from importer.service.access.api_clients import visible_import

@@ -11,8 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from importer.domain.csv_import.csv_files import annotate, template
 from importer.domain.csv_import.csv_reader import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
-from importer.domain.csv_import.import_rows import BATCH_BYTES, Parsed, annotate, parse, template
+from importer.domain.csv_import.import_rows import BATCH_BYTES, Parsed
+from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
 from importer.service.access.rate_limits import RateLimited

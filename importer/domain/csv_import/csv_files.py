@@ -1,0 +1,110 @@
+"""The CSV files given to users: the template to fill in, and an uploaded file with its problems marked.
+
+Invariant: no annotated file contains a password.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from importer.domain.csv_import.csv_cells import Refused, address, label_rule, server, yes_or_no
+from importer.domain.csv_import.csv_reader import (
+    LABELS,
+    PASSWORD_COLUMNS,
+    PROBLEM_COLUMN,
+    REQUIRED_COLUMNS,
+    SERVER_COLUMNS,
+    SYNC_FLAGS,
+    read,
+)
+from importer.domain.csv_import.import_rows import BATCH_ROWS, LONG_FILE_BYTES, Parsed
+
+
+def template() -> str:
+    """The template file. templates/csv/batch.csv has the same text."""
+    return _TEMPLATE
+
+
+def annotate(data: bytes, parsed: Parsed) -> str:
+    """The file with an additional last column `problem`, and without passwords.
+
+    Cells that are not valid for their column are omitted too: they may be passwords in the wrong column. Rows
+    keep their line numbers, other lines become empty, the delimiter is kept, and lines end with CRLF. Cells
+    that a spreadsheet would evaluate as a formula get a `'` in front (OWASP, "CSV Injection"). Problems that
+    concern no single row follow as comments. Once completed, the file can be submitted again.
+    """
+    sheet = read(data, max_bytes=LONG_FILE_BYTES)
+    problems_by_line: dict[int, list[str]] = defaultdict(list)
+    for problem in parsed.problems:
+        problems_by_line[problem.line].append(str(problem))
+    columns = tuple(column for column in sheet.columns if column != PROBLEM_COLUMN)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=sheet.delimiter, quoting=csv.QUOTE_ALL)
+    lines_written = 0
+    if columns:
+        out.write("\r\n" * (sheet.header_line - 1))
+        writer.writerow((*columns, PROBLEM_COLUMN))
+        lines_written = sheet.header_line
+    for record in sheet.records:
+        out.write("\r\n" * (record.line - lines_written - 1))
+        cells = (_safe_cell(column, record.cells[column]) if record.cells else "" for column in columns)
+        writer.writerow((*cells, " ".join(problems_by_line.pop(record.line, ()))))
+        lines_written = record.line
+    for texts in problems_by_line.values():
+        out.writelines(f"# {text}\r\n" for text in texts)
+    return out.getvalue()
+
+
+def _safe_cell(column: str, cell: str) -> str:
+    """The cell, or "" if it may be a password."""
+    if column in PASSWORD_COLUMNS:
+        return ""
+    try:
+        _PARSERS.get(column, address)(cell)
+    except Refused:
+        return ""
+    text = cell.strip()
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
+    **dict.fromkeys(SERVER_COLUMNS, server),
+    LABELS: label_rule,
+    SYNC_FLAGS: yes_or_no,
+}
+"""The parsers of all columns that are not addresses."""
+
+
+_TEMPLATE: Final = f"""\
+{",".join(REQUIRED_COLUMNS)}
+# One line for each mailbox, at most {BATCH_ROWS} lines in one file.
+# Blank lines and lines that start with # are ignored. You may delete these lines.
+#
+# source_address: the mailbox to copy from.
+# source_password: its password. Many providers require an app password from their security settings.
+# source_server: the mail server of the source. Leave it empty to find it from the address.
+#   Otherwise enter a name such as imap.old.example or imaps://imap.old.example:993,
+#   or imaps://login@imap.old.example if the login is not the address.
+# destination_address: the mailbox to copy into. It must already exist.
+# destination_password: its password.
+# Leave a password empty if its owner signs in at Google or Microsoft, or if an organisation gives access.
+#
+# Optional columns:
+# destination_server: the mail server of the destination if it is not the usual one.
+# labels: for Gmail, how to copy mail with several labels.
+#   one: one copy, in the folder of its most specific label. keywords: the same, with the others as keywords.
+#   each: one copy in the folder of each label.
+# sync_flags: yes, to copy flags that changed at the source since an earlier import.
+#
+# Spaces before and after a password are part of the password.
+# Put a password that contains a comma or a quotation mark in quotation marks.
+# Write each quotation mark inside it twice.
+#
+# Examples: remove the # in front to use a line.
+#ada@old.example,correct horse battery staple,,ada@new.example,Tr0ub4dor
+#grace@old.example,"a comma, a "" quotation mark",imap.old.example,grace@new.example,"  blanks stay  "
+"""
