@@ -131,7 +131,7 @@ def test_an_import_that_nobody_works_on_is_controlled_and_explained(
     words = installation.copy_words(old, new)[1:]
     import_id = installation.json("submit", *words)["id"]
     assert installation.json("pause", import_id)[0]["state"] == "paused"
-    assert "Somebody paused it" in installation.run("explain", import_id).stdout
+    assert "A user paused it" in installation.run("explain", import_id).stdout
     assert installation.json("resume", import_id)[0]["effect"] == "done"
     assert installation.json("cancel", import_id)[0]["state"] == "cancelled"
     [explained] = installation.json("explain", import_id)

@@ -115,7 +115,7 @@ def test_what_will_not_fit_is_told(office: Office) -> None:
     office.new.quota = Quota(0, None, 5, 10)
     found = looked(office)[-1]
     assert (found.fits, found.free_bytes, found.free_messages) == (False, None, 5)
-    assert "the new mailbox takes 5 more messages" in found.warnings[0]
+    assert "the new mailbox has room for 5 more messages" in found.warnings[0]
     office.new.quota = None
     assert looked(office)[-1].fits is None
 
@@ -152,7 +152,7 @@ def test_a_daily_cap_gives_a_date(office: Office, monkeypatch: pytest.MonkeyPatc
     assert found.estimate is not None
     assert found.estimate.capped_until is not None
     assert 3 < (found.estimate.capped_until - office.clock.now()) / DAY < 5
-    assert "lets only so much through" in found.warnings[-1]
+    assert "limits the amount of data per day" in found.warnings[-1]
 
 
 def test_what_was_moved_today_counts_into_a_cap() -> None:

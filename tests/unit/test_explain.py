@@ -70,7 +70,7 @@ def test_a_wait_tells_until_when_since_when_and_why() -> None:
     assert (
         told.sentence == "It waits until 2026-03-01 15:30 UTC, 1 hour from now: The server asks for a pause."
     )
-    assert "28 more fruitless tries" in told.next
+    assert "28 more attempts" in told.next
     assert (told.since, told.until) == (T - HOUR, T + HOUR)
     assert told.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
     facts = dict(told.facts)
@@ -120,7 +120,7 @@ def test_every_reason_to_wait_or_stop_has_its_advice() -> None:
 
 def test_a_wait_that_is_nobodys_fault_counts_no_tries() -> None:
     waits = an_import(State.WAITING, problem=replace(BUSY, code="daily_limit"), not_before=T + HOUR)
-    assert "nothing is counted against it" in explain(Report(waits), AROUND).next
+    assert "does not count as a failed attempt" in explain(Report(waits), AROUND).next
 
 
 def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:

@@ -264,7 +264,7 @@ def _verdict(report: Report, texts: CatalogTranslator) -> str:
     """The verdict in the recipient's language. English mails quote the problem's message; in other languages
     it is derived from the problem's code."""
     problem = None if texts.language == "en" else import_problem(texts, report.import_)
-    return printable(report.told(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
+    return printable(report.translated_verdict(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:

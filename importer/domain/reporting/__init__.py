@@ -1,1 +1,1 @@
-"""Everything that is reported: totals, reports, explanations, checks, webhook events, formatting."""
+"""Output about imports: totals, reports, explanations, checks, webhook events, formatting."""

@@ -1,7 +1,7 @@
-"""Why an import stands where it stands, for the person who asks: one sentence first, then what happens
-next, what they can do, and the facts behind it.
+"""Explanation of an import's state for users: one sentence, the next step, advice, and the facts behind it.
 
-Sentences may quote foreign text: show them through `wording.printable`.
+It is shown at the console and by the API, in English only. Sentences may quote foreign text: pass them
+through `formatting.printable` for display.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _EXAMPLES: Final = 5
 
 
 class Action(StrEnum):
-    """What a person can do with an import; front ends have a button or a command for each."""
+    """What a user can do with an import; front ends have a button or a command for each."""
 
     PAUSE = "pause"
     RESUME = "resume"
-    RETRY = "retry"  # now, and not when its time has come
+    RETRY = "retry"  # immediately, before the waiting time has passed
     CANCEL = "cancel"
-    RUN_AGAIN = "run again"  # a new import on the same route, with passwords anew
+    RUN_AGAIN = "run again"  # a new import on the same route; the passwords are required again
     UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
 class ExplanationContext:
-    """What an import cannot know by itself. `worker` and `writer` name the processes that work on it and
-    that write into its destination mailbox, "" for nobody."""
+    """Facts that are not part of the import. `worker` is the process that holds the lease of the import,
+    `writer` the one that holds the lease of its destination mailbox; "" for none."""
 
     now: datetime
     worker: str = ""
@@ -50,8 +50,8 @@ class ExplanationContext:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`since` and `until`: of the waiting or the pause, None where there is none. `facts` are
-    (what, value) in the order to be shown."""
+    """`since` and `until`: start and end of the wait or the pause, None if there is none. `facts` are (label,
+    value) pairs in display order."""
 
     sentence: str
     next: str
@@ -62,7 +62,7 @@ class Explanation:
     facts: tuple[tuple[str, str], ...]
 
     def as_json(self) -> dict[str, object]:
-        """Keys are stable; new ones may be added. `facts` are for people."""
+        """Keys are stable; new ones may be added. `facts` is for display only."""
         return {
             "sentence": self.sentence,
             "next": self.next,
@@ -74,93 +74,97 @@ class Explanation:
         }
 
 
-def explain(report: Report, around: ExplanationContext) -> Explanation:
-    """Works for every state, ends included."""
+def explain(report: Report, context: ExplanationContext) -> Explanation:
+    """Explain an import in any state."""
     import_ = report.import_
     held_up = import_.state in (State.WAITING, State.PAUSED)
     return Explanation(
-        sentence=_sentence(report, around) + _undone(around),
-        next=_next(import_, around),
+        sentence=_sentence(report, context) + _undone(context),
+        next=_next(import_, context),
         advice=_advice(report),
         since=import_.held_up_since if held_up else None,
         until=import_.not_before if held_up else None,
-        actions=_actions(report, around),
-        facts=tuple(_facts(report, around)),
+        actions=_actions(report, context),
+        facts=tuple(_facts(report, context)),
     )
 
 
-def _sentence(report: Report, around: ExplanationContext) -> str:
+def _sentence(report: Report, context: ExplanationContext) -> str:
     import_ = report.import_
-    said = _stripped(import_.problem)
+    problem = _without_full_stop(import_.problem)
     paused_since = f" since {spoken_instant(import_.held_up_since)}" if import_.held_up_since else ""
     refused = f"{_refused(report.refusals)}. " if report.refusals else ""
-    age = spoken_span(around.now - import_.created_at)
+    age = spoken_span(context.now - import_.created_at)
     sentences: Mapping[State, str] = {
-        State.QUEUED: f"It was submitted {age} ago and no worker has begun with it yet.",
+        State.QUEUED: f"It was submitted {age} ago, and no worker has started it yet.",
         State.RUNNING: (
             f"A worker is copying{_where(import_)}."
-            if around.worker
-            else f"It is between two stretches of work{_where(import_)}; the next is due."
+            if context.worker
+            else f"It is waiting for a worker to continue it{_where(import_)}."
         ),
-        State.WAITING: f"{_waits(import_, around.now)}: {said}.",
-        State.PAUSED: f"Somebody paused it; nothing has been copied{paused_since}.",
+        State.WAITING: f"{_waits(import_, context.now)}: {problem}.",
+        State.PAUSED: f"A user paused it; nothing has been copied{paused_since}.",
         State.COMPLETE: report.verdict,
         State.INCOMPLETE: f"{refused}{report.verdict}",
-        State.STOPPED: f"It stopped, because: {said}.",
-        State.CANCELLED: f"It was cancelled: {said}." if said else "It was cancelled by a person.",
-        State.FAILED: f"It failed, by a fault of our own: {said}.",
+        State.STOPPED: f"It stopped: {problem}.",
+        State.CANCELLED: f"It was cancelled: {problem}." if problem else "It was cancelled by a user.",
+        State.FAILED: f"It failed because of an internal error: {problem}.",
     }
     return sentences[import_.state]
 
 
-def _undone(around: ExplanationContext) -> str:
-    if around.undone is None:
+def _undone(context: ExplanationContext) -> str:
+    if context.undone is None:
         return ""
-    return f" It was undone on {spoken_instant(around.undone.at)}. {around.undone.verdict}"
+    return f" It was undone on {spoken_instant(context.undone.at)}. {context.undone.verdict}"
 
 
 def _waits(import_: Import, now: datetime) -> str:
     if import_.not_before is None or import_.not_before <= now:
-        return "It has waited and goes on as soon as a worker is free; it waited because"
+        return (
+            "Its waiting time is over, and it continues as soon as a worker is free; it was waiting because"
+        )
     left = spoken_span(import_.not_before - now)
     return f"It waits until {spoken_instant(import_.not_before)}, {left} from now"
 
 
-def _next(import_: Import, around: ExplanationContext) -> str:
+def _next(import_: Import, context: ExplanationContext) -> str:
     if import_.state in ENDED:
         return "Nothing: it has ended, and its passwords are erased."
     if import_.requested is ControlRequest.CANCEL or (
         import_.requested is ControlRequest.PAUSE and import_.state is not State.PAUSED
     ):
         becomes = "ends as cancelled" if import_.requested is ControlRequest.CANCEL else "pauses"
-        return f"It {becomes} as soon as the messages in hand are stored."
+        return f"It {becomes} as soon as the messages being copied are stored."
     if import_.state is State.PAUSED:
         end = f"on {spoken_instant(import_.not_before)}" if import_.not_before else "after two weeks"
-        return f"Nothing, until it is resumed; {end} it ends, so that its passwords are not kept for ever."
-    if not around.has_passwords:
-        return "It is a copy in the foreground: it goes on as long as its command runs."
+        return (
+            f"Nothing until it is resumed; {end} it is cancelled, so that its passwords are not kept forever."
+        )
+    if not context.has_passwords:
+        return "It is a foreground copy: it continues as long as its command runs."
     if import_.state is State.WAITING:
         return _after_waiting(import_)
-    return "It goes on by itself, and a mail tells when it is done."
+    return "It continues automatically, and a mail is sent when it is done."
 
 
 def _after_waiting(import_: Import) -> str:
-    if import_.problem is not None and import_.problem.code in _NO_TRY:
-        return "It goes on by itself; nothing is counted against it."
-    left = max(1, _patience(import_) - import_.attempts)
-    tries = counted(left, "more fruitless try", "more fruitless tries")
-    return f"It tries again by itself; after {tries} it stops and asks for help."
+    if import_.problem is not None and import_.problem.code in _NO_ATTEMPT:
+        return "It continues automatically; this wait does not count as a failed attempt."
+    left = max(1, _max_attempts(import_) - import_.attempts)
+    attempts = counted(left, "more attempt", "more attempts")
+    return f"It tries again automatically; after {attempts} without progress it stops and asks for help."
 
 
-def _actions(report: Report, around: ExplanationContext) -> tuple[Action, ...]:
+def _actions(report: Report, context: ExplanationContext) -> tuple[Action, ...]:
     state = report.import_.state
     if state in ENDED:
-        left = around.undone is None or around.undone.totals.stays or around.undone.doubtful
+        left = context.undone is None or context.undone.totals.stays or context.undone.doubtful
         undo = (Action.UNDO,) if report.totals.copied and left else ()
         return (Action.RUN_AGAIN, *undo)
     if report.import_.requested is ControlRequest.CANCEL:
         return ()
-    if not around.has_passwords:
+    if not context.has_passwords:
         return (Action.CANCEL,)
     match state:
         case State.PAUSED:
@@ -174,13 +178,13 @@ def _actions(report: Report, around: ExplanationContext) -> tuple[Action, ...]:
 def _advice(report: Report) -> str:
     import_ = report.import_
     if import_.problem is not None and import_.state in (State.WAITING, State.STOPPED, State.FAILED):
-        return _ADVICE.get(import_.problem.code, _ADVICE_ELSE)
+        return _ADVICE.get(import_.problem.code, _OTHER_ADVICE)
     if import_.state is State.INCOMPLETE and not report.refusals:
-        return "Run it again: it looks at everything once more and copies only what is missing."
+        return "Run it again: it checks everything once more and copies only what is missing."
     return _ADVICE_BY_STATE.get(import_.state, "Nothing.")
 
 
-def _facts(report: Report, around: ExplanationContext) -> Iterable[tuple[str, str]]:
+def _facts(report: Report, context: ExplanationContext) -> Iterable[tuple[str, str]]:
     import_, totals = report.import_, report.totals
     instants = (
         ("submitted", import_.created_at),
@@ -189,19 +193,19 @@ def _facts(report: Report, around: ExplanationContext) -> Iterable[tuple[str, st
         ("goes on at" if import_.state is State.WAITING else "ends at", import_.not_before),
         ("ended", import_.finished_at),
     )
-    yield from ((what, spoken_instant(at)) for what, at in instants if at is not None)
+    yield from ((label, spoken_instant(at)) for label, at in instants if at is not None)
     if import_.progress.folders_total:
         yield "folder", import_.progress.folder
         yield "messages done", f"{import_.progress.messages_done:,} of {import_.progress.messages_total:,}"
     if import_.state not in ENDED:
-        yield "fruitless tries", f"{import_.attempts} of {_patience(import_)}"
-        yield "worker", around.worker or "none"
-        yield "writes into the new mailbox", around.writer or "nobody"
+        yield "fruitless tries", f"{import_.attempts} of {_max_attempts(import_)}"
+        yield "worker", context.worker or "none"
+        yield "writes into the new mailbox", context.writer or "none"
     if import_.has_labels:
         yield "labels", f"{import_.labels.value}: {SENTENCES[import_.labels]}"
     if import_.sync_flags:
-        yield "flags", "Those that changed at the old mailbox since the copy are brought over."
-    yield "passwords", "kept, sealed" if around.has_passwords else "not kept"
+        yield "flags", "Flags that changed at the old mailbox since the copy are copied too."
+    yield "passwords", "stored, sealed" if context.has_passwords else "not stored"
     if import_.problem is not None:
         yield "problem", import_.problem.code
         if import_.problem.side is not None:
@@ -225,18 +229,18 @@ def _facts(report: Report, around: ExplanationContext) -> Iterable[tuple[str, st
 def _refused(refusals: Iterable[Refusal]) -> str:
     """`3 messages could not be copied: 2 because …; 1 because …`."""
     reasons = _by_reason(refusals).most_common()
-    number = sum(many for _, many in reasons)
+    number = sum(messages for _, messages in reasons)
     named = "; ".join(
-        f"{many:,} because {reason.rstrip('.')}" if many else reason.rstrip(".")
-        for reason, many in reasons[:_REASONS_NAMED]
+        f"{messages:,} because {reason.rstrip('.')}" if messages else reason.rstrip(".")
+        for reason, messages in reasons[:_REASONS_NAMED]
     )
     more = (
         f"; and {counted(len(reasons) - _REASONS_NAMED, 'more reason')}"
         if len(reasons) > _REASONS_NAMED
         else ""
     )
-    what = counted(number, "message") if number else "What is in some folders"
-    return f"{what} could not be copied: {named}{more}"
+    subject = counted(number, "message") if number else "The contents of some folders"
+    return f"{subject} could not be copied: {named}{more}"
 
 
 def _by_reason(refusals: Iterable[Refusal]) -> Counter[str]:
@@ -247,67 +251,68 @@ def _by_reason(refusals: Iterable[Refusal]) -> Counter[str]:
 
 
 def _where(import_: Import) -> str:
-    reached = import_.progress
-    if not reached.folders_total:
+    progress = import_.progress
+    if not progress.folders_total:
         return ""
-    messages = counted(reached.messages_total, "message")
-    return f", {reached.messages_done:,} of {messages} done, now in “{reached.folder}”"
+    messages = counted(progress.messages_total, "message")
+    return f", {progress.messages_done:,} of {messages} done, now in “{progress.folder}”"
 
 
-def _patience(import_: Import) -> int:
+def _max_attempts(import_: Import) -> int:
     return PATIENCE if import_.progress.folders_total else PATIENCE_UNPROVEN
 
 
-def _stripped(problem: Problem | None) -> str:
-    """The sentence without its full stop."""
+def _without_full_stop(problem: Problem | None) -> str:
+    """The problem's message without its full stop; "" without a problem."""
     return problem.message.strip().rstrip(".") if problem is not None else ""
 
 
-_NO_TRY: Final = frozenset(
+_NO_ATTEMPT: Final = frozenset(
     {"destination_busy", "connections_in_use", "daily_limit", "consent_needed", "disk_full"}
 )
-"""Waits that are nobody's fault."""
+"""Codes of waits that do not count as failed attempts."""
 
 _ADVICE_BY_STATE: Final[Mapping[State, str]] = {
-    State.QUEUED: "Nothing, for some minutes. Then somebody should look whether workers are running.",
-    State.PAUSED: "Resume it, or cancel it: what is copied stays.",
+    State.QUEUED: "Nothing for a few minutes. After that, check that workers are running.",
+    State.PAUSED: "Resume it, or cancel it: the copied messages stay.",
     State.INCOMPLETE: (
-        "The messages are still in the old mailbox. Running it again tries them once more; what is refused"
-        " every time can be saved there as a file."
+        "The messages are still in the old mailbox. Running it again retries them; messages that are refused"
+        " every time can be saved there as files."
     ),
-    State.CANCELLED: "If it was a mistake, run it again: it goes on where it was cancelled.",
+    State.CANCELLED: "If that was a mistake, run it again: it resumes where it was cancelled.",
 }
-_ADVICE_ELSE: Final = "Put right what is said above, then run it again: it goes on where it stopped."
-_NOTHING: Final = "Nothing: it continues automatically."
+_OTHER_ADVICE: Final = "Fix the problem described above, then run it again: it resumes where it stopped."
+_AUTOMATIC: Final = "Nothing: it continues automatically."
+_TEMPORARY: Final = "Nothing at first. If it persists, show the server's response to the host's support."
 _ADVICE: Final[Mapping[str, str]] = {
-    "connection_lost": _NOTHING,
-    "folder_changed": _NOTHING,
-    "destination_busy": "Nothing: the imports into that mailbox take turns.",
-    "connections_in_use": "Nothing: the imports at that host take turns.",
-    "daily_limit": "Nothing: it goes on by itself as soon as the host may be asked for more.",
-    "disk_full": "Nothing: whoever runs this service has to make room, then it goes on by itself.",
-    "consent_needed": "See that the mailbox's owner opens the link and signs in.",
+    "connection_lost": _AUTOMATIC,
+    "folder_changed": _AUTOMATIC,
+    "destination_busy": "Nothing: imports into the same mailbox run one after the other.",
+    "connections_in_use": "Nothing: imports at the same host share its connections.",
+    "daily_limit": "Nothing: it continues automatically as soon as the host's daily limit permits.",
+    "disk_full": "Nothing: it continues automatically once the service's operator has freed disk space.",
+    "consent_needed": "Make sure that the mailbox's owner opens the link and signs in.",
     "consent_expired": "Run it again: the mailbox's owner gets a new link.",
-    "protocol_violation": "Nothing at first. If it stays so, show the host's operator what its server said.",
-    "server_unavailable": "Nothing at first. If it stays so, check the server's name and port.",
-    "server_too_slow": "Nothing at first. If it stays so, ask the host's operator what ails its server.",
-    "throttled": "Nothing: the host limits how much it hands out, and it goes on when the host allows it.",
+    "protocol_violation": _TEMPORARY,
+    "server_unavailable": "Nothing at first. If it persists, check the server's name and port.",
+    "server_too_slow": "Nothing at first. If it persists, contact the host's support.",
+    "throttled": "Nothing: the host limits the transfer rate, and it continues when the host permits.",
     "host_unknown": "Correct the server's name, then run it again.",
-    "host_forbidden": "Correct the server's name; if it is right, ask whoever runs this service to allow it.",
-    "certificate_refused": "Check the server's name; its operator can mend the certificate.",
+    "host_forbidden": "Correct the server's name; if it is right, ask the service's operator to allow it.",
+    "certificate_refused": "Check the server's name; if it is right, its operator must fix the certificate.",
     "not_an_imap_server": "Correct the port or the kind of encryption, then run it again.",
     "encryption_unavailable": "Use another port of that host, one with encryption, then run it again.",
     "endpoint_wrong": "Correct the server, then run it again.",
-    "login_rejected": "Correct the password, or make an app password at that host, then run it again.",
-    "master_refused": "Check that the mailbox is there and the master user's settings, or use its password.",
+    "login_rejected": "Correct the password, or create an app password at that host, then run it again.",
+    "master_refused": "Check that the mailbox exists and the master user's settings, or use its password.",
     "grant_expired": "Sign in at that provider once more, then run it again.",
-    "destination_full": "Make room in the new mailbox or raise its quota, then run it again.",
+    "destination_full": "Free space in the new mailbox or raise its quota, then run it again.",
     "passwords_missing": "Run it again with both passwords.",
-    "interrupted": "Run it again: it goes on from there.",
-    "folder_unusable": "Nothing at first. If it stays so, show the host's operator what its server said.",
+    "interrupted": "Run it again: it resumes where it stopped.",
+    "folder_unusable": _TEMPORARY,
     "folder_left_out": "Nothing: the report names the folder and what is missing.",
-    "mail_hidden": "Turn the switch that the sentence names, then run it again.",
+    "mail_hidden": "Change the setting that the sentence names, then run it again.",
     "pause_forgotten": "Run it again with both passwords.",
-    "mail_error": "Nothing at first. If it stays so, show the host's operator what its server said.",
-    "internal": "Run it again. If it fails once more, tell whoever runs this service the import's id.",
+    "mail_error": _TEMPORARY,
+    "internal": "Run it again. If it fails once more, report the import's id to the service's operator.",
 }

@@ -1,7 +1,7 @@
-"""Numbers, spans, sizes and foreign text as a reader should see them. English.
+"""Formatting of numbers, time spans, sizes and foreign text for people, in English.
 
-Foreign text (subjects, folder names, what a server said) is written by strangers: whatever shows it to
-a person, in a mail or on a terminal, passes it through `printable` first.
+Foreign text (subjects, folder names, server responses) is untrusted: pass it through `printable` before it is
+shown in a mail or on a terminal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 class Translator(Protocol):
-    """A language: sentences are written in English, looked up, and filled in. `%(num)s` is the number."""
+    """A language for texts: an English text is looked up in its catalog, then its placeholders are filled in.
+    `%(num)s` is the number."""
 
     def gettext(self, message: str, **values: object) -> str: ...
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str: ...
@@ -24,7 +25,7 @@ class Translator(Protocol):
 
 
 class English:
-    """As the sentences are written."""
+    """The untranslated texts."""
 
     def gettext(self, message: str, **values: object) -> str:
         return message % values if values else message
@@ -45,7 +46,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def spoken_bytes(size_bytes: int) -> str:
-    """`912 bytes`, `48 kB`, `93.2 MB`: decimal units, as mail programs and disks count."""
+    """`912 bytes`, `48 kB`, `93.2 MB`: decimal units, as used by mail programs and disks."""
     if size_bytes < 1000:
         return counted(size_bytes, "byte")
     size: float = size_bytes
@@ -53,7 +54,7 @@ def spoken_bytes(size_bytes: int) -> str:
         size /= 1000
         if size < 999.5 or unit == _UNITS[-1]:
             return f"{size:,.1f} {unit}" if size < 99.95 and unit != "kB" else f"{size:,.0f} {unit}"
-    raise AssertionError("the loop ends with the last unit")
+    raise AssertionError("the loop returns at the last unit")
 
 
 def spoken_span(span: timedelta) -> str:
@@ -65,7 +66,7 @@ def spoken_span(span: timedelta) -> str:
     hours, seconds = divmod(seconds, 3600)
     minutes, seconds = divmod(seconds, 60)
     parts = [(days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second")]
-    first = next(at for at, (number, _) in enumerate(parts) if number)
+    first = next(index for index, (number, _) in enumerate(parts) if number)
     return " ".join(counted(number, noun) for number, noun in parts[first : first + 2] if number)
 
 
@@ -75,20 +76,21 @@ def spoken_instant(instant: datetime) -> str:
 
 
 def printable(text: str, max_chars: int = 200) -> str:
-    """Foreign text as one harmless line of at most `max_chars` characters.
+    """Foreign text as one safe line of at most `max_chars` characters.
 
-    Line breaks and blanks become single blanks; control and format characters (terminal escapes,
-    bidirectional overrides, zero-width marks; Unicode categories Cc and Cf) go, except the two joiners;
-    lone surrogates, which no encoding can write, become U+FFFD. A cut is marked with an ellipsis.
+    Each run of line breaks and blanks becomes a single blank. Control and format characters (terminal
+    escapes, bidirectional overrides, zero-width marks; Unicode categories Cc and Cf) are removed, except the
+    two joiners. Lone surrogates, which no encoding can represent, become U+FFFD. A cut is marked with an
+    ellipsis.
     """
-    kept = []
-    for char in text[: 8 * max_chars]:  # no need to walk through a megabyte of subject
+    chars = []
+    for char in text[: 8 * max_chars]:  # a subject of a megabyte need not be processed completely
         category = unicodedata.category(char)
         if char.isspace():
-            kept.append(" ")
+            chars.append(" ")
         elif category == "Cs":
-            kept.append("\ufffd")
+            chars.append("\ufffd")
         elif category not in ("Cc", "Cf") or char in _JOINERS:
-            kept.append(char)
-    line = " ".join("".join(kept).split())
+            chars.append(char)
+    line = " ".join("".join(chars).split())
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"

@@ -1,7 +1,7 @@
-"""What a look at both mailboxes found before anything is copied. It grows while the look goes on, so that a
-page can show the logins first.
+"""The result of checking both mailboxes before a copy. It is updated while the check runs, so that a page can
+show the logins first.
 
-What cannot be known exactly says so: `exact` and `dates_exact` are False where a sample was looked at.
+`exact` and `dates_exact` are False for values that are estimated from a sample.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from importer.domain.reporting.formatting import counted, spoken_bytes, spoken_i
 
 
 class CheckPhase(StrEnum):
-    """How far the look at one mailbox has come."""
+    """The progress of the check of one mailbox."""
 
     CONNECTING = "connecting"
     COUNTING = "counting"  # logged in
     DONE = "done"
-    FAILED = "failed"  # `problem` says why
+    FAILED = "failed"  # see `problem`
 
 
 @dataclass(frozen=True, slots=True)
 class SideCheck:
-    """One mailbox. `size_bytes`, `oldest` and `newest` are those of the source; None while unknown."""
+    """The check of one mailbox. `size_bytes`, `oldest` and `newest` are set for the source only; None while
+    unknown."""
 
     account: Account
     look: CheckPhase = CheckPhase.CONNECTING
@@ -75,12 +76,12 @@ class SideCheck:
 
 @dataclass(frozen=True, slots=True)
 class FolderCheck:
-    """One source folder and where it will go; `reason` says why it is called so there.
+    """One source folder and the name of its destination folder; `reason` explains the name.
 
-    `elsewhere`: messages with this label that are to be copied into another label's folder. `there`:
-    messages in the destination folder now, None when it has yet to be made. `known`: messages that earlier
-    imports brought, which are not copied again. `too_large`: messages that the destination will not take, of
-    those that were looked at.
+    `elsewhere`: messages with this label that will be copied into another label's folder. `there`: messages
+    now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
+    which are not copied again. `too_large`: messages that exceed the destination's size limit, among those
+    checked.
     """
 
     source_folder: str
@@ -96,7 +97,8 @@ class FolderCheck:
 
     @property
     def to_copy(self) -> Amount:
-        """At most; what is there from elsewhere is recognised when it is copied."""
+        """An upper limit: messages that reached the destination in another way are recognised only during the
+        copy."""
         left = max(0, self.messages - self.known)
         return Amount(left, round((self.size_bytes or 0) * left / self.messages) if self.messages else 0)
 
@@ -117,9 +119,9 @@ class FolderCheck:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """All that is known so far. `closed` are source folders that cannot be opened, `left_out` those that hold
-    no mail: (name, why). `labels` is
-    the rule by which the folders of labels were counted; None where the source has no labels."""
+    """The check so far. `closed` are source folders that cannot be opened, `left_out` those that contain no
+    mail, as (name, reason). `labels` is the label rule by which messages were counted; None if the source has
+    no labels."""
 
     source: SideCheck
     destination: SideCheck
@@ -132,13 +134,15 @@ class Check:
 
     @property
     def to_copy(self) -> Amount:
-        """What an import would copy at most."""
+        """The maximum that an import would copy."""
         amounts = [folder.to_copy for folder in self.folders]
-        return Amount(sum(one.messages for one in amounts), sum(one.size_bytes for one in amounts))
+        return Amount(
+            sum(amount.messages for amount in amounts), sum(amount.size_bytes for amount in amounts)
+        )
 
     @property
     def free_bytes(self) -> int | None:
-        """At the destination; None where its server tells no limit."""
+        """The free space at the destination; None if its server reports no limit."""
         quota = self.destination.quota
         return (
             None
@@ -148,7 +152,7 @@ class Check:
 
     @property
     def free_messages(self) -> int | None:
-        """The same for hosts that count messages."""
+        """The number of messages that still fit, at hosts that limit it; otherwise None."""
         quota = self.destination.quota
         return (
             None
@@ -158,49 +162,51 @@ class Check:
 
     @property
     def fits(self) -> bool | None:
-        """None while nobody knows."""
-        free_bytes, free_messages, wanted = self.free_bytes, self.free_messages, self.to_copy
+        """Whether everything to copy fits into the destination; None while unknown."""
+        free_bytes, free_messages, to_copy = self.free_bytes, self.free_messages, self.to_copy
         if not self.done or (free_bytes is None and free_messages is None):
             return None
-        enough_bytes = free_bytes is None or wanted.size_bytes <= free_bytes
-        return enough_bytes and (free_messages is None or wanted.messages <= free_messages)
+        enough_bytes = free_bytes is None or to_copy.size_bytes <= free_bytes
+        return enough_bytes and (free_messages is None or to_copy.messages <= free_messages)
 
     @property
     def ready(self) -> bool:
-        """Both mailboxes let us in."""
+        """Whether both logins succeeded."""
         return {self.source.look, self.destination.look} <= {CheckPhase.COUNTING, CheckPhase.DONE}
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know before the start, in sentences that may quote foreign text."""
+        """Warnings for the user before the start, in English sentences that may quote foreign text."""
         return tuple(self._warnings())
 
     def _warnings(self) -> Iterator[str]:
         if self.fits is False:
-            wanted, room = self.to_copy, f"takes {counted(self.free_messages or 0, 'more message')}"
-            if self.free_bytes is not None and wanted.size_bytes > self.free_bytes:
+            to_copy = self.to_copy
+            room = f"has room for {counted(self.free_messages or 0, 'more message')}"
+            if self.free_bytes is not None and to_copy.size_bytes > self.free_bytes:
                 room = f"has {spoken_bytes(self.free_bytes)} free"
-            amount = f"{counted(wanted.messages, 'message')} (about {spoken_bytes(wanted.size_bytes)})"
-            yield f"It does not fit: up to {amount} are to be copied, and the new mailbox {room}."
+            amount = f"{counted(to_copy.messages, 'message')} (about {spoken_bytes(to_copy.size_bytes)})"
+            yield f"It does not fit: up to {amount} are to be copied, but the new mailbox {room}."
         too_large = sum(folder.too_large for folder in self.folders)
         if too_large:
             limit = spoken_bytes(self.destination.max_message_bytes or 0)
-            least = "" if all(folder.exact for folder in self.folders) else "At least "
+            at_least = "" if all(folder.exact for folder in self.folders) else "At least "
             yield (
-                f"{least}{counted(too_large, 'message')} will be left out: larger than the new mailbox"
+                f"{at_least}{counted(too_large, 'message')} will be left out: larger than the new mailbox"
                 f" accepts ({limit})."
             )
-        for name, why in self.closed:
-            yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {why}"
-        for name, why in self.left_out:
-            yield f"The folder “{name}” is left out: {why}."
+        for name, reason in self.closed:
+            yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {reason}"
+        for name, reason in self.left_out:
+            yield f"The folder “{name}” is left out: {reason}."
         if self.estimate is not None and self.estimate.capped_until is not None:
             end = spoken_instant(self.estimate.capped_until)
-            yield f"One of the hosts lets only so much through in a day; it will take until about {end}."
+            yield f"One of the hosts limits the amount of data per day; the copy will take until about {end}."
 
     def as_json(self) -> dict[str, object]:
-        """Keys are stable; new ones may be added. Sizes are bytes, spans seconds, times ISO 8601 in UTC."""
-        estimate, wanted = self.estimate, self.to_copy
+        """Keys are stable; new ones may be added. Sizes are bytes, durations seconds, times ISO 8601 in
+        UTC."""
+        estimate, to_copy = self.estimate, self.to_copy
         return {
             "done": self.done,
             "ready": self.ready,
@@ -210,9 +216,9 @@ class Check:
             "source": self.source.as_json(),
             "destination": self.destination.as_json(),
             "folders": [folder.as_json() for folder in self.folders],
-            "closed": [{"folder": name, "reason": why} for name, why in self.closed],
-            "left_out": [{"folder": name, "reason": why} for name, why in self.left_out],
-            "to_copy": {"messages": wanted.messages, "size_bytes": wanted.size_bytes},
+            "closed": [{"folder": name, "reason": reason} for name, reason in self.closed],
+            "left_out": [{"folder": name, "reason": reason} for name, reason in self.left_out],
+            "to_copy": {"messages": to_copy.messages, "size_bytes": to_copy.size_bytes},
             "free_bytes": self.free_bytes,
             "free_messages": self.free_messages,
             "fits": self.fits,

@@ -1,6 +1,6 @@
-"""What happened to an import or a batch, in plain sentences, in the language of a `Translator`.
+"""The outcome of an import or a batch in plain sentences, in the language of a `Translator`.
 
-They may quote foreign text (an error's message, a reason): show them through `wording.printable`.
+Sentences may quote foreign text (an error's message, a reason): pass them through `formatting.printable`.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ def verdict(
     problem: str | None = None,
     reason: Callable[[str], str] = str,
 ) -> str:
-    """One to four sentences: how it ended or stands, what to do, how far it came.
+    """One to four sentences: the state or the end of the import, what to do, and its progress.
 
-    `unread_folders` could not be opened, so that nobody knows how many messages are in them; of
-    `partly_shown` ones the old mailbox shows only a part. `problem` is the import's in another language
-    than English, and `reason` tells reasons in it.
+    `unread_folders` could not be opened, and the number of their messages is unknown; `partly_shown` folders
+    are listed only in part by the old mailbox. `problem` is the message of the import's problem translated
+    for `say`, and `reason` translates reasons.
     """
-    said = (import_.problem.message if import_.problem else "") if problem is None else problem
-    until = say.gettext("Waiting.")
+    message = (import_.problem.message if import_.problem else "") if problem is None else problem
+    waiting = say.gettext("Waiting.")
     if import_.not_before:
-        until = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))
-    far = _so_far(say, totals)
+        waiting = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))
+    progress = _so_far(say, totals)
     sentences: Mapping[State, tuple[str, ...]] = {
         State.COMPLETE: (_all_there(say, totals, reason),),
         State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, reason),),
-        State.STOPPED: (say.gettext("Stopped."), said, far),
-        State.WAITING: (until, said, say.gettext("It continues automatically."), far),
+        State.STOPPED: (say.gettext("Stopped."), message, progress),
+        State.WAITING: (waiting, message, say.gettext("It continues automatically."), progress),
         State.FAILED: (
             say.gettext("The copy could not be finished because of an error on our side."),
-            said,
-            far,
+            message,
+            progress,
             say.gettext("Nothing is lost: start it again."),
         ),
-        State.PAUSED: (say.gettext("Paused."), far, say.gettext("It continues when you resume it.")),
-        State.CANCELLED: (say.gettext("Cancelled."), said, far, _stays(say, totals)),
-        State.RUNNING: (say.gettext("In progress."), far),
+        State.PAUSED: (say.gettext("Paused."), progress, say.gettext("It continues when you resume it.")),
+        State.CANCELLED: (say.gettext("Cancelled."), message, progress, _stays(say, totals)),
+        State.RUNNING: (say.gettext("In progress."), progress),
         State.QUEUED: (say.gettext("Not started yet."),),
     }
-    return " ".join(_ended(sentence) for sentence in sentences[import_.state] if sentence.strip())
+    return " ".join(_with_full_stop(sentence) for sentence in sentences[import_.state] if sentence.strip())
 
 
 def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator = _ENGLISH) -> str:
     """One or two sentences about all imports of a batch."""
     complete, number = states.get(State.COMPLETE, 0), sum(states.values())
     copied = say.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
-    numbers = [copied, say.gettext("%(number)s already there", number=say.number(totals.present))]
+    counts = [copied, say.gettext("%(number)s already there", number=say.number(totals.present))]
     if totals.failed:
-        numbers.append(say.gettext("%(number)s could not be copied", number=say.number(totals.failed)))
-    told = ", ".join(numbers)
+        counts.append(say.gettext("%(number)s could not be copied", number=say.number(totals.failed)))
+    numbers = ", ".join(counts)
     if complete == number:
         return say.ngettext(
             "The mailbox is complete: %(numbers)s.",
             "All %(num)s mailboxes are complete: %(numbers)s.",
             number,
-            numbers=told,
+            numbers=numbers,
         )
     phrases = {
         State.INCOMPLETE: say.gettext("finished with gaps"),
@@ -84,24 +84,23 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator =
         number,
         complete=say.number(complete),
         rest=", ".join(
-            f"{say.number(states[state])} {said}" for state, said in phrases.items() if states.get(state)
+            f"{say.number(states[state])} {phrase}" for state, phrase in phrases.items() if states.get(state)
         ),
-        numbers=told,
+        numbers=numbers,
     )
 
 
 def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
-    there = say.number(totals.in_destination)
     if not totals.found:
         return say.gettext("The old mailbox listed no messages: there was nothing to copy.")
     if totals.skipped:
         return say.gettext(
             "All messages listed by the old mailbox are in the new one (%(there)s), except for %(out)s"
             " left out (%(reasons)s).",
-            there=there,
+            there=say.number(totals.in_destination),
             out=say.number(totals.skipped_total),
             reasons="; ".join(
-                f"{reason(why)}: {say.number(number)}" for why, number in totals.skipped.items()
+                f"{reason(skipped)}: {say.number(number)}" for skipped, number in totals.skipped.items()
             ),
         )
     if totals.present and not totals.copied and totals.found > 1:
@@ -130,7 +129,7 @@ def _not_all_there(
 ) -> str:
     sentences = []
     if totals.failed:
-        out = (
+        left_out = (
             say.gettext(", %(number)s left out", number=say.number(totals.skipped_total))
             if totals.skipped
             else ""
@@ -143,7 +142,7 @@ def _not_all_there(
                 " one%(left_out)s, %(failed)s could not be copied.",
                 totals.found,
                 there=say.number(totals.in_destination),
-                left_out=out,
+                left_out=left_out,
                 failed=say.number(totals.failed),
             )
         )
@@ -208,7 +207,7 @@ def _stays(say: Translator, totals: Totals) -> str:
     return say.gettext("Copied messages stay in the new mailbox; undo removes them.") if totals.copied else ""
 
 
-def _ended(sentence: str) -> str:
-    """With its full stop: an error's text may come without."""
+def _with_full_stop(sentence: str) -> str:
+    """The sentence with a full stop, which an error's text may lack."""
     stripped = sentence.strip()
     return stripped if stripped[-1] in ".!?…" else stripped + "."

@@ -1,7 +1,7 @@
-"""The account that adds up. One object feeds the mail, the page, the console and `--json`.
+"""Reports of an import and of a batch. Mail, web page, console and `--json` all use the same object.
 
-`found = copied + already there + duplicate + skipped + failed`, per folder and in total. What was in
-the new mailbox before is "already there": good news, never a warning.
+`found = copied + already there + duplicate + skipped + failed`, per folder and in total. Messages that were
+in the new mailbox before are "already there", which is never a warning.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from providers.errors import GrantExpired, LoginRejected, MasterRefused, QuotaEx
 
 
 class ExitCode(IntEnum):
-    """How the console ends."""
+    """The exit code of the console."""
 
     COMPLETE = 0
     REFUSALS = 1  # finished, but something could not be copied or confirmed
     USAGE = 2
-    LOGIN = 3  # a host does not let us in
+    LOGIN = 3  # a host rejects the login
     DESTINATION_FULL = 4
     WAITING = 5  # not done: waiting, stopped for another reason, or not finished yet
-    INTERNAL = 6  # our own fault
+    INTERNAL = 6  # an internal error of Mailhaul
 
 
 _WORST_FIRST: Final = (
@@ -47,7 +47,7 @@ _WORST_FIRST: Final = (
 
 
 def exit_code(import_: Import) -> ExitCode:
-    """Decided by the state, and by the problem where the state is WAITING or STOPPED."""
+    """Determined by the state, and for WAITING and STOPPED by the problem."""
     match import_.state:
         case State.COMPLETE:
             return ExitCode.COMPLETE
@@ -74,7 +74,7 @@ def exit_code(import_: Import) -> ExitCode:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one import, so far or at its end."""
+    """The current or final result of one import."""
 
     import_: Import
     tallies: tuple[FolderTally, ...] = ()
@@ -86,19 +86,20 @@ class Report:
 
     @property
     def adds_up(self) -> bool:
-        """In every folder, and so in total."""
+        """Whether the counts of every folder add up, and therefore the totals."""
         return all(tally.adds_up for tally in self.tallies)
 
     @property
     def source_grew_by(self) -> int:
-        """Messages that the old mailbox showed more (less: negative) at the recount than at the survey."""
+        """By how many messages the old mailbox grew (if negative, shrank) between the survey and the
+        recount."""
         return sum(
             tally.source_recount - tally.found for tally in self.tallies if tally.source_recount is not None
         )
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first leg's start to the end, waiting included; None while there is no end."""
+        """The time from the start of the first leg to the end, waiting included; None before the end."""
         started, finished = self.import_.started_at, self.import_.finished_at
         return None if started is None or finished is None else finished - started
 
@@ -108,33 +109,33 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """What happened, in one to four plain sentences, in English. May quote foreign text."""
-        return self.told()
+        """The outcome in one to four plain English sentences. May quote foreign text."""
+        return self.translated_verdict()
 
-    def told(
+    def translated_verdict(
         self,
         say: Translator | None = None,
         problem: str | None = None,
         reason: Callable[[str], str] = str,
     ) -> str:
-        """The verdict in another language, with the `problem` and each reason as that language says it."""
-        whole = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
-        partly = sum(refusal.partly for refusal in whole)
+        """The verdict in the language of `say`, with the translated `problem` and reasons translated by
+        `reason`."""
+        folders = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
+        partly = sum(refusal.partly for refusal in folders)
         return verdict(
-            self.import_, self.totals, len(whole) - partly, partly, say or English(), problem, reason
+            self.import_, self.totals, len(folders) - partly, partly, say or English(), problem, reason
         )
 
     def as_json(self) -> dict[str, object]:
-        """The report for machines. Keys are stable; new ones may be added.
+        """The report as JSON. Keys are stable; new ones may be added.
 
-        Times are ISO 8601 in UTC or null, spans are seconds, sizes are bytes, addresses are in full;
-        there are no secrets. `folders` is in the order of the account and `refusals` in the order of
-        recording.
+        Times are ISO 8601 in UTC or null, durations are seconds, sizes are bytes. Addresses are complete;
+        there are no secrets. `folders` is in the order of the tallies, `refusals` in the order of recording.
 
             id, batch_id, row, submitter, state, exit_code, verdict,
             source, destination: {address, server}
             created_at, started_at, finished_at, not_before, duration_s
-            labels: null where the source was not seen to have labels, else {rule, sentence}
+            labels: null if no labels were seen at the source, else {rule, sentence}
             sync_flags
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
@@ -184,7 +185,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of a batch; `reports` in the order of its rows."""
+    """The current or final result of a batch. `reports` are in the order of its rows."""
 
     batch: Batch
     reports: tuple[Report, ...] = ()
@@ -199,17 +200,17 @@ class BatchReport:
 
     @property
     def states(self) -> Mapping[State, int]:
-        """How many imports stand where; states without imports are left out."""
+        """The number of imports per state; states without imports are omitted."""
         return Counter(report.import_.state for report in self.reports)
 
     @property
     def exit_code(self) -> ExitCode:
-        """The worst of its imports. Worst first: 6, 3, 4, 5, 1, 0."""
+        """The worst exit code of its imports. Worst first: 6, 3, 4, 5, 1, 0."""
         return min((report.exit_code for report in self.reports), key=_WORST_FIRST.index, default=ExitCode(0))
 
     @property
     def verdict(self) -> str:
-        """What happened, in one or two plain sentences."""
+        """The outcome in one or two plain English sentences."""
         return batch_verdict(self.states, self.totals)
 
     def as_json(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""What could not be copied, as a CSV file for a spreadsheet.
+"""The refusals of imports as a CSV file for spreadsheets.
 
-Invariant: no cell is a formula, whatever the sender of a message wrote into its subject. A cell that begins
-like one gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11), and is one line.
+Invariant: no cell is a formula, whatever the subject of a message contains. A cell that starts like a formula
+gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11). Each cell is a single line.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ COLUMNS: Final = (
     "code",
 )
 _MAX_CELL_CHARS: Final = 1000
-_FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the wide ones count in some programs
+_FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # some programs accept the full-width forms too
 
 
 def refusals_csv(reports: Iterable[Report]) -> str:
     """One line for each message that could not be copied, and for each folder that could not be opened
-    (without date and subject; `messages` is 0 where nobody knows). RFC 4180, comma and CRLF, UTF-8."""
+    (without date and subject; `messages` is 0 if their number is unknown). RFC 4180 with comma and CRLF, for
+    UTF-8."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -55,6 +56,6 @@ def refusals_csv(reports: Iterable[Report]) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` as a cell that no spreadsheet takes for a formula."""
+    """`text` as a cell that no spreadsheet evaluates as a formula."""
     line = printable(text, _MAX_CELL_CHARS)
     return f"'{line}" if line.startswith(_FORMULAS) else line

@@ -1,4 +1,4 @@
-"""Messages by outcome, added up over folders."""
+"""Message counts by outcome, summed over folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importer.domain.model import FolderTally
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Messages by outcome over several folders; `confirmed` is None until all copies were recounted."""
+    """Message counts by outcome of several folders; `confirmed` is None until all copies were recounted."""
 
     found: int = 0
     copied: int = 0
@@ -26,22 +26,22 @@ class Totals:
 
     @classmethod
     def of(cls, tallies: Iterable[FolderTally]) -> Totals:
-        rows = tuple(tallies)
+        folders = tuple(tallies)
         reasons: Counter[str] = Counter()
-        for row in rows:
-            reasons.update(row.skipped)
-        recounts = [row.confirmed for row in rows if row.copied or row.confirmed is not None]
+        for folder in folders:
+            reasons.update(folder.skipped)
+        recounts = [folder.confirmed for folder in folders if folder.copied or folder.confirmed is not None]
         confirmed = [recount for recount in recounts if recount is not None]
         return cls(
-            found=sum(row.found for row in rows),
-            copied=sum(row.copied for row in rows),
-            present=sum(row.present for row in rows),
-            duplicate=sum(row.duplicate for row in rows),
+            found=sum(folder.found for folder in folders),
+            copied=sum(folder.copied for folder in folders),
+            present=sum(folder.present for folder in folders),
+            duplicate=sum(folder.duplicate for folder in folders),
             skipped=dict(reasons.most_common()),
-            failed=sum(row.failed for row in rows),
-            copied_bytes=sum(row.copied_bytes for row in rows),
-            keywords_dropped=sum(row.keywords_dropped for row in rows),
-            flags_updated=sum(row.flags_updated for row in rows),
+            failed=sum(folder.failed for folder in folders),
+            copied_bytes=sum(folder.copied_bytes for folder in folders),
+            keywords_dropped=sum(folder.keywords_dropped for folder in folders),
+            flags_updated=sum(folder.flags_updated for folder in folders),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
         )
 
@@ -51,7 +51,7 @@ class Totals:
 
     @property
     def in_destination(self) -> int:
-        """Source messages whose content the new mailbox holds (or held until its owner removed it)."""
+        """Source messages whose content is in the new mailbox, or was until its owner removed it."""
         return self.copied + self.present + self.duplicate
 
     @property
@@ -64,7 +64,7 @@ class Totals:
 
     @property
     def unconfirmed(self) -> int:
-        """Copied, but not seen at the recount; 0 while there was none."""
+        """Copied messages that the recount did not find; 0 before the recount."""
         return 0 if self.confirmed is None else max(0, self.copied - self.confirmed)
 
     def as_json(self) -> dict[str, object]:

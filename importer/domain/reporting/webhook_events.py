@@ -1,4 +1,4 @@
-"""News about imports for programs: what happened, as JSON that is signed and called out."""
+"""Webhook events: changes of an import as signed JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from importer.domain.reporting.report import Report
 
 
 class EventType(StrEnum):
-    """What news is about."""
+    """The type of an event."""
 
     FINISHED = "import.finished"
-    ATTENTION = "import.needs_attention"  # a person has to act: an owner to sign in, or whoever can mend it
+    ATTENTION = "import.needs_attention"  # a person has to act: sign in, or fix a problem
 
 
 SIGNATURE: Final = "Mailhaul-Signature"
@@ -27,7 +27,7 @@ EVENT: Final = "Mailhaul-Event"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`id` is the same however often it is called out: who has seen it may leave it."""
+    """A webhook event. `id` is the same for each delivery, so that receivers can discard repetitions."""
 
     id: str
     type: EventType
@@ -35,10 +35,10 @@ class Event:
 
 
 def event(report: Report, now: datetime) -> Event:
-    """The news of an import as it stands: ended, or waiting for a person.
+    """The event for the current state of an import: ended, or waiting for a person.
 
-    The body is JSON: `{id, type, created_at, import}`, where `import` is `Report.as_json` without folders and
-    refusals, which a report tells.
+    The body is JSON: `{id, type, created_at, import}`, where `import` is `Report.as_json` without `folders`
+    and `refusals`.
     """
     import_ = report.import_
     code = import_.problem.code if import_.problem is not None else ""
@@ -51,8 +51,8 @@ def event(report: Report, now: datetime) -> Event:
 
 
 def signature(secret: str, at: datetime, body: bytes) -> str:
-    """The value of the header SIGNATURE: `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.body`. The time is
-    in it so that nobody can send old news again."""
+    """The value of the header SIGNATURE: `t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.body`. The time
+    prevents replay of old events."""
     seconds = str(int(at.timestamp()))
     digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, sha256).hexdigest()
     return f"t={seconds},v1={digest}"
