@@ -60,7 +60,7 @@ class _Bag:
 class _Settled:
     """The source UIDs settled with one (outcome, reason), by this import and by earlier ones."""
 
-    ours: _Bag = field(default_factory=_Bag)
+    current: _Bag = field(default_factory=_Bag)
     earlier: _Bag = field(default_factory=_Bag)
 
 
@@ -104,25 +104,25 @@ class FolderHistory:
         for receipt in receipts:
             self.detached |= receipt.destination.uidvalidity == ANY_UIDVALIDITY
             self._landed.add(receipt.destination_uids)
-            ours = receipt.import_id == self.import_id
-            self._learn_digests(receipt, ours=ours)
+            current = receipt.import_id == self.import_id
+            self._learn_digests(receipt, current=current)
             if receipt.source != self.source:
                 continue
             settled = self._settled[receipt.outcome, receipt.reason]
-            (settled.ours if ours else settled.earlier).add(receipt.source_uids)
-            if ours and receipt.outcome is Outcome.COPIED:
+            (settled.current if current else settled.earlier).add(receipt.source_uids)
+            if current and receipt.outcome is Outcome.COPIED:
                 self._copied_to.add(receipt.destination_uids)
                 self.copied_bytes += receipt.size_bytes
                 self.keywords_dropped += receipt.keywords_dropped
 
-    def _learn_digests(self, receipt: Receipt, *, ours: bool) -> None:
+    def _learn_digests(self, receipt: Receipt, *, current: bool) -> None:
         # The same folder under another UIDVALIDITY lists the same messages again: they are “already there”.
         # A further message with equal content is a duplicate.
         relisted = receipt.source.name == self.source.name and receipt.source != self.source
         for start in range(0, len(receipt.digests), DIGEST_BYTES):
             digest = receipt.digests[start : start + DIGEST_BYTES]
             if not self.knows(digest):
-                (self.met_first if ours and not relisted else self.met_before).add(digest)
+                (self.met_first if current and not relisted else self.met_before).add(digest)
 
     def knows(self, digest: bytes) -> bool:
         """Whether a message with this content has a receipt."""
@@ -149,7 +149,7 @@ class FolderHistory:
         """Source UIDs that are done, settled by this or an earlier import."""
         uids = UidSet()
         for settled in self._settled.values():
-            uids = uids | settled.ours.uids | settled.earlier.uids
+            uids = uids | settled.current.uids | settled.earlier.uids
         return uids
 
     @property
@@ -167,26 +167,26 @@ class FolderHistory:
         """Destination UIDs of this import's copies from this source folder."""
         return self._copied_to.uids
 
-    def todo(self, shown: UidSet) -> UidSet:
-        """The UIDs in `shown` that still have to be fetched."""
-        return shown - self.settled - self.refused
+    def todo(self, source_uids: UidSet) -> UidSet:
+        """The UIDs in `source_uids` that still have to be fetched."""
+        return source_uids - self.settled - self.refused
 
-    def tally(self, shown: UidSet, destination_folder: str) -> FolderTally:
-        """The current tally. It counts every message that the source lists (`shown`), or listed earlier to
+    def tally(self, source_uids: UidSet, destination_folder: str) -> FolderTally:
+        """The current tally. It counts every message that the source lists (`source_uids`), or listed earlier to
         this import, once."""
         counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
-        listed = shown | self.refused
+        listed = source_uids | self.refused
         for (outcome, reason), settled in self._settled.items():
-            ours, earlier = settled.ours.uids, len(settled.earlier.uids & shown)
-            listed |= ours
+            current, earlier = settled.current.uids, len(settled.earlier.uids & source_uids)
+            listed |= current
             if outcome is Outcome.SKIPPED:
-                skipped[reason] = len(ours) + earlier
+                skipped[reason] = len(current) + earlier
             elif outcome is Outcome.COPIED:
-                counts[Outcome.COPIED] += len(ours)
+                counts[Outcome.COPIED] += len(current)
                 counts[Outcome.PRESENT] += earlier
             else:
-                counts[outcome] += len(ours) + earlier
+                counts[outcome] += len(current) + earlier
         return FolderTally(
             source_folder=self.source.name,
             destination_folder=destination_folder,
