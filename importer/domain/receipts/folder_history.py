@@ -172,8 +172,8 @@ class FolderHistory:
         return source_uids - self.settled - self.refused
 
     def tally(self, source_uids: UidSet, destination_folder: str) -> FolderTally:
-        """The current tally. It counts every message that the source lists (`source_uids`), or listed earlier to
-        this import, once."""
+        """The current tally. Every message that the source lists (`source_uids`), or listed to this import
+        before, is counted once."""
         counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
         listed = source_uids | self.refused
