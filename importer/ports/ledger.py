@@ -71,7 +71,7 @@ class Ledger(Protocol):
         ...
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
-        """Receipt number -> the flags to remember from now on (`flag_runs.fold_flags`)."""
+        """Receipt number -> the flags to remember from now on (`flags.fold_flags`)."""
         ...
 
     def undone(self, route: Route, import_id: ImportId) -> Mapping[FolderRef, int]:
