@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test soak check lint setup format lock document clean
+.PHONY: demo test soak pythons check lint setup format lock document clean
 
 demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
@@ -19,6 +19,9 @@ test: debian-packages lint  ## every test, against real servers; of large matric
 
 soak: debian-packages lint  ## the same without sampling: for the night
 	MAILHAUL_TEST_SOAK=1 $(PYTEST) --timeout 3600
+
+pythons: $(READY)  ## the unit tests on each Python from 3.11 to 3.14 that this machine has
+	sh .ci/pythons
 
 check: lint  ## the fast inner loop
 	$(PYTEST) tests/unit tests/property
@@ -47,8 +50,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-document: $(READY)  ## docs/providers.md anew from the catalog
-	$(BIN)/python -m providers.document
+document: $(READY)  ## the pages of docs/ that are made from the code
+	$(BIN)/python -m docs.generate
 
 lock: $(READY)  ## resolve the dependencies anew
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -27,7 +27,7 @@ from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 ADA = "ada@new.example"
 GRACE = "grace@new.example"
-CLIENT_ID = "copier-openid"
+CLIENT_ID = "mailhaul-openid"
 Claims = dict[str, Any]
 
 

@@ -82,7 +82,7 @@ def test_an_owner_consents_and_the_tokens_renew_themselves(
 def test_the_question_is_asked_as_each_provider_wants_it(ways: MailboxAccess) -> None:
     asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
     for provider, query in asked.items():
-        assert query["client_id"] == f"copier-{provider}"
+        assert query["client_id"] == f"mailhaul-{provider}"
         assert query["redirect_uri"] == f"{PUBLIC_URL}/sign-in/{provider}"
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         assert query["login_hint"] == ADA

@@ -58,15 +58,20 @@ def exit_code(import_: Import) -> ExitCode:
         case State.QUEUED | State.RUNNING | State.PAUSED | State.CANCELLED:
             return ExitCode.WAITING
         case State.WAITING | State.STOPPED:
-            codes = {
-                LoginRejected.code: ExitCode.LOGIN,
-                MasterRefused.code: ExitCode.LOGIN,
-                CONSENT_EXPIRED: ExitCode.LOGIN,
-                GrantExpired.code: ExitCode.LOGIN,
-                QuotaExceeded.code: ExitCode.DESTINATION_FULL,
-            }
-            return codes.get(import_.problem.code if import_.problem else "", ExitCode.WAITING)
+            return exit_code_of(import_.problem.code if import_.problem else "")
     assert_never(import_.state)
+
+
+def exit_code_of(problem_code: str) -> ExitCode:
+    """The exit code of an import that waits or stopped with that problem."""
+    codes = {
+        LoginRejected.code: ExitCode.LOGIN,
+        MasterRefused.code: ExitCode.LOGIN,
+        CONSENT_EXPIRED: ExitCode.LOGIN,
+        GrantExpired.code: ExitCode.LOGIN,
+        QuotaExceeded.code: ExitCode.DESTINATION_FULL,
+    }
+    return codes.get(problem_code, ExitCode.WAITING)
 
 
 # --- One import -----------------------------------------------------------------------------------

@@ -1,21 +1,18 @@
-"""Writes what the catalog knows into docs/providers.md: python -m providers.document [FILE]
-
-The page is written by hand but for what stands between its marks; only that is made anew.
-"""
+"""docs/providers.md, from the catalog: only what is between the page's markers is generated."""
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from docs.generate.markdown import table
 from providers.catalog import Catalog
 from providers.endpoint import LoginForm
 from providers.provider import MEANINGS, LoginKind, PasswordKind, Provider
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "providers.md"
+PAGE: Final = Path(__file__).parents[1] / "providers.md"
 
 _PASSWORDS: Final = {
     PasswordKind.MAILBOX: "the mailbox's own",
@@ -32,8 +29,13 @@ _FIRST: Final = {
 _BRANDS: Final = {"google": "Google", "microsoft": "Microsoft"}
 
 
+def render() -> str:
+    """The whole page."""
+    return written(PAGE.read_text(encoding="utf-8"), Catalog.load())
+
+
 def written(page: str, catalog: Catalog) -> str:
-    """The page with everything between its marks made anew. Raises ValueError when a mark is missing."""
+    """The page with everything between its markers replaced. Raises ValueError if a marker is missing."""
     sections: dict[str, Callable[[Catalog], Iterator[str]]] = {
         "overview": _overview,
         "hosts": _hosts,
@@ -42,14 +44,14 @@ def written(page: str, catalog: Catalog) -> str:
     for name, lines in sections.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(page):
-            raise ValueError(f"the marks <!-- {name} --> and <!-- /{name} --> are missing")
+            raise ValueError(f"the markers <!-- {name} --> and <!-- /{name} --> are missing")
         inside = "\n".join(lines(catalog))
         page = pattern.sub(lambda found, inside=inside: f"{found[1]}\n{inside}\n\n{found[2]}", page)  # type: ignore[misc]
     return page
 
 
 def _overview(catalog: Catalog) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("host", "server", "login", "password", "customers' domains have an MX in"),
         (
             (
@@ -89,7 +91,7 @@ def _host(provider: Provider) -> Iterator[str]:
 
 
 def _quirks(_catalog: Catalog) -> Iterator[str]:
-    yield from _table(("quirk", "meaning"), ((f"`{quirk}`", meaning) for quirk, meaning in MEANINGS.items()))
+    yield from table(("quirk", "meaning"), ((f"`{quirk}`", meaning) for quirk, meaning in MEANINGS.items()))
 
 
 def _limits(provider: Provider) -> Iterator[str]:
@@ -122,20 +124,3 @@ def _ways_in(provider: Provider) -> str:
 
 def _anchor(provider: Provider) -> str:
     return re.sub(r"[^\w\- ]", "", provider.name.lower()).replace(" ", "-")
-
-
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" * len(heads)
-    for row in rows:
-        yield f"| {' | '.join(row)} |".replace("|  |", "| |")
-
-
-def main(arguments: list[str]) -> None:
-    """Rewrites the page, or the one that is named."""
-    page = Path(arguments[0]) if arguments else PAGE
-    page.write_text(written(page.read_text(encoding="utf-8"), Catalog.load()), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

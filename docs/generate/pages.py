@@ -1,0 +1,19 @@
+"""Which page is rendered by which function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from docs.generate import commands, configuration, errors, events, mail_hosts
+
+DOCS: Final = Path(__file__).parents[1]
+
+PAGES: Final[dict[Path, Callable[[], str]]] = {
+    DOCS / "configuration.md": configuration.render,
+    DOCS / "cli.md": commands.render,
+    DOCS / "errors.md": errors.render,
+    DOCS / "events.md": events.render,
+    DOCS / "providers.md": mail_hosts.render,
+}
