@@ -157,9 +157,9 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     return Deps(
         store=store,
         access=access_of(settings),
-        master=settings.master,
+        master_user=settings.master,
         administrators=settings.batch_right,
-        people=_people_of(settings),
+        identity_provider=_people_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,
             timeouts=_timeouts(settings),
@@ -172,32 +172,32 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         ),
         queue=queue,
         vault=vault,
-        mails=_mails(settings, notice_key),
+        outgoing_mail=_mails(settings, notice_key),
         clock=clock,
         is_notice=partial(is_notice, notice_key),
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        lease_owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         allowance=partial(_allowance, settings, catalog),
         stopping=stopping,
-        pace=TransferLimits(
+        transfer_limits=TransferLimits(
             batch_messages=settings.batch_messages,
             batch_bytes=settings.batch_bytes,
             lanes=settings.lanes,
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
         digests=DigestFiles(settings.data_dir()),
-        limits=Deadlines(
+        deadlines=Deadlines(
             leg=timedelta(seconds=settings.leg_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
         ),
-        caller=HttpsWebhookSender(
+        webhook_sender=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,
             forbidden=settings.forbidden_networks,
         ),
         webhook=Webhook(settings.webhook_url, settings.webhook_secret) if settings.webhook_secret else None,
         public_url=settings.public_url,
-        gives_back=settings.give_back_consent,
+        revokes_consents=settings.give_back_consent,
     )
 
 

@@ -20,7 +20,7 @@ from importer.ports.notices import MailState
 from importer.ports.process import Clock, InstallationFault
 from importer.ports.schema import SchemaAhead, SchemaState
 from importer.ports.vault import Vault, VaultError
-from importer.service.access.sealed_grants import context
+from importer.service.access.sealed_grants import grant_context
 from importer.settings import Settings, SettingsError
 from providers.errors import MailError, Side
 
@@ -162,8 +162,10 @@ def _unreadable_grants(settings: Settings, vault: Vault) -> int:
             for import_ in store.imports(states=tuple(ALIVE), limit=1000):
                 sealed = store.grants(import_.id)
                 if sealed is not None:
-                    unreadable += not _opens(vault, sealed.source, context(import_.id, Side.SOURCE))
-                    unreadable += not _opens(vault, sealed.destination, context(import_.id, Side.DESTINATION))
+                    unreadable += not _opens(vault, sealed.source, grant_context(import_.id, Side.SOURCE))
+                    unreadable += not _opens(
+                        vault, sealed.destination, grant_context(import_.id, Side.DESTINATION)
+                    )
     except SQLAlchemyError:
         return 0  # already reported by the database check
     return unreadable

@@ -17,9 +17,9 @@ from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
-from importer.service.legs.run_leg import work
-from importer.service.notify.deliver_mail import deliver
-from importer.service.notify.webhooks import call_out
+from importer.service.legs.run_leg import handle_ring
+from importer.service.notify.deliver_mail import send_due_mail
+from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from importer.settings import Settings
 
@@ -33,12 +33,12 @@ def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
 
     @dramatiq.actor(actor_name=RUN_LEG, queue_name=LEGS, broker=broker, priority=10)
     def run_leg(import_id: str) -> None:
-        work(deps, ImportId(import_id))
+        handle_ring(deps, ImportId(import_id))
 
     @dramatiq.actor(actor_name=SEND_MAIL, queue_name=MAIL, broker=broker, priority=0)
     def send_mail() -> None:
-        deliver(deps)
-        call_out(deps)
+        send_due_mail(deps)
+        send_due_calls(deps)
 
 
 def run(settings: Settings) -> None:

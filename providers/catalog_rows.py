@@ -100,7 +100,7 @@ class _Row:
             password=self._choice("password", PasswordKind, PasswordKind.MAILBOX),
             sign_in=self._text("sign_in") or None,
             steps=self._steps(name, required=not blocked),
-            obstacle=self._worded("unavailable", blocked, name) if blocked else None,
+            unavailable_text=self._worded("unavailable", blocked, name) if blocked else None,
             limits=self._limits(),
             quirks=self._quirks(),
         )
@@ -189,7 +189,7 @@ class _Row:
         """Each kind of facts that the row has, and no other, says where it is from."""
         has: dict[str, Callable[[], object]] = {
             "server": lambda: provider.endpoint,
-            "steps": lambda: provider.steps or provider.obstacle,
+            "steps": lambda: provider.steps or provider.unavailable_text,
             "limits": lambda: provider.limits != ProviderLimits(),
             "quirks": lambda: provider.quirks,
             "mx": lambda: provider.mx,

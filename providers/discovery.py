@@ -112,10 +112,10 @@ class Discovery:
             "sign_in": provider.sign_in,
             "first": [
                 {"step": step.texts.in_language(language), "page": step.page or None}
-                for step in provider.first(login)
+                for step in provider.steps_for(login)
             ],
             "way": login.value,
-            "unavailable": provider.closed_in(language, login) or None,
+            "unavailable": provider.login_unavailable_in(language, login) or None,
             "limits": {name: value for name, value in asdict(provider.limits).items() if value is not None},
             "quirks": {quirk.value: MEANINGS[quirk] for quirk in sorted(provider.quirks)},
         }

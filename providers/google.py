@@ -23,7 +23,7 @@ from joserfc.jwk import RSAKey
 
 from providers.endpoint import Secret
 from providers.mailbox_access import AccessToken
-from providers.oauth import Application, Endpoints, OAuthHttp, ask, token_of
+from providers.oauth import Application, Endpoints, OAuthHttp, parse_access_token, run_request
 from providers.pattern_table import Meanings, meaning
 
 ID: Final = "google"
@@ -63,7 +63,7 @@ def application(
         issuers_of=lambda _claims: issuers,
         explain=explain,
         # Without both, Google gives a refresh token only the first time that an owner consents.
-        asks={"access_type": "offline", "prompt": "consent"},
+        authorize_params={"access_type": "offline", "prompt": "consent"},
     )
 
 
@@ -102,7 +102,7 @@ class ServiceAccount:
 
 
 def organisation_token(web: OAuthHttp, account: ServiceAccount, mailbox: str) -> AccessToken:
-    """A token for any mailbox of the organisation (RFC 7523). Raises as `oauth.ask` does."""
+    """A token for any mailbox of the organisation (RFC 7523). Raises as `oauth.run_request` does."""
 
     def request() -> Any:
         return web.session().fetch_token(
@@ -113,7 +113,7 @@ def organisation_token(web: OAuthHttp, account: ServiceAccount, mailbox: str) ->
             allow_redirects=False,
         )
 
-    return token_of(ask(request, NAME, explain))
+    return parse_access_token(run_request(request, NAME, explain))
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:

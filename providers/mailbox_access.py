@@ -57,18 +57,18 @@ class Person:
 class People(Protocol):
     """An OpenID provider at which people sign in to our pages."""
 
-    def question(self) -> Question:
+    def begin_sign_in(self) -> Question:
         """Where to send the browser. Raises ServerUnavailable, Throttled."""
         ...
 
-    def answered(self, asked: Question, answer: Mapping[str, str]) -> Person:
+    def complete_sign_in(self, asked: Question, answer: Mapping[str, str]) -> Person:
         """Who it is, from the parameters that the browser came back with.
 
         Raises LoginRejected when it is nobody, or not for this question; ServerUnavailable, Throttled.
         """
         ...
 
-    def leaving(self, back: str) -> str:
+    def logout_url(self, back: str) -> str:
         """Where to send the browser to sign out there too; "" where that is not offered. The browser comes
         back to `back`. Raises ServerUnavailable, Throttled."""
         ...
@@ -77,15 +77,17 @@ class People(Protocol):
 class MailboxAccess(Protocol):
     """What can be opened with something else than a password. Providers are "google" and "microsoft"."""
 
-    def asks(self, provider: str | None) -> bool:
+    def can_sign_in(self, provider: str | None) -> bool:
         """Whether owners at `provider` can be asked for their consent."""
         ...
 
-    def question(self, provider: str, mailbox: str) -> Question:
+    def begin_sign_in(self, provider: str, mailbox: str) -> Question:
         """Where to send the owner of `mailbox`. Raises LoginRejected when nobody can be asked."""
         ...
 
-    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
+    def complete_sign_in(
+        self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
+    ) -> Consent:
         """What the owner gave, from the parameters that the browser came back with.
 
         Raises LoginRejected when it was not given, or for another mailbox; ServerUnavailable, Throttled.
@@ -105,7 +107,7 @@ class MailboxAccess(Protocol):
         mailbox: str,
         keep: Callable[[OAuthGrant], object],
         *,
-        first: AccessToken | None = None,
+        initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
         """What a login to `mailbox` takes. `keep` is given the grant to store each time that its refresh
         token is replaced, before the new one is used; `first` is a token that came with the consent.
@@ -114,7 +116,7 @@ class MailboxAccess(Protocol):
         """
         ...
 
-    def give_back(self, grant: Grant) -> bool:
+    def revoke_consent(self, grant: Grant) -> bool:
         """Ends an owner's consent at its provider, where that is possible; whether it did. Never raises.
 
         At Google it ends every grant that this owner gave to this installation.
@@ -125,13 +127,15 @@ class MailboxAccess(Protocol):
 class PasswordsOnly:
     """Implements `MailboxAccess` where nothing is set up."""
 
-    def asks(self, _provider: str | None) -> bool:
+    def can_sign_in(self, _provider: str | None) -> bool:
         return False
 
-    def question(self, provider: str, _mailbox: str) -> Question:
+    def begin_sign_in(self, provider: str, _mailbox: str) -> Question:
         raise LoginRejected(not_set_up(provider))
 
-    def answered(self, provider: str, _asked: Question, _answer: Mapping[str, str], _mailbox: str) -> Consent:
+    def complete_sign_in(
+        self, provider: str, _asked: Question, _answer: Mapping[str, str], _mailbox: str
+    ) -> Consent:
         raise LoginRejected(not_set_up(provider))
 
     def organisation_grant(self, _provider: str | None, _mailbox: str) -> OrganisationGrant | None:
@@ -143,13 +147,13 @@ class PasswordsOnly:
         _mailbox: str,
         _keep: Callable[[OAuthGrant], object],
         *,
-        first: AccessToken | None = None,
+        initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
         if isinstance(grant, PasswordGrant):
             return grant.password
         raise GrantExpired(not_set_up(grant.provider))
 
-    def give_back(self, _grant: Grant) -> bool:
+    def revoke_consent(self, _grant: Grant) -> bool:
         return False
 
 

@@ -45,7 +45,7 @@ def plain_domain(address: str) -> str | None:
     return domain_name(domain) if address.isascii() and _LOCAL.fullmatch(local.lower()) else None
 
 
-def is_itself(address: str, login: str) -> bool:
+def login_is_address(address: str, login: str) -> bool:
     """Whether the mailbox is opened by its address, but for small and capital letters."""
     return login.isascii() and login.lower() == address.lower()
 
@@ -60,14 +60,14 @@ class MasterUser:
     password: Secret
     separator: str = ""
 
-    def login_to(self, grant: MasterGrant, address: str, login: str, server: Endpoint) -> MasterLogin:
+    def login_for(self, grant: MasterGrant, address: str, login: str, server: Endpoint) -> MasterLogin:
         """What opens that mailbox. Raises MasterRefused for one at another server, of another domain than
         the grant's, or that is to be opened by another login than its address."""
         if server != self.server:
             raise _refused(f"{server.host} is not the host that Mailhaul has a master user for.")
         if plain_domain(address) != grant.domain:
             raise _refused(f"{address} is in another domain than the one that was allowed.")
-        if not is_itself(address, login):
+        if not login_is_address(address, login):
             raise _refused(
                 f"{address} is to be opened as {login}, and a master user opens it as itself only."
             )

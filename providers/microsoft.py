@@ -13,7 +13,7 @@ from typing import Final
 
 from providers.endpoint import Secret
 from providers.mailbox_access import AccessToken
-from providers.oauth import Application, Endpoints, OAuthHttp, ask, token_of
+from providers.oauth import Application, Endpoints, OAuthHttp, parse_access_token, run_request
 from providers.pattern_table import Meanings, meaning
 
 ID: Final = "microsoft"
@@ -54,7 +54,7 @@ def application(
         issuers_of=lambda claims: frozenset({f"{authority}/{claims.get('tid', '')}/v2.0"}),
         explain=explain,
         tenant=tenant,
-        asks={"prompt": "select_account"},
+        authorize_params={"prompt": "select_account"},
     )
 
 
@@ -73,7 +73,7 @@ class Organisation:
 
 
 def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToken:
-    """A token for every mailbox of the organisation (RFC 6749 section 4.4). Raises as `oauth.ask` does."""
+    """A token for every mailbox of the organisation (RFC 6749 section 4.4). Raises as `oauth.run_request`."""
     ours = application(
         organisation.client_id,
         organisation.client_secret,
@@ -81,10 +81,10 @@ def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToke
         tenant=organisation.tenant,
         authority=organisation.authority,
     )
-    return token_of(
-        ask(
+    return parse_access_token(
+        run_request(
             lambda: web.session(ours).fetch_token(
-                ours.at(ours.endpoints.token),
+                ours.endpoint_url(ours.endpoints.token),
                 grant_type="client_credentials",
                 scope=ORGANISATION_SCOPE,
                 allow_redirects=False,

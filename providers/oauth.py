@@ -77,9 +77,9 @@ class Application:
     issuers_of: Callable[[Mapping[str, Any]], frozenset[str]]
     explain: Callable[[str], str]
     tenant: str = ""
-    asks: Mapping[str, str] = field(default_factory=dict)
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
 
-    def at(self, url: str, tenant: str = "") -> str:
+    def endpoint_url(self, url: str, tenant: str = "") -> str:
         """An endpoint for that directory, or for the application's own."""
         return url.replace("{tenant}", tenant or self.tenant)
 
@@ -114,25 +114,25 @@ class OAuthHttp:
 # --- Asking an owner -----------------------------------------------------------------------------
 
 
-def question(application: Application, mailbox: str) -> Question:
+def begin_authorization(application: Application, mailbox: str) -> Question:
     """Where to send the owner of `mailbox`."""
     verifier, state, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     url, _ = (
         OAuthHttp()
         .session(application)
         .create_authorization_url(
-            application.at(application.endpoints.authorize),
+            application.endpoint_url(application.endpoints.authorize),
             state=state,
             code_verifier=verifier,
             nonce=nonce,
             login_hint=mailbox,
-            **application.asks,
+            **application.authorize_params,
         )
     )
     return Question(str(url), state, Secret(verifier), nonce)
 
 
-def answered(
+def complete_authorization(
     web: OAuthHttp, application: Application, asked: Question, answer: Mapping[str, str], mailbox: str
 ) -> Consent:
     """What the owner gave, from the parameters that the browser came back with.
@@ -145,10 +145,10 @@ def answered(
         raise LoginRejected("This answer comes from somebody else. Open the link again.")
     if "error" in answer or not answer.get("code"):
         words = _words(answer.get("error", "no code"), answer.get("error_description"))
-        raise refusal(words, application.name, application.explain)
-    told = ask(
+        raise refusal_error(words, application.name, application.explain)
+    told = run_request(
         lambda: web.session(application).fetch_token(
-            application.at(application.endpoints.token),
+            application.endpoint_url(application.endpoints.token),
             grant_type="authorization_code",
             code=answer["code"],
             code_verifier=asked.verifier.reveal(),
@@ -168,17 +168,19 @@ def answered(
             f" connected applications of this account at {application.name}, then open the link again."
         )
     grant = OAuthGrant(application.provider, Secret(str(told["refresh_token"])), identity.tenant)
-    return Consent(grant, token_of(told), identity.addresses)
+    return Consent(grant, parse_access_token(told), identity.addresses)
 
 
-def refreshed(web: OAuthHttp, application: Application, grant: OAuthGrant) -> tuple[AccessToken, OAuthGrant]:
+def refresh_tokens(
+    web: OAuthHttp, application: Application, grant: OAuthGrant
+) -> tuple[AccessToken, OAuthGrant]:
     """A new token, and the grant to keep from now on: the refresh token may be another.
 
     Raises GrantExpired, LoginRejected when it is the application that is refused, ServerUnavailable.
     """
-    told = ask(
+    told = run_request(
         lambda: web.session(application).refresh_token(
-            application.at(application.endpoints.token, grant.tenant),
+            application.endpoint_url(application.endpoints.token, grant.tenant),
             refresh_token=grant.refresh_token.reveal(),
             scope="",  # the same as was given (RFC 6749 section 6)
             allow_redirects=False,
@@ -188,10 +190,10 @@ def refreshed(web: OAuthHttp, application: Application, grant: OAuthGrant) -> tu
         renewing=True,
     )
     kept = str(told.get("refresh_token") or grant.refresh_token.reveal())
-    return token_of(told), replace(grant, refresh_token=Secret(kept))
+    return parse_access_token(told), replace(grant, refresh_token=Secret(kept))
 
 
-def revoked(web: OAuthHttp, application: Application, grant: OAuthGrant) -> bool:
+def revoke_consent(web: OAuthHttp, application: Application, grant: OAuthGrant) -> bool:
     """Gives the consent back (RFC 7009); False where that is not possible or did not work. Never raises.
 
     At Google it ends every grant that this owner gave to the application.
@@ -232,7 +234,7 @@ def _check_scope(application: Application, told: Mapping[str, Any]) -> None:
 # --- Talking to a provider -----------------------------------------------------------------------
 
 
-def ask(
+def run_request(
     request: Callable[[], Any], name: str, explain: Callable[[str], str], *, renewing: bool = False
 ) -> Mapping[str, Any]:
     """Runs one token request; what it brought. Raises LoginRejected (GrantExpired when `renewing` what is
@@ -243,7 +245,9 @@ def ask(
     return found
 
 
-def refusal(words: str, name: str, explain: Callable[[str], str], *, renewing: bool = False) -> MailError:
+def refusal_error(
+    words: str, name: str, explain: Callable[[str], str], *, renewing: bool = False
+) -> MailError:
     """What an error of the provider means; `words` begin with its code (RFC 6749 section 5.2)."""
     code, told = words.partition(":")[0], words[:_SERVER_TEXT_CHARS]
     if code in _LATER:
@@ -260,7 +264,7 @@ def refusal(words: str, name: str, explain: Callable[[str], str], *, renewing: b
     )
 
 
-def token_of(told: Mapping[str, Any]) -> AccessToken:
+def parse_access_token(told: Mapping[str, Any]) -> AccessToken:
     """The token in an answer. Raises ServerUnavailable when there is none."""
     value = told.get("access_token")
     if not isinstance(value, str) or not value:
@@ -281,7 +285,7 @@ def _asked(
         return _busy(name, busy)
     except AuthlibBaseError as error:
         words = _words(error.error, error.description)
-        return refusal(words, name, explain, renewing=renewing)
+        return refusal_error(words, name, explain, renewing=renewing)
     except requests.exceptions.SSLError:
         return ServerUnavailable(f"The certificate of {name} cannot be trusted from here. Tell the operator.")
     except (requests.RequestException, OSError):

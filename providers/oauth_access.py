@@ -11,7 +11,7 @@ from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
 from providers.oauth import Application, OAuthHttp
-from providers.token_refresh import FreshTokens, of_consent
+from providers.token_refresh import FreshTokens, consent_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,16 @@ class OAuthAccess:
     applications: Mapping[str, Application]
     organisations: Mapping[str, OrganisationAccess]
 
-    def asks(self, provider: str | None) -> bool:
+    def can_sign_in(self, provider: str | None) -> bool:
         return provider in self.applications
 
-    def question(self, provider: str, mailbox: str) -> Question:
-        return oauth.question(self._application(provider), mailbox)
+    def begin_sign_in(self, provider: str, mailbox: str) -> Question:
+        return oauth.begin_authorization(self._application(provider), mailbox)
 
-    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
-        return oauth.answered(self.web, self._application(provider), asked, answer, mailbox)
+    def complete_sign_in(
+        self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
+    ) -> Consent:
+        return oauth.complete_authorization(self.web, self._application(provider), asked, answer, mailbox)
 
     def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
         found = self.organisations.get(provider or "")
@@ -55,7 +57,7 @@ class OAuthAccess:
         mailbox: str,
         keep: Callable[[OAuthGrant], object],
         *,
-        first: AccessToken | None = None,
+        initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
         match grant:
             case PasswordGrant(password):
@@ -64,7 +66,7 @@ class OAuthAccess:
                 application = self.applications.get(provider)
                 if application is None:
                     raise GrantExpired(not_set_up(provider))
-                return of_consent(self.web, application, grant, keep, first=first)
+                return consent_tokens(self.web, application, grant, keep, initial_token=initial_token)
             case OrganisationGrant(provider):
                 organisation = self.organisations.get(provider)
                 if organisation is None or not organisation.covers(mailbox):
@@ -73,11 +75,11 @@ class OAuthAccess:
             case _:
                 assert_never(grant)
 
-    def give_back(self, grant: Grant) -> bool:
+    def revoke_consent(self, grant: Grant) -> bool:
         application = self.applications.get(grant.provider) if isinstance(grant, OAuthGrant) else None
         if application is None or not isinstance(grant, OAuthGrant):
             return False
-        return oauth.revoked(self.web, application, grant)
+        return oauth.revoke_consent(self.web, application, grant)
 
     def _application(self, provider: str) -> Application:
         application = self.applications.get(provider)

@@ -25,7 +25,7 @@ from joserfc.errors import JoseError
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, ServerUnavailable
 from providers.mailbox_access import Person, Question
-from providers.oauth import Application, Endpoints, OAuthHttp, ask, refusal
+from providers.oauth import Application, Endpoints, OAuthHttp, refusal_error, run_request
 
 SCOPE: Final = "openid email"
 CLAIM: Final = "email"
@@ -74,7 +74,7 @@ class OpenId:
     registration: Registration
     _known: tuple[float, _Service] | None = field(default=None, init=False)
 
-    def question(self) -> Question:
+    def begin_sign_in(self) -> Question:
         service = self._service()
         verifier, state, nonce = (secrets.token_urlsafe(32) for _ in range(3))
         url, _ = self._session(service).create_authorization_url(
@@ -82,7 +82,7 @@ class OpenId:
         )
         return Question(str(url), state, Secret(verifier), nonce)
 
-    def answered(self, asked: Question, answer: Mapping[str, str]) -> Person:
+    def complete_sign_in(self, asked: Question, answer: Mapping[str, str]) -> Person:
         if not hmac.compare_digest(answer.get("state", "").encode(), asked.state.encode()):
             raise LoginRejected(_NOT_FOR_US)
         service = self._service()
@@ -91,9 +91,9 @@ class OpenId:
             raise LoginRejected(_NOT_FOR_US, server_text="answer of another issuer")
         if "error" in answer or not answer.get("code"):
             code = re.sub(r"[^a-z_]", "", answer.get("error", "no_code"))  # it came by the browser
-            raise refusal(code, _NAME, _explain)
+            raise refusal_error(code, _NAME, _explain)
         session = self._session(service)
-        told = ask(
+        told = run_request(
             lambda: session.fetch_token(
                 service.endpoints.token,
                 grant_type="authorization_code",
@@ -112,7 +112,7 @@ class OpenId:
         domains = words_in(claims, ours.domains_claim) if ours.domains_claim else ()
         return Person(ours.issuer, claims["sub"], addresses_in(claims, ours.claim), domains)
 
-    def leaving(self, back: str) -> str:
+    def logout_url(self, back: str) -> str:
         leave = self._service().leave
         if not leave:
             return ""
@@ -198,7 +198,7 @@ class OpenId:
                 raise ValueError
             return found.json()
 
-        return ask(answer, _NAME, _explain)
+        return run_request(answer, _NAME, _explain)
 
 
 def addresses_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Step:
     id: str
     texts: LocalizedText
     page: str = ""
-    way: LoginKind | None = None
+    login_kind: LoginKind | None = None
 
 
 class PasswordKind(StrEnum):
@@ -119,7 +119,7 @@ class Provider:
     `domains` are those whose addresses it gives out. `endpoint` is its server, `read_endpoint` a better one
     to copy from, `other_hosts` are further names of the same service. `mx` are endings of the mail exchangers
     of domains that its customers bring. `sign_in` names the OAuth provider that lets its owners in ("google",
-    "microsoft"). `obstacle` says, for hosts that cannot be imported from, why and what to do instead.
+    "microsoft"). `unavailable_text` says, for hosts that cannot be imported from, why and what to do instead.
     """
 
     id: str
@@ -133,7 +133,7 @@ class Provider:
     password: PasswordKind = PasswordKind.MAILBOX
     sign_in: str | None = None
     steps: tuple[Step, ...] = ()
-    obstacle: LocalizedText | None = None
+    unavailable_text: LocalizedText | None = None
     limits: ProviderLimits = ProviderLimits()
     quirks: frozenset[Quirk] = frozenset()
     sources: tuple[Source, ...] = ()
@@ -152,29 +152,29 @@ class Provider:
     @property
     def login_help(self) -> str:
         """What the owner does first to get in with a password, in English."""
-        return self.help_in("en")
+        return self.login_help_in("en")
 
     @property
     def unavailable(self) -> str:
         """Why nobody can import from here, in English; "" where one can."""
-        return self.obstacle.en if self.obstacle else ""
+        return self.unavailable_text.en if self.unavailable_text else ""
 
     @property
-    def closed_to_passwords(self) -> str:
+    def passwords_unavailable(self) -> str:
         """Why nobody gets in with a password, in English; "" where one does, if only an app password."""
-        return self.closed_in("en", LoginKind.PASSWORD)
+        return self.login_unavailable_in("en", LoginKind.PASSWORD)
 
-    def first(self, way: LoginKind) -> tuple[Step, ...]:
+    def steps_for(self, way: LoginKind) -> tuple[Step, ...]:
         """What the owner does before we get in that way, in order; nothing for an organisation."""
         if way is LoginKind.ORGANISATION:
             return ()
-        return tuple(step for step in self.steps if step.way in (None, way))
+        return tuple(step for step in self.steps if step.login_kind in (None, way))
 
-    def help_in(self, language: str, way: LoginKind = LoginKind.PASSWORD) -> str:
+    def login_help_in(self, language: str, way: LoginKind = LoginKind.PASSWORD) -> str:
         """The same as one text."""
-        return " ".join(step.texts.in_language(language) for step in self.first(way))
+        return " ".join(step.texts.in_language(language) for step in self.steps_for(way))
 
-    def closed_in(self, language: str, way: LoginKind) -> str:
+    def login_unavailable_in(self, language: str, way: LoginKind) -> str:
         """Why nobody gets in that way, in the reader's language; "" where one does. Whether this
         installation is set up for signing in is for the caller to know."""
         if way is not LoginKind.PASSWORD and self.sign_in:
@@ -184,7 +184,7 @@ class Provider:
 
     def unavailable_in(self, language: str) -> str:
         """Why nobody can import from here, in the reader's language; "" where one can."""
-        return self.obstacle.in_language(language) if self.obstacle else ""
+        return self.unavailable_text.in_language(language) if self.unavailable_text else ""
 
     def login_name(self, address: str) -> str:
         """The user name that this host takes for `address`. A short form counts for its own domains only:

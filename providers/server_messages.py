@@ -17,7 +17,7 @@ from typing import Final
 class Meaning(StrEnum):
     """What a host wants to say."""
 
-    PAUSE = "pause"  # ask less often; `pause_of` may tell for how long
+    PAUSE = "pause"  # ask less often; `suggested_pause` may tell for how long
     DAILY_CAP = "daily_cap"  # no more bytes today
     CONNECTIONS = "connections"  # no more connections at the same time
     TROUBLE = "trouble"  # something that every login there needs does not work at the moment
@@ -44,28 +44,28 @@ class ServerMessage:
     whole_host: bool = False
 
 
-def _saying(
+def _message(
     meaning: Meaning, pattern: str, host: str, seen: str, source: str, *, whole_host: bool = False
 ) -> ServerMessage:
     return ServerMessage(meaning, re.compile(pattern, re.IGNORECASE), host, seen, source, whole_host)
 
 
 PATTERNS: Final = (
-    _saying(
+    _message(
         Meaning.DAILY_CAP,
         r"command or bandwidth limits",
         "Gmail",
         "NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)",
         "imapsync FAQ.Gmail; its limits: support.google.com/a/answer/1071518",
     ),
-    _saying(
+    _message(
         Meaning.PAUSE,
         r"request is throttled|\bthrottled\b|backoff time",
         "Exchange Online",
         "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds",
         "imapsync#198 and #272, imap_tools#135, email-oauth2-proxy#191",
     ),
-    _saying(
+    _message(
         Meaning.PAUSE,
         r"rate.?limit (?:from|for) (?:one|this|your|the same) (?:source|ip|address)",
         "hosts behind Mailu",
@@ -73,14 +73,14 @@ PATTERNS: Final = (
         "Mailu/Mailu#1251",
         whole_host=True,
     ),
-    _saying(
+    _message(
         Meaning.PAUSE,
         r"rate.?limit|too many (?:requests|commands)",
         "Yahoo",
         "NO [LIMIT] LOGIN Rate limit hit.",
         "bugzilla.mozilla.org 1727971; Yahoo Japan says it of STATUS too",
     ),
-    _saying(
+    _message(
         Meaning.CONNECTIONS,
         r"connections from (?:your|this|the same|one) (?:ip|address|host|source|network)"
         r"|connections from \[?(?:[0-9]{1,3}\.){3}[0-9]",
@@ -89,7 +89,7 @@ PATTERNS: Final = (
         "epistula, its per-IP listener (2026); the greeting of a fake server in several projects' tests",
         whole_host=True,
     ),
-    _saying(
+    _message(
         Meaning.CONNECTIONS,
         r"too many open connections \([0-9]+ of [0-9]+ from ",
         "Cyrus",
@@ -97,14 +97,14 @@ PATTERNS: Final = (
         "cyrus-imapd, imap/imapd.c: maxlogins_per_host and maxlogins_per_user",
         whole_host=True,
     ),
-    _saying(
+    _message(
         Meaning.CONNECTIONS,
         r"too many open connections",
         "Cyrus",
         "NO Too many open connections (21 of 20 for ada)",
         "cyrus-imapd, imap/imapd.c: maxlogins_per_user",
     ),
-    _saying(
+    _message(
         Meaning.TROUBLE,
         r"temporary problem, please try again",
         "Courier",
@@ -112,7 +112,7 @@ PATTERNS: Final = (
         "courier-imap, imap/imaplogin.c: its authentication daemon does not answer",
         whole_host=True,
     ),
-    _saying(
+    _message(
         Meaning.TROUBLE,
         r"temporary authentication failure",
         "Dovecot",
@@ -120,14 +120,14 @@ PATTERNS: Final = (
         "Dovecot 2.3, src/login-common",
         whole_host=True,
     ),
-    _saying(
+    _message(
         Meaning.CONNECTIONS,
         r"too many (?:simultaneous )?(?:imap )?connections",
         "Gmail",
         "NO [ALERT] Too many simultaneous connections. (Failure)",
         "imapsync#61, wildduck#35",
     ),
-    _saying(
+    _message(
         Meaning.CONNECTIONS,
         r"maximum number of connections|connection limit",
         "Dovecot",
@@ -135,7 +135,7 @@ PATTERNS: Final = (
         " (mail_max_userip_connections=10)",
         "node-imap#606",
     ),
-    _saying(
+    _message(
         Meaning.APP_PASSWORD,
         r"app(?:lication)?[ -]specific password",
         "Gmail",
@@ -143,7 +143,7 @@ PATTERNS: Final = (
         " https://support.google.com/accounts/answer/185833 (Failure)",
         "imapsync FAQ.Gmail, mutt-wizard#831",
     ),
-    _saying(
+    _message(
         Meaning.APP_PASSWORD,
         r"parol prilozheniya|\bapp?lication password",
         "Mail.ru",
@@ -151,28 +151,28 @@ PATTERNS: Final = (
         " https://help.mail.ru/mail/security/protection/external / Aplication password is REQUIRED",
         "thunderbird-android#9069",
     ),
-    _saying(
+    _message(
         Meaning.APP_PASSWORD,
         r"(?:create|generate|use) an app(?:lication)? password",
         "Fastmail",
         "NO Sorry, you need to create an app password to use this service",
         "a public project's guide to Fastmail (2026); so says Purelymail, purelymail-issues#337",
     ),
-    _saying(
+    _message(
         Meaning.TOO_MANY_TRIES,
         r"too many (?:bad|failed|wrong|invalid|unsuccessful|login|auth)\b[a-z ]*\b(?:attempts|logins|tries)",
         "Yahoo",
         "NO Too many bad login attempts.",
         "MailKit#320; FairEmail's FAQ: mostly the account's password in place of an app password",
     ),
-    _saying(
+    _message(
         Meaning.BROWSER,
         r"webalert",
         "Gmail",
         "NO [WEBALERT https://accounts.google.com/signin/continue?sarp=1&scc=1] Web login required.",
         "S22.Imap#116, MailSystem.NET#17, mailcore2#876",
     ),
-    _saying(
+    _message(
         Meaning.BROWSER,
         r"log ?in via your web browser|web ?login required",
         "Gmail",
@@ -180,7 +180,7 @@ PATTERNS: Final = (
         " https://support.google.com/mail/accounts/answer/78754 (Failure)",
         "imapsync FAQ.Gmail",
     ),
-    _saying(
+    _message(
         Meaning.IMAP_FORBIDDEN,
         r"imap access is disabled for your domain",
         "Google Workspace",
@@ -188,7 +188,7 @@ PATTERNS: Final = (
         " questions about this feature. (Failure)",
         "help.cloudiway.com; google/googleapps-message-recall",
     ),
-    _saying(
+    _message(
         Meaning.IMAP_OFF,
         r"not enabled for imap|imap (?:access )?is disabled for (?:your|this) account",
         "Gmail",
@@ -197,28 +197,28 @@ PATTERNS: Final = (
         " your account for IMAP access. (Failure)",
         "gaia email, lib/errorutils (mozilla-b2g)",
     ),
-    _saying(
+    _message(
         Meaning.IMAP_OFF,
         r"yet to enable imap",
         "Zoho",
         "NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)",
         "ten public projects' tests",
     ),
-    _saying(
+    _message(
         Meaning.MAYBE_OFF,
         r"invalid credentials or imap is disabled",
         "Yandex",
         "NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials or IMAP is disabled sc=ebI8JB0ug4Y1_290737_53p",
         "Foundry376/Mailspring#904, #2111",
     ),
-    _saying(
+    _message(
         Meaning.NO_PASSWORDS,
         r"basic ?auth(?:entication)?(?: is)? ?(?:disabled|blocked)",
         "Exchange Online",
         "NO Basic authentication is disabled.",
         "uxc#445 (2024)",
     ),
-    _saying(
+    _message(
         Meaning.NO_PASSWORDS,
         r"basicauthblocked",
         "Outlook.com",
@@ -226,14 +226,14 @@ PATTERNS: Final = (
         " LogonFailed-BasicAuthBlocked",
         "seven public projects' tests",
     ),
-    _saying(
+    _message(
         Meaning.NO_PASSWORDS,
         r"logindisabled|plaintext authentication disallowed|oauth",
         "Dovecot without TLS",
         "NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",
         "Dovecot 2.3, src/login-common",
     ),
-    _saying(
+    _message(
         Meaning.NO_MAILBOX,
         r"authenticated but not connected",
         "Exchange Online",
@@ -250,7 +250,7 @@ def classify(words: str) -> Meaning | None:
     return None if saying is None else saying.meaning
 
 
-def concerns_host(words: str) -> bool:
+def affects_whole_host(words: str) -> bool:
     """Whether it is known to be about all that we ask of that host, and not only about this account."""
     saying = _known(words)
     return saying is not None and saying.whole_host
@@ -263,7 +263,7 @@ def _known(words: str) -> ServerMessage | None:
 _BACKOFF: Final = re.compile(r"backoff time:\s*([0-9]{1,12})\s*(milli)?seconds", re.IGNORECASE)
 
 
-def pause_of(words: str) -> timedelta | None:
+def suggested_pause(words: str) -> timedelta | None:
     """How long the host asks us to wait, to the millisecond; None when it does not say."""
     told = _BACKOFF.search(words)
     if told is None:

@@ -30,12 +30,12 @@ class FreshTokens:
     """Implements `AccessTokens` over anything that fetches a token."""
 
     def __init__(
-        self, fetch: Callable[[], AccessToken], *, first: AccessToken | None = None,
+        self, fetch: Callable[[], AccessToken], *, initial_token: AccessToken | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._fetch = fetch
         self._now_s = now_s
-        self._token = first
+        self._token = initial_token
         self._under_way: Future[AccessToken] | None = None
         self._ended: GrantExpired | None = None
         self._lock = Lock()
@@ -77,13 +77,13 @@ class FreshTokens:
         return self._now_s() < token.ends_at_s - min(_LEEWAY_S, _LEEWAY_SHARE * token.life_s)
 
 
-def of_consent(
+def consent_tokens(
     web: OAuthHttp,
     application: Application,
     grant: OAuthGrant,
     keep: Callable[[OAuthGrant], object],
     *,
-    first: AccessToken | None = None,
+    initial_token: AccessToken | None = None,
 ) -> FreshTokens:
     """Tokens from an owner's consent. `keep` is given the grant each time its refresh token is replaced,
     before the token that came with it is used."""
@@ -91,10 +91,10 @@ def of_consent(
 
     def fetch() -> AccessToken:  # one at a time: FreshTokens sees to it
         nonlocal current
-        token, renewed = oauth.refreshed(web, application, current)
+        token, renewed = oauth.refresh_tokens(web, application, current)
         if renewed != current:
             current = renewed
             keep(renewed)
         return token
 
-    return FreshTokens(fetch, first=first)
+    return FreshTokens(fetch, initial_token=initial_token)

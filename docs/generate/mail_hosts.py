@@ -76,11 +76,11 @@ def _host(provider: Provider) -> Iterator[str]:
     yield ""
     if provider.domains:
         yield f"- Addresses: {', '.join(provider.domains)}."
-    if provider.obstacle:
+    if provider.unavailable_text:
         closed = "Where sign-in is not set up" if provider.sign_in else "Cannot be imported from"
         yield f"- **{closed}.** {provider.unavailable}"
     for step in provider.steps:
-        yield f"- {_FIRST[step.way]}: {step.texts.en}" + (f" ({step.page})" if step.page else "")
+        yield f"- {_FIRST[step.login_kind]}: {step.texts.en}" + (f" ({step.page})" if step.page else "")
     if provider.read_endpoint:
         yield f"- Mail is read at `{provider.read_endpoint.host}`."
     yield from (f"- {text}" for text in _limits(provider))

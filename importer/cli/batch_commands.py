@@ -18,7 +18,7 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import sign_in
+from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports.submit import Submission
 from importer.service.imports.submit import submit as submit_rows
@@ -130,7 +130,7 @@ def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bo
         destination=settings.destination_server,
         allow_plaintext=settings.allow_plaintext,
         max_rows=None if split_ else BATCH_ROWS,
-        sign_in=sign_in(access_of(settings), organisation=True),
+        sign_in=sign_in_method(access_of(settings), organisation=True),
         right=right,
     )
 
@@ -170,7 +170,7 @@ def _with_choices(parsed: Parsed, choices: ImportChoices, settings: Settings) ->
 
 def _print_submissions(deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool) -> None:
     """Prints the outcome of each row; with `wait`, ends with the report and its exit code."""
-    submitted = [row for submission in submissions for row in submission.placed]
+    submitted = [row for submission in submissions for row in submission.rows]
     links = owner_consent.links(deps, (row.import_ for row in submitted))
     if not as_json:
         for row in submitted:
@@ -191,9 +191,9 @@ def _submission_json(submission: Submission, links: owner_consent.Links) -> dict
             {
                 "line": submitted.row.line,
                 "id": submitted.import_.id,
-                "fate": submitted.fate.value,
+                "fate": submitted.outcome.value,
                 "consent_links": links.get(submitted.import_.id, {}),
             }
-            for submitted in submission.placed
+            for submitted in submission.rows
         ],
     }

@@ -18,7 +18,7 @@ from importer.domain.model import Import, ImportId
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import sign_in
+from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
@@ -116,7 +116,7 @@ def cancel(id_: str, data: Path | None, as_json: bool) -> None:
 def _resubmitted(
     deps: Deps, import_: Import, source_password: PasswordSource, destination_password: PasswordSource
 ) -> SubmittedRow:
-    can_sign_in, right = sign_in(deps.access, organisation=True), right_of_console(deps.master)
+    can_sign_in, right = sign_in_method(deps.access, organisation=True), right_of_console(deps.master_user)
     source = mailbox_options.source_login(import_.source, source_password, can_sign_in)
     destination = mailbox_options.destination_login(
         import_.destination, destination_password, can_sign_in, right

@@ -15,11 +15,11 @@ from importer.cli.progress_bar import progress_bar
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import sign_in
+from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy as copy_mailbox
 from importer.service.imports.submit import submit as submit_rows
-from importer.service.notify.deliver_mail import deliver
+from importer.service.notify.deliver_mail import send_due_mail
 from importer.settings import Settings
 
 
@@ -66,10 +66,10 @@ def copy(
                 row,
                 submitter=choices.notify or settings.submitter,
                 language=choices.language or settings.language,
-                watch=watch,
-                waits=print_wait,
+                on_progress=watch,
+                on_wait=print_wait,
             )
-        deliver(deps)
+        send_due_mail(deps)
         report = report_of(deps, import_)
     text_views.print_report(report, as_json=as_json)
     raise exit_with(report.exit_code)
@@ -102,7 +102,7 @@ def submit(
         data=data, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
     )
     row = mailbox_options.import_row(
-        settings, mailboxes, sign_in=sign_in(access_of(settings), organisation=True)
+        settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
     row = row.chosen(choices.labels or settings.labels, sync_flags=settings.sync_flags)
     text_views.print_label_rules([row])
@@ -115,13 +115,13 @@ def submit(
             language=choices.language or settings.language,
             again=True,
             organisation=True,
-            right=right_of_console(deps.master),
+            right=right_of_console(deps.master_user),
         )
-        submitted = submission.placed[0]
+        submitted = submission.rows[0]
         import_ = submitted.import_
         links = owner_consent.links(deps, [import_])
     if as_json:
-        facts = {"id": import_.id, "batch_id": import_.batch_id, "fate": submitted.fate.value}
+        facts = {"id": import_.id, "batch_id": import_.batch_id, "fate": submitted.outcome.value}
         click.echo(json.dumps({**facts, "consent_links": links.get(import_.id, {})}))
     else:
         text_views.print_submitted_row(submitted)

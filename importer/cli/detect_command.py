@@ -52,7 +52,7 @@ def detect(address: str, language: str, data: Path | None, ca_file: Path | None,
     else:
         for line in _lines(discovery, mailbox, language, login):
             stdout.print(line)
-    usable = discovery.provider is not None and not discovery.provider.closed_in("en", login)
+    usable = discovery.provider is not None and not discovery.provider.login_unavailable_in("en", login)
     raise exit_with(ExitCode.COMPLETE if usable else ExitCode.USAGE)
 
 
@@ -63,7 +63,7 @@ def _login_kind(settings: Settings, provider: Provider | None, mailbox: str) -> 
     access = access_of(settings)
     if access.organisation_grant(provider.sign_in, mailbox) is not None:
         return LoginKind.ORGANISATION
-    return LoginKind.SIGN_IN if access.asks(provider.sign_in) else LoginKind.PASSWORD
+    return LoginKind.SIGN_IN if access.can_sign_in(provider.sign_in) else LoginKind.PASSWORD
 
 
 def _lines(discovery: Discovery, mailbox: str, language: str, login: LoginKind) -> list[str]:
@@ -74,10 +74,10 @@ def _lines(discovery: Discovery, mailbox: str, language: str, login: LoginKind) 
         guess = f" It may be {discovery.guess.host}." if discovery.guess else ""
         request = f"Ask the operator of the mailbox for its IMAP server.{guess}"
         return [*lines, "", text_views.plain(request)]
-    closed = provider.closed_in(language, login)
+    closed = provider.login_unavailable_in(language, login)
     if closed:
         return [*lines, "", text_views.plain(closed, 1000)]
-    steps = provider.first(login)
+    steps = provider.steps_for(login)
     if steps:
         lines += ["", "First:"]
         for number, step in enumerate(steps, start=1):

@@ -63,8 +63,8 @@ def account(
         raise Usage(f"{option}: the user name is missing; write it like imaps://ada@{endpoint.host}.")
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = Catalog.load().for_host(endpoint.host)
-    if provider is not None and provider.closed_to_passwords and not sign_in_provider(mailbox, sign_in):
-        raise Usage(f"{option}: {provider.closed_to_passwords}")
+    if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
+        raise Usage(f"{option}: {provider.passwords_unavailable}")
     return mailbox
 
 
@@ -86,8 +86,8 @@ def _discovered_account(
     discovery = discover(mailbox)
     provider = discovery.provider
     signs_in = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)
-    if provider is not None and provider.closed_to_passwords and not signs_in:
-        raise Usage(f"{option}: {provider.closed_to_passwords}")
+    if provider is not None and provider.passwords_unavailable and not signs_in:
+        raise Usage(f"{option}: {provider.passwords_unavailable}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
@@ -98,7 +98,7 @@ def _discovered_account(
             f"Name the server as well, such as imaps://{mailbox}@imap.{discovery.domain}.",
         )
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
-    for step in () if signs_in else provider.first(LoginKind.PASSWORD):
+    for step in () if signs_in else provider.steps_for(LoginKind.PASSWORD):
         stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
     return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importer.cli import text_views
 from importer.cli.exit_codes import stderr
 from importer.domain.model import Progress
-from importer.service.legs.progress_recorder import Watch
+from importer.service.legs.progress_recorder import ProgressCallback
 
 
 def _ignore(_progress: Progress) -> None:
@@ -16,7 +16,7 @@ def _ignore(_progress: Progress) -> None:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Watch]:
+def progress_bar(*, quiet: bool) -> Iterator[ProgressCallback]:
     """The callback for progress. The bar disappears when the block ends."""
     if quiet or not stderr.is_terminal:
         yield _ignore

@@ -122,7 +122,7 @@ def print_submitted_row(submitted: SubmittedRow) -> None:
     }
     import_ = submitted.import_
     stdout.print(
-        f"{line}{_addresses(import_)}  [bold]{import_.id}[/]  {outcomes[submitted.fate]}",
+        f"{line}{_addresses(import_)}  [bold]{import_.id}[/]  {outcomes[submitted.outcome]}",
         soft_wrap=True,
     )
 

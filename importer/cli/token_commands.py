@@ -17,7 +17,7 @@ from importer.cli.exit_codes import Usage, stderr, stdout
 from importer.cli.options import EnumChoice
 from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
 from importer.domain.reporting.formatting import spoken_instant
-from importer.service.access.api_clients import Issued, issue, list_tokens, revoke
+from importer.service.access.api_clients import Issued, issue_token, list_tokens, revoke
 from importer.settings import Settings
 
 
@@ -76,7 +76,9 @@ def create(
     _check_webhook(webhook or "")
     lifetime = None if days is None else timedelta(days=days)
     with standalone(Settings.load(data=data)) as deps:
-        issued = issue(deps, name, granted, domains=allowed, lasts=lifetime, webhook_url=webhook or "")
+        issued = issue_token(
+            deps, name, granted, domains=allowed, lifetime=lifetime, webhook_url=webhook or ""
+        )
     _print_issued(issued, as_json=as_json)
 
 

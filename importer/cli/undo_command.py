@@ -20,7 +20,7 @@ from importer.domain.reporting.report import ExitCode
 from importer.service.access.batch_rights import destination_credential
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
-from importer.service.imports.undo_import import UndoRefused, way_back
+from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.imports.undo_import import undo as undo_import
 from importer.service.queries import find_import
 from importer.settings import Settings
@@ -84,10 +84,10 @@ def _confirm(import_: Import, copied: int) -> None:
 
 def _credential(deps: Deps, import_: Import, source: PasswordSource) -> Credential:
     """For the new mailbox. Raises UndoRefused if no credential can open it, LoginRejected, Usage."""
-    destination, right = import_.destination, right_of_console(deps.master)
+    destination, right = import_.destination, right_of_console(deps.master_user)
     if not source.given and not right.covers(destination):
         host = Catalog.load().for_host(destination.endpoint.host)
-        granted = way_back(deps, import_, host, organisation=True)
+        granted = undo_credential(deps, import_, host, organisation=True)
         if granted is not None:
             return granted
     password = mailbox_options.destination_password(destination, source, right)
@@ -103,7 +103,7 @@ def _undo_with_status(deps: Deps, import_: Import, credential: Credential) -> Un
             status.update(f"{text_views.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
 
         try:
-            return undo_import(deps, import_, credential, told=show_progress)
+            return undo_import(deps, import_, credential, on_folder=show_progress)
         except MailError as error:
             stderr.print(f"[red]✗[/] {text_views.plain(str(error), 600)}")
             stderr.print("The removals so far are recorded; run the command again to continue.")

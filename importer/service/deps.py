@@ -49,27 +49,31 @@ class OutgoingMail:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`mails` is None where no mail server is configured: then none are written either. `public_url` is
-    where people reach our pages; `gives_back` says whether consents end at their provider with the import."""
+    """The dependencies of every use case.
+
+    `outgoing_mail` is None if no mail server is configured; then no mails are composed either. `public_url` is
+    the address of the web pages. If `revokes_consents` is set, an import's consents are revoked at their
+    providers when it ends.
+    """
 
     store: Store
     sessions: SessionFactory
     queue: Queue
     vault: Vault
-    mails: OutgoingMail | None
+    outgoing_mail: OutgoingMail | None
     clock: Clock
     is_notice: Callable[[bytes], bool]
-    owner: str  # names this process in leases
+    lease_owner: str  # names this process in leases
     allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
     access: MailboxAccess = field(default_factory=PasswordsOnly)  # the ways in beside passwords
-    master: MasterUser | None = None  # of the host that imports go to
+    master_user: MasterUser | None = None  # of the host that imports go to
     administrators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # address -> their domains
-    people: People | None = None  # who signs in to the pages without a password of ours
+    identity_provider: People | None = None  # who signs in to the pages without a password of ours
     stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
-    pace: TransferLimits = field(default_factory=TransferLimits)
+    transfer_limits: TransferLimits = field(default_factory=TransferLimits)
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     public_url: str = ""
-    gives_back: bool = True
-    limits: Deadlines = field(default_factory=Deadlines)
-    caller: WebhookSender | None = None  # None: nobody is called
+    revokes_consents: bool = True
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    webhook_sender: WebhookSender | None = None  # None: nobody is called
     webhook: Webhook | None = None  # of the installation: hears of every import

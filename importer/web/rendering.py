@@ -61,7 +61,7 @@ def rendered(who: Visitor | Guest, template: str, **context: Any) -> str:
         signed_in=guest is not None or visitor.visit is not None,
         csrf=visitor.csrf,
         destination_host=visitor.site.destination.host,
-        openid=visitor.site.deps.people is not None,
+        openid=visitor.site.deps.identity_provider is not None,
         openid_button=visitor.site.settings.openid_button,
         **context,
     )

@@ -15,13 +15,13 @@ from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import CatalogTranslator, chosen, texts
-from importer.service.access.batch_rights import right_of_visit
+from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
-    remember,
-    remembered_by,
-    visit_of,
+    find_session,
+    read_session_data,
+    update_session_data,
 )
 from importer.service.deps import Deps
 from importer.settings import Settings
@@ -87,18 +87,18 @@ class Guest:
 
     def remember(self, change: Callable[[SessionData], SessionData]) -> None:
         """Changes what the visit remembers, for the next page."""
-        remember(self.visitor.site.deps, self.visit, change)
+        update_session_data(self.visitor.site.deps, self.visit, change)
 
 
 def right_of(guest: Guest) -> BatchRight:
     """Into which mailboxes this guest may bring mail without their passwords."""
-    return right_of_visit(guest.visitor.site.deps, guest.remembered)
+    return session_batch_right(guest.visitor.site.deps, guest.remembered)
 
 
 def opened_by_right(guest: Guest) -> Account | None:
     """The new mailbox of the import that is being run again, where it is not attached and the batch right
     opens it."""
-    account, right = guest.remembered.again, right_of(guest)
+    account, right = guest.remembered.rerun_destination, right_of(guest)
     if account is None or guest.remembered.mailbox(account.key) is not None or not right.covers(account):
         return None
     return account
@@ -128,7 +128,7 @@ def visitor(request: Request) -> Visitor:
     return Visitor(
         site,
         token or secrets.token_urlsafe(32),
-        visit_of(site.deps, token),
+        find_session(site.deps, token),
         texts(language),
         request.client.host if request.client else "",
         request.url.path,
@@ -142,7 +142,7 @@ def guest(who: AnyVisitor) -> Guest:
     """Raises SignInNeeded."""
     if who.visit is None:
         raise SignInNeeded
-    return Guest(who, who.visit, remembered_by(who.site.deps, who.visit))
+    return Guest(who, who.visit, read_session_data(who.site.deps, who.visit))
 
 
 SignedIn = Annotated[Guest, Depends(guest)]

@@ -62,8 +62,8 @@ def ways(request: pytest.FixtureRequest, tmp_path: Path) -> Ways:
 
 
 def given(ways: Ways, mailbox: str = ADA) -> OAuthGrant:
-    question = ways.access.question("google", mailbox)
-    return ways.access.answered("google", question, ways.answer(question, mailbox), mailbox).grant
+    question = ways.access.begin_sign_in("google", mailbox)
+    return ways.access.complete_sign_in("google", question, ways.answer(question, mailbox), mailbox).grant
 
 
 def token(credential: OwnerCredential) -> str:
@@ -73,11 +73,11 @@ def token(credential: OwnerCredential) -> str:
 
 def test_what_is_not_set_up_is_neither_asked_nor_opened(ways: Ways) -> None:
     for closed, provider in ((ways.access, "microsoft"), (PasswordsOnly(), "google")):
-        assert not closed.asks(provider)
-        assert not closed.asks(None)
+        assert not closed.can_sign_in(provider)
+        assert not closed.can_sign_in(None)
         assert closed.organisation_grant(provider, ADA) is None
         with pytest.raises(LoginRejected, match=f"not set up for signing in with {provider.capitalize()}"):
-            closed.question(provider, ADA)
+            closed.begin_sign_in(provider, ADA)
         for grant in (OAuthGrant(provider, Secret("r")), OrganisationGrant(provider)):
             with pytest.raises(GrantExpired, match="not set up"):
                 closed.credential(grant, ADA, print)
@@ -86,7 +86,7 @@ def test_what_is_not_set_up_is_neither_asked_nor_opened(ways: Ways) -> None:
 def test_a_password_is_what_a_login_takes(ways: Ways) -> None:
     for way in (ways.access, PasswordsOnly()):
         assert way.credential(PasswordGrant(Secret("pw")), ADA, print) == Secret("pw")
-        assert not way.give_back(PasswordGrant(Secret("pw")))
+        assert not way.revoke_consent(PasswordGrant(Secret("pw")))
 
 
 def test_an_organisation_opens_its_own_mailboxes_and_no_others(ways: Ways) -> None:
@@ -99,28 +99,28 @@ def test_an_organisation_opens_its_own_mailboxes_and_no_others(ways: Ways) -> No
 
 
 def test_a_question_comes_back_as_a_grant(ways: Ways) -> None:
-    assert ways.access.asks("google")
+    assert ways.access.can_sign_in("google")
     grant = given(ways)
     assert grant.provider == "google"
     assert token(ways.access.credential(grant, ADA, lambda _renewed: None))
 
 
 def test_only_the_url_may_be_forgotten_of_a_question(ways: Ways) -> None:
-    question = ways.access.question("google", ADA)
+    question = ways.access.begin_sign_in("google", ADA)
     kept = Question("", question.state, question.verifier, question.nonce)
-    assert ways.access.answered("google", kept, ways.answer(question, ADA), ADA).grant.refresh_token
+    assert ways.access.complete_sign_in("google", kept, ways.answer(question, ADA), ADA).grant.refresh_token
 
 
 def test_an_answer_to_another_question_is_refused(ways: Ways) -> None:
-    one, other = ways.access.question("google", ADA), ways.access.question("google", ADA)
+    one, other = ways.access.begin_sign_in("google", ADA), ways.access.begin_sign_in("google", ADA)
     with pytest.raises(LoginRejected, match="another question"):
-        ways.access.answered("google", one, ways.answer(other, ADA), ADA)
+        ways.access.complete_sign_in("google", one, ways.answer(other, ADA), ADA)
 
 
 def test_another_mailbox_than_the_one_asked_for_is_refused(ways: Ways) -> None:
-    question = ways.access.question("google", ADA)
+    question = ways.access.begin_sign_in("google", ADA)
     with pytest.raises(LoginRejected, match=r"signed in.* as grace@old\.example.*the mailbox is ada@old"):
-        ways.access.answered("google", question, ways.answer(question, "grace@old.example"), ADA)
+        ways.access.complete_sign_in("google", question, ways.answer(question, "grace@old.example"), ADA)
 
 
 def test_a_replaced_refresh_token_is_kept_before_the_new_token_is_used(ways: Ways) -> None:
@@ -134,4 +134,4 @@ def test_a_replaced_refresh_token_is_kept_before_the_new_token_is_used(ways: Way
 
 
 def test_what_was_given_can_be_given_back(ways: Ways) -> None:
-    assert ways.access.give_back(given(ways))
+    assert ways.access.revoke_consent(given(ways))

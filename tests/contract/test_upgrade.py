@@ -29,7 +29,7 @@ from importer.domain.import_state import ALIVE
 from importer.domain.model import Outcome, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.ports.schema import SchemaState
-from importer.service.access.api_clients import recognise
+from importer.service.access.api_clients import authenticate
 from importer.service.access.sealed_grants import open_grants
 from importer.service.deps import Deps
 from importer.service.imports.finish import batch_report, report_of
@@ -181,7 +181,7 @@ def test_what_was_copied_is_known(upgraded: Deps) -> None:
 
 def test_the_token_of_a_program_still_opens(upgraded: Deps, kind: str) -> None:
     """The beginning of a token tells scanners whose it is; only what follows identifies it."""
-    token = recognise(upgraded, f"mail{'fer'}{'ry'}_{TOKENS[kind]}")
+    token = authenticate(upgraded, f"mail{'fer'}{'ry'}_{TOKENS[kind]}")
     assert token is not None
     assert token.name == "panel"
     assert token.scopes == {TokenScope.READ, TokenScope.WRITE}

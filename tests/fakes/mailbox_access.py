@@ -39,7 +39,7 @@ class MemoryAccess:
         self._codes[code] = (asked.nonce, mailbox)
         return {"state": asked.state, "code": code}
 
-    def asks(self, provider: str | None) -> bool:
+    def can_sign_in(self, provider: str | None) -> bool:
         return provider in self.open_at
 
     def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
@@ -52,7 +52,7 @@ class MemoryAccess:
         mailbox: str,
         keep: Callable[[OAuthGrant], object],
         *,
-        first: AccessToken | None = None,
+        initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
         match grant:
             case PasswordGrant(password):
@@ -68,13 +68,15 @@ class MemoryAccess:
             case _:
                 assert_never(grant)
 
-    def question(self, provider: str, mailbox: str) -> Question:
+    def begin_sign_in(self, provider: str, mailbox: str) -> Question:
         if provider not in self.open_at:
             raise LoginRejected(not_set_up(provider))
         state, nonce = secrets.token_hex(8), secrets.token_hex(8)
         return Question(f"https://{provider}.example/ask?state={state}", state, Secret(nonce[::-1]), nonce)
 
-    def answered(self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str) -> Consent:
+    def complete_sign_in(
+        self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
+    ) -> Consent:
         nonce, who = self._codes.pop(answer.get("code", ""), ("", ""))
         if nonce != asked.nonce or asked.verifier != Secret(nonce[::-1]) or answer["state"] != asked.state:
             raise LoginRejected("This answer belongs to another question. Open the link again.")
@@ -83,7 +85,7 @@ class MemoryAccess:
         grant = OAuthGrant(provider, Secret(secrets.token_hex(8)))
         return Consent(grant, AccessToken(Secret(self.token), 0.0, 0.0), (who,))
 
-    def give_back(self, grant: Grant) -> bool:
+    def revoke_consent(self, grant: Grant) -> bool:
         self.given_back.append(grant)
         return isinstance(grant, OAuthGrant)
 

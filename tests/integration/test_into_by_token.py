@@ -18,14 +18,14 @@ from importer.domain.people.batch_right import NO_RIGHT
 from importer.domain.reporting.mailbox_check import CheckPhase
 from importer.engine.leg_context import TransferLimits
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import credentials_at_once
+from importer.service.access.sealed_grants import row_credentials
 from importer.service.deps import Deps
 from importer.service.imports.check_mailboxes import check
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
-from importer.service.imports.undo_import import UndoRefused, undo, way_back
-from importer.service.legs.run_leg import work
+from importer.service.imports.undo_import import UndoRefused, undo, undo_credential
+from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
@@ -87,7 +87,7 @@ def worked(
 ) -> Import:
     """The import after as many legs as it takes."""
     for _ in range(60):
-        work(deps, import_id)
+        handle_ring(deps, import_id)
         import_ = deps.store.import_(import_id)
         assert import_ is not None
         if until(import_):
@@ -101,7 +101,7 @@ def waits_for_owner(import_: Import) -> bool:
 
 
 def submitted(deps: Deps, row: Row) -> Import:
-    [placed] = submit(deps, [row]).placed
+    [placed] = submit(deps, [row]).rows
     import_ = deps.store.import_(placed.import_.id)
     assert import_ is not None
     assert waits_for_owner(import_)
@@ -132,13 +132,13 @@ def test_an_organisation_opens_a_destination_to_check_to_copy_and_to_undo(
     old = filled(mail_host, f"ada.{provider}@old.example")
     new = new_user(mail_host, f"ada.{provider}@new.example")
     row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
-    opened = credentials_at_once(deps, row, NO_RIGHT)
+    opened = row_credentials(deps, row, NO_RIGHT)
     *_, found = check(deps, (old.account, opened.source), (new.account, opened.destination))
     assert (found.done, found.destination.look) == (True, CheckPhase.DONE)
     ended = copy(deps, row)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read()) == []
-    credential = way_back(deps, ended, HOSTS[provider], organisation=True)
+    credential = undo_credential(deps, ended, HOSTS[provider], organisation=True)
     assert credential is not None
     assert undo(deps, ended, credential).totals.removed == len(MAIL)
 
@@ -196,7 +196,7 @@ def test_tokens_of_five_seconds_and_legs_of_two_at_the_destination(
     )
     host.rules.life_s = 5
     pace = TransferLimits(batch_messages=40, lanes=2, settle_quiet=timedelta(0))
-    deps = replace(deps, limits=replace(deps.limits, leg=timedelta(seconds=2)), pace=pace)
+    deps = replace(deps, deadlines=replace(deps.deadlines, leg=timedelta(seconds=2)), transfer_limits=pace)
     with cutting_proxy(mail_host.imaps) as slow:
         slow.bytes_per_s = 80_000
         into = replace(new.account, endpoint=slow.endpoint)
@@ -223,7 +223,7 @@ def test_two_owners_sign_in_one_after_the_other(
     then = next(side for side in Side if side is not first)
     with pytest.raises(LoginRejected, match=f"the mailbox is {addresses[first]}"):
         signs_in(deps, host, import_, first, account=addresses[then])
-    assert owner_consent.awaited(deps, import_) == tuple(Side)
+    assert owner_consent.pending_sides(deps, import_) == tuple(Side)
     signs_in(deps, host, import_, first)
     waiting = worked(deps, import_.id, waits_for_owner)
     assert waiting.problem is not None
@@ -241,7 +241,7 @@ def test_when_one_owner_does_not_come_the_other_s_consent_is_given_back(
     deps: Deps, host: Authority, mail_host: Dovecot
 ) -> None:
     old, new = filled(mail_host, "late@old.example"), new_user(mail_host, "early@team.example")
-    deps = replace(deps, limits=replace(deps.limits, consent=timedelta(seconds=2)))
+    deps = replace(deps, deadlines=replace(deps.deadlines, consent=timedelta(seconds=2)))
     import_ = submitted(deps, Row(1, old.account, None, new.account, None, "microsoft", "google"))
     signs_in(deps, host, import_, Side.DESTINATION)
     assert open_consents(host, new.account.address) == 1
@@ -286,6 +286,8 @@ def test_an_undo_says_that_what_the_owner_allowed_is_over(
     ended = worked(deps, import_.id)
     assert ended.state is State.COMPLETE
     with pytest.raises(UndoRefused, match="what its owner allowed ended with the import"):
-        way_back(deps, ended, HOSTS["microsoft"], organisation=True)
-    assert way_back(deps, ended, HOSTS["google"], organisation=True) is None, "an app password opens it"
+        undo_credential(deps, ended, HOSTS["microsoft"], organisation=True)
+    assert undo_credential(deps, ended, HOSTS["google"], organisation=True) is None, (
+        "an app password opens it"
+    )
     assert undo(deps, ended, Secret(new.password)).totals.removed == len(MAIL)

@@ -20,7 +20,7 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import sign_in
+from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports.submit import RowOutcome, submit
 from importer.settings import Settings
@@ -195,11 +195,11 @@ def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
         "\n".join([head, *rows.lines]).encode(),
         catalog=Owners(token_host.imaps),
         destination=None,
-        sign_in=sign_in(deps.access, organisation=True),
+        sign_in=sign_in_method(deps.access, organisation=True),
     )
     assert [str(problem) for problem in parsed.problems] == []
     submission = submit(deps, parsed.rows, name="all.csv", submitter=ADMIN, organisation=True)
-    assert [one.fate for one in submission.placed] == [RowOutcome.STARTED] * 25
+    assert [one.outcome for one in submission.rows] == [RowOutcome.STARTED] * 25
     assert submission.batch is not None
     return submission.batch.id
 

@@ -286,4 +286,4 @@ def test_an_issuer_that_is_away_or_calls_itself_something_else_keeps_nobody_from
     with_a_slash = office_at(issuer, tmp_path, openid_issuer=f"{issuer.openid}/").people
     assert with_a_slash is not None
     with pytest.raises(ServerUnavailable, match="another"):
-        with_a_slash.question()
+        with_a_slash.begin_sign_in()

@@ -226,7 +226,7 @@ def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User
                 here.setenv(name, value)
         with queued(Settings.load()) as deps:
             row = Row(1, old.account, None, new.account, Secret(new.password), "microsoft")
-            [placed] = submit(deps, [row]).placed
+            [placed] = submit(deps, [row]).rows
             return links(deps, [placed.import_])[placed.import_.id][Side.SOURCE]
 
 

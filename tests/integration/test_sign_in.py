@@ -33,8 +33,8 @@ def ways(host: Authority, tmp_path: Path) -> MailboxAccess:
 
 
 def consent(host: Authority, ways: MailboxAccess, provider: str, mailbox: str = ADA) -> Consent:
-    question = ways.question(provider, mailbox)
-    return ways.answered(provider, question, host.browse(question.url), mailbox)
+    question = ways.begin_sign_in(provider, mailbox)
+    return ways.complete_sign_in(provider, question, host.browse(question.url), mailbox)
 
 
 def tokens_of(credential: OwnerCredential) -> AccessTokens:
@@ -67,7 +67,7 @@ def test_an_owner_consents_and_the_tokens_renew_themselves(
     assert given.grant.provider == provider
     assert given.addresses == (ADA,)
     kept: list[OAuthGrant] = []
-    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append, first=given.token))
+    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append, initial_token=given.token))
     assert tokens.access_token() == given.token.secret
     assert not kept
     second = tokens.access_token(refused=True)
@@ -80,7 +80,7 @@ def test_an_owner_consents_and_the_tokens_renew_themselves(
 
 
 def test_the_question_is_asked_as_each_provider_wants_it(ways: MailboxAccess) -> None:
-    asked = {p: dict(parse_qsl(urlsplit(ways.question(p, ADA).url).query)) for p in PROVIDERS}
+    asked = {p: dict(parse_qsl(urlsplit(ways.begin_sign_in(p, ADA).url).query)) for p in PROVIDERS}
     for provider, query in asked.items():
         assert query["client_id"] == f"mailhaul-{provider}"
         assert query["redirect_uri"] == f"{PUBLIC_URL}/sign-in/{provider}"
@@ -106,9 +106,9 @@ def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: MailboxAccess
 def test_an_owner_who_says_no_is_told_how_to_say_yes(
     host: Authority, ways: MailboxAccess, provider: str
 ) -> None:
-    question = ways.question(provider, ADA)
+    question = ways.begin_sign_in(provider, ADA)
     back = host.browse(question.url, answer="deny")
-    error = problem(lambda: ways.answered(provider, question, back, ADA))
+    error = problem(lambda: ways.complete_sign_in(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "open the link again" in str(error)
 
@@ -117,18 +117,18 @@ def test_an_owner_who_says_no_is_told_how_to_say_yes(
 def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
     host: Authority, ways: MailboxAccess, provider: str
 ) -> None:
-    question = ways.question(provider, ADA)
+    question = ways.begin_sign_in(provider, ADA)
     back = host.browse(question.url, account="eve@old.example")
-    error = problem(lambda: ways.answered(provider, question, back, ADA))
+    error = problem(lambda: ways.complete_sign_in(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "signed in" in str(error)
     assert "eve@old.example" in str(error)
 
 
 def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.question("google", "Ada.Lovelace@googlemail.com")
+    question = ways.begin_sign_in("google", "Ada.Lovelace@googlemail.com")
     back = host.browse(question.url, account="adalovelace@gmail.com")
-    given = ways.answered("google", question, back, "Ada.Lovelace@googlemail.com")
+    given = ways.complete_sign_in("google", question, back, "Ada.Lovelace@googlemail.com")
     assert given.addresses == ("adalovelace@gmail.com",)
 
 
@@ -144,9 +144,9 @@ def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Mailbo
 def test_an_answer_that_does_not_fit_is_refused(
     host: Authority, ways: MailboxAccess, spoilt: dict[str, str], word: str
 ) -> None:
-    question = ways.question("google", ADA)
+    question = ways.begin_sign_in("google", ADA)
     back = host.browse(question.url) | spoilt
-    error = problem(lambda: ways.answered("google", question, back, ADA))
+    error = problem(lambda: ways.complete_sign_in("google", question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert word in str(error)
 
@@ -155,24 +155,24 @@ def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
     host: Authority, ways: MailboxAccess
 ) -> None:
     for other in ({"verifier": Secret("v" * 48)}, {"nonce": "another"}):
-        question = ways.question("google", ADA)
+        question = ways.begin_sign_in("google", ADA)
         back = host.browse(question.url)
         changed = replace(question, **other)
-        assert isinstance(problem(lambda: ways.answered("google", changed, back, ADA)), LoginRejected)  # noqa: B023
+        assert isinstance(problem(lambda: ways.complete_sign_in("google", changed, back, ADA)), LoginRejected)  # noqa: B023
 
 
 def test_a_code_counts_once(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.question("google", ADA)
+    question = ways.begin_sign_in("google", ADA)
     back = host.browse(question.url)
-    ways.answered("google", question, back, ADA)
-    assert isinstance(problem(lambda: ways.answered("google", question, back, ADA)), LoginRejected)
+    ways.complete_sign_in("google", question, back, ADA)
+    assert isinstance(problem(lambda: ways.complete_sign_in("google", question, back, ADA)), LoginRejected)
 
 
 def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.question("google", ADA)
+    question = ways.begin_sign_in("google", ADA)
     asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
     back = host.browse(asked.url)
-    error = problem(lambda: ways.answered("google", question, back, ADA))
+    error = problem(lambda: ways.complete_sign_in("google", question, back, ADA))
     assert "permission to read mail was not given" in str(error)
 
 
@@ -196,10 +196,10 @@ def test_a_consent_can_be_given_back_where_the_provider_takes_it(
     host: Authority, ways: MailboxAccess
 ) -> None:
     given = consent(host, ways, "google")
-    assert ways.give_back(given.grant)
+    assert ways.revoke_consent(given.grant)
     tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
     assert isinstance(problem(tokens.access_token), GrantExpired)
-    assert not ways.give_back(consent(host, ways, "microsoft").grant)
+    assert not ways.revoke_consent(consent(host, ways, "microsoft").grant)
 
 
 def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, ways: MailboxAccess) -> None:
@@ -233,7 +233,7 @@ def test_eight_threads_share_one_refresh(host: Authority, ways: MailboxAccess) -
 def test_a_token_is_replaced_before_it_ends(host: Authority, ways: MailboxAccess) -> None:
     host.rules.life_s = 1
     given = consent(host, ways, "google")
-    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None, first=given.token))
+    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None, initial_token=given.token))
     assert tokens.access_token() == given.token.secret
     seen = {tokens.access_token().reveal()}
     while len(seen) < 3:

@@ -62,10 +62,10 @@ class SignedIn:
 
 
 def sign_in(host: Authority, ways: MailboxAccess, mailbox: str, provider: str = "google") -> SignedIn:
-    asked = ways.question(provider, mailbox)
-    given = ways.answered(provider, asked, host.browse(asked.url), mailbox)
+    asked = ways.begin_sign_in(provider, mailbox)
+    given = ways.complete_sign_in(provider, asked, host.browse(asked.url), mailbox)
     kept: list[OAuthGrant] = []
-    credential = ways.credential(given.grant, mailbox, kept.append, first=given.token)
+    credential = ways.credential(given.grant, mailbox, kept.append, initial_token=given.token)
     assert not isinstance(credential, Secret)
     return SignedIn(credential, kept)
 
@@ -381,7 +381,7 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
         own = replace(
             deps,
             sessions=_ByToken(sessions(mail_host.ca_file), owners[0].tokens, owners[1].tokens),
-            pace=TransferLimits(batch_messages=50, lanes=2, settle_quiet=timedelta(0)),
+            transfer_limits=TransferLimits(batch_messages=50, lanes=2, settle_quiet=timedelta(0)),
         )
         row = Row(1, _at(old, source.endpoint), Secret(""), _at(new, destination.endpoint), Secret(""))
         began = datetime.now(UTC)

@@ -74,8 +74,8 @@ class Copier:
                 timeouts=Timeouts(connect_s=min(5.0, 2 * io_s), io_s=io_s),
                 now=clock.now,
             ),
-            pace=pace or TransferLimits(),
-            limits=Deadlines(leg=leg, lease=timedelta(days=1)),
+            transfer_limits=pace or TransferLimits(),
+            deadlines=Deadlines(leg=leg, lease=timedelta(days=1)),
         )
         row = Row(
             1,

@@ -20,8 +20,8 @@ from importer import telemetry
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.ports.mailbox import LabelView
-from importer.service.access.api_clients import PREFIX, issue
-from importer.service.legs.run_leg import work
+from importer.service.access.api_clients import PREFIX, issue_token
+from importer.service.legs.run_leg import handle_ring
 from importer.web.api import problem_details, undo_resource
 from importer.web.api.schemas import RowIn
 from providers.errors import Side
@@ -44,7 +44,7 @@ class Panel:
     """A program with a token."""
 
     def __init__(self, office: WebOffice, name: str = "panel", *scopes: TokenScope, **more: Any) -> None:
-        issued = issue(office.deps, name, scopes or BOTH, **more)
+        issued = issue_token(office.deps, name, scopes or BOTH, **more)
         self.token: ApiToken = issued.token
         self.secret = issued.secret.reveal()
         self.headers = {"Authorization": f"Bearer {self.secret}"}
@@ -121,7 +121,7 @@ def test_without_a_good_token_there_is_nothing(office: WebOffice, panel: Panel) 
     ):
         answer = client.get("/api/v1/imports", headers={"Authorization": given})
         assert answer.status_code == 401, given
-    expired = Panel(office, "old", lasts=timedelta(seconds=10))
+    expired = Panel(office, "old", lifetime=timedelta(seconds=10))
     assert expired.get("/imports").status_code == 200
     office.office.clock.sleep(10)
     problem(expired.get("/imports"), 401, "token_refused")
@@ -302,7 +302,7 @@ def test_an_import_is_followed_to_its_end_and_reported(office: WebOffice, panel:
     source = office.doors.mailboxes.setdefault("ada@old.example imap.old.example", office.office.old)
     assert source is office.office.old
     for _ in range(3):
-        work(office.deps, ImportId(started["id"]))
+        handle_ring(office.deps, ImportId(started["id"]))
     shown = panel.get(f"/imports/{started['id']}").json()
     assert (shown["state"], shown["progress"]["messages_done"]) == ("complete", 6)
     report = panel.get(f"/imports/{started['id']}/report").json()

@@ -14,12 +14,12 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.model import Account, ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
-from importer.service.access.batch_rights import right_of_visit
-from importer.service.access.sealed_grants import context, open_grants
+from importer.service.access.batch_rights import session_batch_right
+from importer.service.access.sealed_grants import grant_context, open_grants
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.imports.undo_import import undo
-from importer.service.legs.run_leg import work
+from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings, SettingsError
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
@@ -77,7 +77,7 @@ NOT_COVERED = {
 @pytest.mark.parametrize("address", COVERED)
 def test_a_domain_covers_its_own_addresses_however_they_are_written(address: str) -> None:
     assert OURS.grant(mailbox(address)) == MasterGrant("new.example")
-    assert MASTER.login_to(OURS.grant(mailbox(address)), address, address, HOST) == LOGIN
+    assert MASTER.login_for(OURS.grant(mailbox(address)), address, address, HOST) == LOGIN
 
 
 @pytest.mark.parametrize(("account", "rule"), NOT_COVERED.values(), ids=NOT_COVERED)
@@ -87,7 +87,7 @@ def test_it_covers_nothing_else_and_neither_does_the_master_user(account: Accoun
     assert refused.value.rule == rule
     # A grant that was sealed all the same opens nothing.
     with pytest.raises(MasterRefused):
-        MASTER.login_to(MasterGrant("new.example"), account.address, account.login, account.endpoint)
+        MASTER.login_for(MasterGrant("new.example"), account.address, account.login, account.endpoint)
 
 
 def test_the_console_has_it_for_all_domains_at_our_host_and_for_no_other_login() -> None:
@@ -225,7 +225,7 @@ def test_what_is_not_covered_is_told_at_its_cell_with_line_rule_and_fix(cells: s
 @pytest.fixture
 def office() -> Office:
     made = Office()
-    made.deps = replace(made.deps, master=MASTER)
+    made.deps = replace(made.deps, master_user=MASTER)
     made.new.master = LOGIN
     return made
 
@@ -235,18 +235,18 @@ def a_row(source_password: Secret = Secret("secret")) -> Row:  # noqa: B008
 
 
 def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
     sealed = office.store.grants(placed.import_.id)
     assert sealed is not None
-    kept = office.deps.vault.open(sealed.destination, context(placed.import_.id, Side.DESTINATION))
+    kept = office.deps.vault.open(sealed.destination, grant_context(placed.import_.id, Side.DESTINATION))
     assert "overseer" not in kept.reveal()
     assert PASSWORD not in kept.reveal()
     done = office.work(placed.import_.id)
     assert done.state is State.COMPLETE
     assert office.new.message_count == 6
-    assert submit(office.deps, [a_row()], right=OURS).placed[0].fate is RowOutcome.DONE
+    assert submit(office.deps, [a_row()], right=OURS).rows[0].outcome is RowOutcome.DONE
     office.old.folders["INBOX"].add((), DATE, b"Subject: more\r\n\r\nmore\r\n")
-    [again] = submit(office.deps, [a_row()], right=OURS, again=True).placed
+    [again] = submit(office.deps, [a_row()], right=OURS, again=True).rows
     assert office.work(again.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7
     assert undo(office.deps, office.import_(again.import_.id), LOGIN).totals.removed == 1
@@ -257,7 +257,7 @@ def test_submitting_checks_the_right_itself(office: Office) -> None:
         with pytest.raises(Refused):
             submit(office.deps, [a_row()], right=right)
     assert list(office.store.imports(limit=10)) == []
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
     for row in (a_row(), a_row(Secret("another"))):
         with pytest.raises(Refused):
             submit(office.deps, [row])
@@ -267,10 +267,10 @@ def test_submitting_checks_the_right_itself(office: Office) -> None:
 
 
 def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
     office.new.master = MasterLogin("overseer", Secret("new"))
     changed = replace(MASTER, password=Secret("new"))
-    assert office.work(placed.import_.id, master=changed).state is State.COMPLETE
+    assert office.work(placed.import_.id, master_user=changed).state is State.COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -285,8 +285,8 @@ def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> No
 def test_a_master_user_that_does_not_open_it_any_more_stops_the_import(
     office: Office, master: MasterUser | None
 ) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
-    stopped = office.work(placed.import_.id, master=master)
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
+    stopped = office.work(placed.import_.id, master_user=master)
     assert stopped.state is State.STOPPED
     assert stopped.problem is not None
     assert (stopped.problem.code, stopped.problem.side) == ("master_refused", Side.DESTINATION)
@@ -299,13 +299,13 @@ def test_the_stored_address_decides_when_a_leg_opens(office: Office) -> None:
         {"login": "root@new.example"},
         {"endpoint": Endpoint("imap.evil.example")},
     ):
-        [placed] = submit(office.deps, [a_row()], right=OURS).placed
+        [placed] = submit(office.deps, [a_row()], right=OURS).rows
         id_: ImportId = placed.import_.id
         tampered = replace(placed.import_, destination=replace(DESTINATION, **changes))
         with office.store._lock:
             office.store._imports[id_] = tampered
         office.sessions.mailboxes[tampered.destination.key] = office.new
-        work(office.deps, id_)
+        handle_ring(office.deps, id_)
         stopped = office.import_(id_)
         assert stopped.problem is not None, changes
         assert stopped.problem.code == "master_refused"
@@ -313,20 +313,20 @@ def test_the_stored_address_decides_when_a_leg_opens(office: Office) -> None:
 
 
 def test_a_master_grant_never_opens_a_source(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
     sealed = office.store.grants(placed.import_.id)
     assert sealed is not None
     vault = office.deps.vault
-    forged = vault.seal(dump(MasterGrant("old.example")), context(placed.import_.id, Side.SOURCE))
+    forged = vault.seal(dump(MasterGrant("old.example")), grant_context(placed.import_.id, Side.SOURCE))
     with pytest.raises(Exception, match="opens no mailbox to read"):
         open_grants(office.deps, placed.import_.id, replace(sealed, source=forged))
 
 
 def test_the_owners_password_takes_over_from_the_master_user_and_back(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).placed
+    [placed] = submit(office.deps, [a_row()], right=OURS).rows
     own = replace(a_row(), destination_password=Secret("secret"))
     for row, kind in ((own, PasswordGrant), (a_row(), MasterGrant)):
-        assert submit(office.deps, [row], right=OURS).placed[0].fate is RowOutcome.PASSWORD_UPDATED
+        assert submit(office.deps, [row], right=OURS).rows[0].outcome is RowOutcome.PASSWORD_UPDATED
         sealed = office.store.grants(placed.import_.id)
         assert sealed is not None
         assert isinstance(open_grants(office.deps, placed.import_.id, sealed).destination, kind)
@@ -362,7 +362,7 @@ def test_an_administrator_hands_in_a_file_without_new_passwords(web: WebOffice) 
     begun = ada.post("/file/start").headers["location"]
     assert begun.startswith("/batches/")
     for import_ in web.deps.store.imports(limit=10):
-        work(web.deps, import_.id)
+        handle_ring(web.deps, import_.id)
         assert web.deps.store.import_(import_.id).state is State.COMPLETE  # type: ignore[union-attr]
     assert {a.login for a, side in web.doors.knocks if side is Side.DESTINATION} == {
         "Ada@new.example",
@@ -377,7 +377,7 @@ def test_an_administrator_undoes_and_nobody_else_does(web: WebOffice) -> None:
     brought(ada, "grace@new.example")
     ada.post("/file/start")
     [import_] = web.deps.store.imports(limit=10)
-    work(web.deps, import_.id)
+    handle_ring(web.deps, import_.id)
     eve.sign_in("eve@new.example")
     assert eve.post(f"/imports/{import_.id}/undo").status_code == 404
     assert ada.post(f"/imports/{import_.id}/undo").headers["location"] == f"/imports/{import_.id}"
@@ -430,7 +430,7 @@ def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice
     ada.post("/file/start")
     imports = list(web.deps.store.imports(limit=10))
     for import_ in imports:
-        work(web.deps, import_.id)
+        handle_ring(web.deps, import_.id)
     [grace] = [one for one in imports if one.destination == mailbox()]
     ada.post(f"/imports/{grace.id}/again")
     ada.get("/new/mailbox")
@@ -445,7 +445,7 @@ def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice
     assert "grace@new.example" in ada.get(begun).text
     latest = web.deps.store.latest_import(grace.route)
     assert latest is not None
-    work(web.deps, latest.id)
+    handle_ring(web.deps, latest.id)
     assert (latest.id != grace.id, latest.submitter) == (True, "ada@new.example")
     assert web.deps.store.import_(latest.id).state is State.COMPLETE  # type: ignore[union-attr]
 
@@ -456,7 +456,7 @@ def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) 
     brought(ada, "grace@new.example")
     ada.post("/file/start")
     [import_] = web.deps.store.imports(limit=10)
-    work(web.deps, import_.id)
+    handle_ring(web.deps, import_.id)
     ada.post(f"/imports/{import_.id}/again")
     ada.get("/new/mailbox")
     ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
@@ -469,7 +469,7 @@ def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) 
 
 def test_only_mailboxes_at_our_host_make_somebody_an_administrator(web: WebOffice) -> None:
     def right(account: Account) -> BatchRight:
-        return right_of_visit(web.deps, SessionData((VerifiedMailbox(account, Secret(RIGHT)),)))
+        return session_batch_right(web.deps, SessionData((VerifiedMailbox(account, Secret(RIGHT)),)))
 
     ada = mailbox("ada@new.example")
     assert right(ada).covers(mailbox())
@@ -493,12 +493,12 @@ def test_a_token_with_the_right_starts_checks_undoes_and_runs_again(web: WebOffi
     answer = panel.post("/batches", {"rows": [CELLS]})
     assert answer.status_code == 201, answer.text
     id_ = answer.json()["rows"][0]["import"]["id"]
-    work(web.deps, ImportId(id_))
+    handle_ring(web.deps, ImportId(id_))
     assert panel.get(f"/imports/{id_}").json()["state"] == "complete"
     assert panel.post("/check", CELLS).json()["done"]
     again = panel.post(f"/imports/{id_}/run-again", {"source_password": RIGHT})
     assert again.status_code == 201, again.text
-    work(web.deps, ImportId(again.json()["import"]["id"]))
+    handle_ring(web.deps, ImportId(again.json()["import"]["id"]))
     assert panel.post(f"/imports/{id_}/undo", {}).status_code == 200
 
 
@@ -522,7 +522,7 @@ def test_a_token_with_the_right_opens_nothing_beyond_it(web: WebOffice, changes:
 def test_tokens_without_the_right_need_the_password_everywhere(web: WebOffice) -> None:
     with_it = Panel(web, "panel", *BATCH, domains={"new.example"})
     id_ = with_it.post("/imports", CELLS).json()["rows"][0]["import"]["id"]
-    work(web.deps, ImportId(id_))
+    handle_ring(web.deps, ImportId(id_))
     for domains in ({"new.example"}, set()):
         panel = Panel(web, "panel", TokenScope.READ, TokenScope.WRITE, domains=domains)
         problem(panel.post("/imports", CELLS), 422, "rows_refused")

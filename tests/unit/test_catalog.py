@@ -125,8 +125,8 @@ def test_a_new_host_is_one_row() -> None:
     assert provider.password is PasswordKind.MAILBOX
     assert provider.limits == ProviderLimits(connections=4)
     assert provider.quirks == {Quirk.LABELS}
-    assert provider.help_in("de-CH") == "Schalten Sie IMAP bei Old Mail ein."
-    assert provider.help_in("pt") == provider.login_help == "Switch on IMAP in Old Mail."
+    assert provider.login_help_in("de-CH") == "Schalten Sie IMAP bei Old Mail ein."
+    assert provider.login_help_in("pt") == provider.login_help == "Switch on IMAP in Old Mail."
     assert provider.steps[0].page == "https://help.old.example/imap"
     assert [source.facts for source in provider.sources if not source.confirmed] == ["limits"]
 
@@ -233,7 +233,9 @@ def test_a_mail_exchanger_counts_on_the_boundary_of_a_label(
 
 def test_every_owner_reads_in_their_own_language_what_to_do_first(catalog: Catalog) -> None:
     for provider in catalog:
-        texts = [provider.help_in(language) + provider.unavailable_in(language) for language in LANGUAGES]
+        texts = [
+            provider.login_help_in(language) + provider.unavailable_in(language) for language in LANGUAGES
+        ]
         assert len(set(texts)) == len(LANGUAGES), provider.id
         assert not any("{" in text for text in texts), provider.id
 
@@ -250,19 +252,19 @@ def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
     assert google is not None
     assert microsoft is not None
     assert gmx is not None
-    assert [step.id for step in google.first(LoginKind.SIGN_IN)] == ["sign-in", "google-show-all"]
-    assert [step.id for step in google.first(LoginKind.PASSWORD)] == [
+    assert [step.id for step in google.steps_for(LoginKind.SIGN_IN)] == ["sign-in", "google-show-all"]
+    assert [step.id for step in google.steps_for(LoginKind.PASSWORD)] == [
         "two-factor-first",
         "app-password",
         "google-show-all",
     ]
     assert "app password" in google.login_help
-    assert not google.closed_to_passwords
-    assert microsoft.closed_to_passwords
-    assert not microsoft.closed_in("de", LoginKind.SIGN_IN)
-    assert gmx.first(LoginKind.PASSWORD) == gmx.steps
-    assert microsoft.first(LoginKind.ORGANISATION) == ()
-    assert not microsoft.closed_in("en", LoginKind.ORGANISATION)
+    assert not google.passwords_unavailable
+    assert microsoft.passwords_unavailable
+    assert not microsoft.login_unavailable_in("de", LoginKind.SIGN_IN)
+    assert gmx.steps_for(LoginKind.PASSWORD) == gmx.steps
+    assert microsoft.steps_for(LoginKind.ORGANISATION) == ()
+    assert not microsoft.login_unavailable_in("en", LoginKind.ORGANISATION)
 
 
 def test_every_quirk_is_explained() -> None:

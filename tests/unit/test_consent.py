@@ -17,11 +17,11 @@ from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease
 from importer.ports.notices import MailOutcome, MailState, Notice
 from importer.service.access import owner_consent
-from importer.service.access.sealed_grants import open_grants, to_give_back
+from importer.service.access.sealed_grants import consents_to_revoke, open_grants
 from importer.service.imports.control import cancel, pause, resume
 from importer.service.imports.submit import RowOutcome, submit
-from importer.service.legs.run_leg import work
-from importer.service.notify.deliver_mail import deliver
+from importer.service.legs.run_leg import handle_ring
+from importer.service.notify.deliver_mail import send_due_mail
 from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
@@ -51,8 +51,8 @@ def into(row: Row | None = None) -> Row:
 def placed(
     office: Office, row: Row | None = None, *, organisation: bool = False
 ) -> tuple[RowOutcome, Import]:
-    [one] = submit(office.deps, [row or asking()], organisation=organisation).placed
-    return one.fate, office.import_(one.import_.id)
+    [one] = submit(office.deps, [row or asking()], organisation=organisation).rows
+    return one.outcome, office.import_(one.import_.id)
 
 
 def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
@@ -83,7 +83,7 @@ def work_while_the_owner_signs_in(office: Office, import_id: ImportId) -> None:
     quick.__dict__.update(office.store.__dict__)
     office.store = quick
     office.deps = replace(office.deps, store=quick)
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
 
 
 def invitations(office: Office) -> list[Notice]:
@@ -103,12 +103,12 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     [mail] = invitations(office)
     assert mail.recipient == SOURCE.address
     link = f"https://haul.example/consent/{token_of(office, import_.id)}"
-    sent = owner_consent.filled_in(office.deps, mail)
+    sent = owner_consent.with_consent_link(office.deps, mail)
     assert sent is not None
     assert link in sent.text
     assert f'href="{link}"' in sent.html
     assert DESTINATION.address in mail.text
-    asked = owner_consent.look_up(office.deps, token_of(office, import_.id))
+    asked = owner_consent.find_request(office.deps, token_of(office, import_.id))
     assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
     assert asked.expires_at == office.clock.now() + 14 * DAY
 
@@ -124,7 +124,7 @@ def test_the_token_is_in_the_store_only_as_a_hash_and_sealed(office: Office) -> 
 def test_nobody_connects_while_the_owner_has_not_signed_in(office: Office) -> None:
     _, import_ = placed(office)
     office.sessions.trouble = AssertionError("nobody was to connect")
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.WAITING
 
 
@@ -145,7 +145,7 @@ def test_a_worker_asks_where_the_submitter_was_killed_before_it_could(office: Of
         placed(office)
     Tick(office.deps)()
     [import_id] = office.queue.take()
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.WAITING
     assert len(invitations(office)) == 1
 
@@ -153,7 +153,7 @@ def test_a_worker_asks_where_the_submitter_was_killed_before_it_could(office: Of
 def test_the_other_rows_go_on(office: Office) -> None:
     other = replace(a_row(line=2), destination=replace(DESTINATION, login="other"))
     office.sessions.mailboxes[other.destination.key] = office.new
-    [waits, goes] = submit(office.deps, [asking(), other]).placed
+    [waits, goes] = submit(office.deps, [asking(), other]).rows
     assert office.work(goes.import_.id).state is State.COMPLETE
     assert office.import_(waits.import_.id).state is State.WAITING
 
@@ -166,17 +166,17 @@ def test_a_mail_goes_out_with_its_link_and_not_when_the_owner_was_quicker(office
             sent.append(notice)
             return super().send(notice)
 
-    assert office.deps.mails is not None
-    office.deps = replace(office.deps, mails=replace(office.deps.mails, mailer=Kept()))
+    assert office.deps.outgoing_mail is not None
+    office.deps = replace(office.deps, outgoing_mail=replace(office.deps.outgoing_mail, mailer=Kept()))
     _, import_ = placed(office)
     token = token_of(office, import_.id)
-    assert deliver(office.deps) == 1
+    assert send_due_mail(office.deps) == 1
     assert token in sent[0].text
     office.clock.sleep(2 * 86_400)
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     assert len(invitations(office)) == 2
     sign_in(office, import_.id)
-    assert deliver(office.deps) == 0
+    assert send_due_mail(office.deps) == 0
     assert len(sent) == 1
     assert [mail.state for mail in invitations(office)] == [MailState.SENT] * 2
 
@@ -185,10 +185,10 @@ def test_a_mail_whose_token_cannot_be_opened_waits_for_the_key(office: Office) -
     placed(office)
     right = office.deps.vault
     office.deps = replace(office.deps, vault=OTHER_VAULT)
-    assert deliver(office.deps) == 0
+    assert send_due_mail(office.deps) == 0
     office.deps = replace(office.deps, vault=right)
     office.clock.sleep(60)
-    assert deliver(office.deps) == 1
+    assert send_due_mail(office.deps) == 1
 
 
 # --- Let in -----------------------------------------------------------------------------------------
@@ -201,10 +201,10 @@ def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> N
     after = sign_in(office, import_.id)
     assert (after.problem, after.not_before) == (None, None)
     assert office.queue.take() == [import_.id]
-    for again in (owner_consent.look_up, owner_consent.begin):
+    for again in (owner_consent.find_request, owner_consent.begin):
         with pytest.raises(owner_consent.LinkGone, match="used already"):
             again(office.deps, token)
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
     assert office.store.grants(import_.id) is None
     assert not office.store.consents_of(import_.id)
@@ -239,14 +239,14 @@ def test_a_guessed_link_leads_nowhere(office: Office) -> None:
     placed(office)
     for token in ("", "guessed", "\ud800"):
         with pytest.raises(owner_consent.LinkGone):
-            owner_consent.look_up(office.deps, token)
+            owner_consent.find_request(office.deps, token)
 
 
 def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: Office) -> None:
     _, import_ = placed(office)
     work_while_the_owner_signs_in(office, import_.id)
     assert office.import_(import_.id).not_before is None
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
 
 
@@ -277,15 +277,15 @@ def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) 
     assert "may read" not in mail.text + mail.html
     assert awaited(office, import_.id) == [Side.DESTINATION]
     token = token_of(office, import_.id, Side.DESTINATION)
-    asked = owner_consent.look_up(office.deps, token)
-    assert (asked.into, asked.mailbox) == (True, DESTINATION.address)
-    sent = owner_consent.filled_in(office.deps, mail)
+    asked = owner_consent.find_request(office.deps, token)
+    assert (asked.is_destination, asked.mailbox) == (True, DESTINATION.address)
+    sent = owner_consent.with_consent_link(office.deps, mail)
     assert sent is not None
     assert token in sent.text
     with pytest.raises(LoginRejected, match=r"signed in as ada@old\.example"):
         sign_in(office, import_.id, SOURCE.address, Side.DESTINATION)
     sign_in(office, import_.id, side=Side.DESTINATION)
-    assert owner_consent.filled_in(office.deps, mail) is None
+    assert owner_consent.with_consent_link(office.deps, mail) is None
     assert office.work(import_.id).state is State.COMPLETE
     assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
 
@@ -306,7 +306,7 @@ def test_both_owners_are_asked_at_once_and_it_goes_on_when_both_signed_in(
     sign_in(office, import_.id, side=first)
     assert office.queue.take() == [import_.id]
     office.sessions.trouble = AssertionError("nobody was to connect")
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     waiting = office.import_(import_.id)
     assert waiting.problem is not None
     assert (waiting.state, waiting.problem.code, waiting.problem.side) == (
@@ -349,7 +349,7 @@ def test_a_consent_of_one_owner_while_the_worker_asks_both_is_not_slept_over(off
     _, import_ = placed(office, into(asking()))
     work_while_the_owner_signs_in(office, import_.id)
     assert office.import_(import_.id).not_before is None
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     waiting = office.import_(import_.id)
     assert waiting.problem is not None
     assert waiting.problem.side is Side.DESTINATION
@@ -362,7 +362,7 @@ def test_a_replaced_refresh_token_of_the_destination_is_kept(office: Office) -> 
     sealed = office.store.grants(import_.id)
     assert sealed is not None
     before = open_grants(office.deps, import_.id, sealed)
-    office.work(import_.id, limits=replace(office.deps.limits, leg=timedelta(0)))
+    office.work(import_.id, deadlines=replace(office.deps.deadlines, leg=timedelta(0)))
     sealed = office.store.grants(import_.id)
     assert sealed is not None
     after = open_grants(office.deps, import_.id, sealed)
@@ -430,7 +430,7 @@ def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Offi
     question = owner_consent.begin(office.deps, token)
     office.clock.sleep(14 * 86_400)
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.look_up(office.deps, token)
+        owner_consent.find_request(office.deps, token)
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
 
@@ -439,7 +439,7 @@ def test_many_looks_write_each_mail_once(office: Office) -> None:
     _, import_ = placed(office)
     for _ in range(3):
         office.store.update_import(replace(office.import_(import_.id), not_before=None))
-        work(office.deps, import_.id)
+        handle_ring(office.deps, import_.id)
     assert len(invitations(office)) == 1
 
 
@@ -457,7 +457,7 @@ def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
     cancel(office.deps, import_.id)
     assert office.import_(import_.id).state is State.CANCELLED
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.look_up(office.deps, token)
+        owner_consent.find_request(office.deps, token)
     assert owner_consent.links(office.deps, [office.import_(import_.id)]) == {}
 
 
@@ -517,7 +517,7 @@ def test_an_app_password_in_place_of_the_consent_starts_the_import_and_ends_the_
     fate, _ = placed(office, a_row())
     assert fate is RowOutcome.PASSWORD_UPDATED
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.look_up(office.deps, token)
+        owner_consent.find_request(office.deps, token)
     assert office.work(import_.id).state is State.COMPLETE
 
 
@@ -551,11 +551,11 @@ def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) ->
     _, import_ = placed(office, row, organisation=how == "organisation")
     if how == "setting":
         sign_in(office, import_.id)
-        office.deps = replace(office.deps, gives_back=False)
+        office.deps = replace(office.deps, revokes_consents=False)
     if how == "key":
         sign_in(office, import_.id)
         office.deps = replace(office.deps, vault=OTHER_VAULT)
-    assert not to_give_back(office.deps, import_)
+    assert not consents_to_revoke(office.deps, import_)
 
 
 def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> None:
@@ -567,7 +567,7 @@ def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> N
     assert sealed is not None
     before = open_grants(office.deps, import_.id, sealed).source
     office.sessions.trouble = None
-    office.work(import_.id, limits=replace(office.deps.limits, leg=timedelta(0)))
+    office.work(import_.id, deadlines=replace(office.deps.deadlines, leg=timedelta(0)))
     assert isinstance(before, OAuthGrant)
     assert before.refresh_token.reveal() in office.access.withdrawn
     assert office.work(import_.id).state is State.COMPLETE
@@ -618,13 +618,13 @@ def test_a_consent_that_comes_too_late_ends_nobody_elses(office: Office) -> None
     _, second = placed(office, replace(asking(), destination=elsewhere))
     question = owner_consent.begin(office.deps, token_of(office, second.id))
     answer = office.access.sign_in(question, SOURCE.address)
-    answered = office.access.answered
+    answered = office.access.complete_sign_in
 
     def meanwhile(*given: Any) -> Any:
         owner_consent.begin(office.deps, token_of(office, second.id))  # in another window
         return answered(*given)
 
-    office.access.answered = meanwhile  # type: ignore[method-assign, assignment]
+    office.access.complete_sign_in = meanwhile  # type: ignore[method-assign, assignment]
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, answer)
     assert not office.access.given_back

@@ -13,7 +13,7 @@ from importer.domain.model import Import, ImportId, State
 from importer.engine.leg_context import TransferLimits
 from importer.service.imports.control import Changed, Effect, cancel, pause, resume
 from importer.service.imports.foreground_copy import copy
-from importer.service.legs.run_leg import work
+from importer.service.legs.run_leg import handle_ring
 from importer.service.tick import Tick
 from providers.errors import ServerUnavailable, Throttled
 from tests.unit.test_service import MINUTE, Office, a_row
@@ -43,7 +43,7 @@ def in_a_leg(office: Office, request: Callable[[ImportId], object]) -> Import:
     """A leg during which, after two messages, a person has a wish."""
     _, import_id = office.submit()
     after_batches(office, 2, lambda: request(import_id))
-    work(replace(office.deps, pace=ONE_BY_ONE), import_id)
+    handle_ring(replace(office.deps, transfer_limits=ONE_BY_ONE), import_id)
     return office.import_(import_id)
 
 
@@ -57,7 +57,7 @@ def test_an_import_that_nobody_works_on_pauses_at_once_and_goes_on(
     _, import_id = office.submit()
     if trouble is not None:
         office.sessions.trouble = trouble
-        work(office.deps, import_id)
+        handle_ring(office.deps, import_id)
         office.sessions.trouble = None
     for _ in range(2):
         paused = pause(office.deps, import_id)
@@ -65,7 +65,7 @@ def test_an_import_that_nobody_works_on_pauses_at_once_and_goes_on(
     office.queue.take()
     office.clock.sleep(3600)
     Tick(office.deps)()
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.queue.take() == []
     assert office.new.message_count == 0
     for _ in range(2):
@@ -103,7 +103,7 @@ def test_a_wish_that_comes_as_a_leg_ends_is_done_by_the_next_ring(office: Office
     office.queue.take()
     Tick(office.deps)()
     assert office.queue.take() == [import_id]
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.PAUSED
 
 
@@ -126,7 +126,7 @@ def test_a_pause_is_forgotten_after_two_weeks_and_the_passwords_with_it(office: 
     office.clock.sleep(timedelta(days=15).total_seconds())
     Tick(office.deps)()
     assert import_id in office.queue.take()
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     ended = office.import_(import_id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.CANCELLED, "pause_forgotten")
@@ -140,7 +140,7 @@ def test_a_foreground_copy_is_not_paused_from_elsewhere_but_cancelled(office: Of
         assert cancel(office.deps, import_.id).effect is Effect.SOON
 
     after_batches(office, 2, meanwhile)
-    ended = copy(replace(office.deps, pace=ONE_BY_ONE), a_row())
+    ended = copy(replace(office.deps, transfer_limits=ONE_BY_ONE), a_row())
     assert ended.state is State.CANCELLED
     assert office.new.message_count < 6
 
@@ -153,7 +153,7 @@ def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office
     _, import_id = office.submit()
     if before == "waiting":
         office.sessions.trouble = ServerUnavailable("away")
-        work(office.deps, import_id)
+        handle_ring(office.deps, import_id)
     if before == "paused":
         pause(office.deps, import_id)
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office
     assert {notice.recipient for notice in office.store.notices()} == {"ada@old.example", "ada@new.example"}
     assert resume(office.deps, import_id).effect is Effect.TOO_LATE
     assert pause(office.deps, import_id).effect is Effect.TOO_LATE
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.CANCELLED
 
 
@@ -192,7 +192,7 @@ def test_a_wish_to_cancel_is_final_while_a_worker_has_it_in_hand(office: Office)
 def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> None:
     _, import_id = office.submit()
     after_batches(office, 6, lambda: cancel(office.deps, import_id))
-    work(replace(office.deps, pace=TransferLimits(batch_messages=100)), import_id)
+    handle_ring(replace(office.deps, transfer_limits=TransferLimits(batch_messages=100)), import_id)
     done = office.import_(import_id)
     assert done.state in (State.COMPLETE, State.CANCELLED)
     late = cancel(office.deps, import_id)
@@ -202,7 +202,7 @@ def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> Non
 def test_cancelled_wins_over_an_error_of_the_same_leg(office: Office) -> None:
     _, import_id = office.submit("wrong")
     office.sessions.meanwhile = lambda: cancel(office.deps, import_id)
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.CANCELLED
 
 

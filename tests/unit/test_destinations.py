@@ -18,7 +18,7 @@ from importer.domain.people.batch_right import NO_RIGHT
 from importer.ports.store import SealedGrants
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import open_grants
-from importer.service.legs.run_leg import work
+from importer.service.legs.run_leg import handle_ring
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
@@ -141,7 +141,7 @@ def grants_of(office: WebOffice, import_id: str) -> Any:
 def ended(office: WebOffice, import_id: str) -> State:
     found = None
     for _ in range(5):
-        work(office.deps, ImportId(import_id))
+        handle_ring(office.deps, ImportId(import_id))
         found = office.deps.store.import_(ImportId(import_id))
         assert found is not None
         if found.state not in (State.QUEUED, State.RUNNING):
@@ -208,14 +208,14 @@ def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: 
 class Issuer:
     """Implements `People`: ada signs in."""
 
-    def question(self) -> Question:
+    def begin_sign_in(self) -> Question:
         return Question("https://issuer.example/", "state", Secret("verifier"), "nonce")
 
-    def answered(self, asked: Question, _answer: object) -> Person:
+    def complete_sign_in(self, asked: Question, _answer: object) -> Person:
         assert asked.state == "state"
         return Person("https://issuer.example", "ada", ("ada@new.example",))
 
-    def leaving(self, _back: str) -> str:
+    def logout_url(self, _back: str) -> str:
         return ""
 
 
@@ -246,7 +246,7 @@ def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_wai
     page = browser.get(batch).text
     assert "/consent/" in page
     [import_] = office.deps.store.imports(limit=5)
-    assert owner_consent.awaited(office.deps, import_) == (Side.DESTINATION,)
+    assert owner_consent.pending_sides(office.deps, import_) == (Side.DESTINATION,)
     assert grants_of(office, import_.id).source == PasswordGrant(Secret(RIGHT))
 
 

@@ -49,19 +49,19 @@ def address_at(provider: Provider) -> str:
 @pytest.mark.parametrize("provider", list(CATALOG), ids=lambda provider: provider.id)
 def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
     address = address_at(provider)
-    facts = told(address, ends=2 if provider.closed_to_passwords else 0)
+    facts = told(address, ends=2 if provider.passwords_unavailable else 0)
     assert facts["provider"] == {"id": provider.id, "name": provider.name}
     assert facts["evidence"]
     if provider.source_endpoint is not None:
         assert facts["server"] == str(provider.source_endpoint)
         assert facts["login"] == provider.login_name(address)
     assert [one["step"] for one in facts["first"]] == [
-        step.texts.en for step in provider.first(LoginKind.PASSWORD)
+        step.texts.en for step in provider.steps_for(LoginKind.PASSWORD)
     ]
-    assert (facts["unavailable"] or "") == provider.closed_to_passwords
+    assert (facts["unavailable"] or "") == provider.passwords_unavailable
     text = " ".join(detect(address, "--language", "de").output.split())
-    for step in provider.first(LoginKind.PASSWORD):
-        assert provider.closed_to_passwords or step.texts.de in text
+    for step in provider.steps_for(LoginKind.PASSWORD):
+        assert provider.passwords_unavailable or step.texts.de in text
 
 
 @pytest.mark.parametrize("row", domains(), ids=lambda row: row["name"])
@@ -70,7 +70,7 @@ def test_a_domain_that_a_customer_brings(row: dict[str, Any]) -> None:
     known = {provider.id: provider for provider in CATALOG}
     provider = known.get(row.get("provider", ""))
     address = f"ada@{row['name']}"
-    facts = told(address, ends=2 if provider and provider.closed_to_passwords else 0)
+    facts = told(address, ends=2 if provider and provider.passwords_unavailable else 0)
     assert facts["found_by"] == row["how"]
     assert facts["server"] == (str(provider.source_endpoint) if provider else row["server"])
     assert facts["login"] == ("ada" if row["name"] == "own-server.example" else address)

@@ -18,7 +18,7 @@ from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
-from importer.service.access.sealed_grants import context
+from importer.service.access.sealed_grants import grant_context
 from importer.settings import Settings
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
@@ -58,8 +58,8 @@ def add(store: SqlStore, created_at: datetime, *, keys: tuple[str, str] = (KEY, 
     )
     source, destination = (FernetVault([Secret(key)]) for key in keys)
     sealed = SealedGrants(
-        source.seal(Secret("a"), context(id_, Side.SOURCE)),
-        destination.seal(Secret("b"), context(id_, Side.DESTINATION)),
+        source.seal(Secret("a"), grant_context(id_, Side.SOURCE)),
+        destination.seal(Secret("b"), grant_context(id_, Side.DESTINATION)),
     )
     store.add_batch(Batch(BatchId("b"), created_at, imports=(id_,)), [(import_, sealed)])
 

@@ -29,7 +29,7 @@ from importer.domain.reporting.report import Report
 from importer.domain.reporting.report_csv import COLUMNS, refusals_csv
 from importer.service.imports.control import pause
 from importer.service.imports.submit import RowOutcome, resubmit, submit
-from importer.service.legs.run_leg import work
+from importer.service.legs.run_leg import handle_ring
 from importer.service.queries import explain as explain_now
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side, Throttled
@@ -141,7 +141,7 @@ def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
 
 def test_who_owned_the_earlier_import_owns_the_new_one() -> None:
     office = Office()
-    [placed] = submit(office.deps, [a_row()], owner="ada").placed
+    [placed] = submit(office.deps, [a_row()], owner="ada").rows
     done = office.work(placed.import_.id)
     again = resubmit(office.deps, done, Secret("secret"), Secret("secret")).import_
     assert again.batch_id is not None
@@ -156,9 +156,9 @@ def test_running_again_brings_what_is_new_whatever_the_end_was() -> None:
     done = office.work(import_id)
     office.old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
     placed = resubmit(office.deps, done, Secret("secret"), Secret("secret"))
-    assert placed.fate is RowOutcome.STARTED
-    assert resubmit(office.deps, done, Secret("secret"), Secret("secret")).fate is RowOutcome.UNDER_WAY
-    work(office.deps, placed.import_.id)
+    assert placed.outcome is RowOutcome.STARTED
+    assert resubmit(office.deps, done, Secret("secret"), Secret("secret")).outcome is RowOutcome.UNDER_WAY
+    handle_ring(office.deps, placed.import_.id)
     assert office.import_(placed.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7
 

@@ -25,12 +25,12 @@ from importer.domain.model import ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.webhook_events import signature
 from importer.ports.webhook_calls import CallState
-from importer.service.access.api_clients import Issued, issue, revoke
+from importer.service.access.api_clients import Issued, issue_token, revoke
 from importer.service.deps import Webhook
 from importer.service.imports.control import cancel
 from importer.service.imports.finish import finish
 from importer.service.imports.submit import submit
-from importer.service.notify.webhooks import RETRY_WAITS_S, call_out
+from importer.service.notify.webhooks import RETRY_WAITS_S, send_due_calls
 from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import Side
@@ -70,12 +70,12 @@ def receiver() -> Receiver:
 @pytest.fixture
 def office(receiver: Receiver) -> Office:
     office = Office()
-    office.deps = replace(office.deps, caller=receiver)
+    office.deps = replace(office.deps, webhook_sender=receiver)
     return office
 
 
 def hooked(office: Office, receiver: Receiver, name: str, url: str) -> Issued:
-    issued = issue(office.deps, name, [TokenScope.READ], webhook_url=url)
+    issued = issue_token(office.deps, name, [TokenScope.READ], webhook_url=url)
     assert issued.webhook_secret is not None
     assert issued.webhook_secret.reveal() not in repr(office.store.tokens())
     receiver.secrets.setdefault(url, issued.webhook_secret.reveal())
@@ -83,7 +83,7 @@ def hooked(office: Office, receiver: Receiver, name: str, url: str) -> Issued:
 
 
 def started(office: Office, owner: str = "client:panel", row: Row | None = None) -> ImportId:
-    [placed] = submit(office.deps, [row or a_row()], owner=owner).placed
+    [placed] = submit(office.deps, [row or a_row()], owner=owner).rows
     return placed.import_.id
 
 
@@ -94,14 +94,14 @@ def test_the_end_of_an_import_is_told_to_its_client_and_nobody_else(
     hooked(office, receiver, "other", "https://other.example/hook")
     id_ = started(office)
     assert office.work(id_, 3).state is State.COMPLETE
-    assert call_out(office.deps) == 1
+    assert send_due_calls(office.deps) == 1
     [(url, told)] = receiver.heard
     assert (url, told["type"]) == ("https://panel.example/hook", "import.finished")
     facts = told["import"]
     assert isinstance(facts, dict)
     assert (facts["id"], facts["state"], facts["totals"]["copied"]) == (id_, "complete", 6)
     assert "refusals" not in facts
-    assert call_out(office.deps) == 0
+    assert send_due_calls(office.deps) == 0
     assert len(receiver.heard) == 1
 
 
@@ -109,7 +109,7 @@ def test_the_installation_hears_of_every_import(office: Office, receiver: Receiv
     receiver.secrets["https://host.example/hook"] = "s" * 16
     office.deps = replace(office.deps, webhook=Webhook("https://host.example/hook", Secret("s" * 16)))
     cancel(office.deps, started(office, owner=""))
-    assert call_out(office.deps) == 1
+    assert send_due_calls(office.deps) == 1
     assert receiver.heard[0][1]["type"] == "import.finished"
 
 
@@ -120,7 +120,7 @@ def test_what_needs_a_person_is_told_as_such_once(office: Office, receiver: Rece
     assert lease is not None
     problem = Problem("login_rejected", "no", Side.SOURCE, "no")
     finish(office.deps, office.import_(id_), State.STOPPED, lease, problem)
-    call_out(office.deps)
+    send_due_calls(office.deps)
     [(_, told)] = receiver.heard
     assert told["type"] == "import.needs_attention"
     facts = told["import"]
@@ -133,7 +133,7 @@ def test_an_owner_who_has_to_sign_in_is_told_of_once(office: Office, receiver: R
     hooked(office, receiver, "panel", "https://panel.example/hook")
     id_ = started(office, row=replace(a_row(), source_password=None, source_sign_in="google"))
     for _ in range(3):
-        call_out(office.deps)
+        send_due_calls(office.deps)
         office.work(id_)
     told = [(event["type"], event["import"]) for _, event in receiver.heard]
     assert [type_ for type_, _ in told][:1] == ["import.needs_attention"]
@@ -147,19 +147,19 @@ def test_a_call_that_fails_is_made_again_for_three_days(office: Office, receiver
     receiver.answers = ["it answers 500"] * 3
     cancel(office.deps, started(office))
     for wait_s in RETRY_WAITS_S[:3]:
-        assert call_out(office.deps) == 0
+        assert send_due_calls(office.deps) == 0
         [call] = office.store.calls()
         assert (call.state, call.error) == (CallState.PENDING, "it answers 500")
         office.clock.sleep(wait_s - 1)
-        assert call_out(office.deps) == 0
+        assert send_due_calls(office.deps) == 0
         office.clock.sleep(1)
-    assert call_out(office.deps) == 1
+    assert send_due_calls(office.deps) == 1
     assert office.store.calls()[0].state is CallState.DONE
     assert len(receiver.heard) == 1
     receiver.answers = ["no"] * 99
     cancel(office.deps, started(office))
     for wait_s in (*RETRY_WAITS_S, 0):
-        call_out(office.deps)
+        send_due_calls(office.deps)
         office.clock.sleep(wait_s)
     given_up = office.store.calls()[1]
     assert (given_up.state, given_up.attempts) == (CallState.GIVEN_UP, len(RETRY_WAITS_S) + 1)
@@ -173,10 +173,10 @@ def test_who_died_with_a_call_has_it_made_again_under_the_same_id(
     cancel(office.deps, started(office))
     with monkeypatch.context() as patched:
         patched.setattr(office.store, "settle_call", lambda *_args, **_more: None)
-        call_out(office.deps)
-    assert call_out(office.deps) == 0
+        send_due_calls(office.deps)
+    assert send_due_calls(office.deps) == 0
     office.clock.sleep(61)
-    assert call_out(office.deps) == 1
+    assert send_due_calls(office.deps) == 1
     assert len({str(told["id"]) for _, told in receiver.heard}) == 1
     assert len(receiver.heard) == 2
 
@@ -185,24 +185,24 @@ def test_a_revoked_token_is_called_no_more_and_one_address_once(office: Office, 
     old = hooked(office, receiver, "panel", "https://panel.example/hook")
     cancel(office.deps, started(office))
     revoke(office.deps, old.token.id)
-    assert call_out(office.deps) == 0
+    assert send_due_calls(office.deps) == 0
     assert office.store.calls()[0].state is CallState.GIVEN_UP
     receiver.secrets.clear()
     for _ in range(2):
         receiver.secrets.clear()
         hooked(office, receiver, "panel", "https://panel.example/hook")
     cancel(office.deps, started(office))
-    assert call_out(office.deps) == 1
+    assert send_due_calls(office.deps) == 1
 
 
 def test_the_tick_rings_for_calls_that_wait(office: Office, receiver: Receiver) -> None:
-    office.deps = replace(office.deps, mails=None)
+    office.deps = replace(office.deps, outgoing_mail=None)
     hooked(office, receiver, "panel", "https://panel.example/hook")
     cancel(office.deps, started(office))
     before = office.queue.mail_rings
     Tick(office.deps)()
     assert office.queue.mail_rings == before + 1
-    call_out(office.deps)
+    send_due_calls(office.deps)
     Tick(office.deps)()
     assert office.queue.mail_rings == before + 1
 

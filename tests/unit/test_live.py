@@ -15,7 +15,7 @@ import pytest
 
 from importer.domain.model import Import, Progress, State
 from importer.i18n.translations import texts
-from importer.service.access.web_sessions import remembered_by, visit_of
+from importer.service.access.web_sessions import find_session, read_session_data
 from importer.web import live_progress, rendering
 from importer.web.live_progress import Feed, Snapshot
 from importer.web.pages import import_pages
@@ -69,13 +69,13 @@ def feed_of(moving: Moving) -> Feed:
 def guest_of(office: WebOffice, browser: Browser, feed: Feed) -> Guest:
     """Who sits at that browser, watching `feed`."""
     token = browser.client.cookies["visit"]
-    visit = visit_of(office.deps, token)
+    visit = find_session(office.deps, token)
     assert visit is not None
     site = replace(office.app._app.state.site, feed=feed)  # type: ignore[attr-defined]
     return Guest(
         Visitor(site, token, visit, texts("en"), "", "/batches/x"),
         visit,
-        remembered_by(office.deps, visit),
+        read_session_data(office.deps, visit),
     )
 
 

@@ -16,8 +16,8 @@ from importer.domain.planning.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
-from importer.service.legs.host_limits import FIRST_WAIT, SLOT_WAIT, HostLimits, PostponedByHost
-from importer.service.legs.run_leg import work
+from importer.service.legs.host_limits import DEFAULT_PAUSE, SLOT_WAIT, HostLimits, PostponedByHost
+from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings
 from providers.endpoint import Endpoint
 from providers.errors import ServerUnavailable, Side, Throttled
@@ -67,7 +67,9 @@ def test_further_lanes_stay_away_where_there_is_no_slot_for_them(office: Office)
     office.deps = replace(office.deps, sessions=Counted(office.sessions.mailboxes))
     allowing(office, Allowance(account_connections=2))
     _, import_id = office.submit()
-    done = office.work(import_id, pace=replace(office.deps.pace, lanes=4, batch_messages=2))
+    done = office.work(
+        import_id, transfer_limits=replace(office.deps.transfer_limits, lanes=4, batch_messages=2)
+    )
     assert done.state is State.COMPLETE
     assert opened.count(Side.SOURCE) == opened.count(Side.DESTINATION) <= 2
 
@@ -83,14 +85,14 @@ def test_after_a_leg_no_slot_is_held(office: Office) -> None:
 def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
     _, import_id = office.submit()
     allowing(office, Allowance(account_connections=1))
-    manners = HostLimits(office.deps, office.import_(import_id), "leg")
-    manners.open_lane(0)
+    host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
+    host_limits.acquire_slots(0)
     office.clock.sleep(40)
-    manners.renew()
+    host_limits.renew_slots()
     office.clock.sleep(40)
     name = f"account {SOURCE.key}"
     assert not office.store.acquire_slots("other", [(name, 1)], office.clock.now(), MINUTE)
-    manners.release()
+    host_limits.release_slots()
     assert office.store.acquire_slots("other", [(name, 1)], office.clock.now(), MINUTE)
 
 
@@ -111,7 +113,7 @@ def other_import(office: Office, source: Account) -> Callable[[], State]:
     row = replace(a_row(source=source), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes[source.key] = office.old
     office.sessions.mailboxes[row.destination.key] = office.new
-    [placed] = submit(office.deps, [row]).placed
+    [placed] = submit(office.deps, [row]).rows
     return lambda: office.work(placed.import_.id).state
 
 
@@ -138,10 +140,10 @@ def test_another_import_of_the_account_waits_to_the_second_and_says_why(office: 
     assert copied.problem.side is Side.SOURCE
     office.clock.sleep(299.98)
     assert office.import_(import_id).not_before == first.not_before
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.WAITING
     office.clock.sleep(0.01)
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.COMPLETE
 
 
@@ -163,11 +165,11 @@ def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_a
     _, import_id = office.submit()
     refused(office, whole_host=whole_host)
     first = office.work(import_id)
-    assert first.not_before == office.clock.now() + FIRST_WAIT
+    assert first.not_before == office.clock.now() + DEFAULT_PAUSE
     office.sessions.trouble = None
     row = replace(a_row(source=OTHER), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes |= {OTHER.key: office.old, row.destination.key: office.new}
-    [placed] = submit(office.deps, [row]).placed
+    [placed] = submit(office.deps, [row]).rows
     other = office.work(placed.import_.id)
     if not whole_host:
         assert other.state is State.COMPLETE
@@ -176,26 +178,26 @@ def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_a
     assert other.problem == first.problem
     assert other.problem is not None
     assert other.problem.server_text == "Too many connections from your IP"
-    office.clock.sleep(FIRST_WAIT.total_seconds())
+    office.clock.sleep(DEFAULT_PAUSE.total_seconds())
     assert office.work(other.id).state is office.work(import_id).state is State.COMPLETE
 
 
 def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Office) -> None:
     _, import_id = office.submit()
     working = HostLimits(office.deps, office.import_(import_id), "leg")
-    working.admit()
-    working.open_lane(0)
+    working.raise_if_postponed()
+    working.acquire_slots(0)
     told = Throttled("no more", whole_host=True, connecting=True, side=Side.SOURCE)
-    working.note(told)
+    working.record_throttling(told)
     office.clock.sleep(2)
-    assert working.held_back() is None
+    assert working.postponement() is None
     with pytest.raises(ServerUnavailable):
-        working.open_lane(1)
+        working.acquire_slots(1)
     with pytest.raises(PostponedByHost):
-        working.admit()
-    working.note(Throttled("a pause", whole_host=True, side=Side.SOURCE))
+        working.raise_if_postponed()
+    working.record_throttling(Throttled("a pause", whole_host=True, side=Side.SOURCE))
     office.clock.sleep(2)
-    assert working.held_back() is not None
+    assert working.postponement() is not None
 
 
 def test_what_a_further_lane_was_told_is_noted_for_all(office: Office) -> None:
@@ -214,7 +216,9 @@ def test_what_a_further_lane_was_told_is_noted_for_all(office: Office) -> None:
 
     office.deps = replace(office.deps, sessions=OnePairOnly(office.sessions.mailboxes))
     _, import_id = office.submit()
-    done = office.work(import_id, pace=replace(office.deps.pace, lanes=8, batch_messages=2))
+    done = office.work(
+        import_id, transfer_limits=replace(office.deps.transfer_limits, lanes=8, batch_messages=2)
+    )
     assert done.state is State.COMPLETE  # those that are connected did the work
     names = [f"connecting host {host}" for host in ("imap.old.example", "imap.new.example")]
     assert office.store.backoff(names, office.clock.now()) is not None
@@ -241,8 +245,8 @@ def test_a_daily_cap_ends_the_leg_and_gives_an_honest_end(office: Office) -> Non
         office.old.folders["INBOX"].add((), DATE, b"Subject: %d\r\n\r\n" % (100 + n) + b"x" * 982 + b"\r\n")
     allowing(office, Allowance(host="Old Mail", daily_down_bytes=40_000))
     _, import_id = office.submit()
-    pace = replace(office.deps.pace, batch_messages=5)
-    office.deps = replace(office.deps, pace=pace)
+    pace = replace(office.deps.transfer_limits, batch_messages=5)
+    office.deps = replace(office.deps, transfer_limits=pace)
     now = office.clock.now
 
     class Passing(Clock):

@@ -25,9 +25,9 @@ from providers.server_messages import (
     LOGIN_SENTENCES,
     PATTERNS,
     ServerMessage,
+    affects_whole_host,
     classify,
-    concerns_host,
-    pause_of,
+    suggested_pause,
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -41,7 +41,7 @@ def said(saying: ServerMessage) -> str:
 @pytest.mark.parametrize("saying", PATTERNS, ids=[f"{s.host}: {s.meaning}" for s in PATTERNS])
 def test_each_saying_is_understood_and_by_its_own_pattern(saying: ServerMessage) -> None:
     assert classify(said(saying)) is saying.meaning
-    assert concerns_host(said(saying)) is saying.whole_host
+    assert affects_whole_host(said(saying)) is saying.whole_host
     assert saying.pattern.search(said(saying))
     assert saying.source
 
@@ -195,9 +195,9 @@ def test_a_limit_of_what_is_made_is_no_pause(said: str, what: str, kind: type[Ma
 
 def test_a_pause_is_kept_to_the_second() -> None:
     words = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
-    assert pause_of(words) == timedelta(milliseconds=299_961)
-    assert pause_of("Backoff Time: 90 seconds") == timedelta(seconds=90)
-    assert pause_of("Request is throttled.") is None
+    assert suggested_pause(words) == timedelta(milliseconds=299_961)
+    assert suggested_pause("Backoff Time: 90 seconds") == timedelta(seconds=90)
+    assert suggested_pause("Request is throttled.") is None
     error = account_error(parse_reply(b"BAD", words.encode()), PEER)
     assert isinstance(error, Throttled)
     assert error.until == NOW + timedelta(milliseconds=299_961)

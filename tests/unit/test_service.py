@@ -27,7 +27,7 @@ from importer.service.imports.submit import RowOutcome, submit
 from importer.service.legs.connections import ConnectionPairs
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.progress_recorder import ProgressRecorder
-from importer.service.legs.run_leg import DISK_WAIT, work
+from importer.service.legs.run_leg import DISK_FULL_WAIT, handle_ring
 from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
@@ -101,17 +101,17 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
-            mails=OutgoingMail(TemplateComposer("mailhaul@new.example", b"k" * 32), Mailer()),
+            outgoing_mail=OutgoingMail(TemplateComposer("mailhaul@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,
-            owner="worker",
+            lease_owner="worker",
             access=self.access,
             public_url="https://haul.example",
         )
 
     def submit(self, password: str = RIGHT) -> tuple[RowOutcome, ImportId]:
-        [placed] = submit(self.deps, [a_row(password)]).placed
-        return placed.fate, placed.import_.id
+        [placed] = submit(self.deps, [a_row(password)]).rows
+        return placed.outcome, placed.import_.id
 
     def work(self, import_id: ImportId, legs: int = 1, **changes: Any) -> Import:
         """So many legs, each as soon as it is due."""
@@ -119,7 +119,7 @@ class Office:
             import_ = self.import_(import_id)
             if import_.not_before is not None:
                 self.clock.time = max(self.clock.time, import_.not_before)
-            work(replace(self.deps, **changes), import_id)
+            handle_ring(replace(self.deps, **changes), import_id)
         return self.import_(import_id)
 
     def import_(self, import_id: ImportId) -> Import:
@@ -168,8 +168,8 @@ def test_another_rule_for_labels_is_another_import_where_there_are_labels(
     first = office.work(office.submit()[1])
     assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
     assert office.submit()[0] is RowOutcome.DONE
-    [placed] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).placed
-    assert placed.fate is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
+    [placed] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).rows
+    assert placed.outcome is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
 
 
 def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
@@ -186,7 +186,7 @@ def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Offic
         def replace_grants(
             self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str
         ) -> bool:
-            work(office.deps, import_id)
+            handle_ring(office.deps, import_id)
             return super().replace_grants(import_id, sealed, password_fingerprint)
 
     office = Office(store=EndsJustNow())
@@ -203,7 +203,7 @@ def test_a_new_password_ends_the_waiting(office: Office) -> None:
     assert office.work(import_id).state is State.WAITING
     office.sessions.trouble = None
     office.submit("secret")
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.COMPLETE
 
 
@@ -282,8 +282,8 @@ def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Of
         )
         assert "Mailhaul's own disk is full (No space left on device)" in waiting.problem.message
         assert waiting.attempts == 0
-        assert waiting.not_before == office.clock.now() + DISK_WAIT
-        office.clock.sleep(DISK_WAIT.total_seconds())
+        assert waiting.not_before == office.clock.now() + DISK_FULL_WAIT
+        office.clock.sleep(DISK_FULL_WAIT.total_seconds())
     office.sessions.trouble = None
     assert office.work(import_id).state is State.COMPLETE
 
@@ -301,7 +301,7 @@ def test_a_store_that_takes_nothing_ends_the_leg_and_not_the_worker(office: Offi
     office = Office(store=store)
     _, import_id = office.submit()
     store.room = False
-    work(office.deps, import_id)
+    handle_ring(office.deps, import_id)
     store.room = True
     assert office.work(import_id).state is State.COMPLETE
 
@@ -325,7 +325,7 @@ def test_a_copy_that_would_wait_for_long_ends_with_its_reason_and_nobody_is_writ
     office.clock.sleep(2 * 3600)
     Tick(office.deps)()
     assert office.queue.take() == []
-    work(office.deps, ended.id)
+    handle_ring(office.deps, ended.id)
     assert office.import_(ended.id) == ended
     assert not office.store.notices()
 
@@ -341,9 +341,9 @@ def test_no_worker_takes_up_a_copy_that_has_just_begun(office: Office) -> None:
     class WorkedOn(MemoryStore):
         def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             super().add_batch(batch, imports)
-            Tick(replace(office.deps, owner="another"))()
+            Tick(replace(office.deps, lease_owner="another"))()
             for import_, _ in imports:
-                work(replace(office.deps, owner="another"), import_.id)
+                handle_ring(replace(office.deps, lease_owner="another"), import_.id)
 
     office = Office(store=WorkedOn())
     assert copy(office.deps, a_row()).state is State.COMPLETE
@@ -358,7 +358,7 @@ def test_a_copy_that_was_broken_off_is_ended_by_the_next_one(office: Office) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        copy(office.deps, a_row(), watch=breaks_off)
+        copy(office.deps, a_row(), on_progress=breaks_off)
     [broken] = office.store.imports()
     assert broken.state is State.STOPPED
     assert broken.problem is not None
@@ -369,7 +369,7 @@ def test_a_copy_that_was_broken_off_is_ended_by_the_next_one(office: Office) -> 
 
     office.sessions.trouble = ConnectionLost("gone")
     with pytest.raises(Killed):
-        copy(office.deps, a_row(), waits=dies)
+        copy(office.deps, a_row(), on_wait=dies)
     office.sessions.trouble = None
     assert copy(office.deps, a_row()).state is State.COMPLETE
     assert [i.state for i in office.store.imports()] == [State.COMPLETE, State.STOPPED, State.STOPPED]
@@ -387,7 +387,9 @@ def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> 
             raise RuntimeError("no such template")
 
     _, import_id = office.submit()
-    done = office.work(import_id, mails=OutgoingMail(Speechless("mailhaul@new.example", b"k"), Mailer()))
+    done = office.work(
+        import_id, outgoing_mail=OutgoingMail(Speechless("mailhaul@new.example", b"k"), Mailer())
+    )
     assert done.state is State.COMPLETE
     assert not office.store.notices()
 
@@ -464,9 +466,9 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
             return Session(MemoryMailbox(), side)
 
     _, import_id = office.submit()
-    manners = HostLimits(office.deps, office.import_(import_id), "leg")
+    host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
     with ConnectionPairs(
-        Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), manners, LabelView()
+        Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), host_limits, LabelView()
     ) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)
@@ -504,7 +506,7 @@ def test_a_summary_that_was_lost_is_posted_within_a_day_and_only_for_a_submitter
         submission = submit(office.deps, rows, submitter=submitter, again=True)
         assert submission.batch is not None
         for import_ in submission.started:
-            office.work(import_.id, mails=None)  # this worker posts nothing
+            office.work(import_.id, outgoing_mail=None)  # this worker posts nothing
         assert not office.store.notices(f"batch:{submission.batch.id}:")
         office.clock.sleep(late.total_seconds())
         tick()

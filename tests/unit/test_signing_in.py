@@ -103,11 +103,11 @@ def test_which_addresses_are_one_mailbox(one: str, other: str, same: bool) -> No
 def test_where_nothing_is_set_up_passwords_go_on() -> None:
     ways = PasswordsOnly()
     assert ways.credential(PasswordGrant(Secret("s")), "ada@old.example", lambda _grant: None) == Secret("s")
-    assert not ways.asks("google")
+    assert not ways.can_sign_in("google")
     with pytest.raises(GrantExpired, match="not set up"):
         ways.credential(OAuthGrant("google", Secret("r")), "ada@gmail.com", lambda _grant: None)
     with pytest.raises(LoginRejected, match="not set up"):
-        ways.question("microsoft", "ada@outlook.com")
+        ways.begin_sign_in("microsoft", "ada@outlook.com")
 
 
 def everybody(_provider: str, _mailbox: str) -> bool:

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 
 from importer.domain.model import State
 from importer.service.access.web_sessions import web_session_id
-from importer.service.legs.run_leg import work
+from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings, SettingsError
 from importer.web.app import create_app
 from importer.web.middleware import MAX_BODY_BYTES, RequestGuard
@@ -307,7 +307,7 @@ def test_a_good_file_starts_its_rows_and_the_same_file_again_starts_nothing(
 def test_a_run_import_has_its_report_in_three_forms(office: WebOffice, ada: Browser) -> None:
     path = ada.start_import()
     [import_] = office.deps.store.imports()
-    work(office.deps, import_.id)
+    handle_ring(office.deps, import_.id)
     after = office.deps.store.import_(import_.id)
     assert after is not None
     assert after.state is State.COMPLETE
@@ -348,7 +348,7 @@ def test_somebody_elses_import_of_the_same_route_is_left_alone(office: WebOffice
 
 
 def test_hosts_that_nobody_can_import_from_say_so_in_the_readers_language(ada: Browser) -> None:
-    closed = next(p for p in Catalog.load() if p.obstacle and p.domains and not p.sign_in)
+    closed = next(p for p in Catalog.load() if p.unavailable_text and p.domains and not p.sign_in)
     ada.post("/language", language="de")
     page = ada.post("/new", address=f"somebody@{closed.domains[0]}")
     assert page.status_code == 422

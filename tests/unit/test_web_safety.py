@@ -47,7 +47,7 @@ def test_a_link_that_lets_somebody_in_is_in_no_log(
     def fails(*_: object) -> None:
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr(consent_page, "look_up", fails)
+    monkeypatch.setattr(consent_page, "find_request", fails)
     client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     answer = Browser(client).get("/consent/CANARY-of-a-link")
     assert answer.status_code == 500
@@ -194,13 +194,13 @@ def asked(office: WebOffice) -> tuple[Browser, dict[str, str]]:
     access = office.office.access
     access.open_at = frozenset({"google", "microsoft"})
     questions: list[Question] = []
-    plain = access.question
+    plain = access.begin_sign_in
 
-    def question(provider: str, mailbox: str) -> Question:
+    def begin_sign_in(provider: str, mailbox: str) -> Question:
         questions.append(plain(provider, mailbox))
         return questions[-1]
 
-    access.question = question  # type: ignore[method-assign]
+    access.begin_sign_in = begin_sign_in  # type: ignore[method-assign]
     browser = office.browser()
     browser.sign_in()
     asked_by_google(office, browser)

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.identities import NOBODY
-from importer.service.access.api_clients import issue
+from importer.service.access.api_clients import issue_token
 from importer.service.access.rate_limits import (
-    ASKED_PER_PERSON,
+    CONSENT_REQUESTS_PER_PERSON,
     LOOKUPS_PER_PERSON,
     PER_HOST,
     ROWS_PER_PERSON,
@@ -25,8 +25,8 @@ from importer.service.access.rate_limits import (
     client_network,
     consume,
 )
-from importer.service.access.web_sessions import prove
-from importer.service.legs.run_leg import work
+from importer.service.access.web_sessions import verify_login
+from importer.service.legs.run_leg import handle_ring
 from importer.web.concurrency_limit import EACH, ConcurrencyLimit
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
@@ -80,7 +80,7 @@ def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
         account = Account(address, address, Endpoint("imap.new.example"))
         client = f"198.51.{number // 200}.{number % 200}"
         try:
-            prove(office.deps, account, Secret("wrong"), side, client=client, person=NOBODY)
+            verify_login(office.deps, account, Secret("wrong"), side, client=client, person=NOBODY)
         except RateLimited:
             return False
         except MailError:
@@ -149,8 +149,11 @@ def test_nobody_has_us_write_to_the_whole_world(office: WebOffice) -> None:
     office.office.access.open_at = frozenset({"google"})
     browser = office.browser()
     browser.sign_in()
-    for _ in range(ASKED_PER_PERSON.tries - 2):
-        consume(office.deps, {"asked:person:mailbox:ada@new.example imap.new.example": ASKED_PER_PERSON})
+    for _ in range(CONSENT_REQUESTS_PER_PERSON.tries - 2):
+        consume(
+            office.deps,
+            {"asked:person:mailbox:ada@new.example imap.new.example": CONSENT_REQUESTS_PER_PERSON},
+        )
     for number in range(5):
         browser.post("/new", address=f"user{number}@gmail.com")
         browser.post("/new/consent")
@@ -173,7 +176,7 @@ def test_an_organisations_permission_is_for_the_operator_alone(office: WebOffice
         browser.post("/file", rows=CSV + row)
         browser.post("/file/start")
         for import_ in office.deps.store.imports():
-            work(office.deps, import_.id)
+            handle_ring(office.deps, import_.id)
             after = office.deps.store.import_(import_.id)
             assert after is not None
             assert after.problem is not None
@@ -246,7 +249,7 @@ def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
     """What it may try counts for the mailbox; the tries of a client are those of the pages."""
     for number in range(3):
         office.browser().sign_in(f"user{number}@new.example", "wrong")
-    token = issue(office.deps, "panel", [TokenScope.WRITE]).secret.reveal()
+    token = issue_token(office.deps, "panel", [TokenScope.WRITE]).secret.reveal()
     row = {
         "source_address": "ada@old.example",
         "source_password": RIGHT,

@@ -102,8 +102,8 @@ class WebOffice:
         self.deps: Deps = replace(
             self.office.deps,
             sessions=self.doors,
-            people=self.people,
-            master=self.master,
+            identity_provider=self.people,
+            master_user=self.master,
             administrators=self.administrators,
         )
         self.settings = Settings.load(data=self.root, **{"destination_server": HOST, **self.overlay})

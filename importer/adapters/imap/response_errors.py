@@ -29,7 +29,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.server_messages import Meaning, classify, concerns_host, pause_of
+from providers.server_messages import Meaning, affects_whole_host, classify, suggested_pause
 
 SERVER_TEXT_CHARS = 300
 
@@ -151,9 +151,9 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
 def throttled(reply: Reply, peer: Peer, *, before_login: bool = False) -> Throttled:
     """The server requests a pause, of a given length if it says so. `before_login`: the reply came before the
     login, so it concerns the whole host."""
-    pause = pause_of(reply.text)
+    pause = suggested_pause(reply.text)
     meaning = classify(reply.text)
-    whole_host = before_login or concerns_host(reply.text)
+    whole_host = before_login or affects_whole_host(reply.text)
     connecting = before_login or meaning in (Meaning.CONNECTIONS, Meaning.TROUBLE)
     problem = "asks for a pause"
     if meaning is Meaning.DAILY_CAP:

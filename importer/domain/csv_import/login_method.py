@@ -38,7 +38,7 @@ class LoginMethod:
         if host.sign_in is not None and can_sign_in(host.sign_in, mail_address):
             useless = not blank and host.password is PasswordKind.NONE
             return cls(host.sign_in if blank else "", useless=useless, blank=blank)
-        return cls(closed=host.unavailable if blank else host.closed_to_passwords, blank=blank)
+        return cls(closed=host.unavailable if blank else host.passwords_unavailable, blank=blank)
 
     @property
     def takes_password(self) -> bool:

@@ -13,7 +13,7 @@ from importer.domain.csv_import.csv_cells import Refused, password_missing
 from importer.domain.model import Account
 from providers.endpoint import Endpoint
 from providers.grants import MasterGrant
-from providers.master_user import MasterUser, domain_name, is_itself, plain_domain
+from providers.master_user import MasterUser, domain_name, login_is_address, plain_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class BatchRight:
                 f"You may omit the password only for mailboxes of {', '.join(sorted(self.domains))}.",
                 "Write the password, or have an administrator of that domain submit this row.",
             )
-        if not is_itself(account.address, account.login):
+        if not login_is_address(account.address, account.login):
             raise Refused(
                 "master_login",
                 "A mailbox can be opened without its password only if the login is the address itself.",

@@ -22,7 +22,7 @@ from importer.service.imports.submit import new_id
 from providers.endpoint import Secret
 
 PREFIX: Final = "mailhaul_"
-"""Tokens begin like that, so that scanners for leaked secrets recognise them."""
+"""Tokens begin like that, so that scanners for leaked secrets authenticate them."""
 
 _FORM: Final = re.compile(r"[a-z]{1,16}_[\w-]{43}", re.ASCII)
 """Tokens that an earlier version issued begin otherwise; the digest covers the whole token."""
@@ -39,13 +39,13 @@ class Issued:
     webhook_secret: Secret | None = field(default=None, repr=False)
 
 
-def issue(
+def issue_token(
     deps: Deps,
     name: str,
     scopes: Collection[TokenScope],
     *,
     domains: Collection[str] = (),
-    lasts: timedelta | None = None,
+    lifetime: timedelta | None = None,
     webhook_url: str = "",
 ) -> Issued:
     """A new token, stored. 32 random bytes need no slow hash."""
@@ -58,7 +58,7 @@ def issue(
         _digest(secret.reveal()),
         frozenset(scopes),
         now,
-        expires_at=None if lasts is None else now + lasts,
+        expires_at=None if lifetime is None else now + lifetime,
         domains=frozenset(domains),
         webhook_url=webhook_url,
         webhook_secret=deps.vault.seal(webhook_secret, webhook_context(id_)) if webhook_secret else b"",
@@ -67,7 +67,7 @@ def issue(
     return Issued(token, secret, webhook_secret)
 
 
-def recognise(deps: Deps, given: str) -> ApiToken | None:
+def authenticate(deps: Deps, given: str) -> ApiToken | None:
     """The token that a client brought; None when it is none of ours, was revoked or has expired."""
     if not _FORM.fullmatch(given):
         return None
@@ -109,7 +109,7 @@ def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequenc
     return batch, deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
 
 
-def owner_seen(token: ApiToken) -> str | None:
+def owner_filter(token: ApiToken) -> str | None:
     """Whose batches and imports a list holds: an owner's, or everybody's (None)."""
     return None if TokenScope.ADMIN in token.scopes else token.client
 

@@ -12,22 +12,22 @@ from providers.endpoint import Secret
 from providers.grants import Credential
 
 
-def right_of_visit(deps: Deps, remembered: SessionData) -> BatchRight:
+def session_batch_right(deps: Deps, remembered: SessionData) -> BatchRight:
     """That of a person on our pages: by the mailboxes at our host that they proved to be theirs or that an
     issuer vouches for, as the settings are now, and by what the issuer said when they signed in."""
-    if deps.master is None:
+    if deps.master_user is None:
         return NO_RIGHT
-    server = deps.master.server
+    server = deps.master_user.server
     # The login, not the address: it is what the host let in.
     own = [one.account.login for one in remembered.mailboxes if one.account.endpoint == server]
     return BatchRight(server, administered(deps.administrators, own, remembered.domains))
 
 
-def right_of_token(deps: Deps, token: ApiToken) -> BatchRight:
+def token_batch_right(deps: Deps, token: ApiToken) -> BatchRight:
     """That of a program."""
-    if deps.master is None or not token.may(TokenScope.BATCH):
+    if deps.master_user is None or not token.may(TokenScope.BATCH):
         return NO_RIGHT
-    return BatchRight(deps.master.server, token.domains, everywhere=TokenScope.ADMIN in token.scopes)
+    return BatchRight(deps.master_user.server, token.domains, everywhere=TokenScope.ADMIN in token.scopes)
 
 
 def destination_credential(

@@ -16,8 +16,8 @@ from importer.ports.api_clients import KeptAnswer
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 
-KEPT_FOR: Final = timedelta(days=1)
-AT_WORK_AT_MOST: Final = timedelta(minutes=5)
+RETENTION: Final = timedelta(days=1)
+PROCESSING_TIMEOUT: Final = timedelta(minutes=5)
 """A request that has taken longer is considered dead: its process was killed."""
 
 
@@ -45,18 +45,18 @@ def begin(deps: Deps, request: KeyedRequest) -> KeptAnswer | None:
     """Reserves the key. None if the request is new; otherwise the record of the earlier one."""
     now = deps.clock.now()
     return deps.store.begin_request(
-        request.token.id, request.key, request.fingerprint, now, now + AT_WORK_AT_MOST
+        request.token.id, request.key, request.fingerprint, now, now + PROCESSING_TIMEOUT
     )
 
 
-def keep_answer(deps: Deps, request: KeyedRequest, status: int, answer: dict[str, Any]) -> None:
-    """Stores the answer, sealed, for KEPT_FOR."""
+def store_answer(deps: Deps, request: KeyedRequest, status: int, answer: dict[str, Any]) -> None:
+    """Stores the answer, sealed, for RETENTION."""
     sealed = deps.vault.seal(Secret(json.dumps(answer)), request.context)
-    until = deps.clock.now() + KEPT_FOR
+    until = deps.clock.now() + RETENTION
     deps.store.keep_answer(request.token.id, request.key, status, sealed, until)
 
 
-def kept_answer(deps: Deps, request: KeyedRequest, kept: KeptAnswer) -> dict[str, Any]:
+def read_answer(deps: Deps, request: KeyedRequest, kept: KeptAnswer) -> dict[str, Any]:
     """The answer as it was kept. Raises VaultError if it cannot be opened."""
     answer: dict[str, Any] = json.loads(deps.vault.open(kept.sealed, request.context).reveal())
     return answer

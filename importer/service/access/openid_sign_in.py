@@ -22,8 +22,8 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected
 from providers.mailbox_access import Question
 
-QUESTION_LASTS: Final = timedelta(minutes=10)
-MOST_ADDRESSES: Final = 100
+SIGN_IN_TIMEOUT: Final = timedelta(minutes=10)
+MAX_ADDRESSES: Final = 100
 
 
 class QuestionGone(Exception):
@@ -38,11 +38,11 @@ def begin(deps: Deps, browser: str, *, client: str) -> tuple[str, bytes]:
     """Where to send the browser with that token, and what it keeps until it comes back.
 
     Raises TooManyTries, LoginRejected where nobody can sign in like this, ServerUnavailable, Throttled."""
-    if deps.people is None:
+    if deps.identity_provider is None:
         raise LoginRejected("Signing in like this is not set up.")
     consume(deps, {f"openid:client:{client_network(client)}": PER_CLIENT})
-    asked = deps.people.question()
-    ends_at = deps.clock.now() + QUESTION_LASTS
+    asked = deps.identity_provider.begin_sign_in()
+    ends_at = deps.clock.now() + SIGN_IN_TIMEOUT
     kept = json.dumps([asked.state, asked.verifier.reveal(), asked.nonce, ends_at.isoformat()])
     return asked.url, deps.vault.seal(Secret(kept), _context(browser))
 
@@ -53,15 +53,15 @@ def complete(
     """A new visit of the person who signed in, and its token. Their mailboxes are at `server`.
 
     Raises QuestionGone, NoAddress, LoginRejected, ServerUnavailable, Throttled."""
-    if deps.people is None:
+    if deps.identity_provider is None:
         raise QuestionGone
     asked = _opened(deps, browser, kept)
     if answer.get("state") != asked.state or _used(deps, asked.state):
         raise QuestionGone
-    person = deps.people.answered(asked, answer)
+    person = deps.identity_provider.complete_sign_in(asked, answer)
     mailboxes = tuple(
         VerifiedMailbox(Account(one, one, server), None)
-        for one in _addresses(person.addresses)[:MOST_ADDRESSES]
+        for one in _addresses(person.addresses)[:MAX_ADDRESSES]
     )
     if not mailboxes:
         raise NoAddress
@@ -71,7 +71,7 @@ def complete(
 def _used(deps: Deps, state: str) -> bool:
     """Whether it was used before; from now on it was."""
     key = f"openid:state:{sha256(state.encode()).hexdigest()}"
-    return deps.store.count(key, deps.clock.now(), QUESTION_LASTS) > 1
+    return deps.store.count(key, deps.clock.now(), SIGN_IN_TIMEOUT) > 1
 
 
 def _opened(deps: Deps, browser: str, kept: bytes) -> Question:

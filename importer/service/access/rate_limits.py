@@ -30,13 +30,13 @@ that people sign in with has none, since whoever used it up would lock everybody
 clients have theirs."""
 
 ROWS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
-"""Logins that imports are started with and that nobody has proven: two files of 25 rows."""
+"""Logins that imports are started with and that nobody has verified: two files of 25 rows."""
 
 LOOKUPS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Domains whose server is looked for: each has us ask a dozen machines that somebody else chose."""
 
 STARTS_PER_PERSON: Final = RateLimit(500, _DAY_S)
-ASKED_PER_PERSON: Final = RateLimit(50, _DAY_S)
+CONSENT_REQUESTS_PER_PERSON: Final = RateLimit(50, _DAY_S)
 """Owners who get a mail that asks them to sign in: nobody can have us write to the whole world."""
 
 
@@ -90,18 +90,23 @@ def consume(deps: Deps, keys: Mapping[str, RateLimit]) -> None:
 
 
 def consume_rows(
-    deps: Deps, rows: Sequence[Row], *, client: str, person: PersonId, proven: Collection[tuple[str, Secret]]
+    deps: Deps,
+    rows: Sequence[Row],
+    *,
+    client: str,
+    person: PersonId,
+    verified: Collection[tuple[str, Secret]],
 ) -> None:
     """Counts imports that a person is about to start. Raises RateLimited; then none may be started.
 
-    A worker will try each password that is not `proven` (Account.key, password) for that person, and tell
+    A worker will try each password that is not `verified` (Account.key, password) for that person, and tell
     what came of it: that is a try like any other.
     """
     place = client_network(client)
     given = [(row.source, row.source_password) for row in rows]
     given += [(row.destination, row.destination_password) for row in rows]
     logins = {(account.key, secret) for account, secret in given if secret is not None}
-    for key, _ in logins - set(proven):
+    for key, _ in logins - set(verified):
         consume(
             deps,
             {
@@ -117,7 +122,7 @@ def consume_rows(
             row.destination_password is None and row.destination_sign_in,
         )
         for _ in filter(None, asked):
-            consume(deps, {f"asked:person:{person}": ASKED_PER_PERSON})
+            consume(deps, {f"asked:person:{person}": CONSENT_REQUESTS_PER_PERSON})
 
 
 def refund(deps: Deps, account: Account, client: str, *, ours: bool) -> None:

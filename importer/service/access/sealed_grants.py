@@ -44,9 +44,9 @@ class OpenedGrants:
         return self.source if side is Side.SOURCE else self.destination
 
     @property
-    def awaited(self) -> tuple[Side, ...]:
+    def pending_sides(self) -> tuple[Side, ...]:
         """The sides whose owners have yet to sign in."""
-        return tuple(side for side in Side if awaits_owner(self.of(side)))
+        return tuple(side for side in Side if is_pending(self.of(side)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,23 @@ class Credentials:
     destination: Credential
 
 
-def seal(deps: Deps, import_id: ImportId, opened: OpenedGrants) -> SealedGrants:
+def seal_grants(deps: Deps, import_id: ImportId, opened: OpenedGrants) -> SealedGrants:
     """Both, sealed for that import."""
     return SealedGrants(
-        seal_one(deps, import_id, Side.SOURCE, opened.source),
-        seal_one(deps, import_id, Side.DESTINATION, opened.destination),
+        seal_grant(deps, import_id, Side.SOURCE, opened.source),
+        seal_grant(deps, import_id, Side.DESTINATION, opened.destination),
     )
 
 
-def seal_one(deps: Deps, import_id: ImportId, side: Side, grant: DestinationGrant) -> bytes:
+def seal_grant(deps: Deps, import_id: ImportId, side: Side, grant: DestinationGrant) -> bytes:
     """The grant of one side, sealed for that import."""
-    return deps.vault.seal(dump(grant), context(import_id, side))
+    return deps.vault.seal(dump(grant), grant_context(import_id, side))
 
 
 def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> OpenedGrants:
     """Raises VaultError when they cannot be opened with the present key."""
-    source = deps.vault.open(sealed.source, context(import_id, Side.SOURCE))
-    destination = deps.vault.open(sealed.destination, context(import_id, Side.DESTINATION))
+    source = deps.vault.open(sealed.source, grant_context(import_id, Side.SOURCE))
+    destination = deps.vault.open(sealed.destination, grant_context(import_id, Side.DESTINATION))
     try:
         opened, into = load(source), load(destination)
     except ValueError as error:
@@ -89,19 +89,19 @@ def credentials(deps: Deps, import_: Import, opened: OpenedGrants, lease: Lease)
 
     def credential(side: Side) -> Credential:
         def keep(renewed: OAuthGrant) -> None:
-            deps.store.keep_grant(import_.id, side, seal_one(deps, import_.id, side, renewed), lease)
+            deps.store.keep_grant(import_.id, side, seal_grant(deps, import_.id, side, renewed), lease)
 
         return _credential(deps, import_.account(side), opened.of(side), side, keep)
 
     return Credentials(credential(Side.SOURCE), credential(Side.DESTINATION))
 
 
-def credentials_at_once(deps: Deps, row: Row, right: BatchRight) -> Credentials:
+def row_credentials(deps: Deps, row: Row, right: BatchRight) -> Credentials:
     """The same out of a row, with nothing stored: for whoever may use what an organisation allowed, with
     their batch right. Raises GrantExpired when only the owner can open a mailbox, and nobody can be asked
     here; Refused."""
     opened = grants_of(deps, row, organisation=True, right=right)
-    for side in opened.awaited:
+    for side in opened.pending_sides:
         raise GrantExpired(
             "Only its owner opens this mailbox, by signing in. Submit it with `batch`.", side=side
         )
@@ -138,23 +138,23 @@ def _credential(
 
 def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogin:
     """The master user as it is set by now, for that account alone. Raises MasterRefused."""
-    if deps.master is None:
+    if deps.master_user is None:
         raise MasterRefused(
             "Mailhaul has no master user at the new host any more. Submit the import again with the password"
             " of the new mailbox.",
             side=Side.DESTINATION,
         )
-    return deps.master.login_to(grant, account.address, account.login, account.endpoint)
+    return deps.master_user.login_for(grant, account.address, account.login, account.endpoint)
 
 
 # --- Grants that are still to come ------------------------------------------------------------------
 
 
-def sign_in(access: MailboxAccess, *, organisation: bool) -> SignInMethod:
+def sign_in_method(access: MailboxAccess, *, organisation: bool) -> SignInMethod:
     """Which mailboxes need no password; `organisation` as for `submit`."""
 
     def can(provider: str, mailbox: str) -> bool:
-        return access.asks(provider) or (
+        return access.can_sign_in(provider) or (
             organisation and access.organisation_grant(provider, mailbox) is not None
         )
 
@@ -203,7 +203,7 @@ def organisation_credential(deps: Deps, account: Account, sign_in: str, side: Si
     return None if found is None else _credential(deps, account, found, side, lambda _renewed: None)
 
 
-def awaits_owner(grant: DestinationGrant) -> bool:
+def is_pending(grant: DestinationGrant) -> bool:
     """Whether its owner has yet to sign in."""
     return isinstance(grant, OAuthGrant) and not grant.refresh_token.reveal()
 
@@ -211,10 +211,10 @@ def awaits_owner(grant: DestinationGrant) -> bool:
 # --- At the end -----------------------------------------------------------------------------------------
 
 
-def to_give_back(deps: Deps, import_: Import) -> tuple[Grant, ...]:
+def consents_to_revoke(deps: Deps, import_: Import) -> tuple[Grant, ...]:
     """The owners' consents that are to be given back when this import has ended. Not while another import
     lives on the same mailbox: at Google, giving one consent back ends all of that owner's."""
-    sealed = deps.store.grants(import_.id) if deps.gives_back else None
+    sealed = deps.store.grants(import_.id) if deps.revokes_consents else None
     if sealed is None:
         return ()
     try:
@@ -225,7 +225,7 @@ def to_give_back(deps: Deps, import_: Import) -> tuple[Grant, ...]:
         grant
         for side in Side
         if isinstance(grant := opened.of(side), OAuthGrant)
-        and side not in opened.awaited
+        and side not in opened.pending_sides
         and not is_shared(deps, import_, side)
     )
 
@@ -239,6 +239,6 @@ def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
     )
 
 
-def context(import_id: ImportId, side: Side) -> str:
+def grant_context(import_id: ImportId, side: Side) -> str:
     """What the grant of that side is sealed for."""
     return f"{import_id}:{side.value}"

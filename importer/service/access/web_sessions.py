@@ -22,7 +22,7 @@ from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
 
-SESSION_LASTS: Final = timedelta(hours=12)
+SESSION_LIFETIME: Final = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +46,49 @@ class SessionData:
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
     sources: tuple[VerifiedMailbox, ...] = ()
-    asked: Account | None = None  # the source whose password comes next
+    pending_source: Account | None = None  # the source whose password comes next
     domains: tuple[str, ...] = ()  # that an issuer says this person administers
     file_name: str = ""
     file: bytes = field(default=b"", repr=False)
     labels: LabelRule | None = None
     sync_flags: bool | None = None
-    again: Account | None = None
+    rerun_destination: Account | None = None
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
         """The attached destination with that Account.key."""
         return next((m for m in self.mailboxes if m.account.key == key), None)
 
     @property
-    def suggested(self) -> VerifiedMailbox:
+    def default_mailbox(self) -> VerifiedMailbox:
         """The destination to offer first."""
         opened = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
-        return (self.mailbox(self.again.key) if self.again else None) or opened
+        return (self.mailbox(self.rerun_destination.key) if self.rerun_destination else None) or opened
 
     @property
-    def have_labels(self) -> bool:
+    def any_labels(self) -> bool:
         """Whether any of the sources does."""
         return any(source.has_labels for source in self.sources)
 
     def with_source(self, source: VerifiedMailbox, most: int) -> SessionData:
         """It with this source too, or in place of its earlier self; of more than `most` the last ones."""
         others = tuple(s for s in self.sources if s.account.key != source.account.key)
-        return replace(self, sources=(*others, source)[-most:], asked=None)
+        return replace(self, sources=(*others, source)[-most:], pending_source=None)
 
-    def with_nothing_begun(self) -> SessionData:
+    def without_draft(self) -> SessionData:
         """It without what was being put together, but for the file."""
-        return replace(self, sources=(), asked=None, labels=None, sync_flags=None, again=None)
+        return replace(
+            self, sources=(), pending_source=None, labels=None, sync_flags=None, rerun_destination=None
+        )
 
 
-def prove(
+def verify_login(
     deps: Deps, account: Account, password: Secret, side: Side, *, client: str, person: PersonId
 ) -> VerifiedMailbox:
     """Logs in to the mailbox and out again. Raises TooManyTries, or any MailError of scope session or
     account."""
     ours = side is Side.DESTINATION
     consume(deps, login_keys(account, client, person, ours=ours))
-    reached = named_by_a_person(account) if side is Side.SOURCE else account
+    reached = public_only_account(account) if side is Side.SOURCE else account
     session = deps.sessions.open(reached, password, side)
     try:
         has_labels = session.has_labels()
@@ -96,14 +98,14 @@ def prove(
     return VerifiedMailbox(account, password, has_labels=has_labels)
 
 
-def named_by_a_person(account: Account) -> Account:
+def public_only_account(account: Account) -> Account:
     """The same account, reached only where strangers may send us."""
     return replace(account, public_only=True)
 
 
 def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, WebSession]:
-    """A new visit of the person whose mailbox this is, and its token. Raises as `prove` does."""
-    prove(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
+    """A new visit of the person whose mailbox this is, and its token. Raises as `verify_login` does."""
+    verify_login(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
     return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),))
 
 
@@ -115,14 +117,16 @@ def begin_session(
     token = secrets.token_urlsafe(32)
     id_, now = web_session_id(token), deps.clock.now()
     remembered = SessionData(mailboxes, domains=domains)
-    visit = WebSession(id_, person, now, now + SESSION_LASTS, _seal(deps, id_, remembered))
+    visit = WebSession(id_, person, now, now + SESSION_LIFETIME, _seal(deps, id_, remembered))
     deps.store.add_web_session(visit)
     return token, visit
 
 
-def attach(deps: Deps, visit: WebSession, account: Account, password: Secret, *, client: str) -> SessionData:
-    """A further destination mailbox for this visit. Raises as `prove` does."""
-    prove(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
+def attach_mailbox(
+    deps: Deps, visit: WebSession, account: Account, password: Secret, *, client: str
+) -> SessionData:
+    """A further destination mailbox for this visit. Raises as `verify_login` does."""
+    verify_login(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
 
     def more(before: SessionData) -> SessionData:
         mailboxes = {m.account.key: m for m in before.mailboxes} | {
@@ -130,10 +134,10 @@ def attach(deps: Deps, visit: WebSession, account: Account, password: Secret, *,
         }
         return replace(before, mailboxes=tuple(mailboxes.values()))
 
-    return remember(deps, visit, more)
+    return update_session_data(deps, visit, more)
 
 
-def visit_of(deps: Deps, token: str) -> WebSession | None:
+def find_session(deps: Deps, token: str) -> WebSession | None:
     """The visit that this token opens; None when there is none, or no longer."""
     return deps.store.web_session(web_session_id(token), deps.clock.now()) if token else None
 
@@ -142,17 +146,19 @@ def web_session_id(token: str) -> WebSessionId:
     return WebSessionId(sha256(token.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def remembered_by(deps: Deps, visit: WebSession) -> SessionData:
+def read_session_data(deps: Deps, visit: WebSession) -> SessionData:
     """Raises VaultError when the key that sealed it is gone."""
     return _load(deps.vault.open(visit.sealed, _context(visit.id)).reveal())
 
 
-def remember(deps: Deps, visit: WebSession, change: Callable[[SessionData], SessionData]) -> SessionData:
+def update_session_data(
+    deps: Deps, visit: WebSession, change: Callable[[SessionData], SessionData]
+) -> SessionData:
     """Changes what the visit remembers, from what it is at that moment: `change` may be called again when
     somebody else was faster. A visit that has ended remembers nothing more."""
     while True:
         current = deps.store.web_session(visit.id, deps.clock.now())
-        after = change(remembered_by(deps, current or visit))
+        after = change(read_session_data(deps, current or visit))
         if current is None or deps.store.save_web_session(
             visit.id, _seal(deps, visit.id, after), current.sealed
         ):
@@ -180,13 +186,13 @@ def _dump(remembered: SessionData) -> str:
         {
             "mailboxes": [_proven_json(m) for m in remembered.mailboxes],
             "sources": [_proven_json(m) for m in remembered.sources],
-            "asked": _account_json(remembered.asked) if remembered.asked else None,
+            "asked": _account_json(remembered.pending_source) if remembered.pending_source else None,
             "domains": remembered.domains,
             "file_name": remembered.file_name,
             "file": remembered.file.hex(),
             "labels": remembered.labels,
             "sync_flags": remembered.sync_flags,
-            "again": _account_json(remembered.again) if remembered.again else None,
+            "again": _account_json(remembered.rerun_destination) if remembered.rerun_destination else None,
         }
     )
 

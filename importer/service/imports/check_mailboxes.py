@@ -81,7 +81,7 @@ class _Looking:
         source, destination = self._accounts[Side.SOURCE], self._accounts[Side.DESTINATION]
         self._route: Route = route_of(source, destination)
         as_import = Import(ImportId(f"check:{new_id()}"), source, destination, deps.clock.now())
-        self._manners = HostLimits(deps, as_import, f"{deps.owner} {as_import.id}")
+        self._host_limits = HostLimits(deps, as_import, f"{deps.lease_owner} {as_import.id}")
         self._sessions: dict[Side, MailboxSession] = {}
         self._surveys: dict[Side, Survey] = {}
         self._read: Throughput | None = None
@@ -90,8 +90,8 @@ class _Looking:
     def run(self) -> Iterator[Check]:
         yield self.found
         try:
-            self._manners.admit()
-            self._manners.open_lane(0)
+            self._host_limits.raise_if_postponed()
+            self._host_limits.acquire_slots(0)
         except PostponedByHost as held:
             self._tell(held.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=held.problem)
         else:
@@ -108,7 +108,7 @@ class _Looking:
     def close(self) -> None:
         for session in self._sessions.values():
             session.close()
-        self._manners.release()
+        self._host_limits.release_slots()
 
     # --- Steps ------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class _Looking:
             told_bytes = session.folder_bytes(list(source.statuses))
             at = sorted(range(len(self.found.folders)), key=lambda i: -self.found.folders[i].messages)
             for index in at:
-                self._manners.renew()
+                self._host_limits.renew_slots()
                 folder = self.found.folders[index]
                 weighed = self._weighed(folder, source.statuses[folder.source_folder], told_bytes)
                 folders = [*self.found.folders]
@@ -265,7 +265,7 @@ class _Looking:
         read = [one for one in session.messages(ref, UidSet.of(wanted)) if isinstance(one, Message)]
         amount = Amount(len(read), sum(len(one.body) for one in read))
         self._read = Throughput(amount, self._deps.clock.now() - began)
-        self._manners.count(Side.SOURCE, amount.size_bytes)
+        self._host_limits.count_bytes(Side.SOURCE, amount.size_bytes)
 
     def _date(self, outlines: Sequence[Outline], *, exact: bool) -> None:
         side = self.found.source
@@ -290,7 +290,7 @@ class _Looking:
             self._deps.clock.now(),
             read=self._read,
             earlier=_paces(self._deps, self._accounts[Side.DESTINATION]),
-            daily_caps=self._manners.daily_caps(),
+            daily_caps=self._host_limits.daily_caps(),
         )
         self.found = replace(self.found, estimate=guessed)
 
@@ -308,7 +308,7 @@ class _Looking:
 
     def _fail(self, side: Side, error: MailError) -> None:
         if isinstance(error, Throttled):
-            self._manners.note(error)
+            self._host_limits.record_throttling(error)
         problem = Problem(error.code, str(error), side, error.server_text)
         self._tell(side, look=CheckPhase.FAILED, problem=problem)
 

@@ -18,7 +18,7 @@ from importer.ports.leases import Lease
 from importer.service.deps import Deps
 from importer.service.imports.finish import finish
 
-PAUSED_AT_MOST: Final = timedelta(days=14)
+MAX_PAUSE: Final = timedelta(days=14)
 """Passwords are not kept for longer than that for an import that somebody paused and forgot."""
 
 
@@ -96,7 +96,7 @@ def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
         case ControlRequest.CANCEL:
             return finish(deps, import_, State.CANCELLED, lease)
         case ControlRequest.PAUSE if import_.state is not State.PAUSED:
-            after = import_state.paused(import_, now, now + PAUSED_AT_MOST)
+            after = import_state.paused(import_, now, now + MAX_PAUSE)
         case ControlRequest.PAUSE if import_.not_before is not None and import_.not_before <= now:
             return finish(deps, import_, State.CANCELLED, lease, _FORGOTTEN)
         case None if import_.state is State.PAUSED:
@@ -117,7 +117,9 @@ def _request(
     noted = deps.store.request_control(import_id, request)
     if noted is None:
         raise _unknown(import_id)
-    lease = deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
+    lease = deps.store.acquire(
+        f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
+    )
     if lease is None:
         return noted
     try:

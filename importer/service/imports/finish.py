@@ -15,9 +15,9 @@ from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
-from importer.service.access.sealed_grants import to_give_back
+from importer.service.access.sealed_grants import consents_to_revoke
 from importer.service.deps import Deps
-from importer.service.notify.webhooks import calls_about
+from importer.service.notify.webhooks import webhook_calls
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:
     return BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
 
 
-def finish_done(deps: Deps, import_: Import, lease: Lease) -> Import:
+def finish_copied(deps: Deps, import_: Import, lease: Lease) -> Import:
     """Every message is accounted for: COMPLETE, or INCOMPLETE when one was refused or is unconfirmed."""
     report = report_of(deps, import_)
     totals = report.totals
@@ -54,43 +54,43 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     """
     ended = import_state.ended(import_, end, deps.clock.now(), problem)
     notices: Sequence[Notice] = ()
-    if deps.mails is not None:
-        write = partial(deps.mails.composer.completion, report_of(deps, ended), deps.clock.now())
-        notices = written(write, ended.id)
-    consents = to_give_back(deps, import_)
+    if deps.outgoing_mail is not None:
+        write = partial(deps.outgoing_mail.composer.completion, report_of(deps, ended), deps.clock.now())
+        notices = compose_notices(write, ended.id)
+    consents = consents_to_revoke(deps, import_)
     mark = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
-    calls = calls_about(deps, report_of(deps, ended))
+    calls = webhook_calls(deps, report_of(deps, ended))
     if not deps.store.finish_import(ended, notices, lease, password_fingerprint=mark, calls=calls):
         resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed
     if ended.batch_id is not None:
         try:
-            summarise(deps, ended.batch_id)
+            post_batch_summary(deps, ended.batch_id)
         except Exception as error:  # the import has ended all the same; the tick posts what is missing
             log.warning("summary.failed", batch_id=ended.batch_id, exc_info=error)
     deps.queue.ring_mail()
     for consent in consents:  # as far as possible: whoever gave it can end it as well
-        log.info("consent.given_back", import_id=ended.id, done=deps.access.give_back(consent))
+        log.info("consent.given_back", import_id=ended.id, done=deps.access.revoke_consent(consent))
     return ended
 
 
-def summarise(deps: Deps, batch_id: BatchId) -> None:
+def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
     """Posts the batch's summary once all of its imports have ended. Doing it again changes nothing.
 
     None for a batch of one, which has its completion mail, or when nobody is known to want it.
     """
     batch = deps.store.batch(batch_id)
-    if deps.mails is None or batch is None or not batch.submitter or len(batch.imports) < 2:
+    if deps.outgoing_mail is None or batch is None or not batch.submitter or len(batch.imports) < 2:
         return
     imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
     if all(import_.state in import_state.ENDED for import_ in imports):
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
-        write = partial(deps.mails.composer.batch_summary, report, deps.clock.now())
-        deps.store.post(written(write, batch_id))
+        write = partial(deps.outgoing_mail.composer.batch_summary, report, deps.clock.now())
+        deps.store.post(compose_notices(write, batch_id))
 
 
-def written(write: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:
+def compose_notices(write: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:
     """The mails that `write` writes; none, and a line in the log, when it fails."""
     try:
         return write()

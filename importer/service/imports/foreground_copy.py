@@ -13,14 +13,14 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.people.batch_right import right_of_console
 from importer.ports.leases import Lease, LeaseLost
-from importer.service.access.sealed_grants import Credentials, credentials_at_once
+from importer.service.access.sealed_grants import Credentials, row_credentials
 from importer.service.deps import Deps
 from importer.service.imports.submit import new_id, new_import
 from importer.service.legs.heartbeat import Heartbeat
-from importer.service.legs.progress_recorder import Watch
-from importer.service.legs.run_leg import leg
+from importer.service.legs.progress_recorder import ProgressCallback
+from importer.service.legs.run_leg import run_leg
 
-PATIENCE: Final = timedelta(seconds=25)
+MAX_WAIT: Final = timedelta(seconds=25)
 """Longer waits than this end the command: what is copied stays, and running it again goes on."""
 
 
@@ -30,25 +30,25 @@ def copy(
     *,
     submitter: str = "",
     language: str = "",
-    watch: Watch | None = None,
-    waits: Callable[[Import], None] | None = None,
+    on_progress: ProgressCallback | None = None,
+    on_wait: Callable[[Import], None] | None = None,
 ) -> Import:
     """Copies one mailbox and returns the import as it ended. When it would have to wait for long it is
     STOPPED for what it would wait for: nobody else has its passwords, so that nobody else could go on.
 
-    `watch` is told of progress, `waits` of each pause before it begins. Raises LeaseLost, and GrantExpired
-    for a source that only its owner opens.
+    `on_progress` is called with the progress, `on_wait` before each pause. Raises LeaseLost, and GrantExpired
+    if only the source's owner can open it.
     """
-    opened = credentials_at_once(deps, row, right_of_console(deps.master))
+    opened = row_credentials(deps, row, right_of_console(deps.master_user))
     import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
     lease = _acquired(deps, import_.id)
     if lease is None:
         raise LeaseLost
-    with Heartbeat(deps.store, [lease], deps.clock, deps.limits.lease):
+    with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease):
         _end_interrupted(deps, import_.route)
         deps.store.add_batch(_batch(import_), [(import_, None)])
         try:
-            return _run(deps, import_, opened, lease, watch, waits)
+            return _run(deps, import_, opened, lease, on_progress, on_wait)
         except KeyboardInterrupt:
             reached = deps.store.import_(import_.id) or import_
             if reached.state in import_state.ALIVE:
@@ -62,25 +62,25 @@ def _run(
     import_: Import,
     opened: Credentials,
     lease: Lease,
-    watch: Watch | None,
-    waits: Callable[[Import], None] | None,
+    on_progress: ProgressCallback | None,
+    on_wait: Callable[[Import], None] | None,
 ) -> Import:
-    reached, patience_ends = import_.progress, deps.clock.now() + PATIENCE
+    reached, wait_until = import_.progress, deps.clock.now() + MAX_WAIT
     while True:
-        import_ = leg(deps, import_, lambda: opened, lease, watch)
+        import_ = run_leg(deps, import_, lambda: opened, lease, on_progress)
         if import_.state in import_state.ENDED:
             return import_
         now = deps.clock.now()
         if import_.progress != reached:
-            reached, patience_ends = import_.progress, now + PATIENCE
+            reached, wait_until = import_.progress, now + MAX_WAIT
         until = import_.not_before or now
-        if until > patience_ends or deps.stopping():
+        if until > wait_until or deps.stopping():
             return _stop(
                 deps, import_, lease, _too_long(import_.problem) if import_.problem else _INTERRUPTED
             )
         if until > now:
-            if waits is not None:
-                waits(import_)
+            if on_wait is not None:
+                on_wait(import_)
             deps.clock.sleep((until - now).total_seconds())
 
 
@@ -95,7 +95,7 @@ def _batch(import_: Import) -> Batch:
 
 
 def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:
-    return deps.store.acquire(f"import:{import_id}", deps.owner, deps.clock.now(), deps.limits.lease)
+    return deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease)
 
 
 def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import:

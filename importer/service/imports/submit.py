@@ -13,8 +13,8 @@ from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from importer.ports.store import RouteUnderWay, SealedGrants
-from importer.service.access.owner_consent import ask_owner
-from importer.service.access.sealed_grants import grants_of, seal, seal_one
+from importer.service.access.owner_consent import start_consent
+from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 from providers.errors import Side
@@ -36,7 +36,7 @@ class SubmittedRow:
 
     row: Row
     import_: Import
-    fate: RowOutcome
+    outcome: RowOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class Submission:
     """`batch` holds the started imports; it is None when there was nothing to start."""
 
     batch: Batch | None
-    placed: tuple[SubmittedRow, ...]
+    rows: tuple[SubmittedRow, ...]
 
     @property
     def started(self) -> tuple[Import, ...]:
-        return tuple(p.import_ for p in self.placed if p.fate is RowOutcome.STARTED)
+        return tuple(p.import_ for p in self.rows if p.outcome is RowOutcome.STARTED)
 
 
 def submit(
@@ -84,7 +84,7 @@ def submit(
         )
 
     placed = [place(row) for row in rows]
-    while starting := [p for p in placed if p.fate is RowOutcome.STARTED]:
+    while starting := [p for p in placed if p.outcome is RowOutcome.STARTED]:
         batch = Batch(
             batch_id,
             deps.clock.now(),
@@ -96,16 +96,17 @@ def submit(
         )
         granted = [grants_of(deps, p.row, organisation=organisation, right=right) for p in starting]
         sealed = [
-            (p.import_, seal(deps, p.import_.id, opened)) for p, opened in zip(starting, granted, strict=True)
+            (p.import_, seal_grants(deps, p.import_.id, opened))
+            for p, opened in zip(starting, granted, strict=True)
         ]
         try:
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
-            placed = [place(p.row) if p.fate is RowOutcome.STARTED else p for p in placed]
+            placed = [place(p.row) if p.outcome is RowOutcome.STARTED else p for p in placed]
         else:
             for p, opened in zip(starting, granted, strict=True):
-                if opened.awaited:
-                    ask_owner(deps, p.import_.id)
+                if opened.pending_sides:
+                    start_consent(deps, p.import_.id)
                 else:
                     deps.queue.ring(p.import_.id)
             return Submission(batch, tuple(placed))
@@ -171,7 +172,7 @@ def _replaced(
     if row.by_master:
         given[Side.DESTINATION] = right.grant(row.destination)
     return replace(
-        before, **{side.value: seal_one(deps, import_id, side, one) for side, one in given.items()}
+        before, **{side.value: seal_grant(deps, import_id, side, one) for side, one in given.items()}
     )
 
 
@@ -228,4 +229,4 @@ def resubmit(
         organisation=organisation,
         right=right,
     )
-    return submission.placed[0]
+    return submission.rows[0]

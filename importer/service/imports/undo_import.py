@@ -33,7 +33,7 @@ class UndoRefused(Exception):
         self.code = code
 
 
-def way_back(
+def undo_credential(
     deps: Deps, import_: Import, host: Provider | None, *, organisation: bool = False
 ) -> Credential | None:
     """What opens the destination without a password: with `organisation`, as for `submit`, what one allowed.
@@ -57,12 +57,12 @@ def undo(
     import_: Import,
     credential: Credential,
     *,
-    told: Callable[[FolderUndo], None] = lambda _folder: None,
+    on_folder: Callable[[FolderUndo], None] = lambda _folder: None,
 ) -> UndoReport:
     """Removes from the destination what the import added and nobody has touched since, and keeps the report.
 
-    Safe to repeat, also after it broke off: it goes on from there. `told` hears the account of each folder as
-    it grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
+    Safe to repeat: an interrupted undo resumes. `on_folder` is called with the tally of each folder as it grows.
+    Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
     if import_.state not in ENDED:
         raise UndoRefused("undo_too_early", "The import is still in progress. Cancel it first, then undo it.")
@@ -76,23 +76,25 @@ def undo(
             "undo_mailbox_busy",
             "Another import is writing to this mailbox. Pause it, or wait until it is done.",
         )
-    manners = HostLimits(deps, import_, f"{deps.owner} {lease.name} {lease.fence}")
-    with Heartbeat(deps.store, [lease, mailbox], deps.clock, deps.limits.lease, manners.renew) as heartbeat:
+    host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
+    with Heartbeat(
+        deps.store, [lease, mailbox], deps.clock, deps.deadlines.lease, host_limits.renew_slots
+    ) as heartbeat:
         try:
-            manners.admit()
-            manners.open_lane(0)
+            host_limits.raise_if_postponed()
+            host_limits.acquire_slots(0)
             session = deps.sessions.open(import_.destination, credential, Side.DESTINATION)
             try:
-                report = _undone(deps, import_, session, mailbox, heartbeat, told)
+                report = _undone(deps, import_, session, mailbox, heartbeat, on_folder)
             finally:
                 session.close()
         except PostponedByHost as held:
             raise UndoRefused("undo_held_back", f"Not now: {held.problem.message}") from None
         except Throttled as error:
-            manners.note(error)
+            host_limits.record_throttling(error)
             raise
         finally:
-            manners.release()
+            host_limits.release_slots()
         deps.store.save_undo(report, lease)
     totals = report.totals
     log.info(
@@ -113,7 +115,7 @@ def _undone(
     session: MailboxSession,
     mailbox: Lease,
     heartbeat: Heartbeat,
-    told: Callable[[FolderUndo], None],
+    on_folder: Callable[[FolderUndo], None],
 ) -> UndoReport:
     if not session.supports_uid_expunge():
         raise UndoRefused(
@@ -122,8 +124,8 @@ def _undone(
             " 4315): other mail that is marked as deleted would go with them. Remove the messages with a mail"
             " program; `report` says what was copied.",
         )
-    return undo_copies(Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, told))
+    return undo_copies(Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, on_folder))
 
 
 def _acquired(deps: Deps, name: str) -> Lease | None:
-    return deps.store.acquire(name, deps.owner, deps.clock.now(), deps.limits.lease)
+    return deps.store.acquire(name, deps.lease_owner, deps.clock.now(), deps.deadlines.lease)

@@ -26,21 +26,21 @@ class ConnectionPairs:
         sessions: SessionFactory,
         source: tuple[Account, Credential],
         destination: tuple[Account, Credential],
-        manners: HostLimits,
+        host_limits: HostLimits,
         labels: LabelView,
     ) -> None:
         self._sessions = sessions
         self._source = source
         self._destination = destination
-        self._manners = manners
+        self._host_limits = host_limits
         self._labels = labels
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
 
     def open(self, number: int) -> Lane:
         """A further pair, both sides at the same time. Raises what `SessionFactory.open` and
-        `HostLimits.open_lane` raise."""
-        self._manners.open_lane(number)
+        `HostLimits.acquire_slots` raise."""
+        self._host_limits.acquire_slots(number)
         try:
             source, destination = run_both(
                 lambda: self._session(*self._source, Side.SOURCE),
@@ -48,7 +48,7 @@ class ConnectionPairs:
             )
         except Throttled as error:
             if number:  # the engine goes on without it, so nobody else will tell
-                self._manners.note(error)
+                self._host_limits.record_throttling(error)
             raise
         return Lane(number, source, destination)
 
@@ -68,7 +68,7 @@ class ConnectionPairs:
         if self._opened:
             with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each waits for its BYE
                 list(pool.map(lambda session: session.close(), self._opened))
-        self._manners.release()
+        self._host_limits.release_slots()
 
 
 def previous_placements(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:

@@ -29,10 +29,10 @@ from providers.errors import ServerUnavailable, Side, Throttled
 SLOT_WAIT: Final = timedelta(seconds=10)
 """When all connections are in use: how long until the import asks again."""
 
-FIRST_WAIT: Final = timedelta(seconds=AWAY_WAITS_S[0])
+DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 """When a host asks for a pause without saying how long, and nothing has waited for it yet."""
 
-LOOK_EVERY: Final = timedelta(seconds=1)
+CHECK_INTERVAL: Final = timedelta(seconds=1)
 
 
 class PostponedByHost(Exception):
@@ -51,24 +51,24 @@ class HostLimits:
     def __init__(self, deps: Deps, import_: Import, holder: str) -> None:
         self._budgets: Budgets = deps.store
         self._clock: Clock = deps.clock
-        self._ttl = deps.limits.lease
+        self._ttl = deps.deadlines.lease
         self._holder = holder
         self._sides = {
             side: _Side(account, deps.allowance(account), side)
             for side, account in ((Side.SOURCE, import_.source), (Side.DESTINATION, import_.destination))
         }
         self._lock = Lock()
-        self._looked_at = deps.clock.now()
-        self._held_back: PostponedByHost | None = None
+        self._checked_at = deps.clock.now()
+        self._postponed: PostponedByHost | None = None
 
     # --- Before connecting ------------------------------------------------------------------------
 
-    def admit(self) -> None:
+    def raise_if_postponed(self) -> None:
         """Raises PostponedByHost when one of the hosts is not to be asked now."""
         if (reason := self._reason(connecting=True)) is not None:
             raise reason
 
-    def open_lane(self, number: int) -> None:
+    def acquire_slots(self, number: int) -> None:
         """Takes a slot for each of the two connections of a lane. Raises PostponedByHost when there is none
         for the first lane, ServerUnavailable for a further one, also where a host takes no more: then the
         others do the work."""
@@ -81,11 +81,11 @@ class HostLimits:
                 raise ServerUnavailable(_ALL_IN_USE.message)
             raise PostponedByHost(_ALL_IN_USE, now + SLOT_WAIT)
 
-    def renew(self) -> None:
+    def renew_slots(self) -> None:
         """Keeps the slots for as long as a lease lasts."""
         self._budgets.renew_slots(self._holder, self._clock.now(), self._ttl)
 
-    def release(self) -> None:
+    def release_slots(self) -> None:
         """Gives the slots back and counts what is not counted yet."""
         with self._lock:
             self._count_out(self._clock.now())
@@ -106,20 +106,20 @@ class HostLimits:
 
     # --- Meanwhile ----------------------------------------------------------------------------------
 
-    def count(self, side: Side, size_bytes: int) -> None:
+    def count_bytes(self, side: Side, size_bytes: int) -> None:
         """So many bytes of messages were moved on that side."""
         with self._lock:
             self._sides[side].uncounted_bytes += size_bytes
 
-    def held_back(self) -> PostponedByHost | None:
+    def postponement(self) -> PostponedByHost | None:
         """Why the leg has to end, if it has to; looks into the store about once a second."""
         with self._lock:
             now = self._clock.now()
-            if self._held_back is None and now - self._looked_at >= LOOK_EVERY:
-                self._looked_at = now
+            if self._postponed is None and now - self._checked_at >= CHECK_INTERVAL:
+                self._checked_at = now
                 self._count_out(now)
-                self._held_back = self._reason()
-            return self._held_back
+                self._postponed = self._reason()
+            return self._postponed
 
     def _count_out(self, now: datetime) -> None:
         for side in self._sides.values():
@@ -154,13 +154,13 @@ class HostLimits:
 
     # --- Afterwards -----------------------------------------------------------------------------------
 
-    def note(self, error: Throttled, until: datetime | None = None) -> None:
+    def record_throttling(self, error: Throttled, until: datetime | None = None) -> None:
         """Whoever else has to do with that account, or with its host, waits until then as well; by default
-        for as long as the host wants, or for FIRST_WAIT."""
+        for as long as the host wants, or for DEFAULT_PAUSE."""
         if error.side is None:
             return
         name = self._sides[error.side].names[error.whole_host]
-        until = until or error.until or self._clock.now() + FIRST_WAIT
+        until = until or error.until or self._clock.now() + DEFAULT_PAUSE
         self._budgets.back_off(
             Backoff(
                 _connecting(name) if error.connecting else name,
@@ -171,7 +171,7 @@ class HostLimits:
             )
         )
 
-    def with_end(self, held: PostponedByHost, totals: Totals, messages_left: int) -> Problem:
+    def with_expected_end(self, held: PostponedByHost, totals: Totals, messages_left: int) -> Problem:
         """The problem, and for a daily cap when about everything will have been moved under it."""
         side = self._sides[held.problem.side] if held.problem.side is not None else None
         if held.problem.code != DAILY_LIMIT or side is None or side.cap_bytes is None:

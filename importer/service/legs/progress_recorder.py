@@ -12,9 +12,9 @@ from importer.ports.leases import Lease
 from importer.ports.process import Clock
 from importer.ports.store import Store
 
-EVERY: Final = timedelta(seconds=1)
+FLUSH_INTERVAL: Final = timedelta(seconds=1)
 
-Watch = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 class ProgressRecorder:
@@ -23,13 +23,18 @@ class ProgressRecorder:
     written yet."""
 
     def __init__(
-        self, store: Store, import_id: ImportId, lease: Lease, clock: Clock, watch: Watch | None = None
+        self,
+        store: Store,
+        import_id: ImportId,
+        lease: Lease,
+        clock: Clock,
+        on_progress: ProgressCallback | None = None,
     ) -> None:
         self._store = store
         self._import_id = import_id
         self._lease = lease
         self._clock = clock
-        self._watch = watch
+        self._on_progress = on_progress
         self._lock = Lock()
         self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
@@ -39,9 +44,9 @@ class ProgressRecorder:
     def progressed(self, progress: Progress) -> None:
         with self._lock:
             self.progress = progress
-            if self._watch is not None:
-                self._watch(progress)
-            if self._clock.now() - self._flushed_at >= EVERY:
+            if self._on_progress is not None:
+                self._on_progress(progress)
+            if self._clock.now() - self._flushed_at >= FLUSH_INTERVAL:
                 self._write()
 
     def tally_changed(self, tally: FolderTally) -> None:

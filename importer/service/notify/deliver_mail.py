@@ -9,7 +9,7 @@ import structlog
 
 from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
 from importer.ports.vault import VaultError
-from importer.service.access.owner_consent import filled_in
+from importer.service.access.owner_consent import with_consent_link
 from importer.service.deps import Deps
 
 RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
@@ -19,18 +19,18 @@ NOT_NEEDED: Final = "not sent: nobody has to sign in any more"
 log = structlog.get_logger()
 
 
-def deliver(deps: Deps) -> int:
+def send_due_mail(deps: Deps) -> int:
     """Sends what is due; returns how many mails were handed over. Safe to run anywhere, any number of times.
 
     A mail is claimed before it is handed to the server. When the reply is lost it may have been sent, so
     it counts as sent: better one mail missing than two.
     """
-    if deps.mails is None:
+    if deps.outgoing_mail is None:
         return 0
     sent = 0
     for notice in deps.store.due_notices(deps.clock.now()):
         if deps.store.claim_notice(notice.key):
-            outcome, text = _send(deps, deps.mails.mailer, notice)
+            outcome, text = _send(deps, deps.outgoing_mail.mailer, notice)
             _settle(deps, notice, outcome, text)
             sent += outcome is MailOutcome.SENT and text != NOT_NEEDED
     return sent
@@ -38,7 +38,7 @@ def deliver(deps: Deps) -> int:
 
 def _send(deps: Deps, mailer: Mailer, notice: Notice) -> tuple[MailOutcome, str]:
     try:
-        filled = filled_in(deps, notice)
+        filled = with_consent_link(deps, notice)
     except VaultError as error:
         return MailOutcome.RETRY, str(error)
     return (MailOutcome.SENT, NOT_NEEDED) if filled is None else mailer.send(filled)

@@ -22,12 +22,12 @@ from importer.ports.webhook_calls import CallState, WebhookCall
 from importer.service.deps import Deps, Webhook
 
 RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))
-AT_WORK_AT_MOST: Final = timedelta(minutes=1)
+CLAIM_TIMEOUT: Final = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
 
-def calls_about(deps: Deps, report: Report) -> Sequence[WebhookCall]:
+def webhook_calls(deps: Deps, report: Report) -> Sequence[WebhookCall]:
     """The calls that tell of an import as it stands. Never raises: news is never in the way of the work."""
     try:
         hooks = [*_hooks(deps, report.import_)]
@@ -41,19 +41,19 @@ def calls_about(deps: Deps, report: Report) -> Sequence[WebhookCall]:
         return ()
 
 
-def call_out(deps: Deps) -> int:
+def send_due_calls(deps: Deps) -> int:
     """Makes the calls that are due; returns how many were answered well. Safe to run anywhere, at any time.
 
     A webhook that fails is left alone until the next run: it would fail again.
     """
-    if deps.caller is None:
+    if deps.webhook_sender is None:
         return 0
     done, failed = 0, set()
     for call in deps.store.due_calls(deps.clock.now()):
         if call.hook in failed:
             continue
         now = deps.clock.now()
-        if deps.store.claim_call(call.key, now, now + AT_WORK_AT_MOST):
+        if deps.store.claim_call(call.key, now, now + CLAIM_TIMEOUT):
             if _made(deps, call):
                 done += 1
             else:
@@ -62,7 +62,7 @@ def call_out(deps: Deps) -> int:
 
 
 def _made(deps: Deps, call: WebhookCall) -> bool:
-    assert deps.caller is not None  # noqa: S101 - `call_out` saw to it
+    assert deps.webhook_sender is not None  # noqa: S101 - `send_due_calls` saw to it
     attempts = call.attempts + 1
     try:
         webhook = _webhook(deps, call.hook)
@@ -78,7 +78,7 @@ def _made(deps: Deps, call: WebhookCall) -> bool:
             EVENT: call.event_id,
             SIGNATURE: signature(webhook.secret.reveal(), now, body),
         }
-        trouble = deps.caller.call(webhook.url, body, headers)
+        trouble = deps.webhook_sender.call(webhook.url, body, headers)
     if not trouble:
         state, later = CallState.DONE, None
     elif gone or attempts > len(RETRY_WAITS_S):
@@ -94,7 +94,7 @@ def _made(deps: Deps, call: WebhookCall) -> bool:
 def _hooks(deps: Deps, import_: Import) -> Iterator[str]:
     """Who is told: the installation's webhook ("-"), and those of the owner's tokens (by id), each address
     once."""
-    if deps.caller is None:
+    if deps.webhook_sender is None:
         return
     if deps.webhook is not None:
         yield "-"

@@ -13,8 +13,8 @@ from importer.domain.model import Account, Batch, Import
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
-from importer.service.access.api_clients import recognise, visible_batch, visible_import
-from importer.service.access.batch_rights import right_of_token
+from importer.service.access.api_clients import authenticate, visible_batch, visible_import
+from importer.service.access.batch_rights import token_batch_right
 from importer.service.access.rate_limits import (
     PER_ACCOUNT,
     RateLimited,
@@ -49,7 +49,7 @@ class ApiCaller:
     @property
     def right(self) -> BatchRight:
         """Into which mailboxes it may bring mail without their passwords."""
-        return right_of_token(self.deps, self.token)
+        return token_batch_right(self.deps, self.token)
 
     @property
     def for_all(self) -> bool:
@@ -115,7 +115,7 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
             raise ProblemAnswer("token_missing", "Send it as `Authorization: Bearer …`.", headers=challenge)
         site: Site = request.app.state.site
-        token = recognise(site.deps, given.credentials)
+        token = authenticate(site.deps, given.credentials)
         if token is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
             raise ProblemAnswer("token_refused", "Ask whoever runs this for a new one.", headers=challenge)

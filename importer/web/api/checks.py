@@ -13,7 +13,7 @@ from fastapi import APIRouter
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
-from importer.service.access.sealed_grants import credentials_at_once
+from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check
 from importer.web.api.authentication import Reader, Writer
 from importer.web.api.problem_details import busy, checked, mailbox_refused
@@ -39,7 +39,7 @@ def check_both(caller: Writer, given: RowIn) -> ReportOut:
         for account in (row.source, row.destination):
             caller.count_try(account)
         try:
-            opened = credentials_at_once(caller.deps, row, caller.right)
+            opened = row_credentials(caller.deps, row, caller.right)
         except MailError as error:
             raise mailbox_refused(error) from None
         source, destination = (row.source, opened.source), (row.destination, opened.destination)
@@ -60,7 +60,7 @@ def detect(caller: Reader, given: DetectIn) -> ReportOut:
     with _place():
         found = caller.site.lookups().discover(mailbox)
     provider, access = found.provider, caller.deps.access
-    asks = provider is not None and provider.sign_in is not None and access.asks(provider.sign_in)
+    asks = provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)
     return found.as_json(mailbox, given.language, login=LoginKind.SIGN_IN if asks else LoginKind.PASSWORD)
 
 

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from importer.domain.csv_import.csv_cells import password
 from importer.domain.model import Account, Import
 from importer.service.access.batch_rights import destination_credential
-from importer.service.access.sealed_grants import sign_in
-from importer.service.imports.undo_import import UndoRefused, way_back
+from importer.service.access.sealed_grants import sign_in_method
+from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.web.api.authentication import ApiCaller
 from importer.web.api.problem_details import ProblemAnswer, checked, mailbox_refused
 from providers.endpoint import Secret
@@ -23,7 +23,7 @@ def way_in(caller: ApiCaller, account: Account, side: Side, given: SecretStr) ->
     destination. Raises ProblemAnswer."""
     text, field = given.get_secret_value(), f"{side.value}_password"
     if not text:
-        can = sign_in(caller.deps.access, organisation=caller.for_all)
+        can = sign_in_method(caller.deps.access, organisation=caller.for_all)
         host = caller.site.catalog.for_host(account.endpoint.host)
         if host is not None and host.sign_in is not None and can(host.sign_in, account.address):
             return None, host.sign_in
@@ -41,7 +41,7 @@ def given_destination(caller: ApiCaller, import_: Import, given: SecretStr) -> C
     if not caller.right.covers(account):
         host = caller.site.catalog.for_host(account.endpoint.host)
         try:
-            found = way_back(caller.deps, import_, host, organisation=caller.for_all)
+            found = undo_credential(caller.deps, import_, host, organisation=caller.for_all)
         except UndoRefused as refused:
             raise ProblemAnswer("not_possible", str(refused)) from None
         except MailError as error:

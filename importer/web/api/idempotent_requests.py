@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from importer.ports.api_clients import KeptAnswer
 from importer.ports.vault import VaultError
 from importer.service.access import idempotency
-from importer.service.access.api_clients import recognise
+from importer.service.access.api_clients import authenticate
 from importer.service.access.idempotency import KeyedRequest
 from importer.service.deps import Deps
 from importer.web.api.problem_details import ProblemAnswer
@@ -64,7 +64,7 @@ class IdempotentRequests:
         if not _KEY.fullmatch(key) or len(headers.getlist("idempotency-key")) > 1:
             raise ProblemAnswer("idempotency_key_invalid", "One key of 1 to 255 printable ASCII characters.")
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        token = recognise(self._deps, given.strip()) if scheme.lower() == "bearer" else None
+        token = authenticate(self._deps, given.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             return None
         what = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
@@ -99,7 +99,7 @@ class IdempotentRequests:
                 "idempotency_key_in_use", "Ask again in a moment.", headers={"Retry-After": "1"}
             )
         try:
-            kept = idempotency.kept_answer(self._deps, asked, known)
+            kept = idempotency.read_answer(self._deps, asked, known)
         except VaultError:
             raise ProblemAnswer(
                 "idempotency_key_in_use", "Its answer cannot be opened any more; look at the list."
@@ -118,7 +118,7 @@ class IdempotentRequests:
             "headers": {name: headers[name] for name in _KEPT_HEADERS if name in headers},
             "body": body.decode("utf-8"),
         }
-        idempotency.keep_answer(self._deps, asked, status, kept)
+        idempotency.store_answer(self._deps, asked, status, kept)
         return True
 
 

@@ -68,7 +68,7 @@ def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Respon
         organisation=caller.for_all,
         right=caller.right,
     )
-    if placed.fate is RowOutcome.STARTED:
+    if placed.outcome is RowOutcome.STARTED:
         answer.status_code = 201
         answer.headers["Location"] = f"/api/v1/imports/{placed.import_.id}"
     return placed_out(caller, placed)

@@ -11,7 +11,7 @@ from importer.domain.model import BatchId, Import, State
 from importer.domain.reporting.report_csv import refusals_csv
 from importer.service import queries
 from importer.service.access import owner_consent
-from importer.service.access.api_clients import owner_seen
+from importer.service.access.api_clients import owner_filter
 from importer.service.imports.finish import batch_report, report_of
 from importer.service.queries import consent_requests, explain, undo_report
 from importer.web.api.authentication import ApiCaller, Reader, Writer
@@ -60,7 +60,7 @@ def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPa
     if after:
         caller.batch(after)
     found = queries.list_batches(
-        deps, owner=owner_seen(caller.token), after=BatchId(after) if after else None, limit=limit + 1
+        deps, owner=owner_filter(caller.token), after=BatchId(after) if after else None, limit=limit + 1
     )
     page, now = found[:limit], deps.clock.now()
     items = [batch_out(batch, imports, now) for batch, imports in page]
@@ -100,7 +100,7 @@ def list_imports(
     """Newest first."""
     last = caller.import_(after).id if after else None
     found = queries.list_imports(
-        caller.deps, states=state or (), owner=owner_seen(caller.token), after=last, limit=limit + 1
+        caller.deps, states=state or (), owner=owner_filter(caller.token), after=last, limit=limit + 1
     )
     now = caller.deps.clock.now()
     page = found[:limit]

@@ -16,7 +16,7 @@ from importer.domain.csv_import.row_parser import parse, parse_cells
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
 from importer.service.access.api_clients import visible_import
-from importer.service.access.sealed_grants import sign_in
+from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.submit import SubmittedRow, submit
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.problem_details import ProblemAnswer, checked, rows_refused
@@ -114,7 +114,7 @@ def _rules(caller: ApiCaller) -> dict[str, Any]:
         "destination": site.destination,
         "allow_plaintext": site.settings.allow_plaintext,
         "public_only": True,
-        "sign_in": sign_in(caller.deps.access, organisation=caller.for_all),
+        "sign_in": sign_in_method(caller.deps.access, organisation=caller.for_all),
         "right": caller.right,
     }
 
@@ -154,14 +154,14 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, answer: R
         answer.status_code = 201
         answer.headers["Location"] = f"/api/v1/batches/{submission.batch.id}"
         shown = batch_out(submission.batch, submission.started, now)
-    return SubmissionOut(batch=shown, rows=[placed_out(caller, placed) for placed in submission.placed])
+    return SubmissionOut(batch=shown, rows=[placed_out(caller, placed) for placed in submission.rows])
 
 
 def placed_out(caller: ApiCaller, placed: SubmittedRow) -> PlacedOut:
     """What became of a row; an import that is not this token's stays unnamed."""
     seen = visible_import(caller.deps, caller.token, placed.import_.id)
     shown = None if seen is None else import_out(seen, caller.deps.clock.now())
-    return PlacedOut(line=placed.row.line, fate=placed.fate, import_=shown)
+    return PlacedOut(line=placed.row.line, fate=placed.outcome, import_=shown)
 
 
 def _submitter(caller: ApiCaller, given: str) -> str:

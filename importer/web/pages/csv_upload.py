@@ -18,8 +18,8 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
 from importer.service.access.rate_limits import RateLimited
-from importer.service.access.sealed_grants import sign_in
-from importer.service.access.web_sessions import named_by_a_person
+from importer.service.access.sealed_grants import sign_in_method
+from importer.service.access.web_sessions import public_only_account
 from importer.service.imports.submit import RowOutcome, submit
 from importer.web.error_texts import row_problem, too_often
 from importer.web.pages.new_import import count_start
@@ -131,7 +131,7 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
         return go("/file/preview")
     settings = guest.visitor.site.settings
     rows = [
-        replace(row, source=named_by_a_person(row.source)).chosen(
+        replace(row, source=public_only_account(row.source)).chosen(
             settings.labels, sync_flags=settings.sync_flags
         )
         for row in parsed.rows
@@ -151,8 +151,8 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
     )
     guest.remember(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
-        done = sum(placed.fate is RowOutcome.DONE for placed in submission.placed)
-        return page(guest, "nothing_new.html", done=done, under_way=len(submission.placed) - done)
+        done = sum(placed.outcome is RowOutcome.DONE for placed in submission.rows)
+        return page(guest, "nothing_new.html", done=done, under_way=len(submission.rows) - done)
     return go(f"/batches/{submission.batch.id}")
 
 
@@ -173,7 +173,7 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
         destination=site.destination,
         public_only=True,
         # Every owner is asked, whoever brings the file.
-        sign_in=sign_in(site.deps.access, organisation=False),
+        sign_in=sign_in_method(site.deps.access, organisation=False),
         right=right_of(guest),
     )
     elsewhere = (

@@ -14,7 +14,7 @@ from importer.domain.model import Account
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.rate_limits import RateLimited, client_network
-from importer.service.access.web_sessions import attach, sign_in, sign_out
+from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
 from importer.web.error_texts import cell_problem, mail_problem, too_often
 from importer.web.rendering import go, page, set_language, set_token
 from importer.web.request_context import AnyVisitor, Fields, SignedIn, Visitor, text
@@ -82,7 +82,7 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
     if account is not None and secret is not None:
         try:
             with who.site.turns.turn(guest.visit.person):
-                attach(who.site.deps, guest.visit, account, secret, client=who.client)
+                attach_mailbox(who.site.deps, guest.visit, account, secret, client=who.client)
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(who, error, account.endpoint.host)}
         else:
@@ -101,11 +101,11 @@ def login_problem(who: Visitor, error: MailError | RateLimited, host: str) -> st
 
 def _out_there(who: Visitor, visit: WebSession) -> str:
     """Where somebody who signed in at an issuer signs out there too; "" when there is nothing to do."""
-    people = who.site.deps.people
+    people = who.site.deps.identity_provider
     if people is None or not visit.person.startswith("openid:"):
         return ""
     try:
-        return people.leaving(f"{who.site.settings.public_url}/")
+        return people.logout_url(f"{who.site.settings.public_url}/")
     except MailError:
         return ""
 

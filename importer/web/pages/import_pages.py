@@ -26,7 +26,7 @@ from importer.service.access.web_sessions import SessionData
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
-from importer.service.imports.undo_import import UndoRefused, way_back
+from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.queries import undo_report
 from importer.web.live_progress import Snapshot, all_ended, average
 from importer.web.rendering import fragment, go, page, rendered
@@ -126,11 +126,11 @@ def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
 def _run_again(import_: Import, before: SessionData) -> SessionData:
     """With what was chosen then."""
     return replace(
-        before.with_nothing_begun(),
-        asked=import_.source,
+        before.without_draft(),
+        pending_source=import_.source,
         labels=import_.labels,
         sync_flags=import_.sync_flags,
-        again=import_.destination,
+        rerun_destination=import_.destination,
     )
 
 
@@ -161,7 +161,7 @@ def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     password, right = mailbox.password if mailbox else None, right_of(guest)
     if password is None and not right.covers(import_.destination):
         try:
-            way_back(site.deps, import_, site.catalog.for_host(import_.destination.endpoint.host))
+            undo_credential(site.deps, import_, site.catalog.for_host(import_.destination.endpoint.host))
         except UndoRefused as refused:
             site.undoings.refuse(import_, refused)
             return go(f"/imports/{import_.id}")

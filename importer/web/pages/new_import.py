@@ -17,7 +17,12 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
 from importer.service.access.rate_limits import LOOKUPS_PER_PERSON, RateLimited, consume, consume_rows
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox, named_by_a_person, prove
+from importer.service.access.web_sessions import (
+    SessionData,
+    VerifiedMailbox,
+    public_only_account,
+    verify_login,
+)
 from importer.service.imports.submit import RowOutcome, submit
 from importer.web.error_texts import cell_problem, mail_problem, too_often
 from importer.web.pages.home import login_problem
@@ -57,7 +62,11 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
         with site.turns.turn(guest.visit.person):
             consume(site.deps, {f"lookup:person:{guest.visit.person}": LOOKUPS_PER_PERSON})
             provider = site.lookups().for_address(mail_address)
-        if provider is None or not provider.closed_to_passwords or site.deps.access.asks(provider.sign_in):
+        if (
+            provider is None
+            or not provider.passwords_unavailable
+            or site.deps.access.can_sign_in(provider.sign_in)
+        ):
             asked = _account_for(mail_address, provider)
             guest.remember(partial(_with_asked, asked))
             return go("/new/mailbox")
@@ -71,13 +80,13 @@ def take_address(guest: SignedIn, fields: Fields) -> Response:
 
 @router.get("/mailbox")
 def ask_password(guest: SignedIn) -> Response:
-    asked = guest.remembered.asked
+    asked = guest.remembered.pending_source
     return go("/new") if asked is None else _mailbox_page(guest, asked, 200, _values(asked), {})
 
 
 @router.post("/mailbox")
 def check(guest: SignedIn, fields: Fields) -> Response:
-    asked = guest.remembered.asked
+    asked = guest.remembered.pending_source
     if asked is None:
         return go("/new")
     who = guest.visitor
@@ -85,7 +94,7 @@ def check(guest: SignedIn, fields: Fields) -> Response:
     if account is not None and secret is not None:
         try:
             with who.site.turns.turn(guest.visit.person):
-                proven = prove(
+                proven = verify_login(
                     who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person
                 )
         except (MailError, RateLimited) as error:
@@ -136,7 +145,7 @@ def start(guest: SignedIn, fields: Fields) -> Response:
     rows = [
         Row(
             0,
-            named_by_a_person(source.account),
+            public_only_account(source.account),
             source.password,
             destination.account,
             destination.password,
@@ -159,23 +168,23 @@ def start(guest: SignedIn, fields: Fields) -> Response:
         again=True,
         right=right_of(guest),
     )
-    guest.remember(SessionData.with_nothing_begun)
+    guest.remember(SessionData.without_draft)
     if submission.batch is not None:
         return go(f"/batches/{submission.batch.id}")
-    under_way = next((p.import_ for p in submission.placed if p.fate is not RowOutcome.STARTED), None)
+    under_way = next((p.import_ for p in submission.rows if p.outcome is not RowOutcome.STARTED), None)
     return go(f"/imports/{under_way.id}" if under_way is not None else "/imports")
 
 
 @router.post("/consent")
 def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
     """The owner signs in at their host when the import has been put together: see `consent.py`."""
-    asked, site = guest.remembered.asked, guest.visitor.site
+    asked, site = guest.remembered.pending_source, guest.visitor.site
     provider = site.catalog.for_host(asked.endpoint.host) if asked is not None else None
     if (
         asked is None
         or provider is None
         or provider.sign_in is None
-        or not site.deps.access.asks(provider.sign_in)
+        or not site.deps.access.can_sign_in(provider.sign_in)
     ):
         return go("/new")
     own = replace(asked, login=provider.login_name(asked.address))
@@ -188,7 +197,7 @@ def _signs_in_at_ours(site: Site) -> str:
     """Where owners of mailboxes at our own host sign in, in place of a password; "" where they cannot."""
     host = site.catalog.for_host(site.destination.host)
     where = host.sign_in if host is not None else None
-    return where if where is not None and site.deps.access.asks(where) else ""
+    return where if where is not None and site.deps.access.can_sign_in(where) else ""
 
 
 def count_start(guest: Guest, rows: Sequence[Row]) -> None:
@@ -199,12 +208,12 @@ def count_start(guest: Guest, rows: Sequence[Row]) -> None:
         for mailbox in (*remembered.mailboxes, *remembered.sources)
         if mailbox.password is not None
     }
-    consume_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, proven=proven)
+    consume_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, verified=proven)
 
 
 def _with_asked(asked: Account, before: SessionData) -> SessionData:
     """With the first source, what was chosen for others is forgotten."""
-    return replace(before if before.sources else before.with_nothing_begun(), asked=asked)
+    return replace(before if before.sources else before.without_draft(), pending_source=asked)
 
 
 # --- What is chosen for all of them -----------------------------------------------------------------
@@ -233,7 +242,7 @@ def _review_page(
     site = guest.visitor.site
     rule = label_rule(site, remembered)
     by_right = opened_by_right(guest)
-    into = into or (by_right or remembered.suggested.account).key
+    into = into or (by_right or remembered.default_mailbox.account).key
     looked = {s.account.key for s in remembered.sources if s.facts and looked_so(s.facts, into, rule)}
     return page(
         guest,
@@ -311,7 +320,7 @@ def _mailbox_page(
         account=account,
         provider=provider,
         known=known,
-        asks=provider is not None and site.deps.access.asks(provider.sign_in),
+        asks=provider is not None and site.deps.access.can_sign_in(provider.sign_in),
         takes_password=provider is None or provider.password is not PasswordKind.NONE,
         app_password=provider is not None and provider.password is PasswordKind.APP,
         values=values,

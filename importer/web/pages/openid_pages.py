@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.service.access.openid_sign_in import QUESTION_LASTS, NoAddress, QuestionGone, begin, complete
+from importer.service.access.openid_sign_in import SIGN_IN_TIMEOUT, NoAddress, QuestionGone, begin, complete
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import sign_out
 from importer.web import oauth_cookies
@@ -36,7 +36,7 @@ def go_there(who: AnyVisitor, _fields: Fields) -> Response:
     except (MailError, RateLimited) as error:
         return _not_in(who, error)
     response = page(who, "going_on.html", kind="sign-in", url=url)
-    oauth_cookies.keep(response, who.site, _ERRAND, kept.decode(), int(QUESTION_LASTS.total_seconds()))
+    oauth_cookies.keep(response, who.site, _ERRAND, kept.decode(), int(SIGN_IN_TIMEOUT.total_seconds()))
     return response
 
 

@@ -24,7 +24,7 @@ from importer.i18n.problem_texts import by_code
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.rate_limits import RateLimited, consume
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox, named_by_a_person
+from importer.service.access.web_sessions import SessionData, VerifiedMailbox, public_only_account
 from importer.service.imports.check_mailboxes import check
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import rendered
@@ -74,7 +74,7 @@ async def _stream(
 
     assert old.password is not None  # noqa: S101 - `look_inside` saw to it
     site = guest.visitor.site
-    source = named_by_a_person(old.account), old.password
+    source = public_only_account(old.account), old.password
     into = destination_credential(site.deps, right_of(guest), new.account, new.password)
     destination = new.account, into
     looks = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule))
