@@ -1,4 +1,4 @@
-"""What the use cases work with. Built once, by bootstrap."""
+"""The dependencies of the use cases. Built once by `importer.bootstrap`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from providers.master_user import MasterUser
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a leg lasts, how long a silent worker keeps its leases, and how long an owner may take to
-    sign in."""
+    """The duration of a leg, of a lease that is not renewed, and of an owner's consent request."""
 
     leg: timedelta = timedelta(minutes=5)
     lease: timedelta = timedelta(seconds=60)
@@ -33,7 +32,7 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where programs want to be called, and what signs the calls."""
+    """A webhook: its URL and the secret that signs the calls."""
 
     url: str
     secret: Secret
@@ -41,7 +40,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """How mails are written, and how they leave."""
+    """How mails are composed and how they are sent."""
 
     composer: Composer
     mailer: Mailer
@@ -51,8 +50,8 @@ class OutgoingMail:
 class Deps:
     """The dependencies of every use case.
 
-    `outgoing_mail` is None if no mail server is configured; then no mails are composed either. `public_url` is
-    the address of the web pages. If `revokes_consents` is set, an import's consents are revoked at their
+    `outgoing_mail` is None if no mail server is configured; then no mails are composed either. `public_url`
+    is the address of the web pages. If `revokes_consents` is set, an import's consents are revoked at their
     providers when it ends.
     """
 
@@ -63,17 +62,25 @@ class Deps:
     outgoing_mail: OutgoingMail | None
     clock: Clock
     is_notice: Callable[[bytes], bool]
-    lease_owner: str  # names this process in leases
-    allowance: Callable[[Account], Allowance] = lambda _account: Allowance()  # what its host allows
-    access: MailboxAccess = field(default_factory=PasswordsOnly)  # the ways in beside passwords
-    master_user: MasterUser | None = None  # of the host that imports go to
-    administrators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # address -> their domains
-    identity_provider: People | None = None  # who signs in to the pages without a password of ours
-    stopping: Callable[[], bool] = lambda: False  # the process wants to end: finish the batch and no more
+    lease_owner: str  # identifies this process in leases
+    allowance: Callable[[Account], Allowance] = lambda _account: (
+        Allowance()
+    )  # the limits of the account's host
+    access: MailboxAccess = field(default_factory=PasswordsOnly)  # login methods other than passwords
+    master_user: MasterUser | None = None  # of the destination host
+    administrators: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # address -> administered domains
+    identity_provider: People | None = None  # for sign-in to the web pages without a mailbox password
+    stopping: Callable[[], bool] = lambda: (
+        False
+    )  # the process is shutting down: finish the current batch only
     transfer_limits: TransferLimits = field(default_factory=TransferLimits)
-    digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
+    digests: Callable[[int], DigestSet] = lambda _expected: (
+        Digests()
+    )  # an empty set for about that many digests
     public_url: str = ""
     revokes_consents: bool = True
     deadlines: Deadlines = field(default_factory=Deadlines)
-    webhook_sender: WebhookSender | None = None  # None: nobody is called
-    webhook: Webhook | None = None  # of the installation: hears of every import
+    webhook_sender: WebhookSender | None = None  # None: no webhooks are called
+    webhook: Webhook | None = None  # of the installation: receives the events of all imports

@@ -1,6 +1,6 @@
-"""What front ends read: imports, batches, reports and explanations, as of now.
+"""Read access for front ends: current imports, batches, reports and explanations.
 
-`access.visibility` holds what one person may read; nothing here asks who reads.
+There is no access control here; `access.visibility` restricts reads to one person.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def find_import(deps: Deps, import_id: str) -> Import | None:
 
 def find_imports(deps: Deps, ids: Sequence[ImportId]) -> list[Import]:
     """The imports with these ids in the order of `ids`; unknown ids are left out."""
-    found = {import_.id: import_ for import_ in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
-    return [found[id_] for id_ in ids if id_ in found]
+    by_id = {import_.id: import_ for import_ in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}
+    return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
 def list_imports(
@@ -36,31 +36,31 @@ def list_imports(
     after: ImportId | None = None,
     limit: int,
 ) -> Sequence[Import]:
-    """Newest first; of all owners if `owner` is None; only those that follow `after`."""
+    """Imports, newest first; of all owners if `owner` is None; only those that follow `after`."""
     return deps.store.imports(states=tuple(states), owner=owner, after=after, limit=limit)
 
 
 def list_batches(
     deps: Deps, *, owner: str | None = None, after: BatchId | None = None, limit: int
 ) -> list[tuple[Batch, list[Import]]]:
-    """Batches with their imports, newest first, as `list_imports`."""
+    """Batches with their imports, newest first; parameters as for `list_imports`."""
     batches = deps.store.batches(limit, owner=owner, after=after)
-    found = {i.id: i for i in find_imports(deps, [id_ for batch in batches for id_ in batch.imports])}
-    return [(batch, [found[id_] for id_ in batch.imports if id_ in found]) for batch in batches]
+    by_id = {i.id: i for i in find_imports(deps, [id_ for batch in batches for id_ in batch.imports])}
+    return [(batch, [by_id[id_] for id_ in batch.imports if id_ in by_id]) for batch in batches]
 
 
 def undo_report(deps: Deps, import_id: ImportId) -> UndoReport | None:
-    """None while the import was not undone to its end."""
+    """None until the import has been undone completely."""
     return deps.store.undo_report(import_id)
 
 
 def consent_requests(deps: Deps, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
-    """The owners who are asked to sign in for this import."""
+    """The consent requests of this import, by side."""
     return deps.store.consents_of(import_id)
 
 
 def explain(deps: Deps, import_: Import) -> Explanation:
-    """Why the import stands where it stands."""
+    """Explain the current state of the import."""
     now = deps.clock.now()
     context = ExplanationContext(
         now=now,

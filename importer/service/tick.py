@@ -1,4 +1,4 @@
-"""The housekeeping of every few seconds: whatever is due is rung again. Makes a lost queue harmless."""
+"""Periodic housekeeping: ring again for everything that is due, so that a lost queue does no harm."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from importer.service.imports.finish import post_batch_summary
 
 TICK_LEASE: Final = timedelta(seconds=10)
 RING_INTERVAL: Final = timedelta(minutes=1)
-"""An import that nobody took up since its last ring is mostly in the queue still."""
+"""Minimum time between two rings for an import; until then it is probably still in the queue."""
 
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
-"""How long after its last import has ended a batch's summary is still news."""
+"""A batch summary is posted only within this time after the end of its last import."""
 
 
 class Tick:
-    """The housekeeping of one process; remembers whom it rang for, so that rings do not pile up."""
+    """The housekeeping of one process; remembers its recent rings, so that they do not pile up."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._rung: dict[ImportId, datetime] = {}
 
     def __call__(self) -> None:
-        """Rings for imports that are due and in nobody's hands, and for mails that wait.
+        """Ring for due imports without a lease holder, and for due mails and webhook calls.
 
-        Any number of workers may call it at any time; one of them does it.
+        Safe to call from any number of workers at any time: only one of them runs it.
         """
         deps, now = self._deps, self._deps.clock.now()
         lease = deps.store.acquire("tick", deps.lease_owner, now, TICK_LEASE)
@@ -54,16 +54,16 @@ class Tick:
 
 
 def _post_missing_summaries(deps: Deps, now: datetime) -> None:
-    """Posts summaries that are missing: their worker was killed between an import's end and the summary."""
+    """Post missing summaries: their worker was killed between the end of an import and the summary."""
     if deps.outgoing_mail is None:
         return
     for batch in deps.store.batches(limit=100):
-        wanted = batch.submitter and len(batch.imports) > 1 and _ended_lately(deps, batch, now)
-        if wanted and not deps.store.notices(f"batch:{batch.id}:"):
+        needed = batch.submitter and len(batch.imports) > 1 and _ended_recently(deps, batch, now)
+        if needed and not deps.store.notices(f"batch:{batch.id}:"):
             post_batch_summary(deps, batch.id)
 
 
-def _ended_lately(deps: Deps, batch: Batch, now: datetime) -> bool:
+def _ended_recently(deps: Deps, batch: Batch, now: datetime) -> bool:
     imports = deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
     ends = [import_.finished_at for import_ in imports if import_.finished_at is not None]
     return len(ends) == len(imports) and now - max(ends) < SUMMARY_MAX_AGE

@@ -285,7 +285,7 @@ def test_an_undo_says_that_what_the_owner_allowed_is_over(
     signs_in(deps, host, import_, Side.DESTINATION)
     ended = worked(deps, import_.id)
     assert ended.state is State.COMPLETE
-    with pytest.raises(UndoRefused, match="what its owner allowed ended with the import"):
+    with pytest.raises(UndoRefused, match="the owner's consent ended with the import"):
         undo_credential(deps, ended, HOSTS["microsoft"], organisation=True)
     assert undo_credential(deps, ended, HOSTS["google"], organisation=True) is None, (
         "an app password opens it"

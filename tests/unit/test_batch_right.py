@@ -318,7 +318,7 @@ def test_a_master_grant_never_opens_a_source(office: Office) -> None:
     assert sealed is not None
     vault = office.deps.vault
     forged = vault.seal(dump(MasterGrant("old.example")), grant_context(placed.import_.id, Side.SOURCE))
-    with pytest.raises(Exception, match="opens no mailbox to read"):
+    with pytest.raises(Exception, match="cannot be opened by a master user"):
         open_grants(office.deps, placed.import_.id, replace(sealed, source=forged))
 
 

@@ -166,7 +166,7 @@ def test_what_an_organisation_allowed_is_for_who_runs_the_installation(tmp_path:
     assert again.status_code == 201
     assert ended(office, again.json()["import"]["id"]) is State.COMPLETE
     told = problem(owner(office, admin).post(f"/imports/{started}/undo", {}), 409, "not_possible")
-    assert "takes no passwords" in told["detail"]
+    assert "accepts no passwords" in told["detail"]
     undone = admin.post(f"/imports/{started}/undo", {})
     assert (undone.status_code, undone.json()["totals"]["removed"]) == (200, 6)
 
@@ -199,7 +199,7 @@ def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: 
     assert isinstance(grants_of(office, started["id"]).destination, OAuthGrant)
     assert ended(office, started["id"]) is State.COMPLETE
     told = problem(panel.post(f"/imports/{started['id']}/undo", {}), 409, "not_possible")
-    assert "what its owner allowed ended with the import" in told["detail"]
+    assert "the owner's consent ended with the import" in told["detail"]
 
 
 # --- The pages ----------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Who may do what: grants, consents, rate limits, web sessions, API clients, visibility."""
+"""Authentication and authorisation: grants, consents, rate limits, web sessions, API clients, visibility."""

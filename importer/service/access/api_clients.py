@@ -1,7 +1,7 @@
-"""Programs that call: their tokens, and what each of them may see.
+"""API clients: their tokens, and what each token may see.
 
-Invariants: a token is shown once and stored as its digest alone; what belongs to another client is not
-there, in the same way as what does not exist.
+Invariants: a token is shown once and only its digest is stored; objects of another client are treated as
+nonexistent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importer.service.imports.submit import new_id
 from providers.endpoint import Secret
 
 PREFIX: Final = "mailhaul_"
-"""Tokens begin like that, so that scanners for leaked secrets authenticate them."""
+"""Prefix of all tokens, so that scanners for leaked secrets recognise them."""
 
 _FORM: Final = re.compile(r"[a-z]{1,16}_[\w-]{43}", re.ASCII)
 """Tokens that an earlier version issued begin otherwise; the digest covers the whole token."""
@@ -31,8 +31,10 @@ _ID: Final = re.compile(r"[a-z0-9]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new token with what is shown once: `secret` is what the client sends, `webhook_secret` what signs
-    the calls to it (None without a webhook)."""
+    """A new token and its secrets, which are shown only once.
+
+    The client sends `secret`; `webhook_secret` signs the calls to its webhook (None without a webhook).
+    """
 
     token: ApiToken
     secret: Secret = field(repr=False)
@@ -48,7 +50,7 @@ def issue_token(
     lifetime: timedelta | None = None,
     webhook_url: str = "",
 ) -> Issued:
-    """A new token, stored. 32 random bytes need no slow hash."""
+    """Create and store a token. A fast hash suffices for 32 random bytes."""
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
     id_, now = TokenId(new_id()), deps.clock.now()
     webhook_secret = Secret(secrets.token_urlsafe(32)) if webhook_url else None
@@ -67,12 +69,12 @@ def issue_token(
     return Issued(token, secret, webhook_secret)
 
 
-def authenticate(deps: Deps, given: str) -> ApiToken | None:
-    """The token that a client brought; None when it is none of ours, was revoked or has expired."""
-    if not _FORM.fullmatch(given):
+def authenticate(deps: Deps, secret: str) -> ApiToken | None:
+    """The valid token with that secret; None if it is unknown, revoked or expired."""
+    if not _FORM.fullmatch(secret):
         return None
-    found = deps.store.token_by_digest(_digest(given))
-    return found if found is not None and found.good(deps.clock.now()) else None
+    token = deps.store.token_by_digest(_digest(secret))
+    return token if token is not None and token.good(deps.clock.now()) else None
 
 
 def list_tokens(deps: Deps) -> Sequence[ApiToken]:
@@ -81,15 +83,15 @@ def list_tokens(deps: Deps) -> Sequence[ApiToken]:
 
 
 def revoke(deps: Deps, id_: str) -> ApiToken | None:
-    """Ends a token for good; None when there is none with that id. Safe to repeat."""
+    """Revoke a token permanently; None if there is none with that id. Idempotent."""
     return deps.store.revoke_token(TokenId(id_), deps.clock.now())
 
 
-# --- What a token sees ----------------------------------------------------------------------------------
+# --- Visibility -----------------------------------------------------------------------------------------
 
 
 def visible_import(deps: Deps, token: ApiToken, id_: str) -> Import | None:
-    """None when there is no such import, or it is not for this token."""
+    """None if there is no such import or the token may not see it."""
     if not _ID.fullmatch(id_):
         return None
     if TokenScope.ADMIN in token.scopes:
@@ -98,7 +100,7 @@ def visible_import(deps: Deps, token: ApiToken, id_: str) -> Import | None:
 
 
 def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequence[Import]] | None:
-    """None when there is no such batch, or it is not for this token."""
+    """None if there is no such batch or the token may not see it."""
     if not _ID.fullmatch(id_):
         return None
     if TokenScope.ADMIN not in token.scopes:
@@ -110,7 +112,7 @@ def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequenc
 
 
 def owner_filter(token: ApiToken) -> str | None:
-    """Whose batches and imports a list holds: an owner's, or everybody's (None)."""
+    """The owner whose batches and imports the token may list; None for all owners."""
     return None if TokenScope.ADMIN in token.scopes else token.client
 
 

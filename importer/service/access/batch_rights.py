@@ -1,4 +1,4 @@
-"""Who has the batch right: people by setting or claim, and programs by their token."""
+"""Determine the batch right: of people by setting or claim, of programs by token."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from providers.endpoint import Secret
 from providers.grants import Credential
 
 
-def session_batch_right(deps: Deps, remembered: SessionData) -> BatchRight:
-    """That of a person on our pages: by the mailboxes at our host that they proved to be theirs or that an
-    issuer vouches for, as the settings are now, and by what the issuer said when they signed in."""
+def session_batch_right(deps: Deps, session_data: SessionData) -> BatchRight:
+    """The batch right of a web user under the current settings.
+
+    It follows from the user's mailboxes at the destination host, verified by a login or by an OpenID issuer,
+    and from the domains that the issuer named at sign-in.
+    """
     if deps.master_user is None:
         return NO_RIGHT
     server = deps.master_user.server
-    # The login, not the address: it is what the host let in.
-    own = [one.account.login for one in remembered.mailboxes if one.account.endpoint == server]
-    return BatchRight(server, administered(deps.administrators, own, remembered.domains))
+    # The login, not the address: the host has authenticated the login.
+    logins = [
+        mailbox.account.login for mailbox in session_data.mailboxes if mailbox.account.endpoint == server
+    ]
+    return BatchRight(server, administered(deps.administrators, logins, session_data.domains))
 
 
 def token_batch_right(deps: Deps, token: ApiToken) -> BatchRight:
-    """That of a program."""
+    """The batch right of an API client."""
     if deps.master_user is None or not token.may(TokenScope.BATCH):
         return NO_RIGHT
     return BatchRight(deps.master_user.server, token.domains, everywhere=TokenScope.ADMIN in token.scopes)
@@ -33,6 +38,8 @@ def token_batch_right(deps: Deps, token: ApiToken) -> BatchRight:
 def destination_credential(
     deps: Deps, right: BatchRight, account: Account, password: Secret | None
 ) -> Credential:
-    """What opens a mailbox that mail was or is to be brought into: its password, without one the master user.
-    Raises Refused where the right does not cover it, and MasterRefused."""
+    """The credential for a destination mailbox: its password, or without one the master user's login.
+
+    Raises Refused if the right does not cover the mailbox, and MasterRefused.
+    """
     return password if password is not None else master_login(deps, account, right.grant(account))

@@ -1,7 +1,7 @@
-"""Requests with an idempotency key: each is done once, and its answer is kept and sealed for a day.
+"""Idempotency keys: each request is executed once, and its response is stored sealed for a day.
 
-The key is draft-ietf-httpapi-idempotency-key-header's; a repeated request gets the kept answer, and the same
-key with another request is refused.
+The key follows draft-ietf-httpapi-idempotency-key-header: a repeated request gets the stored response, and
+the same key with a different request is refused.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from providers.endpoint import Secret
 
 RETENTION: Final = timedelta(days=1)
 PROCESSING_TIMEOUT: Final = timedelta(minutes=5)
-"""A request that has taken longer is considered dead: its process was killed."""
+"""A request that runs longer is considered dead: its process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request as its client identifies it. `fingerprint` is keyed and covers method, path, type and
-    body."""
+    """A request and its idempotency key. `fingerprint` is keyed and covers method, path, type and body."""
 
     token: ApiToken
     key: str
@@ -32,17 +31,17 @@ class KeyedRequest:
 
     @property
     def context(self) -> str:
-        """What the kept answer is sealed for."""
+        """The vault context of the stored answer."""
         return f"answer:{self.token.id}:{self.key}"
 
 
 def keyed_request(deps: Deps, token: ApiToken, key: str, *parts: str) -> KeyedRequest:
-    """`parts` are everything that makes two requests the same."""
+    """Build the keyed request; two requests are the same if all `parts` are equal."""
     return KeyedRequest(token, key, deps.vault.fingerprint(*(Secret(part) for part in parts)))
 
 
 def begin(deps: Deps, request: KeyedRequest) -> KeptAnswer | None:
-    """Reserves the key. None if the request is new; otherwise the record of the earlier one."""
+    """Reserve the key. None if the request is new; otherwise the record of the earlier one."""
     now = deps.clock.now()
     return deps.store.begin_request(
         request.token.id, request.key, request.fingerprint, now, now + PROCESSING_TIMEOUT
@@ -50,18 +49,18 @@ def begin(deps: Deps, request: KeyedRequest) -> KeptAnswer | None:
 
 
 def store_answer(deps: Deps, request: KeyedRequest, status: int, answer: dict[str, Any]) -> None:
-    """Stores the answer, sealed, for RETENTION."""
+    """Store the answer, sealed, for RETENTION."""
     sealed = deps.vault.seal(Secret(json.dumps(answer)), request.context)
     until = deps.clock.now() + RETENTION
     deps.store.keep_answer(request.token.id, request.key, status, sealed, until)
 
 
-def read_answer(deps: Deps, request: KeyedRequest, kept: KeptAnswer) -> dict[str, Any]:
-    """The answer as it was kept. Raises VaultError if it cannot be opened."""
-    answer: dict[str, Any] = json.loads(deps.vault.open(kept.sealed, request.context).reveal())
+def read_answer(deps: Deps, request: KeyedRequest, stored: KeptAnswer) -> dict[str, Any]:
+    """The stored answer. Raises VaultError if it cannot be opened."""
+    answer: dict[str, Any] = json.loads(deps.vault.open(stored.sealed, request.context).reveal())
     return answer
 
 
 def forget(deps: Deps, request: KeyedRequest) -> None:
-    """Releases the key of a request that was not done."""
+    """Release the key of a request that was not executed."""
     deps.store.forget_request(request.token.id, request.key)

@@ -1,7 +1,7 @@
-"""Signing in to the pages with OpenID Connect: one question per browser, for one use.
+"""Sign in to the web pages with OpenID Connect: one authorization request per browser, used once.
 
-What is kept of a question is sealed for the browser that asked it and stays there; that its state was used
-is remembered here. The addresses that the issuer vouches for are the person's own destinations.
+The pending request is sealed and kept in the browser that started it; the server records only that its
+`state` was used. The addresses that the issuer vouches for become the person's destination mailboxes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_ADDRESSES: Final = 100
 
 
 class QuestionGone(Exception):
-    """The question was asked by another browser, was answered already, or has run out."""
+    """The sign-in was started in another browser, is already complete, or has timed out."""
 
 
 class NoAddress(Exception):
@@ -35,48 +35,54 @@ class NoAddress(Exception):
 
 
 def begin(deps: Deps, browser: str, *, client: str) -> tuple[str, bytes]:
-    """Where to send the browser with that token, and what it keeps until it comes back.
+    """Return the URL to redirect the browser to, and the sealed request to keep in the browser until it
+    returns.
 
-    Raises TooManyTries, LoginRejected where nobody can sign in like this, ServerUnavailable, Throttled."""
+    `browser` is the browser's token. Raises RateLimited, LoginRejected if OpenID Connect is not set up,
+    ServerUnavailable, Throttled.
+    """
     if deps.identity_provider is None:
-        raise LoginRejected("Signing in like this is not set up.")
+        raise LoginRejected("Sign-in with OpenID Connect is not set up.")
     consume(deps, {f"openid:client:{client_network(client)}": PER_CLIENT})
-    asked = deps.identity_provider.begin_sign_in()
+    question = deps.identity_provider.begin_sign_in()
     ends_at = deps.clock.now() + SIGN_IN_TIMEOUT
-    kept = json.dumps([asked.state, asked.verifier.reveal(), asked.nonce, ends_at.isoformat()])
-    return asked.url, deps.vault.seal(Secret(kept), _context(browser))
+    pending = json.dumps([question.state, question.verifier.reveal(), question.nonce, ends_at.isoformat()])
+    return question.url, deps.vault.seal(Secret(pending), _context(browser))
 
 
 def complete(
-    deps: Deps, browser: str, kept: bytes, answer: dict[str, str], server: Endpoint
+    deps: Deps, browser: str, sealed: bytes, answer: dict[str, str], server: Endpoint
 ) -> tuple[str, WebSession]:
-    """A new visit of the person who signed in, and its token. Their mailboxes are at `server`.
+    """Complete the sign-in: return the token of a new session, and the session. The mailboxes are at
+    `server`.
 
-    Raises QuestionGone, NoAddress, LoginRejected, ServerUnavailable, Throttled."""
+    `answer` holds the parameters that the browser returned with. Raises QuestionGone, NoAddress,
+    LoginRejected, ServerUnavailable, Throttled.
+    """
     if deps.identity_provider is None:
         raise QuestionGone
-    asked = _opened(deps, browser, kept)
-    if answer.get("state") != asked.state or _used(deps, asked.state):
+    question = _open(deps, browser, sealed)
+    if answer.get("state") != question.state or _mark_used(deps, question.state):
         raise QuestionGone
-    person = deps.identity_provider.complete_sign_in(asked, answer)
+    person = deps.identity_provider.complete_sign_in(question, answer)
     mailboxes = tuple(
-        VerifiedMailbox(Account(one, one, server), None)
-        for one in _addresses(person.addresses)[:MAX_ADDRESSES]
+        VerifiedMailbox(Account(mail_address, mail_address, server), None)
+        for mail_address in _valid_addresses(person.addresses)[:MAX_ADDRESSES]
     )
     if not mailboxes:
         raise NoAddress
     return begin_session(deps, person_at(person.issuer, person.subject), mailboxes, person.domains)
 
 
-def _used(deps: Deps, state: str) -> bool:
-    """Whether it was used before; from now on it was."""
+def _mark_used(deps: Deps, state: str) -> bool:
+    """Mark the state as used; True if it was used before."""
     key = f"openid:state:{sha256(state.encode()).hexdigest()}"
     return deps.store.count(key, deps.clock.now(), SIGN_IN_TIMEOUT) > 1
 
 
-def _opened(deps: Deps, browser: str, kept: bytes) -> Question:
+def _open(deps: Deps, browser: str, sealed: bytes) -> Question:
     try:
-        state, verifier, nonce, ends_at = json.loads(deps.vault.open(kept, _context(browser)).reveal())
+        state, verifier, nonce, ends_at = json.loads(deps.vault.open(sealed, _context(browser)).reveal())
     except VaultError:
         raise QuestionGone from None
     if datetime.fromisoformat(ends_at) <= deps.clock.now():
@@ -84,15 +90,15 @@ def _opened(deps: Deps, browser: str, kept: bytes) -> Question:
     return Question("", state, Secret(verifier), nonce)
 
 
-def _addresses(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that can be a mailbox's."""
-    right = []
-    for one in given:
+def _valid_addresses(candidates: tuple[str, ...]) -> tuple[str, ...]:
+    """The valid mailbox addresses among the candidates, without duplicates."""
+    valid = []
+    for candidate in candidates:
         try:
-            right.append(address(one))
+            valid.append(address(candidate))
         except Refused:
             continue
-    return tuple(dict.fromkeys(right))
+    return tuple(dict.fromkeys(valid))
 
 
 def _context(browser: str) -> str:

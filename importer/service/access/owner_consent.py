@@ -1,14 +1,15 @@
-"""Asking owners to sign in, so that an import can read one mailbox and put mail into the other.
+"""Owner consent: ask mailbox owners to sign in at their provider, so that an import can use their mailboxes.
 
-An import without a grant for a side waits (`consent_needed`) while that mailbox's owner has a link. When both
-sides lack one, both owners are asked at once, each for their own mailbox. The links are made by whoever works
-on the import first, under its lease; each works for one import, until its owner has signed in or time is
-over. One consent serves one import: the owner was shown where the mail comes from and where it goes.
+An import without a grant for a side waits (`consent_needed`) until the owner of that mailbox opens a link and
+signs in. If both sides lack a grant, both owners are asked at the same time, each for their own mailbox. The
+first worker of the import creates the links, under the import's lease. A link is for one import and is valid
+until its owner has signed in or it expires. A consent serves one import: its page shows the owner where the
+mail comes from and where it goes.
 
 Invariants:
-- Tokens and states are stored as hashes, and not in mails that wait to be sent; the link can be shown
-  again by who has the vault's key.
-- What an owner gives is kept only if the provider vouches that the mailbox is the one asked for.
+- Tokens and states are stored as hashes only, and pending mails contain neither. A link can be shown again
+  with the vault's key.
+- A grant is stored only if the provider vouches that it is for the requested mailbox.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Final
 
 from importer.domain import import_state
 from importer.domain.model import Import, ImportId, Problem, State
-from importer.domain.people import consent_schedule as waiting
+from importer.domain.people import consent_schedule as schedule
 from importer.ports.consents import ConsentRequest
 from importer.ports.leases import Lease
 from importer.ports.notices import Invitation, Notice
@@ -40,30 +41,30 @@ from providers.grants import OAuthGrant
 from providers.mailbox_access import Question, not_set_up
 
 LINK_PATH: Final = "/consent/{token}"
-"""Where a link leads, below `Deps.public_url`."""
+"""The path of a link, relative to `Deps.public_url`."""
 
 _TOKEN: Final = "TOKEN-OF-THE-LINK"  # noqa: S105
-"""Stands in mails for the token until they are sent."""
+"""Placeholder for the token in pending mails; replaced when they are sent."""
 
 PROVIDER_NAMES: Final[Mapping[str, str]] = {"google": "Google", "microsoft": "Microsoft"}
 
 
 class LinkGone(Exception):
-    """The link was used, has run out, or never was one; the text is for whoever opened it."""
+    """The link was used, has expired or is unknown. The text is for the person who opened it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "This link does not work any more: it was used already, or it has run out. Ask whoever sent it"
-            " for a new one."
+            "This link is no longer valid: it was used already, or it has expired. Ask the sender for a new"
+            " one."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the owner is shown before signing in."""
+    """The request that is shown to the owner before signing in."""
 
     import_: Import
-    side: Side  # of the mailbox that they own
+    side: Side  # of the owner's mailbox
     provider: str  # of `Provider.sign_in`
     expires_at: datetime
 
@@ -77,24 +78,26 @@ class Asked:
 
     @property
     def is_destination(self) -> bool:
-        """Whether mail comes into it."""
+        """Whether the mailbox is the destination."""
         return self.side is Side.DESTINATION
 
 
-# --- What a page does ---------------------------------------------------------------------------------
+# --- For the web pages --------------------------------------------------------------------------------
 
 
 def find_request(deps: Deps, token: str) -> Asked:
-    """What a link asks for. Raises LinkGone."""
+    """The request behind a link. Raises LinkGone."""
     consent = deps.store.consent_by_token(_hash(token))
     return _asked(deps, consent)
 
 
 def begin(deps: Deps, token: str) -> Question:
-    """Where to send the browser. Whoever shows the page keeps `import_state` in that browser (a cookie), and
-    lets nobody else complete what it began. Beginning again replaces what was begun before.
+    """Begin the sign-in of the owner; `Question.url` is where to redirect the browser.
 
-    Raises LinkGone, and LoginRejected when the installation cannot ask there any more.
+    The caller keeps `Question.state` in a cookie and calls `complete` for the same browser only. A further
+    call replaces the earlier one.
+
+    Raises LinkGone, and LoginRejected if sign-in at the provider is no longer set up.
     """
     asked = find_request(deps, token)
     question = deps.access.begin_sign_in(asked.provider, asked.mailbox)
@@ -106,10 +109,10 @@ def begin(deps: Deps, token: str) -> Question:
 
 
 def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
-    """Keeps what the owner gave, and rings. `answer` holds the parameters that the browser came back with.
+    """Store the owner's grant and ring. `answer` holds the parameters that the browser returned with.
 
-    Raises LinkGone; LoginRejected when the owner gave nothing, or signed in to another mailbox: the link
-    still works then; ServerUnavailable.
+    Raises LinkGone and ServerUnavailable; LoginRejected if the owner gave no consent or signed in to another
+    mailbox, in which case the link stays valid.
     """
     consent = deps.store.consent_by_state(_hash(state)) if state else None
     if consent is None:
@@ -121,44 +124,46 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
     grant = deps.access.complete_sign_in(asked.provider, question, answer, asked.mailbox).grant
     sealed = seal_grant(deps, import_id, side, grant)
     if not deps.store.give_consent(import_id, side, consent.state_hash, sealed):
-        if not is_shared(deps, asked.import_, side):  # at Google it would end the consent that others live on
+        if not is_shared(
+            deps, asked.import_, side
+        ):  # at Google this would end the consent that other imports use
             deps.access.revoke_consent(grant)
         raise LinkGone
     deps.queue.ring(import_id)
     return deps.store.import_(import_id) or asked.import_
 
 
-# --- What the operator sees -----------------------------------------------------------------------------
+# --- For operators --------------------------------------------------------------------------------------
 
 
 Links = Mapping[ImportId, Mapping[Side, str]]
 
 
 def links(deps: Deps, imports: Iterable[Import]) -> Links:
-    """The links of those imports that wait for owners, by the side whose owner has yet to sign in."""
-    found: dict[ImportId, Mapping[Side, str]] = {}
+    """The links of imports that wait for owners, by import and side."""
+    by_import: dict[ImportId, Mapping[Side, str]] = {}
     for import_ in imports:
-        asked = deps.store.consents_of(import_.id) if import_.state in import_state.ALIVE else {}
-        with contextlib.suppress(VaultError):  # another key: `doctor` says so
-            if asked and (sides := [side for side in pending_sides(deps, import_) if side in asked]):
-                found[import_.id] = {side: _link(deps, asked[side]) for side in sides}
-    return found
+        requests = deps.store.consents_of(import_.id) if import_.state in import_state.ALIVE else {}
+        with contextlib.suppress(VaultError):  # sealed with another key: `doctor` reports it
+            if requests and (sides := [side for side in pending_sides(deps, import_) if side in requests]):
+                by_import[import_.id] = {side: _link(deps, requests[side]) for side in sides}
+    return by_import
 
 
 def pending_sides(deps: Deps, import_: Import) -> tuple[Side, ...]:
-    """The sides whose owners have yet to sign in. Raises VaultError."""
+    """The sides whose owners have not signed in yet. Raises VaultError."""
     return tuple(_pending_providers(deps, import_.id)) if import_.state in import_state.ALIVE else ()
 
 
-# --- What a worker does ------------------------------------------------------------------------------------
+# --- For workers --------------------------------------------------------------------------------------------
 
 
 def start_consent(deps: Deps, import_id: ImportId) -> None:
-    """Makes the links of an import that was just stored, and writes to its owners."""
+    """Create the links of a newly stored import and mail its owners."""
     lease = deps.store.acquire(
         f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
     )
-    if lease is not None:  # else a worker does it
+    if lease is not None:  # otherwise a worker does it
         try:
             import_ = deps.store.import_(import_id)
             if import_ is not None and import_.state in import_state.GOING:
@@ -168,45 +173,52 @@ def start_consent(deps: Deps, import_id: ImportId) -> None:
 
 
 def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Import:
-    """What there is to do for an import whose owners have yet to sign in: the links, mails that are due, or
-    the end, as soon as one owner cannot be asked any more. Under the import's lease; raises LeaseLost,
-    VaultError."""
+    """Process an import whose owners have not signed in yet, under its lease.
+
+    Links are created and due mails are posted. The import ends as soon as one owner can no longer be asked.
+    Raises LeaseLost, VaultError.
+    """
     now = deps.clock.now()
-    asked = [_waited_for(deps, import_, *one, now) for one in _pending_providers(deps, import_.id).items()]
-    if not asked:  # the owners were quick
-        return _go_on(deps, import_, lease)
-    for one in asked:
-        if not deps.access.can_sign_in(one.provider):
-            problem = Problem(GrantExpired.code, not_set_up(one.provider), one.side)
+    pending = [
+        _pending_consent(deps, import_, side, provider, now)
+        for side, provider in _pending_providers(deps, import_.id).items()
+    ]
+    if not pending:  # the owners have already signed in
+        return _continue(deps, import_, lease)
+    for owner in pending:
+        if not deps.access.can_sign_in(owner.provider):
+            problem = Problem(GrantExpired.code, not_set_up(owner.provider), owner.side)
             return finish(deps, import_, State.STOPPED, lease, problem)
-        if now >= one.consent.expires_at:
-            over = waiting.expired(one.mailbox, one.name, one.consent.expires_at, one.side)
-            return finish(deps, import_, State.STOPPED, lease, over)
-    both = len(asked) > 1
+        if now >= owner.consent.expires_at:
+            expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)
+            return finish(deps, import_, State.STOPPED, lease, expired)
+    both = len(pending) > 1
     if deps.outgoing_mail is not None:
-        for one in asked:
-            mail = waiting.mails_due(one.consent.asked_at, now)
-            # The mail waits in the store: the token is put into it as it is sent.
-            link, until = _link_to(deps, _TOKEN), one.consent.expires_at
-            invitation = Invitation(import_, one.side, one.name, link, until, mail, both)
+        for owner in pending:
+            mail = schedule.mails_due(owner.consent.asked_at, now)
+            # The mail is stored until it is sent; the token is inserted only then.
+            link, until = _link_to(deps, _TOKEN), owner.consent.expires_at
+            invitation = Invitation(import_, owner.side, owner.name, link, until, mail, both)
             deps.store.post(
                 compose_notices(partial(deps.outgoing_mail.composer.invitation, invitation, now), import_.id)
             )
         deps.queue.ring_mail()
-    until = min(waiting.next_look(one.consent.asked_at, now, one.consent.expires_at) for one in asked)
-    first = asked[0]
-    why = waiting.needed(first.mailbox, first.name, first.consent.expires_at, first.side, both=both)
-    after = import_state.queued_behind(import_, why, now, until)
+    until = min(
+        schedule.next_look(owner.consent.asked_at, now, owner.consent.expires_at) for owner in pending
+    )
+    first = pending[0]
+    problem = schedule.needed(first.mailbox, first.name, first.consent.expires_at, first.side, both=both)
+    after = import_state.queued_behind(import_, problem, now, until)
     deps.store.update_import(after, lease)
     deps.store.post_calls(webhook_calls(deps, report_of(deps, after)))
-    # An owner does not need our lease: a consent that came meanwhile must not wait for a reminder.
-    same = len(_pending_providers(deps, import_.id)) == len(asked)
-    return after if same else _go_on(deps, after, lease)
+    # Owners sign in without our lease: a consent given during this function must not wait for a reminder.
+    unchanged = len(_pending_providers(deps, import_.id)) == len(pending)
+    return after if unchanged else _continue(deps, after, lease)
 
 
 @dataclass(frozen=True, slots=True)
-class _WaitedFor:
-    """One owner who has yet to sign in."""
+class _PendingConsent:
+    """An owner who has not signed in yet."""
 
     side: Side
     provider: str
@@ -218,29 +230,33 @@ class _WaitedFor:
         return PROVIDER_NAMES.get(self.provider, self.provider)
 
 
-def _waited_for(deps: Deps, import_: Import, side: Side, provider: str, now: datetime) -> _WaitedFor:
+def _pending_consent(
+    deps: Deps, import_: Import, side: Side, provider: str, now: datetime
+) -> _PendingConsent:
     consent = deps.store.consents_of(import_.id).get(side)
     if consent is None:
-        consent = deps.store.add_consent(_new(deps, import_.id, side, now))
-    return _WaitedFor(side, provider, import_.account(side).address, consent)
+        consent = deps.store.add_consent(_new_request(deps, import_.id, side, now))
+    return _PendingConsent(side, provider, import_.account(side).address, consent)
 
 
-def _go_on(deps: Deps, import_: Import, lease: Lease) -> Import:
+def _continue(deps: Deps, import_: Import, lease: Lease) -> Import:
     after = import_state.continued(import_, progressed=True)
     deps.store.update_import(after, lease)
     return after
 
 
-# --- What is mailed -------------------------------------------------------------------------------------
+# --- For mails ------------------------------------------------------------------------------------------
 
 
 def with_consent_link(deps: Deps, notice: Notice) -> Notice | None:
-    """A notice as it is to be sent: with the token in its link, if it asks an owner to sign in. None when
-    the owner has done so, or need not any more. Raises VaultError."""
-    invited = _invited(notice)
-    if invited is None:
+    """The notice as it is sent: for a sign-in request, with the token in its link.
+
+    None if the sign-in is no longer needed. Raises VaultError.
+    """
+    requested = _requested_side(notice)
+    if requested is None:
         return notice
-    import_id, side = invited
+    import_id, side = requested
     consent = deps.store.consents_of(import_id).get(side)
     if (
         consent is None
@@ -252,7 +268,7 @@ def with_consent_link(deps: Deps, notice: Notice) -> Notice | None:
     return replace(notice, text=notice.text.replace(_TOKEN, token), html=notice.html.replace(_TOKEN, token))
 
 
-def _invited(notice: Notice) -> tuple[ImportId, Side] | None:
+def _requested_side(notice: Notice) -> tuple[ImportId, Side] | None:
     kind, _, rest = notice.key.partition(":")
     if kind != "consent":
         return None
@@ -260,7 +276,7 @@ def _invited(notice: Notice) -> tuple[ImportId, Side] | None:
     return ImportId(import_id), Side(side)
 
 
-# --- Pieces -----------------------------------------------------------------------------------------------
+# --- Helpers ----------------------------------------------------------------------------------------------
 
 
 def _asked(deps: Deps, consent: ConsentRequest | None) -> Asked:
@@ -274,7 +290,7 @@ def _asked(deps: Deps, consent: ConsentRequest | None) -> Asked:
 
 
 def _pending_providers(deps: Deps, import_id: ImportId) -> dict[Side, str]:
-    """The sides whose owners have yet to sign in, the source first, and the provider where they do."""
+    """The sides whose owners have not signed in yet, the source first, with the provider they sign in at."""
     sealed = deps.store.grants(import_id)
     if sealed is None:
         return {}
@@ -283,15 +299,15 @@ def _pending_providers(deps: Deps, import_id: ImportId) -> dict[Side, str]:
     return {side: grant.provider for side, grant in grants.items() if isinstance(grant, OAuthGrant)}
 
 
-def _new(deps: Deps, import_id: ImportId, side: Side, now: datetime) -> ConsentRequest:
+def _new_request(deps: Deps, import_id: ImportId, side: Side, now: datetime) -> ConsentRequest:
     token = secrets.token_urlsafe(32)
     sealed = deps.vault.seal(Secret(token), _link_context(import_id, side))
     return ConsentRequest(import_id, side, _hash(token), sealed, now, now + deps.deadlines.consent)
 
 
 def _link(deps: Deps, consent: ConsentRequest) -> str:
-    sealed_for = _link_context(consent.import_id, consent.side)
-    return _link_to(deps, deps.vault.open(consent.token, sealed_for).reveal())
+    context = _link_context(consent.import_id, consent.side)
+    return _link_to(deps, deps.vault.open(consent.token, context).reveal())
 
 
 def _link_to(deps: Deps, token: str) -> str:
@@ -299,7 +315,7 @@ def _link_to(deps: Deps, token: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Of a text that nobody can guess."""
+    """Hash of an unguessable text; needs no salt."""
     return sha256(text.encode(errors="replace")).hexdigest()
 
 

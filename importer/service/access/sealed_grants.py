@@ -1,4 +1,4 @@
-"""What lets an import into its mailboxes: sealed for the store, opened for a leg, given back at the end."""
+"""Grants of an import: sealed for the store, opened for a leg, revoked at the end."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ class OpenedGrants:
 
     @property
     def pending_sides(self) -> tuple[Side, ...]:
-        """The sides whose owners have yet to sign in."""
+        """The sides whose owners have not signed in yet."""
         return tuple(side for side in Side if is_pending(self.of(side)))
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the logins to both mailboxes take, for the length of a leg."""
+    """The credentials for both mailboxes, for the duration of a leg."""
 
     source: Credential
     destination: Credential
 
 
 def seal_grants(deps: Deps, import_id: ImportId, opened: OpenedGrants) -> SealedGrants:
-    """Both, sealed for that import."""
+    """Both grants, sealed for that import."""
     return SealedGrants(
         seal_grant(deps, import_id, Side.SOURCE, opened.source),
         seal_grant(deps, import_id, Side.DESTINATION, opened.destination),
@@ -71,39 +71,43 @@ def seal_grant(deps: Deps, import_id: ImportId, side: Side, grant: DestinationGr
 
 
 def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> OpenedGrants:
-    """Raises VaultError when they cannot be opened with the present key."""
+    """Decrypt both grants. Raises VaultError if they cannot be opened with the current key."""
     source = deps.vault.open(sealed.source, grant_context(import_id, Side.SOURCE))
     destination = deps.vault.open(sealed.destination, grant_context(import_id, Side.DESTINATION))
     try:
-        opened, into = load(source), load(destination)
+        source_grant, destination_grant = load(source), load(destination)
     except ValueError as error:
         raise VaultError(f"{error}; submit the import again") from None
-    if isinstance(opened, MasterGrant):
-        raise VaultError("a master user opens no mailbox to read it; submit the import again")
-    return OpenedGrants(opened, into)
+    if isinstance(source_grant, MasterGrant):
+        raise VaultError("a source cannot be opened by a master user; submit the import again")
+    return OpenedGrants(source_grant, destination_grant)
 
 
 def credentials(deps: Deps, import_: Import, opened: OpenedGrants, lease: Lease) -> Credentials:
-    """`lease` is the import's: a refresh token that is replaced is kept under it. Raises GrantExpired, and
-    LoginRejected for a login that is not the mailbox whose owner was asked."""
+    """The credentials of an import. Replaced refresh tokens are stored under `lease`, the import's lease.
+
+    Raises GrantExpired, and LoginRejected if an account's login is not the address whose owner gave consent.
+    """
 
     def credential(side: Side) -> Credential:
-        def keep(renewed: OAuthGrant) -> None:
+        def save_grant(renewed: OAuthGrant) -> None:
             deps.store.keep_grant(import_.id, side, seal_grant(deps, import_.id, side, renewed), lease)
 
-        return _credential(deps, import_.account(side), opened.of(side), side, keep)
+        return _credential(deps, import_.account(side), opened.of(side), side, save_grant)
 
     return Credentials(credential(Side.SOURCE), credential(Side.DESTINATION))
 
 
 def row_credentials(deps: Deps, row: Row, right: BatchRight) -> Credentials:
-    """The same out of a row, with nothing stored: for whoever may use what an organisation allowed, with
-    their batch right. Raises GrantExpired when only the owner can open a mailbox, and nobody can be asked
-    here; Refused."""
+    """The credentials for a row, with nothing stored. Organisation-wide grants may be used.
+
+    Raises GrantExpired if a mailbox needs its owner's consent, which cannot be requested here, and Refused if
+    `right` does not cover the destination.
+    """
     opened = grants_of(deps, row, organisation=True, right=right)
     for side in opened.pending_sides:
         raise GrantExpired(
-            "Only its owner opens this mailbox, by signing in. Submit it with `batch`.", side=side
+            "This mailbox can only be opened after its owner signs in. Submit it with `batch`.", side=side
         )
     return Credentials(
         _credential(deps, row.source, opened.source, Side.SOURCE, lambda _renewed: None),
@@ -116,53 +120,56 @@ def _credential(
     account: Account,
     grant: DestinationGrant,
     side: Side,
-    keep: Callable[[OAuthGrant], object],
+    save_grant: Callable[[OAuthGrant], object],
 ) -> Credential:
-    """What a login to `account` takes. One token may open several mailboxes: shared ones at Microsoft, all of
-    an organisation's. The one that was asked for is the address: its owner was told of it, and the
-    organisation's domains go by it."""
+    """The credential for `account`.
+
+    A token may open several mailboxes: shared ones at Microsoft, all of an organisation's. Therefore the
+    login must be the address: the owner consented for the address, and the organisation's domains are checked
+    with it.
+    """
     if isinstance(grant, MasterGrant):
         return master_login(deps, account, grant)
     if not isinstance(grant, PasswordGrant) and account.login.lower() != account.address.lower():
         raise LoginRejected(
-            f"{account.address} is to be opened as {account.login}, which is not what its owner was asked"
-            " for. Name the mailbox by its own address, without another login.",
+            f"{account.address} is to be opened as {account.login}, but consent was given for the address"
+            " itself. Name the mailbox by its own address, without another login.",
             side=side,
         )
     try:
-        return deps.access.credential(grant, account.address, keep)
+        return deps.access.credential(grant, account.address, save_grant)
     except GrantExpired as error:
         error.side = side
         raise
 
 
 def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogin:
-    """The master user as it is set by now, for that account alone. Raises MasterRefused."""
+    """A login as the currently configured master user, for that account alone. Raises MasterRefused."""
     if deps.master_user is None:
         raise MasterRefused(
-            "Mailhaul has no master user at the new host any more. Submit the import again with the password"
+            "Mailhaul no longer has a master user at the new host. Submit the import again with the password"
             " of the new mailbox.",
             side=Side.DESTINATION,
         )
     return deps.master_user.login_for(grant, account.address, account.login, account.endpoint)
 
 
-# --- Grants that are still to come ------------------------------------------------------------------
+# --- Grants of new imports --------------------------------------------------------------------------
 
 
 def sign_in_method(access: MailboxAccess, *, organisation: bool) -> SignInMethod:
-    """Which mailboxes need no password; `organisation` as for `submit`."""
+    """Return the check whether a mailbox needs no password; `organisation` as for `submit`."""
 
-    def can(provider: str, mailbox: str) -> bool:
+    def can_sign_in(provider: str, mailbox: str) -> bool:
         return access.can_sign_in(provider) or (
             organisation and access.organisation_grant(provider, mailbox) is not None
         )
 
-    return can
+    return can_sign_in
 
 
 def grants_of(deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT) -> OpenedGrants:
-    """What a row gives for both sides; `organisation` and `right` as for `submit`. Raises Refused."""
+    """The grants of a row for both sides; `organisation` and `right` as for `submit`. Raises Refused."""
     return OpenedGrants(
         source_grant(deps, row, organisation=organisation),
         destination_grant(deps, row, organisation=organisation, right=right),
@@ -170,8 +177,11 @@ def grants_of(deps: Deps, row: Row, *, organisation: bool, right: BatchRight = N
 
 
 def source_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
-    """What a row gives for its source: its password, with `organisation` what an organisation allowed, or
-    a place for its owner's consent."""
+    """The grant of a row for its source.
+
+    It is the password, an organisation's grant (with `organisation`), or a pending grant for the owner's
+    consent.
+    """
     if row.source_password is not None:
         return PasswordGrant(row.source_password)
     return _without_password(deps, row.source_sign_in, row.source.address, organisation=organisation)
@@ -180,8 +190,11 @@ def source_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
 def destination_grant(
     deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT
 ) -> DestinationGrant:
-    """The same for its destination; with neither a password nor a place to sign in, the host's master user
-    if the `right` covers it. Raises Refused."""
+    """The grant of a row for its destination, as `source_grant`.
+
+    With neither a password nor a sign-in provider, it is the host's master user, if `right` covers the
+    mailbox. Raises Refused.
+    """
     if row.destination_password is not None:
         return PasswordGrant(row.destination_password)
     if row.by_master:
@@ -192,19 +205,21 @@ def destination_grant(
 
 
 def _without_password(deps: Deps, sign_in: str, mailbox: str, *, organisation: bool) -> Grant:
-    found = deps.access.organisation_grant(sign_in, mailbox) if organisation else None
-    return found or OAuthGrant(sign_in, Secret(""))
+    grant = deps.access.organisation_grant(sign_in, mailbox) if organisation else None
+    return grant or OAuthGrant(sign_in, Secret(""))
 
 
 def organisation_credential(deps: Deps, account: Account, sign_in: str, side: Side) -> Credential | None:
-    """What an organisation allowed for that mailbox; None when there is nothing. For whoever runs the
-    installation. Raises as `credentials` does."""
-    found = deps.access.organisation_grant(sign_in, account.address)
-    return None if found is None else _credential(deps, account, found, side, lambda _renewed: None)
+    """The credential from an organisation's grant for that mailbox; None if there is none.
+
+    For operators of the installation only. Raises what `credentials` raises.
+    """
+    grant = deps.access.organisation_grant(sign_in, account.address)
+    return None if grant is None else _credential(deps, account, grant, side, lambda _renewed: None)
 
 
 def is_pending(grant: DestinationGrant) -> bool:
-    """Whether its owner has yet to sign in."""
+    """Whether the owner has not signed in yet."""
     return isinstance(grant, OAuthGrant) and not grant.refresh_token.reveal()
 
 
@@ -212,8 +227,11 @@ def is_pending(grant: DestinationGrant) -> bool:
 
 
 def consents_to_revoke(deps: Deps, import_: Import) -> tuple[Grant, ...]:
-    """The owners' consents that are to be given back when this import has ended. Not while another import
-    lives on the same mailbox: at Google, giving one consent back ends all of that owner's."""
+    """The owners' consents to revoke when this import has ended.
+
+    A consent is not revoked while another import uses the same mailbox: at Google, revoking one consent ends
+    all consents of that owner.
+    """
     sealed = deps.store.grants(import_.id) if deps.revokes_consents else None
     if sealed is None:
         return ()
@@ -231,7 +249,7 @@ def consents_to_revoke(deps: Deps, import_: Import) -> tuple[Grant, ...]:
 
 
 def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
-    """Whether another import under way uses the mailbox of that side, and may live on its owner's consent."""
+    """Whether another running import uses the mailbox of that side and may depend on its owner's consent."""
     key = import_.account(side).key
     others = deps.store.imports(states=tuple(import_state.ALIVE), limit=_ALL)
     return any(
@@ -240,5 +258,5 @@ def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
 
 
 def grant_context(import_id: ImportId, side: Side) -> str:
-    """What the grant of that side is sealed for."""
+    """The vault context of the grant of that side."""
     return f"{import_id}:{side.value}"

@@ -1,7 +1,7 @@
-"""Signing in by proving a mailbox, and what a visit remembers.
+"""Web sessions: sign-in with a mailbox login, and the data of a session.
 
-Invariants: a password is only ever sent to the host it was entered for; what a visit remembers is sealed
-for that visit and gone with it; a token is never stored, only its digest.
+Invariants: a password is sent only to the host it was entered for; session data is sealed for its session and
+deleted with it; a token is never stored, only its digest.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ SESSION_LIFETIME: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class VerifiedMailbox:
-    """A mailbox that we logged in to; without a password, one whose owner signs in at `sign_in` later, or
-    a destination that an issuer says is this person's own.
-    `facts` is what a check found there, for showing."""
+    """A mailbox whose login was verified.
+
+    Without a password, it is a source whose owner signs in at the provider `sign_in` later, or a destination
+    that an OpenID issuer attributes to this person. `facts` are the displayed results of a check.
+    """
 
     account: Account
     password: Secret | None
@@ -40,14 +42,16 @@ class VerifiedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class SessionData:
-    """What a visit remembers: this person's destination mailboxes, and what is being put together. `labels`
-    and `sync_flags` are None until they are chosen; `again` is the destination of an earlier import
-    that is run again."""
+    """The data of a web session: the person's destination mailboxes, and the draft of the next submission.
+
+    `labels` and `sync_flags` are None until they are chosen; `rerun_destination` is the destination of an
+    earlier import that is run again.
+    """
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
     sources: tuple[VerifiedMailbox, ...] = ()
-    pending_source: Account | None = None  # the source whose password comes next
-    domains: tuple[str, ...] = ()  # that an issuer says this person administers
+    pending_source: Account | None = None  # the source whose password is entered next
+    domains: tuple[str, ...] = ()  # that this person administers, according to an OpenID issuer
     file_name: str = ""
     file: bytes = field(default=b"", repr=False)
     labels: LabelRule | None = None
@@ -55,27 +59,27 @@ class SessionData:
     rerun_destination: Account | None = None
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
-        """The attached destination with that Account.key."""
+        """The destination mailbox with that Account.key."""
         return next((m for m in self.mailboxes if m.account.key == key), None)
 
     @property
     def default_mailbox(self) -> VerifiedMailbox:
-        """The destination to offer first."""
-        opened = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
-        return (self.mailbox(self.rerun_destination.key) if self.rerun_destination else None) or opened
+        """The destination that is preselected."""
+        fallback = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
+        return (self.mailbox(self.rerun_destination.key) if self.rerun_destination else None) or fallback
 
     @property
     def any_labels(self) -> bool:
-        """Whether any of the sources does."""
+        """Whether any of the sources has labels."""
         return any(source.has_labels for source in self.sources)
 
-    def with_source(self, source: VerifiedMailbox, most: int) -> SessionData:
-        """It with this source too, or in place of its earlier self; of more than `most` the last ones."""
+    def with_source(self, source: VerifiedMailbox, limit: int) -> SessionData:
+        """A copy with this source added or replaced, reduced to the last `limit` sources."""
         others = tuple(s for s in self.sources if s.account.key != source.account.key)
-        return replace(self, sources=(*others, source)[-most:], pending_source=None)
+        return replace(self, sources=(*others, source)[-limit:], pending_source=None)
 
     def without_draft(self) -> SessionData:
-        """It without what was being put together, but for the file."""
+        """A copy without the draft, but with the uploaded file."""
         return replace(
             self, sources=(), pending_source=None, labels=None, sync_flags=None, rerun_destination=None
         )
@@ -84,27 +88,30 @@ class SessionData:
 def verify_login(
     deps: Deps, account: Account, password: Secret, side: Side, *, client: str, person: PersonId
 ) -> VerifiedMailbox:
-    """Logs in to the mailbox and out again. Raises TooManyTries, or any MailError of scope session or
+    """Log in to the mailbox and out again. Raises RateLimited, or any MailError of scope session or
     account."""
-    ours = side is Side.DESTINATION
-    consume(deps, login_keys(account, client, person, ours=ours))
-    reached = public_only_account(account) if side is Side.SOURCE else account
-    session = deps.sessions.open(reached, password, side)
+    own_host = side is Side.DESTINATION
+    consume(deps, login_keys(account, client, person, own_host=own_host))
+    target = public_only_account(account) if side is Side.SOURCE else account
+    mailbox_session = deps.sessions.open(target, password, side)
     try:
-        has_labels = session.has_labels()
+        has_labels = mailbox_session.has_labels()
     finally:
-        session.close()
-    refund(deps, account, client, ours=ours)
+        mailbox_session.close()
+    refund(deps, account, client, own_host=own_host)
     return VerifiedMailbox(account, password, has_labels=has_labels)
 
 
 def public_only_account(account: Account) -> Account:
-    """The same account, reached only where strangers may send us."""
+    """The same account, restricted to public servers: for accounts that users name."""
     return replace(account, public_only=True)
 
 
 def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, WebSession]:
-    """A new visit of the person whose mailbox this is, and its token. Raises as `verify_login` does."""
+    """Verify the mailbox login and begin a session; return its token and the session.
+
+    Raises what `verify_login` raises.
+    """
     verify_login(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
     return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),))
 
@@ -112,33 +119,35 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
 def begin_session(
     deps: Deps, person: PersonId, mailboxes: tuple[VerifiedMailbox, ...], domains: tuple[str, ...] = ()
 ) -> tuple[str, WebSession]:
-    """A new visit of a person who is known by now, and its token. There is at least one mailbox; `domains`
-    are those that an issuer says this person administers."""
+    """Begin a session of an authenticated person; return its token and the session.
+
+    There is at least one mailbox; `domains` are those the person administers, according to an OpenID issuer.
+    """
     token = secrets.token_urlsafe(32)
     id_, now = web_session_id(token), deps.clock.now()
-    remembered = SessionData(mailboxes, domains=domains)
-    visit = WebSession(id_, person, now, now + SESSION_LIFETIME, _seal(deps, id_, remembered))
-    deps.store.add_web_session(visit)
-    return token, visit
+    data = SessionData(mailboxes, domains=domains)
+    session = WebSession(id_, person, now, now + SESSION_LIFETIME, _seal(deps, id_, data))
+    deps.store.add_web_session(session)
+    return token, session
 
 
 def attach_mailbox(
-    deps: Deps, visit: WebSession, account: Account, password: Secret, *, client: str
+    deps: Deps, session: WebSession, account: Account, password: Secret, *, client: str
 ) -> SessionData:
-    """A further destination mailbox for this visit. Raises as `verify_login` does."""
-    verify_login(deps, account, password, Side.DESTINATION, client=client, person=visit.person)
+    """Add a destination mailbox to the session. Raises what `verify_login` raises."""
+    verify_login(deps, account, password, Side.DESTINATION, client=client, person=session.person)
 
-    def more(before: SessionData) -> SessionData:
+    def with_mailbox(before: SessionData) -> SessionData:
         mailboxes = {m.account.key: m for m in before.mailboxes} | {
             account.key: VerifiedMailbox(account, password)
         }
         return replace(before, mailboxes=tuple(mailboxes.values()))
 
-    return update_session_data(deps, visit, more)
+    return update_session_data(deps, session, with_mailbox)
 
 
 def find_session(deps: Deps, token: str) -> WebSession | None:
-    """The visit that this token opens; None when there is none, or no longer."""
+    """The session with this token; None if there is none or it has ended."""
     return deps.store.web_session(web_session_id(token), deps.clock.now()) if token else None
 
 
@@ -146,53 +155,55 @@ def web_session_id(token: str) -> WebSessionId:
     return WebSessionId(sha256(token.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def read_session_data(deps: Deps, visit: WebSession) -> SessionData:
-    """Raises VaultError when the key that sealed it is gone."""
-    return _load(deps.vault.open(visit.sealed, _context(visit.id)).reveal())
+def read_session_data(deps: Deps, session: WebSession) -> SessionData:
+    """Decrypt the session data. Raises VaultError if the key that sealed it is missing."""
+    return _load(deps.vault.open(session.sealed, _context(session.id)).reveal())
 
 
 def update_session_data(
-    deps: Deps, visit: WebSession, change: Callable[[SessionData], SessionData]
+    deps: Deps, session: WebSession, change: Callable[[SessionData], SessionData]
 ) -> SessionData:
-    """Changes what the visit remembers, from what it is at that moment: `change` may be called again when
-    somebody else was faster. A visit that has ended remembers nothing more."""
+    """Apply `change` to the current session data and store the result.
+
+    `change` is called again after a concurrent update. For a session that has ended, nothing is stored.
+    """
     while True:
-        current = deps.store.web_session(visit.id, deps.clock.now())
-        after = change(read_session_data(deps, current or visit))
+        current = deps.store.web_session(session.id, deps.clock.now())
+        changed = change(read_session_data(deps, current or session))
         if current is None or deps.store.save_web_session(
-            visit.id, _seal(deps, visit.id, after), current.sealed
+            session.id, _seal(deps, session.id, changed), current.sealed
         ):
-            return after
+            return changed
 
 
-def sign_out(deps: Deps, visit: WebSession) -> None:
-    """Ends the visit; its passwords are gone with it. Imports that were started go on."""
-    deps.store.end_web_session(visit.id)
+def sign_out(deps: Deps, session: WebSession) -> None:
+    """End the session and delete its passwords. Imports that were started continue."""
+    deps.store.end_web_session(session.id)
 
 
-# --- As text, to be sealed ------------------------------------------------------------------------
+# --- Serialisation for the vault ------------------------------------------------------------------
 
 
 def _context(id_: WebSessionId) -> str:
     return f"visit:{id_}"
 
 
-def _seal(deps: Deps, id_: WebSessionId, remembered: SessionData) -> bytes:
-    return deps.vault.seal(Secret(_dump(remembered)), _context(id_))
+def _seal(deps: Deps, id_: WebSessionId, data: SessionData) -> bytes:
+    return deps.vault.seal(Secret(_dump(data)), _context(id_))
 
 
-def _dump(remembered: SessionData) -> str:
+def _dump(data: SessionData) -> str:
     return json.dumps(
         {
-            "mailboxes": [_proven_json(m) for m in remembered.mailboxes],
-            "sources": [_proven_json(m) for m in remembered.sources],
-            "asked": _account_json(remembered.pending_source) if remembered.pending_source else None,
-            "domains": remembered.domains,
-            "file_name": remembered.file_name,
-            "file": remembered.file.hex(),
-            "labels": remembered.labels,
-            "sync_flags": remembered.sync_flags,
-            "again": _account_json(remembered.rerun_destination) if remembered.rerun_destination else None,
+            "mailboxes": [_mailbox_json(m) for m in data.mailboxes],
+            "sources": [_mailbox_json(m) for m in data.sources],
+            "asked": _account_json(data.pending_source) if data.pending_source else None,
+            "domains": data.domains,
+            "file_name": data.file_name,
+            "file": data.file.hex(),
+            "labels": data.labels,
+            "sync_flags": data.sync_flags,
+            "again": _account_json(data.rerun_destination) if data.rerun_destination else None,
         }
     )
 
@@ -200,8 +211,8 @@ def _dump(remembered: SessionData) -> str:
 def _load(text: str) -> SessionData:
     facts = json.loads(text)
     return SessionData(
-        tuple(map(_proven, facts["mailboxes"])),
-        tuple(map(_proven, facts["sources"])),
+        tuple(map(_mailbox, facts["mailboxes"])),
+        tuple(map(_mailbox, facts["sources"])),
         _account(facts["asked"]) if facts["asked"] else None,
         tuple(facts["domains"]),
         facts["file_name"],
@@ -229,19 +240,19 @@ def _account(facts: dict[str, Any]) -> Account:
     )
 
 
-def _proven_json(proven: VerifiedMailbox) -> dict[str, Any]:
-    account = _account_json(proven.account)
-    password = None if proven.password is None else proven.password.reveal()
+def _mailbox_json(mailbox: VerifiedMailbox) -> dict[str, Any]:
+    account = _account_json(mailbox.account)
+    password = None if mailbox.password is None else mailbox.password.reveal()
     return {
         "account": account,
         "password": password,
-        "facts": proven.facts,
-        "sign_in": proven.sign_in,
-        "has_labels": proven.has_labels,
+        "facts": mailbox.facts,
+        "sign_in": mailbox.sign_in,
+        "has_labels": mailbox.has_labels,
     }
 
 
-def _proven(facts: dict[str, Any]) -> VerifiedMailbox:
+def _mailbox(facts: dict[str, Any]) -> VerifiedMailbox:
     password = None if facts["password"] is None else Secret(facts["password"])
     return VerifiedMailbox(
         _account(facts["account"]), password, facts["facts"], facts["sign_in"], facts["has_labels"]

@@ -1,1 +1,1 @@
-"""The life of an import: submit, check, control, copy in the foreground, finish, undo."""
+"""The life cycle of an import: check, submit, control, copy in the foreground, finish, undo."""

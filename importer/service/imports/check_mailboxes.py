@@ -1,6 +1,6 @@
-"""Looking at both mailboxes before anything is copied, and telling what is found as it is found.
+"""Check both mailboxes before anything is copied, and report the findings as they arrive.
 
-Nothing is changed on either side, and nothing is kept. Hosts are asked within the same budgets as imports do.
+The check changes nothing on either side and stores nothing. It uses the same host budgets as imports.
 """
 
 from __future__ import annotations
@@ -47,31 +47,34 @@ from providers.grants import Credential
 MailboxLogin = tuple[Account, Credential]
 
 SAMPLE_MESSAGES: Final = 1000
-"""Folders of up to so many messages are looked through whole; of larger ones, so many are sampled."""
+"""Folders with up to this many messages are read completely; larger ones are sampled with this many."""
 
 TRIAL_MESSAGES: Final = 40
 TRIAL_BYTES: Final = 2_000_000
-"""What is read once to learn the pace."""
+"""What is read once to measure the throughput."""
 
 EARLIER_IMPORTS: Final = 100
-"""How far back earlier imports are looked at for their pace."""
+"""How many earlier imports are inspected for their throughput."""
 
 
 def check(
     deps: Deps, source: MailboxLogin, destination: MailboxLogin, labels: LabelRule = LabelRule.ONE
 ) -> Iterator[Check]:
-    """What is known so far, each time something new is; the last one is `done`. Trouble with a mailbox is
-    part of it (`SideCheck.problem`) and raises nothing. Where the source has labels, its folders are counted
-    as they would be copied under that rule. Close the iterator to break the look off."""
-    looking = _Looking(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels)
+    """Yield the result so far whenever it changes; the last one is `done`.
+
+    A problem with a mailbox is part of the result (`SideCheck.problem`) and is not raised. If the source has
+    labels, its folders are counted as they would be copied under `labels`. Close the iterator to cancel the
+    check.
+    """
+    mailbox_check = _MailboxCheck(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels)
     try:
-        yield from looking.run()
+        yield from mailbox_check.run()
     finally:
-        looking.close()
+        mailbox_check.close()
 
 
-class _Looking:
-    """One check under way. `found` is what is known."""
+class _MailboxCheck:
+    """A running check; `result` is what is known so far."""
 
     def __init__(self, deps: Deps, logins: dict[Side, MailboxLogin], labels: LabelRule) -> None:
         self._deps = deps
@@ -84,26 +87,28 @@ class _Looking:
         self._host_limits = HostLimits(deps, as_import, f"{deps.lease_owner} {as_import.id}")
         self._sessions: dict[Side, MailboxSession] = {}
         self._surveys: dict[Side, Survey] = {}
-        self._read: Throughput | None = None
-        self.found = Check(SideCheck(source), SideCheck(destination))
+        self._read_throughput: Throughput | None = None
+        self.result = Check(SideCheck(source), SideCheck(destination))
 
     def run(self) -> Iterator[Check]:
-        yield self.found
+        yield self.result
         try:
             self._host_limits.raise_if_postponed()
             self._host_limits.acquire_slots(0)
-        except PostponedByHost as held:
-            self._tell(held.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=held.problem)
+        except PostponedByHost as postponed:
+            self._update_side(
+                postponed.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=postponed.problem
+            )
         else:
-            yield from self._both(self._open, CheckPhase.COUNTING)
+            yield from self._run_on_both(self._open, CheckPhase.COUNTING)
             self._note_labels()
-            yield from self._both(self._survey, CheckPhase.COUNTING)
+            yield from self._run_on_both(self._survey, CheckPhase.COUNTING)
             self._map()
-            yield self.found
-            yield from self._weigh()
+            yield self.result
+            yield from self._measure_folders()
             self._estimate()
-        self.found = replace(self.found, done=True)
-        yield self.found
+        self.result = replace(self.result, done=True)
+        yield self.result
 
     def close(self) -> None:
         for session in self._sessions.values():
@@ -112,18 +117,18 @@ class _Looking:
 
     # --- Steps ------------------------------------------------------------------------------------
 
-    def _both(self, step: Any, look: CheckPhase) -> Iterator[Check]:
-        """Does a step on both sides at once, and tells each as it is done."""
+    def _run_on_both(self, step: Any, look: CheckPhase) -> Iterator[Check]:
+        """Run a step on both sides concurrently and yield the result as each side completes."""
         sides = [side for side in Side if self._side(side).look is not CheckPhase.FAILED]
         with ThreadPoolExecutor(max_workers=len(Side), thread_name_prefix="check") as pool:
             steps = {pool.submit(step, side): side for side in sides}
             for done in as_completed(steps):
                 side = steps[done]
                 try:
-                    self._tell(side, **({"look": look} | done.result()))
+                    self._update_side(side, **({"look": look} | done.result()))
                 except MailError as error:
                     self._fail(side, error)
-                yield self.found
+                yield self.result
 
     def _open(self, side: Side) -> dict[str, Any]:
         account, credential = self._logins[side]
@@ -139,182 +144,188 @@ class _Looking:
 
     def _note_labels(self) -> None:
         source = self._sessions.get(Side.SOURCE)
-        if source is not None and self.found.source.look is not CheckPhase.FAILED and source.has_labels():
-            self.found = replace(self.found, labels=self._labels)
+        if source is not None and self.result.source.look is not CheckPhase.FAILED and source.has_labels():
+            self.result = replace(self.result, labels=self._labels)
 
     def _survey(self, side: Side) -> dict[str, Any]:
         session = self._sessions[side]
-        found = self._surveys[side] = survey(session)
-        told: dict[str, Any] = {
-            "folders": len(found.statuses) + len(found.unusable),
-            "messages": found.messages,
+        surveyed = self._surveys[side] = survey(session)
+        facts: dict[str, Any] = {
+            "folders": len(surveyed.statuses) + len(surveyed.unusable),
+            "messages": surveyed.messages,
         }
         if side is Side.DESTINATION:
-            told |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
-            told |= {"look": CheckPhase.DONE}
-        return told
+            facts |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
+            facts |= {"look": CheckPhase.DONE}
+        return facts
 
     def _map(self) -> None:
-        """Where each folder goes, as an import would decide; without a destination only what there is."""
+        """Map folders as an import would; without a destination, list the source folders only."""
         source, destination = self._surveys.get(Side.SOURCE), self._surveys.get(Side.DESTINATION)
         if source is None:
             return
         if destination is None:
             folders = [FolderCheck(name, "", "", status.messages) for name, status in source.statuses.items()]
         else:
-            remembered = self._deps.store.folder_map(self._route)
+            stored_map = self._deps.store.folder_map(self._route)
             pairs = map_folders(
-                source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
+                source.folders, source.hierarchy, destination.folders, destination.hierarchy, stored_map
             )
-            there = destination.statuses
+            existing = destination.statuses
             folders = [
                 FolderCheck(
                     pair.source.name,
                     pair.destination,
                     pair.reason,
                     source.statuses[pair.source.name].messages,
-                    there[pair.destination].messages if pair.destination in there else None,
+                    existing[pair.destination].messages if pair.destination in existing else None,
                     elsewhere=source.statuses[pair.source.name].elsewhere,
                 )
                 for pair in pairs
                 if pair.source.name in source.statuses
             ]
         no_mail = [name for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)]
-        self.found = replace(
-            self.found,
+        self.result = replace(
+            self.result,
             folders=tuple(folders),
             closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in no_mail),
             left_out=tuple((n, str(source.unusable[n])) for n in no_mail),
         )
 
-    def _weigh(self) -> Iterator[Check]:
-        """Sizes, dates and what earlier imports brought, folder by folder; the largest first."""
+    def _measure_folders(self) -> Iterator[Check]:
+        """Determine sizes, dates and already imported messages, folder by folder, the largest first."""
         source = self._surveys.get(Side.SOURCE)
         if source is None:
             return
         try:
             session = self._sessions[Side.SOURCE]
-            told_bytes = session.folder_bytes(list(source.statuses))
-            at = sorted(range(len(self.found.folders)), key=lambda i: -self.found.folders[i].messages)
-            for index in at:
+            folder_bytes = session.folder_bytes(list(source.statuses))
+            order = sorted(range(len(self.result.folders)), key=lambda i: -self.result.folders[i].messages)
+            for index in order:
                 self._host_limits.renew_slots()
-                folder = self.found.folders[index]
-                weighed = self._weighed(folder, source.statuses[folder.source_folder], told_bytes)
-                folders = [*self.found.folders]
-                folders[index] = weighed
-                self.found = replace(self.found, folders=tuple(folders))
-                self._sum_up()
-                yield self.found
-            self._tell(Side.SOURCE, look=CheckPhase.DONE)
+                folder = self.result.folders[index]
+                measured = self._measure_folder(folder, source.statuses[folder.source_folder], folder_bytes)
+                folders = [*self.result.folders]
+                folders[index] = measured
+                self.result = replace(self.result, folders=tuple(folders))
+                self._update_totals()
+                yield self.result
+            self._update_side(Side.SOURCE, look=CheckPhase.DONE)
         except MailError as error:
             self._fail(Side.SOURCE, error)
 
-    def _weighed(self, folder: FolderCheck, status: FolderStatus, told_bytes: Any) -> FolderCheck:
-        told = told_bytes.get(folder.source_folder)
+    def _measure_folder(self, folder: FolderCheck, status: FolderStatus, folder_bytes: Any) -> FolderCheck:
+        reported_bytes = folder_bytes.get(folder.source_folder)
         if not status.messages:
             return replace(folder, size_bytes=0)
         session, ref = self._sessions[Side.SOURCE], status.ref(folder.source_folder)
         try:
-            shown = session.uids(ref)
-            outlines = list(session.outlines(ref, _sampled(shown)))
-            if self._read is None:
-                self._try_pace(session, ref, outlines)
+            uids = session.uids(ref)
+            outlines = list(session.outlines(ref, _sampled(uids)))
+            if self._read_throughput is None:
+                self._measure_throughput(session, ref, outlines)
         except (FolderUnusable, FolderChanged):
             return replace(folder, exact=False)
-        seen_bytes = sum(one.size_bytes for one in outlines)
-        whole = len(outlines) == len(shown)
-        self._date(outlines, exact=whole)
-        mean_bytes = seen_bytes / len(outlines) if outlines else 0
-        limit = self.found.destination.max_message_bytes
+        sampled_bytes = sum(outline.size_bytes for outline in outlines)
+        complete = len(outlines) == len(uids)
+        self._update_dates(outlines, exact=complete)
+        mean_bytes = sampled_bytes / len(outlines) if outlines else 0
+        limit = self.result.destination.max_message_bytes
         return replace(
             folder,
-            messages=len(shown),
-            size_bytes=told if told is not None else round(mean_bytes * len(shown)),
-            exact=told is not None or whole,
-            too_large=0 if limit is None else sum(one.size_bytes > limit for one in outlines),
-            known=self._known(folder, ref, shown),
+            messages=len(uids),
+            size_bytes=reported_bytes if reported_bytes is not None else round(mean_bytes * len(uids)),
+            exact=reported_bytes is not None or complete,
+            too_large=0 if limit is None else sum(outline.size_bytes > limit for outline in outlines),
+            known=self._count_settled(folder, ref, uids),
         )
 
-    def _known(self, folder: FolderCheck, ref: FolderRef, shown: UidSet) -> int:
-        """How many of the messages earlier imports of the route settled."""
+    def _count_settled(self, folder: FolderCheck, ref: FolderRef, uids: UidSet) -> int:
+        """How many of the messages earlier imports of the route have settled."""
         destination = self._surveys.get(Side.DESTINATION)
         last = None
-        for last in self._receipts(folder):  # noqa: B007  # there may be too many to hold
+        for last in self._receipts(folder):  # noqa: B007  # there may be too many to hold in memory
             pass
         if destination is None or last is None:
             return 0
-        there = destination.statuses.get(folder.destination_folder)
-        uidvalidity = there.uidvalidity if there else last.destination.uidvalidity
+        status = destination.statuses.get(folder.destination_folder)
+        uidvalidity = status.uidvalidity if status else last.destination.uidvalidity
         target = FolderRef(folder.destination_folder, uidvalidity)
-        history = FolderHistory(ImportId("check"), ref, target, there.uidnext if there else None)
+        history = FolderHistory(ImportId("check"), ref, target, status.uidnext if status else None)
         history.recall(self._receipts(folder))
-        return len(shown) - len(history.todo(shown))
+        return len(uids) - len(history.todo(uids))
 
     def _receipts(self, folder: FolderCheck) -> Iterator[Receipt]:
         return self._deps.store.receipts(self._route, folder.destination_folder)
 
-    def _try_pace(self, session: MailboxSession, ref: FolderRef, outlines: Sequence[Outline]) -> None:
-        """Reads a few messages once, to learn how fast that goes."""
-        wanted: list[Uid] = []
+    def _measure_throughput(
+        self, session: MailboxSession, ref: FolderRef, outlines: Sequence[Outline]
+    ) -> None:
+        """Read a few messages once to measure the throughput."""
+        chosen: list[Uid] = []
         size_bytes = 0
-        for one in outlines:
-            if len(wanted) < TRIAL_MESSAGES and size_bytes + one.size_bytes <= TRIAL_BYTES:
-                wanted.append(one.uid)
-                size_bytes += one.size_bytes
+        for outline in outlines:
+            if len(chosen) < TRIAL_MESSAGES and size_bytes + outline.size_bytes <= TRIAL_BYTES:
+                chosen.append(outline.uid)
+                size_bytes += outline.size_bytes
         began = self._deps.clock.now()
-        read = [one for one in session.messages(ref, UidSet.of(wanted)) if isinstance(one, Message)]
-        amount = Amount(len(read), sum(len(one.body) for one in read))
-        self._read = Throughput(amount, self._deps.clock.now() - began)
+        messages = [
+            message for message in session.messages(ref, UidSet.of(chosen)) if isinstance(message, Message)
+        ]
+        amount = Amount(len(messages), sum(len(message.body) for message in messages))
+        self._read_throughput = Throughput(amount, self._deps.clock.now() - began)
         self._host_limits.count_bytes(Side.SOURCE, amount.size_bytes)
 
-    def _date(self, outlines: Sequence[Outline], *, exact: bool) -> None:
-        side = self.found.source
-        known: list[datetime] = [at for at in (side.oldest, side.newest) if at is not None]
-        dates = [at for one in outlines if (at := instant_of(one.internaldate)) is not None] + known
+    def _update_dates(self, outlines: Sequence[Outline], *, exact: bool) -> None:
+        side = self.result.source
+        earlier: list[datetime] = [at for at in (side.oldest, side.newest) if at is not None]
+        dates = [at for outline in outlines if (at := instant_of(outline.internaldate)) is not None] + earlier
         if dates:
-            self._tell(
+            self._update_side(
                 Side.SOURCE, oldest=min(dates), newest=max(dates), dates_exact=side.dates_exact and exact
             )
 
-    def _sum_up(self) -> None:
-        folders = self.found.folders
+    def _update_totals(self) -> None:
+        folders = self.result.folders
         if all(folder.size_bytes is not None for folder in folders):
             size_bytes = sum(folder.size_bytes or 0 for folder in folders)
-            self._tell(Side.SOURCE, size_bytes=size_bytes, exact=all(folder.exact for folder in folders))
+            self._update_side(
+                Side.SOURCE, size_bytes=size_bytes, exact=all(folder.exact for folder in folders)
+            )
 
     def _estimate(self) -> None:
-        if not self.found.ready:
+        if not self.result.ready:
             return
-        guessed = estimate(
-            self.found.to_copy,
+        estimated = estimate(
+            self.result.to_copy,
             self._deps.clock.now(),
-            read=self._read,
-            earlier=_paces(self._deps, self._accounts[Side.DESTINATION]),
+            read=self._read_throughput,
+            earlier=_earlier_throughputs(self._deps, self._accounts[Side.DESTINATION]),
             daily_caps=self._host_limits.daily_caps(),
         )
-        self.found = replace(self.found, estimate=guessed)
+        self.result = replace(self.result, estimate=estimated)
 
-    # --- Telling ------------------------------------------------------------------------------------
+    # --- Result -------------------------------------------------------------------------------------
 
     def _side(self, side: Side) -> SideCheck:
-        return self.found.source if side is Side.SOURCE else self.found.destination
+        return self.result.source if side is Side.SOURCE else self.result.destination
 
-    def _tell(self, side: Side, **facts: Any) -> None:
+    def _update_side(self, side: Side, **facts: Any) -> None:
         changed = replace(self._side(side), **facts)
         if side is Side.SOURCE:
-            self.found = replace(self.found, source=changed)
+            self.result = replace(self.result, source=changed)
         else:
-            self.found = replace(self.found, destination=changed)
+            self.result = replace(self.result, destination=changed)
 
     def _fail(self, side: Side, error: MailError) -> None:
         if isinstance(error, Throttled):
             self._host_limits.record_throttling(error)
         problem = Problem(error.code, str(error), side, error.server_text)
-        self._tell(side, look=CheckPhase.FAILED, problem=problem)
+        self._update_side(side, look=CheckPhase.FAILED, problem=problem)
 
 
 def _sampled(uids: UidSet) -> UidSet:
-    """All of a small set; of a large one its two ends, and the rest evenly."""
+    """All of a small set; of a large one both ends, and an even sample of the rest."""
     number = len(uids)
     if number <= SAMPLE_MESSAGES:
         return uids
@@ -323,13 +334,13 @@ def _sampled(uids: UidSet) -> UidSet:
     return UidSet.of([*islice(uids, end), *middle, *islice(uids, number - end, None)])
 
 
-def _paces(deps: Deps, destination: Account) -> list[Throughput]:
-    """How fast earlier imports into the same host went, waits included: that is what people live through."""
-    paces = []
+def _earlier_throughputs(deps: Deps, destination: Account) -> list[Throughput]:
+    """Throughputs of earlier imports into the same host, waits included, as users experience them."""
+    throughputs = []
     for import_ in deps.store.imports(states=(State.COMPLETE,), limit=EARLIER_IMPORTS):
         if import_.destination.endpoint.host == destination.endpoint.host:
             report = report_of(deps, import_)
             if report.duration:
                 amount = Amount(report.totals.copied, report.totals.copied_bytes)
-                paces.append(Throughput(amount, report.duration))
-    return paces
+                throughputs.append(Throughput(amount, report.duration))
+    return throughputs

@@ -1,7 +1,7 @@
-"""What a person can do with an import that is under way: pause, resume, cancel, try again now.
+"""Control a running import: pause, resume, cancel, retry now.
 
-A wish is noted in the store by whoever has it, and done under the lease of the import: at once when
-nobody works on it, else by the worker that does, after the batch in hand. Wishes are safe to repeat.
+A request is recorded in the store and applied under the lease of the import: immediately if no worker holds
+the lease, else by that worker after its current batch. Requests are idempotent.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from importer.service.deps import Deps
 from importer.service.imports.finish import finish
 
 MAX_PAUSE: Final = timedelta(days=14)
-"""Passwords are not kept for longer than that for an import that somebody paused and forgot."""
+"""How long the passwords of a paused import are kept; then it is cancelled."""
 
 
 class Effect(StrEnum):
-    """What came of a wish."""
+    """The effect of a control request."""
 
-    DONE = "done"  # it is so now
-    SOON = "soon"  # a worker has it in hand, and does it after its batch
-    TOO_LATE = "too late"  # it had ended before
+    DONE = "done"  # applied
+    SOON = "soon"  # a worker applies it after its current batch
+    TOO_LATE = "too late"  # the import had already ended
     NOT_POSSIBLE = "not possible"
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The import after a request, what came of the request, and that as a sentence for the person who had
-    it."""
+    """The import after a request, the effect of the request, and the effect as a sentence for the user."""
 
     import_: Import
     effect: Effect
@@ -42,53 +41,62 @@ class Changed:
 
 
 def pause(deps: Deps, import_id: ImportId) -> Changed:
-    """Nothing more is copied until `resume`. Raises LookupError for an unknown import."""
+    """Stop copying until `resume`. Raises LookupError for an unknown import."""
     before = _known(deps, import_id)
     if before.state in import_state.ALIVE and deps.store.grants(import_id) is None:
         return Changed(before, Effect.NOT_POSSIBLE, _IN_THE_FOREGROUND)
     after = _request(deps, import_id, ControlRequest.PAUSE)
     if after.state in import_state.ENDED:
-        return Changed(after, Effect.TOO_LATE, f"It had ended already ({after.state}); nothing to pause.")
+        return Changed(
+            after, Effect.TOO_LATE, f"The import had already ended ({after.state}); nothing to pause."
+        )
     if after.requested is ControlRequest.CANCEL:
         return Changed(after, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     if after.state is State.PAUSED:
-        return Changed(after, Effect.DONE, "Paused. What is copied stays; it goes on when you resume it.")
-    return Changed(after, Effect.SOON, "It pauses as soon as the messages in hand are stored.")
+        return Changed(
+            after, Effect.DONE, "Paused. Copied messages stay; copying continues when you resume it."
+        )
+    return Changed(after, Effect.SOON, "It pauses as soon as the current messages are stored.")
 
 
 def resume(deps: Deps, import_id: ImportId) -> Changed:
-    """A paused import goes on; one that waits tries again now. Raises LookupError for an unknown import."""
+    """Continue a paused import; retry a waiting one now. Raises LookupError for an unknown import."""
     before = _known(deps, import_id)
     if before.state in import_state.ENDED:
-        return Changed(before, Effect.TOO_LATE, f"It has ended ({before.state}); run it again instead.")
+        return Changed(
+            before, Effect.TOO_LATE, f"The import has ended ({before.state}); run it again instead."
+        )
     if before.requested is ControlRequest.CANCEL:
         return Changed(before, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     after = _request(deps, import_id, None, _hurry)
     if after.state in import_state.ENDED:
-        return Changed(after, Effect.TOO_LATE, f"It has ended meanwhile ({after.state}).")
+        return Changed(after, Effect.TOO_LATE, f"The import has just ended ({after.state}).")
     deps.queue.ring(import_id)
     if after.state is State.PAUSED:
-        return Changed(after, Effect.SOON, "It goes on in a moment.")
-    return Changed(after, Effect.DONE, "It goes on.")
+        return Changed(after, Effect.SOON, "It resumes in a moment.")
+    return Changed(after, Effect.DONE, "Resumed.")
 
 
 def cancel(deps: Deps, import_id: ImportId) -> Changed:
-    """Ends the import for good: its passwords are erased, what is copied stays and can be undone. Raises
-    LookupError for an unknown import."""
+    """End the import permanently: its passwords are erased, copied messages stay and can be undone.
+
+    Raises LookupError for an unknown import.
+    """
     before = _known(deps, import_id)
     if before.state in import_state.ENDED and before.state is not State.CANCELLED:
-        return Changed(before, Effect.TOO_LATE, f"It had ended already ({before.state}).")
+        return Changed(before, Effect.TOO_LATE, f"The import had already ended ({before.state}).")
     after = _request(deps, import_id, ControlRequest.CANCEL)
     if after.state is State.CANCELLED:
-        return Changed(after, Effect.DONE, "Cancelled. What was copied stays; undo removes it.")
+        return Changed(after, Effect.DONE, "Cancelled. Copied messages stay; undo removes them.")
     if after.state in import_state.ENDED:
-        return Changed(after, Effect.TOO_LATE, f"It ended just before ({after.state}).")
-    return Changed(after, Effect.SOON, "It ends as soon as the messages in hand are stored.")
+        return Changed(
+            after, Effect.TOO_LATE, f"The import ended before it could be cancelled ({after.state})."
+        )
+    return Changed(after, Effect.SOON, "It ends as soon as the current messages are stored.")
 
 
 def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
-    """Does what a person wants of the import, under its lease, and returns it as it then is. Raises
-    LeaseLost."""
+    """Apply the pending request under the import's lease and return the changed import. Raises LeaseLost."""
     if import_.state in import_state.ENDED:
         return import_
     now = deps.clock.now()
@@ -113,15 +121,15 @@ def _request(
     request: ControlRequest | None,
     then: Callable[[Import], Import] = lambda i: i,
 ) -> Import:
-    """Notes the request, does it (and `then`) when nobody works on the import, and returns it as it is."""
-    noted = deps.store.request_control(import_id, request)
-    if noted is None:
+    """Record the request; apply it, and then `then`, if no worker holds the lease. Return the import."""
+    recorded = deps.store.request_control(import_id, request)
+    if recorded is None:
         raise _unknown(import_id)
     lease = deps.store.acquire(
         f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
     )
     if lease is None:
-        return noted
+        return recorded
     try:
         applied = apply_request(deps, _known(deps, import_id), lease)
         after = then(applied)
@@ -149,10 +157,10 @@ def _unknown(import_id: ImportId) -> LookupError:
 
 _FORGOTTEN: Final = Problem(
     "pause_forgotten",
-    "It was paused for two weeks and nobody resumed it, so its passwords were erased. Start it again with "
-    "both passwords and it goes on from there.",
+    "The import was paused for two weeks without being resumed, so its passwords were erased. Start it again "
+    "with both passwords to continue.",
 )
 _IN_THE_FOREGROUND: Final = (
-    "It is a `mailhaul copy` in the foreground: Ctrl-C there breaks it off, and running it again goes on."
+    "It is a `mailhaul copy` in the foreground: stop it there with Ctrl-C; running it again resumes it."
 )
-_BEING_CANCELLED: Final = "It is being cancelled already, which is final."
+_BEING_CANCELLED: Final = "It is already being cancelled, which is final."

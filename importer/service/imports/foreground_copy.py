@@ -1,4 +1,4 @@
-"""One mailbox in the foreground: the same legs, without queue and without stored passwords."""
+"""Copy one mailbox in the foreground: the same legs, without a queue and without stored passwords."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from importer.service.legs.progress_recorder import ProgressCallback
 from importer.service.legs.run_leg import run_leg
 
 MAX_WAIT: Final = timedelta(seconds=25)
-"""Longer waits than this end the command: what is copied stays, and running it again goes on."""
+"""A longer wait ends the command: copied messages stay, and running it again resumes."""
 
 
 def copy(
@@ -33,13 +33,15 @@ def copy(
     on_progress: ProgressCallback | None = None,
     on_wait: Callable[[Import], None] | None = None,
 ) -> Import:
-    """Copies one mailbox and returns the import as it ended. When it would have to wait for long it is
-    STOPPED for what it would wait for: nobody else has its passwords, so that nobody else could go on.
+    """Copy one mailbox and return the ended import.
+
+    If the import would have to wait longer than MAX_WAIT, it ends STOPPED with the problem it would wait for:
+    its passwords are not stored, so no worker could resume it.
 
     `on_progress` is called with the progress, `on_wait` before each pause. Raises LeaseLost, and GrantExpired
     if only the source's owner can open it.
     """
-    opened = row_credentials(deps, row, right_of_console(deps.master_user))
+    credentials = row_credentials(deps, row, right_of_console(deps.master_user))
     import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
     lease = _acquired(deps, import_.id)
     if lease is None:
@@ -48,31 +50,31 @@ def copy(
         _end_interrupted(deps, import_.route)
         deps.store.add_batch(_batch(import_), [(import_, None)])
         try:
-            return _run(deps, import_, opened, lease, on_progress, on_wait)
+            return _run(deps, import_, credentials, lease, on_progress, on_wait)
         except KeyboardInterrupt:
-            reached = deps.store.import_(import_.id) or import_
-            if reached.state in import_state.ALIVE:
+            current = deps.store.import_(import_.id) or import_
+            if current.state in import_state.ALIVE:
                 with suppress(LeaseLost):
-                    _stop(deps, reached, lease, _INTERRUPTED)
+                    _stop(deps, current, lease, _INTERRUPTED)
             raise
 
 
 def _run(
     deps: Deps,
     import_: Import,
-    opened: Credentials,
+    credentials: Credentials,
     lease: Lease,
     on_progress: ProgressCallback | None,
     on_wait: Callable[[Import], None] | None,
 ) -> Import:
-    reached, wait_until = import_.progress, deps.clock.now() + MAX_WAIT
+    progress, wait_until = import_.progress, deps.clock.now() + MAX_WAIT
     while True:
-        import_ = run_leg(deps, import_, lambda: opened, lease, on_progress)
+        import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
         if import_.state in import_state.ENDED:
             return import_
         now = deps.clock.now()
-        if import_.progress != reached:
-            reached, wait_until = import_.progress, now + MAX_WAIT
+        if import_.progress != progress:
+            progress, wait_until = import_.progress, now + MAX_WAIT
         until = import_.not_before or now
         if until > wait_until or deps.stopping():
             return _stop(
@@ -89,7 +91,7 @@ def _too_long(problem: Problem) -> Problem:
 
 
 def _batch(import_: Import) -> Batch:
-    """A batch of its own."""
+    """A batch for this import alone."""
     batch_id = import_.batch_id or BatchId(new_id())
     return Batch(batch_id, import_.created_at, "copy", import_.submitter, (import_.id,), "", import_.language)
 
@@ -99,14 +101,14 @@ def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:
 
 
 def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import:
-    """Ends it without a mail: whoever started it sees it on the screen."""
+    """End the import without a mail: the result is shown in the terminal."""
     stopped = import_state.ended(import_, State.STOPPED, deps.clock.now(), problem)
     deps.store.update_import(stopped, lease)
     return stopped
 
 
 def _end_interrupted(deps: Deps, route: Route) -> None:
-    """Foreground copies of the route that were killed have left their imports open: ends them."""
+    """End the imports that killed foreground copies of this route have left open."""
     for import_ in deps.store.imports(states=tuple(import_state.ALIVE), limit=1000):
         if import_.route == route and deps.store.grants(import_.id) is None:
             lease = _acquired(deps, import_.id)
@@ -115,7 +117,7 @@ def _end_interrupted(deps: Deps, route: Route) -> None:
                 deps.store.release(lease)
 
 
-_RUN_IT_AGAIN: Final = "`copy` does not wait that long: run it again later and it goes on from there."
+_RUN_IT_AGAIN: Final = "`copy` does not wait that long: run it again later to resume."
 _INTERRUPTED: Final = Problem(
-    "interrupted", "The command was broken off. Nothing is lost: run it again and it goes on from there."
+    "interrupted", "The command was interrupted. Nothing is lost: run it again to resume."
 )

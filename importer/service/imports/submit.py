@@ -1,4 +1,4 @@
-"""Taking orders: rows become a batch of imports; what is done or under way is not started again."""
+"""Submit imports: rows become a batch; imports that are complete or under way are not started again."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from providers.grants import DestinationGrant, PasswordGrant
 
 
 class RowOutcome(StrEnum):
-    """What became of one row."""
+    """The outcome of submitting one row."""
 
     STARTED = "started"
-    DONE = "done"  # complete already, with the same passwords
-    UNDER_WAY = "under way"  # an earlier submission of it has not ended
-    PASSWORD_UPDATED = "password updated"  # noqa: S105 - under way, goes on with the new password
+    DONE = "done"  # already complete, with the same passwords
+    UNDER_WAY = "under way"  # an earlier import of the route has not ended
+    PASSWORD_UPDATED = "password updated"  # noqa: S105 - under way, continues with the new password
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRow:
-    """One row and the import that it stands for, new or earlier."""
+    """One row and its import, which is new or an earlier one."""
 
     row: Row
     import_: Import
@@ -41,7 +41,7 @@ class SubmittedRow:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`batch` holds the started imports; it is None when there was nothing to start."""
+    """`batch` holds the started imports; None if there was nothing to start."""
 
     batch: Batch | None
     rows: tuple[SubmittedRow, ...]
@@ -63,15 +63,16 @@ def submit(
     organisation: bool = False,
     right: BatchRight = NO_RIGHT,
 ) -> Submission:
-    """Stores a batch of imports and rings for each; asks the owners of those that come without a password.
-    `owner` is who may look at them; an owner leaves what others have under way as it is, the console (no
-    owner) may do everything. `language` is that of the mails about them. With `organisation`, rows may use
-    what an organisation allowed, which opens any of its mailboxes: only for who runs the installation.
-    `right` is the batch right of whoever submits; raises Refused for a row that would need more.
+    """Store a batch of imports and ring for each; ask the owners of mailboxes without a password to sign in.
 
-    A row is started when its route is new, or its last import did not end complete, or a password or what
-    becomes of labels is another than then; with `again`, also when all is as it was (to fetch what is new).
-    Validated rows only.
+    `rows` have to be validated. `owner` may view the imports; an owner cannot change the running imports of
+    other owners, while the console (no owner) may change all. `language` is the language of the mails about
+    the imports. With `organisation`, rows may use grants that an organisation gave for all its mailboxes: for
+    operators of the installation only. `right` is the batch right of the submitter; raises Refused for a row
+    that it does not cover.
+
+    A row is started if its route is new, if its last import did not end complete, or if a password or the
+    label rule has changed since; with `again` also if nothing has changed (to fetch new mail).
     """
     batch_id = BatchId(new_id())
     for row in rows:
@@ -101,7 +102,7 @@ def submit(
         ]
         try:
             deps.store.add_batch(batch, sealed)
-        except RouteUnderWay:  # somebody submitted one of them a moment ago: look at them again
+        except RouteUnderWay:  # a concurrent submission was faster: place the rows again
             placed = [place(p.row) if p.outcome is RowOutcome.STARTED else p for p in placed]
         else:
             for p, opened in zip(starting, granted, strict=True):
@@ -114,7 +115,7 @@ def submit(
 
 
 def new_id() -> str:
-    """Twelve letters and digits that nobody can guess (60 bits), easy to read out."""
+    """Twelve random letters and digits (60 bits), easy to read aloud."""
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
@@ -140,39 +141,41 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
 def _place(
     deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, right: BatchRight
 ) -> SubmittedRow:
-    """`fresh` is what is started if it is to be started."""
+    """Decide what to do with a row; `fresh` is its import if it is started."""
     latest = deps.store.latest_import(fresh.route)
     if latest is None:
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
-    somebody_elses = bool(owner) and _owner(deps, latest) != owner
+    other_owner = bool(owner) and _owner(deps, latest) != owner
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
-        if same_passwords or somebody_elses:
+        if same_passwords or other_owner:
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
-        new = _replaced(deps, latest.id, row, before, right)
+        new = _replace_passwords(deps, latest.id, row, before, right)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
             deps.queue.ring(latest.id)
             return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
-        return _place(deps, row, fresh, owner, again=again, right=right)  # it ended just now
+        return _place(deps, row, fresh, owner, again=again, right=right)  # the latest import has just ended
     same_labels = latest.labels is fresh.labels or not latest.has_labels
-    as_it_was = latest.state is State.COMPLETE and same_passwords and same_labels and not somebody_elses
-    if as_it_was and not again and deps.store.undo_report(latest.id) is None:
+    unchanged = latest.state is State.COMPLETE and same_passwords and same_labels and not other_owner
+    if unchanged and not again and deps.store.undo_report(latest.id) is None:
         return SubmittedRow(row, latest, RowOutcome.DONE)
     return SubmittedRow(row, fresh, RowOutcome.STARTED)
 
 
-def _replaced(
+def _replace_passwords(
     deps: Deps, import_id: ImportId, row: Row, before: SealedGrants, right: BatchRight
 ) -> SealedGrants:
-    """The row's passwords in place of those of before, or the master user; where an owner signs in, what was
-    there stays."""
-    given: dict[Side, DestinationGrant] = {
+    """Replace the sealed grants by the passwords of the row, or the master user.
+
+    The grant of a side where the owner signs in stays.
+    """
+    grants: dict[Side, DestinationGrant] = {
         side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
     }
     if row.by_master:
-        given[Side.DESTINATION] = right.grant(row.destination)
+        grants[Side.DESTINATION] = right.grant(row.destination)
     return replace(
-        before, **{side.value: seal_grant(deps, import_id, side, one) for side, one in given.items()}
+        before, **{side.value: seal_grant(deps, import_id, side, grant) for side, grant in grants.items()}
     )
 
 
@@ -200,11 +203,11 @@ def resubmit(
     organisation: bool = False,
     right: BatchRight = NO_RIGHT,
 ) -> SubmittedRow:
-    """Submits the route of an earlier import once more, complete or not, with its choices about labels and
-    flags where no others are given. When another import of the route is under way, that one is
-    `SubmittedRow`, with these passwords from now on. Who may look at the earlier one may look at the new one.
+    """Submit the route of an earlier import again, whether or not that import is complete.
 
-    A side without a password is opened as `Row` says; `organisation` and `right` as for `submit`.
+    `labels` and `sync_flags` default to the earlier import's. If an import of the route is under way, that
+    one is returned and continues with these passwords. The new import has the owner of the earlier one. For a
+    side without a password see `Row`; for `organisation` and `right` see `submit`.
     """
     row = Row(
         0,

@@ -1,5 +1,7 @@
-"""Undoing an import that has ended: with the password of the destination alone, under the same leases as
-imports have."""
+"""Undo an import that has ended.
+
+An undo needs the credential of the destination only, and holds the same leases as an import.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ log = structlog.get_logger()
 
 
 class UndoRefused(Exception):
-    """It cannot be undone, or not now; the text says why and what to do, the code for programs."""
+    """The import cannot be undone, or not now. The text says why and what to do; `code` is for programs."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -36,17 +38,19 @@ class UndoRefused(Exception):
 def undo_credential(
     deps: Deps, import_: Import, host: Provider | None, *, organisation: bool = False
 ) -> Credential | None:
-    """What opens the destination without a password: with `organisation`, as for `submit`, what one allowed.
-    `host` is the destination's. None when a password is needed; raises UndoRefused when none would help.
+    """The credential that opens the destination without a password; None if a password is needed.
+
+    `organisation` permits the use of organisation-wide grants, as for `submit`; `host` is the destination's
+    provider. Raises UndoRefused if the host accepts no passwords either.
     """
     if host is not None and host.sign_in is not None and organisation:
-        found = organisation_credential(deps, import_.destination, host.sign_in, Side.DESTINATION)
-        if found is not None:
-            return found
+        credential = organisation_credential(deps, import_.destination, host.sign_in, Side.DESTINATION)
+        if credential is not None:
+            return credential
     if host is not None and host.password is PasswordKind.NONE:
         raise UndoRefused(
             "undo_closed",
-            f"{import_.destination.endpoint.host} takes no passwords, and what its owner allowed ended with"
+            f"{import_.destination.endpoint.host} accepts no passwords, and the owner's consent ended with"
             " the import. Remove the messages with a mail program; the report says what was copied.",
         )
     return None
@@ -59,10 +63,10 @@ def undo(
     *,
     on_folder: Callable[[FolderUndo], None] = lambda _folder: None,
 ) -> UndoReport:
-    """Removes from the destination what the import added and nobody has touched since, and keeps the report.
+    """Remove what the import added to the destination and is unchanged since; store the report.
 
-    Safe to repeat: an interrupted undo resumes. `on_folder` is called with the tally of each folder as it grows.
-    Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
+    Safe to repeat: an interrupted undo resumes. `on_folder` is called with the tally of each folder as it
+    grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
     if import_.state not in ENDED:
         raise UndoRefused("undo_too_early", "The import is still in progress. Cancel it first, then undo it.")
@@ -85,11 +89,11 @@ def undo(
             host_limits.acquire_slots(0)
             session = deps.sessions.open(import_.destination, credential, Side.DESTINATION)
             try:
-                report = _undone(deps, import_, session, mailbox, heartbeat, on_folder)
+                report = _undo(deps, import_, session, mailbox, heartbeat, on_folder)
             finally:
                 session.close()
-        except PostponedByHost as held:
-            raise UndoRefused("undo_held_back", f"Not now: {held.problem.message}") from None
+        except PostponedByHost as postponed:
+            raise UndoRefused("undo_held_back", f"Not now: {postponed.problem.message}") from None
         except Throttled as error:
             host_limits.record_throttling(error)
             raise
@@ -109,7 +113,7 @@ def undo(
     return report
 
 
-def _undone(
+def _undo(
     deps: Deps,
     import_: Import,
     session: MailboxSession,
@@ -121,10 +125,11 @@ def _undone(
         raise UndoRefused(
             "undo_inexact",
             f"{import_.destination.endpoint.host} cannot remove single messages (it offers no UIDPLUS, RFC"
-            " 4315): other mail that is marked as deleted would go with them. Remove the messages with a mail"
-            " program; `report` says what was copied.",
+            " 4315): other mail that is marked as deleted would be removed too. Remove the messages with a"
+            " mail program; `report` says what was copied.",
         )
-    return undo_copies(Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, on_folder))
+    undoing = Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, on_folder)
+    return undo_copies(undoing)
 
 
 def _acquired(deps: Deps, name: str) -> Lease | None:

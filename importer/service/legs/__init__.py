@@ -1,1 +1,1 @@
-"""One leg of work on an import: its lease, connections, host limits and progress."""
+"""Run one leg of an import: lease, connections, host limits and progress."""

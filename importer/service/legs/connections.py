@@ -1,4 +1,4 @@
-"""The connections of one leg: pairs opened as the engine asks for them, all closed together."""
+"""Connection pairs of one leg: opened on demand by the engine, closed together at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from providers.grants import Credential
 
 
 class ConnectionPairs:
-    """Opens connection pairs between two accounts, for any thread, and closes them all as it is left."""
+    """Context manager that opens connection pairs between two accounts and closes them all on exit.
+
+    Thread-safe.
+    """
 
     def __init__(
         self,
@@ -38,8 +41,10 @@ class ConnectionPairs:
         self._opened: list[MailboxSession] = []
 
     def open(self, number: int) -> Lane:
-        """A further pair, both sides at the same time. Raises what `SessionFactory.open` and
-        `HostLimits.acquire_slots` raise."""
+        """Open another pair, both sides concurrently.
+
+        Raises what `SessionFactory.open` and `HostLimits.acquire_slots` raise.
+        """
         self._host_limits.acquire_slots(number)
         try:
             source, destination = run_both(
@@ -47,7 +52,7 @@ class ConnectionPairs:
                 lambda: self._session(*self._destination, Side.DESTINATION),
             )
         except Throttled as error:
-            if number:  # the engine goes on without it, so nobody else will tell
+            if number:  # the engine continues without this lane, so the error would not be recorded elsewhere
                 self._host_limits.record_throttling(error)
             raise
         return Lane(number, source, destination)
@@ -66,15 +71,17 @@ class ConnectionPairs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._opened:
-            with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each waits for its BYE
+            with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each close waits for BYE
                 list(pool.map(lambda session: session.close(), self._opened))
         self._host_limits.release_slots()
 
 
 def previous_placements(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:
-    """Source folder and UIDs of every receipt, and of every append whose outcome is not known yet: what may
-    have landed under one label must not be sent under another. Receipts for folders that are gone count too:
-    what their owner removed does not come back under another label."""
+    """Yield the source folder and UIDs of every receipt, and of every append whose outcome is not known yet.
+
+    A message that may have been stored under one label must not be sent under another. Receipts for deleted
+    folders count too, so that messages which the owner removed do not reappear under another label.
+    """
     for destination in sorted(set(ledger.folder_map(route).values())):
         for receipt in ledger.receipts(route, destination):
             yield receipt.source, UidSet.of(receipt.source_uids)

@@ -1,4 +1,4 @@
-"""Holding leases while a leg works."""
+"""Keep leases alive while a leg runs."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ from importer.ports.process import Clock
 
 
 class Heartbeat:
-    """Renews leases from a thread of its own until closed, then gives them back.
+    """Renews leases from a background thread until closed, then releases them.
 
-    A worker that was frozen past the lease's end finds it lost at the next `check` or ledger write.
-    `beside` is done with each renewal: what lasts as long as a lease is renewed there.
+    A worker that was suspended beyond the end of its lease notices at the next `check` or ledger write.
+    `on_renew` is called after each renewal, for anything else that has to be renewed as often as a lease.
     """
 
     def __init__(
         self,
         leases: Leases,
-        held: Sequence[Lease],
+        held_leases: Sequence[Lease],
         clock: Clock,
         ttl: timedelta,
-        beside: Callable[[], None] = lambda: None,
+        on_renew: Callable[[], None] = lambda: None,
     ) -> None:
         self._leases = leases
-        self._held = held
+        self._held_leases = held_leases
         self._clock = clock
         self._ttl = ttl
-        self._beside = beside
+        self._on_renew = on_renew
         self._closed = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._renew_until_closed, name="heartbeat", daemon=True)
 
     def check(self) -> None:
-        """Raises LeaseLost when one of the leases is somebody else's by now."""
+        """Raise LeaseLost if one of the leases could not be renewed."""
         if self._lost.is_set():
             raise LeaseLost
 
-    def _beat(self) -> None:
+    def _renew_until_closed(self) -> None:
         while not self._closed.wait(self._ttl.total_seconds() / 3):
             try:
-                kept = all(self._leases.renew(lease, self._clock.now(), self._ttl) for lease in self._held)
-                self._beside()
-            except Exception:  # the database is away: as good as lost
-                kept = False
-            if not kept:
+                renewed = all(
+                    self._leases.renew(lease, self._clock.now(), self._ttl) for lease in self._held_leases
+                )
+                self._on_renew()
+            except Exception:  # the database is unreachable: treat the lease as lost
+                renewed = False
+            if not renewed:
                 self._lost.set()
                 return
 
@@ -60,5 +62,5 @@ class Heartbeat:
     ) -> None:
         self._closed.set()
         self._thread.join()
-        for lease in self._held:
+        for lease in self._held_leases:
             self._leases.release(lease)

@@ -1,12 +1,12 @@
-"""Manners: what one leg may ask of the two hosts, by the budgets in the store that all workers share.
+"""Rate limits of the two hosts of a leg, enforced with budgets in the store that all workers share.
 
 Invariants:
-- No connection is opened without a slot at its account and its host. A leg holds its slots as long as it
-  renews them; those of a worker that died are free again when its leases are.
-- Nobody asks an account or a host before a pause is over that it asked for, whichever import it told. Where
-  it only takes no more connections, nobody connects before, and those who are connected go on.
-- Bytes are counted within a second. A worker that is killed may leave the last second's uncounted: daily
-  caps are planned below what hosts allow (`catalog.toml`).
+- No connection is opened without a slot for its account and its host. A leg keeps its slots as long as it
+  renews them; the slots of a dead worker expire together with its leases.
+- A pause that a host requested applies to all imports of that account or host, not only to the one that was
+  throttled. If the pause concerns new connections only, existing connections continue.
+- Bytes are counted within a second. If a worker is killed, the bytes of its last second may not be counted;
+  the daily caps in `catalog.toml` are below what hosts allow.
 """
 
 from __future__ import annotations
@@ -27,16 +27,20 @@ from importer.service.deps import Deps
 from providers.errors import ServerUnavailable, Side, Throttled
 
 SLOT_WAIT: Final = timedelta(seconds=10)
-"""When all connections are in use: how long until the import asks again."""
+"""How long an import waits for a free slot before it tries again."""
 
 DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
-"""When a host asks for a pause without saying how long, and nothing has waited for it yet."""
+"""Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
 
 CHECK_INTERVAL: Final = timedelta(seconds=1)
+"""How often the store is checked for a pause or a used-up cap."""
 
 
 class PostponedByHost(Exception):
-    """Not now: `problem` says why, and `until` when to ask again. Nobody's fault, and no fruitless leg."""
+    """The host must not be contacted before `until`; `problem` says why.
+
+    This is not a failure and does not count as a leg without progress.
+    """
 
     def __init__(self, problem: Problem, until: datetime) -> None:
         super().__init__(problem.message)
@@ -45,8 +49,10 @@ class PostponedByHost(Exception):
 
 
 class HostLimits:
-    """The shared budgets as one leg sees them, for any thread. `holder` names the leg; `release` it at
-    the end."""
+    """The shared budgets from the view of one leg. Thread-safe.
+
+    `holder` identifies the leg. Call `release_slots` at the end.
+    """
 
     def __init__(self, deps: Deps, import_: Import, holder: str) -> None:
         self._budgets: Budgets = deps.store
@@ -64,99 +70,105 @@ class HostLimits:
     # --- Before connecting ------------------------------------------------------------------------
 
     def raise_if_postponed(self) -> None:
-        """Raises PostponedByHost when one of the hosts is not to be asked now."""
-        if (reason := self._reason(connecting=True)) is not None:
-            raise reason
+        """Raise PostponedByHost if one of the hosts must not be contacted now."""
+        if (postponed := self._find_postponement(connecting=True)) is not None:
+            raise postponed
 
     def acquire_slots(self, number: int) -> None:
-        """Takes a slot for each of the two connections of a lane. Raises PostponedByHost when there is none
-        for the first lane, ServerUnavailable for a further one, also where a host takes no more: then the
-        others do the work."""
+        """Acquire the slots for both connections of lane `number`, counted from 0.
+
+        Raises PostponedByHost if there is no free slot for the first lane. For a further lane, raises
+        ServerUnavailable if there is no free slot or a host accepts no more connections: the existing lanes
+        then do the work.
+        """
         now = self._clock.now()
         if number and self._backoff(now, connecting=True) is not None:
             raise ServerUnavailable(_NO_MORE)
-        wanted = [slot for side in self._sides.values() for slot in side.slots]
-        if not self._budgets.acquire_slots(self._holder, wanted, now, self._ttl):
+        slots = [slot for side in self._sides.values() for slot in side.slots]
+        if not self._budgets.acquire_slots(self._holder, slots, now, self._ttl):
             if number:
                 raise ServerUnavailable(_ALL_IN_USE.message)
             raise PostponedByHost(_ALL_IN_USE, now + SLOT_WAIT)
 
     def renew_slots(self) -> None:
-        """Keeps the slots for as long as a lease lasts."""
+        """Extend the slots by the duration of a lease."""
         self._budgets.renew_slots(self._holder, self._clock.now(), self._ttl)
 
     def release_slots(self) -> None:
-        """Gives the slots back and counts what is not counted yet."""
+        """Release the slots and write the byte counts that are still pending."""
         with self._lock:
-            self._count_out(self._clock.now())
+            self._flush_counts(self._clock.now())
         self._budgets.release_slots(self._holder)
 
     def daily_caps(self) -> list[DailyCap]:
-        """What the hosts let through in a day, where they are known to."""
+        """Daily byte caps of the hosts, and what is used of them; only the known ones."""
         now = self._clock.now()
         return [
             DailyCap(
                 side.cap_bytes,
                 side.uncounted_bytes
-                + sum(one.size_bytes for one in self._budgets.counted_bytes(side.meter, now)),
+                + sum(count.size_bytes for count in self._budgets.counted_bytes(side.meter, now)),
             )
             for side in self._sides.values()
             if side.cap_bytes is not None
         ]
 
-    # --- Meanwhile ----------------------------------------------------------------------------------
+    # --- While connected ----------------------------------------------------------------------------
 
     def count_bytes(self, side: Side, size_bytes: int) -> None:
-        """So many bytes of messages were moved on that side."""
+        """Count `size_bytes` of message data that were transferred on `side`."""
         with self._lock:
             self._sides[side].uncounted_bytes += size_bytes
 
     def postponement(self) -> PostponedByHost | None:
-        """Why the leg has to end, if it has to; looks into the store about once a second."""
+        """Return why the leg has to end, None if it may continue; checks the store about once a second."""
         with self._lock:
             now = self._clock.now()
             if self._postponed is None and now - self._checked_at >= CHECK_INTERVAL:
                 self._checked_at = now
-                self._count_out(now)
-                self._postponed = self._reason()
+                self._flush_counts(now)
+                self._postponed = self._find_postponement()
             return self._postponed
 
-    def _count_out(self, now: datetime) -> None:
+    def _flush_counts(self, now: datetime) -> None:
         for side in self._sides.values():
             if side.cap_bytes is not None and side.uncounted_bytes:
                 self._budgets.count_bytes(side.meter, now, side.uncounted_bytes)
                 side.uncounted_bytes = 0
 
-    def _reason(self, *, connecting: bool = False) -> PostponedByHost | None:
+    def _find_postponement(self, *, connecting: bool = False) -> PostponedByHost | None:
         now = self._clock.now()
         backoff = self._backoff(now, connecting=connecting)
-        reasons = [self._by_backoff(backoff)] if backoff is not None else []
-        reasons += [held for side in self._sides.values() if (held := self._by_cap(side, now)) is not None]
-        return max(reasons, key=lambda reason: reason.until, default=None)
+        candidates = [self._by_backoff(backoff)] if backoff is not None else []
+        candidates += [cap for side in self._sides.values() if (cap := self._by_cap(side, now)) is not None]
+        return max(candidates, key=lambda postponed: postponed.until, default=None)
 
     def _backoff(self, now: datetime, *, connecting: bool) -> Backoff | None:
-        """What a host asked for; with `connecting`, also of those who are not connected yet."""
+        """The pause in force, None if there is none; with `connecting`, pauses for new connections
+        included."""
         names = [name for side in self._sides.values() for name in side.names]
         return self._budgets.backoff(names + [_connecting(name) for name in names] * connecting, now)
 
     def _by_backoff(self, backoff: Backoff) -> PostponedByHost:
         name = backoff.name.removeprefix(_CONNECTING)
-        [told, *_] = [of for of, side in self._sides.items() if name in side.names]
+        [throttled_side, *_] = [key for key, side in self._sides.items() if name in side.names]
         return PostponedByHost(
-            Problem(backoff.code, backoff.message, told, backoff.server_text), backoff.until
+            Problem(backoff.code, backoff.message, throttled_side, backoff.server_text), backoff.until
         )
 
     def _by_cap(self, side: _Side, now: datetime) -> PostponedByHost | None:
         if side.cap_bytes is None:
             return None
         until = used_up_until(self._budgets.counted_bytes(side.meter, now), side.cap_bytes, now)
-        return None if until is None else PostponedByHost(_used_up(side), until)
+        return None if until is None else PostponedByHost(_cap_used_up(side), until)
 
-    # --- Afterwards -----------------------------------------------------------------------------------
+    # --- After a leg ----------------------------------------------------------------------------------
 
     def record_throttling(self, error: Throttled, until: datetime | None = None) -> None:
-        """Whoever else has to do with that account, or with its host, waits until then as well; by default
-        for as long as the host wants, or for DEFAULT_PAUSE."""
+        """Make all legs of the account, or of the whole host, back off until `until`.
+
+        The default is the time that the host named, else DEFAULT_PAUSE from now.
+        """
         if error.side is None:
             return
         name = self._sides[error.side].names[error.whole_host]
@@ -171,17 +183,18 @@ class HostLimits:
             )
         )
 
-    def with_expected_end(self, held: PostponedByHost, totals: Totals, messages_left: int) -> Problem:
-        """The problem, and for a daily cap when about everything will have been moved under it."""
-        side = self._sides[held.problem.side] if held.problem.side is not None else None
-        if held.problem.code != DAILY_LIMIT or side is None or side.cap_bytes is None:
-            return held.problem
-        end = expected_end(totals, messages_left, side.cap_bytes, held.until)
-        return held.problem if end is None else _used_up(side, end)
+    def with_expected_end(self, postponed: PostponedByHost, totals: Totals, messages_left: int) -> Problem:
+        """The problem of `postponed`; for a daily cap, extended by the expected end of the import."""
+        problem = postponed.problem
+        side = self._sides[problem.side] if problem.side is not None else None
+        if problem.code != DAILY_LIMIT or side is None or side.cap_bytes is None:
+            return problem
+        end = expected_end(totals, messages_left, side.cap_bytes, postponed.until)
+        return problem if end is None else _cap_used_up(side, end)
 
 
 class _Side:
-    """One account with what its host allows; `names` are those of the account and of its host."""
+    """One account and the limits of its host; `names` are the budget names of the account and of the host."""
 
     def __init__(self, account: Account, allowance: Allowance, side: Side) -> None:
         self.side = side
@@ -199,26 +212,24 @@ DAILY_LIMIT: Final = "daily_limit"
 
 _ALL_IN_USE: Final = Problem(
     "connections_in_use",
-    "As many connections as this host may be asked for are in use; imports take turns.",
+    "All connections that this host allows are in use; imports take turns.",
 )
-
-
-_NO_MORE: Final = "This host takes no more connections at the moment."
+_NO_MORE: Final = "This host accepts no more connections at the moment."
 
 _CONNECTING: Final = "connecting "
 
 
 def _connecting(name: str) -> str:
-    """The name of a pause that holds back only who is not connected yet."""
+    """The budget name of a pause that applies to new connections only."""
     return _CONNECTING + name
 
 
-def _used_up(side: _Side, end: datetime | None = None) -> Problem:
+def _cap_used_up(side: _Side, end: datetime | None = None) -> Problem:
     way = "out of" if side.side is Side.SOURCE else "into"
     message = (
         f"Mailhaul moves at most {spoken_bytes(side.cap_bytes or 0)} {way} one mailbox at {side.host} in 24"
-        " hours, because more would have the host lock it. That much has been moved."
+        " hours, because the host locks mailboxes that exceed its own limit. That much has been moved."
     )
     if end is not None:
-        message += f" At this pace everything will be there about {end:%Y-%m-%d}."
+        message += f" At this pace the import will be complete about {end:%Y-%m-%d}."
     return Problem("daily_limit", message, side.side)

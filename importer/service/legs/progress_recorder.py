@@ -1,4 +1,4 @@
-"""Keeping what the engine tells: for watchers at once, in the store about once a second."""
+"""Record what the engine reports: immediately for observers, about once a second in the store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class ProgressRecorder:
-    """Implements `Observer`, for any thread. `lease` is the import's: whoever lost it writes nothing,
-    and every method raises LeaseLost. Call `flush` at the end of a leg: it writes what has not been
-    written yet."""
+    """Implements `Observer`. Thread-safe.
+
+    `lease` is the import's lease: once it is lost nothing more is written, and every method raises LeaseLost.
+    Call `flush` at the end of a leg to write what is still unsaved.
+    """
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class ProgressRecorder:
         self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
         self.progress: Progress | None = None
-        self.has_labels = False  # of the source; whoever opens it says so
+        self.has_labels = False  # whether the source has labels; set when the source is opened
 
     def progressed(self, progress: Progress) -> None:
         with self._lock:

@@ -1,8 +1,8 @@
-"""Working on imports: one leg at a time, for the queue's workers and for the foreground copy.
+"""Run imports one leg at a time, for the queue's workers and for the foreground copy.
 
 Invariants:
 - A leg runs under the lease of its import and the lease of its destination mailbox.
-- How an import ends is written in one transaction with the mails that tell of it.
+- The end of an import and the mails about it are written in one transaction.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from providers.errors import MailError, Side, Throttled
 
 MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
 REQUEST_CHECK_INTERVAL: Final = timedelta(seconds=1)
-"""How long a person's wish may go unnoticed while batches are copied."""
+"""How often a running leg checks for a pause or cancel request."""
 
 DISK_FULL_WAIT: Final = timedelta(seconds=60)
-"""How long until it is tried again whether our own disk takes anything."""
+"""How long to wait before writing to our own full disk is tried again."""
 
 INTERNAL_ERROR_ATTEMPTS: Final = 3
 INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
@@ -50,10 +50,11 @@ log = structlog.get_logger()
 
 
 def handle_ring(deps: Deps, import_id: ImportId) -> None:
-    """Answers one ring: runs one leg if there is one to run, and rings for the next.
+    """Handle one ring from the queue: run a leg if the import is due, and ring for the next one.
 
-    A ring for an import that has ended, waits, is paused, is in other hands or is a foreground copy changes
-    nothing; what a person wants of it meanwhile is done first.
+    Nothing happens if another worker holds the import's lease or the import is a foreground copy. Otherwise a
+    pending pause or cancel request is applied first, and no leg runs if the import has ended, waits or is
+    paused.
     """
     lease = deps.store.acquire(
         f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
@@ -81,7 +82,7 @@ def handle_ring(deps: Deps, import_id: ImportId) -> None:
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
         return
-    except OwnDiskFull as error:  # not even that can be written down: the tick rings when the leases are over
+    except OwnDiskFull as error:  # the state cannot be saved either: the tick rings after the leases expire
         _note_full_disk(import_id, error)
         return
     if after is not None and after.state in import_state.GOING and not deps.stopping():
@@ -97,7 +98,7 @@ def run_leg(
     lease: Lease,
     on_progress: ProgressCallback | None = None,
 ) -> Import:
-    """Runs one leg under the import's lease, and writes what follows from how it ended. Raises LeaseLost."""
+    """Run one leg under the import's lease and store the resulting state. Raises LeaseLost."""
     began = deps.clock.now()
     running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
@@ -118,7 +119,7 @@ def run_leg(
             ending = _run(deps, running, log_in, mailbox, heartbeat, observer, host_limits)
     except LeaseLost:
         raise
-    except Exception as error:  # whatever it is, the import must not be left hanging
+    except Exception as error:  # never leave the import without a next state
         ending = error
     reached = observer.progress or import_.progress
     running = replace(running, progress=reached, has_labels=running.has_labels or observer.has_labels)
@@ -136,12 +137,14 @@ def _run(
     observer: ProgressRecorder,
     host_limits: HostLimits,
 ) -> LegEnd:
-    """Opens both sides and runs the engine; what it told is in the store afterwards, however it ends.
-    Raises PostponedByHost when there is more to do, but not now."""
+    """Open both sides and run the engine. The reported progress is stored in any case.
+
+    Raises PostponedByHost if there is more to do but a host limit forbids it now.
+    """
     host_limits.raise_if_postponed()
-    given = log_in()
-    source = (import_.source, given.source)
-    destination = (import_.destination, given.destination)
+    logins = log_in()
+    source = (import_.source, logins.source)
+    destination = (import_.destination, logins.destination)
     try:
         labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
         with ConnectionPairs(deps.sessions, source, destination, host_limits, labels) as lanes:
@@ -164,8 +167,8 @@ def _run(
                     digests=deps.digests,
                 )
             )
-            if end is LegEnd.AGAIN and (held := host_limits.postponement()) is not None:
-                raise held
+            if end is LegEnd.AGAIN and (postponed := host_limits.postponement()) is not None:
+                raise postponed
             return end
     finally:
         observer.flush()
@@ -179,7 +182,7 @@ def _conclude(
     lease: Lease,
     host_limits: HostLimits,
 ) -> Import:
-    """What follows from how a leg ended, written to the store."""
+    """Store the state that follows from the end of a leg, and return it."""
     progressed = import_.progress.messages_done > before.messages_done
     now = deps.clock.now()
     if ending is LegEnd.DONE:
@@ -195,8 +198,8 @@ def _conclude(
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
-        proven = import_.progress.folders_total > 0
-        decision = decide(ending, attempts, now, proven=proven, again=_again(import_, problem))
+        verified = import_.progress.folders_total > 0  # a login succeeded before
+        decision = decide(ending, attempts, now, proven=verified, again=_again(import_, problem))
         if isinstance(decision, Stop | GiveUp):
             return finish(deps, import_, State.STOPPED, lease, problem)
         if isinstance(ending, Throttled):
@@ -208,7 +211,7 @@ def _conclude(
         after = import_state.queued_behind(import_, problem, now, now + DISK_FULL_WAIT, progressed=progressed)
     else:
         log.error("leg.failed", import_id=import_.id, exc_info=ending)
-        first = progressed or not _again(import_, _INTERNAL_ERROR)  # what servers did before does not count
+        first = progressed or not _again(import_, _INTERNAL_ERROR)  # earlier server errors do not count
         if not first and import_.attempts >= INTERNAL_ERROR_ATTEMPTS:
             return finish(deps, import_, State.FAILED, lease, _INTERNAL_ERROR)
         after = import_state.waiting(
@@ -219,24 +222,23 @@ def _conclude(
 
 
 def _requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
-    """What a person wants of it by now."""
+    """The current pause or cancel request."""
     import_ = deps.store.import_(import_id)
     return None if import_ is None else import_.requested
 
 
 def _note_full_disk(import_id: ImportId, error: OwnDiskFull) -> None:
-    """For the operator, whose matter it is."""
+    """Log it for the operator."""
     log.error("disk.found_full", import_id=import_id, reason=error.reason)
 
 
 def _again(import_: Import, problem: Problem) -> bool:
-    """Whether the leg before had the same trouble."""
+    """Whether the previous leg ended with the same problem."""
     return import_.problem is not None and import_.problem.code == problem.code
 
 
 class _LegBudget:
-    """Implements `Budget`, for any thread: time, that the process wants to end, what a person wants of the
-    import, and what hosts allow."""
+    """Implements `Budget`: leg duration, process shutdown, control requests, host limits. Thread-safe."""
 
     def __init__(
         self,
@@ -251,8 +253,8 @@ class _LegBudget:
         self._heartbeat = heartbeat
         self._ends_at = ends_at
         self._host_limits = host_limits
-        self._look_at: datetime | None = None  # for a wish; the next time
-        self._request = False
+        self._next_check_at: datetime | None = None  # of control requests
+        self._requested = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         self._host_limits.count_bytes(side, size_bytes)
@@ -260,16 +262,16 @@ class _LegBudget:
     def spent(self) -> bool:
         self._heartbeat.check()
         now = self._deps.clock.now()
-        if self._look_at is None or now >= self._look_at:
-            self._look_at = now + REQUEST_CHECK_INTERVAL
-            self._request = _requested(self._deps, self._import_id) is not None
-        if self._request or self._deps.stopping() or now >= self._ends_at:
+        if self._next_check_at is None or now >= self._next_check_at:
+            self._next_check_at = now + REQUEST_CHECK_INTERVAL
+            self._requested = _requested(self._deps, self._import_id) is not None
+        if self._requested or self._deps.stopping() or now >= self._ends_at:
             return True
         return self._host_limits.postponement() is not None
 
 
 def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) -> None:
-    """The one canonical line of a leg."""
+    """Write the canonical log line of a leg."""
     log.info(
         "leg.finished",
         import_id=after.id,
@@ -290,13 +292,12 @@ _BUSY: Final = Problem(
 )
 _NO_PASSWORDS: Final = Problem(
     "passwords_missing",
-    "The stored passwords of this import cannot be opened with the present key. "
-    "Submit it again with both passwords; it goes on where it stopped.",
+    "The stored passwords of this import cannot be decrypted with the current key. "
+    "Submit it again with both passwords; it resumes where it stopped.",
 )
 _INTERNAL_ERROR: Final = Problem(
     "internal",
-    "Something went wrong inside Mailhaul; nothing is lost, and the log has the details under the "
-    "import's id.",
+    "An internal error occurred in Mailhaul. No mail is lost; the log has the details under the import's id.",
 )
 
 

@@ -1,1 +1,1 @@
-"""Telling people and programs: mail from the outbox, calls to webhooks."""
+"""Notifications: mail from the outbox and webhook calls."""

@@ -1,4 +1,4 @@
-"""Sending the mails of the outbox, each at most once."""
+"""Send the mails of the outbox, each at most once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from importer.service.deps import Deps
 
 RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
 MAX_ATTEMPTS: Final = 20
-NOT_NEEDED: Final = "not sent: nobody has to sign in any more"
+NOT_NEEDED: Final = "not sent: the sign-in is no longer needed"
 
 log = structlog.get_logger()
 
 
 def send_due_mail(deps: Deps) -> int:
-    """Sends what is due; returns how many mails were handed over. Safe to run anywhere, any number of times.
+    """Send the due mails; return how many the mail server accepted. Safe to run concurrently and repeatedly.
 
-    A mail is claimed before it is handed to the server. When the reply is lost it may have been sent, so
-    it counts as sent: better one mail missing than two.
+    A mail is claimed before it is handed to the server. If the reply is lost, the mail counts as sent: a
+    missing mail is better than a duplicate.
     """
     if deps.outgoing_mail is None:
         return 0

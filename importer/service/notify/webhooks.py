@@ -1,8 +1,8 @@
-"""Telling programs what became of their imports: each event to each webhook, at least once.
+"""Webhooks: deliver each event of an import to each webhook at least once.
 
-Calls are written in the transaction that they tell of, and sent by whoever hears the ring for mails. What
-failed is tried again for three days. A call that is under way is nobody else's for a minute; whoever dies
-with it has called, perhaps, and somebody calls again.
+Calls are written in the transaction of the change they report, and sent by the worker that handles the ring
+for mails. Failed calls are retried for three days. A call is claimed for CLAIM_TIMEOUT; if the worker dies in
+the meantime, it is made again.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ log = structlog.get_logger()
 
 
 def webhook_calls(deps: Deps, report: Report) -> Sequence[WebhookCall]:
-    """The calls that tell of an import as it stands. Never raises: news is never in the way of the work."""
+    """The webhook calls that report the current state of an import. Never raises: errors are logged."""
     try:
         hooks = [*_hooks(deps, report.import_)]
         if not hooks:
             return ()
         now = deps.clock.now()
-        told = event(report, now)
-        return [WebhookCall(f"{told.id} {hook}", hook, told.id, told.body, now) for hook in hooks]
+        event_ = event(report, now)
+        return [WebhookCall(f"{event_.id} {hook}", hook, event_.id, event_.body, now) for hook in hooks]
     except Exception as error:
         log.warning("call.unwritten", import_id=report.import_.id, exc_info=error)
         return ()
 
 
 def send_due_calls(deps: Deps) -> int:
-    """Makes the calls that are due; returns how many were answered well. Safe to run anywhere, at any time.
+    """Make the due calls; return how many succeeded. Safe to run concurrently and at any time.
 
-    A webhook that fails is left alone until the next run: it would fail again.
+    After a failure, the same webhook is not called again in this run.
     """
     if deps.webhook_sender is None:
         return 0
@@ -54,22 +54,22 @@ def send_due_calls(deps: Deps) -> int:
             continue
         now = deps.clock.now()
         if deps.store.claim_call(call.key, now, now + CLAIM_TIMEOUT):
-            if _made(deps, call):
+            if _send(deps, call):
                 done += 1
             else:
                 failed.add(call.hook)
     return done
 
 
-def _made(deps: Deps, call: WebhookCall) -> bool:
-    assert deps.webhook_sender is not None  # noqa: S101 - `send_due_calls` saw to it
+def _send(deps: Deps, call: WebhookCall) -> bool:
+    assert deps.webhook_sender is not None  # noqa: S101 - checked by `send_due_calls`
     attempts = call.attempts + 1
     try:
         webhook = _webhook(deps, call.hook)
     except VaultError as error:
-        webhook, trouble = None, str(error)
+        webhook, error_text = None, str(error)
     else:
-        trouble = "" if webhook is not None else "its token was revoked"
+        error_text = "" if webhook is not None else "its token was revoked"
     gone = webhook is None
     if webhook is not None:
         body, now = call.body.encode("utf-8", "replace"), deps.clock.now()
@@ -78,21 +78,21 @@ def _made(deps: Deps, call: WebhookCall) -> bool:
             EVENT: call.event_id,
             SIGNATURE: signature(webhook.secret.reveal(), now, body),
         }
-        trouble = deps.webhook_sender.call(webhook.url, body, headers)
-    if not trouble:
+        error_text = deps.webhook_sender.call(webhook.url, body, headers)
+    if not error_text:
         state, later = CallState.DONE, None
     elif gone or attempts > len(RETRY_WAITS_S):
         state, later = CallState.GIVEN_UP, None
     else:
         state = CallState.PENDING
         later = deps.clock.now() + timedelta(seconds=RETRY_WAITS_S[attempts - 1])
-    deps.store.settle_call(call.key, state, error=trouble, not_before=later)
+    deps.store.settle_call(call.key, state, error=error_text, not_before=later)
     log.info("call.made", event_id=call.event_id, hook=call.hook, state=state.value, attempts=attempts)
     return state is CallState.DONE
 
 
 def _hooks(deps: Deps, import_: Import) -> Iterator[str]:
-    """Who is told: the installation's webhook ("-"), and those of the owner's tokens (by id), each address
+    """The webhooks to call: the installation's ("-") and those of the owner's tokens (by id), each URL
     once."""
     if deps.webhook_sender is None:
         return
@@ -110,7 +110,7 @@ def _hooks(deps: Deps, import_: Import) -> Iterator[str]:
 
 
 def _webhook(deps: Deps, hook: str) -> Webhook | None:
-    """None when there is none any more. Raises VaultError."""
+    """None if the webhook no longer exists. Raises VaultError."""
     if hook == "-":
         return deps.webhook
     token = next((t for t in deps.store.tokens() if t.id == hook), None)
