@@ -1,1 +1,1 @@
-"""What a mail host is and how to log in. Imports nothing of importer/."""
+"""Mail providers: servers, login methods, limits and errors. Independent of `importer`."""

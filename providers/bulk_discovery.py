@@ -1,4 +1,4 @@
-"""Providers of addresses, looked up on the network where the catalog does not know them: each domain once."""
+"""Discover the providers of many addresses, each domain once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from providers.catalog import Catalog
 from providers.discovery import Discovery, HttpsFetcher, Prober, Resolver, discover
 from providers.provider import Provider
 
-_AT_A_TIME: Final = 12  # domains; each of them asks a handful of servers
+_MAX_PARALLEL: Final = 12  # domains; each queries a handful of servers
 
 
 class BulkDiscovery:
-    """A lookup (`importer.domain.csv_import.import_rows.Lookup`) for one file or one request: what was found
-    is kept until it is thrown away. May be used by several threads."""
+    """Implements `importer.domain.csv_import.import_rows.Lookup` for one file or one request. Thread-safe.
+
+    Results are cached for the lifetime of the object.
+    """
 
     def __init__(
         self, catalog: Catalog, *, resolver: Resolver, web: HttpsFetcher, prober: Prober | None = None
@@ -25,18 +27,18 @@ class BulkDiscovery:
         self._resolver = resolver
         self._web = web
         self._prober = prober
-        self._found: dict[str, Future[Discovery]] = {}
+        self._discoveries: dict[str, Future[Discovery]] = {}
         self._lock = Lock()
 
     def discover(self, address: str) -> Discovery:
-        """What is found for the domain of `address`, and why. Takes a few seconds at most; never raises."""
+        """Discover the provider of the domain of `address`. Takes a few seconds at most; never raises."""
         key = address.rpartition("@")[2].strip().lower()
         with self._lock:
-            known = self._found.get(key)
-            mine = self._found[key] = known or Future()
-        if known is None:
+            existing = self._discoveries.get(key)
+            future = self._discoveries[key] = existing or Future()
+        if existing is None:
             try:
-                mine.set_result(
+                future.set_result(
                     discover(
                         address,
                         catalog=self._catalog,
@@ -46,15 +48,15 @@ class BulkDiscovery:
                     )
                 )
             except BaseException as error:
-                mine.set_exception(error)
-        return mine.result()
+                future.set_exception(error)
+        return future.result()
 
     def expect(self, addresses: Iterable[str]) -> None:
-        """Looks all of them up at the same time, so that asking for each takes no time."""
+        """Discover all addresses concurrently, so that later calls for each return immediately."""
         by_domain = {address.rpartition("@")[2].lower(): address for address in addresses}
         unknown = [address for address in by_domain.values() if self._catalog.for_address(address) is None]
         if unknown:
-            with ThreadPoolExecutor(min(_AT_A_TIME, len(unknown)), "directory") as pool:
+            with ThreadPoolExecutor(min(_MAX_PARALLEL, len(unknown)), "directory") as pool:
                 list(pool.map(self.discover, unknown))
 
     def for_address(self, address: str) -> Provider | None:
@@ -64,8 +66,9 @@ class BulkDiscovery:
         return self._catalog.for_host(host)
 
     def why_unknown(self, address: str) -> str:
-        """For an address without a provider: why, as a sentence."""
-        found = self.discover(address)
-        if found.offline:
-            return f"The mail server of {found.domain} could not be looked up: there seems to be no network."
-        return f"No mail server was found for {found.domain}: neither the domain nor public lists name one."
+        """A sentence that says why an address has no provider."""
+        discovery = self.discover(address)
+        domain = discovery.domain
+        if discovery.offline:
+            return f"The mail server of {domain} could not be looked up: there is no network connection."
+        return f"No mail server was found for {domain}: neither the domain nor public lists name one."

@@ -1,6 +1,6 @@
-"""The mail hosts that we know: catalog.toml, checked when it is loaded.
+"""The catalog of known mail providers: catalog.toml, validated when it is loaded.
 
-A new host that is reached by plain IMAP is one row there and nothing here.
+A new provider with plain IMAP needs one row in that file and no code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Catalog:
     """Providers by address domain, by server and by mail exchanger."""
 
     def __init__(self, providers: Iterable[Provider]) -> None:
-        """Raises CatalogError when two providers claim one id, domain, server or mail exchanger."""
+        """Raises CatalogError if two providers claim the same id, domain, server or mail exchanger."""
         self._providers = tuple(providers)
         self._by_domain: dict[str, Provider] = {}
         self._by_host: dict[str, Provider] = {}
@@ -34,18 +34,18 @@ class Catalog:
                 _claim(self._by_domain, domain, provider, "domains")
             for host in provider.hosts:
                 _claim(self._by_host, host, provider, "server")
-            for ending in provider.mx:
-                _claim(self._by_mx, ending, provider, "mx")
+            for suffix in provider.mx:
+                _claim(self._by_mx, suffix, provider, "mx")
 
     @classmethod
-    @cache  # it never changes, and a command asks for it several times
+    @cache  # immutable, and used several times by one command
     def load(cls) -> Catalog:
-        """The catalog that comes with Mailhaul. Raises CatalogError."""
+        """Load the catalog that is shipped with Mailhaul. Raises CatalogError."""
         return cls.parse(resources.files("providers").joinpath("catalog.toml").read_text(encoding="utf-8"))
 
     @classmethod
     def parse(cls, text: str) -> Catalog:
-        """From TOML, as the head of catalog.toml explains it. Raises CatalogError."""
+        """Parse TOML in the format described at the top of catalog.toml. Raises CatalogError."""
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -57,42 +57,42 @@ class Catalog:
         return cls(read_provider(row, number, steps) for number, row in enumerate(rows, start=1))
 
     def __iter__(self) -> Iterator[Provider]:
-        """In the order of the rows."""
+        """Iterate over the providers in the order of the rows."""
         return iter(self._providers)
 
     def __len__(self) -> int:
         return len(self._providers)
 
     def for_domain(self, domain: str) -> Provider | None:
-        """The provider whose own domain this is: exactly, in any case; subdomains do not count."""
+        """The provider with exactly this domain, case-insensitively; subdomains do not match."""
         return self._by_domain.get(domain.casefold())
 
     def for_address(self, address: str) -> Provider | None:
-        """The provider that gives out addresses like this one."""
+        """The provider of the address's domain."""
         return self.for_domain(address.rpartition("@")[2])
 
     def expect(self, addresses: Sequence[str]) -> None:
-        """Nothing to do: what is known is known."""
+        """Implements `Lookup.expect`; the catalog needs no prefetching."""
 
     def why_unknown(self, address: str) -> str:
-        """For an address that `for_address` does not know, a sentence that says so."""
+        """A sentence that says that `for_address` does not know the address."""
         return f"The mail server of {address.rpartition('@')[2]} is not one that Mailhaul knows."
 
     def for_host(self, host: str) -> Provider | None:
-        """The provider whose IMAP server this is, also for customers who bring a domain of their own."""
+        """The provider with this IMAP server; also works for customers with their own domain."""
         return self._by_host.get(host.casefold().rstrip("."))
 
     def for_mx(self, exchanger: str) -> tuple[Provider, str] | None:
-        """The provider that takes mail at this exchanger, and the ending that says so.
+        """The provider of this mail exchanger, and the suffix that matched.
 
-        Endings count on the boundary of a label (“notgoogle.com” is not Google); the longest one wins.
+        Suffixes match at label boundaries (“notgoogle.com” is not Google); the longest one wins.
         """
         labels = exchanger.casefold().rstrip(".").split(".")
         for start in range(len(labels)):
-            ending = ".".join(labels[start:])
-            provider = self._by_mx.get(ending)
+            suffix = ".".join(labels[start:])
+            provider = self._by_mx.get(suffix)
             if provider is not None:
-                return provider, ending
+                return provider, suffix
         return None
 
 
@@ -100,5 +100,5 @@ def _claim(owners: dict[str, Provider], key: str, provider: Provider, field: str
     owner = owners.setdefault(key, provider)
     if owner is not provider:
         raise CatalogError(
-            f"catalog row “{provider.id}”: field “{field}”: {key} belongs to “{owner.id}” already"
+            f"catalog row “{provider.id}”: field “{field}”: {key} already belongs to “{owner.id}”"
         )

@@ -1,4 +1,4 @@
-"""One row of catalog.toml becomes a Provider, or an error that names the row and the field."""
+"""Convert rows of catalog.toml into providers; errors name the row and the field."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class CatalogError(ValueError):
-    """A row of the catalog is wrong; the message names the row and the field."""
+    """A row of the catalog is invalid; the message names the row and the field."""
 
 
 def read_texts(tables: Mapping[str, object]) -> dict[str, LocalizedText]:
-    """The `[text.NAME]` tables: one text in each language. Raises CatalogError."""
-    found: dict[str, LocalizedText] = {}
+    """Read the `[text.NAME]` tables: one text in each language. Raises CatalogError."""
+    texts: dict[str, LocalizedText] = {}
     for name, table in tables.items():
         if not isinstance(table, Mapping) or set(table) != set(LANGUAGES):
             raise CatalogError(f"catalog text “{name}”: needs {', '.join(LANGUAGES)} and nothing else")
@@ -60,12 +60,13 @@ def read_texts(tables: Mapping[str, object]) -> dict[str, LocalizedText]:
                 raise CatalogError(
                     f"catalog text “{name}”: “{language}” is not one line that ends with a dot"
                 )
-        found[name] = LocalizedText(**table)
-    return found
+        texts[name] = LocalizedText(**table)
+    return texts
 
 
 def read_provider(row: object, number: int, texts: Mapping[str, LocalizedText]) -> Provider:
-    """The `number`-th row. `texts` are what its steps are named after. Raises CatalogError."""
+    """Read the `number`-th row, counted from 1. `texts` are the texts of its steps by name. Raises
+    CatalogError."""
     if not isinstance(row, Mapping):
         raise CatalogError(f"catalog row {number} is not a table")
     reader = _Row(row, f"“{row['id']}”" if isinstance(row.get("id"), str) else str(number), texts)
@@ -73,7 +74,7 @@ def read_provider(row: object, number: int, texts: Mapping[str, LocalizedText]) 
 
 
 class _Row:
-    """One row with its name for error messages."""
+    """One row and its label for error messages."""
 
     def __init__(self, row: Mapping[str, Any], label: str, texts: Mapping[str, LocalizedText]) -> None:
         self._row = row
@@ -83,49 +84,49 @@ class _Row:
     def provider(self) -> Provider:
         for field in self._row:
             if field not in _FIELDS:
-                raise self._wrong(field, f"is unknown; the fields are {', '.join(sorted(_FIELDS))}")
+                raise self._error(field, f"is unknown; the fields are {', '.join(sorted(_FIELDS))}")
         if not _ID.fullmatch(self._text("id", required=True)):
-            raise self._wrong("id", "holds something other than small letters, digits and single hyphens")
+            raise self._error("id", "holds something other than small letters, digits and single hyphens")
         name = self._text("name", required=True)
-        blocked = self._text("unavailable")
+        unavailable = self._text("unavailable")
         provider = Provider(
             id=self._text("id"),
             name=name,
             domains=self._domains("domains", required=True),
-            endpoint=self._endpoint("server", required=not blocked),
+            endpoint=self._endpoint("server", required=not unavailable),
             read_endpoint=self._endpoint("read_server", required=False),
             other_hosts=self._domains("other_hosts"),
             mx=self._domains("mx"),
             login_form=self._choice("login_form", LoginForm, LoginForm.ADDRESS),
             password=self._choice("password", PasswordKind, PasswordKind.MAILBOX),
             sign_in=self._text("sign_in") or None,
-            steps=self._steps(name, required=not blocked),
-            unavailable_text=self._worded("unavailable", blocked, name) if blocked else None,
+            steps=self._steps(name, required=not unavailable),
+            unavailable_text=self._localized("unavailable", unavailable, name) if unavailable else None,
             limits=self._limits(),
             quirks=self._quirks(),
         )
-        if provider.password is PasswordKind.NONE and not (provider.sign_in or blocked):
-            raise self._wrong("password", "is none, and there is neither sign_in nor unavailable")
+        if provider.password is PasswordKind.NONE and not (provider.sign_in or unavailable):
+            raise self._error("password", "is none, but there is neither sign_in nor unavailable")
         return replace(provider, sources=self._sources(provider))
 
-    def _wrong(self, field: str, what: str) -> CatalogError:
+    def _error(self, field: str, what: str) -> CatalogError:
         return CatalogError(f"catalog row {self._label}: field “{field}” {what}")
 
     def _text(self, field: str, *, required: bool = False) -> str:
         value = self._row.get(field, "")
         if not isinstance(value, str):
-            raise self._wrong(field, "is not a text")
+            raise self._error(field, "is not a text")
         if required and not value.strip():
-            raise self._wrong(field, "is missing or empty")
+            raise self._error(field, "is missing or empty")
         return value.strip()
 
     def _domains(self, field: str, *, required: bool = False) -> tuple[str, ...]:
         value = self._row.get(field, None if required else [])
         if not isinstance(value, list):
-            raise self._wrong(field, "is not a list of domains")
+            raise self._error(field, "is not a list of domains")
         for domain in value:
             if not isinstance(domain, str) or not _DOMAIN.fullmatch(domain):
-                raise self._wrong(field, f"holds {domain!r}, which is not a domain in small letters")
+                raise self._error(field, f"holds {domain!r}, which is not a domain in small letters")
         return tuple(value)
 
     def _endpoint(self, field: str, *, required: bool) -> Endpoint | None:
@@ -133,60 +134,60 @@ class _Row:
         try:
             return Endpoint.parse(server) if server else None
         except ValueError as error:
-            raise self._wrong(field, f"is wrong: {error}") from None
+            raise self._error(field, f"is wrong: {error}") from None
 
     def _choice(self, field: str, kind: type[E], default: E) -> E:
         try:
             return kind(self._text(field) or default)
         except ValueError:
-            raise self._wrong(field, f"is none of {', '.join(kind)}") from None
+            raise self._error(field, f"is none of {', '.join(kind)}") from None
 
-    def _worded(self, field: str, text_id: str, name: str) -> LocalizedText:
-        """The text of that id, with the provider's name in it."""
+    def _localized(self, field: str, text_id: str, name: str) -> LocalizedText:
+        """The text with that id, with the provider's name inserted."""
         if text_id not in self._texts:
-            raise self._wrong(field, f"names “{text_id}”, and there is no [text.{text_id}]")
+            raise self._error(field, f"names “{text_id}”, but there is no [text.{text_id}]")
         text = self._texts[text_id]
         return LocalizedText(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
 
     def _steps(self, name: str, *, required: bool) -> tuple[Step, ...]:
-        """Those of one way first, then those of both."""
-        found: list[tuple[str, LocalizedText, LoginKind | None]] = []
-        for field, way in (
+        """The steps of one login kind first, then those of both."""
+        steps: list[tuple[str, LocalizedText, LoginKind | None]] = []
+        for field, kind in (
             ("sign_in_steps", LoginKind.SIGN_IN),
             ("password_steps", LoginKind.PASSWORD),
             ("steps", None),
         ):
             ids = self._row.get(field, [])
-            if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-                raise self._wrong(field, "is not a list of names of texts")
-            found += [(one, self._worded(field, one, name), way) for one in ids]
-        if required and not found:
-            raise self._wrong("steps", "is missing or empty")
+            if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
+                raise self._error(field, "is not a list of names of texts")
+            steps += [(id_, self._localized(field, id_, name), kind) for id_ in ids]
+        if required and not steps:
+            raise self._error("steps", "is missing or empty")
         pages = self._row.get("pages", {})
-        if not isinstance(pages, Mapping) or not set(pages) <= {one for one, _, _ in found}:
-            raise self._wrong("pages", "is not a table from steps of this row to addresses")
+        if not isinstance(pages, Mapping) or not set(pages) <= {id_ for id_, _, _ in steps}:
+            raise self._error("pages", "is not a table from steps of this row to addresses")
         for page in pages.values():
             if not isinstance(page, str) or not page.startswith("https://"):
-                raise self._wrong("pages", "holds something that does not start with https://")
-        return tuple(Step(one, texts, pages.get(one, ""), way) for one, texts, way in found)
+                raise self._error("pages", "holds something that does not start with https://")
+        return tuple(Step(id_, texts, pages.get(id_, ""), kind) for id_, texts, kind in steps)
 
     def _limits(self) -> ProviderLimits:
         value = self._row.get("limits", {})
         if not isinstance(value, Mapping) or not set(value) <= set(_LIMITS):
-            raise self._wrong("limits", f"is not a table of {', '.join(_LIMITS)}")
+            raise self._error("limits", f"is not a table of {', '.join(_LIMITS)}")
         if any(type(number) is not int or number < 1 for number in value.values()):
-            raise self._wrong("limits", "holds something other than whole numbers from 1")
+            raise self._error("limits", "holds something other than whole numbers from 1")
         return ProviderLimits(**value)
 
     def _quirks(self) -> frozenset[Quirk]:
         value = self._row.get("quirks", [])
         try:
-            return frozenset(Quirk(one) for one in value)
+            return frozenset(Quirk(quirk) for quirk in value)
         except (TypeError, ValueError):
-            raise self._wrong("quirks", f"holds something else than {', '.join(Quirk)}") from None
+            raise self._error("quirks", f"holds something other than {', '.join(Quirk)}") from None
 
     def _sources(self, provider: Provider) -> tuple[Source, ...]:
-        """Each kind of facts that the row has, and no other, says where it is from."""
+        """The sources of the row: exactly one for each kind of facts that it has."""
         has: dict[str, Callable[[], object]] = {
             "server": lambda: provider.endpoint,
             "steps": lambda: provider.steps or provider.unavailable_text,
@@ -195,12 +196,12 @@ class _Row:
             "mx": lambda: provider.mx,
         }
         value = self._row.get("source")
-        wanted = [facts for facts, there in has.items() if there()]
-        if not isinstance(value, Mapping) or set(value) != set(wanted):
-            raise self._wrong("source", f"has to name where {', '.join(wanted)} come from, and nothing else")
+        required = [facts for facts, present in has.items() if present()]
+        if not isinstance(value, Mapping) or set(value) != set(required):
+            raise self._error("source", f"must name where {', '.join(required)} come from, and nothing else")
         for facts, page in value.items():
             if not isinstance(page, str) or not _DATED.fullmatch(page):
-                raise self._wrong(
+                raise self._error(
                     "source", f"of {facts} does not end with a date such as 2026-03 or 2026-03-12"
                 )
-        return tuple(Source(facts, value[facts]) for facts in wanted)
+        return tuple(Source(facts, value[facts]) for facts in required)

@@ -1,8 +1,8 @@
-"""From an address to its provider: catalog, mail exchanger, autoconfig, ISPDB, SRV, usual names, else ask.
+"""Discover the provider of an address: catalog, MX, autoconfig, ISPDB, SRV, common host names.
 
-The order is that of draft-ietf-mailmaint-autoconfig-04 (2025-11), with what we know ourselves in front.
-Each step leaves a line of evidence. Nothing here touches the network: resolver, web and prober are passed
-in, and each keeps to its own limits of time and size.
+The order is that of draft-ietf-mailmaint-autoconfig-04 (2025-11), preceded by the catalog. Each step adds a
+line of evidence. This module does no network I/O itself: resolver, fetcher and prober are passed in and
+enforce their own limits of time and size.
 """
 
 from __future__ import annotations
@@ -21,58 +21,61 @@ from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Security, server_url
 from providers.provider import MEANINGS, LoginKind, Provider
 
-# Thunderbird's own setting mailnews.auto_config_url.
+# The default of Thunderbird's setting mailnews.auto_config_url.
 _ISPDB: Final = "https://autoconfig.thunderbird.net/v1.1"
 
 
 class LookupFailed(Exception):
-    """A look-up did not work; the text ends a sentence, such as “the name server does not answer”."""
+    """A look-up failed; the text completes a sentence, such as “the name server does not answer”."""
 
 
 class Resolver(Protocol):
-    """Asks the DNS. Every method raises LookupFailed; what is not there is empty."""
+    """DNS look-ups. Every method raises LookupFailed; nonexistent records yield an empty sequence."""
 
     def mail_exchangers(self, domain: str) -> Sequence[str]:
         """Host names, the preferred one first (RFC 5321 section 5.1)."""
         ...
 
     def services(self, name: str) -> Sequence[tuple[str, int]]:
-        """(host, port) of SRV records, the preferred one first (RFC 2782); host "." means: not offered."""
+        """(host, port) of SRV records, the preferred one first (RFC 2782); host "." means not offered."""
         ...
 
 
 class HttpsFetcher(Protocol):
-    """Fetches small files."""
+    """Fetches small files over HTTPS."""
 
     def fetch(self, url: str) -> bytes | None:
-        """The file behind an https address, None when there is none. Raises LookupFailed."""
+        """Fetch an https URL; None if it does not exist. Raises LookupFailed."""
         ...
 
 
 class Prober(Protocol):
-    """Tries servers that were only guessed."""
+    """Tries guessed servers."""
 
     def answers(self, endpoint: Endpoint) -> bool:
-        """Whether an IMAP server that proves its name answers there. Never raises."""
+        """Whether an IMAP server with a valid certificate answers there. Never raises."""
         ...
 
 
 class FoundBy(StrEnum):
-    """What led to the provider."""
+    """The step that found the provider."""
 
-    DOMAIN = "domain"  # the catalog knows the domain
-    EXCHANGER = "mx"  # the catalog knows who takes its mail
-    AUTOCONFIG = "autoconfig"  # the domain says so itself
-    ISPDB = "ispdb"  # Thunderbird's list says so
-    SERVICE = "srv"  # the domain's service records say so (RFC 6186)
-    PROBE = "probe"  # a usual name answered
-    NOTHING = "nothing"  # nobody knows: ask
+    DOMAIN = "domain"  # the catalog lists the domain
+    EXCHANGER = "mx"  # the catalog lists the domain's mail exchanger
+    AUTOCONFIG = "autoconfig"  # the domain publishes an autoconfig file
+    ISPDB = "ispdb"  # Thunderbird's ISP database lists the domain
+    SERVICE = "srv"  # the domain has SRV records (RFC 6186)
+    PROBE = "probe"  # a common host name answered
+    NOTHING = "nothing"  # unknown: ask the user
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found for an address, and why. `provider` None: ask for the server; `guess` is one to propose.
-    `offline` says that nothing could be looked up at all. Each line of `evidence` is a sentence."""
+    """The provider of an address and the evidence for it.
+
+    If `provider` is None, ask the user for the server and propose `guess`. `offline` is set if no look-up
+    succeeded at all. Each line of `evidence` is a sentence.
+    """
 
     domain: str
     found_by: FoundBy
@@ -87,7 +90,7 @@ class Discovery:
         """The discovery as plain values, for the console's --json, the API and forms.
 
         Texts for the owner are in `language` and apply to that kind of login; evidence is in English.
-        `server` is where the mail is read: None if it is unknown or if IMAP is unavailable.
+        `server` is the server to read mail from: None if it is unknown or if IMAP is unavailable.
         """
         facts: dict[str, object] = {
             "address": address,
@@ -124,25 +127,32 @@ class Discovery:
 def discover(
     address: str, *, catalog: Catalog, resolver: Resolver, web: HttpsFetcher, prober: Prober | None
 ) -> Discovery:
-    """Never raises. Without a prober, usual names are proposed and not tried."""
-    local, _, given = address.strip().rpartition("@")
-    known = catalog.for_domain(given)
+    """Discover the provider of an address. Never raises.
+
+    Without a prober, common host names are proposed but not tried.
+    """
+    local, _, entered_domain = address.strip().rpartition("@")
+    known = catalog.for_domain(entered_domain)
     if known is not None:
         return Discovery(
-            given.lower(), FoundBy.DOMAIN, known, (f"{given.lower()} is a domain of {known.name}.",)
+            entered_domain.lower(),
+            FoundBy.DOMAIN,
+            known,
+            (f"{entered_domain.lower()} is a domain of {known.name}.",),
         )
-    domain = ascii_domain(given)
+    domain = ascii_domain(entered_domain)
     if domain is None or not local:
         return Discovery(
-            given, FoundBy.NOTHING, None, ("What follows the @ is not a domain of the internet.",)
+            entered_domain, FoundBy.NOTHING, None, ("The part after the @ is not an internet domain.",)
         )
     return _Search(f"{local}@{domain}", domain, catalog, resolver, web, prober).run()
 
 
 def ascii_domain(domain: str) -> str | None:
-    """As the DNS has it (RFC 5891), small letters; None when it is no domain with at least two labels.
+    """The domain in its DNS form (RFC 5891), lower case; None if it is no domain with at least two labels.
 
-    Not Python's `idna` codec: that is IDNA 2003, which turns “ß” into “ss” and so names another's domain.
+    Python's `idna` codec is not used: it implements IDNA 2003, which turns “ß” into “ss” and thus names a
+    different domain.
     """
     plain = normalize("NFKC", normalize("NFKC", domain.replace("\u3002", ".")).lower()).rstrip(".")
     labels = (
@@ -153,7 +163,7 @@ def ascii_domain(domain: str) -> str | None:
 
 
 class _Search:
-    """One search: the steps in their order, with what each of them told."""
+    """One discovery: runs the steps in order and collects their evidence."""
 
     def __init__(
         self,
@@ -171,7 +181,7 @@ class _Search:
         self._web = web
         self._prober = prober
         self._evidence: list[str] = []
-        self._looked = False  # whether anybody answered anything
+        self._any_reply = False  # whether any look-up got a reply
 
     def run(self) -> Discovery:
         exchangers = self._exchangers()
@@ -180,18 +190,18 @@ class _Search:
             if hosted is not None:
                 provider, ending = hosted
                 self._evidence.append(f"MX {exchanger} ends in {ending}, which is {provider.name}.")
-                return self._found(FoundBy.EXCHANGER, provider)
+                return self._discovery(FoundBy.EXCHANGER, provider)
         if exchangers:
-            self._evidence.append(f"MX {exchangers[0]} is of no host that Mailhaul knows.")
+            self._evidence.append(f"MX {exchangers[0]} belongs to no provider that Mailhaul knows.")
         pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="discovery")
         try:
-            for how, told in [(how, pool.submit(step)) for how, step in self._steps(exchangers)]:
-                found = self._heard(told)
+            for found_by, future in [(how, pool.submit(step)) for how, step in self._steps(exchangers)]:
+                found = self._record(future)
                 if found is not None:
-                    return self._found(how, found)
-            return self._guessed(pool)
+                    return self._discovery(found_by, found)
+            return self._guess(pool)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # each look-up ends by itself within seconds
+            pool.shutdown(wait=False, cancel_futures=True)  # each look-up times out within seconds
 
     def _exchangers(self) -> Sequence[str]:
         try:
@@ -199,13 +209,13 @@ class _Search:
         except LookupFailed as error:
             self._evidence.append(f"The MX records of {self._domain} could not be looked up: {error}.")
             return []
-        self._looked = True
-        named = [name for name in exchangers if name]  # "." alone: takes no mail (RFC 7505)
+        self._any_reply = True
+        named = [name for name in exchangers if name]  # "." alone: accepts no mail (RFC 7505)
         if not named:
             self._evidence.append(f"There is no MX record for {self._domain}.")
         return named
 
-    def _steps(self, exchangers: Sequence[str]) -> Iterator[tuple[FoundBy, Callable[[], _Advertised]]]:
+    def _steps(self, exchangers: Sequence[str]) -> Iterator[tuple[FoundBy, Callable[[], _StepResult]]]:
         domain, query = self._domain, f"?emailaddress={quote(self._address, safe='@')}"
         for url in (
             f"https://autoconfig.{domain}/mail/config-v1.1.xml{query}",
@@ -217,18 +227,18 @@ class _Search:
         for name, security in (("_imaps._tcp", Security.TLS), ("_imap._tcp", Security.STARTTLS)):
             yield FoundBy.SERVICE, partial(self._service, f"{name}.{domain}", security)
 
-    def _autoconfig(self, url: str) -> _Advertised:
-        shown = url.partition("?")[0]
+    def _autoconfig(self, url: str) -> _StepResult:
+        shown_url = url.partition("?")[0]
         try:
             data = self._web.fetch(url)
         except LookupFailed as error:
-            return _Advertised(f"{shown} could not be read: {error}.", looked=False)
+            return _StepResult(f"{shown_url} could not be read: {error}.", replied=False)
         if data is None:
-            return _Advertised(f"{shown} is not there.")
+            return _StepResult(f"{shown_url} does not exist.")
         try:
             config = parse(data, self._address)
         except AutoconfigUnusable as error:
-            return _Advertised(f"{shown} {error}.")
+            return _StepResult(f"{shown_url} {error}.")
         provider = self._known(
             Provider(
                 id=f"at-{self._domain.replace('.', '-')}",
@@ -240,72 +250,72 @@ class _Search:
                 steps=config.steps,
             )
         )
-        return _Advertised(f"{shown} names {config.endpoint}.", provider)
+        return _StepResult(f"{shown_url} names {config.endpoint}.", provider)
 
-    def _service(self, record: str, security: Security) -> _Advertised:
+    def _service(self, record: str, security: Security) -> _StepResult:
         try:
             targets = self._resolver.services(record)
         except LookupFailed as error:
-            return _Advertised(f"The SRV record {record} could not be looked up: {error}.", looked=False)
+            return _StepResult(f"The SRV record {record} could not be looked up: {error}.", replied=False)
         for host, port in targets:
             name = host.lower().rstrip(".")
             if not name:
-                return _Advertised(f"The SRV record {record} says that this is not offered.")
+                return _StepResult(f"The SRV record {record} says that the service is not offered.")
             if is_host_name(name) and 0 < port < 65_536:
                 endpoint = Endpoint(name, port, security)
-                return _Advertised(f"The SRV record {record} names {endpoint}.", self._plain(endpoint))
-        return _Advertised(f"There is no SRV record {record}.")
+                return _StepResult(f"The SRV record {record} names {endpoint}.", self._plain(endpoint))
+        return _StepResult(f"There is no SRV record {record}.")
 
-    def _guessed(self, pool: ThreadPoolExecutor) -> Discovery:
-        usual = [Endpoint(f"{label}.{self._domain}") for label in ("imap", "mail")]
-        prober = self._prober if self._looked else None
+    def _guess(self, pool: ThreadPoolExecutor) -> Discovery:
+        common = [Endpoint(f"{label}.{self._domain}") for label in ("imap", "mail")]
+        prober = self._prober if self._any_reply else None
         if prober is not None:
-            tried = [pool.submit(prober.answers, endpoint) for endpoint in usual]
-            for endpoint, answered in zip(usual, tried, strict=True):
-                if answered.result():
-                    self._evidence.append(f"{endpoint} was tried because it is a usual name, and answers.")
-                    return self._found(FoundBy.PROBE, self._plain(endpoint))
-            self._evidence.append(f"{usual[0].host} and {usual[1].host} were tried; neither answers.")
-        if not self._looked:
-            self._evidence.append("Nothing could be looked up: there seems to be no network.")
+            probes = [pool.submit(prober.answers, endpoint) for endpoint in common]
+            for endpoint, answers in zip(common, probes, strict=True):
+                if answers.result():
+                    self._evidence.append(f"{endpoint} was tried because it is a common name, and answers.")
+                    return self._discovery(FoundBy.PROBE, self._plain(endpoint))
+            self._evidence.append(f"{common[0].host} and {common[1].host} were tried; neither answers.")
+        if not self._any_reply:
+            self._evidence.append("Nothing could be looked up: there seems to be no network connection.")
         return Discovery(
-            self._domain, FoundBy.NOTHING, None, tuple(self._evidence), usual[0], offline=not self._looked
+            self._domain, FoundBy.NOTHING, None, tuple(self._evidence), common[0], offline=not self._any_reply
         )
 
-    def _heard(self, told: Future[_Advertised]) -> Provider | None:
-        result = told.result()
-        self._looked |= result.looked
-        self._evidence.append(result.line)
+    def _record(self, future: Future[_StepResult]) -> Provider | None:
+        """Wait for a step and record its evidence."""
+        result = future.result()
+        self._any_reply |= result.replied
+        self._evidence.append(result.evidence)
         return result.provider
 
     def _plain(self, endpoint: Endpoint) -> Provider:
-        """A server of which nothing else is known."""
+        """A provider of which only the server is known, unless the catalog knows it."""
         name = self._domain
-        found = Provider(f"at-{name.replace('.', '-')}", name, (name,), endpoint)
-        return self._known(found)
+        return self._known(Provider(f"at-{name.replace('.', '-')}", name, (name,), endpoint))
 
-    def _known(self, found: Provider) -> Provider:
-        """The catalog's row when the server is one of its own, with the login that the domain asks for."""
-        row = self._catalog.for_host(found.endpoint.host) if found.endpoint else None
+    def _known(self, provider: Provider) -> Provider:
+        """The catalog's provider for a known server, with the domain's login form; else `provider`."""
+        row = self._catalog.for_host(provider.endpoint.host) if provider.endpoint else None
         if row is None or row.endpoint is None:
-            return found
-        return replace(row, domains=found.domains, login_form=found.login_form)
+            return provider
+        return replace(row, domains=provider.domains, login_form=provider.login_form)
 
-    def _found(self, how: FoundBy, provider: Provider) -> Discovery:
-        return Discovery(self._domain, how, provider, tuple(self._evidence))
+    def _discovery(self, found_by: FoundBy, provider: Provider) -> Discovery:
+        return Discovery(self._domain, found_by, provider, tuple(self._evidence))
 
 
 @dataclass(frozen=True, slots=True)
-class _Advertised:
-    """What one step told: its line of evidence, and the provider it led to."""
+class _StepResult:
+    """The result of one step: its line of evidence, and the provider if it found one."""
 
-    line: str
+    evidence: str
     provider: Provider | None = None
-    looked: bool = True
+    replied: bool = True  # False if the look-up failed
 
 
 def _parents(exchangers: Sequence[str]) -> Iterator[str]:
-    """Names under which ISPDB may list who runs the first exchanger: all but one label, the last two."""
+    """ISPDB names for the first exchanger: all labels but the first, and the last two labels."""
     for exchanger in exchangers[:1]:
         labels = exchanger.split(".")
         for parent in (labels[1:], labels[-2:]):

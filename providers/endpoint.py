@@ -1,4 +1,4 @@
-"""The words that providers are described in: secrets, servers, folder roles; and reading server URLs."""
+"""Value types shared by providers: secrets, endpoints, folder roles; and a parser for server URLs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself: for the login command and the vault, nobody else."""
+        """The plain value, for the login command and the vault only."""
         return self._value
 
     def __repr__(self) -> str:
@@ -43,12 +43,12 @@ class Security(StrEnum):
     """How a connection is protected."""
 
     TLS = "tls"  # implicit TLS (RFC 8314)
-    STARTTLS = "starttls"  # required, never silently given up
-    PLAINTEXT = "plaintext"  # only where the operator allowed it by name
+    STARTTLS = "starttls"  # required, never silently dropped
+    PLAINTEXT = "plaintext"  # only if the operator has explicitly allowed it
 
 
 class FolderRole(StrEnum):
-    """What a folder is for (RFC 6154); INBOX is no special use but the one name that IMAP fixes."""
+    """Special use of a folder (RFC 6154). INBOX is no special use, but the only name that IMAP reserves."""
 
     INBOX = "inbox"
     ARCHIVE = "archive"
@@ -61,7 +61,7 @@ class FolderRole(StrEnum):
 
 
 class LoginForm(StrEnum):
-    """What a host takes as user name."""
+    """What a host uses as the user name."""
 
     ADDRESS = "address"
     LOCAL_PART = "local_part"
@@ -69,7 +69,7 @@ class LoginForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Host name, TCP port and protection of one IMAP service."""
+    """Host name, TCP port and connection security of an IMAP service."""
 
     host: str
     port: int = IMAPS_PORT
@@ -82,36 +82,37 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str, *, allow_plaintext: bool = False) -> Endpoint:
-        """Reads `host`, `host:port`, `imaps://host[:port]` or `imap://host[:port]` (STARTTLS).
+        """Parse `host`, `host:port`, `imaps://host[:port]` or `imap://host[:port]` (STARTTLS).
 
-        With `allow_plaintext`, `imap://` uses STARTTLS where the server offers it and goes on without.
-        Raises ValueError with a sentence that says what is wrong.
+        With `allow_plaintext`, `imap://` uses STARTTLS if the server offers it and continues without
+        otherwise. Raises ValueError with a sentence that describes the problem.
         """
         endpoint, user = parse_server(text, allow_plaintext=allow_plaintext)
         if user is not None:
-            raise ValueError("there is a user name where only a server belongs")
+            raise ValueError("a user name is not allowed here, only a server")
         return endpoint
 
 
 class PasswordInServer(ValueError):
-    """There is a password in a server address; the message does not quote it."""
+    """A server address contains a password; the message does not quote it."""
 
 
 def parse_server(text: str, *, allow_plaintext: bool = False) -> tuple[Endpoint, str | None]:
-    """Reads a server URL with an optional user name: `imaps://ada@old.example:993`.
+    """Parse a server URL with an optional user name: `imaps://ada@old.example:993`.
 
-    Raises PasswordInServer for a password inside: command lines and files with URLs are read by others.
-    Raises ValueError with a sentence that says what is wrong, and quotes nothing that may be a password.
+    Raises PasswordInServer if the URL contains a password: command lines and files with URLs are visible to
+    others. Raises ValueError with a sentence that describes the problem and quotes nothing that may be a
+    password.
     """
-    given = text.strip()
-    before, at, _ = (given.partition("://")[2] or given).rpartition("@")
+    entered = text.strip()
+    before, at, _ = (entered.partition("://")[2] or entered).rpartition("@")
     if ":" in before:
         raise PasswordInServer("a password does not belong in a server address; give it separately")
-    shown = "what is written there" if at else f"“{given}”"
-    no_server = f"{shown} is not a server name such as imap.example.org or imaps://imap.example.org:993"
+    quoted = "the value" if at else f"“{entered}”"
+    no_server = f"{quoted} is not a server name such as imap.example.org or imaps://imap.example.org:993"
     try:
-        parts = urlsplit(given if "://" in given else f"imaps://{given}")
-    except ValueError:  # its own message quotes
+        parts = urlsplit(entered if "://" in entered else f"imaps://{entered}")
+    except ValueError:  # its message quotes the input
         raise ValueError(no_server) from None
     if parts.scheme not in ("imap", "imaps"):
         raise ValueError(f"“{parts.scheme}://” is not a way to reach a mailbox; use imaps:// or imap://")
@@ -120,10 +121,10 @@ def parse_server(text: str, *, allow_plaintext: bool = False) -> tuple[Endpoint,
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError(f"{shown} has a port that is not a number from 1 to 65535")
+        raise ValueError(f"{quoted} has a port that is not a number from 1 to 65535")
     host = parts.hostname or ""
     user = unquote(parts.username) if parts.username else None
-    odd = any(c.isspace() or c in "?#" for c in given) or any(map(_is_control, given + (user or "")))
+    odd = any(c.isspace() or c in "?#" for c in entered) or any(map(_is_control, entered + (user or "")))
     if not host or odd or parts.path not in ("", "/"):
         raise ValueError(no_server)
     if parts.scheme == "imaps":

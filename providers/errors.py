@@ -1,32 +1,31 @@
-"""What can go wrong between us and a mail host, as one tree.
+"""Errors of mail hosts, as one tree.
 
-Two attributes decide what happens next, and nothing else may: `scope` (what is affected) and
-`remedy` (who or what mends it).
+Two attributes alone decide what happens next: `scope` (what is affected) and `remedy` (what fixes it).
 
     MailError                 scope      remedy
     + ConnectionLost          session    reconnect    reset, timeout, BYE
-    | + ServerTooSlow         account    wait         a byte now and then; cut by us
-    + ProtocolViolation       session    reconnect    the server said what no RFC allows
+    | + ServerTooSlow         account    wait         single bytes at long intervals; closed by us
+    + ProtocolViolation       session    reconnect    the response violates the RFCs
     + ServerUnavailable       account    wait         refused connection, [UNAVAILABLE], [INUSE]
     + Throttled               account    wait         carries `until`
-    + EndpointWrong           account    human        the server we were told to use cannot be used
+    + EndpointWrong           account    human        the configured server cannot be used
     | + HostUnknown                                   the name does not resolve
-    | + HostForbidden                                 not a public server, and nobody allowed it
-    | + CertificateRefused                            TLS works, the certificate does not prove the host
+    | + HostForbidden                                 not a public server, and not allowed
+    | + CertificateRefused                            TLS works, but the certificate is not for the host
     | + NotAnImapServer                               something else answers on that port
     | + EncryptionUnavailable                         the server offers no STARTTLS
-    + LoginRejected           account    human        carries what to do at this provider
-    | + MasterRefused                                 the host's master user does not open this mailbox
-    + GrantExpired            account    human        consent withdrawn or run out: its owner signs in again
-    + MailHidden              account    human        the host shows programs only a part of the mail
+    + LoginRejected           account    human        says what to do at this provider
+    | + MasterRefused                                 the host's master user cannot open this mailbox
+    + GrantExpired            account    human        consent revoked or expired: the owner signs in again
+    + MailHidden              account    human        the host exposes only part of the mail over IMAP
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
     + FolderUnusable          folder     skip         cannot be opened or created; reported
-    | + FolderLeftOut                                 what it holds is no mail
+    | + FolderLeftOut                                 contains no mail
     + FolderChanged           folder     replan       UIDVALIDITY differs
 
-The text of an error is written for the person who reads the report: what happened and what to do
-next. It never holds a password or a token. What the server literally said goes to `server_text`.
-A message that cannot be read or stored is none of these: it is a value, and a line in the report.
+The text of an error is for the reader of the report: what happened and what to do next. It never contains a
+password or a token. The server's literal response is in `server_text`. A message that cannot be read or
+stored is not an error of this tree but a value, and a line in the report.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class ErrorScope(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What mends an error."""
+    """What fixes an error."""
 
     RECONNECT = "reconnect"
     WAIT = "wait"
@@ -55,14 +54,14 @@ class Remedy(StrEnum):
 
 
 class Side(StrEnum):
-    """The mailbox we read from, or the one we write to."""
+    """The mailbox that is read, or the one that is written."""
 
     SOURCE = "source"
     DESTINATION = "destination"
 
 
 class MailError(Exception):
-    """Base of the tree. `str(error)` is a sentence for the reader; `code` is stable for machines."""
+    """Base class. `str(error)` is a sentence for the reader; `code` is stable, for programs."""
 
     code: ClassVar[str] = "mail_error"
     scope: ClassVar[ErrorScope] = ErrorScope.SESSION
@@ -75,14 +74,13 @@ class MailError(Exception):
 
 
 class ConnectionLost(MailError):
-    """Reset, timeout or BYE. An APPEND that was under way may or may not have landed."""
+    """Connection reset, timeout or BYE. The outcome of a pending APPEND is unknown."""
 
     code = "connection_lost"
 
 
 class ServerTooSlow(ConnectionLost):
-    """The server answered, but so slowly that we gave up waiting. Trying again at once would only hold the
-    worker again."""
+    """The server answered too slowly. An immediate retry would only block the worker again."""
 
     code = "server_too_slow"
     scope = ErrorScope.ACCOUNT
@@ -90,13 +88,13 @@ class ServerTooSlow(ConnectionLost):
 
 
 class ProtocolViolation(MailError):
-    """The server answered in a way that no RFC allows."""
+    """The server sent a response that violates the RFCs."""
 
     code = "protocol_violation"
 
 
 class ServerUnavailable(MailError):
-    """Nothing listens, or the server asks us to come back later (RFC 5530: UNAVAILABLE, INUSE)."""
+    """The connection is refused, or the server is temporarily unavailable (RFC 5530: UNAVAILABLE, INUSE)."""
 
     code = "server_unavailable"
     scope = ErrorScope.ACCOUNT
@@ -104,9 +102,11 @@ class ServerUnavailable(MailError):
 
 
 class Throttled(MailError):
-    """The server asks for a pause; `until` is when it may be asked again, if it said so. The pause is for
-    the account, or for all that we have to do with that host (`whole_host`); and only for whoever wants to
-    connect, when it is more connections that it does not take (`connecting`)."""
+    """The server requests a pause; `until` is its end, if the server named one.
+
+    The pause applies to the account, or with `whole_host` to all accounts of that host. With `connecting` the
+    server only accepts no more connections: existing ones may continue.
+    """
 
     code = "throttled"
     scope = ErrorScope.ACCOUNT
@@ -129,7 +129,7 @@ class Throttled(MailError):
 
 
 class EndpointWrong(MailError):
-    """The server that we were told to use cannot be used as told; a person has to correct it."""
+    """The server cannot be used as configured; a person has to correct it."""
 
     code = "endpoint_wrong"
     scope = ErrorScope.ACCOUNT
@@ -143,31 +143,31 @@ class HostUnknown(EndpointWrong):
 
 
 class HostForbidden(EndpointWrong):
-    """The name leads into a private network, and the operator did not allow it for whoever named it."""
+    """The host resolves to a private address that the operator has not allowed."""
 
     code = "host_forbidden"
 
 
 class CertificateRefused(EndpointWrong):
-    """The certificate does not prove that this is the host we asked for."""
+    """The certificate is not valid for the requested host."""
 
     code = "certificate_refused"
 
 
 class NotAnImapServer(EndpointWrong):
-    """Something answers on that port, but it does not speak IMAP (or not with this encryption)."""
+    """The server on that port does not speak IMAP, or not with this encryption."""
 
     code = "not_an_imap_server"
 
 
 class EncryptionUnavailable(EndpointWrong):
-    """The server offers no STARTTLS, and plaintext was not allowed."""
+    """The server offers no STARTTLS, and plaintext is not allowed."""
 
     code = "encryption_unavailable"
 
 
 class LoginRejected(MailError):
-    """The host does not let us in with what we have; carries what to do at this provider."""
+    """The host rejects the credential; the text says what to do at this provider."""
 
     code = "login_rejected"
     scope = ErrorScope.ACCOUNT
@@ -175,14 +175,16 @@ class LoginRejected(MailError):
 
 
 class MasterRefused(LoginRejected):
-    """The host's master user opens this mailbox no more, or was never to: whoever runs Mailhaul looks at
-    it, or the owner's password is used."""
+    """The host's master user cannot open this mailbox, or no longer.
+
+    Either the operator of Mailhaul corrects it, or the owner's password is used.
+    """
 
     code = "master_refused"
 
 
 class GrantExpired(MailError):
-    """The consent that let us in is withdrawn or has run out (RFC 6749 section 5.2: invalid_grant)."""
+    """The consent is revoked or has expired (RFC 6749 section 5.2: invalid_grant)."""
 
     code = "grant_expired"
     scope = ErrorScope.ACCOUNT
@@ -190,7 +192,7 @@ class GrantExpired(MailError):
 
 
 class MailHidden(MailError):
-    """The host shows programs only a part of the mail, by a setting that its owner can change."""
+    """The host exposes only part of the mail over IMAP, because of a setting that the owner can change."""
 
     code = "mail_hidden"
     scope = ErrorScope.ACCOUNT
@@ -206,7 +208,7 @@ class QuotaExceeded(MailError):
 
 
 class FolderUnusable(MailError):
-    """A folder cannot be opened or created; it is reported and the import goes on."""
+    """A folder cannot be opened or created; it is reported and the import continues."""
 
     code = "folder_unusable"
     scope = ErrorScope.FOLDER
@@ -214,8 +216,10 @@ class FolderUnusable(MailError):
 
 
 class FolderLeftOut(FolderUnusable):
-    """A folder that holds no mail (calendars, contacts): reported, and no fault. `messages`: how many the
-    server counts in it."""
+    """A folder without mail (calendars, contacts): reported, but not a failure.
+
+    `messages` is how many items the server counts in it.
+    """
 
     code = "folder_left_out"
 
@@ -225,7 +229,7 @@ class FolderLeftOut(FolderUnusable):
 
 
 class FolderChanged(MailError):
-    """The folder's UIDVALIDITY is not the one we planned with (RFC 9051 section 2.3.1.1)."""
+    """The folder's UIDVALIDITY differs from the planned one (RFC 9051 section 2.3.1.1)."""
 
     code = "folder_changed"
     scope = ErrorScope.FOLDER

@@ -1,4 +1,4 @@
-"""Google: signing in, organisations, and what its refusals mean.
+"""Google: sign-in, organisations, and the meaning of its error texts.
 
 Endpoints and scopes: https://developers.google.com/identity/protocols/oauth2/web-server (2026-11),
 https://developers.google.com/identity/protocols/oauth2/service-account (2026-11) and
@@ -30,10 +30,10 @@ ID: Final = "google"
 NAME: Final = "Google"
 
 MAIL_SCOPE: Final = "https://mail.google.com/"
-"""The only scope that IMAP takes from an owner."""
+"""The only scope that IMAP accepts from an owner."""
 
 ORGANISATION_SCOPE: Final = "https://www.googleapis.com/auth/gmail.imap_admin"
-"""For service accounts. With it IMAP shows every label and every message, whatever the owner chose under
+"""For service accounts. With it, IMAP shows every label and message, regardless of the owner's settings
 "Show in IMAP" and "Folder size limits" (xoauth2-protocol, "Google Workspace Domain-Wide Delegation")."""
 
 _ENDPOINTS: Final = Endpoints(
@@ -48,7 +48,7 @@ _ASSERTION_LIFE_S: Final = 600
 def application(
     client_id: str, client_secret: Secret, redirect_uri: str, *, authority: str = ""
 ) -> Application:
-    """The application that owners sign in to. `authority` stands in for Google in rehearsals."""
+    """The application that owners sign in to. `authority` replaces Google in tests."""
     issuers = frozenset({authority}) if authority else _ISSUERS
     return Application(
         provider=ID,
@@ -62,7 +62,7 @@ def application(
         issuers=issuers,
         issuers_of=lambda _claims: issuers,
         explain=explain,
-        # Without both, Google gives a refresh token only the first time that an owner consents.
+        # Without both, Google issues a refresh token only for the first consent of an owner.
         authorize_params={"access_type": "offline", "prompt": "consent"},
     )
 
@@ -78,7 +78,7 @@ def _endpoints(authority: str) -> Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A service account with domain-wide delegation, out of its key file."""
+    """A service account with domain-wide delegation, read from its key file."""
 
     email: str
     key_id: str
@@ -87,7 +87,7 @@ class ServiceAccount:
 
     @classmethod
     def load(cls, file: Path, *, authority: str = "") -> ServiceAccount:
-        """Raises ValueError with a sentence that says what is wrong, and quotes nothing of the file."""
+        """Raises ValueError with a sentence that describes the problem and quotes nothing of the file."""
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             email, key_id, pem = (str(facts[n]) for n in ("client_email", "private_key_id", "private_key"))
@@ -102,28 +102,28 @@ class ServiceAccount:
 
 
 def organisation_token(web: OAuthHttp, account: ServiceAccount, mailbox: str) -> AccessToken:
-    """A token for any mailbox of the organisation (RFC 7523). Raises as `oauth.run_request` does."""
+    """A token for any mailbox of the organisation (RFC 7523). Raises as `oauth.run_request`."""
 
     def request() -> Any:
         return web.session().fetch_token(
             account.token_url,
             grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer",
             assertion=_assertion(account, mailbox),
-            auth=_nobody,
+            auth=_no_client_auth,
             allow_redirects=False,
         )
 
     return parse_access_token(run_request(request, NAME, explain))
 
 
-def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """The assertion is all the proof there is."""
+def _no_client_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The assertion authenticates the client; send no other credential."""
     return request
 
 
 def _assertion(account: ServiceAccount, mailbox: str) -> str:
-    # A new one each time: a `jti` that comes twice is a replay (RFC 7523 section 3). Authlib 1.9's
-    # AssertionClient sends the same again at each refresh.
+    # Created anew for each request: a repeated `jti` is a replay (RFC 7523 section 3). Authlib 1.9's
+    # AssertionClient sends the same assertion at each refresh.
     now = int(time.time())
     claims: Mapping[str, Any] = {
         "iss": account.email,
@@ -137,50 +137,51 @@ def _assertion(account: ServiceAccount, mailbox: str) -> str:
     return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": account.key_id}, dict(claims), account.key)
 
 
-# --- What its refusals mean ------------------------------------------------------------------------
+# --- Meaning of error texts -------------------------------------------------------------------------
 
 
 def explain(words: str) -> str:
-    """What a refusal in those words means at Google and what to do there; "" for one that we do not know."""
+    """What an error text of Google means and what to do; "" if it is unknown."""
     return meaning(words, _MEANINGS)
 
 
 INSTEAD: Final = (
-    "Google takes app passwords only: make one at https://myaccount.google.com/apppasswords and use it in"
-    " place of the account's password, or sign in with Google."
+    "Google accepts app passwords only: create one at https://myaccount.google.com/apppasswords and use it"
+    " instead of the account's password, or sign in with Google."
 )
 _AGAIN: Final = "Its owner has to sign in to Google again and allow Mailhaul to read the mail."
 
 # OAuth: the pages above, and https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
-# IMAP: https://support.google.com/mail/answer/7126229 and the answers that imapsync's FAQ.Gmail collects.
+# IMAP: https://support.google.com/mail/answer/7126229 and the responses collected in imapsync's FAQ.Gmail.
 _MEANINGS: Final[Meanings] = tuple(
     (re.compile(pattern, re.IGNORECASE), sentence)
     for pattern, sentence in (
         (
             r"^admin_policy_enforced|access_denied.*(?:admin|policy|organi[sz]ation)",
-            "The administrator of this Google Workspace does not let applications read mail: have them trust"
-            " Mailhaul in the Admin console under Security, API controls, App access control.",
+            "The administrator of this Google Workspace does not allow applications to read mail. Ask them to"
+            " trust Mailhaul in the Admin console under Security, API controls, App access control.",
         ),
         (
             r"^org_internal",
-            "This application is only for the organisation that made it: sign in with an account there.",
+            "This application is restricted to the organisation that created it: sign in with an account"
+            " there.",
         ),
-        (r"^access_denied", "The permission was not given: open the link again and choose Allow."),
+        (r"^access_denied", "The permission was not granted: open the link again and choose Allow."),
         (
             r"^redirect_uri_mismatch",
-            "Whoever runs Mailhaul has to enter its redirect address among those of the OAuth client in the"
-            " Google Cloud console, letter by letter.",
+            "The operator of Mailhaul has to add its exact redirect address to the OAuth client in the Google"
+            " Cloud console.",
         ),
         (
             r"^invalid_client|^deleted_client",
-            "Whoever runs Mailhaul has to check the client ID and the client secret of the Google"
+            "The operator of Mailhaul has to check the client ID and the client secret of the Google"
             " application.",
         ),
         (
             r"^unauthorized_client|^access_denied.*delegat",
             "An administrator has to allow the service account's client ID in the Admin console under"
             f" Security, API controls, Domain-wide delegation, with the scope {ORGANISATION_SCOPE}. It takes"
-            " effect within a day, mostly within minutes.",
+            " effect within a day, usually within minutes.",
         ),
         (
             r"invalid_grant.*(?:invalid email|user id|account not found|not a valid email)",
@@ -188,15 +189,16 @@ _MEANINGS: Final[Meanings] = tuple(
         ),
         (
             r"invalid_grant.*jwt signature",
-            "The key of the service account is no longer valid: make a new one in the Google Cloud console.",
+            "The key of the service account is no longer valid: create a new key in the Google Cloud"
+            " console.",
         ),
         (
             r"invalid_grant.*(?:short-lived|timeframe|iat|reasonable)",
-            "The clock of the machine that Mailhaul runs on is wrong: set it right.",
+            "The clock of the machine that Mailhaul runs on is wrong: correct it.",
         ),
         (
             r"invalid_grant.*(?:session|reauth|rapt)|invalid_rapt",
-            f"The organisation lets sign-ins last only for a time. {_AGAIN}",
+            f"The organisation limits the duration of sign-ins. {_AGAIN}",
         ),
         (r"^invalid_grant|^interaction_required|^login_required", _AGAIN),
         (
@@ -205,7 +207,7 @@ _MEANINGS: Final[Meanings] = tuple(
         ),
         (
             r"web browser|weblogin|webalert",
-            "Google wants a confirmation: sign in at https://mail.google.com in a browser, confirm that it"
+            "Google requires a confirmation: sign in at https://mail.google.com in a browser, confirm that it"
             " was you, then start again.",
         ),
         (

@@ -1,6 +1,6 @@
-"""What lets us into a mailbox: a password, the owner's consent, an organisation's, or a master user.
+"""Grants for mailbox access: a password, the owner's consent, an organisation's consent, or a master user.
 
-A grant is what is kept, sealed; a credential is what a login takes. Nothing here touches the network.
+A grant is what is stored, sealed; a credential is what a login uses. This module does no network I/O.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from providers.endpoint import Secret
 
 @dataclass(frozen=True, slots=True)
 class PasswordGrant:
-    """A password or an app password, as the host takes it."""
+    """A mailbox password or an app password."""
 
     password: Secret
 
@@ -22,7 +22,7 @@ class PasswordGrant:
 @dataclass(frozen=True, slots=True)
 class OAuthGrant:
     """The owner's consent (RFC 6749 section 1.5). `provider` is "google" or "microsoft"; `tenant` is the
-    directory that gave the consent at Microsoft, "" where there is none."""
+    directory of the consent at Microsoft, "" for none."""
 
     provider: str
     refresh_token: Secret
@@ -31,45 +31,51 @@ class OAuthGrant:
 
 @dataclass(frozen=True, slots=True)
 class OrganisationGrant:
-    """The consent that an organisation gave for all its mailboxes; its key is in the settings, not here."""
+    """An organisation's consent for all its mailboxes; its key is in the settings, not in the grant."""
 
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
 class MasterGrant:
-    """What an administrator of `domain` allowed: the host's master user opens this mailbox. Who that is and
-    its password are in the settings, not here, so that both may be changed while imports are under way."""
+    """The permission of an administrator of `domain` to open this mailbox as the host's master user.
+
+    The master user's name and password are in the settings, not in the grant, so that both can be changed
+    while imports are running.
+    """
 
     domain: str
 
 
 Grant = PasswordGrant | OAuthGrant | OrganisationGrant
 DestinationGrant = Grant | MasterGrant
-"""A mailbox that is read is never opened by a master user."""
+"""A source mailbox is never opened by a master user."""
 
-_PASSWORD: Final = "password"  # noqa: S105  # the name of a kind
+_PASSWORD: Final = "password"  # noqa: S105  # the name of a grant kind
 _OAUTH: Final = "oauth"
 _ORGANISATION: Final = "organisation"
 _MASTER: Final = "master"
 
 
 class AccessTokens(Protocol):
-    """Access tokens for one mailbox, fresh by themselves, for any number of threads."""
+    """Access tokens for one mailbox, refreshed automatically. Thread-safe."""
 
     def access_token(self, *, refused: bool = False) -> Secret:
-        """A token that is good for the next half minute at least. Threads that ask while it is being
-        fetched wait for the same one. `refused`: the host did not take the last one, fetch another.
+        """A token that is valid for at least another half minute.
 
-        Raises GrantExpired, when no more are to be had, and ServerUnavailable.
+        Concurrent calls share one refresh. `refused` means that the host rejected the previous token; another
+        one is fetched. Raises GrantExpired if the grant yields no more tokens, and ServerUnavailable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MasterLogin:
-    """A master user's name and password. With a `separator` the login is mailbox, separator and name; else
-    the mailbox goes as the authorisation identity (RFC 4616)."""
+    """A master user's name and password.
+
+    With a `separator`, the login is mailbox, separator and name; without one, the mailbox is sent as the
+    authorisation identity (RFC 4616).
+    """
 
     name: str
     password: Secret
@@ -77,14 +83,14 @@ class MasterLogin:
 
 
 OwnerCredential = Secret | AccessTokens
-"""What a login of a mailbox's owner takes: a password, or a source of access tokens."""
+"""The credential of a mailbox owner: a password, or a source of access tokens."""
 
 Credential = OwnerCredential | MasterLogin
-"""What a login takes."""
+"""What a login uses."""
 
 
 def dump(grant: DestinationGrant) -> Secret:
-    """The grant as one text for the vault; the inverse of `load`."""
+    """Serialise the grant for the vault; the inverse of `load`."""
     match grant:
         case PasswordGrant(password):
             facts = {"kind": _PASSWORD, "password": password.reveal()}
@@ -101,7 +107,7 @@ def dump(grant: DestinationGrant) -> Secret:
 
 
 def load(text: Secret) -> DestinationGrant:
-    """The grant that `dump` made the text of. Raises ValueError, without the text, for anything else."""
+    """Deserialise a grant; the inverse of `dump`. Raises ValueError, which does not quote the text."""
     try:
         facts = json.loads(text.reveal())
         match facts["kind"]:
@@ -118,8 +124,8 @@ def load(text: Secret) -> DestinationGrant:
             case "master":
                 return MasterGrant(_text(facts["domain"]))
     except (ValueError, TypeError, KeyError, AttributeError):
-        pass  # each of them quotes what it read
-    raise ValueError("what was sealed is no grant")
+        pass  # their messages quote the text
+    raise ValueError("the sealed text is not a grant")
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
-"""The ways into mailboxes that an installation was set up with, beside passwords.
+"""Protocols for mailbox access other than by password: sign-in with OAuth or OpenID Connect, organisations.
 
-This page needs no network library: what does is in `sign_in.py`, and loaded only where it is set up.
+This module imports no network library; `oauth_access` and `openid_connect` do, and are loaded only if they
+are set up.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredenti
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One owner being asked. `url` is where to send the browser; the rest is kept here until it comes back,
-    for one use."""
+    """A pending authorization request, for one use.
+
+    The browser is redirected to `url`; the rest is kept until it returns.
+    """
 
     url: str = field(repr=False)
     state: str
@@ -27,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token and when it ends, on the clock of `time.monotonic`."""
+    """A token, its expiry on the clock of `time.monotonic`, and its lifetime, both in seconds."""
 
     secret: Secret
     ends_at_s: float
@@ -36,7 +39,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What an owner gave: the grant to keep, the first token, and the addresses that they signed in as."""
+    """An owner's consent: the grant to store, the first token, and the addresses of the signed-in account."""
 
     grant: OAuthGrant
     token: AccessToken
@@ -45,8 +48,11 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody whom an issuer knows as `subject`, always the same for one person there (OpenID Connect Core
-    section 5.7), the addresses that it says are theirs, and the domains that it says they administer."""
+    """A person as authenticated by an OpenID issuer.
+
+    `subject` is stable for a person at that issuer (OpenID Connect Core section 5.7). `addresses` are the
+    person's mail addresses and `domains` the domains that they administer, according to the issuer.
+    """
 
     issuer: str
     subject: str
@@ -55,49 +61,53 @@ class Person:
 
 
 class People(Protocol):
-    """An OpenID provider at which people sign in to our pages."""
+    """An OpenID provider for sign-in to the web pages."""
 
     def begin_sign_in(self) -> Question:
-        """Where to send the browser. Raises ServerUnavailable, Throttled."""
+        """Begin a sign-in. Raises ServerUnavailable, Throttled."""
         ...
 
-    def complete_sign_in(self, asked: Question, answer: Mapping[str, str]) -> Person:
-        """Who it is, from the parameters that the browser came back with.
+    def complete_sign_in(self, question: Question, answer: Mapping[str, str]) -> Person:
+        """Complete a sign-in with the parameters that the browser returned with.
 
-        Raises LoginRejected when it is nobody, or not for this question; ServerUnavailable, Throttled.
+        Raises LoginRejected if the sign-in failed or `answer` belongs to another request; ServerUnavailable,
+        Throttled.
         """
         ...
 
-    def logout_url(self, back: str) -> str:
-        """Where to send the browser to sign out there too; "" where that is not offered. The browser comes
-        back to `back`. Raises ServerUnavailable, Throttled."""
+    def logout_url(self, return_to: str) -> str:
+        """The URL that signs the browser out at the issuer; "" if the issuer does not offer it.
+
+        The browser is sent back to `return_to`. Raises ServerUnavailable, Throttled.
+        """
         ...
 
 
 class MailboxAccess(Protocol):
-    """What can be opened with something else than a password. Providers are "google" and "microsoft"."""
+    """Mailbox access by OAuth. Providers are "google" and "microsoft"."""
 
     def can_sign_in(self, provider: str | None) -> bool:
-        """Whether owners at `provider` can be asked for their consent."""
+        """Whether sign-in of owners at `provider` is set up."""
         ...
 
     def begin_sign_in(self, provider: str, mailbox: str) -> Question:
-        """Where to send the owner of `mailbox`. Raises LoginRejected when nobody can be asked."""
+        """Begin the sign-in of the owner of `mailbox`. Raises LoginRejected if it is not set up."""
         ...
 
     def complete_sign_in(
-        self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
+        self, provider: str, question: Question, answer: Mapping[str, str], mailbox: str
     ) -> Consent:
-        """What the owner gave, from the parameters that the browser came back with.
+        """Complete the owner's sign-in with the parameters that the browser returned with.
 
-        Raises LoginRejected when it was not given, or for another mailbox; ServerUnavailable, Throttled.
+        Raises LoginRejected if the consent was denied or is for another mailbox; ServerUnavailable,
+        Throttled.
         """
         ...
 
     def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
-        """The grant that opens `mailbox` without its owner, None when there is none.
+        """The organisation's grant for `mailbox`, None if there is none.
 
-        It opens every mailbox of the organisation: only who runs the installation may be given it.
+        It opens every mailbox of the organisation, so it is for operators of the installation only.
         """
         ...
 
@@ -105,27 +115,28 @@ class MailboxAccess(Protocol):
         self,
         grant: Grant,
         mailbox: str,
-        keep: Callable[[OAuthGrant], object],
+        save_grant: Callable[[OAuthGrant], object],
         *,
         initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
-        """What a login to `mailbox` takes. `keep` is given the grant to store each time that its refresh
-        token is replaced, before the new one is used; `first` is a token that came with the consent.
+        """The credential for `mailbox`.
 
-        Raises GrantExpired when the installation no longer knows the application or the organisation.
+        `save_grant` is called with the grant whenever its refresh token was replaced, before the new one is
+        used; `initial_token` is the token that came with the consent. Raises GrantExpired if the application
+        or the organisation is no longer set up.
         """
         ...
 
     def revoke_consent(self, grant: Grant) -> bool:
-        """Ends an owner's consent at its provider, where that is possible; whether it did. Never raises.
+        """Revoke an owner's consent at its provider; True if that succeeded. Never raises.
 
-        At Google it ends every grant that this owner gave to this installation.
+        At Google this ends every grant of this owner for this installation.
         """
         ...
 
 
 class PasswordsOnly:
-    """Implements `MailboxAccess` where nothing is set up."""
+    """Implements `MailboxAccess` for installations without OAuth."""
 
     def can_sign_in(self, _provider: str | None) -> bool:
         return False
@@ -134,7 +145,7 @@ class PasswordsOnly:
         raise LoginRejected(not_set_up(provider))
 
     def complete_sign_in(
-        self, provider: str, _asked: Question, _answer: Mapping[str, str], _mailbox: str
+        self, provider: str, _question: Question, _answer: Mapping[str, str], _mailbox: str
     ) -> Consent:
         raise LoginRejected(not_set_up(provider))
 
@@ -145,7 +156,7 @@ class PasswordsOnly:
         self,
         grant: Grant,
         _mailbox: str,
-        _keep: Callable[[OAuthGrant], object],
+        _save_grant: Callable[[OAuthGrant], object],
         *,
         initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
@@ -158,8 +169,8 @@ class PasswordsOnly:
 
 
 def not_set_up(provider: str) -> str:
-    """Told where a grant or a question is of no use here."""
+    """The error text for a sign-in or grant of a provider that is not set up."""
     return (
-        f"Mailhaul is not set up for signing in with {provider.capitalize()}: whoever runs it has to set"
-        " that up, or the owner has to use a password."
+        f"Mailhaul is not set up for signing in with {provider.capitalize()}: its operator has to set that"
+        " up, or the owner has to use a password."
     )

@@ -1,4 +1,4 @@
-"""Microsoft: signing in, organisations, and what its refusals mean.
+"""Microsoft: sign-in, organisations, and the meaning of its error texts.
 
 Endpoints and scopes: https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow,
 https://learn.microsoft.com/en-us/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
@@ -20,7 +20,7 @@ ID: Final = "microsoft"
 NAME: Final = "Microsoft"
 
 AUTHORITY: Final = "https://login.microsoftonline.com"
-"""Sovereign clouds have others."""
+"""Sovereign clouds have other authorities."""
 
 MAIL_SCOPE: Final = "https://outlook.office.com/IMAP.AccessAsUser.All"
 ORGANISATION_SCOPE: Final = "https://outlook.office365.com/.default"
@@ -45,11 +45,11 @@ def application(
         endpoints=Endpoints(
             f"{authority}/{{tenant}}/oauth2/v2.0/authorize",
             f"{authority}/{{tenant}}/oauth2/v2.0/token",
-            # It has nothing to revoke with: owners do it at https://myapps.microsoft.com.
+            # No revocation endpoint: owners revoke consents at https://myapps.microsoft.com.
         ),
         scope=f"openid email profile offline_access {MAIL_SCOPE}",
-        mail_scope="/IMAP.AccessAsUser.All",  # its resource has several names
-        # The issuer names the directory of the account, whatever directory was asked.
+        mail_scope="/IMAP.AccessAsUser.All",  # the resource has several names
+        # The issuer names the directory of the account, regardless of the requested directory.
         issuers=frozenset(),
         issuers_of=lambda claims: frozenset({f"{authority}/{claims.get('tid', '')}/v2.0"}),
         explain=explain,
@@ -63,7 +63,7 @@ def application(
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """An application that an organisation lets into mailboxes, shared ones too: application permission
+    """An application with access to the mailboxes of an organisation, shared ones too: application permission
     IMAP.AccessAsApp with admin consent, and FullAccess to each mailbox (Add-MailboxPermission)."""
 
     tenant: str
@@ -74,7 +74,7 @@ class Organisation:
 
 def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToken:
     """A token for every mailbox of the organisation (RFC 6749 section 4.4). Raises as `oauth.run_request`."""
-    ours = application(
+    registration = application(
         organisation.client_id,
         organisation.client_secret,
         "",
@@ -83,8 +83,8 @@ def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToke
     )
     return parse_access_token(
         run_request(
-            lambda: web.session(ours).fetch_token(
-                ours.endpoint_url(ours.endpoints.token),
+            lambda: web.session(registration).fetch_token(
+                registration.endpoint_url(registration.endpoints.token),
                 grant_type="client_credentials",
                 scope=ORGANISATION_SCOPE,
                 allow_redirects=False,
@@ -95,11 +95,11 @@ def organisation_token(web: OAuthHttp, organisation: Organisation) -> AccessToke
     )
 
 
-# --- What its refusals mean ------------------------------------------------------------------------
+# --- Meaning of error texts -------------------------------------------------------------------------
 
 
 def explain(words: str) -> str:
-    """What a refusal in those words means at Microsoft and what to do there; "" for an unknown one."""
+    """What an error text of Microsoft means and what to do; "" if it is unknown."""
     return meaning(words, _MEANINGS)
 
 
@@ -107,18 +107,18 @@ def _codes(*numbers: int) -> str:
     return rf"AADSTS(?:{'|'.join(map(str, numbers))})\b"
 
 
-INSTEAD: Final = "Microsoft takes no passwords for IMAP: have the owner sign in with Microsoft."
+INSTEAD: Final = "Microsoft accepts no passwords for IMAP: the owner has to sign in with Microsoft."
 _AGAIN: Final = "Its owner has to sign in to Microsoft again."
 _MAILBOX: Final = (
-    "Check that the address is the mailbox's main one and that it was signed in to with that address, that"
+    "Check that the address is the primary one of the mailbox and was used to sign in, that"
     " IMAP is switched on for the mailbox (Microsoft 365 admin center: Users, the user, Mail, Manage email"
     " apps; Outlook.com: Settings, Mail, Forwarding and IMAP), and, for an organisation's permission, that"
-    " the application was given FullAccess to the mailbox in Exchange."
+    " the application has FullAccess to the mailbox in Exchange."
 )
 
 # https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes (2026-11). Microsoft says
-# that the numbers may change: what fits nothing here is told in Microsoft's own words.
-# IMAP: the answers collected in simonrob/email-oauth2-proxy#74 and #275, imapsync#411, MailKit#2016.
+# that the numbers may change; texts without a match are reported as they are.
+# IMAP: the responses collected in simonrob/email-oauth2-proxy#74 and #275, imapsync#411, MailKit#2016.
 _MEANINGS: Final[Meanings] = tuple(
     (re.compile(pattern, re.IGNORECASE), sentence)
     for pattern, sentence in (
@@ -134,7 +134,7 @@ _MEANINGS: Final[Meanings] = tuple(
         ),
         (
             _codes(50072, 50074, 50076, 50078, 50079, 50055, 50144),
-            f"{_AGAIN} The organisation asks for a second factor, or for a new password.",
+            f"{_AGAIN} The organisation requires a second factor or a new password.",
         ),
         (
             _codes(50105),
@@ -143,40 +143,40 @@ _MEANINGS: Final[Meanings] = tuple(
         ),
         (
             _codes(7000215, 7000222, 7000216, 700027) + "|^invalid_client",
-            "Whoever runs Mailhaul has to make a new client secret for the Microsoft application and set it"
-            " here: the present one is wrong or has run out.",
+            "The operator of Mailhaul has to create a new client secret for the Microsoft application and set"
+            " it here: the current one is wrong or has expired.",
         ),
         (
             _codes(700016, 7000112, 50001, 500011, 650052),
             "The organisation does not know the application, or has no Exchange Online: its administrator has"
-            " to allow the application once, and whoever runs Mailhaul to check the client ID and the"
+            " to allow the application once, and the operator of Mailhaul has to check the client ID and the"
             " directory.",
         ),
         (
             _codes(90002, 900023, 90013),
-            "There is no directory of that name: whoever runs Mailhaul has to check the tenant.",
+            "There is no directory with that name: the operator of Mailhaul has to check the tenant.",
         ),
         (
             _codes(50011, 500112, 500113),
-            "Whoever runs Mailhaul has to enter its redirect address in the app registration under"
-            " Authentication, Web, letter by letter.",
+            "The operator of Mailhaul has to enter its exact redirect address in the app registration under"
+            " Authentication, Web.",
         ),
         (
             _codes(50020, 50034, 50059, 90072, 51004, 16000),
-            "This account does not belong to the directory that was asked: sign in with an account of the"
+            "This account does not belong to the requested directory: sign in with an account of the"
             " organisation.",
         ),
         (
             _codes(50053, 50057, 50196),
-            "The account is locked or switched off: its administrator can say why.",
+            "The account is locked or disabled: its administrator can say why.",
         ),
         (
             _codes(70008, 700082, 700084, 70043, 50173, 50133, 54005, 70000, 500133) + "|^invalid_grant",
             _AGAIN,
         ),
         (r"^interaction_required|^login_required", _AGAIN),
-        (r"^access_denied", "The permission was not given: open the link again and choose Accept."),
-        (r"authenticated but not connected", f"The sign-in works, the mailbox does not. {_MAILBOX}"),
+        (r"^access_denied", "The permission was not granted: open the link again and choose Accept."),
+        (r"authenticated but not connected", f"The sign-in works, but the mailbox does not. {_MAILBOX}"),
         (
             r"basic auth|basicauthblocked|logindisabled",
             INSTEAD,

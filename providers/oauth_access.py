@@ -1,4 +1,4 @@
-"""`Access` with applications that owners sign in to, and organisations that let us in."""
+"""`MailboxAccess` with OAuth applications and organisations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from providers.token_refresh import FreshTokens, consent_tokens
 
 @dataclass(frozen=True, slots=True)
 class OrganisationAccess:
-    """What an organisation allowed for the mailboxes of its `domains`, and for no others.
+    """Access to the mailboxes of an organisation's `domains`, and to no others.
 
-    `tokens_for` gives the tokens for one mailbox.
+    `tokens_for` returns the tokens for one mailbox.
     """
 
     domains: frozenset[str]
@@ -30,7 +30,7 @@ class OrganisationAccess:
 
 @dataclass(frozen=True, slots=True)
 class OAuthAccess:
-    """Implements `Access`, each thing by provider."""
+    """Implements `MailboxAccess`. `applications` and `organisations` are by provider."""
 
     web: OAuthHttp
     applications: Mapping[str, Application]
@@ -43,19 +43,19 @@ class OAuthAccess:
         return oauth.begin_authorization(self._application(provider), mailbox)
 
     def complete_sign_in(
-        self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
+        self, provider: str, question: Question, answer: Mapping[str, str], mailbox: str
     ) -> Consent:
-        return oauth.complete_authorization(self.web, self._application(provider), asked, answer, mailbox)
+        return oauth.complete_authorization(self.web, self._application(provider), question, answer, mailbox)
 
     def organisation_grant(self, provider: str | None, mailbox: str) -> OrganisationGrant | None:
-        found = self.organisations.get(provider or "")
-        return OrganisationGrant(provider or "") if found is not None and found.covers(mailbox) else None
+        access = self.organisations.get(provider or "")
+        return OrganisationGrant(provider or "") if access is not None and access.covers(mailbox) else None
 
     def credential(
         self,
         grant: Grant,
         mailbox: str,
-        keep: Callable[[OAuthGrant], object],
+        save_grant: Callable[[OAuthGrant], object],
         *,
         initial_token: AccessToken | None = None,
     ) -> OwnerCredential:
@@ -66,7 +66,7 @@ class OAuthAccess:
                 application = self.applications.get(provider)
                 if application is None:
                     raise GrantExpired(not_set_up(provider))
-                return consent_tokens(self.web, application, grant, keep, initial_token=initial_token)
+                return consent_tokens(self.web, application, grant, save_grant, initial_token=initial_token)
             case OrganisationGrant(provider):
                 organisation = self.organisations.get(provider)
                 if organisation is None or not organisation.covers(mailbox):

@@ -1,13 +1,13 @@
-"""What a provider's words mean, looked up in a table."""
+"""Tables that explain error texts of providers by regular expression."""
 
 from __future__ import annotations
 
 import re
 
 Meanings = tuple[tuple[re.Pattern[str], str], ...]
-"""(pattern, what it means and what to do there), the first that fits counts."""
+"""(pattern, explanation and advice); the first match counts."""
 
 
 def meaning(words: str, meanings: Meanings) -> str:
-    """The sentence for those words, "" when none fits."""
+    """The sentence of the first matching pattern, "" if none matches."""
     return next((sentence for pattern, sentence in meanings if pattern.search(words)), "")

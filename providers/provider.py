@@ -1,4 +1,4 @@
-"""One mail host as facts: where it is, whom it lets in, what its owner must do first, what is odd there."""
+"""The facts of a mail provider: servers, login, steps for the owner, limits and quirks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from providers.endpoint import Endpoint, LoginForm
 
 LANGUAGES: Final = ("en", "de", "fr", "it", "es")
-"""Every text that an owner reads exists in these; the first stands in for any other."""
+"""The languages of every text for owners; the first is the fallback."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """One text in every language of LANGUAGES."""
+    """A text in every language of LANGUAGES."""
 
     en: str
     de: str
@@ -23,22 +23,25 @@ class LocalizedText:
     es: str
 
     def in_language(self, language: str) -> str:
-        """By language tag (`de`, `de-CH`); English for a language that we do not have."""
+        """The text for a language tag (`de`, `de-CH`); English if there is no translation."""
         code = language.partition("-")[0].lower()
         return str(getattr(self, code)) if code in LANGUAGES else self.en
 
 
 class LoginKind(StrEnum):
-    """How an owner lets us in."""
+    """How Mailhaul gets access to a mailbox."""
 
     PASSWORD = "password"  # noqa: S105
     SIGN_IN = "sign_in"
-    ORGANISATION = "organisation"  # an administrator does, once for all
+    ORGANISATION = "organisation"  # an administrator grants access to all mailboxes
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the owner does before we get in. `page` is where, or ""; `way` None: whichever way it is."""
+    """A step for the owner before the login.
+
+    `page` is its URL, or ""; `login_kind` None means every kind of login.
+    """
 
     id: str
     texts: LocalizedText
@@ -47,16 +50,16 @@ class Step:
 
 
 class PasswordKind(StrEnum):
-    """Which password a host takes over IMAP."""
+    """Which password a host accepts over IMAP."""
 
-    MAILBOX = "mailbox"  # the mailbox's own
-    APP_WITH_TWO_FACTOR = "app_with_two_factor"  # its own, unless two-factor sign-in is on
-    APP = "app"  # only one that was made for a program
-    NONE = "none"  # none at all: sign-in, or no IMAP
+    MAILBOX = "mailbox"  # the mailbox password
+    APP_WITH_TWO_FACTOR = "app_with_two_factor"  # the mailbox password, unless two-factor sign-in is on
+    APP = "app"  # an app password only
+    NONE = "none"  # none: sign-in, or no IMAP
 
 
 class Quirk(StrEnum):
-    """What a host does differently from the others. docs/providers.md says it in the words of `MEANINGS`."""
+    """How a host deviates from others. `MEANINGS` has the descriptions, also for docs/providers.md."""
 
     LABELS = "labels"
     NON_MAIL_FOLDERS = "non_mail_folders"
@@ -71,11 +74,11 @@ class Quirk(StrEnum):
 
 
 MEANINGS: Final = {
-    Quirk.LABELS: "Folders are labels: one message stands in several of them, and in All Mail.",
+    Quirk.LABELS: "Folders are labels: one message can be in several of them, and is in All Mail.",
     Quirk.NON_MAIL_FOLDERS: "Calendars, contacts, tasks and notes are listed as folders, in any language.",
-    Quirk.HIDDEN_FOLDERS: "Folders that the owner did not tick for IMAP are not shown.",
+    Quirk.HIDDEN_FOLDERS: "Folders that the owner has not selected for IMAP are not shown.",
     Quirk.UNOPENABLE_FOLDERS: "Folders are listed that cannot be opened.",
-    Quirk.FLAGGED_LATER: "A flag given along with a message may be lost; set afterwards, it stays.",
+    Quirk.FLAGGED_LATER: "A flag sent with APPEND may be lost; a flag set afterwards is kept.",
     Quirk.FEW_KEYWORDS: "Keywords are not kept.",
     Quirk.CASELESS_NAMES: "Folder names that differ only in upper and lower case are the same folder.",
     Quirk.LONG_LINES_REFUSED: "Messages with lines of more than about 10,000 bytes are refused.",
@@ -86,29 +89,30 @@ MEANINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ProviderLimits:
-    """What a host allows one account; None where nothing is known. Days are those of the host.
+    """The limits of a host for one account; None if unknown. Days are those of the host.
 
-    The daily bytes are what we plan with: below what the host says, because its other programs count too.
+    The daily bytes are planning values below the published limits, because the owner's other programs count
+    too.
     """
 
     connections: int | None = None
     download_bytes_per_day: int | None = None
     upload_bytes_per_day: int | None = None
     message_bytes: int | None = None
-    messages_per_folder: int | None = None  # how many of a folder `endpoint` shows
+    messages_per_folder: int | None = None  # how many messages of a folder `endpoint` shows
     read_messages_per_folder: int | None = None  # the same of `read_endpoint`
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the facts of one kind (`server`, `steps`, `limits`, `quirks`, `mx`) come from, with the date."""
+    """The source of the facts of one kind (`server`, `steps`, `limits`, `quirks`, `mx`), with the date."""
 
     facts: str
     page: str
 
     @property
     def confirmed(self) -> bool:
-        """False for what nobody outside could be found to say."""
+        """False if no public source confirms the facts."""
         return "unconfirmed" not in self.page
 
 
@@ -116,9 +120,9 @@ class Source:
 class Provider:
     """One mail host.
 
-    `domains` are those whose addresses it gives out. `endpoint` is its server, `read_endpoint` a better one
-    to copy from, `other_hosts` are further names of the same service. `mx` are endings of the mail exchangers
-    of domains that its customers bring. `sign_in` names the OAuth provider that lets its owners in ("google",
+    `domains` are the domains of its own addresses. `endpoint` is its server, `read_endpoint` a better one to
+    copy from, `other_hosts` are further names of the same service. `mx` are suffixes of the mail exchangers
+    of its customers' own domains. `sign_in` names the OAuth provider for its mailboxes ("google",
     "microsoft"). `unavailable_text` says, for hosts that cannot be imported from, why and what to do instead.
     """
 
@@ -145,50 +149,55 @@ class Provider:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Every host name of this service, small letters."""
+        """Every host name of this service, lower case."""
         endpoints = [e.host for e in (self.endpoint, self.read_endpoint) if e is not None]
         return tuple(dict.fromkeys(host.casefold() for host in (*endpoints, *self.other_hosts)))
 
     @property
     def login_help(self) -> str:
-        """What the owner does first to get in with a password, in English."""
+        """The owner's steps before a password login, in English."""
         return self.login_help_in("en")
 
     @property
     def unavailable(self) -> str:
-        """Why nobody can import from here, in English; "" where one can."""
+        """Why imports from here are impossible, in English; "" if they are possible."""
         return self.unavailable_text.en if self.unavailable_text else ""
 
     @property
     def passwords_unavailable(self) -> str:
-        """Why nobody gets in with a password, in English; "" where one does, if only an app password."""
+        """Why logins with a password or app password are impossible, in English; "" if they are possible."""
         return self.login_unavailable_in("en", LoginKind.PASSWORD)
 
-    def steps_for(self, way: LoginKind) -> tuple[Step, ...]:
-        """What the owner does before we get in that way, in order; nothing for an organisation."""
-        if way is LoginKind.ORGANISATION:
+    def steps_for(self, kind: LoginKind) -> tuple[Step, ...]:
+        """The owner's steps before a login of that kind, in order; none for an organisation."""
+        if kind is LoginKind.ORGANISATION:
             return ()
-        return tuple(step for step in self.steps if step.login_kind in (None, way))
+        return tuple(step for step in self.steps if step.login_kind in (None, kind))
 
-    def login_help_in(self, language: str, way: LoginKind = LoginKind.PASSWORD) -> str:
-        """The same as one text."""
-        return " ".join(step.texts.in_language(language) for step in self.steps_for(way))
+    def login_help_in(self, language: str, kind: LoginKind = LoginKind.PASSWORD) -> str:
+        """The steps of `steps_for` as one text."""
+        return " ".join(step.texts.in_language(language) for step in self.steps_for(kind))
 
-    def login_unavailable_in(self, language: str, way: LoginKind) -> str:
-        """Why nobody gets in that way, in the reader's language; "" where one does. Whether this
-        installation is set up for signing in is for the caller to know."""
-        if way is not LoginKind.PASSWORD and self.sign_in:
+    def login_unavailable_in(self, language: str, kind: LoginKind) -> str:
+        """Why logins of that kind are impossible, in the reader's language; "" if they are possible.
+
+        The caller has to check whether sign-in is set up in this installation.
+        """
+        if kind is not LoginKind.PASSWORD and self.sign_in:
             return ""
-        takes_one = self.sign_in and way is LoginKind.PASSWORD and self.password is not PasswordKind.NONE
-        return "" if takes_one else self.unavailable_in(language)
+        accepts_one = self.sign_in and kind is LoginKind.PASSWORD and self.password is not PasswordKind.NONE
+        return "" if accepts_one else self.unavailable_in(language)
 
     def unavailable_in(self, language: str) -> str:
-        """Why nobody can import from here, in the reader's language; "" where one can."""
+        """Why imports from here are impossible, in the reader's language; "" if they are possible."""
         return self.unavailable_text.in_language(language) if self.unavailable_text else ""
 
     def login_name(self, address: str) -> str:
-        """The user name that this host takes for `address`. A short form counts for its own domains only:
-        customers who bring a domain log in with the whole address."""
+        """The user name of this host for `address`.
+
+        The local part is used for the host's own domains only: customers with their own domain log in with
+        the whole address.
+        """
         local, _, domain = address.rpartition("@")
         short = self.login_form is LoginForm.LOCAL_PART and domain.casefold() in self.domains
         return local if short else address

@@ -1,8 +1,8 @@
-"""What mail hosts are known to say in prose, and what they mean by it.
+"""Known human-readable messages of mail servers, and their meaning.
 
-Pure functions over response codes (RFC 5530) and words. Codes are not enough: Gmail's [OVERQUOTA] is a daily
-cap and Dovecot's a full mailbox, Exchange has no codes at all, and a login is refused in as many words as
-there are hosts. Each saying is kept as it was seen, with where; a test holds the patterns to them.
+Pure functions over response codes (RFC 5530) and texts. Codes alone are not enough: Gmail's [OVERQUOTA] is a
+daily cap and Dovecot's a full mailbox, Exchange sends no codes at all, and every host words login failures
+differently. Each message is quoted verbatim with its source; a test checks the patterns against the quotes.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from typing import Final
 
 
 class Meaning(StrEnum):
-    """What a host wants to say."""
+    """The meaning of a server message."""
 
-    PAUSE = "pause"  # ask less often; `suggested_pause` may tell for how long
-    DAILY_CAP = "daily_cap"  # no more bytes today
-    CONNECTIONS = "connections"  # no more connections at the same time
-    TROUBLE = "trouble"  # something that every login there needs does not work at the moment
-    APP_PASSWORD = "app_password"  # noqa: S105  # wants one made for a program
-    BROWSER = "browser"  # wants its owner to confirm the login in a browser
-    IMAP_OFF = "imap_off"  # its owner has to switch IMAP on
-    IMAP_FORBIDDEN = "imap_forbidden"  # an administrator has to
-    NO_PASSWORDS = "no_passwords"  # takes none at all
-    NO_MAILBOX = "no_mailbox"  # let in, but there is no mailbox for this login
+    PAUSE = "pause"  # rate limit; `suggested_pause` may give its duration
+    DAILY_CAP = "daily_cap"  # daily byte limit reached
+    CONNECTIONS = "connections"  # too many concurrent connections
+    TROUBLE = "trouble"  # a temporary failure that affects every login at the host
+    APP_PASSWORD = "app_password"  # noqa: S105  # requires an app password
+    BROWSER = "browser"  # the owner has to confirm the login in a browser
+    IMAP_OFF = "imap_off"  # the owner has to switch on IMAP
+    IMAP_FORBIDDEN = "imap_forbidden"  # an administrator has to switch on IMAP
+    NO_PASSWORDS = "no_passwords"  # accepts no passwords
+    NO_MAILBOX = "no_mailbox"  # login accepted, but there is no mailbox for it
     MAYBE_OFF = "maybe_off"  # a wrong password, or IMAP is off
-    TOO_MANY_TRIES = "too_many_tries"  # lets nobody in for a while after wrong passwords
+    TOO_MANY_TRIES = "too_many_tries"  # login blocked for a while after wrong passwords
 
 
 @dataclass(frozen=True, slots=True)
 class ServerMessage:
-    """`seen` is the host's answer word for word, from NO, BAD or BYE on; `source` says where it was seen.
-    `whole_host`: it is about whoever comes from our address, whichever account they ask for."""
+    """A known message.
+
+    `seen` is the server's response verbatim, from NO, BAD or BYE on; `source` says where it was seen. With
+    `whole_host` it concerns all accounts accessed from our address.
+    """
 
     meaning: Meaning
     pattern: re.Pattern[str]
@@ -244,52 +247,49 @@ PATTERNS: Final = (
 
 
 def classify(words: str) -> Meaning | None:
-    """What a host means by `words`, with or without the response code in front;"
-    " None for what we do not know."""
-    saying = _known(words)
-    return None if saying is None else saying.meaning
+    """The meaning of `words`, with or without a leading response code; None if it is unknown."""
+    message = _find(words)
+    return None if message is None else message.meaning
 
 
 def affects_whole_host(words: str) -> bool:
-    """Whether it is known to be about all that we ask of that host, and not only about this account."""
-    saying = _known(words)
-    return saying is not None and saying.whole_host
+    """Whether the message is known to concern all our connections to that host, not only this account."""
+    message = _find(words)
+    return message is not None and message.whole_host
 
 
-def _known(words: str) -> ServerMessage | None:
-    return next((saying for saying in PATTERNS if saying.pattern.search(words)), None)
+def _find(words: str) -> ServerMessage | None:
+    return next((message for message in PATTERNS if message.pattern.search(words)), None)
 
 
 _BACKOFF: Final = re.compile(r"backoff time:\s*([0-9]{1,12})\s*(milli)?seconds", re.IGNORECASE)
 
 
 def suggested_pause(words: str) -> timedelta | None:
-    """How long the host asks us to wait, to the millisecond; None when it does not say."""
-    told = _BACKOFF.search(words)
-    if told is None:
+    """The pause that the host requests, to the millisecond; None if it names none."""
+    match = _BACKOFF.search(words)
+    if match is None:
         return None
-    return timedelta(milliseconds=int(told[1])) if told[2] else timedelta(seconds=int(told[1]))
+    return timedelta(milliseconds=int(match[1])) if match[2] else timedelta(seconds=int(match[1]))
 
 
 LOGIN_SENTENCES: Final = {
-    Meaning.APP_PASSWORD: "{host} wants an app password in place of the usual one. Make one in the security"
-    " settings of the account and use it here.",
-    Meaning.BROWSER: "{host} holds this login back until its owner confirms it. Log in there once in a web"
-    " browser, say that it was you, and try again.",
+    Meaning.APP_PASSWORD: "{host} requires an app password instead of the usual one. Create one in the"
+    " security settings of the account and use it here.",
+    Meaning.BROWSER: "{host} blocks this login until its owner confirms it. Log in there once in a web"
+    " browser, confirm that it was you, and try again.",
     Meaning.IMAP_OFF: "IMAP is switched off for this account at {host}. Switch it on in the settings there"
     " and try again.",
     Meaning.IMAP_FORBIDDEN: "IMAP is switched off for the whole organisation at {host}. Only its"
-    " administrator can"
-    " switch it on.",
-    Meaning.NO_PASSWORDS: "{host} accepts no password over this kind of connection. Use imaps:// where"
-    " that is not"
-    " in use yet; else its owner has to sign in in another way.",
-    Meaning.NO_MAILBOX: "{host} knows the login, but has no mailbox for it, or IMAP is switched off for the"
+    " administrator can switch it on.",
+    Meaning.NO_PASSWORDS: "{host} accepts no password over this kind of connection. Use imaps:// if"
+    " that is not in use yet; otherwise the owner has to use another login method.",
+    Meaning.NO_MAILBOX: "{host} accepts the login, but has no mailbox for it, or IMAP is switched off for the"
     " mailbox. Check that the address is that of the mailbox itself, and whether IMAP is on. If it worked"
     " before, wait some minutes and try again: Exchange says the same after many connections.",
     Meaning.MAYBE_OFF: "{host} did not accept the login: the user name or the password is wrong, or IMAP is"
     " switched off for this account. Check all three and try again.",
-    Meaning.TOO_MANY_TRIES: "{host} has refused too many logins to this account and lets nobody in for a"
+    Meaning.TOO_MANY_TRIES: "{host} has refused too many logins to this account and blocks it for a"
     " while. Check the user name and the password, and try again later.",
 }
-"""For whoever was not let in, with {host}; what its provider wants in addition follows."""
+"""Error texts for refused logins, with {host}; the provider's own steps follow them."""

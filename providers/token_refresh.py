@@ -1,9 +1,9 @@
-"""Access tokens that are fresh by themselves.
+"""Automatic refresh of access tokens.
 
 Invariants
-- However many threads ask, one request is under way at a time, and all of them get what it brings.
-- A grant that has ended is not asked again.
-- A refresh token that was replaced is kept before the access token beside it is used.
+- At most one refresh runs at a time; all waiting threads get its result.
+- An expired grant is not used again.
+- A replaced refresh token is stored before the access token that came with it is used.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from providers.oauth import Application, OAuthHttp
 
 _LEEWAY_S: Final = 60.0
 _LEEWAY_SHARE: Final = 0.2
-"""A token is replaced before it ends: by a minute, or by a fifth of its life when that is less."""
+"""A token is replaced before its expiry: by a minute, or by a fifth of its lifetime if that is less."""
 
 
 class FreshTokens:
-    """Implements `AccessTokens` over anything that fetches a token."""
+    """Implements `AccessTokens` with a function that fetches a token."""
 
     def __init__(
         self, fetch: Callable[[], AccessToken], *, initial_token: AccessToken | None = None,
@@ -36,44 +36,44 @@ class FreshTokens:
         self._fetch = fetch
         self._now_s = now_s
         self._token = initial_token
-        self._under_way: Future[AccessToken] | None = None
-        self._ended: GrantExpired | None = None
+        self._pending: Future[AccessToken] | None = None
+        self._expired: GrantExpired | None = None
         self._lock = Lock()
-        self._handed_out = local()  # to this thread, last: it is that one that a host refused
+        self._last_returned = local()  # by thread: a refusal concerns the token that the thread used
 
     def access_token(self, *, refused: bool = False) -> Secret:
-        token = self._fresh(getattr(self._handed_out, "token", None) if refused else None)
-        self._handed_out.token = token
+        token = self._get(getattr(self._last_returned, "token", None) if refused else None)
+        self._last_returned.token = token
         return token.secret
 
-    def _fresh(self, refused: AccessToken | None) -> AccessToken:
+    def _get(self, refused: AccessToken | None) -> AccessToken:
         with self._lock:
-            if self._ended is not None:
-                raise GrantExpired(str(self._ended), server_text=self._ended.server_text)
-            if self._token is not None and self._token is not refused and self._good(self._token):
+            if self._expired is not None:
+                raise GrantExpired(str(self._expired), server_text=self._expired.server_text)
+            if self._token is not None and self._token is not refused and self._is_fresh(self._token):
                 return self._token
-            waiting = self._under_way
-            if waiting is None:
-                mine = self._under_way = Future()
-        if waiting is not None:
-            return waiting.result()
-        return self._fetched(mine)
+            pending = self._pending
+            if pending is None:
+                own = self._pending = Future()
+        if pending is not None:
+            return pending.result()
+        return self._fetch_into(own)
 
-    def _fetched(self, mine: Future[AccessToken]) -> AccessToken:
+    def _fetch_into(self, future: Future[AccessToken]) -> AccessToken:
         try:
             token = self._fetch()
         except BaseException as error:
             with self._lock:
-                self._under_way = None
-                self._ended = error if isinstance(error, GrantExpired) else None
-            mine.set_exception(error)
+                self._pending = None
+                self._expired = error if isinstance(error, GrantExpired) else None
+            future.set_exception(error)
             raise
         with self._lock:
-            self._under_way, self._token = None, token
-        mine.set_result(token)
+            self._pending, self._token = None, token
+        future.set_result(token)
         return token
 
-    def _good(self, token: AccessToken) -> bool:
+    def _is_fresh(self, token: AccessToken) -> bool:
         return self._now_s() < token.ends_at_s - min(_LEEWAY_S, _LEEWAY_SHARE * token.life_s)
 
 
@@ -81,20 +81,23 @@ def consent_tokens(
     web: OAuthHttp,
     application: Application,
     grant: OAuthGrant,
-    keep: Callable[[OAuthGrant], object],
+    save_grant: Callable[[OAuthGrant], object],
     *,
     initial_token: AccessToken | None = None,
 ) -> FreshTokens:
-    """Tokens from an owner's consent. `keep` is given the grant each time its refresh token is replaced,
-    before the token that came with it is used."""
+    """Tokens from an owner's consent.
+
+    `save_grant` is called with the grant whenever its refresh token was replaced, before the access token
+    that came with it is used.
+    """
     current = grant
 
-    def fetch() -> AccessToken:  # one at a time: FreshTokens sees to it
+    def fetch() -> AccessToken:  # FreshTokens serialises the calls
         nonlocal current
         token, renewed = oauth.refresh_tokens(web, application, current)
         if renewed != current:
             current = renewed
-            keep(renewed)
+            save_grant(renewed)
         return token
 
     return FreshTokens(fetch, initial_token=initial_token)

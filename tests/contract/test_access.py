@@ -113,7 +113,7 @@ def test_only_the_url_may_be_forgotten_of_a_question(ways: Ways) -> None:
 
 def test_an_answer_to_another_question_is_refused(ways: Ways) -> None:
     one, other = ways.access.begin_sign_in("google", ADA), ways.access.begin_sign_in("google", ADA)
-    with pytest.raises(LoginRejected, match="another question"):
+    with pytest.raises(LoginRejected, match="another sign-in"):
         ways.access.complete_sign_in("google", one, ways.answer(other, ADA), ADA)
 
 

@@ -79,7 +79,7 @@ class MemoryAccess:
     ) -> Consent:
         nonce, who = self._codes.pop(answer.get("code", ""), ("", ""))
         if nonce != asked.nonce or asked.verifier != Secret(nonce[::-1]) or answer["state"] != asked.state:
-            raise LoginRejected("This answer belongs to another question. Open the link again.")
+            raise LoginRejected("This response belongs to another sign-in. Open the link again.")
         if who != mailbox:
             raise LoginRejected(f"You signed in as {who}, but the mailbox is {mailbox}.")
         grant = OAuthGrant(provider, Secret(secrets.token_hex(8)))

@@ -135,8 +135,8 @@ def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Mailbo
 @pytest.mark.parametrize(
     ("spoilt", "word"),
     [
-        ({"state": "of-another-question"}, "another question"),
-        ({"iss": "https://evil.example"}, "somebody else"),
+        ({"state": "of-another-question"}, "another sign-in"),
+        ({"iss": "https://evil.example"}, "another issuer"),
         ({"code": "guessed"}, "Google"),
         ({"code": ""}, "Google"),
     ],
@@ -173,7 +173,7 @@ def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: Mailbox
     asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
     back = host.browse(asked.url)
     error = problem(lambda: ways.complete_sign_in("google", question, back, ADA))
-    assert "permission to read mail was not given" in str(error)
+    assert "permission to read mail was not granted" in str(error)
 
 
 # --- When it ends -------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def said(error: str, description: str = "") -> dict[str, str]:
         (400, {}, said("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
         (400, {}, said("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
         (400, {}, said("interaction_required", "AADSTS53003: no"), GrantExpired, "conditional access"),
-        (400, {}, said("unheard_of"), LoginRejected, "whoever runs Mailhaul"),
+        (400, {}, said("unheard_of"), LoginRejected, "operator of Mailhaul"),
     ],
 )
 def test_what_a_provider_answers_in_place_of_a_token(
@@ -368,7 +368,7 @@ _UNAUTHORIZED = (
     [
         (said("unauthorized_client", _UNAUTHORIZED), "Domain-wide delegation"),
         (said("invalid_grant", "Invalid email or User ID"), "no such mailbox"),
-        (said("invalid_grant", "Invalid JWT Signature."), "make a new one"),
+        (said("invalid_grant", "Invalid JWT Signature."), "create a new key"),
     ],
 )
 def test_what_an_organisation_has_to_mend_is_told(

@@ -308,7 +308,7 @@ def test_a_copy_takes_what_an_organisation_allowed(
     row = Row(1, old.account, None, new.account, Secret(new.password), provider)
     with standalone(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
         assert copy(replace(deps, access=ways), row).state is State.COMPLETE
-        with pytest.raises(GrantExpired, match="Only its owner opens this mailbox"):
+        with pytest.raises(GrantExpired, match="can only be opened after its owner signs in"):
             copy(deps, row)
     assert compare(old.read(), new.read()) == []
 

@@ -108,7 +108,7 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     assert link in sent.text
     assert f'href="{link}"' in sent.html
     assert DESTINATION.address in mail.text
-    asked = owner_consent.find_request(office.deps, token_of(office, import_.id))
+    asked = owner_consent.find_prompt(office.deps, token_of(office, import_.id))
     assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
     assert asked.expires_at == office.clock.now() + 14 * DAY
 
@@ -201,7 +201,7 @@ def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> N
     after = sign_in(office, import_.id)
     assert (after.problem, after.not_before) == (None, None)
     assert office.queue.take() == [import_.id]
-    for again in (owner_consent.find_request, owner_consent.begin):
+    for again in (owner_consent.find_prompt, owner_consent.begin):
         with pytest.raises(owner_consent.LinkGone, match="used already"):
             again(office.deps, token)
     handle_ring(office.deps, import_.id)
@@ -239,7 +239,7 @@ def test_a_guessed_link_leads_nowhere(office: Office) -> None:
     placed(office)
     for token in ("", "guessed", "\ud800"):
         with pytest.raises(owner_consent.LinkGone):
-            owner_consent.find_request(office.deps, token)
+            owner_consent.find_prompt(office.deps, token)
 
 
 def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: Office) -> None:
@@ -277,7 +277,7 @@ def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) 
     assert "may read" not in mail.text + mail.html
     assert awaited(office, import_.id) == [Side.DESTINATION]
     token = token_of(office, import_.id, Side.DESTINATION)
-    asked = owner_consent.find_request(office.deps, token)
+    asked = owner_consent.find_prompt(office.deps, token)
     assert (asked.is_destination, asked.mailbox) == (True, DESTINATION.address)
     sent = owner_consent.with_consent_link(office.deps, mail)
     assert sent is not None
@@ -430,7 +430,7 @@ def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Offi
     question = owner_consent.begin(office.deps, token)
     office.clock.sleep(14 * 86_400)
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.find_request(office.deps, token)
+        owner_consent.find_prompt(office.deps, token)
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
 
@@ -457,7 +457,7 @@ def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
     cancel(office.deps, import_.id)
     assert office.import_(import_.id).state is State.CANCELLED
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.find_request(office.deps, token)
+        owner_consent.find_prompt(office.deps, token)
     assert owner_consent.links(office.deps, [office.import_(import_.id)]) == {}
 
 
@@ -517,7 +517,7 @@ def test_an_app_password_in_place_of_the_consent_starts_the_import_and_ends_the_
     fate, _ = placed(office, a_row())
     assert fate is RowOutcome.PASSWORD_UPDATED
     with pytest.raises(owner_consent.LinkGone):
-        owner_consent.find_request(office.deps, token)
+        owner_consent.find_prompt(office.deps, token)
     assert office.work(import_.id).state is State.COMPLETE
 
 

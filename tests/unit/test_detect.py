@@ -117,8 +117,8 @@ def test_the_evidence_says_why_in_sentences() -> None:
         "First: 1. Use the password of this mailbox, not that of your customer account at Hostpoint." in text
     )
     text = " ".join(detect("ada@own-server.example").output.split())
-    assert "MX mail.own-server.example is of no host that Mailhaul knows." in text
-    assert "https://autoconfig.own-server.example/mail/config-v1.1.xml is not there." in text
+    assert "MX mail.own-server.example belongs to no provider that Mailhaul knows." in text
+    assert "https://autoconfig.own-server.example/mail/config-v1.1.xml does not exist." in text
     assert "config-v1.1.xml names imaps://mail.own-server.example." in text
     assert "1. Switch on IMAP. (https://own-server.example/imap)" in text
 
@@ -129,7 +129,7 @@ def test_without_a_network_it_says_so_and_asks(answers: Recorded) -> None:
     text = " ".join(result.output.split())
     assert result.exit_code == 2
     assert "could not be looked up: no name server answers." in text
-    assert "Nothing could be looked up: there seems to be no network." in text
+    assert "Nothing could be looked up: there seems to be no network connection." in text
     assert "Ask the operator of the mailbox for its IMAP server. It may be imap.own-server.example." in text
     assert not any(one.startswith("probe") for one in answers.asked)
     facts = told("ada@own-server.example", ends=2)

@@ -39,7 +39,7 @@ def test_a_grant_comes_back_as_it_was(grant: Grant) -> None:
     ],
 )
 def test_what_is_no_grant_is_refused_without_being_quoted(text: str) -> None:
-    with pytest.raises(ValueError, match="no grant") as caught:
+    with pytest.raises(ValueError, match="not a grant") as caught:
         load(Secret(text))
     assert "hunter2" not in repr(caught.value)
     assert caught.value.__context__ is None

@@ -80,7 +80,8 @@ def test_a_login_refused_in_those_words_says_what_to_do(saying: ServerMessage) -
     [
         ("[AUTHORIZATIONFAILED] LOGIN Invalid credentials", "did not accept the user name or the password."),
         ("[AUTHORIZATIONFAILED] not for ada", "accepts the password but does not let this user in."),
-        ("Login failed – please create an app password.", "wants an app password"),  # purelymail-issues#337
+        # purelymail-issues#337
+        ("Login failed – please create an app password.", "requires an app password"),
         ("Too many failed login attempts", "has refused too many logins"),
         ("Too many login attempts, please try again later", "has refused too many logins"),
     ],

@@ -47,7 +47,7 @@ def test_a_link_that_lets_somebody_in_is_in_no_log(
     def fails(*_: object) -> None:
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr(consent_page, "find_request", fails)
+    monkeypatch.setattr(consent_page, "find_prompt", fails)
     client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     answer = Browser(client).get("/consent/CANARY-of-a-link")
     assert answer.status_code == 500

@@ -60,7 +60,7 @@ class LinkGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConsentPrompt:
     """The request that is shown to the owner before signing in."""
 
     import_: Import
@@ -85,10 +85,10 @@ class Asked:
 # --- For the web pages --------------------------------------------------------------------------------
 
 
-def find_request(deps: Deps, token: str) -> Asked:
+def find_prompt(deps: Deps, token: str) -> ConsentPrompt:
     """The request behind a link. Raises LinkGone."""
     consent = deps.store.consent_by_token(_hash(token))
-    return _asked(deps, consent)
+    return _prompt(deps, consent)
 
 
 def begin(deps: Deps, token: str) -> Question:
@@ -99,11 +99,11 @@ def begin(deps: Deps, token: str) -> Question:
 
     Raises LinkGone, and LoginRejected if sign-in at the provider is no longer set up.
     """
-    asked = find_request(deps, token)
-    question = deps.access.begin_sign_in(asked.provider, asked.mailbox)
+    prompt = find_prompt(deps, token)
+    question = deps.access.begin_sign_in(prompt.provider, prompt.mailbox)
     facts = Secret(json.dumps({"verifier": question.verifier.reveal(), "nonce": question.nonce}))
-    sealed = deps.vault.seal(facts, _question_context(asked.import_.id, asked.side))
-    if not deps.store.begin_consent(asked.import_.id, asked.side, _hash(question.state), sealed):
+    sealed = deps.vault.seal(facts, _question_context(prompt.import_.id, prompt.side))
+    if not deps.store.begin_consent(prompt.import_.id, prompt.side, _hash(question.state), sealed):
         raise LinkGone
     return question
 
@@ -117,20 +117,19 @@ def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
     consent = deps.store.consent_by_state(_hash(state)) if state else None
     if consent is None:
         raise LinkGone
-    asked = _asked(deps, consent)
-    import_id, side = asked.import_.id, asked.side
+    prompt = _prompt(deps, consent)
+    import_id, side = prompt.import_.id, prompt.side
     facts = json.loads(deps.vault.open(consent.question, _question_context(import_id, side)).reveal())
     question = Question("", state, Secret(facts["verifier"]), facts["nonce"])
-    grant = deps.access.complete_sign_in(asked.provider, question, answer, asked.mailbox).grant
+    grant = deps.access.complete_sign_in(prompt.provider, question, answer, prompt.mailbox).grant
     sealed = seal_grant(deps, import_id, side, grant)
     if not deps.store.give_consent(import_id, side, consent.state_hash, sealed):
-        if not is_shared(
-            deps, asked.import_, side
-        ):  # at Google this would end the consent that other imports use
+        # At Google, revoking would end the consent that other imports use.
+        if not is_shared(deps, prompt.import_, side):
             deps.access.revoke_consent(grant)
         raise LinkGone
     deps.queue.ring(import_id)
-    return deps.store.import_(import_id) or asked.import_
+    return deps.store.import_(import_id) or prompt.import_
 
 
 # --- For operators --------------------------------------------------------------------------------------
@@ -279,14 +278,14 @@ def _requested_side(notice: Notice) -> tuple[ImportId, Side] | None:
 # --- Helpers ----------------------------------------------------------------------------------------------
 
 
-def _asked(deps: Deps, consent: ConsentRequest | None) -> Asked:
+def _prompt(deps: Deps, consent: ConsentRequest | None) -> ConsentPrompt:
     import_ = None if consent is None else deps.store.import_(consent.import_id)
     if consent is None or import_ is None or import_.state in import_state.ENDED:
         raise LinkGone
     provider = _pending_providers(deps, consent.import_id).get(consent.side)
     if provider is None or deps.clock.now() >= consent.expires_at:
         raise LinkGone
-    return Asked(import_, consent.side, provider, consent.expires_at)
+    return ConsentPrompt(import_, consent.side, provider, consent.expires_at)
 
 
 def _pending_providers(deps: Deps, import_id: ImportId) -> dict[Side, str]:

@@ -13,7 +13,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.service.access.owner_consent import LinkGone, begin, complete, find_request, pending_sides
+from importer.service.access.owner_consent import LinkGone, begin, complete, find_prompt, pending_sides
 from importer.web import oauth_cookies
 from importer.web.rendering import page
 from importer.web.request_context import AnyVisitor, Fields
@@ -29,7 +29,7 @@ _ERRAND: Final = "asked"
 @router.get("/consent/{token}")
 def asked(who: AnyVisitor, token: str) -> Response:
     try:
-        return page(who, "consent.html", asked=find_request(who.site.deps, token), token=token)
+        return page(who, "consent.html", asked=find_prompt(who.site.deps, token), token=token)
     except LinkGone:
         return page(who, "consent_over.html", 404, kind="gone")
 
@@ -39,7 +39,7 @@ def go_there(who: AnyVisitor, _fields: Fields, token: str) -> Response:
     """A page that leads on by itself: a form may not be answered with a redirect to another host, since
     the Content-Security-Policy lets forms go nowhere else."""
     try:
-        provider = find_request(who.site.deps, token).provider
+        provider = find_prompt(who.site.deps, token).provider
         question = begin(who.site.deps, token)
     except LinkGone:
         return page(who, "consent_over.html", 404, kind="gone")
