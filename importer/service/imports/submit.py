@@ -84,8 +84,8 @@ def submit(
             deps, row, new_import(deps, row, batch_id, submitter, language), owner, again=again, right=right
         )
 
-    placed = [place(row) for row in rows]
-    while starting := [p for p in placed if p.outcome is RowOutcome.STARTED]:
+    submitted = [place(row) for row in rows]
+    while starting := [p for p in submitted if p.outcome is RowOutcome.STARTED]:
         batch = Batch(
             batch_id,
             deps.clock.now(),
@@ -103,15 +103,15 @@ def submit(
         try:
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # a concurrent submission was faster: place the rows again
-            placed = [place(p.row) if p.outcome is RowOutcome.STARTED else p for p in placed]
+            submitted = [place(p.row) if p.outcome is RowOutcome.STARTED else p for p in submitted]
         else:
             for p, opened in zip(starting, granted, strict=True):
                 if opened.pending_sides:
                     start_consent(deps, p.import_.id)
                 else:
                     deps.queue.ring(p.import_.id)
-            return Submission(batch, tuple(placed))
-    return Submission(None, tuple(placed))
+            return Submission(batch, tuple(submitted))
+    return Submission(None, tuple(submitted))
 
 
 def new_id() -> str:
