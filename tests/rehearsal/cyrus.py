@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from importer.domain.model import Account
 from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus_config import server_user, write_config
-from tests.rehearsal.ports import RehearsalError, free_ports, listens, wait_until
+from tests.rehearsal.ports import RehearsalError, free_ports, home_folder, listens, wait_until
 from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
@@ -155,7 +154,7 @@ def cyrus(
         raise RehearsalError(lacks)
     root.mkdir(parents=True, exist_ok=True)
     authority = ca or CertificateAuthority(root / "ca")
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-cyrus-", dir="/tmp"))  # unix socket paths are short
+    home = home_folder("mailhaul-cyrus-")
     try:
         home.chmod(0o755)
         server = Cyrus(home, options or CyrusOptions(), authority)

