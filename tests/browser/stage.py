@@ -23,6 +23,10 @@ from tests.rehearsal.proxy import CuttingProxy
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1280, "height": 900}
+PATIENCE_MS: Final = 30_000
+"""For pages that are waited for: others may use the machine too."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def stage(
         for name in services
     ]
     try:
-        if not wait_until(lambda: listens(port), timeout_s=20):
+        if not wait_until(lambda: listens(port), timeout_s=60):
             raise RuntimeError(f"the pages did not come up:\n{installation.log()}")
         yield Stage(old, new, installation, settings.get("PUBLIC_URL", f"http://127.0.0.1:{port}"))
     finally:
@@ -124,7 +128,7 @@ def new_page(
         accept_downloads=True,
         ignore_https_errors=True,  # the rehearsal's own authority
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     return context, context.new_page()
 
 
@@ -173,7 +177,7 @@ def at_rest(page: Page) -> None:
 
     Whatever a test does before that may meet a document on its way out.
     """
-    expect(page.locator("[data-live]")).to_have_count(0, timeout=30_000)
+    expect(page.locator("[data-live]")).to_have_count(0)
     page.wait_for_load_state()
 
 

@@ -23,7 +23,7 @@ from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
 UNPACKED = Path("/usr/local/lib/mailhaul-tests/cyrus")
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-_START_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 60.0
 _STARTED = " starting up for imap"
 
 

@@ -22,7 +22,7 @@ from tests.rehearsal.ports import RehearsalError, free_ports, wait_until
 from tests.rehearsal.processes import kill_group, start_group, stop_group
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 60.0
 
 
 class Pymap:
