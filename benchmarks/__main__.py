@@ -1,4 +1,4 @@
-"""Measures Mailhaul beside other copiers and the raw limit: see README.md in this directory.
+"""Compares Mailhaul with other copiers and the raw limit: see README.md in this directory.
 
 python -m benchmarks --work s --delay 0 --delay 40 --runs 3
 """
@@ -15,49 +15,49 @@ from pathlib import Path
 from benchmarks.copiers import COPIERS, RAW
 from benchmarks.corpora import WORKS
 from benchmarks.report import RESULTS, kept, near
-from benchmarks.run import LANES_SETTING, Asked, measure_case
+from benchmarks.run import LANES_SETTING, Request, measure_case
 from benchmarks.table import OURS, case_table, facts_table
 from importer.settings import Settings
 from tests.rehearsal.ports import RehearsalError
 
-_say = partial(print, flush=True)  # a run takes long: each line is to be seen when it comes
+_say = partial(print, flush=True)  # runs take long, so each line is printed immediately
 
 
 def main() -> int:
-    """Runs every case asked for. 0, or 1 when Mailhaul failed or its copy was not the same to the byte."""
-    given = _parser().parse_args()
-    wanted = given.copiers.split(",") if given.copiers else [*_usual(), RAW]
+    """Runs all requested cases. Returns 1 if Mailhaul failed or its copy was not byte-exact, else 0."""
+    arguments = _parser().parse_args()
+    wanted = arguments.copiers.split(",") if arguments.copiers else [*_usual(), RAW]
     unknown = [name for name in wanted if name not in (*COPIERS, RAW)]
     if unknown:
-        raise SystemExit(f"There is no copier “{unknown[0]}”; choose from {', '.join((*COPIERS, RAW))}.")
+        raise SystemExit(f"Unknown copier “{unknown[0]}”; choose from {', '.join((*COPIERS, RAW))}.")
     missing = [name for name in wanted if name != RAW and not COPIERS[name].installed()]
     for name in missing:
-        _say(f"{name} is left out: {COPIERS[name].program} is not on PATH.")
+        _say(f"{name} is skipped: {COPIERS[name].program} is not on PATH.")
     if LANES_SETTING not in {variable for variable, _, _ in Settings.table()}:
-        _say(f"This Mailhaul has no {LANES_SETTING}; it uses as many connections as it thinks right.")
-    good = True
-    lines = product(given.delay or [0], given.bandwidth or [0.0])
-    for work, store, line in product(given.work or ["s"], given.store or ["maildir"], list(lines)):
-        asked = Asked(
+        _say(f"This Mailhaul has no {LANES_SETTING}; it chooses the number of connections itself.")
+    ok = True
+    lines = product(arguments.delay or [0], arguments.bandwidth or [0.0])
+    for work, store, line in product(arguments.work or ["s"], arguments.store or ["maildir"], list(lines)):
+        request = Request(
             work=WORKS[work],
             store=store,
             delay_ms=line[0],
             bandwidth_mbit=line[1],
-            lanes=given.lanes,
-            runs=given.runs,
+            lanes=arguments.lanes,
+            runs=arguments.runs,
             copiers=[name for name in wanted if name not in missing],
-            messages=given.messages,
-            limit_s=given.limit_s,
+            messages=arguments.messages,
+            limit_s=arguments.limit_s,
         )
-        result = measure_case(asked, _say)
-        path = result.save(given.results)
-        table = case_table(result, near(kept(given.results), result.case))
+        result = measure_case(request, _say)
+        path = result.save(arguments.results)
+        table = case_table(result, near(kept(arguments.results), result.case))
         page = f"# {result.case.title}\n\n{table}\n{facts_table([result.machine])}"
         path.with_suffix(".md").write_text(page, encoding="utf-8")
         _say(f"\n{page}\n{path}\n")
-        ours = result.copiers.get(OURS)
-        good = good and not (ours and (ours.failures or any(ours.differences)))
-    return 0 if good else 1
+        own = result.copiers.get(OURS)
+        ok = ok and not (own and (own.failures or any(own.differences)))
+    return 0 if ok else 1
 
 
 def _usual() -> list[str]:
@@ -75,17 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bandwidth", type=float, action="append", metavar="MBIT", help=f"each way (no limit); {several}"
     )
-    parser.add_argument("--runs", type=int, default=3, help="of each copier, taking turns (%(default)s)")
-    parser.add_argument("--copiers", metavar="A,B", help=f"of {','.join((*COPIERS, RAW))}")
-    parser.add_argument("--lanes", type=int, default=5, help="connections on either side (%(default)s)")
-    parser.add_argument("--messages", type=int, help="instead of the work's number, for trying things out")
-    parser.add_argument("--limit-s", type=float, default=1800, help="longest time for one copy (%(default)s)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where they are kept (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each copier, alternating (%(default)s)")
+    parser.add_argument("--copiers", metavar="A,B", help=f"some of {','.join((*COPIERS, RAW))}")
+    parser.add_argument("--lanes", type=int, default=5, help="connections to each side (%(default)s)")
+    parser.add_argument("--messages", type=int, help="number of messages, for trials")
+    parser.add_argument("--limit-s", type=float, default=1800, help="timeout of one copy (%(default)s)")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help="directory for the results (%(default)s)"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # servers end as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))  # so that the servers are stopped, too
     try:
         sys.exit(main())
     except RehearsalError as error:

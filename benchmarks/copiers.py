@@ -1,4 +1,4 @@
-"""The copiers that are compared: for each, the command that a user would type, and how to check its copy."""
+"""The compared copiers: for each, the command that a user would run, and how its copy is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Check(StrEnum):
-    """What a right copy of this copier is, after its known ways."""
+    """What counts as a correct copy, given the documented behaviour of the copier."""
 
     ONCE = "byte-exact, duplicates once"
     EXACT = "byte-exact"
@@ -21,7 +21,7 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A mailbox as a copier reaches it: unencrypted, on a port of 127.0.0.1."""
+    """Access to a mailbox: unencrypted, on a port of 127.0.0.1."""
 
     port: int
     user: str
@@ -30,9 +30,9 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From where to where. `home` is the copier's own directory, empty before its first copy.
+    """Source and destination of a copy. `home` is the copier's own directory, empty before its first copy.
 
-    `store_config` is the configuration of the destination's Dovecot, for a copier that needs no server.
+    `store_config` is the configuration of the destination's Dovecot, for a copier that writes into its store.
     """
 
     source: Login
@@ -43,11 +43,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Copier:
-    """`command` writes the files that it needs into the route's home and returns the words to run, with
-    `environment`.
+    """A copier. `command` writes its files into the route's home and returns the command line, which runs
+    with `environment`.
 
-    `waits` says that it waits for every message; over a long line it gets fewer of them. One that is
-    `on_demand` runs only when asked for by name.
+    With `waits`, the copier waits for each message and gets fewer messages in cases with delay. With
+    `on_demand`, it only runs if it is requested by name.
     """
 
     name: str
@@ -85,8 +85,8 @@ def _mailhaul(route: Route) -> tuple[str, ...]:
 
 
 def _doveadm(route: Route) -> tuple[str, ...]:
-    # Features and prefetching are those of Dovecot's own migration guide; without prefetching it waits for
-    # every single message.
+    # Features and prefetching follow Dovecot's migration guide; without prefetching it waits for every single
+    # message.
     settings = f"""\
 !include {route.store_config}
 imapc_host = 127.0.0.1
@@ -131,13 +131,13 @@ SyncState {route.home}/
     return ("mbsync", "-q", "-c", _secret_file(route, "mbsyncrc", stores + channel), "-a")
 
 
-def _imapsync(route: Route, *more: str) -> tuple[str, ...]:
+def _imapsync(route: Route, *options: str) -> tuple[str, ...]:
     words = ["imapsync", "--nolog", "--noreleasecheck", "--tmpdir", str(route.home)]
     sides = zip("12", (route.source, route.destination), _password_files(route), strict=True)
     for side, login, password_file in sides:
         words += [f"--host{side}", "127.0.0.1", f"--port{side}", str(login.port), f"--user{side}", login.user]
         words += [f"--passfile{side}", password_file, f"--nossl{side}", f"--notls{side}"]
-    return (*words, *more)
+    return (*words, *options)
 
 
 def _imapsync_with_cache(route: Route) -> tuple[str, ...]:
@@ -166,4 +166,4 @@ COPIERS = {
     )
 }
 RAW = "raw"
-"""Not a copier: the probe of `raw_limit`, which stands beside them under this name."""
+"""Not a copier: the probe of `raw_limit`, listed among the copiers under this name."""

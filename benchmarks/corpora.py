@@ -1,4 +1,4 @@
-"""The generated mailboxes that are copied: small messages, mixed ones, large ones. Always the same bytes."""
+"""The generated mailboxes to copy: small, mixed and large messages, reproducible byte for byte."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _FILLER_LINES = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be copied: `messages` of sizes drawn by `size_bytes`, spread over `folders` folders.
+    """A mailbox to copy: `messages` with sizes drawn by `size_bytes`, spread over `folders` folders.
 
-    `few` is the number for a copier that waits for each message, so that a run ends within the hour.
+    `few` is the number of messages for copiers that wait for each message, so that a run ends within an hour.
     """
 
     name: str
-    says: str
+    description: str
     messages: int
     folders: int
     few: int
     size_bytes: Callable[[random.Random], int]
 
 
-def _small(chance: random.Random) -> int:
-    return chance.randrange(1_500, 6_500)
+def _small(rng: random.Random) -> int:
+    return rng.randrange(1_500, 6_500)
 
 
-def _mixed(chance: random.Random) -> int:
-    return min(10 * _MB, int(chance.lognormvariate(math.log(8_000), 2.2)))
+def _mixed(rng: random.Random) -> int:
+    return min(10 * _MB, int(rng.lognormvariate(math.log(8_000), 2.2)))
 
 
 def _large(_: random.Random) -> int:
@@ -52,28 +52,28 @@ WORKS = {
 
 
 def messages(work: Work, count: int | None = None) -> Iterator[Stored]:
-    """The messages of `work`, folder by folder, lazily; `count` instead of its number.
+    """Yields the messages of `work`, folder by folder, lazily; `count` replaces its number.
 
     Flags, keywords, dates, raw 8-bit, missing Message-IDs and exact duplicates are those of the rehearsals'
-    corpus. Each message is filled up to its size with text that depends on its bytes alone, so that exact
-    duplicates stay what they are.
+    corpus. Each message is padded to its size with text that depends only on its bytes, so that exact
+    duplicates remain exact duplicates.
     """
     filler = _filler()
     for small in corpus(count or work.messages, work.folders, median_bytes=1, max_bytes=1):
-        chance = random.Random(small.content)  # noqa: S311 - no secret depends on it
-        missing = work.size_bytes(chance) - len(small.content)
-        yield replace(small, content=small.content + _text(filler, chance, missing)) if missing > 0 else small
+        rng = random.Random(small.content)  # noqa: S311 - not for secrets
+        missing = work.size_bytes(rng) - len(small.content)
+        yield replace(small, content=small.content + _text(filler, rng, missing)) if missing > 0 else small
 
 
-def _text(filler: bytes, chance: random.Random, size: int) -> bytes:
-    start = chance.randrange(len(filler))
-    whole = size // len(filler) + 2
-    taken = (filler * whole)[start : start + size]
-    # A cut may fall between CR and LF on either side.
-    return taken.removeprefix(b"\n").removesuffix(b"\r").removesuffix(b"\r\n") + b"\r\n"
+def _text(filler: bytes, rng: random.Random, size: int) -> bytes:
+    start = rng.randrange(len(filler))
+    repeats = size // len(filler) + 2
+    cut = (filler * repeats)[start : start + size]
+    # Either end of the cut may be between CR and LF.
+    return cut.removeprefix(b"\n").removesuffix(b"\r").removesuffix(b"\r\n") + b"\r\n"
 
 
 def _filler() -> bytes:
-    chance = random.Random(72)  # noqa: S311
+    rng = random.Random(72)  # noqa: S311
     letters = b"abcdefghijklmnopqrstuvwxyz    "
-    return b"".join(bytes(chance.choices(letters, k=70)) + b"\r\n" for _ in range(_FILLER_LINES))
+    return b"".join(bytes(rng.choices(letters, k=70)) + b"\r\n" for _ in range(_FILLER_LINES))

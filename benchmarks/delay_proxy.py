@@ -1,11 +1,11 @@
-"""A long line to a server on this machine: every byte arrives half a round trip after it was sent.
+"""Simulates a distant server on this machine: every byte arrives half a round trip after it was sent.
 
-A slow one too, if asked: then all its connections share so many bits a second, each way. Nothing is looked
-at, nothing is lost. It runs as a process of its own:
+Optionally it limits the bandwidth, which all connections share in each direction. It neither inspects nor
+loses data. It runs as a separate process:
 
     python -m benchmarks.delay_proxy --listen 10143 --to 143 --round-trip-ms 40 --bandwidth-mbit 10
 
-A connection is accepted at once: the one and a half round trips of a TCP handshake are not simulated.
+Connections are accepted immediately: the one and a half round trips of a TCP handshake are not simulated.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 _HOST = "127.0.0.1"
 _READ_BYTES = 1 << 18
 _HELD_BYTES = 32 << 20  # per direction; at 20 ms this limits one connection to 1.6 GB/s
-_QUEUE_BYTES = 32 << 10  # what waits before a slow line, per connection, beside as much in each socket
-_PACKET_BYTES = 8 << 10  # of a slow line: connections take turns
-_PIECES = 32  # of one sendmsg
-_LOOK_FOR_PARENT_S = 1.0
+_QUEUE_BYTES = 32 << 10  # buffered before a slow line per connection, plus as much in each socket
+_PACKET_BYTES = 8 << 10  # on a slow line, so that connections alternate
+_PIECES = 32  # buffers per sendmsg
+_PARENT_CHECK_S = 1.0
 
 
 @dataclass(eq=False, slots=True)
 class _Line:
-    """One direction of the line. `bytes_per_s` None: as wide as can be."""
+    """One direction of the line. `bytes_per_s` None means unlimited."""
 
     one_way_s: float
     bytes_per_s: float | None
@@ -42,13 +42,13 @@ class _Line:
 
     @property
     def held_bytes(self) -> int:
-        """The most that a connection has on its way."""
+        """The maximum number of bytes in flight per connection."""
         return (
             _HELD_BYTES if self.bytes_per_s is None else _QUEUE_BYTES + int(self.bytes_per_s * self.one_way_s)
         )
 
     def due(self, now: float, size_bytes: int) -> float:
-        """When so many bytes, handed over now, are all there."""
+        """The time at which the last of `size_bytes` bytes arrives if they are sent now."""
         if self.bytes_per_s is not None:
             self.free_at = max(self.free_at, now) + size_bytes / self.bytes_per_s
             now = self.free_at
@@ -57,27 +57,27 @@ class _Line:
 
 @dataclass(eq=False, slots=True)
 class _Stream:
-    """One direction of one connection. An empty piece in the queue is the end of the stream."""
+    """One direction of one connection. An empty piece in the queue marks the end of the stream."""
 
     source: socket.socket
     target: socket.socket
     line: _Line
     pieces: deque[tuple[float, memoryview]] = field(default_factory=deque)  # (due, bytes)
     held_bytes: int = 0
-    ended: bool = False  # nothing more comes from the source
-    blocked: bool = False  # the target takes no more at the moment
+    ended: bool = False  # the source has sent everything
+    blocked: bool = False  # the target accepts no more data at present
     done: bool = False
 
     def read(self, now: float) -> None:
         try:
             data = self.source.recv(self.line.read_bytes)
-        except BlockingIOError:  # select may be wrong about that
+        except BlockingIOError:  # select may report spurious readiness
             return
         self.ended = not data
         self.held_bytes += len(data)
         self.pieces.append((self.line.due(now, len(data)), memoryview(data)))
 
-    def send_what_is_due(self, now: float) -> None:
+    def send_due(self, now: float) -> None:
         while self.pieces and self.pieces[0][0] <= now and not self.blocked:
             if not len(self.pieces[0][1]):
                 self.target.shutdown(socket.SHUT_WR)
@@ -108,34 +108,34 @@ class _Stream:
 def serve(
     listener: socket.socket, server_port: int, one_way_s: float, bytes_per_s: float | None = None
 ) -> None:
-    """Forwards until the process that started this one is gone."""
+    """Forwards connections until the parent process has ended."""
     parent = os.getppid()
-    lines = _Line(one_way_s, bytes_per_s), _Line(one_way_s, bytes_per_s)  # there, and back
+    lines = _Line(one_way_s, bytes_per_s), _Line(one_way_s, bytes_per_s)  # one per direction
     if bytes_per_s is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
     streams: list[_Stream] = []
     while os.getppid() == parent:
-        # select, not epoll: it takes its time-out in microseconds, and there are few connections.
-        readers = [one.source for one in streams if not one.ended and one.held_bytes < one.line.held_bytes]
-        writers = [one.target for one in streams if one.blocked]
-        dues = [one.pieces[0][0] for one in streams if one.pieces and not one.blocked]
-        wait_s = min(max(0.0, min(dues, default=1e9) - time.monotonic()), _LOOK_FOR_PARENT_S)
+        # select rather than epoll: its timeout has microsecond resolution, and there are few connections.
+        readers = [s.source for s in streams if not s.ended and s.held_bytes < s.line.held_bytes]
+        writers = [s.target for s in streams if s.blocked]
+        due_times = [s.pieces[0][0] for s in streams if s.pieces and not s.blocked]
+        wait_s = min(max(0.0, min(due_times, default=1e9) - time.monotonic()), _PARENT_CHECK_S)
         readable, writable, _ = select.select([listener, *readers], writers, [], wait_s)
         now = time.monotonic()
         if listener in readable:
             streams += _accept(listener, server_port, lines)
-        ready, free = set(readable), set(writable)
+        readable_set, writable_set = set(readable), set(writable)
         broken = set()
-        for one in streams:
+        for stream in streams:
             try:
-                if one.source in ready:
-                    one.read(now)
-                if one.target in free:
-                    one.blocked = False
-                one.send_what_is_due(now)
+                if stream.source in readable_set:
+                    stream.read(now)
+                if stream.target in writable_set:
+                    stream.blocked = False
+                stream.send_due(now)
             except OSError:
-                broken |= {one.source, one.target}
-        if broken or any(one.done for one in streams):
+                broken |= {stream.source, stream.target}
+        if broken or any(stream.done for stream in streams):
             streams = _without_closed(streams, broken)
 
 
@@ -151,40 +151,40 @@ def _accept(listener: socket.socket, server_port: int, lines: tuple[_Line, _Line
         client.close()
         server.close()
         return []
-    for one in (client, server):
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one.setblocking(False)
+    for end in (client, server):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.setblocking(False)
     return [_Stream(client, server, lines[0]), _Stream(server, client, lines[1])]
 
 
 def _without_closed(streams: list[_Stream], broken: set[socket.socket]) -> list[_Stream]:
-    """Closes connections that broke, or that both sides have ended."""
-    left = []
-    for one, other in zip(streams[::2], streams[1::2], strict=True):
-        if one.source in broken or (one.done and other.done):
-            for end in (one.source, one.target):
+    """Closes connections that broke or that both sides have closed; returns the streams of the others."""
+    remaining = []
+    for forward, backward in zip(streams[::2], streams[1::2], strict=True):
+        if forward.source in broken or (forward.done and backward.done):
+            for end in (forward.source, forward.target):
                 with contextlib.suppress(OSError):
                     end.close()
         else:
-            # A direction that is done stays beside its other half, silent.
-            for half in (one, other):
-                if half.done:
-                    half.pieces.clear()
-            left += [one, other]
-    return left
+            # A finished direction is kept, inactive, until the other direction is finished.
+            for stream in (forward, backward):
+                if stream.done:
+                    stream.pieces.clear()
+            remaining += [forward, backward]
+    return remaining
 
 
 def main() -> None:
-    """The command line above."""
+    """Runs the command line shown above."""
     parser = argparse.ArgumentParser(prog="delay_proxy", description="Delays a server on this machine.")
     parser.add_argument("--listen", type=int, required=True, help="port on 127.0.0.1")
     parser.add_argument("--to", type=int, required=True, help="the server's port on 127.0.0.1")
     parser.add_argument("--round-trip-ms", type=float, required=True)
-    parser.add_argument("--bandwidth-mbit", type=float, help="millions of bits a second, each way (no limit)")
-    given = parser.parse_args()
-    bytes_per_s = given.bandwidth_mbit * 1e6 / 8 if given.bandwidth_mbit else None
-    with socket.create_server((_HOST, given.listen), backlog=128) as listener:
-        serve(listener, given.to, given.round_trip_ms / 2_000, bytes_per_s)
+    parser.add_argument("--bandwidth-mbit", type=float, help="Mbit/s in each direction (no limit)")
+    arguments = parser.parse_args()
+    bytes_per_s = arguments.bandwidth_mbit * 1e6 / 8 if arguments.bandwidth_mbit else None
+    with socket.create_server((_HOST, arguments.listen), backlog=128) as listener:
+        serve(listener, arguments.to, arguments.round_trip_ms / 2_000, bytes_per_s)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""An IMAP server whose messages are made when they are asked for, and which keeps of what it is given only
-what it takes to tell whether it was right. It stores nothing, so that mailboxes of a million messages fit.
+"""An IMAP server that generates messages on request and verifies appended messages instead of storing them.
 
-A folder shows `messages` generated messages of 1 to 3 KB, each the same every time. A message that is
-appended has to be one of the source's, byte for byte; how many were, and how many were not or came twice,
-is told in JSON for each line on standard input. It ends when that ends. It runs as a process of its own:
+It stores nothing, so mailboxes of a million messages need no space. A folder contains `messages` generated
+messages of 1 to 3 KB, identical on each request. An appended message must equal a message of the source, byte
+for byte. For each line on standard input the server prints, as JSON, how many messages were right and how
+many were wrong or duplicates; it ends with standard input. It runs as a separate process:
 
     python -m benchmarks.generated --folders 10 --messages 100000 --gap 10     # the source
     python -m benchmarks.generated --folders 0                                 # an empty destination
 
-The first line of its output is its port on 127.0.0.1. Anybody may log in.
+The first line of its output is its port on 127.0.0.1. It accepts every login.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ _NOT_OPEN: Final = b"BAD no folder is open"
 
 
 def header(number: int, uid: int) -> bytes:
-    """Of the message `uid` of folder `number`."""
+    """The header of message `uid` in folder `number`."""
     return _HEADER % (number, uid, uid)
 
 
 def size_bytes(uid: int) -> int:
-    """Without making it."""
+    """The size of message `uid`, without generating it."""
     return _HEADER_BYTES + (12 + uid * 7919 % 31) * _LINE_BYTES
 
 
 def message(number: int, uid: int) -> bytes:
-    """1 to 3 KB, the same every time, like no other."""
+    """The whole message: 1 to 3 KB, unique and reproducible."""
     return header(number, uid) + _FILLER[: (12 + uid * 7919 % 31) * _LINE_BYTES]
 
 
 @dataclass(slots=True)
 class Folder:
-    """The generated messages of folder `number`, without every `gap`th UID if `gap`, and how many were
-    appended."""
+    """Folder `number`: its generated messages, with every `gap`th UID missing unless 0, and the number of
+    appended messages."""
 
     number: int
     messages: int = 0
@@ -81,7 +81,7 @@ class Folder:
 
     @property
     def generated_next(self) -> int:
-        """Above the UIDs of the generated messages."""
+        """The UID after the last generated message."""
         gaps = (self.messages - 1) // (self.gap - 1) if self.gap and self.messages else 0
         return self.messages + gaps + 1
 
@@ -97,7 +97,7 @@ class Folder:
         return uid < self.generated_next and not (self.gap and uid % self.gap == 0)
 
     def uid_set(self) -> bytes:
-        """All UIDs, as SEARCH tells them."""
+        """All UIDs, in the format of ESEARCH."""
         if not self.count:
             return b""
         last = self.uidnext - 1
@@ -107,52 +107,52 @@ class Folder:
         ranges = [(at, min(at + self.gap - 2, self.generated_next - 1)) for at in starts]
         if self.appended:
             ranges.append((self.generated_next, last))
-        return b",".join(b"%d:%d" % one for one in ranges)
+        return b",".join(b"%d:%d" % bounds for bounds in ranges)
 
 
 class Mailbox:
-    """All folders, and what became of what was appended."""
+    """All folders, and the results of verifying appended messages."""
 
     def __init__(self, folders: int, messages: int, gap: int) -> None:
-        each, more = divmod(messages, folders) if folders else (0, 0)
+        each, remainder = divmod(messages, folders) if folders else (0, 0)
         self.folders = {b"INBOX": Folder(0)}
         for number in range(folders):
             name = b"Folder %d" % number if number else b"INBOX"
-            self.folders[name] = Folder(number, each + (number < more), gap)
+            self.folders[name] = Folder(number, each + (number < remainder), gap)
         self.right = 0
-        self.wrong = 0  # not as generated, or twice
-        self._came: dict[int, bytearray] = {}  # folder number -> a bit for each UID
+        self.wrong = 0  # differs from the generated message, or a duplicate
+        self._received: dict[int, bytearray] = {}  # folder number -> a bit for each UID
         self._lock = threading.Lock()
 
     def create(self, name: bytes) -> None:
-        """An empty folder; there already is fine."""
+        """Creates an empty folder unless it exists."""
         number = name.removeprefix(b"Folder ")
         self.folders.setdefault(name, Folder(int(number) if number.isdigit() else -1))
 
-    def take(self, folder: Folder, body: bytes) -> None:
-        """Notes a message that was appended."""
-        found = _NUMBERS.match(body)
-        number, uid = (int(found[1]), int(found[2])) if found else (0, 0)
-        good = found is not None and number == folder.number and body == message(number, uid)
+    def verify(self, folder: Folder, body: bytes) -> None:
+        """Verifies and counts an appended message."""
+        match = _NUMBERS.match(body)
+        number, uid = (int(match[1]), int(match[2])) if match else (0, 0)
+        good = match is not None and number == folder.number and body == message(number, uid)
         with self._lock:
-            came = self._came.setdefault(number, bytearray())
-            if len(came) <= uid >> 3:
-                came.extend(bytes((uid >> 3) + 4096 - len(came)))
+            received = self._received.setdefault(number, bytearray())
+            if len(received) <= uid >> 3:
+                received.extend(bytes((uid >> 3) + 4096 - len(received)))
             bit = 1 << (uid & 7)
-            if good and not came[uid >> 3] & bit:
+            if good and not received[uid >> 3] & bit:
                 self.right += 1
             else:
                 self.wrong += 1
-            came[uid >> 3] |= bit
+            received[uid >> 3] |= bit
 
-    def told(self) -> dict[str, int]:
-        """What stands here: `messages`, and of those appended, `right` and `wrong`."""
+    def counts(self) -> dict[str, int]:
+        """The number of `messages`, and of `right` and `wrong` ones among those appended."""
         count = sum(folder.count for folder in self.folders.values())
         return {"messages": count, "right": self.right, "wrong": self.wrong}
 
 
 class _Session:
-    """One connection, from its greeting to its end."""
+    """One connection, from the greeting to the end."""
 
     def __init__(self, connection: socket.socket, mailbox: Mailbox) -> None:
         self._socket = connection
@@ -163,15 +163,15 @@ class _Session:
     def run(self) -> None:
         try:
             self._socket.sendall(b"* OK [CAPABILITY %s] ready\r\n" % _CAPABILITIES)
-            while (line := self._in.readline()) and self._answer(line):
+            while (line := self._in.readline()) and self._respond(line):
                 pass
         except OSError:
-            pass  # hung up
+            pass  # the client closed the connection
         finally:
             self._socket.close()
 
-    def _answer(self, line: bytes) -> bool:
-        """Answers one command; False after the last."""
+    def _respond(self, line: bytes) -> bool:
+        """Responds to one command. Returns False after the last."""
         parts = _COMMAND.fullmatch(line)
         if parts is None:
             return False
@@ -179,12 +179,12 @@ class _Session:
         if name == b"LOGOUT":
             self._socket.sendall(b"* BYE\r\n%s OK done\r\n" % tag)
             return False
-        answer = getattr(self, "_" + name.decode("ascii").lower().replace(" ", "_"), None)
-        done = b"BAD not known here" if answer is None else answer(rest) or b"OK done"
-        self._socket.sendall(b"%s %s\r\n" % (tag, done))
+        handler = getattr(self, "_" + name.decode("ascii").lower().replace(" ", "_"), None)
+        response = b"BAD unknown command" if handler is None else handler(rest) or b"OK done"
+        self._socket.sendall(b"%s %s\r\n" % (tag, response))
         return True
 
-    # --- Commands: each sends its untagged answers; its tagged one is returned unless it is just OK ------
+    # --- Commands: each sends its untagged responses and returns the tagged one, or None for a plain OK ---
 
     def _capability(self, _rest: bytes) -> None:
         self._socket.sendall(b"* CAPABILITY %s\r\n" % _CAPABILITIES)
@@ -239,10 +239,10 @@ class _Session:
     def _uid_search(self, rest: bytes) -> bytes | None:
         if self._open is None:
             return _NOT_OPEN
-        found = self._open.uid_set()
+        uids = self._open.uid_set()
         if lowest := re.search(rb" UID ([0-9]+):\*", rest):
-            found = b",".join(_at_or_above(found, int(lowest[1])))
-        self._socket.sendall(b"* ESEARCH UID%s\r\n" % (b" ALL " + found if found else b""))
+            uids = b",".join(_at_or_above(uids, int(lowest[1])))
+        self._socket.sendall(b"* ESEARCH UID%s\r\n" % (b" ALL " + uids if uids else b""))
         return None
 
     def _uid_fetch(self, rest: bytes) -> bytes | None:
@@ -255,9 +255,9 @@ class _Session:
         for uid in _members(uids, folder.uidnext - 1):
             if not folder.shows(uid):
                 continue
-            one = _fetch_response(folder.number, uid, items)
-            ready.append(one)
-            ready_bytes += len(one)
+            response = _fetch_response(folder.number, uid, items)
+            ready.append(response)
+            ready_bytes += len(response)
             if ready_bytes > _SEND_BYTES:
                 self._socket.sendall(b"".join(ready))
                 ready, ready_bytes = [], 0
@@ -265,14 +265,14 @@ class _Session:
         return None
 
     def _append(self, rest: bytes) -> bytes:
-        """Or MULTIAPPEND, with literals that wait for nothing."""
+        """APPEND or MULTIAPPEND, with non-synchronising literals."""
         name, line = _name(rest + b"\r\n")
         folder = self._mailbox.folders.get(name)
         count = 0
         while announced := _LITERAL.search(line):
             body = self._in.read(int(announced[1]))
             if folder is not None:
-                self._mailbox.take(folder, body)
+                self._mailbox.verify(folder, body)
             count += 1
             line = self._in.readline()
         if folder is None:
@@ -284,35 +284,36 @@ class _Session:
 
 
 def _name(rest: bytes) -> tuple[bytes, bytes]:
-    """A folder's name, quoted or not, and what follows it."""
+    """A folder name, quoted or not, and the rest of the line."""
     if rest.startswith(b'"'):
-        name, _, more = rest[1:].partition(b'"')
-        return name, more
-    name, _, more = rest.partition(b" ")
-    return name.rstrip(b"\r\n"), more
+        name, _, remainder = rest[1:].partition(b'"')
+        return name, remainder
+    name, _, remainder = rest.partition(b" ")
+    return name.rstrip(b"\r\n"), remainder
 
 
 def _status(name: bytes, folder: Folder) -> bytes:
-    told = (name, folder.count, folder.uidnext, _UIDVALIDITY)
-    return b'* STATUS "%s" (MESSAGES %d UIDNEXT %d UIDVALIDITY %d)\r\n' % told
+    values = (name, folder.count, folder.uidnext, _UIDVALIDITY)
+    return b'* STATUS "%s" (MESSAGES %d UIDNEXT %d UIDVALIDITY %d)\r\n' % values
 
 
 def _members(uids: bytes, last: int) -> Iterator[int]:
-    for one in uids.split(b","):
-        first, _, end = one.partition(b":")
+    for part in uids.split(b","):
+        first, _, end = part.partition(b":")
         high = last if end == b"*" else int(end or first)
         yield from range(int(first), min(high, last) + 1)
 
 
 def _at_or_above(uids: bytes, lowest: int) -> Iterator[bytes]:
-    for one in uids.split(b",") if uids else ():
-        first, last = map(int, one.split(b":"))
+    for part in uids.split(b",") if uids else ():
+        first, last = map(int, part.split(b":"))
         if last >= lowest:
             yield b"%d:%d" % (max(first, lowest), last)
 
 
 def _fetch_response(number: int, uid: int, items: bytes) -> bytes:
-    """With what was asked for, of what Mailhaul asks for. The sequence number is wrong: it asks by UID."""
+    """The requested items, as far as Mailhaul requests them. The sequence number is always 1, since Mailhaul
+    fetches by UID."""
     size = size_bytes(uid)
     if b"BODY.PEEK[]" in items:
         head = b'UID %d FLAGS (\\Seen) INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[] {%d}' % (uid, size)
@@ -324,7 +325,7 @@ def _fetch_response(number: int, uid: int, items: bytes) -> bytes:
 
 
 def serve(listener: socket.socket, mailbox: Mailbox) -> None:
-    """Until the listener is closed."""
+    """Accepts connections until the listener is closed."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -335,21 +336,23 @@ def serve(listener: socket.socket, mailbox: Mailbox) -> None:
 
 
 def main() -> None:
-    """The command line above."""
+    """Runs the command line shown above."""
     parser = argparse.ArgumentParser(prog="generated", description=__doc__.partition("\n")[0])
-    parser.add_argument("--folders", type=int, default=1, help="with generated messages (%(default)s)")
-    parser.add_argument("--messages", type=int, default=0, help="in all of them (%(default)s)")
-    parser.add_argument("--gap", type=int, default=0, help="every so many UIDs one is missing; 0: none")
-    given = parser.parse_args()
-    mailbox = Mailbox(given.folders, given.messages, given.gap)
+    parser.add_argument(
+        "--folders", type=int, default=1, help="folders with generated messages (%(default)s)"
+    )
+    parser.add_argument("--messages", type=int, default=0, help="total number of messages (%(default)s)")
+    parser.add_argument("--gap", type=int, default=0, help="every N-th UID is missing; 0: none")
+    arguments = parser.parse_args()
+    mailbox = Mailbox(arguments.folders, arguments.messages, arguments.gap)
     with socket.create_server((_HOST, 0), backlog=128) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
         threading.Thread(target=serve, args=(listener, mailbox), daemon=True).start()
         for _ in sys.stdin:
-            sys.stdout.write(json.dumps(mailbox.told()) + "\n")
+            sys.stdout.write(json.dumps(mailbox.counts()) + "\n")
             sys.stdout.flush()
-    os._exit(0)  # sessions are in the midst of reading
+    os._exit(0)  # session threads may still be reading
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Facts about the machine on which the benchmarks ran."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def facts() -> dict[str, str]:
-    """Name -> value, for people to read."""
+    """Name -> value, for display."""
     return {
         "measured": f"{datetime.now(UTC):%Y-%m-%d}",
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
@@ -27,15 +27,15 @@ def facts() -> dict[str, str]:
 
 
 def busy() -> float:
-    """How many processes wanted a core, on average over the last minute."""
+    """The load average of the last minute."""
     return os.getloadavg()[0]
 
 
 def _first_line(*command: str) -> str:
     if shutil.which(command[0]) is None:
         return "not installed"
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the words are ours
-    return (done.stdout.strip() or done.stderr.strip()).partition("\n")[0]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
+    return (completed.stdout.strip() or completed.stderr.strip()).partition("\n")[0]
 
 
 def _processor() -> str:
@@ -46,11 +46,11 @@ def _processor() -> str:
 
 
 def _file_system(folder: Path) -> str:
-    """The type of the file system that `folder` is on: on tmpfs, fsync costs nothing and figures flatter."""
+    """The type of the file system of `folder`. On tmpfs fsync costs nothing, and results look too good."""
     best = ("", "unknown")
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         _, mounted, kind, *_ = line.split()
-        inside = folder == Path(mounted) or Path(mounted) in folder.parents
-        if inside and len(mounted) >= len(best[0]):
+        contains = folder == Path(mounted) or Path(mounted) in folder.parents
+        if contains and len(mounted) >= len(best[0]):
             best = mounted, kind
     return best[1]

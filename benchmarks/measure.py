@@ -1,7 +1,7 @@
-"""Runs one command and writes down what it took: wall clock, processor, peak memory.
+"""Runs a command and records its wall-clock time, CPU time and peak memory.
 
-It is started as `python -I -S measure.py FACTS LIMIT_S COMMAND…` and imports next to nothing, because
-Linux counts the size of the process that starts a command into the command's own peak.
+It is started as `python -I -S measure.py FACTS LIMIT_S COMMAND…` and imports as little as possible, because
+Linux includes the size of the parent process in the command's own peak.
 """
 
 import os
@@ -18,9 +18,9 @@ def main() -> None:
     signal.setitimer(signal.ITIMER_REAL, float(limit_s))
     _, status, used = os.wait4(pid, 0)
     wall_s = time.monotonic() - started
-    with open(facts, "w", encoding="ascii") as out:  # pathlib is not next to nothing
-        ended = os.waitstatus_to_exitcode(status)
-        out.write(f"{ended} {wall_s} {used.ru_utime + used.ru_stime} {used.ru_maxrss * 1024}\n")
+    with open(facts, "w", encoding="ascii") as out:  # importing pathlib would cost memory
+        exit_code = os.waitstatus_to_exitcode(status)
+        out.write(f"{exit_code} {wall_s} {used.ru_utime + used.ru_stime} {used.ru_maxrss * 1024}\n")
 
 
 if __name__ == "__main__":

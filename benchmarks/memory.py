@@ -1,4 +1,4 @@
-"""Does the memory of `mailhaul copy` grow with the mailbox? Copies generated mailboxes: see README.md here.
+"""Measures whether the memory of `mailhaul copy` grows with the size of the mailbox: see README.md here.
 
 python -m benchmarks.memory --messages 10000 --messages 1000000
 """
@@ -31,11 +31,11 @@ _say = partial(print, flush=True)
 
 
 class Server:
-    """A process of `benchmarks.generated`, on `port`."""
+    """A process of `benchmarks.generated` on `port`."""
 
-    def __init__(self, *words: str) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - the words are ours
-            [sys.executable, "-m", "benchmarks.generated", *words],
+    def __init__(self, *options: str) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - fixed command
+            [sys.executable, "-m", "benchmarks.generated", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,16 +43,16 @@ class Server:
         )
         self.port = int(self._line())
 
-    def told(self) -> dict[str, int]:
-        """What stands there now (`generated.Mailbox.told`)."""
+    def counts(self) -> dict[str, int]:
+        """The current counts (`generated.Mailbox.counts`)."""
         if self._process.stdin is not None:
             self._process.stdin.write("\n")
             self._process.stdin.flush()
-        found: dict[str, int] = json.loads(self._line())
-        return found
+        counts: dict[str, int] = json.loads(self._line())
+        return counts
 
     def end(self) -> None:
-        """It is gone afterwards."""
+        """Kills the server."""
         self._process.kill()
         self._process.communicate()
 
@@ -62,12 +62,12 @@ class Server:
 
 @contextmanager
 def serving(work: Work) -> Iterator[tuple[Server, Server]]:
-    """Source and destination for `work`, until the end of the block."""
-    words = ("--messages", str(work.messages), "--folders", str(work.folders), "--gap", str(work.gap))
+    """Source and destination servers for `work`, which run until the block ends."""
+    options = ("--messages", str(work.messages), "--folders", str(work.folders), "--gap", str(work.gap))
     servers: list[Server] = []
     try:
-        servers.append(Server(*words))
-        servers.append(Server(*words) if work.present else Server("--folders", "0"))
+        servers.append(Server(*options))
+        servers.append(Server(*options) if work.present else Server("--folders", "0"))
         yield servers[0], servers[1]
     finally:
         for server in servers:
@@ -75,7 +75,7 @@ def serving(work: Work) -> Iterator[tuple[Server, Server]]:
 
 
 def measure(work: Work, empty: Taken | None = None) -> Copied:
-    """One work. Raises CommandFailed. `empty` is taken from this run when it is None."""
+    """Measures one work. If `empty` is None, the first run is used for it. Raises CommandFailed."""
     home = Path(tempfile.mkdtemp(prefix="mailhaul-memory-"))
     try:
         with serving(work) as (source, destination):
@@ -83,46 +83,52 @@ def measure(work: Work, empty: Taken | None = None) -> Copied:
             command = COPIERS[OURS].command(Route(logins[0], logins[1], home, home))
             first = timed(command, home, limit_s=_LIMIT_S)
             second = timed(command, home, limit_s=_LIMIT_S)
-            there = destination.told()
+            counts = destination.counts()
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    right = 0 if work.present else work.messages
-    wrong = abs(there["messages"] - work.messages) + abs(there["right"] - right) + there["wrong"]
+    expected = 0 if work.present else work.messages
+    wrong = abs(counts["messages"] - work.messages) + abs(counts["right"] - expected) + counts["wrong"]
     return Copied(work, machine.facts(), empty or first, first, second, wrong)
 
 
 def main() -> int:
-    """The command line above: 0, or 1 when a copy was wrong or failed."""
-    given = _parser().parse_args()
-    empty = measure(Work(0, given.folders)).first
+    """Runs the command line shown above. Returns 1 if a copy was wrong or failed, else 0."""
+    arguments = _parser().parse_args()
+    empty = measure(Work(0, arguments.folders)).first
     results = []
-    for messages in given.messages or [10_000]:
-        work = Work(messages, given.folders, given.gap, given.present)
+    for messages in arguments.messages or [10_000]:
+        work = Work(messages, arguments.folders, arguments.gap, arguments.present)
         try:
             result = measure(work, empty)
         except CommandFailed as error:
             _say(f"{work.title} FAILED: {error}")
             return 1
         _say(f"{' | '.join(row(result))}  [load {machine.busy():.1f}]")
-        if given.results is not None:
-            result.save(given.results)
+        if arguments.results is not None:
+            result.save(arguments.results)
         results.append(result)
     _say(f"\n{table(results)}")
-    return 1 if any(one.wrong for one in results) else 0
+    return 1 if any(result.wrong for result in results) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.memory", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--messages", type=int, action="append", help="(10000); may be given several times")
-    parser.add_argument("--folders", type=int, default=10, help="(%(default)s)")
-    parser.add_argument("--gap", type=int, default=0, help="every so many UIDs one is missing; 0: none")
-    parser.add_argument("--present", action="store_true", help="all of it stands at the destination before")
-    parser.add_argument("--results", type=Path, default=None, help=f"where to keep them, such as {KEPT}")
+    parser.add_argument(
+        "--messages", type=int, action="append", help="number of messages (10000); may be given several times"
+    )
+    parser.add_argument("--folders", type=int, default=10, help="number of folders (%(default)s)")
+    parser.add_argument("--gap", type=int, default=0, help="every N-th UID is missing; 0: none")
+    parser.add_argument(
+        "--present", action="store_true", help="the destination contains all messages already"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=None, help=f"directory for the results, such as {KEPT}"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # servers end as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))  # so that the servers are stopped, too
     sys.exit(main())

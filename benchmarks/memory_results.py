@@ -1,4 +1,4 @@
-"""What the benchmark of memory found, how it is kept, and its table."""
+"""Results of the memory benchmark: storage and table."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KEPT: Final = Path(__file__).parent / "results" / "memory"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A mailbox to copy: every `gap`th UID is missing if `gap`; `present` when all of it stands at the
-    destination before, without a receipt."""
+    """A mailbox to copy. Every `gap`th UID is missing unless 0. With `present`, the destination already
+    contains all messages, without receipts."""
 
     messages: int
     folders: int
@@ -28,7 +28,7 @@ class Work:
     def title(self) -> str:
         folders = f"{self.folders} folder{'s' if self.folders > 1 else ''}"
         gaps = f", every {self.gap}th UID missing" if self.gap else ""
-        return f"{self.messages:,} in {folders}{gaps}{', all there already' if self.present else ''}"
+        return f"{self.messages:,} in {folders}{gaps}{', all already present' if self.present else ''}"
 
     @property
     def file_name(self) -> str:
@@ -37,8 +37,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """`first` filled the mailbox, `second` found nothing new; `empty` copied as many folders without
-    messages: what starting costs. `wrong`: messages missing, changed, or there twice."""
+    """`first` filled the mailbox, `second` found nothing new, `empty` copied as many folders without messages
+    (the cost of starting). `wrong` counts missing, changed and duplicate messages."""
 
     work: Work
     machine: dict[str, str]
@@ -48,28 +48,26 @@ class Copied:
     wrong: int
 
     def save(self, folder: Path) -> None:
-        """Over an earlier one of the same work."""
+        """Writes the result, replacing an earlier one of the same work."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.work.file_name).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> Copied:
     """The inverse of `Copied.save`."""
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    runs = {name: Taken(**kept[name]) for name in ("empty", "first", "second")}
-    return Copied(Work(**kept["work"]), kept["machine"], **runs, wrong=kept["wrong"])
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    runs = {name: Taken(**stored[name]) for name in ("empty", "first", "second")}
+    return Copied(Work(**stored["work"]), stored["machine"], **runs, wrong=stored["wrong"])
 
 
 def kept(folder: Path = KEPT) -> list[Copied]:
-    """All results in `folder`, the small ones first."""
-    found = [load(path) for path in folder.glob("*.json")]
-    return sorted(
-        found, key=lambda one: (one.work.present, one.work.gap, one.work.messages, -one.work.folders)
-    )
+    """All results in `folder`, ordered by size."""
+    results = [load(path) for path in folder.glob("*.json")]
+    return sorted(results, key=lambda r: (r.work.present, r.work.gap, r.work.messages, -r.work.folders))
 
 
 def table(results: Sequence[Copied]) -> str:
-    """A row for each work."""
+    """A Markdown table with a row per work."""
     heads = (
         "messages",
         "peak memory, MB",
@@ -78,21 +76,21 @@ def table(results: Sequence[Copied]) -> str:
         "second run: MB",
         "its CPU, s",
         "its seconds",
-        "the copy",
+        "copy",
     )
-    return markdown(heads, [row(one) for one in results])
+    return markdown(heads, [row(result) for result in results])
 
 
-def row(one: Copied) -> tuple[str, ...]:
-    """Its cells."""
-    cpu_s = one.first.cpu_s - one.empty.cpu_s
+def row(result: Copied) -> tuple[str, ...]:
+    """The cells of its row."""
+    cpu_s = result.first.cpu_s - result.empty.cpu_s
     return (
-        one.work.title,
-        f"{one.first.peak_bytes / 1e6:.0f}",
-        f"{cpu_s * 1e6 / one.work.messages:.0f}" if one.work.messages else "",
-        f"{one.first.wall_s:.1f}",
-        f"{one.second.peak_bytes / 1e6:.0f}",
-        f"{one.second.cpu_s:.2f}",
-        f"{one.second.wall_s:.1f}",
-        f"{one.wrong:,} WRONG" if one.wrong else "byte-exact, each once",
+        result.work.title,
+        f"{result.first.peak_bytes / 1e6:.0f}",
+        f"{cpu_s * 1e6 / result.work.messages:.0f}" if result.work.messages else "",
+        f"{result.first.wall_s:.1f}",
+        f"{result.second.peak_bytes / 1e6:.0f}",
+        f"{result.second.cpu_s:.2f}",
+        f"{result.second.wall_s:.1f}",
+        f"{result.wrong:,} WRONG" if result.wrong else "byte-exact, each once",
     )

@@ -1,4 +1,4 @@
-"""Results as one SVG picture: a panel for each case, a bar for each copier, a whisker from least to most."""
+"""Results as an SVG chart: a panel per case, a bar per copier, a whisker from minimum to maximum."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks.table import OURS
 _PANEL_WIDTH = 460
 _COLUMNS = 2
 _BAR, _STEP = 18, 26
-_LABELS, _ROOM = 120, 90  # left of the bars, and right of them for the figures
+_LABELS, _ROOM = 120, 90  # space left of the bars for labels, and right of them for values
 _HEAD, _GAP = 40, 24
 _COLOURS = {OURS: "#0b6e4f"}
 _OTHERS, _LIMIT = "#8d99ae", "#d9c5a0"
 
 
 def svg(results: Sequence[Result]) -> str:
-    """The whole picture; messages per second, each panel on a scale of its own."""
+    """The whole chart: messages per second, with a separate scale per panel."""
     rows = [results[at : at + _COLUMNS] for at in range(0, len(results), _COLUMNS)]
     parts = []
     top = _GAP
@@ -41,7 +41,7 @@ def _height(result: Result) -> int:
 
 
 def _bars(result: Result) -> list[tuple[str, Copied]]:
-    """Copiers and, of the raw limit, what a copier has to do: both directions."""
+    """Copiers and the raw limit for both directions at once, which is what a copier has to do."""
     return [
         (name, copied)
         for name, copied in result.copiers.items()
@@ -51,21 +51,21 @@ def _bars(result: Result) -> list[tuple[str, Copied]]:
 
 def _panel(result: Result, left: int, top: int) -> str:
     case = result.case
-    bars = [(name, copied, found) for name, copied in _bars(result) if (found := rate(copied))]
-    scale = (_PANEL_WIDTH - _LABELS - _ROOM) / max((found.most for _, _, found in bars), default=1)
+    bars = [(name, copied, speed) for name, copied in _bars(result) if (speed := rate(copied))]
+    scale = (_PANEL_WIDTH - _LABELS - _ROOM) / max((speed.most for _, _, speed in bars), default=1)
     lines = [f'<text x="{left}" y="{top + 14}" font-weight="bold">{escape(case.title)}</text>']
-    for number, (name, copied, found) in enumerate(bars):
+    for number, (name, copied, speed) in enumerate(bars):
         y = top + _HEAD - 12 + number * _STEP
         start, middle = left + _LABELS, y + _BAR / 2
         colour = _LIMIT if name.startswith(RAW) else _COLOURS.get(name, _OTHERS)
-        least, most = (start + one * scale for one in (found.least, found.most))
+        least, most = (start + value * scale for value in (speed.least, speed.most))
         label = "raw limit" if name.startswith(RAW) else name
         wrong = " *" if max(copied.differences, default=0) else ""
         lines += [
             f'<text x="{start - 8}" y="{middle + 4}" text-anchor="end">{escape(label)}</text>',
-            f'<rect x="{start}" y="{y}" width="{found.median * scale:.1f}" height="{_BAR}" fill="{colour}"/>',
+            f'<rect x="{start}" y="{y}" width="{speed.median * scale:.1f}" height="{_BAR}" fill="{colour}"/>',
             f'<path d="M{least:.1f} {middle}H{most:.1f}M{least:.1f} {y + 5}v8M{most:.1f} {y + 5}v8" '
             'stroke="#222" fill="none"/>',
-            f'<text x="{most + 8:.1f}" y="{middle + 4}">{shown_rate(found.median)}/s{wrong}</text>',
+            f'<text x="{most + 8:.1f}" y="{middle + 4}">{shown_rate(speed.median)}/s{wrong}</text>',
         ]
     return "\n".join(lines) + "\n"

@@ -1,14 +1,14 @@
-"""The most that two servers can do: sockets and nothing else, beside which a copier is measured.
+"""Measures the maximum throughput of two servers with plain sockets, as the reference for copiers.
 
-Upload: batches of MULTIAPPEND (RFC 3502) with LITERAL+ (RFC 7888) that lie ready in memory, sent over
-several connections without waiting for any answer. Download: all FETCH commands of a connection at once,
-the answers read and thrown away. Both: the two at the same time, as a copier has to. The messages are cut
-into as many stretches of equal size as there are connections. Clocks run from the first byte of the first
-connection to the last answer of the last one; login and the creation of folders come before.
+Upload: batches of MULTIAPPEND (RFC 3502) with LITERAL+ (RFC 7888), prepared in memory and sent over several
+connections without waiting for responses. Download: all FETCH commands of a connection at once, with the
+responses discarded. Both: upload and download at the same time, as in a copy. The messages are divided into
+stretches of equal size, one per connection. The time is measured from the first byte of the first connection
+to the last response of the last one, after login and the creation of folders.
 
     python -m benchmarks.raw_limit ORDER
 
-reads what to do from a JSON file (see `main`) and prints what it took.
+reads the parameters from a JSON file (see `main`) and prints the measurements.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Lane = Callable[[], None]
 
 
 class RawLimitError(RuntimeError):
-    """A server did not do what the probe asked for."""
+    """A server did not respond as expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +58,30 @@ class Span:
 
 
 def cut(stored: Iterable[Stored], total_bytes: int, lanes: int) -> Iterator[tuple[int, int, Stored]]:
-    """(lane, number within its folder from 1, message), so that all lanes carry about the same bytes."""
+    """Yields (lane, number within the folder from 1, message); all lanes get about the same number of
+    bytes."""
     passed = number = 0
     folder: FolderPath = ()
-    for one in stored:
-        number = number + 1 if one.folder == folder else 1
-        folder = one.folder
-        yield min(lanes - 1, passed * lanes // max(1, total_bytes)), number, one
-        passed += len(one.content)
+    for message in stored:
+        number = number + 1 if message.folder == folder else 1
+        folder = message.folder
+        yield min(lanes - 1, passed * lanes // max(1, total_bytes)), number, message
+        passed += len(message.content)
 
 
 def upload_commands(stretch: Iterable[Stored], naming: Naming) -> Iterator[tuple[bytes, bytes]]:
-    """(tag, whole command) for each batch of messages of one folder."""
+    """Yields (tag, complete command) for each batch; a batch belongs to one folder."""
     batch: list[Stored] = []
     room = _BATCH_BYTES
     tag = 0
-    for one in stretch:
-        full = len(batch) == _BATCH_MESSAGES or room < len(one.content)
-        if batch and (full or one.folder != batch[0].folder):
+    for message in stretch:
+        full = len(batch) == _BATCH_MESSAGES or room < len(message.content)
+        if batch and (full or message.folder != batch[0].folder):
             tag += 1
             yield _command(tag, batch, naming)
             batch, room = [], _BATCH_BYTES
-        batch.append(one)
-        room -= len(one.content)
+        batch.append(message)
+        room -= len(message.content)
     if batch:
         yield _command(tag + 1, batch, naming)
 
@@ -88,15 +89,15 @@ def upload_commands(stretch: Iterable[Stored], naming: Naming) -> Iterator[tuple
 def _command(number: int, batch: Sequence[Stored], naming: Naming) -> tuple[bytes, bytes]:
     tag = b"U%d" % number
     parts = [tag, b" APPEND ", naming.wire_name(batch[0].folder).encode("ascii")]
-    for one in batch:
-        date = date_text(one.internal_date)
-        head = f' ({" ".join(one.flags)}) "{date}" {{{len(one.content)}+}}\r\n'
-        parts += (head.encode("ascii"), one.content)
+    for message in batch:
+        date = date_text(message.internal_date)
+        head = f' ({" ".join(message.flags)}) "{date}" {{{len(message.content)}+}}\r\n'
+        parts += (head.encode("ascii"), message.content)
     return tag, b"".join((*parts, b"\r\n"))
 
 
 def download_commands(spans: Iterable[Span], naming: Naming) -> bytes:
-    """Opens and fetches each span; the last answer is that of the tag Z."""
+    """Commands that open and fetch each span; the last response has the tag Z."""
     lines = []
     for number, span in enumerate(spans, 1):
         lines.append(f"E{number} EXAMINE {naming.wire_name(span.folder)}")
@@ -107,42 +108,42 @@ def download_commands(spans: Iterable[Span], naming: Naming) -> bytes:
 def _upload(sock: socket.socket, commands: Sequence[tuple[bytes, bytes]]) -> None:
     for _, command in commands:
         sock.sendall(command)
-    answers = b""
+    responses = b""
     last = commands[-1][0] + b" "
-    while not re.search(rb"(?:\A|\n)" + last + rb"[^\n]*\n", answers):
-        answers += _received(sock)
-    done = len(re.findall(rb"(?:\A|\n)U\d+ OK ", answers))
-    if done != len(commands):
+    while not re.search(rb"(?:\A|\n)" + last + rb"[^\n]*\n", responses):
+        responses += _received(sock)
+    succeeded = len(re.findall(rb"(?:\A|\n)U\d+ OK ", responses))
+    if succeeded != len(commands):
         raise RawLimitError(
-            f"{len(commands) - done} of {len(commands)} batches were refused: {answers[:300]!r}"
+            f"{len(commands) - succeeded} of {len(commands)} batches were refused: {responses[:300]!r}"
         )
 
 
 def _download(sock: socket.socket, commands: bytes, expected_bytes: int) -> None:
     sock.sendall(commands)
-    room = bytearray(1 << 20)
-    view = memoryview(room)
+    buffer = bytearray(1 << 20)
+    view = memoryview(buffer)
     tail = b""
-    came = 0
+    received_bytes = 0
     while b"\nZ OK " not in tail:
-        count = sock.recv_into(room)
+        count = sock.recv_into(buffer)
         if not count:
-            raise RawLimitError("the server hung up")
-        came += count
+            raise RawLimitError("the server closed the connection")
+        received_bytes += count
         tail = (tail + view[max(0, count - _TAIL_BYTES) : count])[-_TAIL_BYTES:]
-    if came < expected_bytes:
-        raise RawLimitError(f"only {came} of {expected_bytes} bytes came: {tail!r}")
+    if received_bytes < expected_bytes:
+        raise RawLimitError(f"only {received_bytes} of {expected_bytes} bytes arrived: {tail!r}")
 
 
 def _received(sock: socket.socket) -> bytes:
     data = sock.recv(1 << 16)
     if not data:
-        raise RawLimitError("the server hung up")
+        raise RawLimitError("the server closed the connection")
     return data
 
 
 def _opened(login: Login) -> imaplib.IMAP4:
-    """A logged-in connection; between commands its socket may be used bare."""
+    """A logged-in connection; its socket may be used directly between commands."""
     client = connect(Endpoint(HOST, login.port, Security.PLAINTEXT), login.user, login.password, None)
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client.sock.settimeout(_SILENCE_S)
@@ -150,12 +151,12 @@ def _opened(login: Login) -> imaplib.IMAP4:
 
 
 class _Probe:
-    """Everything prepared for one measurement. Closes its connections."""
+    """Prepares and runs one measurement, and closes its connections."""
 
     def __init__(self, work: Work, count: int, lanes: int) -> None:
         self._folders = folder_paths(work.folders)
         self._messages = partial(messages, work, count)
-        self._total_bytes = sum(len(one.content) for one in self._messages())
+        self._total_bytes = sum(len(message.content) for message in self._messages())
         self._lanes = lanes
         self._clients: list[imaplib.IMAP4] = []
         self.work: list[Lane] = []
@@ -166,28 +167,28 @@ class _Probe:
         for path in self._folders:
             if path != INBOX:
                 client.create(naming.wire_name(path))
-        # The lanes come one after the other, so that each is packed before the next one's messages are made.
+        # One lane after the other: each is encoded before the messages of the next one are generated.
         for lane, stretch in self._stretches():
-            commands = list(upload_commands((one for _, _, one in stretch), naming))
-            mine = self._open(login) if lane else client
-            self.work.append(partial(_upload, mine.sock, commands))
+            commands = list(upload_commands((message for _, _, message in stretch), naming))
+            connection = self._open(login) if lane else client
+            self.work.append(partial(_upload, connection.sock, commands))
 
     def prepare_download(self, login: Login) -> None:
         for _, stretch in self._stretches():
             spans: list[Span] = []
             size = 0
-            for _, number, one in stretch:
-                size += len(one.content)
-                if spans and spans[-1].folder == one.folder:
-                    spans[-1] = Span(one.folder, spans[-1].first, number)
+            for _, number, message in stretch:
+                size += len(message.content)
+                if spans and spans[-1].folder == message.folder:
+                    spans[-1] = Span(message.folder, spans[-1].first, number)
                 else:
-                    spans.append(Span(one.folder, number, number))
+                    spans.append(Span(message.folder, number, number))
             client = self._open(login)
             commands = download_commands(spans, naming_of(client))
             self.work.append(partial(_download, client.sock, commands, size))
 
     def run(self) -> dict[str, float]:
-        """Does the work, each lane in a thread of its own. Raises RawLimitError or OSError."""
+        """Runs each lane in its own thread. Raises RawLimitError or OSError."""
         start = threading.Barrier(len(self.work) + 1)
 
         def lane(work: Lane) -> None:
@@ -198,8 +199,8 @@ class _Probe:
             running = [threads.submit(lane, work) for work in self.work]
             start.wait()
             started, cpu = time.monotonic(), time.process_time()
-            for one in running:
-                one.result()
+            for future in running:
+                future.result()
             wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
         for client in self._clients:
             client.logout()
@@ -215,8 +216,11 @@ class _Probe:
 
 
 def main() -> None:
-    """The order holds work, messages, lanes, source and destination; either login may be null."""
-    parser = argparse.ArgumentParser(prog="raw_limit", description="Measures what two servers can do.")
+    """Runs the command line shown above. The file contains work, messages, lanes, source and destination;
+    either login may be null."""
+    parser = argparse.ArgumentParser(
+        prog="raw_limit", description="Measures the maximum throughput of two servers."
+    )
     parser.add_argument("order", type=Path, help="JSON file")
     order = json.loads(parser.parse_args().order.read_text(encoding="utf-8"))
     probe = _Probe(WORKS[order["work"]], order["messages"], order["lanes"])

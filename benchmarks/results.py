@@ -1,4 +1,4 @@
-"""What a benchmark found, and how it is kept: one JSON file for each case."""
+"""Results of a benchmark and their storage, one JSON file per case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one run took: wall clock and processor (user and system) in seconds, peak memory in bytes."""
+    """Measurements of a run: wall-clock and CPU time (user and system) in seconds, peak memory in bytes."""
 
     wall_s: float
     cpu_s: float
@@ -23,8 +23,8 @@ class Taken:
 class Copied:
     """All runs of one copier. `first` filled an empty mailbox with `messages`, `second` found nothing new.
 
-    `differences` holds, for each first run, how many the checker found; `check` how it looked (see
-    `copiers.Check`). `failures` are sentences about runs that did not end well; those are in no figure.
+    `differences` holds the number of differences that the checker found in each first run; `check` is the
+    kind of check (`copiers.Check`). `failures` describes failed runs, which are in no other figure.
     """
 
     messages: int
@@ -37,8 +37,8 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One benchmark: which work, into which store, over which line. `lanes` is connection pairs;
-    `bandwidth_mbit` 0 is no limit."""
+    """One benchmark: a work, a store and a line. `lanes` is the number of connection pairs; `bandwidth_mbit`
+    0 is no limit."""
 
     work: str
     messages: int
@@ -62,14 +62,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A case with what each copier made of it, by name and in the order of running, and the machine."""
+    """A case with the results of each copier, by name and in the order of running, and the machine."""
 
     case: Case
     machine: dict[str, str]
     copiers: dict[str, Copied]
 
     def save(self, folder: Path) -> Path:
-        """Writes the case's file, over an earlier one."""
+        """Writes the case's file, replacing an earlier one."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.case.file_name
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -78,14 +78,14 @@ class Result:
 
 def load(path: Path) -> Result:
     """The inverse of `Result.save`."""
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     copiers = {
         name: Copied(
-            **{**one, "first": _taken(one["first"]), "second": _taken(one["second"])},
+            **{**runs, "first": _taken(runs["first"]), "second": _taken(runs["second"])},
         )
-        for name, one in kept["copiers"].items()
+        for name, runs in stored["copiers"].items()
     }
-    return Result(Case(**kept["case"]), kept["machine"], copiers)
+    return Result(Case(**stored["case"]), stored["machine"], copiers)
 
 
 def _taken(runs: Sequence[dict[str, Any]]) -> list[Taken]:
@@ -94,7 +94,7 @@ def _taken(runs: Sequence[dict[str, Any]]) -> list[Taken]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median, least and most of a figure."""
+    """Median, minimum and maximum of a figure."""
 
     median: float
     least: float
@@ -102,7 +102,7 @@ class Spread:
 
 
 def spread(figures: Sequence[float]) -> Spread | None:
-    """None where there are no figures."""
+    """The spread of `figures`; None if there are none."""
     return Spread(median(figures), min(figures), max(figures)) if figures else None
 
 
@@ -112,15 +112,16 @@ def rate(copied: Copied) -> Spread | None:
 
 
 def shown_rate(per_second: float) -> str:
-    """With three digits that say something, at least."""
+    """A rate with at least three significant digits, or one decimal."""
     return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}"
 
 
 def round_trips(near: Result, far: Result, name: str) -> float | None:
-    """How many round trips the second run of a copier waited for: what the line's delay added to it."""
+    """The number of round trips that the second run of a copier waited for, computed from the time that the
+    delay added."""
     before, after = (
-        spread([run.wall_s for run in one.copiers[name].second]) if name in one.copiers else None
-        for one in (near, far)
+        spread([run.wall_s for run in result.copiers[name].second]) if name in result.copiers else None
+        for result in (near, far)
     )
-    apart_s = (far.case.delay_ms - near.case.delay_ms) / 1000
-    return (after.median - before.median) / apart_s if before and after and apart_s > 0 else None
+    added_delay_s = (far.case.delay_ms - near.case.delay_ms) / 1000
+    return (after.median - before.median) / added_delay_s if before and after and added_delay_s > 0 else None

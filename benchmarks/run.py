@@ -1,4 +1,4 @@
-"""One case of a benchmark: every copier in turn, first copy, second run, check; then again, for each run."""
+"""Runs one case: for each run and each copier in turn, first copy, second run and check."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ _SHOWN_DIFFERENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What to measure. `messages` is None for the work's own number; `runs` of each of `copiers`;
-    `bandwidth_mbit` 0 is no limit.
-
-    `limit_s` is the longest that one copy may take.
+class Request:
+    """What to measure. `messages` None means the work's own number. `runs` is the number of runs per copier,
+    `bandwidth_mbit` 0 means no limit, `limit_s` is the timeout of one copy.
     """
 
     work: Work
@@ -44,23 +42,24 @@ class Asked:
     limit_s: float
 
 
-def measure_case(asked: Asked, tell: Callable[[str], None]) -> Result:
-    """Runs it all; `tell` gets a line for each thing done. Raises RehearsalError without a server."""
-    count = asked.messages or asked.work.messages
+def measure_case(request: Request, tell: Callable[[str], None]) -> Result:
+    """Runs the case; `tell` is called with progress lines. Raises RehearsalError if a server does not
+    start."""
+    count = request.messages or request.work.messages
     home = Path(tempfile.mkdtemp(prefix="mailhaul-benchmark-"))
     try:
         with stage(
-            home, store=asked.store, delay_ms=asked.delay_ms, bandwidth_mbit=asked.bandwidth_mbit
-        ) as where:
-            return _Bench(asked, where, count, tell).run()
+            home, store=request.store, delay_ms=request.delay_ms, bandwidth_mbit=request.bandwidth_mbit
+        ) as servers:
+            return _Bench(request, servers, count, tell).run()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 class _Bench:
-    def __init__(self, asked: Asked, where: Stage, count: int, tell: Callable[[str], None]) -> None:
-        self._asked = asked
-        self._stage = where
+    def __init__(self, request: Request, servers: Stage, count: int, tell: Callable[[str], None]) -> None:
+        self._request = request
+        self._stage = servers
         self._count = count
         self._tell = tell
         self._sources: dict[int, tuple[Login, Mailbox]] = {}  # by number of messages
@@ -68,21 +67,21 @@ class _Bench:
         self._bytes = 0
 
     def run(self) -> Result:
-        asked = self._asked
-        self._bytes = sum(len(one.content) for one in messages(asked.work, self._count))
+        request = self._request
+        self._bytes = sum(len(message.content) for message in messages(request.work, self._count))
         case = Case(
-            asked.work.name,
+            request.work.name,
             self._count,
             self._bytes,
-            asked.work.folders,
-            asked.store,
-            asked.delay_ms,
-            asked.lanes,
-            asked.bandwidth_mbit,
+            request.work.folders,
+            request.store,
+            request.delay_ms,
+            request.lanes,
+            request.bandwidth_mbit,
         )
-        self._tell(f"{case.title}: {self._bytes / 1e6:,.0f} MB, {asked.runs} runs")
-        for run in range(1, asked.runs + 1):
-            for name in asked.copiers:
+        self._tell(f"{case.title}: {self._bytes / 1e6:,.0f} MB, {request.runs} runs")
+        for run in range(1, request.runs + 1):
+            for name in request.copiers:
                 if name == RAW:
                     for part in RAW_PARTS:
                         self._probe(part, run)
@@ -92,11 +91,11 @@ class _Bench:
 
     def _source(self, copier: Copier | None) -> tuple[int, Login, Mailbox]:
         count = self._count
-        slow = self._asked.delay_ms or self._asked.bandwidth_mbit
+        slow = self._request.delay_ms or self._request.bandwidth_mbit
         if copier and copier.waits and slow:
-            count = min(count, self._asked.work.few)
+            count = min(count, self._request.work.few)
         if count not in self._sources:
-            login = self._stage.fill_source(f"source-{count}", messages(self._asked.work, count))
+            login = self._stage.fill_source(f"source-{count}", messages(self._request.work, count))
             mailbox = self._stage.read(login)
             if mailbox.count() != count:
                 raise CommandFailed(
@@ -117,14 +116,14 @@ class _Bench:
             command = copier.command(route)
             first = self._timed(command, home, copier.environment)
             second = self._timed(command, home, copier.environment)
-            found = differences(mailbox, self._stage.read(destination), copier.check)
+            wrong = differences(mailbox, self._stage.read(destination), copier.check)
         except CommandFailed as error:
             self._note_failure(copier.name, run, error)
             return
         copied.first.append(first)
         copied.second.append(second)
-        copied.differences.append(len(found))
-        self._tell_of(copier.name, count, first, second, found)
+        copied.differences.append(len(wrong))
+        self._report(copier.name, count, first, second, wrong)
 
     def _probe(self, part: str, run: int) -> None:
         downloads, uploads = RAW_PARTS[part]
@@ -135,28 +134,28 @@ class _Bench:
         )
         home = self._fresh_home(destination.user)
         self._stage.forget_index(near)
-        order = {
-            "work": self._asked.work.name,
+        parameters = {
+            "work": self._request.work.name,
             "messages": count,
-            "lanes": self._asked.lanes,
+            "lanes": self._request.lanes,
             "source": asdict(self._stage.far(near)) if downloads else None,
             "destination": asdict(self._stage.far(destination)) if uploads else None,
         }
-        path = home / "order.json"
+        path = home / "parameters.json"
         path.touch(mode=0o600)
-        path.write_text(json.dumps(order), encoding="utf-8")
+        path.write_text(json.dumps(parameters), encoding="utf-8")
         try:
             self._timed((sys.executable, "-m", "benchmarks.raw_limit", str(path)), home)
-            said = (home / "output.log").read_text(encoding="utf-8").splitlines()[-1]
-            there = self._stage.read(destination) if uploads else mailbox
+            last_line = (home / "output.log").read_text(encoding="utf-8").splitlines()[-1]
+            copy = self._stage.read(destination) if uploads else mailbox
         except CommandFailed as error:
             self._note_failure(part, run, error)
             return
-        first = Taken(**json.loads(said))
-        found = differences(mailbox, there, Check.UNSUBSCRIBED)
+        first = Taken(**json.loads(last_line))
+        wrong = differences(mailbox, copy, Check.UNSUBSCRIBED)
         copied.first.append(first)
-        copied.differences.append(len(found))
-        self._tell_of(part, count, first, None, found)
+        copied.differences.append(len(wrong))
+        self._report(part, count, first, None, wrong)
 
     def _note_failure(self, name: str, run: int, error: CommandFailed) -> None:
         self._copied[name].failures.append(f"run {run}: {error}")
@@ -171,10 +170,12 @@ class _Bench:
         self, command: Sequence[str], home: Path, environment: Mapping[str, str] | None = None
     ) -> Taken:
         settle_disk()
-        lanes = {LANES_SETTING: str(self._asked.lanes)}
-        return timed(command, home, limit_s=self._asked.limit_s, environment={**lanes, **(environment or {})})
+        lanes = {LANES_SETTING: str(self._request.lanes)}
+        return timed(
+            command, home, limit_s=self._request.limit_s, environment={**lanes, **(environment or {})}
+        )
 
-    def _tell_of(
+    def _report(
         self, name: str, count: int, first: Taken, second: Taken | None, wrong: Sequence[str]
     ) -> None:
         again = f", again {second.wall_s:6.2f} s ({second.cpu_s:.2f} s CPU)" if second else ""
@@ -185,4 +186,4 @@ class _Bench:
         for line in wrong[:_SHOWN_DIFFERENCES]:
             self._tell(f"    {line}")
         if len(wrong) > _SHOWN_DIFFERENCES:
-            self._tell(f"    … {len(wrong)} differences in all")
+            self._tell(f"    … {len(wrong)} differences in total")

@@ -1,7 +1,8 @@
-"""Where the benchmarks happen: two Dovecots, a filled source, fresh destinations, a long line between.
+"""The environment of the benchmarks: two Dovecots, a filled source, new destinations, a simulated distant
+line.
 
-The source has no special-use folders and neither has the destination, so that every copier is to keep
-every folder's name. Connections are unencrypted: TLS costs every copier the same and hides the rest.
+Neither server has special-use folders, so every copier has to keep all folder names. Connections are
+unencrypted: TLS costs each copier the same and would hide other differences.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(slots=True)
 class Stage:
-    """`near` logins reach a server directly, `far` ones over the long line (the same where there is none)."""
+    """`near` logins reach a server directly, `far` logins over the simulated line, if there is one."""
 
     home: Path
     source: Dovecot
@@ -43,35 +44,35 @@ class Stage:
     far_destination_port: int
 
     def fill_source(self, name: str, messages: Iterable[Stored]) -> Login:
-        """A new user of the source with these messages, as the near login."""
+        """Creates a user with these messages at the source. Returns the near login."""
         login = self._new_user(self.source, name)
         fill(_endpoint(login.port), login.user, login.password, messages)
         return login
 
     def new_destination(self, name: str) -> Login:
-        """A new and empty mailbox, as the near login. It stays until the stage goes: a copy into blocks that
-        another one has just left pays for their reuse, and the shorter the copy the more that counts."""
+        """Creates an empty mailbox. Returns the near login. The mailbox is kept until the stage ends: a copy
+        that reuses freed disk blocks is slower, and the shorter the copy, the larger the effect."""
         return self._new_user(self.destination, name)
 
     def far(self, login: Login) -> Login:
-        """The same mailbox at the other end of the line."""
+        """The login for the same mailbox over the simulated line."""
         source = login.port == self.source.starttls.port
         return replace(login, port=self.far_source_port if source else self.far_destination_port)
 
     def forget_index(self, login: Login) -> None:
-        """Drops what the source's server has cached of a mailbox, and has it listed once: the state of a
-        mailbox that is read as a whole for the first time."""
-        for kept in self.source.mailbox_path(login.user).rglob("dovecot*.index*"):
+        """Deletes the index files of a source mailbox and lists its folders once: the state of a mailbox that
+        is read as a whole for the first time."""
+        for index in self.source.mailbox_path(login.user).rglob("dovecot*.index*"):
             with contextlib.suppress(FileNotFoundError):
-                kept.unlink()
+                index.unlink()
         client = connect(_endpoint(login.port), login.user, login.password, None)
         for line in client.list()[1]:
-            if isinstance(line, bytes) and (found := re.search(rb'"."\s+(.*)$', line)):
-                client.select(found[1].decode("ascii"), readonly=True)
+            if isinstance(line, bytes) and (match := re.search(rb'"."\s+(.*)$', line)):
+                client.select(match[1].decode("ascii"), readonly=True)
         client.logout()
 
     def read(self, login: Login) -> Mailbox:
-        """The mailbox as the independent checker sees it; read by a process that ends, for its memory."""
+        """The mailbox as the independent checker reads it, in a separate process to bound memory."""
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as reader:
             account = Account(login.user, login.user, _endpoint(login.port))
             return reader.submit(read_mailbox, account, login.password).result()
@@ -85,8 +86,9 @@ class Stage:
 
 @contextmanager
 def stage(home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0) -> Iterator[Stage]:
-    """Both servers running; all of it gone at exit. `store` is the destination's: "maildir" or "mdbox".
-    Both lines are as long and as wide; 0 is no length, and no limit. The servers offer COMPRESS."""
+    """Runs both servers until the block ends, then deletes everything. `store` is the destination's format,
+    "maildir" or "mdbox". Both lines have the same delay and bandwidth; 0 means none and no limit. The servers
+    offer COMPRESS."""
     plain = DovecotOptions(special_use=False, compress=True)
     with (
         _server(home / "source", plain) as source,
@@ -99,7 +101,7 @@ def stage(home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0) -
 
 @contextmanager
 def _server(root: Path, options: DovecotOptions) -> Iterator[Dovecot]:
-    """A server that offers no STARTTLS: some copiers take it wherever it is, others do not."""
+    """A server without STARTTLS, which some copiers always use and others do not."""
     with dovecot(root, options) as server:
         with (server.home / "dovecot.conf").open("a", encoding="utf-8") as config:
             config.write("ssl = no\n")
@@ -109,14 +111,14 @@ def _server(root: Path, options: DovecotOptions) -> Iterator[Dovecot]:
 
 @contextmanager
 def _line(home: Path, server_port: int, delay_ms: int, bandwidth_mbit: float) -> Iterator[int]:
-    """The port on which the server is `delay_ms` of round trip away, over so wide a line."""
+    """The port of a proxy that adds `delay_ms` of round-trip time and limits the bandwidth."""
     if not delay_ms and not bandwidth_mbit:
         yield server_port
         return
     port = free_ports()[0]
-    words = ["--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms)]
-    words += ["--bandwidth-mbit", str(bandwidth_mbit)] if bandwidth_mbit else []
-    command = [sys.executable, "-m", "benchmarks.delay_proxy", *words]
+    options = ["--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms)]
+    options += ["--bandwidth-mbit", str(bandwidth_mbit)] if bandwidth_mbit else []
+    command = [sys.executable, "-m", "benchmarks.delay_proxy", *options]
     process = start_group(command, home / "delay_proxy.log", folder=ROOT)
     try:
         if not wait_until(lambda: listens(port), timeout_s=10):
@@ -127,7 +129,7 @@ def _line(home: Path, server_port: int, delay_ms: int, bandwidth_mbit: float) ->
 
 
 def differences(source: Mailbox, destination: Mailbox, check: Check) -> list[str]:
-    """What is wrong with a copy by the measure of `check`, one sentence each."""
+    """The differences of a copy according to `check`, one sentence each."""
     if check is Check.COUNTS:
         return [
             f"{' / '.join(path)}: {len(messages)} messages became {len(destination.folders.get(path, ()))}"
@@ -143,7 +145,7 @@ def differences(source: Mailbox, destination: Mailbox, check: Check) -> list[str
 
 
 def settle_disk() -> None:
-    """Writes out what earlier runs left in the page cache, so that it is not charged to the next one."""
+    """Flushes dirty pages of earlier runs, so that they do not slow the next run down."""
     os.sync()
     time.sleep(0.2)
 

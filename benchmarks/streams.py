@@ -1,7 +1,8 @@
-"""Many browsers that watch one import, in one process: they read what comes and count it.
+"""Simulates many browsers that watch an import, in one process; reads and counts their events.
 
-python -m benchmarks.streams URL BATCH-PATH HOW-MANY. The Cookie header is the first line of standard input;
-"open" is said when all streams are, and the count, as JSON, at the end of input or of all streams.
+python -m benchmarks.streams URL BATCH-PATH COUNT. The first line of standard input is the Cookie header. The
+process prints "open" when all streams are open, and the number of events as JSON after the next line or the
+end of input.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 
 class _Stream(asyncio.Protocol):
-    """One watcher: as little work for the machine as a watcher can be."""
+    """One watcher, with minimal work for the machine."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -29,34 +30,35 @@ class _Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.open.done():
-            good = data.startswith(b"HTTP/1.1 200 ")
-            self.open.set_result(None) if good else self.open.set_exception(ConnectionError(data[:80]))
+            ok = data.startswith(b"HTTP/1.1 200 ")
+            self.open.set_result(None) if ok else self.open.set_exception(ConnectionError(data[:80]))
         self.events += data.count(b"event: parts\n")
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self.open.done():
-            self.open.set_exception(ConnectionError("closed before it began"))
+            self.open.set_exception(ConnectionError("closed before the response began"))
         self.over.set_result(None)
 
 
-async def watch(url: str, path: str, how_many: int, cookies: str) -> int:
-    """Opens the streams, and waits for the end of input. How many events came in all."""
-    where, loop = urlsplit(url), asyncio.get_running_loop()
-    request = f"GET {path}/events HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {cookies}\r\n\r\n".encode()
-    made = [
-        await loop.create_connection(lambda: _Stream(request), where.hostname or "", where.port or 80)
-        for _ in range(how_many)
+async def watch(url: str, path: str, count: int, cookies: str) -> int:
+    """Opens the streams and waits for input. Returns the total number of events."""
+    server, loop = urlsplit(url), asyncio.get_running_loop()
+    request = f"GET {path}/events HTTP/1.1\r\nHost: {server.netloc}\r\nCookie: {cookies}\r\n\r\n".encode()
+    connections = [
+        await loop.create_connection(lambda: _Stream(request), server.hostname or "", server.port or 80)
+        for _ in range(count)
     ]
-    streams = [stream for _, stream in made]
+    streams = [stream for _, stream in connections]
     await asyncio.gather(*(stream.open for stream in streams))
     print("open", flush=True)  # noqa: T201
     with suppress(asyncio.CancelledError):
         await asyncio.to_thread(sys.stdin.readline)
-    for transport, _ in made:
+    for transport, _ in connections:
         transport.close()
     return sum(stream.events for stream in streams)
 
 
 if __name__ == "__main__":
-    given = sys.stdin.readline().strip()
-    print(json.dumps({"events": asyncio.run(watch(sys.argv[1], sys.argv[2], int(sys.argv[3]), given))}))  # noqa: T201
+    cookie_header = sys.stdin.readline().strip()
+    events = asyncio.run(watch(sys.argv[1], sys.argv[2], int(sys.argv[3]), cookie_header))
+    print(json.dumps({"events": events}))  # noqa: T201

@@ -1,4 +1,4 @@
-"""One command, measured in a process of its own."""
+"""Measures a command in a separate process."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.rehearsal.processes import kill_group, start_group
 
 
 class CommandFailed(Exception):
-    """A command that was to be measured did not end well; the text says how, in its own last words."""
+    """A measured command failed; the message contains its last output."""
 
 
 _NO_SETTINGS: Final[Mapping[str, str]] = {}
-_OF_THIS_SHELL: Final = ("MAILHAUL_", "PYTHON")
-"""Variables that a user does not set: among them, that Python keeps nothing of what it compiles."""
+_EXCLUDED: Final = ("MAILHAUL_", "PYTHON")
+"""Prefixes of variables that users do not set, such as PYTHONDONTWRITEBYTECODE."""
 
 
 def timed(
     command: Sequence[str], home: Path, *, limit_s: float, environment: Mapping[str, str] = _NO_SETTINGS
 ) -> Taken:
-    """Runs `command` for `limit_s` at most, as on a user's machine but for `environment`, its HOME being
-    `home`; what it says is in output.log there. Raises CommandFailed."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THIS_SHELL)}
+    """Runs `command` for at most `limit_s` as on a user's machine, plus `environment`, with HOME set to
+    `home`. Its output is in output.log there. Raises CommandFailed."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(_EXCLUDED)}
     facts, log = home / "facts", home / "output.log"
     runner = (sys.executable, "-I", "-S", str(Path(__file__).with_name("measure.py")))
     process = start_group(
@@ -40,9 +40,9 @@ def timed(
         process.wait(limit_s + 30)
     finally:
         kill_group(process)
-    ended, wall_s, cpu_s, peak_bytes = facts.read_text(encoding="ascii").split()
-    if int(ended) != 0:
-        words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
-        late = f" after {float(wall_s):.0f} s" if int(ended) == -9 else ""
-        raise CommandFailed(f"ended with {ended}{late}: {words or 'without a word'}")
+    exit_code, wall_s, cpu_s, peak_bytes = facts.read_text(encoding="ascii").split()
+    if int(exit_code) != 0:
+        output = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
+        late = f" after {float(wall_s):.0f} s" if int(exit_code) == -9 else ""
+        raise CommandFailed(f"ended with {exit_code}{late}: {output or 'without output'}")
     return Taken(float(wall_s), float(cpu_s), int(peak_bytes))

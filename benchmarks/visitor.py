@@ -1,4 +1,4 @@
-"""Somebody at the pages, without a browser: signs in, orders an import, and looks how it stands."""
+"""A user of the web pages, without a browser: signs in, starts an import and checks its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT_S = 60
 
 
 class Visitor:
-    """One visit at `url`."""
+    """One web session at `url`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -22,8 +22,8 @@ class Visitor:
         self._session.trust_env = False
         self._csrf = ""
 
-    def order(self, old: User, new: User) -> str:
-        """An import of `old` into `new`; the path of its batch."""
+    def start_import(self, old: User, new: User) -> str:
+        """Starts an import of `old` into `new`. Returns the path of its batch."""
         self._get("/")
         self._post("/sign-in", address=new.account.address, password=new.password)
         self._get("/new")
@@ -33,11 +33,11 @@ class Visitor:
         return self._post("/new/start", destination=new.account.key)
 
     def cookies(self) -> str:
-        """What the browser sends along, as a header."""
+        """The value of the Cookie header."""
         return "; ".join(f"{name}={value}" for name, value in self._session.cookies.items())
 
     def over(self, batch: str) -> bool:
-        """Whether everything in the batch has ended."""
+        """Whether all imports of the batch have ended."""
         return bool(self._get(f"{batch}/live").json()["over"])
 
     def report(self, batch: str) -> Any:
@@ -46,18 +46,18 @@ class Visitor:
         return self._get(f"/imports/{import_id}/report.json").json()
 
     def _get(self, path: str) -> requests.Response:
-        answer = self._session.get(self._url + path, timeout=_TIMEOUT_S)
-        if answer.status_code != 200:
-            raise RehearsalError(f"{path} answered with {answer.status_code}")
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
-        self._csrf = found[1] if found else self._csrf
-        return answer
+        response = self._session.get(self._url + path, timeout=_TIMEOUT_S)
+        if response.status_code != 200:
+            raise RehearsalError(f"{path} returned {response.status_code}")
+        match = re.search(r'name="csrf" value="([0-9a-f]+)"', response.text)
+        self._csrf = match[1] if match else self._csrf
+        return response
 
     def _post(self, path: str, **fields: str) -> str:
-        """Where the form leads."""
-        answer = self._session.post(
+        """Submits a form. Returns the path that it redirects to."""
+        response = self._session.post(
             self._url + path, {"csrf": self._csrf, **fields}, allow_redirects=False, timeout=_TIMEOUT_S
         )
-        if answer.status_code != 303:
-            raise RehearsalError(f"the form at {path} was answered with {answer.status_code}")
-        return answer.headers["Location"]
+        if response.status_code != 303:
+            raise RehearsalError(f"the form at {path} returned {response.status_code}")
+        return response.headers["Location"]

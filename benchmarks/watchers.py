@@ -1,4 +1,4 @@
-"""Do people who watch slow a copy down? The same import with and without them: see README.md here.
+"""Measures whether open progress pages slow a copy down: see README.md here.
 
 python -m benchmarks.watchers --watchers 200 --runs 5
 """
@@ -35,7 +35,7 @@ _say = partial(print, flush=True)
 
 
 def measure(watchers: int, count: int, runs: int) -> Watched:
-    """`runs` copies with that many watchers and as many without, in turn. Raises RehearsalError."""
+    """Alternates `runs` copies with `watchers` and `runs` copies without. Raises RehearsalError."""
     alone: list[Run] = []
     watched: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="mailhaul-watchers-") as home, ExitStack() as running:
@@ -45,23 +45,23 @@ def measure(watchers: int, count: int, runs: int) -> Watched:
         destination = running.enter_context(rehearsal_host(root / "destination", ca=ca))
         old = new_user(source, "ada@old.example")
         old.fill(messages(WORKS["s"], count))
-        _one(root / "first", old, destination, 0)  # the source's indexes are made by whoever reads first
+        _copy(root / "first", old, destination, 0)  # the first reader creates the source's indexes
         for number in range(runs):
-            for kept, how_many in ((alone, 0), (watched, watchers)):
-                run = _one(root / f"{number}-{how_many}", old, destination, how_many)
-                _say(f"{how_many:4} watchers: {run.told}  [load {machine.busy():.1f}]")
-                kept.append(run)
+            for results, count_ in ((alone, 0), (watched, watchers)):
+                run = _copy(root / f"{number}-{count_}", old, destination, count_)
+                _say(f"{count_:4} watchers: {run.summary}  [load {machine.busy():.1f}]")
+                results.append(run)
     return Watched(watchers, count, machine.facts(), tuple(alone), tuple(watched))
 
 
-def _one(root: Path, old: User, destination: RehearsalHost, watchers: int) -> Run:
-    """One copy into a new mailbox by one worker, beside one web process."""
+def _copy(root: Path, old: User, destination: RehearsalHost, watchers: int) -> Run:
+    """One copy into a new mailbox by one worker, with one web process running."""
     new = new_user(destination, f"{root.name}@new.example")
     root.mkdir()
     settle_disk()
     with _web(root, destination) as (installation, url, web):
         visitor = Visitor(url)
-        batch = visitor.order(old, new)
+        batch = visitor.start_import(old, new)
         with _watching(url, visitor.cookies(), batch, watchers) as events:
             before_s = _cpu_s(web.pid)
             worker = installation.start_worker()
@@ -81,7 +81,7 @@ def _one(root: Path, old: User, destination: RehearsalHost, watchers: int) -> Ru
 def _web(
     root: Path, destination: RehearsalHost
 ) -> Iterator[tuple[Installation, str, subprocess.Popen[bytes]]]:
-    """An installation whose only process is the web, and where that is."""
+    """An installation that runs only the web process: (installation, its URL, process)."""
     [port] = free_ports()
     settings = {
         "CA_FILE": str(destination.ca_file),
@@ -103,13 +103,13 @@ def _web(
 
 @contextmanager
 def _watching(url: str, cookies: str, batch: str, watchers: int) -> Iterator[Events]:
-    """So many streams open, all of them read by one process; gives how many events came over them in all,
-    which can be asked once the block has ended."""
-    told: list[int] = []
+    """Opens event streams, all read by one process. Yields a function that returns the total number of
+    events; call it after the block."""
+    counts: list[int] = []
     if not watchers:
         yield lambda: 0
         return
-    process = subprocess.Popen(  # noqa: S603 - the words are ours
+    process = subprocess.Popen(  # noqa: S603 - fixed command
         [sys.executable, "-m", "benchmarks.streams", url, batch, str(watchers)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -123,42 +123,44 @@ def _watching(url: str, cookies: str, batch: str, watchers: int) -> Iterator[Eve
         process.stdin.flush()
         if process.stdout.readline().strip() != "open":
             raise RehearsalError("the streams did not open")
-        yield lambda: told[0]
-        said, _ = process.communicate("end\n", timeout=10)
-        told.append(int(json.loads(said)["events"]))
+        yield lambda: counts[0]
+        output, _ = process.communicate("end\n", timeout=10)
+        counts.append(int(json.loads(output)["events"]))
     finally:
         process.kill()
         process.wait()
 
 
 def _cpu_s(pid: int) -> float:
-    """What a process has taken of all cores so far, user and system (proc(5), fields 14 and 15)."""
+    """CPU time of a process so far, user and system (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
-    """The command line above: 0, or 1 when the watchers took more of the copy than they may."""
-    given = _parser().parse_args()
-    result = measure(given.watchers, given.messages, given.runs)
-    if given.results is not None:
-        result.save(given.results)
+    """Runs the command line shown above. Returns 1 if the watchers slow the copy down too much, else 0."""
+    arguments = _parser().parse_args()
+    result = measure(arguments.watchers, arguments.messages, arguments.runs)
+    if arguments.results is not None:
+        result.save(arguments.results)
     _say(f"\n{table([result])}")
-    return 1 if result.slower > given.most_slower else 0
+    return 1 if result.slower > arguments.most_slower else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.watchers", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--watchers", type=int, default=200, help="(%(default)s)")
-    parser.add_argument("--messages", type=int, default=20_000, help="of work s (%(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="of each kind (%(default)s)")
-    parser.add_argument("--most-slower", type=float, default=0.05, help="for exit code 0 (%(default)s)")
-    parser.add_argument("--results", type=Path, default=None, help=f"where to keep them, such as {KEPT}")
+    parser.add_argument("--watchers", type=int, default=200, help="open streams (%(default)s)")
+    parser.add_argument("--messages", type=int, default=20_000, help="messages of work s (%(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each kind (%(default)s)")
+    parser.add_argument("--most-slower", type=float, default=0.05, help="tolerated slowdown (%(default)s)")
+    parser.add_argument(
+        "--results", type=Path, default=None, help=f"directory for the results, such as {KEPT}"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended before it was done."))  # servers end as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))  # so that the servers are stopped, too
     sys.exit(main())

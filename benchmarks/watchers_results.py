@@ -1,4 +1,4 @@
-"""What the benchmark of watchers found, how it is kept, and its table."""
+"""Results of the watchers benchmark: storage and table."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ KEPT: Final = Path(__file__).parent / "results" / "watchers"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One copy: how long it took, what the web process took of a core meanwhile, and how many events it
-    sent to watchers in all."""
+    """One copy: its duration, the CPU time of the web process during it, and the total number of events sent
+    to watchers."""
 
     seconds: float
     web_cpu_s: float
     events: int
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         share = 100 * self.web_cpu_s / self.seconds
         return f"{self.seconds:.2f} s, web {share:.1f} % of a core, {self.events:,} events"
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The same copy with and without watchers, in turn."""
+    """The same copy with and without watchers, alternating."""
 
     watchers: int
     messages: int
@@ -41,11 +41,11 @@ class Watched:
 
     @property
     def slower(self) -> float:
-        """By which part the copy took longer with watchers, by medians; negative when it was faster."""
+        """The relative slowdown of the copy with watchers, by medians; negative if it was faster."""
         return _seconds(self.watched) / _seconds(self.alone) - 1
 
     def save(self, folder: Path) -> None:
-        """Over an earlier one with as many watchers."""
+        """Writes the result, replacing an earlier one with the same number of watchers."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(self), indent=1) + "\n"
         (folder / f"{self.watchers}.json").write_text(text, encoding="utf-8")
@@ -53,24 +53,24 @@ class Watched:
 
 def load(path: Path) -> Watched:
     """The inverse of `Watched.save`."""
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    alone, watched = (tuple(Run(**run) for run in kept[name]) for name in ("alone", "watched"))
-    return Watched(kept["watchers"], kept["messages"], kept["machine"], alone, watched)
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    alone, watched = (tuple(Run(**run) for run in stored[name]) for name in ("alone", "watched"))
+    return Watched(stored["watchers"], stored["messages"], stored["machine"], alone, watched)
 
 
 def kept(folder: Path = KEPT) -> list[Watched]:
-    """All results in `folder`, by the number of watchers."""
-    return sorted(map(load, folder.glob("*.json")), key=lambda one: one.watchers)
+    """All results in `folder`, ordered by the number of watchers."""
+    return sorted(map(load, folder.glob("*.json")), key=lambda result: result.watchers)
 
 
 def table(results: Sequence[Watched]) -> str:
-    """Two rows for each result."""
-    heads = ("watchers", "messages", "seconds", "least – most", "slower by", "web, % of a core", "events")
+    """A Markdown table with two rows per result."""
+    heads = ("watchers", "messages", "seconds", "min – max", "slower by", "web, % of a core", "events")
     rows = []
-    for one in results:
-        slower = f"{100 * one.slower:.1f} %"
-        rows.append(_row("none", one.messages, one.alone, ""))
-        rows.append(_row(f"{one.watchers:,}", one.messages, one.watched, slower))
+    for result in results:
+        slower = f"{100 * result.slower:.1f} %"
+        rows.append(_row("none", result.messages, result.alone, ""))
+        rows.append(_row(f"{result.watchers:,}", result.messages, result.watched, slower))
     return markdown(heads, rows)
 
 

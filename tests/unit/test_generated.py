@@ -84,15 +84,15 @@ def test_a_destination_tells_what_is_right_from_what_is_not(opened: Opened) -> N
     outgoing = [Outgoing(one.uid, one.flags, one.internaldate, one.body) for one in messages]
     there, _ = destination.open_for_appending("INBOX")
     assert destination.append(there.ref("INBOX"), outgoing) == [Stored(Uid(uid)) for uid in (1, 2, 3)]
-    assert mailbox.told() == {"messages": 3, "right": 3, "wrong": 0}
+    assert mailbox.counts() == {"messages": 3, "right": 3, "wrong": 0}
     destination.append(there.ref("INBOX"), outgoing[1:2])  # twice
-    assert mailbox.told()["wrong"] == 1
+    assert mailbox.counts()["wrong"] == 1
     elsewhere, _ = destination.open_for_appending("Folder 1")
     destination.append(elsewhere.ref("Folder 1"), outgoing[2:3])  # in another folder
-    assert mailbox.told()["wrong"] == 2
+    assert mailbox.counts()["wrong"] == 2
     changed = Outgoing(Uid(4), (), "", generated.message(0, 4)[:-4] + b"!.\r\n")
     destination.append(there.ref("INBOX"), [changed])
-    assert mailbox.told() == {"messages": 6, "right": 3, "wrong": 3}
+    assert mailbox.counts() == {"messages": 6, "right": 3, "wrong": 3}
     assert statuses(destination)["INBOX"].messages == 5
 
 
