@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from providers.discovery import Discovery
 
 
-class Login(NamedTuple):
+class SideLogin(NamedTuple):
     """How a mailbox is opened: with the password, or by signing in at the provider `sign_in`; a destination
     with neither is opened by its host's master user."""
 
@@ -146,18 +146,18 @@ def destination_password(mailbox: Account, source: PasswordSource, right: BatchR
     return read_password("to", mailbox, source)
 
 
-def source_login(mailbox: Account, source: PasswordSource, sign_in: SignInMethod) -> Login:
+def source_login(mailbox: Account, source: PasswordSource, sign_in: SignInMethod) -> SideLogin:
     """By signing in if no password source is given and `sign_in` allows it. Raises Usage."""
     provider = "" if source.given else sign_in_provider(mailbox, sign_in)
-    return Login(None, provider) if provider else Login(read_password("from", mailbox, source))
+    return SideLogin(None, provider) if provider else SideLogin(read_password("from", mailbox, source))
 
 
 def destination_login(
     mailbox: Account, source: PasswordSource, sign_in: SignInMethod, right: BatchRight
-) -> Login:
+) -> SideLogin:
     """Like `source_login`; the host's master user may open the mailbox as well."""
     provider = "" if source.given else sign_in_provider(mailbox, sign_in)
-    return Login(None, provider) if provider else Login(destination_password(mailbox, source, right))
+    return SideLogin(None, provider) if provider else SideLogin(destination_password(mailbox, source, right))
 
 
 def import_row(settings: Settings, mailboxes: MailboxPair, *, sign_in: SignInMethod | None = None) -> Row:

@@ -13,12 +13,12 @@ from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid, UidBitmap, UidSet
 from importer.compact.uids_by_key import UidsByKey
 from importer.domain.messages.message_body import Body
-from importer.domain.messages.message_identity import ForeignIndex, digest, digest_under, munged
+from importer.domain.messages.message_identity import ExistingMailIndex, digest, digest_under, munged
 from importer.domain.model import FolderRef, NotHandedOut
 from importer.ports.mailbox import MailboxSession
 
 
-class ForeignMail:
+class ExistingMail:
     """The messages `uids` of one destination folder, indexed by their headers.
 
     Several lanes use one instance, each with its own session. `_lock` guards writes to `_by_digest` and
@@ -28,7 +28,7 @@ class ForeignMail:
 
     def __init__(self, session: MailboxSession, folder: FolderRef, uids: UidSet) -> None:
         self._folder = folder
-        self._index = ForeignIndex()
+        self._index = ExistingMailIndex()
         self._has_messages = bool(uids)
         self._lock = threading.Lock()
         self._compared = UidBitmap()  # candidates whose bodies were requested

@@ -43,7 +43,7 @@ from importer.domain.model import (
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
-from importer.engine.existing_mail import ForeignMail
+from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.recount import recount
@@ -69,7 +69,7 @@ class Target:
     folder: FolderRef
     rule: KeywordRule
     limit_bytes: int | None
-    foreign: ForeignMail
+    foreign: ExistingMail
 
 
 class Deferred(NamedTuple):
@@ -382,7 +382,7 @@ class FolderCopy:
             )
         self.uidnext = folder.status.uidnext
         existing = lane.destination.uids(ref) if folder.status.messages else UidSet()
-        foreign = ForeignMail(lane.destination, ref, existing - self.history.destination_uids)
+        foreign = ExistingMail(lane.destination, ref, existing - self.history.destination_uids)
         return Target(ref, folder.rule, self._limit_bytes, foreign)
 
     def _list_source(self, lane: Lane, *, uncopied: bool) -> list[MessageBatch] | FolderUnusable:

@@ -34,7 +34,7 @@ from importer.engine.leg_context import Lane, Leg
 from providers.errors import FolderChanged, FolderUnusable
 
 CHECK_INTERVAL_S: Final = 1.0
-TRIES_ALONE: Final = 9
+MAX_SOLO_ATTEMPTS: Final = 9
 """Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
 
 LONG_AGO: Final = timedelta(minutes=10)
@@ -46,7 +46,7 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
 
     A server may still be storing what it received before a connection was lost, so the check for a missing
     message is repeated for the time in `TransferLimits.settle_quiet`. Messages that did not land get no
-    receipt and are copied like any other. A message that has broken connections `TRIES_ALONE` times is
+    receipt and are copied like any other. A message that has broken connections `MAX_SOLO_ATTEMPTS` times is
     refused. Raises LeaseLost, and what the sessions raise.
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
@@ -94,7 +94,7 @@ def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -
 def _breaks_connections(leg: Leg, intent: Intent) -> bool:
     """Whether one message is the cause: it was sent alone, in leg after leg without progress."""
     alone = len(intent.source_uids) == 1 and intent.import_id == leg.import_.id
-    return alone and leg.import_.attempts >= TRIES_ALONE
+    return alone and leg.import_.attempts >= MAX_SOLO_ATTEMPTS
 
 
 def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:

@@ -50,7 +50,7 @@ from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
 NOT_HANDED_OUT: Final = "the old server lists it but does not deliver it"
-TRIES_UNREAD: Final = 4
+MAX_UNREAD_ATTEMPTS: Final = 4
 """Legs without progress in a row after which a message that breaks the connection is refused. Together these
 legs wait for half a minute, in which a disturbed network recovers."""
 
@@ -145,11 +145,11 @@ class _BatchReader:
 
         A server may still show a removed message in a session that has the folder open, without its content
         (RFC 2180 section 4.1), so the reason alone decides nothing. A message that broke connections is left
-        to the next leg until `TRIES_UNREAD` is reached: the network may be the cause.
+        to the next leg until `MAX_UNREAD_ATTEMPTS` is reached: the network may be the cause.
         """
         still_listed = missing & self._lane.source.uids(self._pair.source)
         result.vanished = missing - still_listed
-        if self._pair.leg.import_.attempts < TRIES_UNREAD:
+        if self._pair.leg.import_.attempts < MAX_UNREAD_ATTEMPTS:
             broke_connection = UidSet.of(
                 uid for uid in still_listed if uid in unreadable and unreadable[uid].broke_connection
             )

@@ -8,7 +8,7 @@ import pytest
 
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_identity import (
-    ForeignIndex,
+    ExistingMailIndex,
     digest,
     first_field,
     header_block,
@@ -163,11 +163,12 @@ def test_undecodable_headers_are_told_apart() -> None:
     assert header_key(b"Subject: \xff\x00\r\n") != header_key(b"Subject: \xfe\x00\r\n")
 
 
-# --- ForeignIndex ---------------------------------------------------------------------------------------
+# --- ExistingMailIndex
+# ---------------------------------------------------------------------------------------
 
 
-def index(*messages: tuple[int, int, bytes]) -> ForeignIndex:
-    built = ForeignIndex()
+def index(*messages: tuple[int, int, bytes]) -> ExistingMailIndex:
+    built = ExistingMailIndex()
     for uid, size_bytes, header in messages:
         built.add(Uid(uid), size_bytes, header)
     return built

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
-from importer.domain.people.identities import NOBODY
+from importer.domain.people.identities import NO_PERSON
 from importer.service.access.api_clients import issue_token
 from importer.service.access.rate_limits import (
     CONSENT_REQUESTS_PER_PERSON,
@@ -80,7 +80,7 @@ def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
         account = Account(address, address, Endpoint("imap.new.example"))
         client = f"198.51.{number // 200}.{number % 200}"
         try:
-            verify_login(office.deps, account, Secret("wrong"), side, client=client, person=NOBODY)
+            verify_login(office.deps, account, Secret("wrong"), side, client=client, person=NO_PERSON)
         except RateLimited:
             return False
         except MailError:

@@ -143,7 +143,7 @@ def munged(header: bytes) -> bytes:
     return header.translate(_MUNGED)
 
 
-class ForeignIndex:
+class ExistingMailIndex:
     """Index of the messages in one destination folder that have no receipt, by header and size.
 
     Uses about 25 bytes per message: keys are cut to eight bytes, which may add candidates but never loses

@@ -18,7 +18,7 @@ console."""
 WebSessionId = NewType("WebSessionId", str)
 """The digest of a session token, as 64 hexadecimal digits. Only the browser has the token itself."""
 
-NOBODY: Final = PersonId("")
+NO_PERSON: Final = PersonId("")
 
 
 def person_of(account: Account) -> PersonId:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
-from importer.domain.people.identities import NOBODY, PersonId, WebSession, WebSessionId, person_of
+from importer.domain.people.identities import NO_PERSON, PersonId, WebSession, WebSessionId, person_of
 from importer.service.access.rate_limits import consume, login_keys, refund
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
@@ -112,7 +112,7 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
 
     Raises what `verify_login` raises.
     """
-    verify_login(deps, account, password, Side.DESTINATION, client=client, person=NOBODY)
+    verify_login(deps, account, password, Side.DESTINATION, client=client, person=NO_PERSON)
     return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),))
 
 
