@@ -5,7 +5,9 @@ On every page that is met: axe finds nothing, and nothing is wider than the wind
 
 from __future__ import annotations
 
+import os
 import re
+import statistics
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -147,7 +149,8 @@ def test_the_language_can_be_chosen_and_stays(page: Page, site: Stage) -> None:
 def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> None:
     """For somebody who was never here: all that is fetched, and until the page itself has come.
 
-    The quickest of ten visits counts: what else the machine does makes the others slower.
+    The median of ten visits counts; on a machine with more work than cores the quickest, because every
+    other process makes the others slower.
     """
     sizes, times = [], []
     for _ in range(10):
@@ -157,7 +160,8 @@ def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> No
         times.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
         context.close()
     assert 10_000 < max(sizes) < 100_000, sizes
-    assert 0 < min(times) < 100, times
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    assert 0 < (min(times) if busy else statistics.median(times)) < 100, times
 
 
 @ON_EITHER
