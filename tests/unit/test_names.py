@@ -1,13 +1,123 @@
-"""The product's name: nothing answers to the former one."""
+"""Names of the product: one meaning each, standard terms, and nothing answers to the former name."""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 FORMER_NAME: Final = "fer" + "ry"
+
+BANNED: Final = {
+    "asked": "query, request or question",
+    "asking": "folder_commands, checks",
+    "errand": "oauth cookie",
+    "foreign": "existing",
+    "hark": "listen",
+    "kinds": "types",
+    "looking": "queries",
+    "manners": "host limits",
+    "mend": "fix",
+    "nobody": "none",
+    "obey": "apply",
+    "odd": "warning",
+    "ordering": "submissions",
+    "placed": "submitted",
+    "sayings": "server messages",
+    "speech": "i18n",
+    "telling": "as_json",
+    "told": "reported, listener",
+    "together": "concurrently",
+    "tries": "attempts, rate limits",
+    "turn": "slot",
+    "visit": "session",
+    "weighing": "quota",
+    "whoever": "owner, caller",
+    "wish": "request",
+}
+"""Words that public names of the product do not hold -> the field's terms."""
+
+
+SAME_MODULE_NAME: Final = {
+    # A port and the adapter that implements it have one name.
+    "api_clients": "the port, its store, and the use cases about it",
+    "budgets": "the port and its store",
+    "consents": "the port and its store",
+    "leases": "the port and its store",
+    "ledger": "the port and its store",
+    "schema": "the port and its store",
+    "store": "the port and the package that implements it",
+    "web_sessions": "the port, its store, and the use cases about it",
+    "webhook_calls": "the port and its store",
+    # A package and a module about the same thing.
+    "imports": "the use cases, and their tables in the store",
+}
+"""Module names that occur more than once -> why."""
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for package in ("importer", "providers"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def public_names(module: ast.Module) -> Iterator[str]:
+    """Classes, functions and constants of the module, and the methods of its classes."""
+    for node in module.body:
+        match node:
+            case ast.ClassDef(name):
+                yield name
+                yield from (part.name for part in node.body if isinstance(part, ast.FunctionDef))
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                yield name
+            case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+                yield name
+
+
+def words(name: str) -> list[str]:
+    """`HTTPServer_error` -> http, server, error."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places = defaultdict(list)
+    for path, module in modules():
+        for node in module.body:
+            match node:
+                case ast.ClassDef(name) if not name.startswith("_"):
+                    places[name].append(str(path))
+                case ast.Assign(targets=[ast.Name(name)]) if re.fullmatch(
+                    "[A-Z][A-Za-z]*[a-z][A-Za-z]*", name
+                ):
+                    places[name].append(str(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_public_name_holds_a_banned_word() -> None:
+    found = [
+        f"{path}: {name}: say {BANNED[word]}"
+        for path, module in modules()
+        for name in [path.stem, *public_names(module)]
+        if not name.startswith("_")
+        for word in words(name)
+        if word in BANNED
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_no_two_modules_share_a_name_without_a_reason() -> None:
+    places = defaultdict(set)
+    for path, _ in modules():
+        own = path.parent if path.stem == "__init__" else path.with_suffix("")
+        if own.name not in ("__main__", "importer", "providers"):
+            places[own.name].add(own)
+    assert {name for name, where in places.items() if len(where) > 1} == set(SAME_MODULE_NAME)
 
 
 def test_nothing_answers_to_the_former_name() -> None:
