@@ -1,1 +1,1 @@
-"""The web: pages that anyone can use. Calls the use cases in `importer.service` and nothing below."""
+"""The web pages and the API. They call the use cases in `importer.service` and nothing below."""

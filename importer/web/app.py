@@ -1,4 +1,4 @@
-"""The application: pages put together, and an answer to everything that goes wrong."""
+"""The web application: the routes of the pages, the API below them, and the error pages."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from importer.web.pages import (
     source_check,
 )
 from importer.web.pages.import_pages import PageNotFound
-from importer.web.rendering import assets, go, page
-from importer.web.request_context import FormExpired, SignInNeeded, Site, visitor
+from importer.web.rendering import assets, page, redirect
+from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 log = structlog.get_logger()
 
 
 def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscovery]) -> ASGIApp:
-    """Pages over the use cases. `lookups` gives something that finds the servers of addresses.
+    """Create the application. `lookups` returns the object that finds the mail servers of addresses.
 
-    Raises SettingsError without MAILHAUL_DESTINATION_SERVER: people sign in
-    with a mailbox there."""
+    Raises SettingsError without MAILHAUL_DESTINATION_SERVER: users sign in with a mailbox there.
+    """
     if settings.destination_server is None:
         raise SettingsError(
-            ["MAILHAUL_DESTINATION_SERVER is not set. People sign in with a mailbox there: set it."]
+            ["MAILHAUL_DESTINATION_SERVER is not set. Users sign in with a mailbox there: set it."]
         )
     app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(
@@ -63,65 +63,67 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         home.router,
         new_import.router,
         source_check.router,
-        openid_pages.router,  # before the providers, whose paths begin like its own
+        openid_pages.router,  # before consent_page: its path also matches /sign-in/{provider}
         consent_page.router,
         import_pages.router,
         csv_upload.router,
     ):
         app.include_router(router, include_in_schema=False)
     app.router.routes.append(mounted(app.state.site))
-    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
-    app.add_api_route("/health", _healthy, include_in_schema=False)
-    app.add_exception_handler(SignInNeeded, _sign_in_first)
+    app.add_api_route("/health", _health, include_in_schema=False)
+    app.add_exception_handler(SignInNeeded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
-    app.add_exception_handler(BodyTooLarge, _too_large)
-    app.add_exception_handler(PageNotFound, _not_there)
-    app.add_exception_handler(HTTPException, _not_answered)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(PageNotFound, _page_not_found)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _internal_error)
     return RequestGuard(app, settings.web_origin)
 
 
-def _refused(request: Request, _error: Exception) -> Response:
-    return page(visitor(request), "error.html", 422, kind="refused")
+def _invalid_request(request: Request, _error: Exception) -> Response:
+    return page(current_visitor(request), "error.html", 422, kind="refused")
 
 
 def _static(digest: str, name: str) -> Response:
     asset = assets().get(name)
     if asset is None:
         raise HTTPException(404)
-    fresh = asset.path == f"/static/{digest}/{name}"
-    headers = {"Cache-Control": _FOR_EVER if fresh else "no-cache"}
+    current = asset.path == f"/static/{digest}/{name}"
+    headers = {"Cache-Control": _IMMUTABLE if current else "no-cache"}
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
-def _healthy() -> Response:
+def _health() -> Response:
     return PlainTextResponse("ok")
 
 
-def _sign_in_first(_request: Request, _error: Exception) -> Response:
-    return go("/")
+def _sign_in_needed(_request: Request, _error: Exception) -> Response:
+    return redirect("/")
 
 
 def _form_expired(request: Request, _error: Exception) -> Response:
-    return page(visitor(request), "error.html", 403, kind="expired")
+    return page(current_visitor(request), "error.html", 403, kind="expired")
 
 
-def _too_large(request: Request, _error: Exception) -> Response:
-    return page(visitor(request), "error.html", 413, kind="large")
+def _body_too_large(request: Request, _error: Exception) -> Response:
+    return page(current_visitor(request), "error.html", 413, kind="large")
 
 
-def _not_there(request: Request, _error: Exception) -> Response:
-    return page(visitor(request), "error.html", 404, kind="missing")
+def _page_not_found(request: Request, _error: Exception) -> Response:
+    return page(current_visitor(request), "error.html", 404, kind="missing")
 
 
-def _not_answered(request: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
-    return page(visitor(request), "error.html", status, kind="missing" if status == 404 else "refused")
+    return page(
+        current_visitor(request), "error.html", status, kind="missing" if status == 404 else "refused"
+    )
 
 
-def _failed(request: Request, error: Exception) -> Response:
-    # As the pages are called among us: what stands in an address may be a link that lets somebody in.
+def _internal_error(request: Request, error: Exception) -> Response:
+    # The route's pattern, not the URL: a URL may contain the token of a consent link.
     path = getattr(request.scope.get("route"), "path", "")
     log.error("request.failed", path=path, exc_info=error)
-    return page(visitor(request), "error.html", 500, kind="failed")
+    return page(current_visitor(request), "error.html", 500, kind="failed")

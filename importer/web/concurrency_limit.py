@@ -1,7 +1,7 @@
-"""How many are waiting for other hosts at a time.
+"""Limit how many requests wait for mail hosts at the same time.
 
-Each page is answered by one of a few threads. A host that somebody names may answer as slowly as it likes,
-and must not keep them all: everybody else's pages would stand still.
+Each page is served by one of a limited number of threads. A host named by a user may respond arbitrarily
+slowly and must not occupy all of them: the pages of all other users would be blocked.
 """
 
 from __future__ import annotations
@@ -14,34 +14,36 @@ from typing import Final
 
 from importer.service.access.rate_limits import RateLimited
 
-AT_ONCE: Final = 24
-"""Of the 40 threads that pages are answered by (anyio's own limit)."""
+MAX_WAITING: Final = 24
+"""Of the 40 threads that serve pages (anyio's default limit)."""
 
-EACH: Final = 3
-_SECONDS: Final = 60
+MAX_WAITING_PER_KEY: Final = 3
+_RETRY_AFTER_S: Final = 60
 
 
 class ConcurrencyLimit:
-    """Counts those who wait, of all and of each."""
+    """Counts the requests that wait for a mail host, in total and per person or client."""
 
-    def __init__(self, at_once: int = AT_ONCE, each: int = EACH) -> None:
-        self._at_once = at_once
-        self._each = each
+    def __init__(self, max_waiting: int = MAX_WAITING, max_per_key: int = MAX_WAITING_PER_KEY) -> None:
+        self._max_waiting = max_waiting
+        self._max_per_key = max_per_key
         self._waiting: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
-    def turn(self, who: str) -> Iterator[None]:
-        """While this person, or this client, waits for another host. Raises RateLimited instead of waiting
-        for a turn."""
+    def slot(self, key: str) -> Iterator[None]:
+        """Hold a slot while a request of this person or client waits for a mail host.
+
+        Raises RateLimited immediately if no slot is free.
+        """
         with self._lock:
-            if self._waiting.get(who, 0) >= self._each or self._waiting.total() >= self._at_once:
-                raise RateLimited(_SECONDS)
-            self._waiting[who] += 1
+            if self._waiting.get(key, 0) >= self._max_per_key or self._waiting.total() >= self._max_waiting:
+                raise RateLimited(_RETRY_AFTER_S)
+            self._waiting[key] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._waiting[who] -= 1
-                if not self._waiting[who]:
-                    del self._waiting[who]
+                self._waiting[key] -= 1
+                if not self._waiting[key]:
+                    del self._waiting[key]

@@ -1,6 +1,6 @@
-"""What went wrong, in the reader's language: mail hosts, rows of a file, cells of a form.
+"""Error messages in the reader's language: for mail hosts, rows of a file and fields of a form.
 
-What has no sentence here is shown as the use case says it, in English.
+An error without a translated sentence here is shown in English, as the use case words it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _BY_RULE: Final = {
 
 
 def mail_problem(texts: CatalogTranslator, error: MailError, host: str) -> str:
-    """Why a mail host does not let us in."""
+    """Why the login at a mail host failed."""
     return by_code(texts, error.code, str(error), host)
 
 
-def too_often(texts: CatalogTranslator, error: RateLimited) -> str:
-    """How long to wait."""
+def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:
+    """That the rate limit is exceeded, and how long to wait."""
     return texts.ngettext(
         "Too many attempts. Wait %(num)s minute, then try again.",
         "Too many attempts. Wait %(num)s minutes, then try again.",
@@ -58,13 +58,13 @@ def too_often(texts: CatalogTranslator, error: RateLimited) -> str:
 
 
 def cell_problem(texts: CatalogTranslator, refused: Refused) -> str:
-    """What is wrong with one field of a form."""
+    """The problem of one form field."""
     message = _BY_RULE.get(refused.rule)
     return texts.gettext(message) if message else f"{refused} {refused.fix}"
 
 
 def row_problem(texts: CatalogTranslator, problem: RowProblem, host: str) -> str:
-    """What is wrong with one cell of a file."""
+    """The problem of one cell of a file."""
     message = _BY_RULE.get(problem.rule)
     if message is None:
         return printable(f"{problem.message} {problem.fix}", 400)

@@ -1,7 +1,7 @@
-"""Progress as it happens, for any number of watchers: one look at the store per second, whoever watches.
+"""Live progress for any number of watchers, with a single query of the store per second for all of them.
 
-Invariants: whoever begins to watch is told at once how things stand; after that, only what has changed.
-What is shown of a sight is made once, and kept with it, for all who watch (`Snapshot.made`).
+Invariants: a new watcher immediately receives the current snapshot of each import; after that, only changes.
+A snapshot is rendered once per language for all its watchers and caches the result (`Snapshot.rendered`).
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from importer.domain.model import Import, ImportId, State
 from importer.service.deps import Deps
 from importer.service.queries import find_imports
 
-LOOK_EVERY_S: Final = 1.0
+POLL_INTERVAL_S: Final = 1.0
+KEEP_ALIVE_S: Final = 15
 WINDOW: Final = timedelta(seconds=15)
-"""How far back the present rate looks."""
+"""The period that the current rate is measured over."""
+
+MAX_QUEUED: Final = 256
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast it goes at present; `left` is None while nobody can tell."""
+    """The speed of an import; `left` is None while the remaining time is unknown."""
 
     bytes_per_s: float = 0.0
     messages_per_s: float = 0.0
@@ -39,22 +42,22 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An import as it stands, and how fast it goes. In `made` is what was made of it, by language."""
+    """The state and speed of an import at one moment. `rendered` caches its representation by language."""
 
     import_: Import
     rate: Rate = Rate()
-    made: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    rendered: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class _Watched:
     last: Snapshot | None = None
-    samples: deque[tuple[datetime, int, int]] = field(default_factory=deque)  # when, messages, bytes
+    samples: deque[tuple[datetime, int, int]] = field(default_factory=deque)  # time, messages, bytes
     watchers: set[asyncio.Queue[Snapshot]] = field(default_factory=set)
 
 
 class Feed:
-    """Looks at what somebody watches, as long as somebody does. For one event loop."""
+    """Polls the watched imports while there are watchers. Bound to one event loop."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
@@ -62,25 +65,26 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
 
     async def watch(self, ids: Sequence[ImportId]) -> AsyncGenerator[Snapshot | None, None]:
-        """Each import as soon as it is another than before; None now and then, as a sign of life."""
-        queue: asyncio.Queue[Snapshot] = asyncio.Queue(maxsize=256)
+        """Yield a snapshot of an import whenever it has changed, and None every KEEP_ALIVE_S without
+        changes."""
+        queue: asyncio.Queue[Snapshot] = asyncio.Queue(maxsize=MAX_QUEUED)
         for id_ in ids:
             watched = self._watched.setdefault(id_, _Watched())
             watched.watchers.add(queue)
-            if watched.last is not None:  # others watch it already
+            if watched.last is not None:  # it has other watchers already
                 queue.put_nowait(watched.last)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._poll())
         try:
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), timeout=15)
+                    yield await asyncio.wait_for(queue.get(), timeout=KEEP_ALIVE_S)
                 except TimeoutError:
                     yield None
         finally:
-            self._leave(ids, queue)
+            self._unsubscribe(ids, queue)
 
-    def _leave(self, ids: Sequence[ImportId], queue: asyncio.Queue[Snapshot]) -> None:
+    def _unsubscribe(self, ids: Sequence[ImportId], queue: asyncio.Queue[Snapshot]) -> None:
         for id_ in ids:
             watched = self._watched.get(id_)
             if watched is not None:
@@ -88,33 +92,34 @@ class Feed:
                 if not watched.watchers:
                     del self._watched[id_]
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while self._watched:
             ids = list(self._watched)
             try:
-                found = await asyncio.to_thread(find_imports, self._deps, ids)
-            except Exception as error:  # the database is away for a moment: watchers see no change
+                imports = await asyncio.to_thread(find_imports, self._deps, ids)
+            except Exception as error:  # the database is temporarily unavailable: watchers see no change
                 log.warning("watch.failed", reason=str(error), kind=type(error).__name__)
-                found = []
-            for import_ in found:
-                self._tell(import_)
-            await asyncio.sleep(LOOK_EVERY_S)
+                imports = []
+            for import_ in imports:
+                self._publish(import_)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _tell(self, import_: Import) -> None:
+    def _publish(self, import_: Import) -> None:
         watched = self._watched.get(import_.id)
         if watched is None:
             return
-        sight = Snapshot(import_, rate_of(watched.samples, import_, self._deps.clock.now()))
-        if sight == watched.last:
+        snapshot = Snapshot(import_, current_rate(watched.samples, import_, self._deps.clock.now()))
+        if snapshot == watched.last:
             return
-        watched.last = sight
+        watched.last = snapshot
         for queue in watched.watchers:
-            with contextlib.suppress(asyncio.QueueFull):  # a watcher that does not read sees the next one
-                queue.put_nowait(sight)
+            with contextlib.suppress(asyncio.QueueFull):  # a slow watcher receives a later snapshot
+                queue.put_nowait(snapshot)
 
 
-def rate_of(samples: deque[tuple[datetime, int, int]], import_: Import, now: datetime) -> Rate:
-    """The rate over the last seconds; adds this sight to `samples` and drops those too far back."""
+def current_rate(samples: deque[tuple[datetime, int, int]], import_: Import, now: datetime) -> Rate:
+    """The rate over the last WINDOW. Adds a sample of `import_` to `samples` and drops those that are too
+    old."""
     progress = import_.progress
     if import_.state is not State.RUNNING or (samples and progress.messages_done < samples[-1][1]):
         samples.clear()
@@ -124,13 +129,13 @@ def rate_of(samples: deque[tuple[datetime, int, int]], import_: Import, now: dat
     first_at, first_messages, first_bytes = samples[0]
     seconds = (now - first_at).total_seconds()
     if seconds < 1:
-        return average(import_, now)
+        return average_rate(import_, now)
     messages_per_s = (progress.messages_done - first_messages) / seconds
     return _rate(import_, (progress.bytes_done - first_bytes) / seconds, messages_per_s)
 
 
-def average(import_: Import, now: datetime) -> Rate:
-    """The rate since the beginning, for a first sight."""
+def average_rate(import_: Import, now: datetime) -> Rate:
+    """The rate since the start of the import; zero unless it is running."""
     if import_.state is not State.RUNNING or import_.started_at is None:
         return Rate()
     seconds = max(1.0, (now - import_.started_at).total_seconds())
@@ -138,7 +143,7 @@ def average(import_: Import, now: datetime) -> Rate:
 
 
 def all_ended(imports: Sequence[Import]) -> bool:
-    """Nothing more will happen to any of them."""
+    """Whether no import will change any more."""
     return all(import_.state in ENDED for import_ in imports)
 
 

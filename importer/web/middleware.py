@@ -1,7 +1,7 @@
-"""What every request passes first: bounds on bodies, the Origin check, and the headers of every answer.
+"""ASGI middleware for every request: body size limit, Origin check, and security headers.
 
-Invariants: a body larger than allowed is never read to its end, whatever the headers promise; a request
-that changes something comes from our own pages; no answer is ever shown in a frame or runs foreign code.
+Invariants: a body that exceeds the limit is never read to its end, whatever its headers announce; a request
+that changes something comes from a page of this site; no response can be framed or run foreign scripts.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _HEADERS: Final = {
 
 
 class BodyTooLarge(Exception):
-    """The body is longer than allowed; the rest of it was not read."""
+    """The body exceeds MAX_BODY_BYTES; the rest of it was not read."""
 
 
 class RequestGuard:
-    """Wraps the application. `origin` is that of our own pages, `scheme://host[:port]`."""
+    """Wraps the application. `origin` is the origin of its pages, `scheme://host[:port]`."""
 
     def __init__(self, app: ASGIApp, origin: str) -> None:
         self._app = app
@@ -58,19 +58,20 @@ class RequestGuard:
             return
         headers = Headers(scope=scope)
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._dress(MutableHeaders(scope=message))
+                self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
-        if self._is_ours(scope, headers):
-            await self._app(scope, _bounded(receive, headers), answer)
+        if self._same_origin(scope, headers):
+            await self._app(scope, _limited(receive, headers), send_with_headers)
         else:
-            refusal = PlainTextResponse("This request does not come from one of our pages.", 403)
-            await refusal(scope, receive, answer)
+            refusal = PlainTextResponse("This request does not come from a page of this site.", 403)
+            await refusal(scope, receive, send_with_headers)
 
-    def _is_ours(self, scope: Scope, headers: Headers) -> bool:
-        """Calls of the API carry a token and no cookie, so nobody can be made to send them unawares."""
+    def _same_origin(self, scope: Scope, headers: Headers) -> bool:
+        """Exempts safe methods, and the API: it uses tokens and no cookies, so a foreign page cannot make a
+        browser send an authenticated call."""
         if scope["method"] in SAFE_METHODS or scope["path"].startswith("/api/"):
             return True
         origin = headers.get("origin")
@@ -78,7 +79,7 @@ class RequestGuard:
             return origin == self._origin
         return headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
-    def _dress(self, headers: MutableHeaders) -> None:
+    def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-store")
@@ -86,20 +87,22 @@ class RequestGuard:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
-def _bounded(receive: Receive, headers: Headers) -> Receive:
-    announced = headers.get("content-length", "0")
-    # Not `isdigit`: "²" is a digit and no number.
-    too_long = not announced.isdecimal() or len(announced) > 9 or int(announced) > MAX_BODY_BYTES
-    received = 0
+def _limited(receive: Receive, headers: Headers) -> Receive:
+    content_length = headers.get("content-length", "0")
+    # Not `isdigit`: it accepts "²", which `int` does not.
+    too_long = (
+        not content_length.isdecimal() or len(content_length) > 9 or int(content_length) > MAX_BODY_BYTES
+    )
+    received_bytes = 0
 
-    async def bounded() -> Message:
-        nonlocal received
+    async def limited_receive() -> Message:
+        nonlocal received_bytes
         if too_long:
             raise BodyTooLarge
         message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > MAX_BODY_BYTES:
             raise BodyTooLarge
         return message
 
-    return bounded
+    return limited_receive

@@ -1,4 +1,4 @@
-"""What the pages share, and who is looking at them: one Site per process, one Visitor per request."""
+"""The context of a request: one Site per process, one Visitor per request, one Guest if it is signed in."""
 
 from __future__ import annotations
 
@@ -38,8 +38,11 @@ CSRF_FIELD: Final = "csrf"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`destination` is the host that all imports of these pages go to; `catalog` knows hosts at once, what
-    `lookups` gives looks on the network too."""
+    """What all requests share.
+
+    `destination` is the host that all imports of these pages go to. `catalog` finds providers without network
+    access; the object returned by `lookups` also searches the network.
+    """
 
     deps: Deps
     settings: Settings
@@ -47,33 +50,34 @@ class Site:
     lookups: Callable[[], BulkDiscovery]
     destination: Endpoint
     feed: Feed
-    undoings: UndoJobs
-    turns: ConcurrencyLimit
+    undo_jobs: UndoJobs
+    concurrency_limit: ConcurrencyLimit
 
     @property
     def secure(self) -> bool:
         return self.settings.web_origin.startswith("https:")
 
     @property
-    def cookie(self) -> str:
-        """With __Host- a browser takes it only over TLS, for this host alone (RFC 6265bis section 4.1.3)."""
+    def session_cookie(self) -> str:
+        """The name of the session cookie. With the prefix `__Host-`, browsers accept it only over TLS and for
+        this host alone (RFC 6265bis section 4.1.3)."""
         return "__Host-visit" if self.secure else "visit"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whoever sent the request. `token` is new (and `visit` None) when they brought none."""
+    """The sender of a request. Without a valid token, `session` is None; without any, `token` is new."""
 
     site: Site
     token: str
-    visit: WebSession | None
+    session: WebSession | None
     texts: CatalogTranslator
-    client: str  # network address, for counting tries
+    client: str  # network address, for rate limits
     path: str
 
     @property
     def csrf(self) -> str:
-        """What a form of this browser has to bring along: nobody else can work it out."""
+        """The token that a form of this browser must contain; it cannot be derived without the vault key."""
         return self.site.deps.vault.fingerprint(Secret(f"csrf {self.token}"))
 
 
@@ -82,48 +86,49 @@ class Guest:
     """A visitor who is signed in."""
 
     visitor: Visitor
-    visit: WebSession
-    remembered: SessionData
+    session: WebSession
+    session_data: SessionData
 
-    def remember(self, change: Callable[[SessionData], SessionData]) -> None:
-        """Changes what the visit remembers, for the next page."""
-        update_session_data(self.visitor.site.deps, self.visit, change)
-
-
-def right_of(guest: Guest) -> BatchRight:
-    """Into which mailboxes this guest may bring mail without their passwords."""
-    return session_batch_right(guest.visitor.site.deps, guest.remembered)
+    def update_session(self, change: Callable[[SessionData], SessionData]) -> None:
+        """Apply `change` to the stored session data. `session_data` of this request stays as it is."""
+        update_session_data(self.visitor.site.deps, self.session, change)
 
 
-def opened_by_right(guest: Guest) -> Account | None:
-    """The new mailbox of the import that is being run again, where it is not attached and the batch right
-    opens it."""
-    account, right = guest.remembered.rerun_destination, right_of(guest)
-    if account is None or guest.remembered.mailbox(account.key) is not None or not right.covers(account):
+def guest_batch_right(guest: Guest) -> BatchRight:
+    """The mailboxes that this guest may import into without their passwords."""
+    return session_batch_right(guest.visitor.site.deps, guest.session_data)
+
+
+def rerun_destination_by_right(guest: Guest) -> Account | None:
+    """The destination of the import that is run again, if it is not attached to the session but covered by
+    the batch right."""
+    account = guest.session_data.rerun_destination
+    right = guest_batch_right(guest)
+    if account is None or guest.session_data.mailbox(account.key) is not None or not right.covers(account):
         return None
     return account
 
 
-def destination_of(guest: Guest, key: str) -> VerifiedMailbox | None:
-    """The new mailbox with that `Account.key`: an attached one, or the one that the batch right opens."""
-    by_right = opened_by_right(guest)
+def find_destination(guest: Guest, key: str) -> VerifiedMailbox | None:
+    """The destination with that `Account.key`: attached to the session, or opened by the batch right."""
+    by_right = rerun_destination_by_right(guest)
     if by_right is not None and by_right.key == key:
         return VerifiedMailbox(by_right, None)
-    return guest.remembered.mailbox(key)
+    return guest.session_data.mailbox(key)
 
 
 class SignInNeeded(Exception):
-    """The page is for people who are signed in."""
+    """The page requires a session."""
 
 
 class FormExpired(Exception):
-    """A form without the token of this browser: it was open for long, or it is not ours."""
+    """A form without this browser's CSRF token: its page is too old, or it comes from another site."""
 
 
-def visitor(request: Request) -> Visitor:
-    """Reads who is there from the cookies."""
+def current_visitor(request: Request) -> Visitor:
+    """Identify the visitor by the cookies of the request."""
     site: Site = request.app.state.site
-    token = request.cookies.get(site.cookie, "")
+    token = request.cookies.get(site.session_cookie, "")
     language = chosen(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
     return Visitor(
         site,
@@ -135,32 +140,32 @@ def visitor(request: Request) -> Visitor:
     )
 
 
-AnyVisitor = Annotated[Visitor, Depends(visitor)]
+AnyVisitor = Annotated[Visitor, Depends(current_visitor)]
 
 
-def guest(who: AnyVisitor) -> Guest:
+def current_guest(visitor: AnyVisitor) -> Guest:
     """Raises SignInNeeded."""
-    if who.visit is None:
+    if visitor.session is None:
         raise SignInNeeded
-    return Guest(who, who.visit, read_session_data(who.site.deps, who.visit))
+    return Guest(visitor, visitor.session, read_session_data(visitor.site.deps, visitor.session))
 
 
-SignedIn = Annotated[Guest, Depends(guest)]
+SignedIn = Annotated[Guest, Depends(current_guest)]
 
 
-async def form(request: Request, who: AnyVisitor) -> FormData:
-    """The fields of a form of ours. Raises FormExpired for any other."""
+async def submitted_form(request: Request, visitor: AnyVisitor) -> FormData:
+    """The fields of a submitted form. Raises FormExpired unless it holds this browser's CSRF token."""
     fields = await request.form(max_files=1, max_fields=50, max_part_size=128 * 1024)
-    given = fields.get(CSRF_FIELD)
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), who.csrf.encode()):
+    token = fields.get(CSRF_FIELD)
+    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), visitor.csrf.encode()):
         raise FormExpired
     return fields
 
 
-Fields = Annotated[FormData, Depends(form)]
+Fields = Annotated[FormData, Depends(submitted_form)]
 
 
-def text(fields: FormData, name: str) -> str:
-    """A field as written, "" when it is missing."""
+def field_text(fields: FormData, name: str) -> str:
+    """A field as entered; "" if it is missing or a file."""
     value = fields.get(name)
     return value if isinstance(value, str) else ""

@@ -1,6 +1,7 @@
-"""Undos under way in this process: a page asks for one, and others see how it stands.
+"""Undo jobs of this process: a page starts a job, and pages read its status.
 
-An undo that ends with the process is safe to ask for again (`service/undo.py`).
+A job that is lost with the process can be started again: `service.imports.undo_import.undo` is safe to
+repeat.
 """
 
 from __future__ import annotations
@@ -22,55 +23,56 @@ from importer.service.imports.undo_import import UndoRefused, undo
 from providers.errors import MailError, Side
 from providers.grants import Credential
 
-AT_A_TIME: Final = 2
+MAX_JOBS: Final = 2
 
 log = structlog.get_logger()
 
 
 class UndoJobs:
-    """Each import has at most one."""
+    """At most one job per import, and MAX_JOBS at a time."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="undo")
-        self._lock = RLock()  # what is done already calls back at once
+        self._pool = ThreadPoolExecutor(MAX_JOBS, thread_name_prefix="undo")
+        self._lock = RLock()  # the callback of a job that is already done runs immediately
         self._running: dict[ImportId, Future[UndoReport]] = {}
-        self._refused: dict[ImportId, tuple[str, str]] = {}
+        self._failures: dict[ImportId, tuple[str, str]] = {}  # code, English message
 
     def start(self, deps: Deps, import_: Import, credential: Credential) -> Future[UndoReport]:
-        """Begins, unless it is under way; what comes of it, or is raised as `service.undo.undo` does."""
+        """Start the undo unless it is running already; return its future, which raises what
+        `service.imports.undo_import.undo` raises."""
         with self._lock:
             if import_.id not in self._running:
-                self._refused.pop(import_.id, None)
-                work = self._pool.submit(undo, deps, import_, credential)
-                self._running[import_.id] = work
-                work.add_done_callback(partial(self._over, import_.id))
-                return work
+                self._failures.pop(import_.id, None)
+                job = self._pool.submit(undo, deps, import_, credential)
+                self._running[import_.id] = job
+                job.add_done_callback(partial(self._finish, import_.id))
+                return job
             return self._running[import_.id]
 
     def refuse(self, import_: Import, refused: UndoRefused) -> None:
-        """It cannot begin: for `refused`."""
+        """Record that the undo cannot be started, unless it is running."""
         with self._lock:
             if import_.id not in self._running:
-                self._refused[import_.id] = (refused.code, str(refused))
+                self._failures[import_.id] = (refused.code, str(refused))
 
     def running(self, import_id: ImportId) -> bool:
         return import_id in self._running
 
-    def refused(self, texts: CatalogTranslator, import_: Import) -> str:
-        """Why the last one did not work; "" when it did, or there was none."""
-        code, said = self._refused.get(import_.id, ("", ""))
-        return by_code(texts, code, said, import_.destination.endpoint.host, Side.DESTINATION)
+    def failure_text(self, texts: CatalogTranslator, import_: Import) -> str:
+        """Why the last undo failed; "" if it succeeded or there was none."""
+        code, message = self._failures.get(import_.id, ("", ""))
+        return by_code(texts, code, message, import_.destination.endpoint.host, Side.DESTINATION)
 
-    def _over(self, import_id: ImportId, work: Future[UndoReport]) -> None:
-        why, error = ("", ""), work.exception()
+    def _finish(self, import_id: ImportId, job: Future[UndoReport]) -> None:
+        failure, error = ("", ""), job.exception()
         if isinstance(error, UndoRefused | MailError):
-            why = (error.code, str(error))
+            failure = (error.code, str(error))
         elif isinstance(error, LeaseLost):
-            why = ("undo_interrupted", "")
+            failure = ("undo_interrupted", "")
         elif error is not None:
             log.error("undo.failed", import_id=import_id, exc_info=error)
-            why = ("undo_failed", "")
+            failure = ("undo_failed", "")
         with self._lock:
             self._running.pop(import_id, None)
-            if any(why):
-                self._refused[import_id] = why
+            if any(failure):
+                self._failures[import_id] = failure

@@ -1,4 +1,4 @@
-"""An import as a page shows it: a tone, a word, a sentence, and the numbers beside them."""
+"""View models: an import as a page shows it, with a tone, a word, a sentence and numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importer.i18n.problem_texts import import_problem
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
 
-_WORDS: Final = {
+_TONES_AND_WORDS: Final = {
     State.QUEUED: ("calm", N_("Queued")),
     State.RUNNING: ("busy", N_("Copying")),
     State.WAITING: ("wait", N_("Waiting")),
@@ -25,12 +25,12 @@ _WORDS: Final = {
     State.FAILED: ("bad", N_("Failed")),
 }
 
-_NO_SOONER: Final = frozenset({"throttled", "daily_limit", "connections_in_use", "consent_needed"})
-"""Why it waits where trying at once leads nowhere: hosts are held to their word (`service/manners.py`), and
-owners sign in when they do."""
+_NO_EARLY_RETRY: Final = frozenset({"throttled", "daily_limit", "connections_in_use", "consent_needed"})
+"""Problems that an immediate retry cannot solve: host limits are respected in any case
+(`service/legs/host_limits.py`), and a missing consent depends on the owner."""
 
-_STAYS: Final = N_("Messages already copied stay in the new mailbox.")
-_GOES_ON: Final = N_("It continues automatically.")
+_COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
+_CONTINUES: Final = N_("It continues automatically.")
 _REQUESTED: Final = {
     ControlRequest.PAUSE: N_("It will pause in a moment."),
     ControlRequest.CANCEL: N_("It will end in a moment."),
@@ -39,7 +39,10 @@ _REQUESTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ImportView:
-    """`tone` is calm, busy, wait, good, warn or bad; `percent` None means that nobody knows yet."""
+    """`tone` is calm, busy, wait, good, warn or bad; `percent` is None while it is unknown.
+
+    `sign_ins` lists the mailboxes whose owners still have to sign in, each with the path of its link.
+    """
 
     import_: Import
     tone: str
@@ -50,13 +53,13 @@ class ImportView:
     left: timedelta | None
     bytes_per_s: float
     ended: bool
-    sign_ins: tuple[tuple[str, str], ...] = ()  # the mailboxes whose owners have yet to sign in, and where
+    sign_ins: tuple[tuple[str, str], ...] = ()
 
     @property
     def moving(self) -> bool:
-        """It is under way, and nobody has to do anything for it."""
-        held = self.import_.state is State.PAUSED or self.import_.requested is not None or bool(self.sign_ins)
-        return not (self.ended or held)
+        """Whether it makes progress without anyone's action."""
+        paused = self.import_.state is State.PAUSED
+        return not (self.ended or paused or self.import_.requested is not None or self.sign_ins)
 
     @property
     def can_pause(self) -> bool:
@@ -64,28 +67,28 @@ class ImportView:
 
     @property
     def can_resume(self) -> bool:
-        """Goes on after a pause, or tries now what it would try later."""
+        """Whether it can be resumed after a pause, or retried before its time."""
         if self.import_.requested is ControlRequest.CANCEL:
             return False
         problem = self.import_.problem
-        sooner = problem is None or problem.code not in _NO_SOONER
-        return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and sooner)
+        early_retry = problem is None or problem.code not in _NO_EARLY_RETRY
+        return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and early_retry)
 
     @property
     def can_cancel(self) -> bool:
         return not self.ended and self.import_.requested is not ControlRequest.CANCEL
 
 
-def shown(
-    texts: CatalogTranslator, sight: Snapshot, now: datetime, sign_ins: tuple[tuple[str, str], ...] = ()
+def import_view(
+    texts: CatalogTranslator, snapshot: Snapshot, now: datetime, sign_ins: tuple[tuple[str, str], ...] = ()
 ) -> ImportView:
-    """The import in this language, as of now."""
-    import_ = sight.import_
-    tone, word = _WORDS[import_.state]
+    """The view of an import in this language at `now`."""
+    import_ = snapshot.import_
+    tone, word = _TONES_AND_WORDS[import_.state]
     running = import_.state is State.RUNNING
-    rate = sight.rate if running else Rate()
-    waits = import_.state is State.WAITING and not sign_ins  # for an owner, not for a time
-    until = import_.not_before if waits and import_.not_before and import_.not_before > now else None
+    rate = snapshot.rate if running else Rate()
+    timed_wait = import_.state is State.WAITING and not sign_ins  # without a known end if owners must sign in
+    until = import_.not_before if timed_wait and import_.not_before and import_.not_before > now else None
     return ImportView(
         import_,
         tone,
@@ -119,19 +122,23 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
         case State.QUEUED:
             return texts.gettext("It will start automatically in a moment.")
         case State.WAITING:
-            why, problem = import_problem(texts, import_), import_.problem
-            owner = problem is not None and problem.code == "consent_needed"
-            goes_on = texts.gettext("It then continues automatically.") if owner else texts.gettext(_GOES_ON)
-            return f"{why} {goes_on}".strip()
+            reason, problem = import_problem(texts, import_), import_.problem
+            needs_owner = problem is not None and problem.code == "consent_needed"
+            continues = (
+                texts.gettext("It then continues automatically.")
+                if needs_owner
+                else texts.gettext(_CONTINUES)
+            )
+            return f"{reason} {continues}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
-            stays = State.CANCELLED is import_.state and texts.gettext(_STAYS)
-            return import_problem(texts, import_) or stays or ""
+            cancelled = import_.state is State.CANCELLED
+            return import_problem(texts, import_) or (texts.gettext(_COPIES_STAY) if cancelled else "")
         case _:
             return ""
 
 
 def verdict(texts: CatalogTranslator, report: Report) -> str:
-    """How it ended, in one or two sentences; "" while it is under way."""
+    """The outcome of an import in one or two sentences; "" unless it is complete or incomplete."""
     totals, state = report.totals, report.import_.state
     if state is State.COMPLETE:
         if not totals.found:

@@ -414,7 +414,7 @@ def test_an_undo_that_takes_long_goes_on_behind_the_answer_and_counts_as_no_gues
     id_ = panel.start()["id"]
     panel.post(f"/imports/{id_}/cancel")
     slow, opens = threading.Event(), office.doors.open
-    under_way = office.app._app.state.site.undoings  # type: ignore[attr-defined]
+    under_way = office.app._app.state.site.undo_jobs  # type: ignore[attr-defined]
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
     monkeypatch.setattr(office.doors, "open", lambda *given: slow.wait(5) and opens(*given))
     for _ in range(8):

@@ -25,7 +25,7 @@ from tests.unit.web_office import Browser, WebOffice
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_progress, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(live_progress, "POLL_INTERVAL_S", 0.01)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from importer.service.access.rate_limits import (
 )
 from importer.service.access.web_sessions import verify_login
 from importer.service.legs.run_leg import handle_ring
-from importer.web.concurrency_limit import EACH, ConcurrencyLimit
+from importer.web.concurrency_limit import MAX_WAITING_PER_KEY, ConcurrencyLimit
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
 from tests.rehearsal.ports import wait_until
@@ -216,22 +216,22 @@ def test_a_host_that_answers_slowly_keeps_nobody_elses_pages_waiting(office: Web
     with ThreadPoolExecutor(60) as pool:
         knocks = [pool.submit(knock, n) for n in range(60)]
         try:
-            assert wait_until(lambda: sum(k.done() for k in knocks) == 60 - EACH, timeout_s=15)
+            assert wait_until(lambda: sum(k.done() for k in knocks) == 60 - MAX_WAITING_PER_KEY, timeout_s=15)
             assert {k.result() for k in knocks if k.done()} == {422}
-            assert slow.waiting == EACH
+            assert slow.waiting == MAX_WAITING_PER_KEY
             assert office.browser().sign_in("grace@new.example").status_code == 303
         finally:
             slow.let_go.set()
-    assert sum(k.result() == 303 for k in knocks) == EACH
+    assert sum(k.result() == 303 for k in knocks) == MAX_WAITING_PER_KEY
 
 
 def test_all_together_leave_threads_for_pages() -> None:
-    turns = ConcurrencyLimit(at_once=2, each=1)
-    with turns.turn("ada"), turns.turn("grace"):
-        for who in ("ada", "mallory"):
-            with pytest.raises(RateLimited), turns.turn(who):
-                raise AssertionError("there was no turn left")
-    with turns.turn("ada"), turns.turn("mallory"):
+    limit = ConcurrencyLimit(max_waiting=2, max_per_key=1)
+    with limit.slot("ada"), limit.slot("grace"):
+        for key in ("ada", "mallory"):
+            with pytest.raises(RateLimited), limit.slot(key):
+                raise AssertionError("no slot was free")
+    with limit.slot("ada"), limit.slot("mallory"):
         pass
 
 

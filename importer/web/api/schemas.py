@@ -13,7 +13,7 @@ from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, State
 from importer.service.imports.submit import RowOutcome
-from importer.web.live_progress import average
+from importer.web.live_progress import average_rate
 
 ReportOut = dict[str, Any]
 """`importer.domain.reporting.report` says what is in it."""
@@ -229,7 +229,7 @@ class TokenOut(BaseModel):
 
 
 def import_out(import_: Import, now: datetime) -> ImportOut:
-    rate, progress, problem = average(import_, now), import_.progress, import_.problem
+    rate, progress, problem = average_rate(import_, now), import_.progress, import_.problem
     return ImportOut(
         id=import_.id,
         batch_id=import_.batch_id,

@@ -42,7 +42,7 @@ def undo_import(caller: Writer, import_id: str, given: UndoIn) -> ReportOut:
         raise ProblemAnswer("not_possible", "The import is still in progress. Cancel it first, then undo it.")
     opens = given_destination(caller, import_, given.destination_password)
     caller.count_try(import_.destination)
-    work = caller.site.undoings.start(caller.deps, import_, opens)
+    work = caller.site.undo_jobs.start(caller.deps, import_, opens)
     try:
         report = _waited_for(work)
     except TooSlow:

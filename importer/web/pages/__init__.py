@@ -1,1 +1,1 @@
-"""The pages: each reads a form, calls a use case, and shows what came of it."""
+"""The pages: each handler reads a form, calls a use case and renders the result."""

@@ -1,4 +1,4 @@
-"""Many mailboxes from a CSV file: the template, the upload, the preview, and the start."""
+"""Import many mailboxes from a CSV file: template, upload, preview and start."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from importer.service.access.rate_limits import RateLimited
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.access.web_sessions import public_only_account
 from importer.service.imports.submit import RowOutcome, submit
-from importer.web.error_texts import row_problem, too_often
-from importer.web.pages.new_import import count_start
-from importer.web.rendering import go, page
-from importer.web.request_context import Fields, Guest, SignedIn, right_of, text
+from importer.web.error_texts import rate_limited, row_problem
+from importer.web.pages.new_import import count_starts
+from importer.web.rendering import page, redirect
+from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_batch_right
 from providers.provider import Quirk
 
-_RIGHT_IN_THEMSELVES: Final = frozenset(
+_VALID_CELL_RULES: Final = frozenset(
     {
         "provider_unavailable",
         "batch_right_missing",
@@ -39,27 +39,32 @@ _RIGHT_IN_THEMSELVES: Final = frozenset(
         "destination_elsewhere",
     }
 )
-"""What breaks these rules is what its column asks for; anything else may be a password in the wrong place."""
+"""Rules whose problems concern valid cells, which can be shown. A cell with any other problem is hidden: it
+may be a password in the wrong column."""
 
 router: Final = APIRouter(prefix="/file")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewCell:
-    """One cell of the preview; `text` is "" for passwords, `filled` says whether there is one. In place of
-    one, `asked` says that the owner signs in at their host, `by_right` that none is needed."""
+    """One cell of the preview.
+
+    `text` is "" for hidden cells such as passwords; `filled` is True if the file contains a value. For a
+    missing password, `consent_needed` means that the owner signs in at their host, and `by_right` that the
+    batch right covers the mailbox.
+    """
 
     column: str
     text: str
     filled: bool
     problems: tuple[str, ...]
-    asked: bool = False
+    consent_needed: bool = False
     by_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """One row of the preview; `problems` concern the row as a whole."""
+    """One row of the preview; `problems` are those of the row as a whole."""
 
     number: int
     cells: tuple[PreviewCell, ...]
@@ -67,45 +72,47 @@ class PreviewRow:
 
 
 @router.get("")
-def ask(guest: SignedIn) -> Response:
-    return _file_page(guest)
+def upload_form(guest: SignedIn) -> Response:
+    return _upload_page(guest)
 
 
 @router.get("/template.csv")
-def download(_guest: SignedIn) -> Response:
+def download_template(_guest: SignedIn) -> Response:
     return _csv(template(), "mailhaul.csv")
 
 
 @router.post("")
-async def take(guest: SignedIn, fields: Fields) -> Response:
-    upload, pasted = fields.get("file"), text(fields, "rows")
+async def upload(guest: SignedIn, fields: Fields) -> Response:
+    file, pasted = fields.get("file"), field_text(fields, "rows")
     name, content = "", pasted.encode("utf-8", "surrogatepass")
-    if isinstance(upload, UploadFile) and upload.filename:
-        name, content = printable(upload.filename, 80), await upload.read(BATCH_BYTES + 1)
+    if isinstance(file, UploadFile) and file.filename:
+        name, content = printable(file.filename, 80), await file.read(BATCH_BYTES + 1)
     if not content.strip():
         problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
-        return await run_in_threadpool(_file_page, guest, problem)
+        return await run_in_threadpool(_upload_page, guest, problem)
     if len(content) > BATCH_BYTES:
         problem = guest.visitor.texts.gettext("The file is too large. 25 rows easily fit into 64 kB.")
-        return await run_in_threadpool(_file_page, guest, problem)
-    await run_in_threadpool(guest.remember, lambda before: replace(before, file_name=name, file=content))
-    return go("/file/preview")
+        return await run_in_threadpool(_upload_page, guest, problem)
+    await run_in_threadpool(
+        guest.update_session, lambda before: replace(before, file_name=name, file=content)
+    )
+    return redirect("/file/preview")
 
 
 @router.get("/preview")
 def preview(guest: SignedIn) -> Response:
-    remembered = guest.remembered
-    if not remembered.file:
-        return go("/file")
+    session_data = guest.session_data
+    if not session_data.file:
+        return redirect("/file")
     parsed, problems = _parsed(guest)
     return page(
         guest,
         "preview.html",
-        name=remembered.file_name,
+        name=session_data.file_name,
         columns=_columns(guest),
-        lines=_lines(guest, parsed, problems),
-        right=right_of(guest),
-        general=[_told(guest, p) for p in problems if _is_general(guest, p)],
+        lines=_preview_rows(guest, parsed, problems),
+        right=guest_batch_right(guest),
+        general=[_problem_text(guest, p) for p in problems if _is_general(guest, p)],
         problem_count=len(problems),
         row_count=parsed.row_count,
         rules=_rules(guest, parsed),
@@ -113,22 +120,22 @@ def preview(guest: SignedIn) -> Response:
 
 
 @router.get("/annotated.csv")
-def annotated(guest: SignedIn) -> Response:
-    if not guest.remembered.file:
-        return go("/file")
+def download_annotated(guest: SignedIn) -> Response:
+    if not guest.session_data.file:
+        return redirect("/file")
     parsed, problems = _parsed(guest)
-    text_ = annotate(guest.remembered.file, replace(parsed, problems=problems))
-    return _csv(text_, "mailhaul-problems.csv")
+    content = annotate(guest.session_data.file, replace(parsed, problems=problems))
+    return _csv(content, "mailhaul-problems.csv")
 
 
 @router.post("/start")
-def start(guest: SignedIn, _fields: Fields) -> Response:
-    remembered = guest.remembered
-    if not remembered.file:
-        return go("/file")
+def start_batch(guest: SignedIn, _fields: Fields) -> Response:
+    session_data = guest.session_data
+    if not session_data.file:
+        return redirect("/file")
     parsed, problems = _parsed(guest)
     if problems:
-        return go("/file/preview")
+        return redirect("/file/preview")
     settings = guest.visitor.site.settings
     rows = [
         replace(row, source=public_only_account(row.source)).chosen(
@@ -137,46 +144,46 @@ def start(guest: SignedIn, _fields: Fields) -> Response:
         for row in parsed.rows
     ]
     try:
-        count_start(guest, rows)
+        count_starts(guest, rows)
     except RateLimited as error:
-        return _file_page(guest, too_often(guest.visitor.texts, error))
+        return _upload_page(guest, rate_limited(guest.visitor.texts, error))
     submission = submit(
         guest.visitor.site.deps,
         rows,
-        name=remembered.file_name,
-        submitter=remembered.mailboxes[0].account.address,
-        owner=guest.visit.person,
+        name=session_data.file_name,
+        submitter=session_data.mailboxes[0].account.address,
+        owner=guest.session.person,
         language=guest.visitor.texts.language,
-        right=right_of(guest),
+        right=guest_batch_right(guest),
     )
-    guest.remember(lambda before: replace(before, file=b"", file_name=""))
+    guest.update_session(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
-        done = sum(placed.outcome is RowOutcome.DONE for placed in submission.rows)
+        done = sum(row.outcome is RowOutcome.DONE for row in submission.rows)
         return page(guest, "nothing_new.html", done=done, under_way=len(submission.rows) - done)
-    return go(f"/batches/{submission.batch.id}")
+    return redirect(f"/batches/{submission.batch.id}")
 
 
-def _file_page(guest: Guest, problem: str = "") -> Response:
+def _upload_page(guest: Guest, problem: str = "") -> Response:
     errors = {"file": problem} if problem else {}
-    return page(guest, "file.html", 422 if problem else 200, errors=errors, right=right_of(guest))
+    return page(guest, "file.html", 422 if problem else 200, errors=errors, right=guest_batch_right(guest))
 
 
 # --- The preview ------------------------------------------------------------------------------------
 
 
 def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
-    """The file, and all its problems: those of any file, and rows that go to other hosts than ours."""
+    """The parsed file and all its problems, including rows whose destination is not at `Site.destination`."""
     site = guest.visitor.site
     parsed = parse(
-        guest.remembered.file,
+        guest.session_data.file,
         catalog=site.lookups(),
         destination=site.destination,
         public_only=True,
-        # Every owner is asked, whoever brings the file.
+        # Organisation-wide grants are for the operator only: on the pages, each owner must sign in.
         sign_in=sign_in_method(site.deps.access, organisation=False),
-        right=right_of(guest),
+        right=guest_batch_right(guest),
     )
-    elsewhere = (
+    wrong_destination = (
         RowProblem(
             row.line,
             "destination_server" if "destination_server" in _columns(guest) else "destination_address",
@@ -187,12 +194,12 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
         for row in parsed.rows
         if row.destination.endpoint != site.destination
     )
-    problems = sorted((*parsed.problems, *elsewhere), key=lambda problem: problem.line)
+    problems = sorted((*parsed.problems, *wrong_destination), key=lambda problem: problem.line)
     return parsed, tuple(problems)
 
 
 def _rules(guest: Guest, parsed: Parsed) -> dict[LabelRule, list[int]]:
-    """What becomes of mail with several labels, in the lines whose host is known for them."""
+    """The label rules of the rows whose source host has labels -> their lines."""
     site = guest.visitor.site
     rules: defaultdict[LabelRule, list[int]] = defaultdict(list)
     for row in parsed.rows:
@@ -203,47 +210,47 @@ def _rules(guest: Guest, parsed: Parsed) -> dict[LabelRule, list[int]]:
 
 
 def _columns(guest: Guest) -> tuple[str, ...]:
-    found = read(guest.remembered.file, max_bytes=BATCH_BYTES).columns
-    return tuple(column for column in found if column != PROBLEM_COLUMN)
+    columns = read(guest.session_data.file, max_bytes=BATCH_BYTES).columns
+    return tuple(column for column in columns if column != PROBLEM_COLUMN)
 
 
-def _lines(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> list[PreviewRow]:
-    """The rows as a table. A password is never shown, and neither is what stands where none belongs."""
-    sheet = read(guest.remembered.file, max_bytes=BATCH_BYTES)
-    at: dict[tuple[int, str], list[str]] = defaultdict(list)
+def _preview_rows(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> list[PreviewRow]:
+    """The rows as a table. Passwords are hidden, and so are cells that may hold one by mistake."""
+    sheet = read(guest.session_data.file, max_bytes=BATCH_BYTES)
+    texts_by_cell: dict[tuple[int, str], list[str]] = defaultdict(list)
     hidden = set()
     for problem in problems:
-        at[problem.line, problem.column].append(_told(guest, problem))
-        if problem.rule not in _RIGHT_IN_THEMSELVES:
+        texts_by_cell[problem.line, problem.column].append(_problem_text(guest, problem))
+        if problem.rule not in _VALID_CELL_RULES:
             hidden.add((problem.line, problem.column))
-    asked = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
-    asked |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
+    consent_needed = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
+    consent_needed |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
     by_master = {row.line for row in parsed.rows if row.by_master}
-    lines = []
+    preview_rows = []
     for record in sheet.records:
         cells = tuple(
             PreviewCell(
                 column,
-                "" if column in PASSWORD_COLUMNS or (record.line, column) in hidden else printable(text_, 80),
-                bool(text_.strip()),
-                tuple(at[record.line, column]),
-                asked=(record.line, column) in asked,
+                "" if column in PASSWORD_COLUMNS or (record.line, column) in hidden else printable(cell, 80),
+                bool(cell.strip()),
+                tuple(texts_by_cell[record.line, column]),
+                consent_needed=(record.line, column) in consent_needed,
                 by_right=column == "destination_password" and record.line in by_master,
             )
-            for column, text_ in (record.cells or {}).items()
+            for column, cell in (record.cells or {}).items()
             if column != PROBLEM_COLUMN
         )
-        lines.append(PreviewRow(record.line, cells, tuple(at[record.line, ""])))
-    return lines
+        preview_rows.append(PreviewRow(record.line, cells, tuple(texts_by_cell[record.line, ""])))
+    return preview_rows
 
 
 def _is_general(guest: Guest, problem: RowProblem) -> bool:
-    """It concerns no row that the table shows."""
-    records = read(guest.remembered.file, max_bytes=BATCH_BYTES).records
+    """Whether the problem concerns the file, not a row of the table."""
+    records = read(guest.session_data.file, max_bytes=BATCH_BYTES).records
     return problem.line not in {record.line for record in records}
 
 
-def _told(guest: Guest, problem: RowProblem) -> str:
+def _problem_text(guest: Guest, problem: RowProblem) -> str:
     return row_problem(guest.visitor.texts, problem, guest.visitor.site.destination.host)
 
 

@@ -1,4 +1,4 @@
-"""The first page, signing in and out, further mailboxes, and the language."""
+"""The front page, signing in and out, further mailboxes, and the choice of language."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from importer.domain.people.identities import WebSession
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.rate_limits import RateLimited, client_network
 from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
-from importer.web.error_texts import cell_problem, mail_problem, too_often
-from importer.web.rendering import go, page, set_language, set_token
-from importer.web.request_context import AnyVisitor, Fields, SignedIn, Visitor, text
+from importer.web.cookies import delete_session_token, set_language, set_session_token
+from importer.web.error_texts import cell_problem, mail_problem, rate_limited
+from importer.web.rendering import page, redirect
+from importer.web.request_context import AnyVisitor, Fields, SignedIn, Visitor, field_text
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError
 
@@ -25,48 +26,51 @@ router: Final = APIRouter()
 
 
 @router.get("/")
-def first(who: AnyVisitor) -> Response:
-    return go("/new") if who.visit is not None else page(who, "front.html", values={}, errors={})
+def front_page(visitor: AnyVisitor) -> Response:
+    return (
+        redirect("/new") if visitor.session is not None else page(visitor, "front.html", values={}, errors={})
+    )
 
 
 @router.post("/sign-in")
-def enter(who: AnyVisitor, fields: Fields) -> Response:
-    account, secret, errors = _mailbox(who, fields)
+def submit_sign_in(visitor: AnyVisitor, fields: Fields) -> Response:
+    account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
-            with who.site.turns.turn(client_network(who.client)):
-                token, _ = sign_in(who.site.deps, account, secret, client=who.client)
+            with visitor.site.concurrency_limit.slot(client_network(visitor.client)):
+                token, _ = sign_in(visitor.site.deps, account, secret, client=visitor.client)
         except (MailError, RateLimited) as error:
-            errors = {"form": login_problem(who, error, account.endpoint.host)}
+            errors = {"form": login_problem(visitor, error, account.endpoint.host)}
         else:
-            if who.visit is not None:
-                sign_out(who.site.deps, who.visit)
-            response = go("/new")
-            set_token(response, who.site, token)
+            if visitor.session is not None:
+                sign_out(visitor.site.deps, visitor.session)
+            response = redirect("/new")
+            set_session_token(response, visitor.site, token)
             return response
-    return page(who, "front.html", 422, values={"address": text(fields, "address")}, errors=errors)
+    return page(visitor, "front.html", 422, values={"address": field_text(fields, "address")}, errors=errors)
 
 
 @router.post("/sign-out")
-def leave(who: AnyVisitor, fields: Fields) -> Response:
-    response = go("/")
-    if who.visit is not None:
-        sign_out(who.site.deps, who.visit)
-        elsewhere = _out_there(who, who.visit)
-        response = page(who, "going_on.html", kind="sign-out", url=elsewhere) if elsewhere else response
-    response.delete_cookie(who.site.cookie, path="/", secure=who.site.secure, httponly=True, samesite="lax")
+def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
+    response = redirect("/")
+    if visitor.session is not None:
+        sign_out(visitor.site.deps, visitor.session)
+        logout_url = _issuer_logout_url(visitor, visitor.session)
+        if logout_url:
+            response = page(visitor, "going_on.html", kind="sign-out", url=logout_url)
+    delete_session_token(response, visitor.site)
     return response
 
 
 @router.post("/language")
-def speak(who: AnyVisitor, fields: Fields, request: Request) -> Response:
-    """Back to the page that it was asked on, when that page can be asked for again."""
-    before = urlsplit(request.headers.get("referer", ""))
-    own = f"{before.scheme}://{before.netloc}" == who.site.settings.web_origin
-    path = before.path if own and before.path.startswith("/") and not before.path.startswith("//") else "/"
-    response = go(path)
-    if text(fields, "language") in LANGUAGES:
-        set_language(response, who.site, text(fields, "language"))
+def choose_language(visitor: AnyVisitor, fields: Fields, request: Request) -> Response:
+    """Redirect to the page that the form was sent from, or to the front page if it is not of this site."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    own = f"{referer.scheme}://{referer.netloc}" == visitor.site.settings.web_origin
+    local = referer.path.startswith("/") and not referer.path.startswith("//")
+    response = redirect(referer.path if own and local else "/")
+    if field_text(fields, "language") in LANGUAGES:
+        set_language(response, visitor.site, field_text(fields, "language"))
     return response
 
 
@@ -77,50 +81,55 @@ def mailboxes(guest: SignedIn) -> Response:
 
 @router.post("/mailboxes")
 def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
-    who = guest.visitor
-    account, secret, errors = _mailbox(who, fields)
+    visitor = guest.visitor
+    account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
-            with who.site.turns.turn(guest.visit.person):
-                attach_mailbox(who.site.deps, guest.visit, account, secret, client=who.client)
+            with visitor.site.concurrency_limit.slot(guest.session.person):
+                attach_mailbox(visitor.site.deps, guest.session, account, secret, client=visitor.client)
         except (MailError, RateLimited) as error:
-            errors = {"form": login_problem(who, error, account.endpoint.host)}
+            errors = {"form": login_problem(visitor, error, account.endpoint.host)}
         else:
-            return go("/new/review" if guest.remembered.sources else "/mailboxes")
-    return page(guest, "mailboxes.html", 422, values={"address": text(fields, "address")}, errors=errors)
+            return redirect("/new/review" if guest.session_data.sources else "/mailboxes")
+    return page(
+        guest, "mailboxes.html", 422, values={"address": field_text(fields, "address")}, errors=errors
+    )
 
 
-def login_problem(who: Visitor, error: MailError | RateLimited, host: str) -> str:
-    """One answer to every login that a host refuses, so that it tells nothing about the address."""
+def login_problem(visitor: Visitor, error: MailError | RateLimited, host: str) -> str:
+    """The message for a failed login. It is the same for every refusal, so that it reveals nothing about the
+    address."""
     if isinstance(error, RateLimited):
-        return too_often(who.texts, error)
+        return rate_limited(visitor.texts, error)
     if isinstance(error, LoginRejected):
-        return who.texts.gettext("Address and password do not match. Check both and try again.")
-    return mail_problem(who.texts, error, host)
+        return visitor.texts.gettext("Address and password do not match. Check both and try again.")
+    return mail_problem(visitor.texts, error, host)
 
 
-def _out_there(who: Visitor, visit: WebSession) -> str:
-    """Where somebody who signed in at an issuer signs out there too; "" when there is nothing to do."""
-    people = who.site.deps.identity_provider
-    if people is None or not visit.person.startswith("openid:"):
+def _issuer_logout_url(visitor: Visitor, session: WebSession) -> str:
+    """The URL that signs the browser out at the OpenID issuer, if the session began there; otherwise ""."""
+    identity_provider = visitor.site.deps.identity_provider
+    if identity_provider is None or not session.person.startswith("openid:"):
         return ""
     try:
-        return people.logout_url(f"{who.site.settings.public_url}/")
+        return identity_provider.logout_url(f"{visitor.site.settings.public_url}/")
     except MailError:
         return ""
 
 
-def _mailbox(who: Visitor, fields: FormData) -> tuple[Account | None, Secret | None, dict[str, str]]:
-    """The mailbox at our own host that the form names, or what is wrong with its fields."""
+def _submitted_mailbox(
+    visitor: Visitor, fields: FormData
+) -> tuple[Account | None, Secret | None, dict[str, str]]:
+    """The destination mailbox and password that the form contains, or the problems of its fields."""
     errors: dict[str, str] = {}
     account = secret = None
     try:
-        mail_address = address(text(fields, "address"))
-        account = Account(mail_address, mail_address, who.site.destination)
+        mail_address = address(field_text(fields, "address"))
+        account = Account(mail_address, mail_address, visitor.site.destination)
     except Refused as refused:
-        errors["address"] = cell_problem(who.texts, refused)
+        errors["address"] = cell_problem(visitor.texts, refused)
     try:
-        secret = password(text(fields, "password"))
+        secret = password(field_text(fields, "password"))
     except Refused as refused:
-        errors["password"] = cell_problem(who.texts, refused)
+        errors["password"] = cell_problem(visitor.texts, refused)
     return account, secret, errors

@@ -1,4 +1,4 @@
-"""Imports under way and done: the list, the progress of a batch as it happens, and reports."""
+"""Imports: the list, the live progress of a batch, reports, and the controls of an import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 
-from importer.domain.model import BatchId, Import, ImportId
+from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.report_csv import refusals_csv
 from importer.service.access.batch_rights import destination_credential
@@ -28,74 +27,65 @@ from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.queries import undo_report
-from importer.web.live_progress import Snapshot, all_ended, average
-from importer.web.rendering import fragment, go, page, rendered
-from importer.web.request_context import Fields, Guest, SignedIn, right_of
-from importer.web.view_models import ImportView, shown, verdict
+from importer.web.live_progress import Snapshot, all_ended, average_rate
+from importer.web.rendering import fragment, page, redirect, rendered
+from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
+from importer.web.view_models import ImportView, import_view, verdict
 
-STREAM_LASTS_S: Final = 600.0
-"""Then the browser asks again, and whoever signed out meanwhile gets nothing more."""
+STREAM_LIFETIME_S: Final = 600.0
+"""Then the browser reconnects, which fails if the session has ended."""
 
 router: Final = APIRouter()
 
 
 class PageNotFound(Exception):
-    """No such thing, or somebody else's: nobody can tell which."""
+    """The object does not exist or belongs to another person; the response is the same for both."""
 
 
 @router.get("/imports")
-def earlier(guest: SignedIn) -> Response:
+def list_batches(guest: SignedIn) -> Response:
     batches = [
-        (batch, _shown(guest, imports))
-        for batch, imports in batches_of(guest.visitor.site.deps, guest.visit.person)
+        (batch, _views(guest, imports))
+        for batch, imports in batches_of(guest.visitor.site.deps, guest.session.person)
     ]
     return page(guest, "imports.html", batches=batches)
 
 
 @router.get("/batches/{batch_id}")
-def batch(guest: SignedIn, batch_id: str) -> Response:
-    found = batch_of(guest.visitor.site.deps, guest.visit.person, BatchId(batch_id))
-    if found is None:
-        raise PageNotFound
-    facts, imports = found
-    return page(guest, "batch.html", batch=facts, shown=_shown(guest, imports), over=all_ended(imports))
+def show_batch(guest: SignedIn, batch_id: str) -> Response:
+    batch, imports = _batch(guest, batch_id)
+    return page(guest, "batch.html", batch=batch, shown=_views(guest, imports), over=all_ended(imports))
 
 
 @router.get("/batches/{batch_id}/live")
-def live(guest: SignedIn, batch_id: str) -> Response:
-    """All parts at once, for browsers without a stream."""
-    found = batch_of(guest.visitor.site.deps, guest.visit.person, BatchId(batch_id))
-    if found is None:
-        raise PageNotFound
-    _, imports = found
+def poll_batch(guest: SignedIn, batch_id: str) -> Response:
+    """All parts in one response, for browsers without event streams."""
+    _, imports = _batch(guest, batch_id)
     parts: dict[str, str] = {}
-    for one in _shown(guest, imports):
-        parts |= _parts(guest.visitor.texts.language, one) | _actions(guest, one)
+    for view in _views(guest, imports):
+        parts |= _parts(guest.visitor.texts.language, view) | _actions(guest, view)
     return JSONResponse({"parts": parts, "over": all_ended(imports)})
 
 
 @router.get("/batches/{batch_id}/events")
-async def events(guest: SignedIn, batch_id: str) -> Response:
-    deps = guest.visitor.site.deps
-    found = await asyncio.to_thread(batch_of, deps, guest.visit.person, BatchId(batch_id))
-    if found is None:
-        raise PageNotFound
-    _, imports = found
+async def stream_batch(guest: SignedIn, batch_id: str) -> Response:
+    _, imports = await asyncio.to_thread(_batch, guest, batch_id)
     stream = _stream(guest, [import_.id for import_ in imports])
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @router.get("/imports/{import_id}")
-def one_import(guest: SignedIn, import_id: str) -> Response:
+def show_import(guest: SignedIn, import_id: str) -> Response:
     report = _report(guest, import_id)
+    undo_jobs = guest.visitor.site.undo_jobs
     return page(
         guest,
         "import.html",
-        one=_shown(guest, [report.import_])[0],
+        one=_views(guest, [report.import_])[0],
         report=report,
         undone=undo_report(guest.visitor.site.deps, report.import_.id),
-        undoing=guest.visitor.site.undoings.running(report.import_.id),
-        undo_refused=guest.visitor.site.undoings.refused(guest.visitor.texts, report.import_),
+        undoing=undo_jobs.running(report.import_.id),
+        undo_refused=undo_jobs.failure_text(guest.visitor.texts, report.import_),
         verdict=verdict(guest.visitor.texts, report),
     )
 
@@ -108,23 +98,21 @@ def report_json(guest: SignedIn, import_id: str) -> Response:
 
 @router.get("/imports/{import_id}/report.csv")
 def report_csv(guest: SignedIn, import_id: str) -> Response:
-    # With a byte order mark, spreadsheets read it as UTF-8.
+    # The byte order mark makes spreadsheet programs read it as UTF-8.
     text = refusals_csv([_report(guest, import_id)])
     return _file(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
 
 
 @router.post("/imports/{import_id}/again")
-def again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    """To the password of the same old mailbox: it was forgotten when the import ended."""
-    import_ = import_of(guest.visitor.site.deps, guest.visit.person, ImportId(import_id))
-    if import_ is None:
-        raise PageNotFound
-    guest.remember(partial(_run_again, import_))
-    return go("/new/mailbox")
+def run_again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    """Redirect to the password form for the same source: its password was deleted when the import ended."""
+    import_ = _import(guest, import_id)
+    guest.update_session(partial(_with_rerun, import_))
+    return redirect("/new/mailbox")
 
 
-def _run_again(import_: Import, before: SessionData) -> SessionData:
-    """With what was chosen then."""
+def _with_rerun(import_: Import, before: SessionData) -> SessionData:
+    """The session data with the mailboxes and choices of an earlier import."""
     return replace(
         before.without_draft(),
         pending_source=import_.source,
@@ -135,119 +123,116 @@ def _run_again(import_: Import, before: SessionData) -> SessionData:
 
 
 @router.post("/imports/{import_id}/pause")
-def hold(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+def pause_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return _request(guest, import_id, pause)
 
 
 @router.post("/imports/{import_id}/resume")
-def go_on(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+def resume_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return _request(guest, import_id, resume)
 
 
 @router.post("/imports/{import_id}/cancel")
-def give_up(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+def cancel_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return _request(guest, import_id, cancel)
 
 
 @router.post("/imports/{import_id}/undo")
-def take_back(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    """Needs the password of the new mailbox, which the visit has when that mailbox was proven in it, or the
-    batch right."""
+def undo_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    """Needs the batch right, or the password of the new mailbox, which the session holds if its login was
+    verified there."""
     site = guest.visitor.site
-    import_ = import_of(site.deps, guest.visit.person, ImportId(import_id))
-    if import_ is None:
-        raise PageNotFound
-    mailbox = guest.remembered.mailbox(import_.destination.key)
-    password, right = mailbox.password if mailbox else None, right_of(guest)
+    import_ = _import(guest, import_id)
+    mailbox = guest.session_data.mailbox(import_.destination.key)
+    password, right = mailbox.password if mailbox else None, guest_batch_right(guest)
     if password is None and not right.covers(import_.destination):
         try:
             undo_credential(site.deps, import_, site.catalog.for_host(import_.destination.endpoint.host))
         except UndoRefused as refused:
-            site.undoings.refuse(import_, refused)
-            return go(f"/imports/{import_.id}")
-        return go("/mailboxes")
+            site.undo_jobs.refuse(import_, refused)
+            return redirect(f"/imports/{import_.id}")
+        return redirect("/mailboxes")
     credential = destination_credential(site.deps, right, import_.destination, password)
-    site.undoings.start(site.deps, import_, credential)
-    return go(f"/imports/{import_.id}")
+    site.undo_jobs.start(site.deps, import_, credential)
+    return redirect(f"/imports/{import_.id}")
 
 
-def _request(guest: Guest, import_id: str, wish: Callable[[Deps, ImportId], Changed]) -> Response:
-    """What came of it shows on the page, and nowhere better."""
-    deps = guest.visitor.site.deps
-    import_ = import_of(deps, guest.visit.person, ImportId(import_id))
-    if import_ is None:
-        raise PageNotFound
-    wish(deps, import_.id)
-    return go(f"/batches/{import_.batch_id}")
+def _request(guest: Guest, import_id: str, request: Callable[[Deps, ImportId], Changed]) -> Response:
+    """Make a control request; its effect is visible on the page of the batch."""
+    import_ = _import(guest, import_id)
+    request(guest.visitor.site.deps, import_.id)
+    return redirect(f"/batches/{import_.batch_id}")
 
 
-# --- Parts of a page that change ------------------------------------------------------------------
+# --- Live parts of a page -------------------------------------------------------------------------
 
 
-def _shown(guest: Guest, imports: Sequence[Import]) -> list[ImportView]:
-    now = datetime.now(UTC)
-    ways = _sign_ins(guest, imports)
+def _views(guest: Guest, imports: Sequence[Import]) -> list[ImportView]:
+    now = guest.visitor.site.deps.clock.now()
+    sign_ins = _sign_ins(guest, imports)
     return [
-        shown(guest.visitor.texts, Snapshot(i, average(i, now)), now, ways.get(i.id, ())) for i in imports
+        import_view(guest.visitor.texts, Snapshot(i, average_rate(i, now)), now, sign_ins.get(i.id, ()))
+        for i in imports
     ]
 
 
 def _sign_ins(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, tuple[tuple[str, str], ...]]:
-    """Where the owners of those that wait for them sign in, by mailbox."""
+    """For each import that waits for owners: the mailboxes and the paths of their consent links."""
     waiting = {i.id: i for i in imports if i.problem is not None and i.problem.code == "consent_needed"}
-    found = links(guest.visitor.site.deps, waiting.values()) if waiting else {}
+    links_by_import = links(guest.visitor.site.deps, waiting.values()) if waiting else {}
     return {
         import_id: tuple(
             (waiting[import_id].account(side).address, urlsplit(link).path) for side, link in by_side.items()
         )
-        for import_id, by_side in found.items()
+        for import_id, by_side in links_by_import.items()
     }
 
 
-def _parts(language: str, one: ImportView) -> dict[str, str]:
-    """Element id -> its content, as all see it who speak this language."""
-    id_ = one.import_.id
+def _parts(language: str, view: ImportView) -> dict[str, str]:
+    """Element id -> its content, the same for all readers with this language."""
+    id_ = view.import_.id
     return {
-        f"state-{id_}": fragment(language, "_state.html", one=one),
-        f"numbers-{id_}": fragment(language, "_numbers.html", one=one),
+        f"state-{id_}": fragment(language, "_state.html", one=view),
+        f"numbers-{id_}": fragment(language, "_numbers.html", one=view),
     }
 
 
-def _actions(guest: Guest, one: ImportView) -> dict[str, str]:
-    """The same for the buttons, whose forms are this browser's own."""
-    id_, facts = one.import_.id, {"one": one, "undone": None, "undoing": False}
+def _actions(guest: Guest, view: ImportView) -> dict[str, str]:
+    """Element id -> the buttons, whose forms contain the CSRF token of this browser."""
+    id_, context = view.import_.id, {"one": view, "undone": None, "undoing": False}
     return {
-        f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **facts),
-        f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **facts),
+        f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **context),
+        f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **context),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A sight in one language: its parts, and those as an event on the wire."""
+class _RenderedSnapshot:
+    """A snapshot in one language: its parts, and the event that carries them."""
 
-    one: ImportView
+    view: ImportView
     parts: dict[str, str]
     event: bytes
 
     @property
-    def can_do(self) -> tuple[bool, ...]:
-        one = self.one
-        return one.can_pause, one.can_resume, one.can_cancel, one.ended
+    def possible_actions(self) -> tuple[bool, ...]:
+        view = self.view
+        return view.can_pause, view.can_resume, view.can_cancel, view.ended
 
 
-async def _told(guest: Guest, sight: Snapshot) -> _Told:
-    """Made once for all who watch in this language."""
-    texts, problem = guest.visitor.texts, sight.import_.problem
-    if texts.language not in sight.made:
-        ways = {}
-        if problem is not None and problem.code == "consent_needed":
-            ways = await asyncio.to_thread(_sign_ins, guest, [sight.import_])
-        one = shown(texts, sight, datetime.now(UTC), ways.get(sight.import_.id, ()))
-        parts = _parts(texts.language, one)
-        sight.made[texts.language] = _Told(one, parts, _event(parts))
-    told: _Told = sight.made[texts.language]
-    return told
+async def _rendered_snapshot(guest: Guest, snapshot: Snapshot) -> _RenderedSnapshot:
+    """The snapshot in the guest's language, rendered once for all watchers with this language."""
+    texts, import_ = guest.visitor.texts, snapshot.import_
+    if texts.language not in snapshot.rendered:
+        sign_ins = {}
+        if import_.problem is not None and import_.problem.code == "consent_needed":
+            sign_ins = await asyncio.to_thread(_sign_ins, guest, [import_])
+        now = guest.visitor.site.deps.clock.now()
+        view = import_view(texts, snapshot, now, sign_ins.get(import_.id, ()))
+        parts = _parts(texts.language, view)
+        snapshot.rendered[texts.language] = _RenderedSnapshot(view, parts, _event(parts))
+    result: _RenderedSnapshot = snapshot.rendered[texts.language]
+    return result
 
 
 def _event(parts: dict[str, str]) -> bytes:
@@ -255,24 +240,25 @@ def _event(parts: dict[str, str]) -> bytes:
 
 
 async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]:
-    """Server-sent events: `parts` with what changed, `over` when nothing more will."""
+    """Server-sent events: `parts` with the changed elements, and `over` after the last change."""
     ended: set[ImportId] = set()
-    before: dict[ImportId, _Told] = {}
-    until = asyncio.get_running_loop().time() + STREAM_LASTS_S
+    sent: dict[ImportId, _RenderedSnapshot] = {}
+    until = asyncio.get_running_loop().time() + STREAM_LIFETIME_S
     yield b"retry: 2000\n\n"
-    async with aclosing(guest.visitor.site.feed.watch(ids)) as sights:
-        async for sight in sights:
-            if sight is None:
+    async with aclosing(guest.visitor.site.feed.watch(ids)) as snapshots:
+        async for snapshot in snapshots:
+            if snapshot is None:
                 yield b": still here\n\n"
             else:
-                told, last = await _told(guest, sight), before.get(sight.import_.id)
-                before[sight.import_.id] = told
-                if last is None or last.can_do != told.can_do:
-                    yield _event(told.parts | _actions(guest, told.one))
-                elif last.event != told.event:
-                    yield told.event
-                if told.one.ended:
-                    ended.add(sight.import_.id)
+                id_ = snapshot.import_.id
+                current, last = await _rendered_snapshot(guest, snapshot), sent.get(id_)
+                sent[id_] = current
+                if last is None or last.possible_actions != current.possible_actions:
+                    yield _event(current.parts | _actions(guest, current.view))
+                elif last.event != current.event:
+                    yield current.event
+                if current.view.ended:
+                    ended.add(id_)
             if len(ended) == len(ids):
                 yield b"event: over\ndata: {}\n\n"
                 return
@@ -280,12 +266,28 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]
                 return
 
 
-def _report(guest: Guest, import_id: str) -> Report:
-    deps = guest.visitor.site.deps
-    import_ = import_of(deps, guest.visit.person, ImportId(import_id))
+# --- Reading ----------------------------------------------------------------------------------------
+
+
+def _batch(guest: Guest, batch_id: str) -> tuple[Batch, Sequence[Import]]:
+    """Raises PageNotFound."""
+    batch = batch_of(guest.visitor.site.deps, guest.session.person, BatchId(batch_id))
+    if batch is None:
+        raise PageNotFound
+    return batch
+
+
+def _import(guest: Guest, import_id: str) -> Import:
+    """Raises PageNotFound."""
+    import_ = import_of(guest.visitor.site.deps, guest.session.person, ImportId(import_id))
     if import_ is None:
         raise PageNotFound
-    return report_of(deps, import_)
+    return import_
+
+
+def _report(guest: Guest, import_id: str) -> Report:
+    """Raises PageNotFound."""
+    return report_of(guest.visitor.site.deps, _import(guest, import_id))
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:

@@ -1,4 +1,4 @@
-"""A new import: whose mail, which password, what is there, where to; then it starts."""
+"""A new import, step by step: the old address, its password, the review with the destination, the start."""
 
 from __future__ import annotations
 
@@ -24,125 +24,145 @@ from importer.service.access.web_sessions import (
     verify_login,
 )
 from importer.service.imports.submit import RowOutcome, submit
-from importer.web.error_texts import cell_problem, mail_problem, too_often
+from importer.web.error_texts import cell_problem, mail_problem, rate_limited
 from importer.web.pages.home import login_problem
-from importer.web.pages.source_check import looked_so
-from importer.web.rendering import go, page
+from importer.web.pages.source_check import applies_to
+from importer.web.rendering import page, redirect
 from importer.web.request_context import (
     Fields,
     Guest,
     SignedIn,
     Site,
-    destination_of,
-    opened_by_right,
-    right_of,
-    text,
+    field_text,
+    find_destination,
+    guest_batch_right,
+    rerun_destination_by_right,
 )
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.errors import LoginRejected, MailError, Side
 from providers.provider import PasswordKind, Provider, Quirk
 
-MOST_SOURCES: Final = 10
+MAX_SOURCES: Final = 10
 
 router: Final = APIRouter(prefix="/new")
 
 
 @router.get("")
-def ask_address(guest: SignedIn) -> Response:
+def address_form(guest: SignedIn) -> Response:
     return page(guest, "new_address.html", values={}, errors={}, provider=None)
 
 
 @router.post("")
-def take_address(guest: SignedIn, fields: Fields) -> Response:
-    given = text(fields, "address")
+def submit_address(guest: SignedIn, fields: Fields) -> Response:
+    entered = field_text(fields, "address")
     site = guest.visitor.site
     provider = None
     try:
-        mail_address = address(given)
-        with site.turns.turn(guest.visit.person):
-            consume(site.deps, {f"lookup:person:{guest.visit.person}": LOOKUPS_PER_PERSON})
+        mail_address = address(entered)
+        with site.concurrency_limit.slot(guest.session.person):
+            consume(site.deps, {f"lookup:person:{guest.session.person}": LOOKUPS_PER_PERSON})
             provider = site.lookups().for_address(mail_address)
         if (
             provider is None
             or not provider.passwords_unavailable
             or site.deps.access.can_sign_in(provider.sign_in)
         ):
-            asked = _account_for(mail_address, provider)
-            guest.remember(partial(_with_asked, asked))
-            return go("/new/mailbox")
+            source = _likely_account(mail_address, provider)
+            guest.update_session(partial(_with_pending_source, source))
+            return redirect("/new/mailbox")
         errors = {}
     except Refused as refused:
         errors = {"address": cell_problem(guest.visitor.texts, refused)}
     except RateLimited as error:
-        errors = {"address": too_often(guest.visitor.texts, error)}
-    return page(guest, "new_address.html", 422, values={"address": given}, errors=errors, provider=provider)
+        errors = {"address": rate_limited(guest.visitor.texts, error)}
+    return page(guest, "new_address.html", 422, values={"address": entered}, errors=errors, provider=provider)
 
 
 @router.get("/mailbox")
-def ask_password(guest: SignedIn) -> Response:
-    asked = guest.remembered.pending_source
-    return go("/new") if asked is None else _mailbox_page(guest, asked, 200, _values(asked), {})
+def password_form(guest: SignedIn) -> Response:
+    source = guest.session_data.pending_source
+    return redirect("/new") if source is None else _mailbox_page(guest, source, 200, _values(source), {})
 
 
 @router.post("/mailbox")
-def check(guest: SignedIn, fields: Fields) -> Response:
-    asked = guest.remembered.pending_source
-    if asked is None:
-        return go("/new")
-    who = guest.visitor
-    account, secret, errors = _source(guest, asked, fields)
+def submit_password(guest: SignedIn, fields: Fields) -> Response:
+    pending = guest.session_data.pending_source
+    if pending is None:
+        return redirect("/new")
+    visitor = guest.visitor
+    account, secret, errors = _submitted_source(guest, pending, fields)
     if account is not None and secret is not None:
         try:
-            with who.site.turns.turn(guest.visit.person):
-                proven = verify_login(
-                    who.site.deps, account, secret, Side.SOURCE, client=who.client, person=guest.visit.person
+            with visitor.site.concurrency_limit.slot(guest.session.person):
+                verified = verify_login(
+                    visitor.site.deps,
+                    account,
+                    secret,
+                    Side.SOURCE,
+                    client=visitor.client,
+                    person=guest.session.person,
                 )
         except (MailError, RateLimited) as error:
             errors = {"form": _source_problem(guest, error, account)}
         else:
-            guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
-            return go("/new/review")
-    values = {name: text(fields, name) for name in ("server", "port", "security", "login")}
-    return _mailbox_page(guest, account or asked, 422, values, errors)
+            guest.update_session(lambda before: before.with_source(verified, MAX_SOURCES))
+            return redirect("/new/review")
+    values = {name: field_text(fields, name) for name in ("server", "port", "security", "login")}
+    return _mailbox_page(guest, account or pending, 422, values, errors)
 
 
 @router.get("/review")
 def review(guest: SignedIn) -> Response:
-    remembered = guest.remembered
-    return _review_page(guest, remembered) if remembered.sources else go("/new")
+    session_data = guest.session_data
+    return _review_page(guest, session_data) if session_data.sources else redirect("/new")
 
 
 @router.post("/remove")
-def remove(guest: SignedIn, fields: Fields) -> Response:
-    kept = tuple(s for s in guest.remembered.sources if s.account.key != text(fields, "key"))
-    guest.remember(lambda before: replace(before, sources=kept))
-    return go("/new/review" if kept else "/new")
+def remove_source(guest: SignedIn, fields: Fields) -> Response:
+    key = field_text(fields, "key")
+    remaining = tuple(source for source in guest.session_data.sources if source.account.key != key)
+    guest.update_session(lambda before: replace(before, sources=remaining))
+    return redirect("/new/review" if remaining else "/new")
 
 
 @router.post("/start")
-def start(guest: SignedIn, fields: Fields) -> Response:
-    """Starts one import for each source. The destination is looked up among the attached mailboxes, so
-    nothing but those can be named; and that of an import which is being run again, by the batch right."""
-    who, by_right = guest.visitor, opened_by_right(guest)
-    guest.remember(partial(_with_choices, fields))
-    remembered = _with_choices(fields, guest.remembered)
-    destination = destination_of(guest, text(fields, "destination"))
-    if not remembered.sources:
-        return go("/new")
-    problem = ""
+def start_imports(guest: SignedIn, fields: Fields) -> Response:
+    """Start one import for each source.
+
+    The destination can only be a mailbox attached to the session, or that of an import which is run again
+    under the batch right.
+    """
+    guest.update_session(partial(_with_choices, fields))
+    choices = _with_choices(fields, guest.session_data)
+    if not choices.sources:
+        return redirect("/new")
+    destination = find_destination(guest, field_text(fields, "destination"))
     if destination is None:
-        problem = who.texts.gettext("Choose the mailbox to copy the mail into.")
-    elif any(source.account.key == destination.account.key for source in remembered.sources):
-        problem = who.texts.gettext("The old and the new mailbox are the same.")
-    if destination is None or problem:
-        return _review_page(guest, remembered, 422, problem)
-    covered = destination.account == by_right
-    signs_in = "" if covered or destination.password is not None else _signs_in_at_ours(who.site)
-    if destination.password is None and not (signs_in or covered):
-        problem = who.texts.gettext("Enter the password of this mailbox, then press Import again.")
+        problem = guest.visitor.texts.gettext("Choose the mailbox to copy the mail into.")
+        return _review_page(guest, choices, 422, problem)
+    if any(source.account.key == destination.account.key for source in choices.sources):
+        problem = guest.visitor.texts.gettext("The old and the new mailbox are the same.")
+        return _review_page(guest, choices, 422, problem)
+    by_right = destination.account == rerun_destination_by_right(guest)
+    sign_in = "" if by_right or destination.password is not None else _destination_sign_in(guest.visitor.site)
+    if destination.password is None and not (sign_in or by_right):
+        problem = guest.visitor.texts.gettext("Enter the password of this mailbox, then press Import again.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
-    rows = [
+    rows = _rows(guest.visitor.site, choices, destination, sign_in)
+    try:
+        count_starts(guest, rows)
+    except RateLimited as error:
+        problem = rate_limited(guest.visitor.texts, error)
+        return _review_page(guest, choices, 422, problem, destination.account.key)
+    submitter = choices.mailboxes[0] if by_right else destination
+    return _submit(guest, rows, submitter.account.address)
+
+
+def _rows(site: Site, choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> list[Row]:
+    """One row for each source, with the chosen options. `sign_in` is the `Row.destination_sign_in`."""
+    rule, sync = label_rule(site, choices), sync_flags(site, choices)
+    return [
         Row(
             0,
             public_only_account(source.account),
@@ -150,100 +170,108 @@ def start(guest: SignedIn, fields: Fields) -> Response:
             destination.account,
             destination.password,
             source.sign_in,
-            signs_in,
-        ).chosen(label_rule(who.site, remembered), sync_flags=sync_flags(who.site, remembered))
-        for source in remembered.sources
+            sign_in,
+        ).chosen(rule, sync_flags=sync)
+        for source in choices.sources
     ]
-    try:
-        count_start(guest, rows)
-    except RateLimited as error:
-        problem = too_often(who.texts, error)
-        return _review_page(guest, remembered, 422, problem, destination.account.key)
+
+
+def _submit(guest: Guest, rows: Sequence[Row], submitter: str) -> Response:
+    """Submit the rows and redirect to their batch, or to an import of them that is already under way."""
     submission = submit(
-        who.site.deps,
+        guest.visitor.site.deps,
         rows,
-        submitter=(remembered.mailboxes[0] if covered else destination).account.address,
-        owner=guest.visit.person,
-        language=who.texts.language,
+        submitter=submitter,
+        owner=guest.session.person,
+        language=guest.visitor.texts.language,
         again=True,
-        right=right_of(guest),
+        right=guest_batch_right(guest),
     )
-    guest.remember(SessionData.without_draft)
+    guest.update_session(SessionData.without_draft)
     if submission.batch is not None:
-        return go(f"/batches/{submission.batch.id}")
-    under_way = next((p.import_ for p in submission.rows if p.outcome is not RowOutcome.STARTED), None)
-    return go(f"/imports/{under_way.id}" if under_way is not None else "/imports")
+        return redirect(f"/batches/{submission.batch.id}")
+    under_way = next((row.import_ for row in submission.rows if row.outcome is not RowOutcome.STARTED), None)
+    return redirect(f"/imports/{under_way.id}" if under_way is not None else "/imports")
 
 
 @router.post("/consent")
-def sign_in_later(guest: SignedIn, _fields: Fields) -> Response:
-    """The owner signs in at their host when the import has been put together: see `consent.py`."""
-    asked, site = guest.remembered.pending_source, guest.visitor.site
-    provider = site.catalog.for_host(asked.endpoint.host) if asked is not None else None
+def choose_consent(guest: SignedIn, _fields: Fields) -> Response:
+    """Add the source without a password: its owner signs in after the import has been submitted. See
+    `consent_page.py`."""
+    pending, site = guest.session_data.pending_source, guest.visitor.site
+    provider = site.catalog.for_host(pending.endpoint.host) if pending is not None else None
     if (
-        asked is None
+        pending is None
         or provider is None
         or provider.sign_in is None
         or not site.deps.access.can_sign_in(provider.sign_in)
     ):
-        return go("/new")
-    own = replace(asked, login=provider.login_name(asked.address))
-    proven = VerifiedMailbox(own, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks)
-    guest.remember(lambda before: before.with_source(proven, MOST_SOURCES))
-    return go("/new/review")
+        return redirect("/new")
+    account = replace(pending, login=provider.login_name(pending.address))
+    source = VerifiedMailbox(
+        account, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks
+    )
+    guest.update_session(lambda before: before.with_source(source, MAX_SOURCES))
+    return redirect("/new/review")
 
 
-def _signs_in_at_ours(site: Site) -> str:
-    """Where owners of mailboxes at our own host sign in, in place of a password; "" where they cannot."""
+def _destination_sign_in(site: Site) -> str:
+    """The `Provider.sign_in` that replaces passwords at the destination host; "" if unavailable."""
     host = site.catalog.for_host(site.destination.host)
-    where = host.sign_in if host is not None else None
-    return where if where is not None and site.deps.access.can_sign_in(where) else ""
+    sign_in = host.sign_in if host is not None else None
+    return sign_in if sign_in is not None and site.deps.access.can_sign_in(sign_in) else ""
 
 
-def count_start(guest: Guest, rows: Sequence[Row]) -> None:
-    """Raises RateLimited when this person has started, or tried, too much."""
-    remembered, who = guest.remembered, guest.visitor
-    proven = {
+def count_starts(guest: Guest, rows: Sequence[Row]) -> None:
+    """Count the imports about to be started. Raises RateLimited if this person started or tried too many."""
+    session_data, visitor = guest.session_data, guest.visitor
+    verified = {
         (mailbox.account.key, mailbox.password)
-        for mailbox in (*remembered.mailboxes, *remembered.sources)
+        for mailbox in (*session_data.mailboxes, *session_data.sources)
         if mailbox.password is not None
     }
-    consume_rows(who.site.deps, rows, client=who.client, person=guest.visit.person, verified=proven)
+    consume_rows(
+        visitor.site.deps, rows, client=visitor.client, person=guest.session.person, verified=verified
+    )
 
 
-def _with_asked(asked: Account, before: SessionData) -> SessionData:
-    """With the first source, what was chosen for others is forgotten."""
-    return replace(before if before.sources else before.without_draft(), pending_source=asked)
+def _with_pending_source(source: Account, before: SessionData) -> SessionData:
+    """The first source begins a new draft: the choices of an earlier one are dropped."""
+    return replace(before if before.sources else before.without_draft(), pending_source=source)
 
 
-# --- What is chosen for all of them -----------------------------------------------------------------
+# --- Options of all sources -------------------------------------------------------------------------
 
 
-def label_rule(site: Site, remembered: SessionData) -> LabelRule:
-    """What becomes of mail with several labels."""
-    return remembered.labels or site.settings.labels
+def label_rule(site: Site, session_data: SessionData) -> LabelRule:
+    """The rule for mail with several labels: as chosen, or the default of the installation."""
+    return session_data.labels or site.settings.labels
 
 
-def sync_flags(site: Site, remembered: SessionData) -> bool:
-    """Whether flags that changed since an earlier import are brought over."""
-    return site.settings.sync_flags if remembered.sync_flags is None else remembered.sync_flags
+def sync_flags(site: Site, session_data: SessionData) -> bool:
+    """Whether flags that changed since an earlier import are copied: as chosen, or the default of the
+    installation."""
+    return site.settings.sync_flags if session_data.sync_flags is None else session_data.sync_flags
 
 
 def _with_choices(fields: FormData, before: SessionData) -> SessionData:
-    given = text(fields, "labels")
-    rule = LabelRule(given) if given in list(LabelRule) else before.labels
-    return replace(before, labels=rule, sync_flags=bool(text(fields, "sync_flags")))
+    choice = field_text(fields, "labels")
+    rule = LabelRule(choice) if choice in list(LabelRule) else before.labels
+    return replace(before, labels=rule, sync_flags=bool(field_text(fields, "sync_flags")))
 
 
 def _review_page(
-    guest: Guest, remembered: SessionData, status: int = 200, problem: str = "", into: str = ""
+    guest: Guest, session_data: SessionData, status: int = 200, problem: str = "", into: str = ""
 ) -> Response:
-    """What a check found is shown where it was looked at as it would be copied now."""
+    """The review. `into` is the `Account.key` of the selected destination, "" for the default.
+
+    The results of a check are shown for sources that were checked with the selected destination and rule.
+    """
     site = guest.visitor.site
-    rule = label_rule(site, remembered)
-    by_right = opened_by_right(guest)
-    into = into or (by_right or remembered.default_mailbox.account).key
-    looked = {s.account.key for s in remembered.sources if s.facts and looked_so(s.facts, into, rule)}
+    rule = label_rule(site, session_data)
+    by_right = rerun_destination_by_right(guest)
+    into = into or (by_right or session_data.default_mailbox.account).key
+    checked = {s.account.key for s in session_data.sources if s.facts and applies_to(s.facts, into, rule)}
     return page(
         guest,
         "new_review.html",
@@ -252,17 +280,17 @@ def _review_page(
         into=into,
         by_right=by_right,
         rule=rule,
-        sync_flags=sync_flags(site, remembered),
-        looked=looked,
-        signs_in=_signs_in_at_ours(site),
+        sync_flags=sync_flags(site, session_data),
+        checked=checked,
+        signs_in=_destination_sign_in(site),
     )
 
 
-# --- What the form says ---------------------------------------------------------------------------
+# --- The form of a source -------------------------------------------------------------------------
 
 
-def _account_for(mail_address: str, provider: Provider | None) -> Account:
-    """Where this mailbox most likely is."""
+def _likely_account(mail_address: str, provider: Provider | None) -> Account:
+    """The account of the provider, or else a guess: host `imap.DOMAIN`, and the address as the login."""
     if provider is not None and provider.source_endpoint is not None:
         return Account(mail_address, provider.login_name(mail_address), provider.source_endpoint)
     return Account(mail_address, mail_address, Endpoint(f"imap.{mail_address.rpartition('@')[2].lower()}"))
@@ -278,33 +306,33 @@ def _values(account: Account) -> dict[str, str]:
     }
 
 
-def _source(
-    guest: Guest, asked: Account, fields: FormData
+def _submitted_source(
+    guest: Guest, pending: Account, fields: FormData
 ) -> tuple[Account | None, Secret | None, dict[str, str]]:
-    """The account and password as the form gives them, or what is wrong with its fields."""
+    """The account and password that the form contains, or the problems of its fields."""
     texts, errors = guest.visitor.texts, {}
     host, secret = None, None
-    name = text(fields, "server").strip()
+    name = field_text(fields, "server").strip()
     try:
-        given = read_server(f"{name}:{IMAPS_PORT}" if name and ":" not in name else name)
-        host = given.endpoint.host if given.endpoint is not None else asked.endpoint.host
+        server = read_server(f"{name}:{IMAPS_PORT}" if name and ":" not in name else name)
+        host = server.endpoint.host if server.endpoint is not None else pending.endpoint.host
     except Refused as refused:
         errors["server"] = cell_problem(texts, refused)
     try:
-        secret = password(text(fields, "password"))
+        secret = password(field_text(fields, "password"))
     except Refused as refused:
         errors["password"] = cell_problem(texts, refused)
-    security = Security.STARTTLS if text(fields, "security") == "starttls" else Security.TLS
-    standard = IMAPS_PORT if security is Security.TLS else IMAP_PORT
-    port = text(fields, "port").strip() or str(standard)
+    security = Security.STARTTLS if field_text(fields, "security") == "starttls" else Security.TLS
+    default_port = IMAPS_PORT if security is Security.TLS else IMAP_PORT
+    port = field_text(fields, "port").strip() or str(default_port)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         errors["port"] = texts.gettext("The port must be a number from 1 to 65535, usually 993.")
-    login = text(fields, "login").strip() or asked.address
+    login = field_text(fields, "login").strip() or pending.address
     if any(ord(c) < 32 or ord(c) == 127 for c in login) or len(login) > 320:
         errors["login"] = texts.gettext("This is not a valid user name.")
     if errors or host is None:
         return None, secret, errors
-    return Account(asked.address, login, Endpoint(host, int(port), security)), secret, errors
+    return Account(pending.address, login, Endpoint(host, int(port), security)), secret, errors
 
 
 def _mailbox_page(

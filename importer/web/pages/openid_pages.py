@@ -1,7 +1,7 @@
-"""Signing in with OpenID Connect: the way there, the way back, and out again.
+"""Sign-in with OpenID Connect: the redirect to the issuer, and the callback.
 
-What is kept of the question is in a cookie of the browser that asked it, sealed for its token:
-see `service/openid.py`.
+The pending request is kept in a cookie of the browser that started it, sealed for the browser's token: see
+`service/access/openid_sign_in.py`.
 """
 
 from __future__ import annotations
@@ -15,62 +15,67 @@ from starlette.responses import Response
 from importer.service.access.openid_sign_in import SIGN_IN_TIMEOUT, NoAddress, QuestionGone, begin, complete
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import sign_out
-from importer.web import oauth_cookies
-from importer.web.error_texts import too_often
-from importer.web.rendering import go, page, set_token
+from importer.web.cookies import (
+    delete_sign_in_state,
+    set_session_token,
+    set_sign_in_state,
+    sign_in_state,
+)
+from importer.web.error_texts import rate_limited
+from importer.web.rendering import page, redirect
 from importer.web.request_context import AnyVisitor, Fields, Visitor
 from providers.errors import LoginRejected, MailError
 
 router: Final = APIRouter()
 
-_ERRAND: Final = "openid"
+_COOKIE: Final = "openid"
 
 log = structlog.get_logger()
 
 
 @router.post("/sign-in/openid")
-def go_there(who: AnyVisitor, _fields: Fields) -> Response:
-    """A page that leads on by itself: our forms may lead nowhere else."""
+def start_sign_in(visitor: AnyVisitor, _fields: Fields) -> Response:
+    """A page that forwards to the issuer: the Content-Security-Policy restricts forms to this host."""
     try:
-        url, kept = begin(who.site.deps, who.token, client=who.client)
+        url, sealed = begin(visitor.site.deps, visitor.token, client=visitor.client)
     except (MailError, RateLimited) as error:
-        return _not_in(who, error)
-    response = page(who, "going_on.html", kind="sign-in", url=url)
-    oauth_cookies.keep(response, who.site, _ERRAND, kept.decode(), int(SIGN_IN_TIMEOUT.total_seconds()))
+        return _sign_in_failed(visitor, error)
+    response = page(visitor, "going_on.html", kind="sign-in", url=url)
+    set_sign_in_state(response, visitor.site, _COOKIE, sealed.decode(), int(SIGN_IN_TIMEOUT.total_seconds()))
     return response
 
 
 @router.get("/sign-in/openid")
-def back(who: AnyVisitor, request: Request) -> Response:
-    """Where the issuer sends the browser with its answer. The visit gets another token than the browser
-    had before."""
-    site = who.site
-    kept = oauth_cookies.kept(request, site, _ERRAND).encode("utf-8", "surrogatepass")
+def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
+    """The redirect address: the browser returns here with the issuer's answer. The new session gets a new
+    token."""
+    site = visitor.site
+    sealed = sign_in_state(request, site, _COOKIE).encode("utf-8", "surrogatepass")
     try:
-        token, _ = complete(site.deps, who.token, kept, dict(request.query_params), site.destination)
+        token, _ = complete(site.deps, visitor.token, sealed, dict(request.query_params), site.destination)
     except (MailError, QuestionGone, NoAddress) as error:
-        response = _not_in(who, error)
+        response = _sign_in_failed(visitor, error)
     else:
-        if who.visit is not None:
-            sign_out(site.deps, who.visit)
-        response = go("/new")
-        set_token(response, site, token)
-    oauth_cookies.forget(response, site, _ERRAND)
+        if visitor.session is not None:
+            sign_out(site.deps, visitor.session)
+        response = redirect("/new")
+        set_session_token(response, site, token)
+    delete_sign_in_state(response, site, _COOKIE)
     return response
 
 
-def _not_in(who: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> Response:
+def _sign_in_failed(visitor: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> Response:
     if isinstance(error, MailError):
         log.warning("openid.refused", code=error.code, said=str(error), server_text=error.server_text)
-    words, status = _words(who, error)
-    return page(who, "front.html", status, values={}, errors={"form": words})
+    message, status = _message(visitor, error)
+    return page(visitor, "front.html", status, values={}, errors={"form": message})
 
 
-def _words(who: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> tuple[str, int]:
-    texts = who.texts
+def _message(visitor: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> tuple[str, int]:
+    texts = visitor.texts
     match error:
         case RateLimited():
-            return too_often(texts, error), 422
+            return rate_limited(texts, error), 422
         case QuestionGone():
             return texts.gettext(
                 "The sign-in did not start in this browser, or it took too long. Please sign in again."

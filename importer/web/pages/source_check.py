@@ -1,4 +1,4 @@
-"""What is in an old mailbox, told while it is found: folders, messages, size, what will not fit, how long."""
+"""The check of an old mailbox, streamed while it runs: folders, messages, size, duration, problems."""
 
 from __future__ import annotations
 
@@ -28,43 +28,50 @@ from importer.service.access.web_sessions import SessionData, VerifiedMailbox, p
 from importer.service.imports.check_mailboxes import check
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import rendered
-from importer.web.request_context import Guest, SignedIn, destination_of, opened_by_right, right_of
+from importer.web.request_context import (
+    Guest,
+    SignedIn,
+    find_destination,
+    guest_batch_right,
+    rerun_destination_by_right,
+)
 from providers.errors import Side
 
 CHECKS: Final = RateLimit(60, 900)
-AT_A_TIME: Final = 12
-EACH: Final = 2
+MAX_CHECKS: Final = 12
+MAX_CHECKS_PER_PERSON: Final = 2
 FOLDERS_SHOWN: Final = 200
 
 router: Final = APIRouter(prefix="/new")
-_pool: Final = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="checks")
-_turns: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary()
-"""By person: a host that answers slowly keeps the checks of the one who named it waiting, and no others."""
+_pool: Final = ThreadPoolExecutor(MAX_CHECKS, thread_name_prefix="checks")
+_slots: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary()
+"""Slots by person, so that a slow host delays only the checks of the person who named it."""
 
 
 @router.get("/check")
-def look_inside(
+def check_source(
     guest: SignedIn, source: str = "", destination: str = "", labels: LabelRule | None = None
 ) -> Response:
-    """Server-sent events: `found` with the card's inside each time that more is known, then `over`."""
-    old = next((s for s in guest.remembered.sources if s.account.key == source), None)
-    new = destination_of(guest, destination)
+    """Server-sent events: `found` with the content of the card after each new finding, then `over`."""
+    old = next((s for s in guest.session_data.sources if s.account.key == source), None)
+    new = find_destination(guest, destination)
     if old is None or new is None or old.password is None:
         raise PageNotFound
-    if new.password is None and new.account != opened_by_right(guest):
+    if new.password is None and new.account != rerun_destination_by_right(guest):
         raise PageNotFound
     try:
-        consume(guest.visitor.site.deps, {f"check:{guest.visit.person}": CHECKS})
+        consume(guest.visitor.site.deps, {f"check:{guest.session.person}": CHECKS})
     except RateLimited:
         raise PageNotFound from None
     stream = _stream(guest, old, new, labels or guest.visitor.site.settings.labels)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-def looked_so(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
-    """Whether the look was taken for that destination, and by that rule where there are labels."""
-    by = facts["labels"]
-    return facts["for"] == destination and (by is None or by["rule"] == rule)
+def applies_to(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
+    """Whether the check was made for that destination (an `Account.key`) and, if there are labels, with that
+    rule."""
+    labels = facts["labels"]
+    return facts["for"] == destination and (labels is None or labels["rule"] == rule)
 
 
 async def _stream(
@@ -72,56 +79,55 @@ async def _stream(
 ) -> AsyncIterator[str]:
     loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[Check | None](), Event()
 
-    assert old.password is not None  # noqa: S101 - `look_inside` saw to it
+    assert old.password is not None  # noqa: S101 - `check_source` ensures it
     site = guest.visitor.site
     source = public_only_account(old.account), old.password
-    into = destination_credential(site.deps, right_of(guest), new.account, new.password)
-    destination = new.account, into
-    looks = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule))
+    credential = destination_credential(site.deps, guest_batch_right(guest), new.account, new.password)
+    destination = new.account, credential
+    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule))
 
-    def look() -> None:
-        """In a thread: one look after the other, until it is done or nobody listens."""
+    def run_check() -> None:
+        """Runs in a thread until the check is done or the stream is closed."""
         try:
-            with closing(looks):
-                for found in looks:
-                    loop.call_soon_threadsafe(queue.put_nowait, found)
+            with closing(results):
+                for result in results:
+                    loop.call_soon_threadsafe(queue.put_nowait, result)
                     if stop.is_set():
                         break
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
-            loop.call_soon_threadsafe(turns.release)
+            loop.call_soon_threadsafe(slots.release)
 
-    turns = _turns.setdefault(guest.visit.person, asyncio.Semaphore(EACH))
-    await turns.acquire()  # until the look has ended, whoever still listens
-    _pool.submit(look)
+    slots = _slots.setdefault(guest.session.person, asyncio.Semaphore(MAX_CHECKS_PER_PERSON))
+    await slots.acquire()  # held until the check has ended, even if the stream is closed earlier
+    _pool.submit(run_check)
     try:
-        while (found := await queue.get()) is not None:
-            facts = _facts(guest.visitor.texts, found, new)
+        while (result := await queue.get()) is not None:
+            facts = _facts(guest.visitor.texts, result, new)
             html = rendered(guest, "_check.html", facts=facts)
-            if found.done:
-                kept = partial(_with_facts, old.account.key, facts)
-                await asyncio.to_thread(guest.remember, kept)
+            if result.done:
+                await asyncio.to_thread(guest.update_session, partial(_with_facts, old.account.key, facts))
             yield f"event: found\ndata: {json.dumps({'html': html})}\n\n"
         yield "event: over\ndata: {}\n\n"
     finally:
         stop.set()
 
 
-def _facts(texts: CatalogTranslator, found: Check, new: VerifiedMailbox) -> dict[str, Any]:
-    """As `Check.as_json`, with the destination it is for, what is wrong in the reader's language, and only
-    as many folders as a page can show."""
-    folders = found.folders
+def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dict[str, Any]:
+    """`Check.as_json`, with the destination of the check, the problems in the reader's language, and at most
+    FOLDERS_SHOWN folders."""
+    folders = result.folders
     return {
-        **found.as_json(),
+        **result.as_json(),
         "folders": [folder.as_json() for folder in folders[:FOLDERS_SHOWN]],
         "folders_more": len(folders[FOLDERS_SHOWN:]),
         "too_large": sum(folder.too_large for folder in folders),
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
-            which.value: by_code(texts, problem.code, problem.message, side.account.endpoint.host, which)
-            for which, side in ((Side.SOURCE, found.source), (Side.DESTINATION, found.destination))
-            if (problem := side.problem) is not None
+            side.value: by_code(texts, problem.code, problem.message, checked.account.endpoint.host, side)
+            for side, checked in ((Side.SOURCE, result.source), (Side.DESTINATION, result.destination))
+            if (problem := checked.problem) is not None
         },
     }
 

@@ -1,0 +1,59 @@
+"""The cookies of the pages: session, language, and the state of a sign-in at another host.
+
+All of them belong to this host alone, cannot be read by scripts and are not sent with cross-site form posts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from importer.web.request_context import LANGUAGE_COOKIE, Site
+
+_YEAR_S: Final = 365 * 86_400
+
+
+def set_session_token(response: Response, site: Site, token: str) -> None:
+    response.set_cookie(
+        site.session_cookie, token, httponly=True, samesite="lax", secure=site.secure, path="/"
+    )
+
+
+def delete_session_token(response: Response, site: Site) -> None:
+    response.delete_cookie(site.session_cookie, path="/", secure=site.secure, httponly=True, samesite="lax")
+
+
+def set_language(response: Response, site: Site, language: str) -> None:
+    response.set_cookie(
+        LANGUAGE_COOKIE, language, max_age=_YEAR_S, samesite="lax", secure=site.secure, httponly=True
+    )
+
+
+def set_sign_in_state(response: Response, site: Site, name: str, state: str, max_age_s: int) -> None:
+    """Keep the state of a sign-in in the browser until it returns with the answer."""
+    response.set_cookie(
+        _host_cookie(site, name),
+        state,
+        max_age=max_age_s,
+        httponly=True,
+        samesite="lax",
+        secure=site.secure,
+        path="/",
+    )
+
+
+def sign_in_state(request: Request, site: Site, name: str) -> str:
+    """The state set by `set_sign_in_state`; "" if there is none."""
+    return request.cookies.get(_host_cookie(site, name), "")
+
+
+def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
+    response.delete_cookie(
+        _host_cookie(site, name), path="/", secure=site.secure, httponly=True, samesite="lax"
+    )
+
+
+def _host_cookie(site: Site, name: str) -> str:
+    return f"__Host-{name}" if site.secure else name
