@@ -1,1 +1,1 @@
-"""The API for programs: the use cases as resources below /api/v1, for whoever has a token."""
+"""The HTTP API: the use cases as resources below /api/v1, for clients with a token."""

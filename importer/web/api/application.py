@@ -1,4 +1,4 @@
-"""The API put together: resources, problems in place of faults, and its description (OpenAPI)."""
+"""The API application: its resources, the error handlers, and the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from importer.web.api.problem_details import (
     MEDIA_TYPE,
     TITLES,
     ProblemAnswer,
-    on_fault,
-    on_http,
-    on_invalid,
+    on_http_error,
+    on_internal_error,
+    on_invalid_request,
     on_problem,
 )
 from importer.web.request_context import Site
 
 PREFIX: Final = "/api/v1"
 
-_ABOUT: Final = " ".join(
+_DESCRIPTION: Final = " ".join(
     (
-        "Whole mailboxes from one IMAP host to another.",
+        "Copies whole mailboxes from one IMAP host to another.",
         "Send a token as `Authorization: Bearer …`; `mailhaul token create` makes one.",
         "Errors are problem details (RFC 9457) with a stable `code`; `GET /problems` lists the codes.",
-        "A POST may carry an `Idempotency-Key`: sent again within a day, it gets the same answer and is not",
-        "done twice.",
+        "A POST may carry an `Idempotency-Key`: repeated within a day, it gets the same response and is not",
+        "executed again.",
     )
 )
 
-_PROBLEM: Final = {
+_PROBLEM_SCHEMA: Final = {
     "type": "object",
     "required": ["type", "title", "status", "code"],
     "properties": {
@@ -50,34 +50,39 @@ _PROBLEM: Final = {
         "detail": {"type": "string"},
     },
 }
-_ON_ERROR: Final[dict[int | str, dict[str, Any]]] = {
+_ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     status: {
         "description": text,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status, text in (("4XX", "What the request has wrong."), ("5XX", "What is wrong with us."))
+    for status, text in (("4XX", "A problem of the request."), ("5XX", "A problem of the server."))
 }
-_KEY: Final = {
+_KEY_HEADER: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "Any text that no other request has, such as a UUID.",
+    "description": "A text that is unique to the request, such as a UUID.",
 }
 
 
 def mounted(site: Site) -> Mount:
-    """The API below PREFIX, for the application of the pages."""
+    """The API below PREFIX, as a route of the web application."""
     mount = Mount(PREFIX, create_api(site))
-    # Starlette's own lets what has a line break in it through to the pages.
+    # Starlette's own pattern does not match paths with a line break; they would be routed to the pages.
     mount.path_regex = re.compile(rf"^{PREFIX}/(?P<path>.*)$", re.DOTALL)
     return mount
 
 
 def create_api(site: Site) -> ASGIApp:
-    """To be mounted at PREFIX."""
+    """The application to mount at PREFIX."""
     app = FastAPI(
-        title="Mailhaul", version="1", description=_ABOUT, docs_url=None, redoc_url=None, responses=_ON_ERROR
+        title="Mailhaul",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses=_ERROR_RESPONSES,
     )
     app.state.site = site
     for router in (
@@ -89,12 +94,12 @@ def create_api(site: Site) -> ASGIApp:
     ):
         app.include_router(router)
     app.add_api_route("/problems", _problems, include_in_schema=False)
-    for fault in (ProblemAnswer, RateLimited):
-        app.add_exception_handler(fault, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_fault)
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    for error in (ProblemAnswer, RateLimited):
+        app.add_exception_handler(error, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_internal_error)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return IdempotentRequests(app, site.deps)
 
 
@@ -104,15 +109,15 @@ def _problems() -> Response:
     )
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        found = get_openapi(
+        schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
-        found["servers"] = [{"url": PREFIX}]
-        found["components"]["schemas"]["Problem"] = _PROBLEM
-        for path in found["paths"].values():
+        schema["servers"] = [{"url": PREFIX}]
+        schema["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
+        for path in schema["paths"].values():
             if "post" in path:
-                path["post"].setdefault("parameters", []).append(_KEY)
-        app.openapi_schema = found
+                path["post"].setdefault("parameters", []).append(_KEY_HEADER)
+        app.openapi_schema = schema
     return app.openapi_schema

@@ -1,4 +1,4 @@
-"""Who calls, and what for: bearer tokens (RFC 6750), scopes, and how many calls there may be."""
+"""Authentication and authorization of API calls: bearer tokens (RFC 6750), scopes and rate limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from importer.web.api.problem_details import ProblemAnswer, not_found, too_many
 from importer.web.request_context import Site
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
-"""Fewer than would lock the owner out elsewhere."""
+"""Below PER_ACCOUNT, so that a client cannot lock the owner out elsewhere."""
 
 _bearer: Final = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token that `mailhaul token create` printed."
@@ -37,7 +37,7 @@ _bearer: Final = HTTPBearer(
 
 @dataclass(frozen=True, slots=True)
 class ApiCaller:
-    """A client with a good token."""
+    """The client that makes the request, identified by its valid token."""
 
     site: Site
     token: ApiToken
@@ -47,13 +47,14 @@ class ApiCaller:
         return self.site.deps
 
     @property
-    def right(self) -> BatchRight:
-        """Into which mailboxes it may bring mail without their passwords."""
+    def batch_right(self) -> BatchRight:
+        """The mailboxes that the client may import into without their passwords."""
         return token_batch_right(self.deps, self.token)
 
     @property
-    def for_all(self) -> bool:
-        """What an organisation allowed opens any of its mailboxes: it is for who runs the installation."""
+    def is_admin(self) -> bool:
+        """Whether the token has the scope `admin`. Only then may organisation-wide grants be used: they open
+        every mailbox of an organisation."""
         return TokenScope.ADMIN in self.token.scopes
 
     @property
@@ -61,38 +62,42 @@ class ApiCaller:
         return f"token:{self.token.id}"
 
     def import_(self, id_: str) -> Import:
-        """Raises ProblemAnswer unless the token may see it."""
-        found = visible_import(self.deps, self.token, id_)
-        if found is None:
+        """Raises ProblemAnswer unless the token may see the import."""
+        import_ = visible_import(self.deps, self.token, id_)
+        if import_ is None:
             raise not_found()
-        return found
+        return import_
 
     def batch(self, id_: str) -> tuple[Batch, list[Import]]:
-        """With its imports, in their order. Raises ProblemAnswer unless the token may see it."""
-        found = visible_batch(self.deps, self.token, id_)
-        if found is None:
+        """The batch and its imports in order. Raises ProblemAnswer unless the token may see the batch."""
+        visible = visible_batch(self.deps, self.token, id_)
+        if visible is None:
             raise not_found()
-        return found[0], list(found[1])
+        batch, imports = visible
+        return batch, list(imports)
 
-    def why_not_into(self, destination: Account) -> str:
-        """Why this token may not bring mail into that mailbox, as a sentence; "" when it may. One that is
-        bound to domains is for this installation's host: elsewhere a domain says little of whose it is."""
+    def destination_refusal(self, destination: Account) -> str:
+        """Why this token does not permit imports into that mailbox, as a sentence; "" if it does.
+
+        A token bound to domains is limited to the host of this installation: at other hosts, the domain of an
+        address does not prove whose mailbox it is.
+        """
         if self.token.domains and destination.endpoint != self.site.destination:
             return f"This token is for mailboxes at {self.site.destination.host} only."
         return self.token.why_not_into(destination)
 
-    def demand(self, destination: Account) -> None:
-        """Raises ProblemAnswer when this token may not bring mail into that mailbox."""
-        if why := self.why_not_into(destination):
-            raise ProblemAnswer("scope_missing", why)
+    def require_destination(self, destination: Account) -> None:
+        """Raises ProblemAnswer if this token does not permit imports into that mailbox."""
+        if refusal := self.destination_refusal(destination):
+            raise ProblemAnswer("scope_missing", refusal)
 
-    def count_try(self, account: Account) -> None:
-        """Counts a login: no token may be used to find out passwords. Raises TooManyTries."""
+    def count_login(self, account: Account) -> None:
+        """Count a login attempt, so that no token can be used to guess passwords. Raises RateLimited."""
         consume(self.deps, token_login_keys(account, self._client))
 
     def count_starts(self, accounts: Iterable[Account]) -> None:
-        """The same for imports that are about to start: a worker will try what was sent. Raises
-        TooManyTries."""
+        """Count imports about to be started as login attempts, because a worker will try their passwords.
+        Each mailbox counts once. Raises RateLimited."""
         for account in {account.key: account for account in accounts}.values():
             keys = {
                 f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT,
@@ -100,42 +105,44 @@ class ApiCaller:
             }
             consume(self.deps, keys)
 
-    def forgive(self, account: Account) -> None:
-        """The login succeeded: it was no guess."""
+    def refund_login(self, account: Account) -> None:
+        """Uncount a successful login: it was no guess."""
         refund_keys(self.deps, token_login_keys(account, self._client))
 
 
 def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
-    """A dependency: the caller, whose token is good for `scope`. Raises ProblemAnswer."""
+    """A FastAPI dependency that returns the caller. It raises ProblemAnswer unless the token has `scope`."""
 
     def caller(
-        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> ApiCaller:
-        if given is None:
+        if credentials is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
-            raise ProblemAnswer("token_missing", "Send it as `Authorization: Bearer …`.", headers=challenge)
+            raise ProblemAnswer(
+                "token_missing", "Send the token as `Authorization: Bearer …`.", headers=challenge
+            )
         site: Site = request.app.state.site
-        token = authenticate(site.deps, given.credentials)
+        token = authenticate(site.deps, credentials.credentials)
         if token is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
-            raise ProblemAnswer("token_refused", "Ask whoever runs this for a new one.", headers=challenge)
-        _count(site, token)
+            raise ProblemAnswer("token_refused", "Ask the operator for a new token.", headers=challenge)
+        _count_call(site, token)
         if not token.may(scope):
             challenge = {
                 "WWW-Authenticate": f'Bearer realm="mailhaul", error="insufficient_scope", scope="{scope}"'
             }
-            raise ProblemAnswer("scope_missing", f"It lacks the scope “{scope}”.", headers=challenge)
+            raise ProblemAnswer("scope_missing", f"The token lacks the scope “{scope}”.", headers=challenge)
         return ApiCaller(site, token)
 
     return caller
 
 
-def _count(site: Site, token: ApiToken) -> None:
-    most = site.settings.api_calls_per_minute
+def _count_call(site: Site, token: ApiToken) -> None:
+    per_minute = site.settings.api_calls_per_minute
     try:
-        consume_call(site.deps, token, most)
+        consume_call(site.deps, token, per_minute)
     except RateLimited as limited:
-        raise too_many(limited.seconds, f"A token may call {most} times a minute.") from None
+        raise too_many(limited.seconds, f"A token permits {per_minute} calls a minute.") from None
 
 
 Reader = Annotated[ApiCaller, Depends(caller_with(TokenScope.READ))]

@@ -1,4 +1,4 @@
-"""Looks that need no import: what is in both mailboxes, and where an address has its mail."""
+"""Checks without an import: of two mailboxes, and of the mail server of an address."""
 
 from __future__ import annotations
 
@@ -18,67 +18,73 @@ from importer.service.imports.check_mailboxes import check
 from importer.web.api.authentication import Reader, Writer
 from importer.web.api.problem_details import busy, checked, mailbox_refused
 from importer.web.api.schemas import DetectIn, ReportOut, RowIn
-from importer.web.api.submissions import one_row
+from importer.web.api.submissions import row_without_consent
 from providers.errors import MailError
 from providers.provider import LoginKind
 
-AT_A_TIME: Final = 6
-AT_MOST_S: Final = 50.0
-"""Proxies give up after a minute."""
+MAX_CHECKS: Final = 6
+TIMEOUT_S: Final = 50.0
+"""Proxies time out after a minute."""
 
 router: Final = APIRouter(tags=["ask"])
-_places: Final = threading.BoundedSemaphore(AT_A_TIME)
+_slots: Final = threading.BoundedSemaphore(MAX_CHECKS)
 
 
 @router.post("/check")
-def check_both(caller: Writer, given: RowIn) -> ReportOut:
-    """Logs in to both mailboxes and tells what is there, what will not fit, where folders go and how long it
-    will take. Changes nothing. `done` is false when it took too long; what was found until then is told."""
-    row = one_row(caller, given.cells())
-    with _place():
+def check_both(caller: Writer, body: RowIn) -> ReportOut:
+    """Log in to both mailboxes and report their contents, what will not fit, where folders go and how long
+    the import will take. Nothing is changed. If the check times out, `done` is false and the report is
+    partial."""
+    row = row_without_consent(caller, body.cells())
+    with _slot():
         for account in (row.source, row.destination):
-            caller.count_try(account)
+            caller.count_login(account)
         try:
-            opened = row_credentials(caller.deps, row, caller.right)
+            credentials = row_credentials(caller.deps, row, caller.batch_right)
         except MailError as error:
             raise mailbox_refused(error) from None
-        source, destination = (row.source, opened.source), (row.destination, opened.destination)
+        source = row.source, credentials.source
+        destination = row.destination, credentials.destination
         rule = row.labels or caller.site.settings.labels
-        looks = check(caller.deps, source, destination, rule)
-        found = _looked(cast("Generator[Check, None, None]", looks))
-    for side in (found.source, found.destination):
+        results = check(caller.deps, source, destination, rule)
+        result = _last_result(cast("Generator[Check, None, None]", results))
+    for side in (result.source, result.destination):
         if side.look is not CheckPhase.FAILED:
-            caller.forgive(side.account)
-    return found.as_json()
+            caller.refund_login(side.account)
+    return result.as_json()
 
 
 @router.post("/detect")
-def detect(caller: Reader, given: DetectIn) -> ReportOut:
-    """Finds the mail server of an address, why it is that one, and what its owner has to do there first.
-    Asks the DNS and public lists, never a mailbox."""
-    mailbox = checked("address", partial(address, given.address))
-    with _place():
-        found = caller.site.lookups().discover(mailbox)
-    provider, access = found.provider, caller.deps.access
-    asks = provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)
-    return found.as_json(mailbox, given.language, login=LoginKind.SIGN_IN if asks else LoginKind.PASSWORD)
+def detect(caller: Reader, body: DetectIn) -> ReportOut:
+    """Find the mail server of an address, with the evidence and the steps that its owner must take there
+    first. Queries the DNS and public lists, never a mailbox."""
+    mailbox = checked("address", partial(address, body.address))
+    with _slot():
+        discovery = caller.site.lookups().discover(mailbox)
+    provider, access = discovery.provider, caller.deps.access
+    can_sign_in = (
+        provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)
+    )
+    login = LoginKind.SIGN_IN if can_sign_in else LoginKind.PASSWORD
+    return discovery.as_json(mailbox, body.language, login=login)
 
 
-def _looked(looks: Generator[Check, None, None]) -> Check:
-    """The last look, or how far it got."""
-    until = time.monotonic() + AT_MOST_S
-    with closing(looks):
-        found = next(looks)
-        while not found.done and time.monotonic() < until:
-            found = next(looks)
-    return found
+def _last_result(results: Generator[Check, None, None]) -> Check:
+    """The final result, or the latest one after TIMEOUT_S."""
+    until = time.monotonic() + TIMEOUT_S
+    with closing(results):
+        result = next(results)
+        while not result.done and time.monotonic() < until:
+            result = next(results)
+    return result
 
 
 @contextmanager
-def _place() -> Iterator[None]:
-    if not _places.acquire(blocking=False):
+def _slot() -> Iterator[None]:
+    """Raises ProblemAnswer if no slot is free."""
+    if not _slots.acquire(blocking=False):
         raise busy()
     try:
         yield
     finally:
-        _places.release()
+        _slots.release()

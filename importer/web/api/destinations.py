@@ -1,4 +1,4 @@
-"""The ways into mailboxes that a request names: a password, or one of those that need none."""
+"""How the mailboxes of a request are opened: with a password, or with a method that needs none."""
 
 from __future__ import annotations
 
@@ -18,35 +18,42 @@ from providers.errors import MailError, Side
 from providers.grants import Credential
 
 
-def way_in(caller: ApiCaller, account: Account, side: Side, given: SecretStr) -> tuple[Secret | None, str]:
-    """Its password; or none, and where its owner signs in, "" where the right of the token opens a
-    destination. Raises ProblemAnswer."""
-    text, field = given.get_secret_value(), f"{side.value}_password"
+def login_method(
+    caller: ApiCaller, account: Account, side: Side, field_value: SecretStr
+) -> tuple[Secret | None, str]:
+    """The password of a mailbox and its `Provider.sign_in`; one of them is empty.
+
+    If the field holds a password, it is used. Otherwise the owner signs in at the provider, or both are empty
+    (None and "") for a destination that the token's batch right covers. Raises ProblemAnswer.
+    """
+    text, field = field_value.get_secret_value(), f"{side.value}_password"
     if not text:
-        can = sign_in_method(caller.deps.access, organisation=caller.for_all)
-        host = caller.site.catalog.for_host(account.endpoint.host)
-        if host is not None and host.sign_in is not None and can(host.sign_in, account.address):
-            return None, host.sign_in
+        can_sign_in = sign_in_method(caller.deps.access, organisation=caller.is_admin)
+        provider = caller.site.catalog.for_host(account.endpoint.host)
+        sign_in = provider.sign_in if provider is not None else None
+        if sign_in is not None and can_sign_in(sign_in, account.address):
+            return None, sign_in
         if side is Side.DESTINATION:
-            checked(field, partial(caller.right.grant, account))
+            checked(field, partial(caller.batch_right.grant, account))
             return None, ""
     return checked(field, partial(password, text)), ""
 
 
-def given_destination(caller: ApiCaller, import_: Import, given: SecretStr) -> Credential:
-    """What a login to the destination takes, to undo the import. Raises ProblemAnswer, and MasterRefused."""
-    text, account = given.get_secret_value(), import_.destination
+def undo_login(caller: ApiCaller, import_: Import, field_value: SecretStr) -> Credential:
+    """The credential for the destination of an import that is to be undone. Raises ProblemAnswer, and
+    MasterRefused."""
+    text, account = field_value.get_secret_value(), import_.destination
     if text:
         return checked("destination_password", partial(password, text))
-    if not caller.right.covers(account):
-        host = caller.site.catalog.for_host(account.endpoint.host)
+    if not caller.batch_right.covers(account):
+        provider = caller.site.catalog.for_host(account.endpoint.host)
         try:
-            found = undo_credential(caller.deps, import_, host, organisation=caller.for_all)
+            credential = undo_credential(caller.deps, import_, provider, organisation=caller.is_admin)
         except UndoRefused as refused:
             raise ProblemAnswer("not_possible", str(refused)) from None
         except MailError as error:
             raise mailbox_refused(error) from None
-        if found is not None:
-            return found
-    checked("destination_password", partial(caller.right.grant, account))
-    return destination_credential(caller.deps, caller.right, account, None)
+        if credential is not None:
+            return credential
+    checked("destination_password", partial(caller.batch_right.grant, account))
+    return destination_credential(caller.deps, caller.batch_right, account, None)

@@ -1,9 +1,9 @@
-"""Requests that may be sent again without being done again: the header Idempotency-Key
+"""Idempotent requests: a repeated request with the same Idempotency-Key header is not executed again
 (draft-ietf-httpapi-idempotency-key-header-07, read 2026-11).
 
-A key belongs to a token. What it was first used for counts: method, path and body, as a keyed fingerprint,
-since a body holds passwords. Kept, sealed, is the answer of what was done; what was refused or failed may
-just be tried again with the same key.
+A key belongs to a token and to its first request: method, path and body are compared by a keyed fingerprint,
+because a body contains passwords. The response of a successful request is stored, sealed. A request that was
+refused or failed may be repeated with the same key.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from importer.web.api.problem_details import ProblemAnswer
 from importer.web.middleware import SAFE_METHODS, BodyTooLarge
 
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-_KEPT_HEADERS: Final = ("content-type", "location")
+_STORED_HEADERS: Final = ("content-type", "location")
 
 
 class IdempotentRequests:
-    """Wraps the API. A body that is too large ends here, with the API's own kind of answer."""
+    """Wraps the API. A body that is too large is rejected here, with problem details."""
 
     def __init__(self, app: ASGIApp, deps: Deps) -> None:
         self._app = app
@@ -41,89 +41,95 @@ class IdempotentRequests:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _whole(receive)
+            body = await _read_body(receive)
             if body is None:
                 return
-            asked = await run_in_threadpool(self._asked, scope, body)
-            if asked is None:
-                await self._app(scope, _again(body, receive), send)
+            request = await run_in_threadpool(self._keyed_request, scope, body)
+            if request is None:
+                await self._app(scope, _replayed(body, receive), send)
             else:
-                await self._once(asked, scope, _again(body, receive), send)
+                await self._execute_once(request, scope, _replayed(body, receive), send)
         except BodyTooLarge:
-            await ProblemAnswer("body_too_large", "256 KiB are the most.").answer()(scope, receive, send)
+            problem = ProblemAnswer("body_too_large", "The limit is 256 KiB.")
+            await problem.response()(scope, receive, send)
         except ProblemAnswer as problem:
-            await problem.answer()(scope, receive, send)
+            await problem.response()(scope, receive, send)
 
-    def _asked(self, scope: Scope, body: bytes) -> KeyedRequest | None:
-        """None without a key, and without a good token: that is answered further in."""
+    def _keyed_request(self, scope: Scope, body: bytes) -> KeyedRequest | None:
+        """None without a key. None without a valid token, too: the wrapped API responds to that."""
         headers = Headers(scope=scope)
         key = headers.get("idempotency-key")
         if key is None:
             return None
         key = key.strip()
         if not _KEY.fullmatch(key) or len(headers.getlist("idempotency-key")) > 1:
-            raise ProblemAnswer("idempotency_key_invalid", "One key of 1 to 255 printable ASCII characters.")
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        token = authenticate(self._deps, given.strip()) if scheme.lower() == "bearer" else None
+            raise ProblemAnswer(
+                "idempotency_key_invalid", "Send one key of 1 to 255 printable ASCII characters."
+            )
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        token = authenticate(self._deps, credentials.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             return None
-        what = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
-        type_ = headers.get("content-type", "")
-        return idempotency.keyed_request(self._deps, token, key, what, type_, body.decode("latin-1"))
+        target = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
+        media_type = headers.get("content-type", "")
+        return idempotency.keyed_request(self._deps, token, key, target, media_type, body.decode("latin-1"))
 
-    async def _once(self, asked: KeyedRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        known = await run_in_threadpool(idempotency.begin, self._deps, asked)
-        if known is not None:
-            await self._kept(asked, known)(scope, receive, send)
+    async def _execute_once(self, request: KeyedRequest, scope: Scope, receive: Receive, send: Send) -> None:
+        earlier = await run_in_threadpool(idempotency.begin, self._deps, request)
+        if earlier is not None:
+            await self._stored_response(request, earlier)(scope, receive, send)
             return
         messages: list[Message] = []
-        done = False
+        stored = False
 
         async def collect(message: Message) -> None:
             messages.append(message)
 
         try:
             await self._app(scope, receive, collect)
-            done = await run_in_threadpool(self._keep, asked, messages)
+            stored = await run_in_threadpool(self._store_response, request, messages)
         finally:
-            if not done:
-                await run_in_threadpool(idempotency.forget, self._deps, asked)
+            if not stored:
+                await run_in_threadpool(idempotency.forget, self._deps, request)
             for message in messages:
                 await send(message)
 
-    def _kept(self, asked: KeyedRequest, known: KeptAnswer) -> Response:
-        if known.fingerprint != asked.fingerprint:
-            raise ProblemAnswer("idempotency_key_reused", "Take a new key for a new request.")
-        if known.status is None:
+    def _stored_response(self, request: KeyedRequest, earlier: KeptAnswer) -> Response:
+        """The response of the earlier request. Raises ProblemAnswer if it was a different request, or has no
+        readable response."""
+        if earlier.fingerprint != request.fingerprint:
+            raise ProblemAnswer("idempotency_key_reused", "Use a new key for a new request.")
+        if earlier.status is None:
             raise ProblemAnswer(
-                "idempotency_key_in_use", "Ask again in a moment.", headers={"Retry-After": "1"}
+                "idempotency_key_in_use", "Repeat the request in a moment.", headers={"Retry-After": "1"}
             )
         try:
-            kept = idempotency.read_answer(self._deps, asked, known)
+            answer = idempotency.read_answer(self._deps, request, earlier)
         except VaultError:
             raise ProblemAnswer(
-                "idempotency_key_in_use", "Its answer cannot be opened any more; look at the list."
+                "idempotency_key_in_use",
+                "The stored response can no longer be decrypted. Check the list of imports.",
             ) from None
-        headers = {**kept["headers"], "Idempotency-Replayed": "true"}
-        return Response(kept["body"], known.status, headers)
+        headers = {**answer["headers"], "Idempotency-Replayed": "true"}
+        return Response(answer["body"], earlier.status, headers)
 
-    def _keep(self, asked: KeyedRequest, messages: list[Message]) -> bool:
-        """True when it was done, and its answer is kept."""
+    def _store_response(self, request: KeyedRequest, messages: list[Message]) -> bool:
+        """Store the response if the request succeeded; return whether it did."""
         status: int = messages[0]["status"] if messages else 500
         if status >= 400:
             return False
         headers = Headers(raw=list(messages[0]["headers"]))
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        kept = {
-            "headers": {name: headers[name] for name in _KEPT_HEADERS if name in headers},
+        answer = {
+            "headers": {name: headers[name] for name in _STORED_HEADERS if name in headers},
             "body": body.decode("utf-8"),
         }
-        idempotency.store_answer(self._deps, asked, status, kept)
+        idempotency.store_answer(self._deps, request, status, answer)
         return True
 
 
-async def _whole(receive: Receive) -> bytes | None:
-    """The body; None when the client went away. Raises BodyTooLarge."""
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None if the client has disconnected. Raises BodyTooLarge."""
     parts = []
     while True:
         message = await receive()
@@ -134,15 +140,15 @@ async def _whole(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """The body once more, in one piece; then what comes."""
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A receive channel that yields the body in one message, then the messages of `receive`."""
     read = False
 
-    async def again() -> Message:
+    async def replay() -> Message:
         nonlocal read
         if read:
             return await receive()
         read = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return replay

@@ -1,4 +1,4 @@
-"""What can be done with an import: pause, resume, retry, cancel, run again."""
+"""Control of an import: pause, resume, retry, cancel, run again."""
 
 from __future__ import annotations
 
@@ -13,73 +13,76 @@ from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import RowOutcome, resubmit
 from importer.web.api.authentication import ApiCaller, Writer
-from importer.web.api.destinations import way_in
+from importer.web.api.destinations import login_method
 from importer.web.api.problem_details import ProblemAnswer
-from importer.web.api.schemas import ChangedOut, PasswordsIn, PlacedOut, import_out
-from importer.web.api.submissions import placed_out
+from importer.web.api.schemas import ChangedOut, PasswordsIn, SubmittedRowOut, import_out
+from importer.web.api.submissions import submitted_row_out
 from providers.errors import Side
 
 router: Final = APIRouter(tags=["do"])
 
 
 @router.post("/imports/{import_id}/pause")
-def pause(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
-    """What is in hand is stored first; then nothing more is copied until it is resumed."""
-    return _request(caller, import_id, control.pause, answer)
+def pause(caller: Writer, import_id: str, response: Response) -> ChangedOut:
+    """Pause an import. The messages of the current batch are stored first; then nothing is copied until it is
+    resumed."""
+    return _request(caller, import_id, control.pause, response)
 
 
 @router.post("/imports/{import_id}/resume")
-def resume(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
-    """A paused import goes on."""
-    return _request(caller, import_id, control.resume, answer)
+def resume(caller: Writer, import_id: str, response: Response) -> ChangedOut:
+    """Resume a paused import."""
+    return _request(caller, import_id, control.resume, response)
 
 
 @router.post("/imports/{import_id}/retry")
-def retry(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
-    """One that waits tries again now. One that has ended is to be run again."""
-    return _request(caller, import_id, control.resume, answer)
+def retry(caller: Writer, import_id: str, response: Response) -> ChangedOut:
+    """Retry a waiting import now. An import that has ended must be run again instead."""
+    return _request(caller, import_id, control.resume, response)
 
 
 @router.post("/imports/{import_id}/cancel")
-def cancel(caller: Writer, import_id: str, answer: Response) -> ChangedOut:
-    """Ends it for good. Its passwords are erased, what is copied stays."""
-    return _request(caller, import_id, control.cancel, answer)
+def cancel(caller: Writer, import_id: str, response: Response) -> ChangedOut:
+    """End an import permanently. Its passwords are erased; copied messages stay."""
+    return _request(caller, import_id, control.cancel, response)
 
 
-@router.post("/imports/{import_id}/run-again", responses={201: {"model": PlacedOut}})
-def run_again(caller: Writer, import_id: str, given: PasswordsIn, answer: Response) -> PlacedOut:
-    """A new import on the same route, which brings what is missing and what is new. Needs the passwords
+@router.post("/imports/{import_id}/run-again", responses={201: {"model": SubmittedRowOut}})
+def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Response) -> SubmittedRowOut:
+    """Start a new import on the same route, which copies missing and new messages. It needs the passwords
     again: they were erased when the import ended."""
     import_ = caller.import_(import_id)
-    caller.demand(import_.destination)
-    source, out = way_in(caller, import_.source, Side.SOURCE, given.source_password)
-    destination, into = way_in(caller, import_.destination, Side.DESTINATION, given.destination_password)
-    tried = ((import_.destination, destination), (import_.source, source))
-    caller.count_starts([account for account, secret in tried if secret is not None])
-    placed = resubmit(
+    caller.require_destination(import_.destination)
+    source_password, source_sign_in = login_method(caller, import_.source, Side.SOURCE, body.source_password)
+    destination_password, destination_sign_in = login_method(
+        caller, import_.destination, Side.DESTINATION, body.destination_password
+    )
+    passwords = ((import_.destination, destination_password), (import_.source, source_password))
+    caller.count_starts([account for account, password in passwords if password is not None])
+    row = resubmit(
         caller.deps,
         import_,
-        source,
-        destination,
-        source_sign_in=out,
-        destination_sign_in=into,
-        labels=given.labels,
-        sync_flags=given.sync_flags,
-        organisation=caller.for_all,
-        right=caller.right,
+        source_password,
+        destination_password,
+        source_sign_in=source_sign_in,
+        destination_sign_in=destination_sign_in,
+        labels=body.labels,
+        sync_flags=body.sync_flags,
+        organisation=caller.is_admin,
+        right=caller.batch_right,
     )
-    if placed.outcome is RowOutcome.STARTED:
-        answer.status_code = 201
-        answer.headers["Location"] = f"/api/v1/imports/{placed.import_.id}"
-    return placed_out(caller, placed)
+    if row.outcome is RowOutcome.STARTED:
+        response.status_code = 201
+        response.headers["Location"] = f"/api/v1/imports/{row.import_.id}"
+    return submitted_row_out(caller, row)
 
 
 def _request(
-    caller: ApiCaller, import_id: str, wish: Callable[[Deps, ImportId], Changed], answer: Response
+    caller: ApiCaller, import_id: str, request: Callable[[Deps, ImportId], Changed], response: Response
 ) -> ChangedOut:
-    changed = wish(caller.deps, caller.import_(import_id).id)
-    shown = import_out(changed.import_, caller.deps.clock.now())
+    changed = request(caller.deps, caller.import_(import_id).id)
+    import_json = import_out(changed.import_, caller.deps.clock.now())
     if changed.effect in (Effect.TOO_LATE, Effect.NOT_POSSIBLE):
-        raise ProblemAnswer("not_possible", changed.message, state=shown.state.value)
-    answer.status_code = 202 if changed.effect is Effect.SOON else 200
-    return ChangedOut(effect=changed.effect.value, message=changed.message, import_=shown)
+        raise ProblemAnswer("not_possible", changed.message, state=import_json.state.value)
+    response.status_code = 202 if changed.effect is Effect.SOON else 200
+    return ChangedOut(effect=changed.effect.value, message=changed.message, import_=import_json)

@@ -1,6 +1,6 @@
-"""Whatever goes wrong is told as problem details (RFC 9457), by stable codes.
+"""Errors as problem details (RFC 9457) with stable codes.
 
-Invariant: nothing that a client sent is repeated, except names of fields: it may be a password.
+Invariant: nothing that a client sent is repeated, except field names: it may be a password.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ T = TypeVar("T")
 MEDIA_TYPE: Final = "application/problem+json"
 
 TITLES: Final[Mapping[str, tuple[int, str]]] = {
-    "token_missing": (401, "No token came with the request"),
+    "token_missing": (401, "The request contains no token"),
     "token_refused": (401, "The token is unknown, revoked or expired"),
-    "scope_missing": (403, "The token is not good for this"),
-    "not_found": (404, "There is nothing here for this token"),
-    "method_not_allowed": (405, "The method is not one of this resource"),
-    "not_possible": (409, "The import cannot do that as it stands"),
-    "idempotency_key_in_use": (409, "The request with this key is still under way"),
-    "idempotency_key_invalid": (400, "The Idempotency-Key cannot be used"),
-    "idempotency_key_reused": (422, "The Idempotency-Key belongs to another request"),
-    "request_invalid": (422, "The request is not as it has to be"),
-    "rows_refused": (422, "Some rows cannot be taken, so nothing was started"),
-    "mailbox_refused": (422, "A mailbox does not let us in"),
+    "scope_missing": (403, "The token does not permit this"),
+    "not_found": (404, "Nothing was found for this token"),
+    "method_not_allowed": (405, "The resource does not support this method"),
+    "not_possible": (409, "The state of the import does not permit this"),
+    "idempotency_key_in_use": (409, "The request with this key is still being processed"),
+    "idempotency_key_invalid": (400, "The Idempotency-Key is invalid"),
+    "idempotency_key_reused": (422, "The Idempotency-Key was used for another request"),
+    "request_invalid": (422, "The request is invalid"),
+    "rows_refused": (422, "Some rows are invalid, so nothing was started"),
+    "mailbox_refused": (422, "The login to a mailbox failed"),
     "body_too_large": (413, "The body is too large"),
-    "media_type_refused": (415, "The body is not of a type that is read here"),
+    "media_type_refused": (415, "The media type of the body is not supported"),
     "too_many_requests": (429, "Too many requests"),
-    "busy": (503, "Too much of this is under way at the moment"),
+    "busy": (503, "Too many requests of this kind are in progress"),
     "refused": (400, "The request was refused"),
     "internal": (500, "Something went wrong inside Mailhaul"),
 }
@@ -53,35 +53,38 @@ _BY_STATUS: Final = {
     415: "media_type_refused",
 }
 
+_SEE_ERRORS: Final = "Each error names its place."
+
 log = structlog.get_logger()
 
 
 class ProblemAnswer(Exception):
-    """The request ends with this problem. `code` is one of TITLES; `more` are further members."""
+    """Ends the request with a problem response. `code` is a key of TITLES; `members` are further members."""
 
     def __init__(
-        self, code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **more: Any
+        self, code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any
     ) -> None:
         super().__init__(detail or TITLES[code][1])
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
-        self.more = more
+        self.members = members
 
-    def answer(self) -> JSONResponse:
-        """With the status of its code."""
+    def response(self) -> JSONResponse:
+        """The response, with the status of the code."""
         status, title = TITLES[self.code]
-        return _answer(status, self.code, title, self.detail, self.headers, self.more)
+        return _response(status, self.code, title, self.detail, self.headers, self.members)
 
 
 def not_found() -> ProblemAnswer:
-    """The same for what does not exist and for what belongs to somebody else."""
-    return ProblemAnswer("not_found", "Check the id; what belongs to another client is not shown.")
+    """The problem for objects that do not exist or belong to another client; it is the same for both."""
+    return ProblemAnswer("not_found", "Check the id. Objects of other clients are not shown.")
 
 
 def rows_refused(problems: Sequence[RowProblem]) -> ProblemAnswer:
-    """All that is wrong with rows: line (1 is the first row, or the line of a file), column, rule, fix."""
-    told = [
+    """All problems of the rows. Line 1 is the first row of a JSON request; in a file, lines are those of the
+    file."""
+    details = [
         {
             "line": problem.line,
             "column": problem.column,
@@ -91,7 +94,7 @@ def rows_refused(problems: Sequence[RowProblem]) -> ProblemAnswer:
         }
         for problem in problems
     ]
-    return ProblemAnswer("rows_refused", "Mend these and send all rows again.", problems=told)
+    return ProblemAnswer("rows_refused", "Fix these problems and send all rows again.", problems=details)
 
 
 def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
@@ -99,7 +102,7 @@ def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
 
 
 def mailbox_refused(error: MailError) -> ProblemAnswer:
-    """`reason` is one of the codes of the runbook."""
+    """The member `reason` is one of the codes in the runbook."""
     return ProblemAnswer("mailbox_refused", printable(str(error), 600), reason=error.code)
 
 
@@ -108,12 +111,12 @@ def busy() -> ProblemAnswer:
 
 
 def checked(name: str, check: Callable[[], T]) -> T:
-    """What `check` gives for the field of that name. Raises ProblemAnswer when it refuses."""
+    """The result of `check`, which validates the field `name`. Raises ProblemAnswer if it raises Refused."""
     try:
         return check()
     except Refused as refused:
-        where = {"in": "body", "at": name, "rule": refused.rule, "message": f"{refused} {refused.fix}"}
-        raise ProblemAnswer("request_invalid", "Each error says where.", errors=[where]) from None
+        detail = {"in": "body", "at": name, "rule": refused.rule, "message": f"{refused} {refused.fix}"}
+        raise ProblemAnswer("request_invalid", _SEE_ERRORS, errors=[detail]) from None
 
 
 # --- Handlers -----------------------------------------------------------------------------------------
@@ -121,42 +124,44 @@ def checked(name: str, check: Callable[[], T]) -> T:
 
 def on_problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, RateLimited):
-        error = too_many(error.seconds, "This mailbox was tried too often. Wait, and check the password.")
-    return error.answer() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").answer()
+        error = too_many(
+            error.seconds, "Too many login attempts for this mailbox. Wait, and check the password."
+        )
+    return error.response() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").response()
 
 
-def on_invalid(_request: Request, error: Exception) -> Response:
-    """What the framework found wrong, without what was sent."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
+def on_invalid_request(_request: Request, error: Exception) -> Response:
+    """The validation errors of the framework, without the values that were sent."""
+    details = error.errors() if isinstance(error, RequestValidationError) else []
     errors = [
         {
-            "in": str(one["loc"][0]),
-            "at": "/".join(printable(str(part), 80) for part in one["loc"][1:]),
-            "rule": one["type"],
-            "message": printable(str(one["msg"]), 200),
+            "in": str(detail["loc"][0]),
+            "at": "/".join(printable(str(part), 80) for part in detail["loc"][1:]),
+            "rule": detail["type"],
+            "message": printable(str(detail["msg"]), 200),
         }
-        for one in found[:50]
+        for detail in details[:50]
     ]
-    return ProblemAnswer("request_invalid", "Each error says where.", errors=errors).answer()
+    return ProblemAnswer("request_invalid", _SEE_ERRORS, errors=errors).response()
 
 
-def on_http(_request: Request, error: Exception) -> Response:
+def on_http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     code = _BY_STATUS.get(status, "refused")
-    return _answer(status, code, TITLES[code][1], "", headers, {})
+    return _response(status, code, TITLES[code][1], "", headers, {})
 
 
-def on_fault(request: Request, error: Exception) -> Response:
+def on_internal_error(request: Request, error: Exception) -> Response:
     path = getattr(request.scope.get("route"), "path", "")
     log.error("call.failed", path=path, exc_info=error)
-    return ProblemAnswer("internal", "It is in the log. Nothing is lost; try again.").answer()
+    return ProblemAnswer("internal", "The error was logged. Nothing is lost; try again.").response()
 
 
-def _answer(
-    status: int, code: str, title: str, detail: str, headers: Mapping[str, str], more: Mapping[str, Any]
+def _response(
+    status: int, code: str, title: str, detail: str, headers: Mapping[str, str], members: Mapping[str, Any]
 ) -> JSONResponse:
     body = {"type": f"/api/v1/problems#{code}", "title": title, "status": status, "code": code}
     if detail:
         body["detail"] = detail
-    return JSONResponse({**body, **more}, status, headers=dict(headers), media_type=MEDIA_TYPE)
+    return JSONResponse({**body, **members}, status, headers=dict(headers), media_type=MEDIA_TYPE)

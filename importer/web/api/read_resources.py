@@ -1,4 +1,4 @@
-"""What there is and how it stands: batches, imports, reports, explanations; and the token itself."""
+"""Resources to read: batches, imports, reports, explanations, and the token itself."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from providers.errors import Side
 
 router: Final = APIRouter(tags=["look"])
 
-Size = Annotated[int, Query(ge=1, le=100, description="Most items on the page.")]
-After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
+Size = Annotated[int, Query(ge=1, le=100, description="The maximum number of items on the page.")]
+After = Annotated[str, Query(max_length=64, description="The `next` of the previous page.")]
 _CSV: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
 }
@@ -41,7 +41,7 @@ _CSV: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get("/token")
 def the_token(caller: Reader) -> TokenOut:
-    """What this token is good for."""
+    """The scopes, domains and other properties of the token."""
     token = caller.token
     return TokenOut(
         id=token.id,
@@ -59,12 +59,12 @@ def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPa
     deps = caller.deps
     if after:
         caller.batch(after)
-    found = queries.list_batches(
+    batches = queries.list_batches(
         deps, owner=owner_filter(caller.token), after=BatchId(after) if after else None, limit=limit + 1
     )
-    page, now = found[:limit], deps.clock.now()
+    page, now = batches[:limit], deps.clock.now()
     items = [batch_out(batch, imports, now) for batch, imports in page]
-    return BatchPage(items=items, next=page[-1][0].id if len(found) > limit else None)
+    return BatchPage(items=items, next=page[-1][0].id if len(batches) > limit else None)
 
 
 @router.get("/batches/{batch_id}")
@@ -75,17 +75,17 @@ def show_batch(caller: Reader, batch_id: str) -> BatchOut:
 
 @router.get("/batches/{batch_id}/report")
 def report_batch(caller: Reader, batch_id: str) -> ReportOut:
-    """The account of a batch, import by import."""
+    """The report of a batch, import by import."""
     batch, _ = caller.batch(batch_id)
-    found = batch_report(caller.deps, batch.id)
-    if found is None:
+    report = batch_report(caller.deps, batch.id)
+    if report is None:
         raise not_found()
-    return found.as_json()
+    return report.as_json()
 
 
 @router.get("/batches/{batch_id}/report.csv", response_class=Response, responses=_CSV)
 def report_batch_csv(caller: Reader, batch_id: str) -> Response:
-    """Every message that could not be copied, for a spreadsheet."""
+    """Every message that could not be copied, as CSV."""
     _, imports = caller.batch(batch_id)
     return _csv(refusals_csv(report_of(caller.deps, import_) for import_ in imports))
 
@@ -99,66 +99,67 @@ def list_imports(
 ) -> ImportPage:
     """Newest first."""
     last = caller.import_(after).id if after else None
-    found = queries.list_imports(
+    imports = queries.list_imports(
         caller.deps, states=state or (), owner=owner_filter(caller.token), after=last, limit=limit + 1
     )
     now = caller.deps.clock.now()
-    page = found[:limit]
+    page = imports[:limit]
     return ImportPage(
-        items=[import_out(import_, now) for import_ in page], next=page[-1].id if len(found) > limit else None
+        items=[import_out(import_, now) for import_ in page],
+        next=page[-1].id if len(imports) > limit else None,
     )
 
 
 @router.get("/imports/{import_id}")
 def show_import(caller: Reader, import_id: str) -> ImportOut:
-    """How it stands, with its progress."""
+    """The state of an import, with its progress."""
     return import_out(caller.import_(import_id), caller.deps.clock.now())
 
 
 @router.get("/imports/{import_id}/report")
 def report_import(caller: Reader, import_id: str) -> ReportOut:
-    """The account: found = copied + already there + duplicate + skipped + failed, per folder and in total."""
+    """The tally: found = copied + already there + duplicate + skipped + failed, per folder and in total."""
     return report_of(caller.deps, caller.import_(import_id)).as_json()
 
 
 @router.get("/imports/{import_id}/report.csv", response_class=Response, responses=_CSV)
 def report_import_csv(caller: Reader, import_id: str) -> Response:
-    """Every message that could not be copied, for a spreadsheet."""
+    """Every message that could not be copied, as CSV."""
     return _csv(refusals_csv([report_of(caller.deps, caller.import_(import_id))]))
 
 
 @router.get("/imports/{import_id}/explanation")
 def explain_import(caller: Reader, import_id: str) -> ReportOut:
-    """Why it stands where it stands, since when and until when, what happens next, what can be done."""
+    """Why the import is in its state, since when and until when, what happens next, what can be done."""
     return explain(caller.deps, caller.import_(import_id)).as_json()
 
 
 @router.get("/imports/{import_id}/consent")
 def show_consent(caller: Writer, import_id: str) -> ConsentOut:
-    """Whose owners have yet to sign in, and the links for that."""
+    """Which mailbox owners still have to sign in, and their links."""
     return _consent(caller, caller.import_(import_id))
 
 
 @router.get("/imports/{import_id}/undo")
 def show_undo(caller: Reader, import_id: str) -> ReportOut:
-    """What became of an undo that was brought to its end."""
+    """The report of a completed undo."""
     import_ = caller.import_(import_id)
     report = undo_report(caller.deps, import_.id)
     if report is None:
-        raise ProblemAnswer("not_found", "It was not undone, or not to the end yet.")
+        raise ProblemAnswer("not_found", "The import was not undone, or the undo is not complete.")
     return report.as_json()
 
 
 def _consent(caller: ApiCaller, import_: Import) -> ConsentOut:
-    asked = consent_requests(caller.deps, import_.id)
+    requests = consent_requests(caller.deps, import_.id)
     links = owner_consent.links(caller.deps, [import_]).get(import_.id, {})
 
-    def of(side: Side) -> SideConsentOut:
-        awaited = side in asked and side in links
-        ends = asked[side].expires_at if awaited else None
-        return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=ends)
+    def side_consent(side: Side) -> SideConsentOut:
+        awaited = side in requests and side in links
+        expires_at = requests[side].expires_at if awaited else None
+        return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=expires_at)
 
-    return ConsentOut(source=of(Side.SOURCE), destination=of(Side.DESTINATION))
+    return ConsentOut(source=side_consent(Side.SOURCE), destination=side_consent(Side.DESTINATION))
 
 
 def _csv(text: str) -> Response:

@@ -1,4 +1,4 @@
-"""What goes in and out, as JSON. Times are ISO 8601 in UTC, sizes are bytes, spans are seconds."""
+"""The JSON of requests and responses. Times are ISO 8601 in UTC, sizes are bytes, durations are seconds."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from importer.service.imports.submit import RowOutcome
 from importer.web.live_progress import average_rate
 
 ReportOut = dict[str, Any]
-"""`importer.domain.reporting.report` says what is in it."""
+"""For its structure see `importer.domain.reporting.report`."""
 
-Spoken = Literal["en", "de", "fr", "it", "es"]
-Language = Literal["", Spoken]
+LanguageCode = Literal["en", "de", "fr", "it", "es"]
+Language = Literal["", LanguageCode]
 
-_BY_OWNER: Final = "Empty where its owner signs in at Google or Microsoft."
+_BY_OWNER: Final = "Empty if its owner signs in at Google or Microsoft."
 _BY_RIGHT: Final = (
-    "Empty where its owner signs in at Google or Microsoft, or where the token has the batch right for that"
+    "Empty if its owner signs in at Google or Microsoft, or if the token has the batch right for that"
     " mailbox."
 )
 
 
 class RequestModel(BaseModel):
-    """What a client sends. Unknown fields are refused: a misspelt one would be left out without a word."""
+    """A request body. Unknown fields are refused, because a misspelt field would be ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class RowIn(RequestModel):
-    """One mailbox into another, with the columns of the CSV file."""
+    """A source and a destination mailbox. The fields are the columns of the CSV file."""
 
     source_address: str = Field(examples=["ada@old.example"])
     source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     source_server: str = Field(
-        "", description="Found from the address when empty.", examples=["imap.old.example"]
+        "", description="Detected from the address if empty.", examples=["imap.old.example"]
     )
     destination_address: str = Field(examples=["ada@new.example"])
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
-    destination_server: str = Field("", description="That of this installation when empty.")
+    destination_server: str = Field("", description="The server of this installation if empty.")
     labels: LabelRule | None = Field(
-        None, description="For sources with labels (Gmail); null for the installation's."
+        None, description="For sources with labels (Gmail); null for the installation's default."
     )
     sync_flags: bool | None = Field(
         None,
-        description="Bring over flags that changed at the source since an earlier import; null for the"
-        " installation's.",
+        description="Copy flags that changed at the source since an earlier import; null for the"
+        " installation's default.",
     )
 
     def cells(self) -> dict[str, str]:
-        """By column, as `rows.parse_cells` takes them."""
+        """The cells by column, for `row_parser.parse_cells`."""
         return {name: _cell(getattr(self, name)) for name in RowIn.model_fields}
 
 
@@ -72,21 +72,25 @@ def _cell(value: str | bool | SecretStr | None) -> str:
 
 
 class Order(RequestModel):
-    """What goes with rows. The submitter gets a mail with the report."""
+    """Options of a submission. The submitter receives the report by email."""
 
     submitter: str = ""
-    language: Language = Field("", description="Of the mails; empty for the installation's.")
+    language: Language = Field(
+        "", description="The language of the emails; empty for the installation's default."
+    )
     labels: LabelRule | None = Field(
-        None, description="For rows that say nothing of their own; null for the installation's."
+        None, description="For rows without their own value; null for the installation's default."
     )
     sync_flags: bool | None = Field(
-        None, description="For rows that say nothing of their own; null for the installation's."
+        None, description="For rows without their own value; null for the installation's default."
     )
-    again: bool = Field(False, description="Also what is complete already, to fetch what is new.")
+    again: bool = Field(
+        False, description="Also start imports that are already complete, to copy new messages."
+    )
 
 
 class ImportIn(RowIn, Order):
-    """One row, and what goes with it."""
+    """One row and its options."""
 
 
 class BatchIn(Order):
@@ -97,21 +101,21 @@ class BatchIn(Order):
 class PasswordsIn(RequestModel):
     source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
-    labels: LabelRule | None = Field(None, description="Null for those of the earlier import.")
-    sync_flags: bool | None = Field(None, description="Null for that of the earlier import.")
+    labels: LabelRule | None = Field(None, description="Null for the rule of the earlier import.")
+    sync_flags: bool | None = Field(None, description="Null for the value of the earlier import.")
 
 
 class UndoIn(RequestModel):
     destination_password: SecretStr = Field(
         SecretStr(""),
-        description="Empty where the token has the batch right for that mailbox, or the scope `admin` and an"
-        " organisation's permission opens it.",
+        description="Empty if the token has the batch right for that mailbox, or the scope `admin` and an"
+        " organisation-wide grant opens it.",
     )
 
 
 class DetectIn(RequestModel):
     address: str = Field(examples=["ada@old.example"])
-    language: Spoken = "en"
+    language: LanguageCode = "en"
 
 
 class AccountOut(BaseModel):
@@ -129,7 +133,7 @@ class ProblemOut(BaseModel):
 
 
 class ProgressOut(BaseModel):
-    """Messages and bytes are of the source. `seconds_left` is null while nobody can tell."""
+    """Messages and bytes are of the source. `seconds_left` is null while it is unknown."""
 
     folder: str
     folders_done: int
@@ -151,11 +155,11 @@ class ImportOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    not_before: datetime | None = Field(description="Until when it waits.")
+    not_before: datetime | None = Field(description="The time of the next attempt, if it waits.")
     problem: ProblemOut | None
-    wish: str | None = Field(description="What was asked of it and is not yet done: pause or cancel.")
+    wish: str | None = Field(description="A requested action that is still pending: pause or cancel.")
     labels: LabelRule
-    has_labels: bool = Field(description="Whether the source was seen to have labels; else `labels` is idle.")
+    has_labels: bool = Field(description="Whether the source has labels; otherwise `labels` has no effect.")
     sync_flags: bool
     progress: ProgressOut
 
@@ -165,12 +169,12 @@ class BatchOut(BaseModel):
     name: str
     submitter: str
     created_at: datetime
-    states: dict[str, int] = Field(description="How many imports stand where.")
+    states: dict[str, int] = Field(description="The number of imports by state.")
     imports: list[ImportOut]
 
 
 class ImportPage(BaseModel):
-    """`next` is to be sent as `after` for the page behind this one; null on the last."""
+    """Send `next` as `after` to get the following page; it is null on the last page."""
 
     items: list[ImportOut]
     next: str | None
@@ -181,8 +185,8 @@ class BatchPage(BaseModel):
     next: str | None
 
 
-class PlacedOut(BaseModel):
-    """What became of one row. `import` is null where another client has it under way."""
+class SubmittedRowOut(BaseModel):
+    """The outcome of one row. `import` is null if another client has an import on this route under way."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -192,22 +196,22 @@ class PlacedOut(BaseModel):
 
 
 class SubmissionOut(BaseModel):
-    """`batch` holds what was started; null when nothing had to be."""
+    """`batch` holds the started imports; it is null if there was nothing to start."""
 
     batch: BatchOut | None
-    rows: list[PlacedOut]
+    rows: list[SubmittedRowOut]
 
 
 class ChangedOut(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
-    effect: str = Field(description="done; soon: a worker does it after the messages in hand")
+    effect: str = Field(description="done; soon: a worker applies it after the current batch of messages")
     message: str
     import_: ImportOut = Field(serialization_alias="import")
 
 
 class SideConsentOut(BaseModel):
-    """Whether the owner of that mailbox has yet to sign in, and the link to hand on."""
+    """Whether the owner of that mailbox still has to sign in, and the link to pass on."""
 
     awaited: bool
     link: str | None
@@ -223,7 +227,7 @@ class TokenOut(BaseModel):
     id: str
     name: str
     scopes: list[str]
-    domains: list[str] = Field(description="Where it may bring mail to; everywhere when empty.")
+    domains: list[str] = Field(description="The destination domains that it permits; all if empty.")
     expires_at: datetime | None
     webhook_url: str
 
@@ -267,14 +271,14 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
 
 
 def batch_out(batch: Batch, imports: Iterable[Import], now: datetime) -> BatchOut:
-    shown = [import_out(import_, now) for import_ in imports]
+    import_jsons = [import_out(import_, now) for import_ in imports]
     return BatchOut(
         id=batch.id,
         name=batch.name,
         submitter=batch.submitter,
         created_at=batch.created_at,
-        states=Counter(one.state.value for one in shown),
-        imports=shown,
+        states=Counter(import_json.state.value for import_json in import_jsons),
+        imports=import_jsons,
     )
 
 

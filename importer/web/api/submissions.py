@@ -1,4 +1,4 @@
-"""Rows become a batch of imports: as JSON, or as the CSV file that people have."""
+"""Submissions: start imports from rows, sent as JSON or as a CSV file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from importer.web.api.schemas import (
     ImportIn,
     Language,
     Order,
-    PlacedOut,
     SubmissionOut,
+    SubmittedRowOut,
     batch_out,
     import_out,
 )
@@ -34,16 +34,16 @@ from importer.web.api.schemas import (
 router: Final = APIRouter(tags=["start"])
 
 _STARTED: Final[dict[int | str, dict[str, Any]]] = {
-    201: {"model": SubmissionOut, "description": "Started; Location names the batch."}
+    201: {"model": SubmissionOut, "description": "Started; Location is the URL of the batch."}
 }
 
 
 @router.post("/batches", responses=_STARTED)
-def start_batch(caller: Writer, given: BatchIn, answer: Response) -> SubmissionOut:
-    """Start up to 25 imports. Nothing starts unless every row is good; `problems` lists all that is wrong.
-    Rows whose import is done or under way are not started again."""
-    parsed = _parsed_rows(caller, [row.cells() for row in given.rows])
-    return _start(caller, parsed, given, printable(given.name, 200), answer)
+def start_batch(caller: Writer, body: BatchIn, response: Response) -> SubmissionOut:
+    """Start up to 25 imports. Nothing starts unless every row is valid; `problems` lists all errors. Imports
+    that are complete or under way are not started again."""
+    parsed = _parsed_rows(caller, [row.cells() for row in body.rows])
+    return _start(caller, parsed, body, printable(body.name, 200), response)
 
 
 @router.post(
@@ -56,7 +56,7 @@ def start_batch(caller: Writer, given: BatchIn, answer: Response) -> SubmissionO
 async def start_file(
     caller: Writer,
     request: Request,
-    answer: Response,
+    response: Response,
     name: Annotated[str, Query(max_length=200)] = "",
     submitter: Annotated[str, Query(max_length=320)] = "",
     labels: LabelRule | None = None,
@@ -64,73 +64,77 @@ async def start_file(
     language: Language = "",
     again: bool = False,
 ) -> SubmissionOut:
-    """The same with a CSV file as the body (`Content-Type: text/csv`), as the console takes it."""
+    """The same with a CSV file as the body (`Content-Type: text/csv`), in the format of the console."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise ProblemAnswer("media_type_refused", "Send the file as text/csv.")
-    data = await request.body()
+        raise ProblemAnswer("media_type_refused", "Send the file as `text/csv`.")
+    content = await request.body()
     order = Order(submitter=submitter, labels=labels, sync_flags=sync_flags, language=language, again=again)
 
-    def take() -> SubmissionOut:
-        parsed = parse(data, **_rules(caller))
-        return _start(caller, parsed, order, printable(name, 200), answer)
+    def parse_and_start() -> SubmissionOut:
+        parsed = parse(content, **_parser_options(caller))
+        return _start(caller, parsed, order, printable(name, 200), response)
 
-    return await run_in_threadpool(take)
+    return await run_in_threadpool(parse_and_start)
 
 
 @router.post("/imports", responses=_STARTED)
-def start_import(caller: Writer, given: ImportIn, answer: Response) -> SubmissionOut:
+def start_import(caller: Writer, body: ImportIn, response: Response) -> SubmissionOut:
     """Start one import, as a batch of one."""
-    return _start(caller, _parsed_rows(caller, [given.cells()]), given, "", answer)
+    return _start(caller, _parsed_rows(caller, [body.cells()]), body, "", response)
 
 
-def good_rows(caller: ApiCaller, parsed: Parsed) -> tuple[Row, ...]:
-    """The rows, if this token may bring mail to where they go. Raises ProblemAnswer with all problems."""
-    problems = [*parsed.problems, *_elsewhere(caller, parsed.rows)]
+def valid_rows(caller: ApiCaller, parsed: Parsed) -> tuple[Row, ...]:
+    """The rows, if all are valid and the token permits their destinations. Raises ProblemAnswer with all
+    problems."""
+    problems = [*parsed.problems, *_destination_problems(caller, parsed.rows)]
     if problems:
         raise rows_refused(sorted(problems, key=lambda problem: problem.line))
     return parsed.rows
 
 
-def one_row(caller: ApiCaller, cells: dict[str, str]) -> Row:
-    """A row that nobody has to sign in for. Raises ProblemAnswer."""
+def row_without_consent(caller: ApiCaller, cells: dict[str, str]) -> Row:
+    """A valid row that needs no sign-in of an owner. Raises ProblemAnswer."""
 
-    def let_in(provider: str, mailbox: str) -> bool:
-        return caller.for_all and caller.deps.access.organisation_grant(provider, mailbox) is not None
+    def organisation_sign_in(provider: str, mailbox: str) -> bool:
+        return caller.is_admin and caller.deps.access.organisation_grant(provider, mailbox) is not None
 
-    rules = {**_rules(caller), "sign_in": let_in}
-    [row] = good_rows(caller, parse_cells([cells], **rules))
+    options = {**_parser_options(caller), "sign_in": organisation_sign_in}
+    [row] = valid_rows(caller, parse_cells([cells], **options))
     return row
 
 
 def _parsed_rows(caller: ApiCaller, rows: Sequence[dict[str, str]]) -> Parsed:
-    return parse_cells(rows, **_rules(caller))
+    return parse_cells(rows, **_parser_options(caller))
 
 
-def _rules(caller: ApiCaller) -> dict[str, Any]:
-    """Whoever calls is a stranger to our network: servers that are named are reached through the guard."""
+def _parser_options(caller: ApiCaller) -> dict[str, Any]:
+    """The keyword arguments of the row parser. `public_only`: servers that a client names must be at public
+    addresses, because clients are not trusted with the internal network."""
     site = caller.site
     return {
         "catalog": site.lookups(),
         "destination": site.destination,
         "allow_plaintext": site.settings.allow_plaintext,
         "public_only": True,
-        "sign_in": sign_in_method(caller.deps.access, organisation=caller.for_all),
-        "right": caller.right,
+        "sign_in": sign_in_method(caller.deps.access, organisation=caller.is_admin),
+        "right": caller.batch_right,
     }
 
 
-def _elsewhere(caller: ApiCaller, rows: Sequence[Row]) -> list[RowProblem]:
-    """Rows that go where this token may not bring mail."""
+def _destination_problems(caller: ApiCaller, rows: Sequence[Row]) -> list[RowProblem]:
+    """The problems of rows whose destination the token does not permit."""
     problems = []
     for row in rows:
-        if why := caller.why_not_into(row.destination):
-            fix = "Take this row out, or ask for a token that is good for it."
-            problems.append(RowProblem(row.line, "destination_address", "destination_not_allowed", why, fix))
+        if refusal := caller.destination_refusal(row.destination):
+            fix = "Remove this row, or use a token that permits its destination."
+            problems.append(
+                RowProblem(row.line, "destination_address", "destination_not_allowed", refusal, fix)
+            )
     return problems
 
 
-def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, answer: Response) -> SubmissionOut:
-    rows = good_rows(caller, parsed)
+def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response: Response) -> SubmissionOut:
+    rows = valid_rows(caller, parsed)
     caller.count_starts(row.destination for row in rows if row.destination_password is not None)
     caller.count_starts(row.source for row in rows if row.source_password is not None)
     settings = caller.site.settings
@@ -144,25 +148,25 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, answer: R
         owner=caller.token.client,
         language=order.language,
         again=order.again,
-        organisation=caller.for_all,
-        right=caller.right,
+        organisation=caller.is_admin,
+        right=caller.batch_right,
     )
     now = caller.deps.clock.now()
     if submission.batch is None:
-        shown = None
+        batch = None
     else:
-        answer.status_code = 201
-        answer.headers["Location"] = f"/api/v1/batches/{submission.batch.id}"
-        shown = batch_out(submission.batch, submission.started, now)
-    return SubmissionOut(batch=shown, rows=[placed_out(caller, placed) for placed in submission.rows])
+        response.status_code = 201
+        response.headers["Location"] = f"/api/v1/batches/{submission.batch.id}"
+        batch = batch_out(submission.batch, submission.started, now)
+    return SubmissionOut(batch=batch, rows=[submitted_row_out(caller, row) for row in submission.rows])
 
 
-def placed_out(caller: ApiCaller, placed: SubmittedRow) -> PlacedOut:
-    """What became of a row; an import that is not this token's stays unnamed."""
-    seen = visible_import(caller.deps, caller.token, placed.import_.id)
-    shown = None if seen is None else import_out(seen, caller.deps.clock.now())
-    return PlacedOut(line=placed.row.line, fate=placed.outcome, import_=shown)
+def submitted_row_out(caller: ApiCaller, submitted: SubmittedRow) -> SubmittedRowOut:
+    """The outcome of a row, without its import if the token may not see it."""
+    import_ = visible_import(caller.deps, caller.token, submitted.import_.id)
+    import_json = None if import_ is None else import_out(import_, caller.deps.clock.now())
+    return SubmittedRowOut(line=submitted.row.line, fate=submitted.outcome, import_=import_json)
 
 
-def _submitter(caller: ApiCaller, given: str) -> str:
-    return checked("submitter", partial(address, given)) if given else caller.site.settings.submitter
+def _submitter(caller: ApiCaller, requested: str) -> str:
+    return checked("submitter", partial(address, requested)) if requested else caller.site.settings.submitter

@@ -1,10 +1,10 @@
-"""An import undone: at once where that is quick, else behind the answer."""
+"""Undo an import: within the request if it is quick, otherwise in the background."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TooSlow
+from concurrent.futures import TimeoutError as UndoTimeout
 from functools import partial
 from typing import Any, Final, cast
 
@@ -17,59 +17,64 @@ from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import LeaseLost
 from importer.service.imports.undo_import import UndoRefused
 from importer.web.api.authentication import ApiCaller, Writer
-from importer.web.api.destinations import given_destination
+from importer.web.api.destinations import undo_login
 from importer.web.api.problem_details import ProblemAnswer, mailbox_refused
 from importer.web.api.schemas import ReportOut, UndoIn
 from providers.errors import MailError
 
 WAIT_S: Final = 25.0
-"""Proxies give up after a minute, often after half of one."""
+"""Proxies time out after a minute, often after half a minute."""
 
 router: Final = APIRouter(tags=["do"])
-_waiting: Final = threading.BoundedSemaphore(6)
+_slots: Final = threading.BoundedSemaphore(6)
 
 
 @router.post(
     "/imports/{import_id}/undo",
-    responses={202: {"description": "Under way; Location has the report when it is done."}},
+    responses={
+        202: {
+            "description": "Under way; Location is the URL of the report, which exists once it is complete."
+        }
+    },
 )
-def undo_import(caller: Writer, import_id: str, given: UndoIn) -> ReportOut:
-    """Removes from the destination exactly what the import added and nobody has touched since. Safe to
-    repeat. What takes long goes on after a 202."""
+def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
+    """Remove from the destination exactly the messages that the import added and that are unchanged since.
+    Safe to repeat. A long undo continues after a response with status 202."""
     import_ = caller.import_(import_id)
-    caller.demand(import_.destination)
+    caller.require_destination(import_.destination)
     if import_.state not in ENDED:
         raise ProblemAnswer("not_possible", "The import is still in progress. Cancel it first, then undo it.")
-    opens = given_destination(caller, import_, given.destination_password)
-    caller.count_try(import_.destination)
-    work = caller.site.undo_jobs.start(caller.deps, import_, opens)
+    credential = undo_login(caller, import_, body.destination_password)
+    caller.count_login(import_.destination)
+    job = caller.site.undo_jobs.start(caller.deps, import_, credential)
     try:
-        report = _waited_for(work)
-    except TooSlow:
-        work.add_done_callback(partial(_forgive, caller, import_.destination))
-        where = f"/api/v1/imports/{import_.id}/undo"
-        late: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": where})
-        return cast("ReportOut", late)
+        report = _wait(job)
+    except UndoTimeout:
+        job.add_done_callback(partial(_refund_login, caller, import_.destination))
+        location = f"/api/v1/imports/{import_.id}/undo"
+        accepted: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": location})
+        return cast("ReportOut", accepted)
     except UndoRefused as refused:
         raise ProblemAnswer("not_possible", str(refused)) from None
     except LeaseLost:
-        raise ProblemAnswer("not_possible", "It was interrupted. Try again.") from None
+        raise ProblemAnswer("not_possible", "The undo was interrupted. Try again.") from None
     except MailError as error:
         raise mailbox_refused(error) from None
-    caller.forgive(import_.destination)
+    caller.refund_login(import_.destination)
     return report.as_json()
 
 
-def _forgive(caller: ApiCaller, account: Account, work: Future[UndoReport]) -> None:
-    if work.exception() is None:
-        caller.forgive(account)
+def _refund_login(caller: ApiCaller, account: Account, job: Future[UndoReport]) -> None:
+    if job.exception() is None:
+        caller.refund_login(account)
 
 
-def _waited_for(work: Future[UndoReport]) -> UndoReport:
-    """Raises TooSlow when it takes long, or when too many wait already: their threads serve pages, too."""
-    if not _waiting.acquire(blocking=False):
-        raise TooSlow
+def _wait(job: Future[UndoReport]) -> UndoReport:
+    """Raises UndoTimeout after WAIT_S, or immediately if too many requests wait already: their threads also
+    serve the pages."""
+    if not _slots.acquire(blocking=False):
+        raise UndoTimeout
     try:
-        return work.result(WAIT_S)
+        return job.result(WAIT_S)
     finally:
-        _waiting.release()
+        _slots.release()
