@@ -1,4 +1,4 @@
-"""The API over ports in memory: who may do what, what is told of it, and what is never done twice."""
+"""The API over in-memory ports: authorization, resources, problem details and idempotency."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SECRET = "hunter2-not-to-be-told"
 
 
 class Panel:
-    """A program with a token."""
+    """An API client with a token."""
 
     def __init__(self, office: WebOffice, name: str = "panel", *scopes: TokenScope, **more: Any) -> None:
         issued = issue_token(office.deps, name, scopes or BOTH, **more)
@@ -60,16 +60,16 @@ class Panel:
         return answer
 
     def start(self, **changes: Any) -> dict[str, Any]:
-        """One import."""
+        """Start one import; return its JSON."""
         answer = self.post("/imports", {**ROW, **changes})
         assert answer.status_code == 201, answer.text
-        found: dict[str, Any] = answer.json()["rows"][0]["import"]
-        return found
+        import_: dict[str, Any] = answer.json()["rows"][0]["import"]
+        return import_
 
 
 @pytest.fixture(autouse=True)
 def _log() -> Iterator[None]:
-    """As a process has it: by default a traceback would be drawn with all its local variables."""
+    """Configure logging as in a process: the default prints tracebacks with all local variables."""
     telemetry.configure(stream=io.StringIO())
     yield
     structlog.reset_defaults()
@@ -90,37 +90,37 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (status, problem_details.MEDIA_TYPE), (
         answer.text
     )
-    told: dict[str, Any] = answer.json()
-    assert (told["status"], told["code"], told["type"]) == (status, code, f"/api/v1/problems#{code}")
-    assert told["title"] == problem_details.TITLES[code][1]
-    return told
+    details: dict[str, Any] = answer.json()
+    assert (details["status"], details["code"], details["type"]) == (status, code, f"/api/v1/problems#{code}")
+    assert details["title"] == problem_details.TITLES[code][1]
+    return details
 
 
 # --- Tokens -----------------------------------------------------------------------------------------
 
 
-def test_a_token_is_recognised_by_its_digest_alone_and_by_its_prefix(office: WebOffice, panel: Panel) -> None:
+def test_a_token_is_stored_as_a_digest_and_has_a_recognisable_prefix(office: WebOffice, panel: Panel) -> None:
     assert panel.secret.startswith(PREFIX)
-    [kept] = office.deps.store.tokens()
-    assert kept.digest == sha256(panel.secret.encode()).hexdigest()
-    assert panel.secret not in repr(kept)
-    told = panel.get("/token").json()
-    assert (told["id"], told["name"], told["scopes"]) == (panel.token.id, "panel", ["read", "write"])
+    [stored] = office.deps.store.tokens()
+    assert stored.digest == sha256(panel.secret.encode()).hexdigest()
+    assert panel.secret not in repr(stored)
+    token = panel.get("/token").json()
+    assert (token["id"], token["name"], token["scopes"]) == (panel.token.id, "panel", ["read", "write"])
 
 
-def test_without_a_good_token_there_is_nothing(office: WebOffice, panel: Panel) -> None:
+def test_a_call_needs_a_valid_token(office: WebOffice, panel: Panel) -> None:
     client = panel.client
     assert "Bearer" in client.get("/api/v1/imports").headers["www-authenticate"]
     problem(client.get("/api/v1/imports"), 401, "token_missing")
-    for given in (
+    for credentials in (
         "Basic YTpi",
         "Bearer",
         "Bearer x",
         f"Bearer {panel.secret}x",
         f"Bearer {PREFIX}{'x' * 43}",
     ):
-        answer = client.get("/api/v1/imports", headers={"Authorization": given})
-        assert answer.status_code == 401, given
+        answer = client.get("/api/v1/imports", headers={"Authorization": credentials})
+        assert answer.status_code == 401, credentials
     expired = Panel(office, "old", lifetime=timedelta(seconds=10))
     assert expired.get("/imports").status_code == 200
     office.office.clock.sleep(10)
@@ -130,17 +130,17 @@ def test_without_a_good_token_there_is_nothing(office: WebOffice, panel: Panel) 
     problem(panel.get("/imports"), 401, "token_refused")
 
 
-def test_a_scope_that_is_missing_is_told(office: WebOffice) -> None:
+def test_a_call_needs_its_scope(office: WebOffice) -> None:
     reader, writer = Panel(office, "panel", TokenScope.READ), Panel(office, "panel", TokenScope.WRITE)
     started = writer.start()
-    told = problem(reader.post("/imports", ROW), 403, "scope_missing")
-    assert "write" in told["detail"]
+    details = problem(reader.post("/imports", ROW), 403, "scope_missing")
+    assert "write" in details["detail"]
     assert "insufficient_scope" in reader.post("/imports", ROW).headers["www-authenticate"]
     problem(writer.get("/imports"), 403, "scope_missing")
     assert reader.get(f"/imports/{started['id']}").status_code == 200
 
 
-def test_a_token_may_call_so_often_a_minute(tmp_path: Path) -> None:
+def test_calls_are_limited_per_token_and_minute(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, {"api_calls_per_minute": 3})
     panel, other = Panel(office), Panel(office, "other")
     assert [panel.get("/token").status_code for _ in range(3)] == [200] * 3
@@ -154,16 +154,16 @@ def test_a_token_may_call_so_often_a_minute(tmp_path: Path) -> None:
 # --- Starting -----------------------------------------------------------------------------------------
 
 
-def test_rows_become_a_batch_that_is_rung_for(office: WebOffice, panel: Panel) -> None:
+def test_rows_become_a_batch_and_a_ring_for_each_import(office: WebOffice, panel: Panel) -> None:
     rows = [ROW, {**ROW, "source_address": "grace@old.example", "destination_address": "grace@new.example"}]
     answer = panel.post("/batches", {"name": "tuesday", "rows": rows, "labels": "each"})
     assert answer.status_code == 201
-    told = answer.json()
-    batch = told["batch"]
+    submission = answer.json()
+    batch = submission["batch"]
     assert answer.headers["location"] == f"/api/v1/batches/{batch['id']}"
     assert batch["states"] == {"queued": 2}
-    assert [row["fate"] for row in told["rows"]] == ["started", "started"]
-    ids = [row["import"]["id"] for row in told["rows"]]
+    assert [row["fate"] for row in submission["rows"]] == ["started", "started"]
+    ids = [row["import"]["id"] for row in submission["rows"]]
     assert [ring[0] for ring in office.office.queue.rings] == ids
     shown = panel.get(f"/batches/{batch['id']}").json()
     assert shown == batch
@@ -175,7 +175,9 @@ def test_rows_become_a_batch_that_is_rung_for(office: WebOffice, panel: Panel) -
     assert [row["fate"] for row in again.json()["rows"]] == ["under way"] * 2
 
 
-def test_what_is_named_by_a_client_is_reached_through_the_guard(office: WebOffice, panel: Panel) -> None:
+def test_servers_named_by_a_client_are_restricted_to_public_addresses(
+    office: WebOffice, panel: Panel
+) -> None:
     started = panel.start(destination_server="imap.elsewhere.example")
     import_ = office.deps.store.import_(ImportId(started["id"]))
     assert import_ is not None
@@ -187,23 +189,21 @@ def test_what_is_named_by_a_client_is_reached_through_the_guard(office: WebOffic
     assert not import_.destination.public_only
 
 
-def test_all_that_is_wrong_with_rows_is_told_at_once_and_nothing_starts(
-    office: WebOffice, panel: Panel
-) -> None:
+def test_all_problems_of_the_rows_are_reported_and_nothing_starts(office: WebOffice, panel: Panel) -> None:
     rows = [{**ROW, "source_address": SECRET}, {**ROW, "destination_password": ""}, ROW, ROW]
-    told = problem(panel.post("/batches", {"rows": rows}), 422, "rows_refused")
-    found = [(one["line"], one["column"], one["rule"]) for one in told["problems"]]
-    assert found == [
+    details = problem(panel.post("/batches", {"rows": rows}), 422, "rows_refused")
+    places = [(detail["line"], detail["column"], detail["rule"]) for detail in details["problems"]]
+    assert places == [
         (1, "source_address", "address_invalid"),
         (2, "destination_password", "password_missing"),
         (3, "source_address", "duplicate_row"),
         (4, "source_address", "duplicate_row"),
     ]
-    assert all(one["message"] and one["fix"] for one in told["problems"])
+    assert all(detail["message"] and detail["fix"] for detail in details["problems"])
     assert not office.deps.store.imports()
 
 
-def test_a_csv_file_is_taken_as_the_console_takes_it(panel: Panel) -> None:
+def test_a_csv_file_is_accepted_in_the_format_of_the_console(panel: Panel) -> None:
     head = "source_address,source_password,source_server,destination_address,destination_password\n"
     good = head + "ada@old.example,right,imap.old.example,ada@new.example,right\n"
 
@@ -214,10 +214,10 @@ def test_a_csv_file_is_taken_as_the_console_takes_it(panel: Panel) -> None:
         )
         return answer
 
-    told = send(good, name="people.csv", submitter="root@new.example")
-    assert told.status_code == 201
-    assert told.json()["batch"]["name"] == "people.csv"
-    assert told.json()["batch"]["submitter"] == "root@new.example"
+    answer = send(good, name="people.csv", submitter="root@new.example")
+    assert answer.status_code == 201
+    assert answer.json()["batch"]["name"] == "people.csv"
+    assert answer.json()["batch"]["submitter"] == "root@new.example"
     bad = problem(send(head + f"{SECRET},x,,ada@new.example,{SECRET}\n"), 422, "rows_refused")
     assert (bad["problems"][0]["line"], bad["problems"][0]["column"]) == (2, "source_address")
     assert SECRET not in str(bad)
@@ -228,7 +228,7 @@ def test_a_csv_file_is_taken_as_the_console_takes_it(panel: Panel) -> None:
     problem(send(good, submitter="nobody"), 422, "request_invalid")
 
 
-def test_a_token_bound_to_domains_brings_mail_nowhere_else(office: WebOffice) -> None:
+def test_a_token_bound_to_domains_permits_no_other_destinations(office: WebOffice) -> None:
     bound = Panel(office, "bound", domains={"new.example"})
     assert bound.start()["state"] == "queued"
     for changes in (
@@ -237,9 +237,9 @@ def test_a_token_bound_to_domains_brings_mail_nowhere_else(office: WebOffice) ->
         {"destination_server": "imap.elsewhere.example"},
         {"destination_server": "imaps://grace@imap.new.example"},
     ):
-        told = problem(bound.post("/imports", {**ROW, **changes}), 422, "rows_refused")
-        assert told["problems"][0]["rule"] == "destination_not_allowed", changes
-    # Started by another token of the same client, which is bound to nothing.
+        details = problem(bound.post("/imports", {**ROW, **changes}), 422, "rows_refused")
+        assert details["problems"][0]["rule"] == "destination_not_allowed", changes
+    # Started with another token of the same client, which is not bound to domains.
     id_ = Panel(office, "bound").start(destination_server="imap.elsewhere.example")["id"]
     bound.post(f"/imports/{id_}/cancel")
     for path, more in (("run-again", {"source_password": RIGHT}), ("undo", {})):
@@ -247,14 +247,14 @@ def test_a_token_bound_to_domains_brings_mail_nowhere_else(office: WebOffice) ->
         assert "at imap.new.example only" in problem(answer, 403, "scope_missing")["detail"], path
 
 
-def test_imports_are_no_way_to_guess_either(office: WebOffice, panel: Panel) -> None:
+def test_imports_cannot_be_used_to_guess_passwords(office: WebOffice, panel: Panel) -> None:
     answers = [panel.post("/imports", {**ROW, "source_password": f"guess {n}"}) for n in range(12)]
     assert [answer.status_code for answer in answers] == [201] + [200] * 9 + [429] * 2
     office.browser().sign_in()  # the owner is not locked out
     assert office.browser().sign_in().headers["location"] == "/new"
 
 
-def test_fields_that_nobody_knows_are_refused_and_nothing_that_was_sent_is_told(panel: Panel) -> None:
+def test_unknown_fields_are_refused_and_sent_values_are_not_repeated(panel: Panel) -> None:
     for body in (
         {**ROW, "sorce_server": SECRET},
         {**ROW, "destination_password": [SECRET]},
@@ -263,8 +263,8 @@ def test_fields_that_nobody_knows_are_refused_and_nothing_that_was_sent_is_told(
         SECRET,
         None,
     ):
-        told = problem(panel.post("/imports", body), 422, "request_invalid")
-        assert all(one["message"] for one in told["errors"])
+        details = problem(panel.post("/imports", body), 422, "request_invalid")
+        assert all(error["message"] for error in details["errors"])
     broken = panel.client.post(
         "/api/v1/imports",
         content=f'{{"a": "{SECRET}',
@@ -274,22 +274,22 @@ def test_fields_that_nobody_knows_are_refused_and_nothing_that_was_sent_is_told(
     assert SECRET not in broken.text
 
 
-# --- Looking --------------------------------------------------------------------------------------------
+# --- Reading --------------------------------------------------------------------------------------------
 
 
-def test_lists_are_read_page_by_page(panel: Panel) -> None:
+def test_lists_are_paged(panel: Panel) -> None:
     for number in range(5):
         panel.start(source_address=f"a{number}@old.example")
-    whole = [one["id"] for one in panel.get("/imports").json()["items"]]
+    all_ids = [item["id"] for item in panel.get("/imports").json()["items"]]
     for path in ("/imports", "/batches"):
         seen: list[str] = []
         after = ""
         while after is not None:
             page = panel.get(path, limit=2, after=after).json()
             items = page["items"]
-            seen += [one["id"] if path == "/imports" else one["imports"][0]["id"] for one in items]
+            seen += [item["id"] if path == "/imports" else item["imports"][0]["id"] for item in items]
             after = page["next"]
-        assert seen == whole
+        assert seen == all_ids
         assert len(seen) == 5
     problem(panel.get("/imports", after="unknown"), 404, "not_found")
     problem(panel.get("/imports", limit=101), 422, "request_invalid")
@@ -307,21 +307,21 @@ def test_an_import_is_followed_to_its_end_and_reported(office: WebOffice, panel:
     assert (shown["state"], shown["progress"]["messages_done"]) == ("complete", 6)
     report = panel.get(f"/imports/{started['id']}/report").json()
     assert (report["totals"]["found"], report["totals"]["copied"]) == (6, 6)
-    whole = panel.get(f"/batches/{started['batch_id']}/report").json()
-    assert whole["imports"] == [report]
+    batch_report = panel.get(f"/batches/{started['batch_id']}/report").json()
+    assert batch_report["imports"] == [report]
     for path in (f"/imports/{started['id']}", f"/batches/{started['batch_id']}"):
         answer = panel.get(f"{path}/report.csv")
         assert answer.headers["content-type"].startswith("text/csv")
         assert answer.text.startswith("import,source,destination,folder")
-    said = panel.get(f"/imports/{started['id']}/explanation").json()
-    assert said["sentence"]
-    assert "run again" in said["actions"]
+    explanation = panel.get(f"/imports/{started['id']}/explanation").json()
+    assert explanation["sentence"]
+    assert "run again" in explanation["actions"]
     undone = panel.post(f"/imports/{started['id']}/undo", {"destination_password": RIGHT})
     assert (undone.status_code, undone.json()["totals"]["removed"]) == (200, 6)
     assert panel.get(f"/imports/{started['id']}/undo").json() == undone.json()
 
 
-# --- Doing ----------------------------------------------------------------------------------------------
+# --- Controls -------------------------------------------------------------------------------------------
 
 
 def test_pause_resume_retry_and_cancel(office: WebOffice, panel: Panel) -> None:
@@ -344,23 +344,21 @@ def test_pause_resume_retry_and_cancel(office: WebOffice, panel: Panel) -> None:
     )
     office.deps.store.release(lease)
     assert panel.post(f"/imports/{id_}/cancel").json()["import"]["state"] == "cancelled"
-    told = problem(panel.post(f"/imports/{id_}/resume"), 409, "not_possible")
-    assert told["state"] == "cancelled"
+    details = problem(panel.post(f"/imports/{id_}/resume"), 409, "not_possible")
+    assert details["state"] == "cancelled"
     problem(panel.post(f"/imports/{id_}/pause"), 409, "not_possible")
 
 
-def test_what_becomes_of_labels_and_flags_is_the_rows_own_or_that_of_all(
-    office: WebOffice, panel: Panel
-) -> None:
+def test_labels_and_flags_follow_the_row_or_else_the_batch(office: WebOffice, panel: Panel) -> None:
     rows: list[dict[str, Any]] = [
         {**ROW, "source_address": f"{name}@old.example", "destination_address": f"{name}@new.example"}
         for name in ("ada", "grace")
     ]
     rows[0] |= {"labels": "keywords", "sync_flags": False}
-    told = panel.post("/batches", {"rows": rows, "labels": "each", "sync_flags": True}).json()
-    found = [(row["import"]["labels"], row["import"]["sync_flags"]) for row in told["rows"]]
-    assert found == [("keywords", False), ("each", True)]
-    id_ = told["rows"][1]["import"]["id"]
+    submission = panel.post("/batches", {"rows": rows, "labels": "each", "sync_flags": True}).json()
+    options = [(row["import"]["labels"], row["import"]["sync_flags"]) for row in submission["rows"]]
+    assert options == [("keywords", False), ("each", True)]
+    id_ = submission["rows"][1]["import"]["id"]
     panel.post(f"/imports/{id_}/cancel")
     passwords = {"source_password": RIGHT, "destination_password": RIGHT}
     again = panel.post(f"/imports/{id_}/run-again", passwords).json()["import"]
@@ -384,23 +382,24 @@ def test_run_again_is_a_new_import_of_the_same_client(office: WebOffice, panel: 
     assert new != id_
     assert again.headers["location"] == f"/api/v1/imports/{new}"
     assert panel.get(f"/imports/{new}").json()["source"]["address"] == "ada@old.example"
-    there = panel.post(f"/imports/{id_}/run-again", passwords)
-    assert (there.status_code, there.json()["fate"], there.json()["import"]["id"]) == (200, "under way", new)
-    assert "location" not in there.headers
+    repeated = panel.post(f"/imports/{id_}/run-again", passwords)
+    assert (repeated.status_code, repeated.json()["fate"]) == (200, "under way")
+    assert repeated.json()["import"]["id"] == new
+    assert "location" not in repeated.headers
     for missing in ({"source_password": RIGHT, "destination_password": " "}, {"destination_password": RIGHT}):
-        told = problem(panel.post(f"/imports/{id_}/run-again", missing), 422, "request_invalid")
-        assert told["errors"][0]["rule"] == "password_missing"
+        details = problem(panel.post(f"/imports/{id_}/run-again", missing), 422, "request_invalid")
+        assert details["errors"][0]["rule"] == "password_missing"
 
 
-def test_undo_says_why_not(office: WebOffice, panel: Panel) -> None:
+def test_undo_reports_why_it_is_refused(office: WebOffice, panel: Panel) -> None:
     id_ = panel.start()["id"]
     problem(panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT}), 409, "not_possible")
     panel.post(f"/imports/{id_}/cancel")
     problem(panel.get(f"/imports/{id_}/undo"), 404, "not_found")
-    told = problem(
+    details = problem(
         panel.post(f"/imports/{id_}/undo", {"destination_password": SECRET}), 422, "mailbox_refused"
     )
-    assert told["reason"] == "login_rejected"
+    assert details["reason"] == "login_rejected"
     for _ in range(4):
         panel.post(f"/imports/{id_}/undo", {"destination_password": SECRET})
     answer = panel.post(f"/imports/{id_}/undo", {"destination_password": SECRET})
@@ -408,47 +407,47 @@ def test_undo_says_why_not(office: WebOffice, panel: Panel) -> None:
     assert int(answer.headers["retry-after"]) > 60
 
 
-def test_an_undo_that_takes_long_goes_on_behind_the_answer_and_counts_as_no_guess(
+def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
     office: WebOffice, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = panel.start()["id"]
     panel.post(f"/imports/{id_}/cancel")
-    slow, opens = threading.Event(), office.doors.open
-    under_way = office.app._app.state.site.undo_jobs  # type: ignore[attr-defined]
+    released, original_open = threading.Event(), office.doors.open
+    undo_jobs = office.app._app.state.site.undo_jobs  # type: ignore[attr-defined]
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
-    monkeypatch.setattr(office.doors, "open", lambda *given: slow.wait(5) and opens(*given))
+    monkeypatch.setattr(office.doors, "open", lambda *args: released.wait(5) and original_open(*args))
     for _ in range(8):
-        slow.clear()
+        released.clear()
         answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
         assert (answer.status_code, answer.json()["state"]) == (202, "under way")
         assert answer.headers["location"] == f"/api/v1/imports/{id_}/undo"
-        slow.set()
-        assert wait_until(lambda: not under_way.running(id_), timeout_s=5)
+        released.set()
+        assert wait_until(lambda: not undo_jobs.running(id_), timeout_s=5)
     assert panel.get(f"/imports/{id_}/undo").status_code == 200
 
 
-def test_check_looks_at_both_mailboxes_and_is_no_way_to_guess(office: WebOffice, panel: Panel) -> None:
+def test_check_covers_both_mailboxes_and_cannot_be_used_to_guess(office: WebOffice, panel: Panel) -> None:
     office.doors.mailboxes["ada@old.example imap.old.example"] = office.office.old
-    for _ in range(8):  # right ones do not count
+    for _ in range(8):  # correct passwords do not count
         answer = panel.post("/check", ROW)
         assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert (told["done"], told["ready"], told["source"]["messages"]) == (True, True, 6)
+    result = answer.json()
+    assert (result["done"], result["ready"], result["source"]["messages"]) == (True, True, 6)
     wrong = [panel.post("/check", {**ROW, "source_password": SECRET}).status_code for _ in range(7)]
     assert wrong == [200] * 5 + [429] * 2
     assert not office.deps.store.imports()
     problem(panel.post("/check", {**ROW, "source_password": ""}), 422, "rows_refused")
 
 
-def test_detect_tells_what_an_owner_has_to_do(panel: Panel) -> None:
-    told = panel.post("/detect", {"address": "ada@gmail.com", "language": "de"}).json()
-    assert told["provider"]["id"] == "google"
-    assert told["first"]
+def test_detect_reports_the_steps_for_the_owner(panel: Panel) -> None:
+    discovery = panel.post("/detect", {"address": "ada@gmail.com", "language": "de"}).json()
+    assert discovery["provider"]["id"] == "google"
+    assert discovery["first"]
     assert panel.post("/detect", {"address": "ada@nowhere.example"}).json()["provider"] is None
     problem(panel.post("/detect", {"address": SECRET}), 422, "request_invalid")
 
 
-# --- Other people's -------------------------------------------------------------------------------------
+# --- Objects of other clients ---------------------------------------------------------------------------
 
 
 CALLS = (
@@ -465,29 +464,29 @@ BODY = {
 
 
 def call(panel: Panel, method: str, path: str, started: dict[str, Any]) -> Response:
-    where = path.format(**{"import": started["id"], "batch": started["batch_id"]})
-    return panel.get(where) if method == "GET" else panel.post(where, BODY.get(path.rpartition("/")[2]))
+    url = path.format(**{"import": started["id"], "batch": started["batch_id"]})
+    return panel.get(url) if method == "GET" else panel.post(url, BODY.get(path.rpartition("/")[2]))
 
 
-def test_these_are_all_calls_that_name_something(panel: Panel) -> None:
+def test_calls_lists_all_operations_with_an_id(panel: Panel) -> None:
     described = panel.client.get("/api/v1/openapi.json").json()["paths"]
-    named = {
+    operations = {
         (method.upper(), path.replace("import_id", "import").replace("batch_id", "batch"))
         for path, methods in described.items()
         for method in methods
         if "{" in path
     }
-    assert named == set(CALLS)
+    assert operations == set(CALLS)
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS)
-def test_what_belongs_to_another_is_not_there(office: WebOffice, method: str, path: str) -> None:
+def test_objects_of_other_clients_are_not_found(office: WebOffice, method: str, path: str) -> None:
     mine, other = Panel(office, "mine"), Panel(office, "other")
     started = mine.start()
     before = office.deps.store.import_(ImportId(started["id"]))
-    nothing = {"id": "k3v9m2xw7abc", "batch_id": "k3v9m2xw7abc"}
-    strange = problem(call(other, method, path, started), 404, "not_found")
-    assert strange == problem(call(other, method, path, nothing), 404, "not_found")
+    unknown = {"id": "k3v9m2xw7abc", "batch_id": "k3v9m2xw7abc"}
+    details = problem(call(other, method, path, started), 404, "not_found")
+    assert details == problem(call(other, method, path, unknown), 404, "not_found")
     assert office.deps.store.import_(ImportId(started["id"])) == before
     assert len(office.deps.store.imports()) == 1
     assert other.get("/imports").json()["items"] == other.get("/batches").json()["items"] == []
@@ -495,12 +494,12 @@ def test_what_belongs_to_another_is_not_there(office: WebOffice, method: str, pa
     problem(other.get("/batches", after=started["batch_id"]), 404, "not_found")
 
 
-def test_the_same_client_sees_the_same_with_another_token_and_an_admin_sees_all(office: WebOffice) -> None:
+def test_tokens_of_a_client_see_the_same_imports_and_an_admin_sees_all(office: WebOffice) -> None:
     started = Panel(office, "mine").start()
     browser = office.browser()
     browser.sign_in("grace@new.example")
     browser.start_import("grace@old.example")
-    assert [one["id"] for one in Panel(office, "mine").get("/imports").json()["items"]] == [started["id"]]
+    assert [item["id"] for item in Panel(office, "mine").get("/imports").json()["items"]] == [started["id"]]
     admin = Panel(office, "root", TokenScope.ADMIN)
     assert len(admin.get("/imports").json()["items"]) == len(admin.get("/batches").json()["items"]) == 2
     for method, path in CALLS:
@@ -508,18 +507,20 @@ def test_the_same_client_sees_the_same_with_another_token_and_an_admin_sees_all(
         assert "another client" not in call(admin, method, path, started).text
 
 
-def test_a_route_that_another_has_under_way_is_told_without_its_import(office: WebOffice) -> None:
+def test_an_import_of_another_client_on_the_route_is_not_named(office: WebOffice) -> None:
     mine, other = Panel(office, "mine"), Panel(office, "other")
     started = mine.start()
-    told = other.post("/imports", ROW).json()
-    assert told == {"batch": None, "rows": [{"line": 1, "fate": "under way", "import": None}]}
-    assert started["id"] not in str(told)
+    submission = other.post("/imports", ROW).json()
+    assert submission == {"batch": None, "rows": [{"line": 1, "fate": "under way", "import": None}]}
+    assert started["id"] not in str(submission)
 
 
-# --- The same again -------------------------------------------------------------------------------------
+# --- Idempotency ----------------------------------------------------------------------------------------
 
 
-def test_the_same_key_and_body_get_the_same_answer_and_are_done_once(office: WebOffice, panel: Panel) -> None:
+def test_the_same_key_and_body_get_the_same_response_and_are_executed_once(
+    office: WebOffice, panel: Panel
+) -> None:
     key = {"Idempotency-Key": "one"}
     first = panel.post("/imports", ROW, **key)
     second = panel.post("/imports", ROW, **key)
@@ -529,7 +530,7 @@ def test_the_same_key_and_body_get_the_same_answer_and_are_done_once(office: Web
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
     assert len(office.deps.store.imports()) == 1
-    assert panel.post("/imports", ROW).status_code == 200  # without it, the row is looked at anew
+    assert panel.post("/imports", ROW).status_code == 200  # without the key, the row is submitted again
 
 
 def test_the_same_key_with_another_body_or_path_is_refused(panel: Panel) -> None:
@@ -544,7 +545,7 @@ def test_the_same_key_with_another_body_or_path_is_refused(panel: Panel) -> None
         problem(panel.post("/imports", ROW, **{"Idempotency-Key": bad}), 400, "idempotency_key_invalid")
 
 
-def test_a_key_belongs_to_its_token_and_ends(office: WebOffice, panel: Panel) -> None:
+def test_a_key_belongs_to_its_token_and_expires(office: WebOffice, panel: Panel) -> None:
     other, key = Panel(office, "other"), {"Idempotency-Key": "one"}
     id_ = panel.start()["id"]
     panel.post(f"/imports/{id_}/pause", **key)
@@ -557,12 +558,12 @@ def test_a_key_belongs_to_its_token_and_ends(office: WebOffice, panel: Panel) ->
     assert panel.get(f"/imports/{id_}").json()["state"] == "paused"
 
 
-def test_a_request_that_died_with_its_process_can_be_sent_again(
+def test_a_request_lost_with_its_process_can_be_repeated(
     office: WebOffice, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = {"Idempotency-Key": "one"}
     with monkeypatch.context() as patched:
-        for name in ("keep_answer", "forget_request"):  # the process is killed before
+        for name in ("keep_answer", "forget_request"):  # as if the process had been killed before
             patched.setattr(office.deps.store, name, lambda *_: None)
         started = panel.post("/imports", ROW, **key).json()
     problem(panel.post("/imports", ROW, **key), 409, "idempotency_key_in_use")
@@ -572,54 +573,57 @@ def test_a_request_that_died_with_its_process_can_be_sent_again(
     assert again["rows"][0]["import"]["id"] == started["rows"][0]["import"]["id"]
 
 
-def test_what_was_refused_may_be_mended_under_the_same_key(panel: Panel) -> None:
+def test_a_refused_request_can_be_corrected_with_the_same_key(panel: Panel) -> None:
     key = {"Idempotency-Key": "one"}
     problem(panel.post("/imports", {**ROW, "source_address": "x"}, **key), 422, "rows_refused")
     assert panel.post("/imports", ROW, **key).status_code == 201
 
 
-def test_no_password_and_no_answer_lies_open_in_the_store(office: WebOffice, panel: Panel) -> None:
+def test_stored_requests_contain_no_readable_password_or_response(office: WebOffice, panel: Panel) -> None:
     panel.post("/imports", {**ROW, "source_password": SECRET}, **{"Idempotency-Key": "one"})
-    [((_, _), (kept, _))] = office.office.store._answers.items()
-    assert b"ada@" not in kept.sealed
-    assert SECRET.encode() not in kept.sealed
-    other = WebOffice(office.root / "other")  # two installations, two keys: nobody can try words out
+    [((_, _), (stored, _))] = office.office.store._answers.items()
+    assert b"ada@" not in stored.sealed
+    assert SECRET.encode() not in stored.sealed
+    # Installations have different keys, so passwords cannot be guessed from the fingerprint.
+    other = WebOffice(office.root / "other")
     Panel(other).post("/imports", {**ROW, "source_password": SECRET}, **{"Idempotency-Key": "one"})
-    [(theirs, _)] = other.office.store._answers.values()
-    assert theirs.fingerprint != kept.fingerprint
+    [(other_stored, _)] = other.office.store._answers.values()
+    assert other_stored.fingerprint != stored.fingerprint
 
 
 class Gate:
-    """Holds whoever comes until it is opened."""
+    """Blocks a thread until it is opened."""
 
     def __init__(self) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
 
 
-def test_of_the_same_request_many_times_at_once_one_is_done(office: WebOffice, panel: Panel) -> None:
+def test_of_concurrent_equal_requests_one_is_executed(office: WebOffice, panel: Panel) -> None:
     key = {"Idempotency-Key": "one"}
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: panel.post("/imports", ROW, **key), range(16)))
-    done = [answer for answer in answers if answer.status_code == 201]
-    assert done
-    assert len({answer.text for answer in done}) == 1
+    executed = [answer for answer in answers if answer.status_code == 201]
+    assert executed
+    assert len({answer.text for answer in executed}) == 1
     for answer in answers:
         if answer.status_code != 201:
             problem(answer, 409, "idempotency_key_in_use")
     assert len(office.deps.store.imports()) == 1
 
 
-def test_while_the_first_is_under_way_the_second_is_told_so(
+def test_a_repeated_request_is_refused_while_the_first_is_in_progress(
     office: WebOffice, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, open_before = Gate(), office.doors.open
+    gate, original_open = Gate(), office.doors.open
 
-    def slowly(account: Any, credential: Credential, side: Side, labels: LabelView | None = None) -> Any:
+    def blocking_open(
+        account: Any, credential: Credential, side: Side, labels: LabelView | None = None
+    ) -> Any:
         gate.reached.set()
         assert gate.opened.wait(10)
-        return open_before(account, credential, side, labels)
+        return original_open(account, credential, side, labels)
 
-    monkeypatch.setattr(office.doors, "open", slowly)
+    monkeypatch.setattr(office.doors, "open", blocking_open)
     key = {"Idempotency-Key": "one"}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(panel.post, "/check", ROW, **key)
@@ -630,61 +634,61 @@ def test_while_the_first_is_under_way_the_second_is_told_so(
     assert panel.post("/check", ROW, **key).headers["idempotency-replayed"] == "true"
 
 
-# --- Faults ---------------------------------------------------------------------------------------------
+# --- Errors ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_and_what_breaks_is_told_as_a_problem(
+def test_unknown_paths_and_internal_errors_are_problem_details(
     office: WebOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = Panel(office)
     panel.client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     problem(panel.get("/nothing"), 404, "not_found")
-    for odd in ("%00", "a%0Ab", "a%0A", "%F0%9F%93%AC", "%ED%A0%80", "x" * 5000):
-        problem(panel.get(f"/imports/{odd}"), 404, "not_found")
-        problem(panel.get(f"/batches/{odd}/report.csv"), 404, "not_found")
+    for segment in ("%00", "a%0Ab", "a%0A", "%F0%9F%93%AC", "%ED%A0%80", "x" * 5000):
+        problem(panel.get(f"/imports/{segment}"), 404, "not_found")
+        problem(panel.get(f"/batches/{segment}/report.csv"), 404, "not_found")
     problem(panel.post("/token"), 405, "method_not_allowed")
     assert panel.get("/problems").json().keys() == problem_details.TITLES.keys()
 
-    def breaks(*_args: object, **_more: object) -> None:
+    def fails(*_args: object, **_more: object) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(office.deps.store, "batches", breaks)
+    monkeypatch.setattr(office.deps.store, "batches", fails)
     answer = panel.get("/batches")
     problem(answer, 500, "internal")
     assert SECRET not in answer.text
 
 
-def test_a_call_that_failed_may_be_made_again_under_its_key(
+def test_a_failed_call_can_be_repeated_with_the_same_key(
     office: WebOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = Panel(office)
     panel.client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
     key: dict[str, str] = {"Idempotency-Key": "one"}
-    add: Callable[..., None] = office.office.store.add_batch
+    original: Callable[..., None] = office.office.store.add_batch
 
-    def breaks(*_args: object) -> None:
+    def fails(*_args: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(office.office.store, "add_batch", breaks)
+    monkeypatch.setattr(office.office.store, "add_batch", fails)
     problem(panel.post("/imports", ROW, **key), 500, "internal")
-    monkeypatch.setattr(office.office.store, "add_batch", add)
+    monkeypatch.setattr(office.office.store, "add_batch", original)
     assert panel.post("/imports", ROW, **key).status_code == 201
 
 
-def test_a_cookie_opens_nothing_here_and_a_token_no_page(office: WebOffice, panel: Panel) -> None:
+def test_session_cookies_do_not_open_the_api_nor_tokens_the_pages(office: WebOffice, panel: Panel) -> None:
     browser = office.browser()
     browser.sign_in()
     assert browser.get("/api/v1/imports").status_code == 401
     assert panel.client.get("/imports", headers=panel.headers).status_code == 303
 
 
-def test_states_and_scopes_are_those_that_are_described(panel: Panel) -> None:
+def test_the_description_lists_all_states_and_codes(panel: Panel) -> None:
     schemas = panel.client.get("/api/v1/openapi.json").json()["components"]["schemas"]
     assert schemas["State"]["enum"] == [state.value for state in State]
     assert schemas["Problem"]["properties"]["code"]["enum"] == sorted(problem_details.TITLES)
 
 
-def test_a_secret_is_no_part_of_what_a_model_shows() -> None:
+def test_secrets_are_not_in_the_repr_of_a_model() -> None:
     row = RowIn.model_validate({**ROW, "source_password": SECRET, "destination_password": SECRET})
     assert SECRET not in repr(row)
     assert row.cells()["source_password"] == SECRET

@@ -1,4 +1,4 @@
-"""Progress for many watchers: what they are told, when, and that it is made once for all of them."""
+"""Live progress: which snapshots watchers receive, when, and that they are rendered once for all watchers."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def ada(office: WebOffice) -> Browser:
 
 
 class Moving:
-    """The one import of a store, as a test wants it seen."""
+    """A store with one import, whose state the test controls."""
 
     def __init__(self, office: WebOffice) -> None:
         self.deps = office.deps
         [self.import_] = office.deps.store.imports()
-        self.looks = 0
+        self.queries = 0
 
     def imports(self, **_: Any) -> list[Import]:
-        self.looks += 1
+        self.queries += 1
         return [self.import_]
 
-    def goes_on(self, messages: int) -> None:
+    def advance(self, messages: int) -> None:
         self.import_ = replace(
             self.import_,
             state=State.RUNNING,
@@ -67,113 +67,115 @@ def feed_of(moving: Moving) -> Feed:
 
 
 def guest_of(office: WebOffice, browser: Browser, feed: Feed) -> Guest:
-    """Who sits at that browser, watching `feed`."""
+    """The signed-in user of that browser, watching `feed`."""
     token = browser.client.cookies["visit"]
-    visit = find_session(office.deps, token)
-    assert visit is not None
+    session = find_session(office.deps, token)
+    assert session is not None
     site = replace(office.app._app.state.site, feed=feed)  # type: ignore[attr-defined]
     return Guest(
-        Visitor(site, token, visit, texts("en"), "", "/batches/x"),
-        visit,
-        read_session_data(office.deps, visit),
+        Visitor(site, token, session, texts("en"), "", "/batches/x"),
+        session,
+        read_session_data(office.deps, session),
     )
 
 
-async def told(stream: AsyncGenerator[Snapshot | None, None], within_s: float = 2.0) -> Snapshot:
-    sight = await asyncio.wait_for(anext(stream), within_s)
-    assert sight is not None
-    return sight
+async def next_snapshot(stream: AsyncGenerator[Snapshot | None, None], within_s: float = 2.0) -> Snapshot:
+    snapshot = await asyncio.wait_for(anext(stream), within_s)
+    assert snapshot is not None
+    return snapshot
 
 
-async def nothing(stream: Any) -> bool:
-    """Nothing comes, in the time of many looks."""
+async def is_silent(stream: Any) -> bool:
+    """Whether the stream yields nothing during many polls."""
     waiting = asyncio.ensure_future(anext(stream))
     done, _ = await asyncio.wait([waiting], timeout=0.3)
     waiting.cancel()
     return not done
 
 
-def run(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 20))
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 20))
 
 
-def test_who_comes_later_is_told_at_once_even_when_it_has_ended(office: WebOffice, ada: Browser) -> None:
-    """Otherwise a browser that lost its connection for a moment would wait for ever for the end."""
+def test_a_later_watcher_immediately_receives_the_snapshot_of_an_ended_import(
+    office: WebOffice, ada: Browser
+) -> None:
+    """Otherwise a browser that reconnects after the end would wait for it indefinitely."""
     moving = Moving(office)
     moving.import_ = replace(moving.import_, state=State.COMPLETE)
 
-    async def story() -> None:
+    async def scenario() -> None:
         feed = feed_of(moving)
         first, second = feed.watch([moving.import_.id]), feed.watch([moving.import_.id])
-        assert (await told(first)).import_.state is State.COMPLETE
-        assert (await told(second)).import_.state is State.COMPLETE
+        assert (await next_snapshot(first)).import_.state is State.COMPLETE
+        assert (await next_snapshot(second)).import_.state is State.COMPLETE
         await first.aclose()
         await second.aclose()
 
-    run(story)
+    run(scenario)
 
 
-def test_nothing_is_told_while_nothing_changes(office: WebOffice, ada: Browser) -> None:
+def test_no_snapshot_is_sent_without_a_change(office: WebOffice, ada: Browser) -> None:
     moving = Moving(office)
 
-    async def story() -> None:
+    async def scenario() -> None:
         stream = feed_of(moving).watch([moving.import_.id])
-        await told(stream)
-        looks = moving.looks
-        assert await nothing(stream)
-        assert moving.looks > looks + 3, "it did look"
+        await next_snapshot(stream)
+        queries = moving.queries
+        assert await is_silent(stream)
+        assert moving.queries > queries + 3, "the feed kept polling"
 
-    run(story)
+    run(scenario)
 
 
-def test_all_watchers_get_the_same_sight_and_one_look_serves_them(office: WebOffice, ada: Browser) -> None:
+def test_all_watchers_receive_the_same_snapshot_from_one_query(office: WebOffice, ada: Browser) -> None:
     moving = Moving(office)
 
-    async def story() -> None:
+    async def scenario() -> None:
         feed = feed_of(moving)
         streams = [feed.watch([moving.import_.id]) for _ in range(50)]
-        await asyncio.gather(*(told(stream) for stream in streams))
-        moving.goes_on(7)
-        looks = moving.looks
-        sights = await asyncio.gather(*(told(stream) for stream in streams))
-        assert len({id(sight) for sight in sights}) == 1
-        assert moving.looks - looks < 10
+        await asyncio.gather(*(next_snapshot(stream) for stream in streams))
+        moving.advance(7)
+        queries = moving.queries
+        snapshots = await asyncio.gather(*(next_snapshot(stream) for stream in streams))
+        assert len({id(snapshot) for snapshot in snapshots}) == 1
+        assert moving.queries - queries < 10
         for stream in streams:
             await stream.aclose()
         assert not feed._watched
 
-    run(story)
+    run(scenario)
 
 
-def test_an_event_is_written_once_for_all_and_holds_no_token(
+def test_an_event_is_rendered_once_for_all_watchers_and_contains_no_csrf_token(
     office: WebOffice, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    moving, written = Moving(office), []
+    moving, rendered = Moving(office), []
     plain = rendering.fragment
 
     def counted(language: str, template: str, **context: Any) -> str:
-        written.append(template)
+        rendered.append(template)
         return plain(language, template, **context)
 
     monkeypatch.setattr(import_pages, "fragment", counted)
 
-    async def story() -> None:
+    async def scenario() -> None:
         feed = feed_of(moving)
         guest = guest_of(office, ada, feed)
         streams = [import_pages._stream(guest, [moving.import_.id]) for _ in range(20)]
         for stream in streams:
             assert (await anext(stream)).startswith(b"retry")
         first = [await asyncio.wait_for(anext(stream), 2) for stream in streams]
-        assert all(b"csrf" in event for event in first), "with the buttons, for this browser"
-        moving.goes_on(1)
+        assert all(b"csrf" in event for event in first), "the first event has the buttons of this browser"
+        moving.advance(1)
         await asyncio.gather(*(asyncio.wait_for(anext(stream), 2) for stream in streams))
-        written.clear()
-        moving.goes_on(7)
+        rendered.clear()
+        moving.advance(7)
         events = await asyncio.gather(*(asyncio.wait_for(anext(stream), 2) for stream in streams))
         assert len({id(event) for event in events}) == 1
         assert b"csrf" not in events[0]
         [data] = re.findall(rb"data: (.*)\n", events[0])
         assert "of 100" in json.loads(data)[f"numbers-{moving.import_.id}"]
-        assert written.count("_numbers.html") < len(streams)
+        assert rendered.count("_numbers.html") < len(streams)
 
-    run(story)
+    run(scenario)

@@ -1,4 +1,4 @@
-"""The pages over ports in memory: who gets in, who sees what, and what no form lets through."""
+"""The pages over in-memory ports: sign-in, access control, forms and contents."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def ada(office: WebOffice) -> Browser:
 
 
 def routes(office: WebOffice) -> list[tuple[str, str]]:
-    """(method, path) of every page."""
+    """The (method, path) pairs of all pages."""
     assert isinstance(office.app, RequestGuard)
     inner: Any = office.app._app
     assert isinstance(inner, FastAPI)
-    found = []
+    pages = []
     for route in _flat(inner.routes):
-        found += [(method, route.path) for method in sorted(route.methods or ())]
-    return found
+        pages += [(method, route.path) for method in sorted(route.methods or ())]
+    return pages
 
 
-def _flat(given: list[Any]) -> list[APIRoute]:
+def _flat(routes_: list[Any]) -> list[APIRoute]:
     flat = []
-    for route in given:
-        if isinstance(route, Mount):  # the API: see test_api.py
+    for route in routes_:
+        if isinstance(route, Mount):  # the API, see test_api.py
             continue
         if isinstance(route, APIRoute):
             flat.append(route)
@@ -65,7 +65,7 @@ def _flat(given: list[Any]) -> list[APIRoute]:
 # --- Signing in -------------------------------------------------------------------------------------
 
 
-def test_who_proves_a_mailbox_is_in_with_a_new_token(office: WebOffice) -> None:
+def test_a_verified_mailbox_login_begins_a_session_with_a_new_token(office: WebOffice) -> None:
     browser = office.browser()
     browser.get("/")
     before = browser.client.cookies["visit"]
@@ -78,7 +78,7 @@ def test_who_proves_a_mailbox_is_in_with_a_new_token(office: WebOffice) -> None:
     assert (account.endpoint, side) == (HOST, Side.DESTINATION)
 
 
-def test_a_token_that_was_not_given_out_opens_nothing_and_is_not_taken_over(office: WebOffice) -> None:
+def test_a_planted_token_is_not_accepted_and_not_adopted(office: WebOffice) -> None:
     browser = office.browser()
     browser.client.cookies.set("visit", "planted", domain="127.0.0.1")
     browser.sign_in()
@@ -90,20 +90,22 @@ def test_a_token_that_was_not_given_out_opens_nothing_and_is_not_taken_over(offi
 
 def test_the_store_holds_no_token_and_no_password(office: WebOffice, ada: Browser) -> None:
     token = ada.client.cookies["visit"]
-    visit = office.deps.store.web_session(web_session_id(token), office.deps.clock.now())
-    assert visit is not None
-    assert token not in repr(visit)
-    assert RIGHT.encode() not in visit.sealed
+    session = office.deps.store.web_session(web_session_id(token), office.deps.clock.now())
+    assert session is not None
+    assert token not in repr(session)
+    assert RIGHT.encode() not in session.sealed
 
 
-def test_a_wrong_password_is_told_alike_for_every_address_and_soon_no_longer_tried(office: WebOffice) -> None:
+def test_a_wrong_password_gets_the_same_message_for_every_address_and_is_rate_limited(
+    office: WebOffice,
+) -> None:
     browser = office.browser()
     answers = [browser.sign_in(password="wrong") for _ in range(6)]
     assert {answer.status_code for answer in answers} == {422}
     assert "do not match" in answers[0].text
     assert "Too many attempts" in answers[5].text
     assert len(office.doors.knocks) == 5
-    assert "Too many attempts" in browser.sign_in().text, "not even with the right one"
+    assert "Too many attempts" in browser.sign_in().text, "not even with the right password"
     assert browser.sign_in("grace@new.example").status_code == 303
 
 
@@ -114,7 +116,7 @@ def test_one_client_cannot_try_many_addresses(office: WebOffice) -> None:
     assert len(office.doors.knocks) == 60
 
 
-def test_signing_out_ends_the_visit_everywhere(office: WebOffice, ada: Browser) -> None:
+def test_signing_out_ends_the_session_in_all_browsers(office: WebOffice, ada: Browser) -> None:
     other = office.browser()
     other.client.cookies.set("visit", ada.client.cookies["visit"], domain="127.0.0.1")
     assert other.get("/new").status_code == 200
@@ -122,39 +124,38 @@ def test_signing_out_ends_the_visit_everywhere(office: WebOffice, ada: Browser) 
     assert other.get("/new").headers["location"] == "/"
 
 
-def test_a_visit_ends_by_itself(office: WebOffice, ada: Browser) -> None:
+def test_a_session_expires(office: WebOffice, ada: Browser) -> None:
     office.office.clock.sleep(13 * 3600)
     assert ada.get("/new").headers["location"] == "/"
 
 
-def test_without_a_host_to_sign_in_at_there_are_no_pages(office: WebOffice, tmp_path: Path) -> None:
+def test_the_pages_require_a_destination_server(office: WebOffice, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="MAILHAUL_DESTINATION_SERVER"):
         create_app(office.deps, Settings.load(data=tmp_path), the_catalog_alone)
 
 
-# --- Whose it is ------------------------------------------------------------------------------------
+# --- Access control ---------------------------------------------------------------------------------
 
 
-def test_every_page_is_somebodys_own(office: WebOffice, ada: Browser) -> None:
-    """As another person, and as nobody, each page and call: nothing of Ada's, and no difference between
-    what is hers and what does not exist."""
+def test_every_page_with_an_id_is_only_for_its_owner(office: WebOffice, ada: Browser) -> None:
+    """For another person and without a session, every page responds the same to Ada's ids and to unknown ids,
+    and shows nothing of hers."""
     batch = ada.start_import().removeprefix("/batches/")
     [import_id] = office.deps.store.batch(batch).imports  # type: ignore[union-attr, arg-type]
-    grace, nobody = office.browser(), office.browser()
+    grace, signed_out = office.browser(), office.browser()
     grace.sign_in("grace@new.example")
-    nobody.get("/")
+    signed_out.get("/")
     tried = 0
     for method, path in routes(office):
-        if "{" not in path or path.startswith(
-            ("/static", "/consent", "/sign-in")
-        ):  # for whoever has the link
+        # Consent links work for everyone who has them.
+        if "{" not in path or path.startswith(("/static", "/consent", "/sign-in")):
             continue
         tried += 1
-        hers = path.replace("{batch_id}", batch).replace("{import_id}", import_id)
-        none = path.replace("{batch_id}", "x" * 12).replace("{import_id}", "x" * 12)
-        for browser, status in ((grace, 404), (nobody, 303)):
-            ask = browser.get if method == "GET" else browser.post
-            first, second = ask(hers), ask(none)
+        existing = path.replace("{batch_id}", batch).replace("{import_id}", import_id)
+        unknown = path.replace("{batch_id}", "x" * 12).replace("{import_id}", "x" * 12)
+        for browser, status in ((grace, 404), (signed_out, 303)):
+            request = browser.get if method == "GET" else browser.post
+            first, second = request(existing), request(unknown)
             assert first.status_code == second.status_code == status, (method, path)
             assert "ada@" not in first.text
     assert tried >= 9
@@ -164,7 +165,7 @@ def test_every_page_is_somebodys_own(office: WebOffice, ada: Browser) -> None:
     assert state.requested is None
 
 
-def test_only_an_attached_mailbox_can_be_written_into(office: WebOffice, ada: Browser) -> None:
+def test_only_an_attached_mailbox_can_be_the_destination(office: WebOffice, ada: Browser) -> None:
     ada.post("/new", address="ada@old.example")
     ada.post("/new/mailbox", password=RIGHT)
     answer = ada.post("/new/start", destination="grace@new.example imap.new.example")
@@ -172,7 +173,7 @@ def test_only_an_attached_mailbox_can_be_written_into(office: WebOffice, ada: Br
     assert not office.deps.store.batches()
 
 
-def test_a_file_cannot_write_to_another_host(office: WebOffice, ada: Browser) -> None:
+def test_a_file_cannot_name_another_destination_host(office: WebOffice, ada: Browser) -> None:
     rows = (
         CSV.replace("\n", ",destination_server\n")
         + "a@old.example,x,imap.old.example,b@else.example,y,imap.else.example\n"
@@ -183,9 +184,7 @@ def test_a_file_cannot_write_to_another_host(office: WebOffice, ada: Browser) ->
     assert not office.deps.store.batches()
 
 
-def test_what_a_person_names_is_reached_only_where_strangers_may_send_us(
-    office: WebOffice, ada: Browser
-) -> None:
+def test_servers_named_by_users_are_restricted_to_public_addresses(office: WebOffice, ada: Browser) -> None:
     ada.start_import()
     [(account, _)] = [knock for knock in office.doors.knocks if knock[1] is Side.SOURCE]
     assert account.public_only
@@ -197,7 +196,7 @@ def test_what_a_person_names_is_reached_only_where_strangers_may_send_us(
 # --- Forms ------------------------------------------------------------------------------------------
 
 
-def test_no_form_is_taken_from_elsewhere(office: WebOffice, ada: Browser) -> None:
+def test_forms_from_other_origins_are_refused(office: WebOffice, ada: Browser) -> None:
     posts = [path for method, path in routes(office) if method == "POST"]
     assert len(posts) >= 12
     for path in posts:
@@ -210,22 +209,24 @@ def test_no_form_is_taken_from_elsewhere(office: WebOffice, ada: Browser) -> Non
         assert ada.client.post(path, data={"csrf": ada.csrf}, headers=cross).status_code == 403, path
 
 
-def test_a_token_is_of_one_browser(office: WebOffice, ada: Browser) -> None:
+def test_a_csrf_token_is_valid_in_one_browser_only(office: WebOffice, ada: Browser) -> None:
     grace = office.browser()
     grace.sign_in("grace@new.example")
     assert ada.csrf != grace.csrf
     assert ada.client.post("/new", data={"csrf": grace.csrf, "address": "x@old.example"}).status_code == 403
 
 
-def test_a_body_beyond_the_bound_is_refused_with_and_without_its_length(ada: Browser) -> None:
+def test_a_body_beyond_the_limit_is_refused_with_and_without_content_length(ada: Browser) -> None:
     long = b"csrf=" + ada.csrf.encode() + b"&rows=" + b"x" * MAX_BODY_BYTES
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert ada.client.post("/file", content=long, headers=kind).status_code == 413
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert ada.client.post("/file", content=long, headers=headers).status_code == 413
     pieces = (long[n : n + 1000] for n in range(0, len(long), 1000))
-    assert ada.client.post("/file", content=pieces, headers=kind).status_code == 413
+    assert ada.client.post("/file", content=pieces, headers=headers).status_code == 413
 
 
-def test_every_answer_is_dressed_and_the_page_needs_nothing_inline(office: WebOffice, ada: Browser) -> None:
+def test_every_response_has_security_headers_and_no_inline_scripts_or_styles(
+    office: WebOffice, ada: Browser
+) -> None:
     for path in ("/", "/new", "/imports", "/nothing", "/static/x/app.css", "/batches/none"):
         answer = ada.get(path)
         policy = answer.headers["content-security-policy"]
@@ -237,7 +238,7 @@ def test_every_answer_is_dressed_and_the_page_needs_nothing_inline(office: WebOf
     assert ada.get("/new").headers["cache-control"] == "no-store"
 
 
-def test_behind_tls_cookies_are_for_this_host_over_tls_alone(tmp_path: Path) -> None:
+def test_behind_tls_cookies_are_restricted_to_this_host_and_tls(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, {"public_url": "https://mail.example.org"})
     answer = office.browser().get("/")
     cookie = answer.headers["set-cookie"]
@@ -247,7 +248,7 @@ def test_behind_tls_cookies_are_for_this_host_over_tls_alone(tmp_path: Path) -> 
     assert "strict-transport-security" in answer.headers
 
 
-def test_static_files_may_be_kept_for_ever_under_their_own_digest(ada: Browser) -> None:
+def test_static_files_are_immutable_under_their_digest(ada: Browser) -> None:
     page = ada.get("/new").text
     for path in re.findall(r'"(/static/[^"]+)"', page):
         answer = ada.get(path)
@@ -257,10 +258,10 @@ def test_static_files_may_be_kept_for_ever_under_their_own_digest(ada: Browser) 
     assert ada.get("/static/x/..%2fapp.py").status_code == 404
 
 
-# --- What they show ---------------------------------------------------------------------------------
+# --- Contents ---------------------------------------------------------------------------------------
 
 
-def test_the_language_follows_the_browser_until_somebody_chooses(office: WebOffice) -> None:
+def test_the_language_follows_the_browser_until_one_is_chosen(office: WebOffice) -> None:
     browser = office.browser()
     german = browser.get("/", **{"Accept-Language": "de-CH"}).text
     assert '<html lang="de">' in german
@@ -270,7 +271,7 @@ def test_the_language_follows_the_browser_until_somebody_chooses(office: WebOffi
     assert '<html lang="it">' in browser.get("/").text
 
 
-def test_the_language_form_leads_nowhere_else(office: WebOffice) -> None:
+def test_the_language_form_redirects_to_this_site_only(office: WebOffice) -> None:
     browser = office.browser()
     browser.get("/")
     for referer in ("https://elsewhere.example/x", "http://127.0.0.1:8025//elsewhere.example", "nonsense"):
@@ -278,7 +279,7 @@ def test_the_language_form_leads_nowhere_else(office: WebOffice) -> None:
         assert answer.headers["location"] == "/", referer
 
 
-def test_a_password_never_comes_back(office: WebOffice, ada: Browser) -> None:
+def test_passwords_are_never_sent_back(office: WebOffice, ada: Browser) -> None:
     secret = "pa55-word-of-somebody"
     ada.post("/new", address="ada@old.example")
     assert secret not in ada.post("/new/mailbox", password=secret, server="imap.old.example").text
@@ -304,7 +305,7 @@ def test_a_good_file_starts_its_rows_and_the_same_file_again_starts_nothing(
     assert "2 are already in progress" in ada.post("/file/start").text
 
 
-def test_a_run_import_has_its_report_in_three_forms(office: WebOffice, ada: Browser) -> None:
+def test_a_complete_import_has_a_report_as_page_json_and_csv(office: WebOffice, ada: Browser) -> None:
     path = ada.start_import()
     [import_] = office.deps.store.imports()
     handle_ring(office.deps, import_.id)
@@ -323,8 +324,8 @@ def test_a_run_import_has_its_report_in_three_forms(office: WebOffice, ada: Brow
 def test_pause_resume_and_cancel_do_what_they_say(office: WebOffice, ada: Browser) -> None:
     ada.start_import()
     [import_] = office.deps.store.imports()
-    for wish, state in (("pause", State.PAUSED), ("resume", State.QUEUED), ("cancel", State.CANCELLED)):
-        assert ada.post(f"/imports/{import_.id}/{wish}").status_code == 303
+    for action, state in (("pause", State.PAUSED), ("resume", State.QUEUED), ("cancel", State.CANCELLED)):
+        assert ada.post(f"/imports/{import_.id}/{action}").status_code == 303
         now = office.deps.store.import_(import_.id)
         assert now is not None
         assert now.state is state
@@ -332,8 +333,8 @@ def test_pause_resume_and_cancel_do_what_they_say(office: WebOffice, ada: Browse
     assert "ada@old.example" in ada.get("/new/mailbox").text
 
 
-def test_somebody_elses_import_of_the_same_route_is_left_alone(office: WebOffice, ada: Browser) -> None:
-    """Grace shares the new mailbox; another password of hers must not get into Ada's import."""
+def test_another_persons_import_of_the_same_route_is_not_changed(office: WebOffice, ada: Browser) -> None:
+    """Grace shares the new mailbox; a different password of hers must not replace the one of Ada's import."""
     ada.start_import("shared@old.example")
     [before] = office.deps.store.imports()
     grace = office.browser()
@@ -347,7 +348,7 @@ def test_somebody_elses_import_of_the_same_route_is_left_alone(office: WebOffice
     assert after == before
 
 
-def test_hosts_that_nobody_can_import_from_say_so_in_the_readers_language(ada: Browser) -> None:
+def test_unavailable_providers_are_explained_in_the_readers_language(ada: Browser) -> None:
     closed = next(p for p in Catalog.load() if p.unavailable_text and p.domains and not p.sign_in)
     ada.post("/language", language="de")
     page = ada.post("/new", address=f"somebody@{closed.domains[0]}")

@@ -1,4 +1,4 @@
-"""What becomes of labels and of later flags, as pages and files choose it."""
+"""The options for labels and changed flags, as chosen on the pages and in files; the texts of the check."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FILE = "source_address,source_password,source_server,destination_address,destina
 
 @pytest.fixture
 def office(tmp_path: Path) -> WebOffice:
-    made = WebOffice(tmp_path)
+    office = WebOffice(tmp_path)
     old = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
-    mailbox = made.doors.mailboxes[old.key] = MemoryMailbox()
+    mailbox = office.doors.mailboxes[old.key] = MemoryMailbox()
     mailbox.has_labels = True
-    return made
+    return office
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def ada(office: WebOffice) -> Browser:
     return browser
 
 
-def reviewed(browser: Browser, address: str = "ada@old.example") -> str:
-    """The page before the start."""
+def review(browser: Browser, address: str = "ada@old.example") -> str:
+    """The review page of a new import."""
     browser.post("/new", address=address)
     browser.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
     return browser.get("/new/review").text
@@ -57,8 +57,8 @@ def latest(office: WebOffice) -> Import:
     return office.deps.store.imports()[0]
 
 
-def test_labels_are_asked_about_where_there_are_some(office: WebOffice, ada: Browser) -> None:
-    page = reviewed(ada)
+def test_the_label_choice_is_shown_only_for_sources_with_labels(office: WebOffice, ada: Browser) -> None:
+    page = review(ada)
     assert re.findall(r'name="labels" value="(\w+)"( checked)?', page) == [
         ("one", " checked"),
         ("keywords", ""),
@@ -66,22 +66,22 @@ def test_labels_are_asked_about_where_there_are_some(office: WebOffice, ada: Bro
     ]
     start(ada, page, labels="each", sync_flags="yes")
     assert (latest(office).labels, latest(office).sync_flags) == (LabelRule.EACH, True)
-    page = reviewed(ada, "grace@old.example")
+    page = review(ada, "grace@old.example")
     assert 'name="labels"' not in page
     start(ada, page, labels="nonsense")
     assert (latest(office).labels, latest(office).sync_flags) == (LabelRule.ONE, False)
 
 
-def test_a_choice_stays_when_the_start_is_refused(office: WebOffice, ada: Browser) -> None:
-    reviewed(ada)
+def test_choices_are_kept_when_the_start_is_refused(office: WebOffice, ada: Browser) -> None:
+    review(ada)
     answer = ada.post("/new/start", destination="somebody's", labels="keywords", sync_flags="yes")
     assert answer.status_code == 422
     assert re.search(r'value="keywords" checked', answer.text)
     assert re.search(r'name="sync_flags" value="yes" checked', answer.text)
 
 
-def test_run_again_is_as_it_was_and_may_be_otherwise(office: WebOffice, ada: Browser) -> None:
-    start(ada, reviewed(ada), labels="each", sync_flags="yes")
+def test_run_again_preselects_the_earlier_choices(office: WebOffice, ada: Browser) -> None:
+    start(ada, review(ada), labels="each", sync_flags="yes")
     first = latest(office)
     ada.post(f"/imports/{first.id}/cancel")
     ada.get("/imports")
@@ -96,15 +96,15 @@ def test_run_again_is_as_it_was_and_may_be_otherwise(office: WebOffice, ada: Bro
     assert (again.labels, again.sync_flags) == (LabelRule.ONE, False)
 
 
-def test_another_mailbox_is_not_chosen_for_beforehand(office: WebOffice, ada: Browser) -> None:
-    start(ada, reviewed(ada), labels="each", sync_flags="yes")
+def test_choices_of_a_rerun_do_not_apply_to_another_mailbox(office: WebOffice, ada: Browser) -> None:
+    start(ada, review(ada), labels="each", sync_flags="yes")
     ada.get("/imports")
     ada.post(f"/imports/{latest(office).id}/again")
-    page = reviewed(ada, "grace@old.example")
+    page = review(ada, "grace@old.example")
     assert not re.search(r'name="sync_flags" value="yes" checked', page)
 
 
-def test_a_file_chooses_by_row_and_the_preview_says_what_becomes_of_labels(
+def test_a_file_has_choices_per_row_and_the_preview_shows_the_label_rules(
     office: WebOffice, ada: Browser
 ) -> None:
     rows = [
@@ -120,15 +120,15 @@ def test_a_file_chooses_by_row_and_the_preview_says_what_becomes_of_labels(
     assert re.search(r"in line 3:\s+One copy", page)
     assert "in line 4" not in page
     ada.post("/file/start")
-    found = {i.source.address: (i.labels, i.sync_flags) for i in office.deps.store.imports()}
-    assert found == {
+    choices = {i.source.address: (i.labels, i.sync_flags) for i in office.deps.store.imports()}
+    assert choices == {
         "ada@gmail.com": (LabelRule.EACH, True),
         "bob@gmail.com": (LabelRule.ONE, False),
         "ada@old.example": (LabelRule.ONE, False),
     }
 
 
-def test_a_choice_that_is_none_is_marked_at_its_cell(ada: Browser) -> None:
+def test_an_invalid_choice_is_marked_at_its_cell(ada: Browser) -> None:
     ada.get("/file")
     row = f"ada@old.example,x,imap.old.example,ada@new.example,{RIGHT},s3cret-x,often"
     ada.post("/file", rows=f"{FILE},labels,sync_flags\n{row}")
@@ -138,12 +138,12 @@ def test_a_choice_that_is_none_is_marked_at_its_cell(ada: Browser) -> None:
     assert "s3cret-x" not in page
 
 
-# --- What the check says --------------------------------------------------------------------------------
+# --- The texts of the check -----------------------------------------------------------------------------
 
 OLD = Account("ada@old.example", "ada@old.example", Endpoint("imap.old.example"))
 NEW = Account("ada@new.example", "ada@new.example", Endpoint("imap.new.example"))
 T = datetime(2026, 3, 1, tzinfo=UTC)
-FOUND = Check(
+RESULT = Check(
     SideCheck(OLD, CheckPhase.DONE, None, 2, 7, 5_000_000_000, False, T - timedelta(900), T, False),
     SideCheck(NEW, CheckPhase.DONE, None, 1, 0, quota=Quota(0, 10_000_000_000)),
     (
@@ -157,14 +157,14 @@ FOUND = Check(
 )
 
 
-def said(found: Check, language: str = "en") -> str:
-    facts = _facts(texts(language), found, VerifiedMailbox(NEW, None))
+def check_text(result: Check, language: str = "en") -> str:
+    facts = _facts(texts(language), result, VerifiedMailbox(NEW, None))
     return " ".join(re.sub("<[^>]+>", " ", fragment(language, "_check.html", facts=facts)).split())
 
 
-def test_all_that_a_check_found_is_said() -> None:
+def test_the_page_shows_all_findings_of_a_check() -> None:
     day = Estimate(timedelta(3), timedelta(3), "because of the daily limits of the hosts", T + timedelta(3))
-    told = said(replace(FOUND, estimate=day)).replace("\u00a0", " ")
+    text = check_text(replace(RESULT, estimate=day)).replace("\u00a0", " ")
     for sentence in (
         "≈ 5 GB",
         "From about Sep 13, 2023 to about Mar 1, 2026.",
@@ -176,7 +176,7 @@ def test_all_that_a_check_found_is_said() -> None:
         "3 more in the folders of other labels",
         "Work new folder",
     ):
-        assert sentence in told
+        assert sentence in text
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_all_that_a_check_found_is_said() -> None:
         (Quota(0, None, 5, 100), "Where each folder goes"),
     ],
 )
-def test_what_fits_is_said_as_far_as_it_is_known(quota: Quota | None, sentence: str) -> None:
-    found = replace(FOUND, destination=replace(FOUND.destination, quota=quota))
-    assert sentence in said(found).replace("\u00a0", " ")
+def test_the_page_shows_free_space_as_far_as_it_is_known(quota: Quota | None, sentence: str) -> None:
+    result = replace(RESULT, destination=replace(RESULT.destination, quota=quota))
+    assert sentence in check_text(result).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_trouble_is_told_in_the_readers_language(language: str) -> None:
+def test_problems_are_shown_in_the_readers_language(language: str) -> None:
     trouble = Problem("host_unknown", "in English")
-    found = replace(FOUND, source=SideCheck(OLD, CheckPhase.FAILED, trouble), folders=())
-    assert "in English" not in said(found, language)
-    assert "imap.old.example" in said(found, language)
+    result = replace(RESULT, source=SideCheck(OLD, CheckPhase.FAILED, trouble), folders=())
+    assert "in English" not in check_text(result, language)
+    assert "imap.old.example" in check_text(result, language)

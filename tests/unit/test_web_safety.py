@@ -1,4 +1,4 @@
-"""What the pages keep to themselves, whatever goes wrong and whoever asks."""
+"""Security of the pages: headers, cookies, logs, guessing, and the OAuth redirect."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def log() -> Iterator[io.StringIO]:
     before = root.handlers[:], root.level
     stream = io.StringIO()
     configure("json", "debug", stream)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # the browser's own
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # the log of the test client
     yield stream
     root.handlers[:], root.level = before
     structlog.reset_defaults()
 
 
-def test_a_link_that_lets_somebody_in_is_in_no_log(
+def test_the_token_of_a_consent_link_is_not_logged(
     office: WebOffice, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
-        raise RuntimeError("a fault of our own")
+        raise RuntimeError("an internal error")
 
     monkeypatch.setattr(consent_page, "find_prompt", fails)
     client = TestClient(office.app, base_url=office.settings.web_origin, raise_server_exceptions=False)
@@ -56,18 +56,18 @@ def test_a_link_that_lets_somebody_in_is_in_no_log(
     assert "CANARY" not in log.getvalue() + answer.text
 
 
-# --- What every answer wears ------------------------------------------------------------------------
+# --- Headers and cookies ----------------------------------------------------------------------------
 
 
-def test_no_page_is_kept_by_anybody_or_needs_anything_inline(office: WebOffice) -> None:
-    """Each of them, in the language of the policy: nothing but what comes from ourselves."""
+def test_no_page_is_cached_or_contains_inline_scripts_or_styles(office: WebOffice) -> None:
+    """Every page has the security headers, and needs no exception from the Content-Security-Policy."""
     ada = office.browser()
     ada.sign_in()
     batch = ada.start_import()
     [import_] = office.deps.store.imports()
     known = {"batch_id": batch.removeprefix("/batches/"), "import_id": import_.id}
     paths = [
-        re.sub(r"{(\w+)}", lambda found: known.get(found[1], "nothing"), path)
+        re.sub(r"{(\w+)}", lambda match: known.get(match[1], "nothing"), path)
         for method, path in routes(office)
         if method == "GET" and not path.endswith(("/events", "/check")) and not path.startswith("/static")
     ]
@@ -85,22 +85,22 @@ def test_no_page_is_kept_by_anybody_or_needs_anything_inline(office: WebOffice) 
     assert "*" not in CONTENT_SECURITY_POLICY
 
 
-def test_every_cookie_is_for_this_host_and_no_script(tmp_path: Path) -> None:
+def test_every_cookie_is_restricted_to_this_host_and_hidden_from_scripts(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, {"public_url": "https://mail.example.org"})
     office.office.access.open_at = frozenset({"google"})
     browser = office.browser()
     browser.sign_in()
-    found = [asked_by_google(office, browser), browser.post("/language", language="de")]
-    told = [cookie for answer in found for cookie in answer.headers.get_list("set-cookie")]
-    assert {cookie.partition("=")[0] for cookie in told} >= {"__Host-visit", "__Host-asked", "language"}
-    for cookie in told:
+    answers = [go_to_google(office, browser), browser.post("/language", language="de")]
+    cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
+    assert {cookie.partition("=")[0] for cookie in cookies} >= {"__Host-visit", "__Host-asked", "language"}
+    for cookie in cookies:
         for word in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
             assert word in cookie, cookie
         assert "Domain" not in cookie
 
 
-def test_a_form_from_nowhere_is_not_ours(office: WebOffice) -> None:
-    """A page in a sandbox, or one opened from a file, says “null”."""
+def test_a_form_with_an_opaque_origin_is_refused(office: WebOffice) -> None:
+    """A sandboxed page, or a page opened from a file, sends the origin “null”."""
     browser = office.browser()
     browser.get("/")
     fields = {"csrf": browser.csrf, "language": "de"}
@@ -118,8 +118,8 @@ def test_a_form_with_thousands_of_fields_is_refused_and_breaks_nothing(office: W
     assert ada.get("/file").status_code == 200
 
 
-def test_signing_in_again_ends_the_earlier_visit(office: WebOffice) -> None:
-    """On a shared machine nobody comes back to who was there before."""
+def test_signing_in_again_ends_the_earlier_session(office: WebOffice) -> None:
+    """On a shared computer, the session of the previous user cannot be resumed."""
     browser, earlier = office.browser(), office.browser()
     browser.sign_in()
     earlier.client.cookies.set("visit", browser.client.cookies["visit"], domain="127.0.0.1")
@@ -129,19 +129,19 @@ def test_signing_in_again_ends_the_earlier_visit(office: WebOffice) -> None:
     assert earlier.get("/new").headers["location"] == "/"
 
 
-def test_what_is_named_by_its_id_cannot_be_guessed() -> None:
-    made = {new_id() for _ in range(2_000)}
-    assert len(made) == 2_000
-    assert all(len(one) == 12 for one in made)
-    for place in range(12):  # some 60 bits: each place is any of 31 letters
-        assert len({one[place] for one in made}) == 31
+def test_ids_cannot_be_guessed() -> None:
+    ids = {new_id() for _ in range(2_000)}
+    assert len(ids) == 2_000
+    assert all(len(id_) == 12 for id_ in ids)
+    for position in range(12):  # some 60 bits: each position is any of 31 characters
+        assert len({id_[position] for id_ in ids}) == 31
 
 
-# --- No way to find out passwords -------------------------------------------------------------------
+# --- Rate limits ------------------------------------------------------------------------------------
 
 
-def test_a_host_that_strangers_name_is_not_asked_for_ever_whoever_asks(office: WebOffice) -> None:
-    """Many people from many places: the host is spared all the same, and no other host is."""
+def test_logins_at_a_source_host_are_limited_over_all_people(office: WebOffice) -> None:
+    """The limit holds for many people from many clients, and does not affect other hosts."""
     for _ in range(PER_HOST.tries):
         consume(office.deps, {"login:host:imap.old.example": PER_HOST})
     ada = office.browser()
@@ -155,7 +155,7 @@ def test_a_host_that_strangers_name_is_not_asked_for_ever_whoever_asks(office: W
     assert answer.headers["location"] == "/new/review"
 
 
-def test_a_mailbox_is_not_looked_into_for_ever(office: WebOffice) -> None:
+def test_checks_of_a_mailbox_are_limited(office: WebOffice) -> None:
     ada = office.browser()
     ada.sign_in()
     ada.post("/new", address="ada@old.example")
@@ -163,21 +163,21 @@ def test_a_mailbox_is_not_looked_into_for_ever(office: WebOffice) -> None:
     page = ada.get("/new/review").text
     [source] = re.findall(r'data-check="([^"]+)"', page)
     [destination] = re.findall(r'name="destination" value="([^"]+)"', page)
-    asked = {"source": source, "destination": destination}
-    assert ada.client.get("/new/check", params=asked).status_code == 200
+    query = {"source": source, "destination": destination}
+    assert ada.client.get("/new/check", params=query).status_code == 200
     for _ in range(CHECKS.tries - 1):
         consume(office.deps, {"check:mailbox:ada@new.example imap.new.example": CHECKS})
-    assert ada.client.get("/new/check", params=asked).status_code == 404
+    assert ada.client.get("/new/check", params=query).status_code == 404
     grace = office.browser()
     grace.sign_in("grace@new.example")
-    assert grace.client.get("/new/check", params=asked).status_code == 404, "it is Ada's"
+    assert grace.client.get("/new/check", params=query).status_code == 404, "the mailbox is Ada's"
 
 
-# --- Owners who sign in -----------------------------------------------------------------------------
+# --- Consent of owners ------------------------------------------------------------------------------
 
 
-def asked_by_google(office: WebOffice, browser: Browser) -> Response:
-    """The page on the way to Google, for ada@gmail.com; `browser` is signed in."""
+def go_to_google(office: WebOffice, browser: Browser) -> Response:
+    """The page that forwards to Google, for ada@gmail.com; `browser` is signed in."""
     browser.get("/new")
     browser.post("/new", address="ada@gmail.com")
     browser.post("/new/consent")
@@ -189,28 +189,28 @@ def asked_by_google(office: WebOffice, browser: Browser) -> Response:
 
 
 @pytest.fixture
-def asked(office: WebOffice) -> tuple[Browser, dict[str, str]]:
-    """A browser that Google was asked from, and what Google answers."""
+def answered(office: WebOffice) -> tuple[Browser, dict[str, str]]:
+    """A browser that started a sign-in at Google, and Google's answer."""
     access = office.office.access
     access.open_at = frozenset({"google", "microsoft"})
     questions: list[Question] = []
-    plain = access.begin_sign_in
+    original = access.begin_sign_in
 
     def begin_sign_in(provider: str, mailbox: str) -> Question:
-        questions.append(plain(provider, mailbox))
+        questions.append(original(provider, mailbox))
         return questions[-1]
 
     access.begin_sign_in = begin_sign_in  # type: ignore[method-assign]
     browser = office.browser()
     browser.sign_in()
-    asked_by_google(office, browser)
+    go_to_google(office, browser)
     return browser, access.sign_in(questions[-1], "ada@gmail.com")
 
 
-def test_an_answer_is_taken_once_and_in_the_browser_that_asked(
-    office: WebOffice, asked: tuple[Browser, dict[str, str]]
+def test_an_answer_is_accepted_once_and_only_in_the_browser_that_started_the_sign_in(
+    office: WebOffice, answered: tuple[Browser, dict[str, str]]
 ) -> None:
-    browser, answer = asked
+    browser, answer = answered
     assert office.browser().client.get("/sign-in/google", params=answer).status_code == 403
     other_state = {**answer, "state": "0" * 16}
     assert browser.client.get("/sign-in/google", params=other_state).status_code == 403
@@ -218,10 +218,10 @@ def test_an_answer_is_taken_once_and_in_the_browser_that_asked(
     assert browser.client.get("/sign-in/google", params=answer).status_code == 403
 
 
-def test_an_answer_counts_only_where_that_provider_was_to_send_it(
-    asked: tuple[Browser, dict[str, str]],
+def test_an_answer_is_accepted_only_at_the_redirect_address_of_its_provider(
+    answered: tuple[Browser, dict[str, str]],
 ) -> None:
-    """Against mix-ups: each provider has a redirect address of its own (RFC 9700 section 4.4.2)."""
-    browser, answer = asked
+    """Against mix-up attacks: each provider has its own redirect address (RFC 9700 section 4.4.2)."""
+    browser, answer = answered
     assert browser.client.get("/sign-in/microsoft", params=answer).status_code == 403
     assert browser.client.get("/sign-in/google", params=answer).status_code == 200

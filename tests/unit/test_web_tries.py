@@ -1,4 +1,4 @@
-"""How often something may be tried, and the ways around it that there are none of."""
+"""Rate limits of the pages, and that they cannot be circumvented."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def browser_at(office: WebOffice, address: str) -> Browser:
     return Browser(TestClient(office.app, base_url=origin, follow_redirects=False, client=(address, 4711)))
 
 
-def test_trying_from_one_place_does_not_lock_the_owner_out(office: WebOffice) -> None:
+def test_guesses_from_one_client_do_not_lock_the_owner_out(office: WebOffice) -> None:
     guessing = browser_at(office, "192.0.2.1")
     for _ in range(40):
         guessing.sign_in(password="wrong")
@@ -60,7 +60,7 @@ def test_all_addresses_of_one_ipv6_network_are_one_client(office: WebOffice) -> 
     assert browser_at(office, "2001:db8:1:3::1").sign_in().status_code == 303
 
 
-def test_whoever_tries_many_mailboxes_of_our_host_from_many_places_locks_nobody_else_out(
+def test_guesses_at_many_mailboxes_from_many_clients_lock_no_other_mailbox_out(
     office: WebOffice,
 ) -> None:
     for number in range(PER_HOST.tries + 60):
@@ -71,9 +71,9 @@ def test_whoever_tries_many_mailboxes_of_our_host_from_many_places_locks_nobody_
     assert browser_at(office, "192.0.2.2").sign_in().status_code == 303
 
 
-@pytest.mark.parametrize(("side", "most"), [(Side.SOURCE, PER_HOST.tries), (Side.DESTINATION, 400)])
-def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
-    office: WebOffice, side: Side, most: int
+@pytest.mark.parametrize(("side", "limit"), [(Side.SOURCE, PER_HOST.tries), (Side.DESTINATION, 400)])
+def test_only_source_hosts_have_a_limit_for_all_their_mailboxes(
+    office: WebOffice, side: Side, limit: int
 ) -> None:
     def try_one(number: int) -> bool:
         address = f"user{number}@new.example"
@@ -87,7 +87,7 @@ def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
             return True
         raise AssertionError
 
-    assert sum(try_one(number) for number in range(400)) == most
+    assert sum(try_one(number) for number in range(400)) == limit
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_only_a_host_that_strangers_name_has_a_limit_for_all_of_its_mailboxes(
         ("", ""),
     ],
 )
-def test_what_counts_as_one_client(client: str, network: str) -> None:
+def test_client_networks(client: str, network: str) -> None:
     assert client_network(client) == network
 
 
@@ -110,8 +110,8 @@ def test_a_whole_office_signs_in_from_one_address(office: WebOffice) -> None:
         assert browser_at(office, "192.0.2.1").sign_in(f"user{number}@new.example").status_code == 303
 
 
-def test_a_file_finds_out_no_passwords(office: WebOffice) -> None:
-    """A worker would try each of them, and the page would tell which is right."""
+def test_a_file_cannot_be_used_to_guess_passwords(office: WebOffice) -> None:
+    """A worker would try each of them, and the page would show which one is right."""
     browser = office.browser()
     browser.sign_in()
     guesses = [f"a{n}@old.example,x,imap.old.example,grace@new.example,guess{n}\n" for n in range(20)]
@@ -122,7 +122,7 @@ def test_a_file_finds_out_no_passwords(office: WebOffice) -> None:
     assert not office.deps.store.batches()
 
 
-def test_files_do_not_try_many_mailboxes(office: WebOffice) -> None:
+def test_files_cannot_be_used_to_try_many_mailboxes(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
     started = 0
@@ -135,7 +135,7 @@ def test_files_do_not_try_many_mailboxes(office: WebOffice) -> None:
     assert started == ROWS_PER_PERSON.tries // 50
 
 
-def test_a_file_into_a_mailbox_that_was_proven_is_no_guessing(office: WebOffice) -> None:
+def test_rows_into_a_verified_mailbox_do_not_count_as_guesses(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
     for _ in range(3):
@@ -145,7 +145,7 @@ def test_a_file_into_a_mailbox_that_was_proven_is_no_guessing(office: WebOffice)
     assert len(office.deps.store.imports(limit=100)) == 25
 
 
-def test_nobody_has_us_write_to_the_whole_world(office: WebOffice) -> None:
+def test_the_number_of_consent_requests_is_limited_per_person(office: WebOffice) -> None:
     office.office.access.open_at = frozenset({"google"})
     browser = office.browser()
     browser.sign_in()
@@ -162,8 +162,8 @@ def test_nobody_has_us_write_to_the_whole_world(office: WebOffice) -> None:
     assert len(office.deps.store.imports(limit=1000)) == 2
 
 
-def test_an_organisations_permission_is_for_the_operator_alone(office: WebOffice) -> None:
-    """It opens every mailbox there: on the pages, owners sign in by themselves."""
+def test_organisation_wide_grants_are_not_used_for_the_pages(office: WebOffice) -> None:
+    """Such a grant opens every mailbox of the organisation: on the pages, each owner must sign in."""
     office.office.access.organisations = {"google": frozenset({"gmail.com"})}
     browser = office.browser()
     browser.sign_in()
@@ -186,21 +186,21 @@ def test_an_organisations_permission_is_for_the_operator_alone(office: WebOffice
 
 
 class Tarpit(Doors):
-    """At the host “imap.slow.example” nothing comes until it is let go."""
+    """The host “imap.slow.example” does not respond until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waiting = 0
-        self.let_go = Event()
+        self.released = Event()
 
     def open(self, account: Account, *rest: Any) -> Any:
         if account.endpoint.host == "imap.slow.example":
             self.waiting += 1
-            self.let_go.wait(20)
+            self.released.wait(20)
         return super().open(account, *rest)
 
 
-def test_a_host_that_answers_slowly_keeps_nobody_elses_pages_waiting(office: WebOffice) -> None:
+def test_a_slow_host_does_not_block_the_pages_of_other_people(office: WebOffice) -> None:
     slow = Tarpit()
     office.app._app.state.site = replace(  # type: ignore[attr-defined]
         office.app._app.state.site,  # type: ignore[attr-defined]
@@ -221,11 +221,11 @@ def test_a_host_that_answers_slowly_keeps_nobody_elses_pages_waiting(office: Web
             assert slow.waiting == MAX_WAITING_PER_KEY
             assert office.browser().sign_in("grace@new.example").status_code == 303
         finally:
-            slow.let_go.set()
+            slow.released.set()
     assert sum(k.result() == 303 for k in knocks) == MAX_WAITING_PER_KEY
 
 
-def test_all_together_leave_threads_for_pages() -> None:
+def test_slots_are_limited_in_total_and_per_key() -> None:
     limit = ConcurrencyLimit(max_waiting=2, max_per_key=1)
     with limit.slot("ada"), limit.slot("grace"):
         for key in ("ada", "mallory"):
@@ -235,7 +235,7 @@ def test_all_together_leave_threads_for_pages() -> None:
         pass
 
 
-def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
+def test_the_number_of_look_ups_is_limited_per_person(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
     for _ in range(LOOKUPS_PER_PERSON.tries):
@@ -245,8 +245,8 @@ def test_nobody_has_us_look_up_the_whole_world(office: WebOffice) -> None:
     assert "Too many attempts" in answer.text
 
 
-def test_a_program_takes_back_no_tries_but_its_own(office: WebOffice) -> None:
-    """What it may try counts for the mailbox; the tries of a client are those of the pages."""
+def test_an_api_client_is_refunded_only_its_own_attempts(office: WebOffice) -> None:
+    """Its attempts count for the mailbox; the limit per network client concerns the pages only."""
     for number in range(3):
         office.browser().sign_in(f"user{number}@new.example", "wrong")
     token = issue_token(office.deps, "panel", [TokenScope.WRITE]).secret.reveal()

@@ -1,4 +1,4 @@
-"""The pages over ports in memory, and browsers in front of them."""
+"""An installation with pages over in-memory ports, and browsers that use it."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ RIGHT = "right"
 
 
 class Doors(MemorySessions):
-    """Any mailbox at any host; `RIGHT` is the password and the token of all. Remembers who knocked."""
+    """Opens any mailbox at any host; `RIGHT` is the password and the token of all. Records each attempt."""
 
     def __init__(self) -> None:
         super().__init__({})
         self.mailboxes: dict[str, MemoryMailbox] = {}
-        self.master: MasterLogin | None = None  # opens all, too
+        self.master: MasterLogin | None = None  # opens all mailboxes, too
         self.knocks: list[tuple[Account, Side]] = []
 
     def open(
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> MemorySession:
         self.knocks.append((account, side))
-        given = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()
-        if given not in (Secret(RIGHT), self.master):
+        secret = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()
+        if secret not in (Secret(RIGHT), self.master):
             raise LoginRejected("no", server_text="no")
         return MemorySession(self.mailboxes.setdefault(account.key, MemoryMailbox()), side)
 
 
 @dataclass
 class Browser:
-    """One person's browser: its cookies, and the token of the last page."""
+    """The browser of one person: its cookies, and the CSRF token of the last page."""
 
     client: TestClient
     csrf: str = ""
@@ -59,7 +59,7 @@ class Browser:
         return self._seen(self.client.get(path, headers=headers))
 
     def post(self, path: str, **fields: str) -> Response:
-        """As a form of ours does it."""
+        """Submit a form with the CSRF token."""
         return self._seen(self.client.post(path, data={"csrf": self.csrf, **fields}))
 
     def sign_in(self, address: str = "ada@new.example", password: str = RIGHT) -> Response:
@@ -70,7 +70,7 @@ class Browser:
         return answer
 
     def start_import(self, address: str = "ada@old.example") -> str:
-        """One import; the path of its batch, or "asked" where the new mailbox's password is asked for."""
+        """Start one import; return its batch's path, or "asked" if the destination's password is needed."""
         self.post("/new", address=address)
         self.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
         page = self.get("/new/review").text
@@ -78,15 +78,15 @@ class Browser:
         return str(self.post("/new/start", destination=destination).headers.get("location", "asked"))
 
     def _seen(self, answer: Response) -> Response:
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
-        if found:
-            self.csrf = found[1]
+        match = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
+        if match:
+            self.csrf = match[1]
         return answer
 
 
 @dataclass
 class WebOffice:
-    """An installation with pages."""
+    """An installation with pages, in memory."""
 
     root: Path
     overlay: dict[str, Any] = field(default_factory=dict)
