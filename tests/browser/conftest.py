@@ -1,4 +1,4 @@
-"""One stage and one browser for all tests of the pages."""
+"""Fixtures of the browser tests: one running installation, and one browser per module."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 
 MAX_MAIL_BYTES = 300_000
-"""The largest message that the new host takes."""
+"""The largest message that the new host accepts."""
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Ends with its module: Playwright keeps an event loop running, beside which nothing else can run one."""
+    """Per module: Playwright keeps an event loop running, and no other loop can run in the same thread."""
     with browser() as started:
         yield started
 
@@ -29,7 +29,7 @@ def chromium() -> Iterator[Browser]:
 def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot
 ) -> Iterator[Stage]:
-    """Pages and a worker between two real mail hosts."""
+    """Pages and a worker, with two real mail hosts."""
     options = DovecotOptions(max_mail_bytes=MAX_MAIL_BYTES)
     with (
         dovecot(tmp_path_factory.mktemp("strict-host"), options, ca=ca) as new,
@@ -40,20 +40,23 @@ def site(
 
 @pytest.fixture(params=["en-desktop", "de-phone"])
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
-    """A fresh browser: English on a desk, German on a phone."""
+    """A page in a fresh browser context: English on a desktop, German on a phone.
+
+    The teardown fails on errors in the browser console and on exceptions in scripts.
+    """
     language, _, device = request.param.partition("-")
     size = PHONE if device == "phone" else DESKTOP
     context, opened = new_page(chromium, size=size, language=language, dark=device == "phone")
-    faults: list[str] = []
-    opened.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
+    errors: list[str] = []
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
     context.close()
-    # An answer of 4xx to a form is told on the console, and is meant.
-    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+    # The console also reports the 4xx responses to forms, which are expected.
+    assert [error for error in errors if "Failed to load resource" not in error] == []
 
 
 @pytest.fixture
 def name() -> str:
-    """What a test calls its mailboxes: nobody else's."""
+    """A unique name for the mailboxes of a test."""
     return f"ada{next(_numbers)}"

@@ -1,6 +1,6 @@
-"""What holds on every page and in every state that a test meets.
+"""Checks that every page must pass in every state: accessibility, layout shift, width, and target size.
 
-`make test` runs axe once for each structure of a page, by device and language; `make soak` at every visit.
+`make test` runs axe once for each structure of a page, by device and language; `make soak` at every call.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _SHIFTED = """() => new Promise((done) => {
       .reduce((sum, e) => sum + e.value, 0))).observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(0), 50);
 })"""
-_MOST_SHIFTED = 0.1
-"""What counts as good (https://web.dev/articles/cls, read 2026-11): who was about to press still hits."""
+_MAX_SHIFT = 0.1
+"""The limit for a good cumulative layout shift (https://web.dev/articles/cls, read 2026-11)."""
 
 _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, document.title !== "", ...new Set(
     [...document.querySelectorAll("*")].map((e) => [
@@ -33,23 +33,23 @@ _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, docum
         /^(role|type|aria-(?!labelledby|describedby|controls)|open|hidden|disabled|checked|lang)/.test(a.name)
           ? `${a.name}=${a.value}` : a.name),
     ].join(" ")).sort())])"""
-"""Everything that axe's rules depend on, but for the words: elements, their classes, roles and states."""
+"""Everything that the rules of axe depend on except the text: elements, their classes, roles and states."""
 
-_CHECKED: Final[set[str]] = set()
-_TRIES: Final = 5
+_CHECKED_STRUCTURES: Final[set[str]] = set()
+_ATTEMPTS: Final = 5
 
 
 def sound(page: Page) -> None:
-    """Everybody can use it, by light and by dark, it fits, and nothing jumped.
+    """Assert that the page is accessible in light and dark mode, fits the window, and did not shift.
 
-    A page that follows an import loads itself anew when the import ends. Then the new one is looked at:
-    whatever was found before may come from two documents.
+    A page with live progress reloads when its imports end. The check is then repeated on the new document,
+    because its first results may come from two documents.
     """
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         page.wait_for_load_state()
         try:
-            page.evaluate("window.looked = true")
-            _look(page)
+            page.evaluate("window.soundnessCheck = true")
+            _check(page)
         except (AssertionError, Error):
             if _is_same(page):
                 raise
@@ -60,35 +60,35 @@ def sound(page: Page) -> None:
 
 
 def _is_same(page: Page) -> bool:
-    """Whether the document is the one that `sound` began to look at."""
+    """Whether the document is still the one that `sound` marked."""
     page.wait_for_load_state()
     try:
-        return page.evaluate("window.looked === true") is True
-    except Error:  # it is on its way out at this moment
+        return page.evaluate("window.soundnessCheck === true") is True
+    except Error:  # the document is being replaced
         return False
 
 
-def _look(page: Page) -> None:
+def _check(page: Page) -> None:
     shifted = page.evaluate(_SHIFTED)
-    assert shifted < _MOST_SHIFTED, f"{page.url} moved by {shifted}"
+    assert shifted < _MAX_SHIFT, f"{page.url} moved by {shifted}"
     structure = page.evaluate(_STRUCTURE)
-    if SOAK or structure not in _CHECKED:
-        _everybody_can_use(page)
-        _CHECKED.add(structure)
+    if SOAK or structure not in _CHECKED_STRUCTURES:
+        _assert_accessible(page)
+        _CHECKED_STRUCTURES.add(structure)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px too wide"
     small = page.evaluate(_TOO_SMALL)
     assert small == [], f"{page.url}: {small}"
 
 
-def _everybody_can_use(page: Page) -> None:
+def _assert_accessible(page: Page) -> None:
     page.emulate_media(color_scheme="light")
-    _none(page, Axe().run(page).response["violations"])
+    _assert_no_violations(page, Axe().run(page).response["violations"])
     page.emulate_media(color_scheme="dark")
-    # The script is there by now, and nothing but colours has changed.
-    _none(page, page.evaluate("axe.run({runOnly: ['color-contrast']})")["violations"])
+    # The axe script is already loaded, and only the colours have changed.
+    _assert_no_violations(page, page.evaluate("axe.run({runOnly: ['color-contrast']})")["violations"])
 
 
-def _none(page: Page, found: list[dict[str, Any]]) -> None:
-    told = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
-    assert told == [], f"{page.url}: {told}"
+def _assert_no_violations(page: Page, violations: list[dict[str, Any]]) -> None:
+    summary = [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in violations]
+    assert summary == [], f"{page.url}: {summary}"

@@ -1,4 +1,4 @@
-"""A Mailhaul with its pages, between two real mail hosts, and a browser in front of it."""
+"""A running installation with pages and two real mail hosts, a browser, and common steps on the pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @dataclass(frozen=True)
 class Stage:
-    """Old and new host, a running installation, and where its pages are."""
+    """Old and new host, a running installation, and the URL of its pages."""
 
     old: RehearsalHost
     new: RehearsalHost
@@ -39,7 +39,7 @@ class Stage:
     url: str
 
     def mailboxes(self, name: str) -> tuple[User, User]:
-        """An old and a new mailbox, both empty."""
+        """Create an empty old and an empty new mailbox."""
         return new_user(self.old, f"{name}@old.example"), new_user(self.new, f"{name}@new.example")
 
 
@@ -53,7 +53,7 @@ def stage(
     services: Sequence[str] = ("worker", "web"),
     **settings: str,
 ) -> Iterator[Stage]:
-    """Pages and a worker between those hosts."""
+    """Run pages and a worker for these hosts."""
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_ports()[0]
     installation = Installation(
@@ -75,7 +75,7 @@ def stage(
     ]
     try:
         if not wait_until(lambda: listens(port), timeout_s=60):
-            raise RuntimeError(f"the pages did not come up:\n{installation.log()}")
+            raise RuntimeError(f"the pages did not start:\n{installation.log()}")
         yield Stage(old, new, installation, settings.get("PUBLIC_URL", f"http://127.0.0.1:{port}"))
     finally:
         for process in reversed(processes):
@@ -92,13 +92,15 @@ def stage_with_sign_in(
     services: Sequence[str] = ("web",),
     **settings: str,
 ) -> Iterator[Stage]:
-    """The same, and signing in with those: "openid", "google", "microsoft". Unless it is asked for, no worker
-    runs: the servers of Google's and Microsoft's addresses are their own."""
+    """Run pages with sign-in at these providers: "openid", "google", "microsoft".
+
+    By default no worker runs, because addresses at Google and Microsoft are served by their real servers.
+    """
     [port] = free_ports()
     url = f"http://localhost:{port}"
-    with authority(ca) as there:
+    with authority(ca) as running_authority:
         for provider in providers:
-            settings |= application(there, provider, url)
+            settings |= application(running_authority, provider, url)
         with stage(root, old, new, port=port, services=services, **settings) as running:
             yield running
 
@@ -117,23 +119,23 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(
-    context_of: Browser, *, size: dict[str, int] = DESKTOP, language: str = "en", dark: bool = False
+    browser_: Browser, *, size: dict[str, int] = DESKTOP, language: str = "en", dark: bool = False
 ) -> tuple[BrowserContext, Page]:
-    """A page in a fresh context: no cookies, this language, this size."""
-    context = context_of.new_context(
+    """A page in a fresh context without cookies, with this language and size."""
+    context = browser_.new_context(
         viewport={"width": size["width"], "height": size["height"]},
         locale=language,
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
         accept_downloads=True,
-        ignore_https_errors=True,  # the rehearsal's own authority
+        ignore_https_errors=True,  # certificates of the test CA
     )
     context.set_default_timeout(PATIENCE_MS)
     return context, context.new_page()
 
 
 def sign_in(page: Page, url: str, user: User) -> None:
-    """From the first page to the form for a new import, in any language."""
+    """Go from the front page to the form for a new import, in any language."""
     page.goto(url)
     page.fill("#address", user.account.address)
     page.fill("#password", user.password)
@@ -142,7 +144,7 @@ def sign_in(page: Page, url: str, user: User) -> None:
 
 
 def check_source(page: Page, url: str, user: User) -> None:
-    """From the address of an old mailbox to the review, with its server typed in."""
+    """Go from the address of an old mailbox to the review, entering its server by hand."""
     page.goto(f"{url}/new")
     page.fill("#address", user.account.address)
     page.click("form[action='/new'] button")
@@ -151,13 +153,13 @@ def check_source(page: Page, url: str, user: User) -> None:
 
 
 def give_password(page: Page, user: User) -> None:
-    """From the page that asks for an old mailbox's password to the review."""
+    """Go from the password form of an old mailbox to the review."""
     try_password(page, user)
     page.wait_for_url("**/new/review")
 
 
 def try_password(page: Page, user: User) -> None:
-    """Fills in the page that asks for an old mailbox's password, and sends it."""
+    """Fill in and submit the password form of an old mailbox."""
     page.fill("#password", user.password)
     if not page.is_visible("#server"):
         page.click("details.settings summary")
@@ -167,20 +169,20 @@ def try_password(page: Page, user: User) -> None:
 
 
 def start(page: Page) -> None:
-    """From the review to the progress of the batch."""
+    """Go from the review to the progress of the batch."""
     page.click("form[action='/new/start'] button")
     page.wait_for_url("**/batches/*")
 
 
 def at_rest(page: Page) -> None:
-    """Waits until a page that follows imports has loaded itself anew, which it does once when all have ended.
+    """Wait until a page with live progress has reloaded, which it does once after all imports have ended.
 
-    Whatever a test does before that may meet a document on its way out.
+    Earlier actions of a test could hit a document that is being replaced.
     """
     expect(page.locator("[data-live]")).to_have_count(0)
     page.wait_for_load_state()
 
 
 def behind(proxy: CuttingProxy, user: User) -> User:
-    """The same mailbox, reached through the proxy."""
+    """The same mailbox, accessed through the proxy."""
     return replace(user, account=replace(user.account, endpoint=proxy.endpoint))

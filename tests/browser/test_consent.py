@@ -1,6 +1,6 @@
-"""A Google mailbox without a password: its owner signs in at the rehearsal's Google, in a real browser.
+"""A Google mailbox without a password: its owner signs in at an imitation of Google, in a real browser.
 
-No worker runs, because the server of a Google address is Google's own.
+No worker runs, because Google addresses are served by Google's real server.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.soundness import sound
 from tests.browser.stage import Stage, new_page, sign_in, stage_with_sign_in, start
-from tests.browser.test_file import bring
+from tests.browser.test_file import upload
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
-ASKED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
+CONSENT_NEEDED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
 THANKS = re.compile("Thank you|Danke")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
 ELSEWHERE = re.compile("did not start in this browser|hat nicht in diesem Browser begonnen")
@@ -28,15 +28,15 @@ ELSEWHERE = re.compile("did not start in this browser|hat nicht in diesem Browse
 def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
-    """Pages, and a Google whose owners can be asked."""
+    """Pages with sign-in at the imitation of Google."""
     root = tmp_path_factory.mktemp("consent")
     with stage_with_sign_in(root, old_host, new_host, ca, "google") as running:
         yield running
 
 
 @pytest.fixture
-def begun(page: Page, site: Stage, name: str) -> Page:
-    """Somebody has asked for their Gmail to be moved; gives their page, which waits for the sign-in."""
+def waiting_batch(page: Page, site: Stage, name: str) -> Page:
+    """The page of a batch with a Gmail mailbox that waits for its owner to sign in."""
     _, new = site.mailboxes(name)
     sign_in(page, site.url, new)
     page.fill("#address", f"{name}@gmail.com")
@@ -52,8 +52,8 @@ def begun(page: Page, site: Stage, name: str) -> Page:
     return page
 
 
-def owner_goes(page: Page) -> None:
-    """From our page to the host's own."""
+def go_to_provider(page: Page) -> None:
+    """Go from the page of the batch to the sign-in page of the provider."""
     page.click("a[href^='/consent/']")
     page.wait_for_url("**/consent/*")
     sound(page)
@@ -62,10 +62,10 @@ def owner_goes(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("Mailhaul wants to read your mail")
 
 
-def test_the_owner_signs_in_and_the_import_goes_on(begun: Page) -> None:
-    page = begun
+def test_the_owner_signs_in_and_the_import_continues(waiting_batch: Page) -> None:
+    page = waiting_batch
     batch = page.url
-    owner_goes(page)
+    go_to_provider(page)
     page.click("button[value=allow]")
     page.wait_for_url("**/sign-in/google**")
     expect(page.locator("h1")).to_have_text(THANKS)
@@ -84,41 +84,41 @@ def test_a_row_of_a_file_without_a_password_shows_its_link(page: Page, site: Sta
     columns = ["source_address", "source_password", "source_server", "destination_address"]
     row = {"source_address": f"{name}@gmail.com", "destination_address": new.account.address}
     password = {"destination_password": new.password}
-    bring(page, site.url, [*columns, "destination_password"], [row | password])
+    upload(page, site.url, [*columns, "destination_password"], [row | password])
     expect(page.locator("td.wrong")).to_have_count(0)
-    expect(page.locator("table.preview")).to_contain_text(ASKED)
+    expect(page.locator("table.preview")).to_contain_text(CONSENT_NEEDED)
     sound(page)
     page.click("form[action='/file/start'] button")
     page.wait_for_url("**/batches/*")
     batch = page.url
     sound(page)
-    owner_goes(page)
+    go_to_provider(page)
     page.click("button[value=allow]")
     expect(page.locator("h1")).to_have_text(THANKS)
     page.goto(batch)
     expect(page.locator("a[href^='/consent/']")).to_have_count(0)
 
 
-def test_another_mailbox_and_a_no_start_nothing(begun: Page) -> None:
-    page = begun
+def test_consent_for_another_mailbox_and_a_denial_start_nothing(waiting_batch: Page) -> None:
+    page = waiting_batch
     batch = page.url
-    owner_goes(page)
+    go_to_provider(page)
     page.fill("input[name=account]", "eve@gmail.com")
     page.click("button[value=allow]")
     expect(page.locator("h1")).to_have_text(REFUSED)
     sound(page)
     page.goto(batch)
-    owner_goes(page)
+    go_to_provider(page)
     page.click("button[value=deny]")
     expect(page.locator("h1")).to_have_text(REFUSED)
     page.goto(batch)
     expect(page.locator("a[href^='/consent/']")).to_be_visible()
 
 
-def test_an_answer_in_another_browser_is_not_taken(begun: Page, chromium: Browser) -> None:
-    """Somebody who lures the owner into their own sign-in, or catches the answer, gets nothing."""
-    page = begun
-    owner_goes(page)
+def test_an_answer_in_another_browser_is_rejected(waiting_batch: Page, chromium: Browser) -> None:
+    """An attacker who lures the owner into their own sign-in, or intercepts the answer, gains nothing."""
+    page = waiting_batch
+    go_to_provider(page)
     with page.expect_request("**/sign-in/google**") as caught:
         page.route("**/sign-in/google**", lambda route: route.abort())
         page.click("button[value=allow]")
@@ -128,9 +128,9 @@ def test_an_answer_in_another_browser_is_not_taken(begun: Page, chromium: Browse
     context.close()
 
 
-def test_the_page_in_between_says_where_it_leads(begun: Page) -> None:
-    """As it is seen where a browser does not go on by itself: here, because nothing comes back."""
-    page = begun
+def test_the_forwarding_page_shows_its_target(waiting_batch: Page) -> None:
+    """The page as seen if the browser does not forward automatically: here, the target sends no page."""
+    page = waiting_batch
     page.click("a[href^='/consent/']")
     page.route("**/google/**", lambda route: route.fulfill(status=204))
     page.click("form[action^='/consent/'] button")

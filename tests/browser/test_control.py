@@ -1,4 +1,4 @@
-"""What becomes of an import that is under way: paused, gone on, cancelled, waiting, stopped, with gaps."""
+"""The states of an import on the pages: paused, resumed, cancelled, waiting, stopped, finished with gaps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.rehearsal.imitations.server import Imitation
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
 SLOW_BYTES_PER_S = 120_000
 PAUSE_S = 8
 COPYING = re.compile("Copying|Kopiert")
@@ -45,22 +45,22 @@ GAPS = re.compile("Finished with gaps|Lücken")
 
 
 @pytest.fixture
-def line(old_host: Dovecot) -> Iterator[CuttingProxy]:
-    """To the old host, as slow as a test makes it."""
-    with cutting_proxy(old_host.imaps) as proxy:
-        yield proxy
+def proxy(old_host: Dovecot) -> Iterator[CuttingProxy]:
+    """A proxy to the old host, whose speed the test controls."""
+    with cutting_proxy(old_host.imaps) as running:
+        yield running
 
 
-def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
-    page: Page, site: Stage, line: CuttingProxy, name: str
+def test_an_import_is_paused_resumed_cancelled_and_run_again(
+    page: Page, site: Stage, proxy: CuttingProxy, name: str
 ) -> None:
     direct, new = site.mailboxes(name)
     direct.fill(sample_mailbox(), EMPTY_FOLDERS)
-    old = behind(line, direct)
+    old = behind(proxy, direct)
     sign_in(page, site.url, new)
     check_source(page, site.url, old)
     expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)
-    line.narrow(SLOW_BYTES_PER_S)
+    proxy.narrow(SLOW_BYTES_PER_S)
     start(page)
     pill = page.locator(".pill").first
     expect(pill).to_have_text(COPYING)
@@ -68,8 +68,8 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
     page.click("form[action$='/pause'] button")
     expect(pill).to_have_text(PAUSED, timeout=30_000)
     sound(page)
-    some = sum(map(len, new.read().folders.values()))
-    assert some < 119, "it was paused before its end"
+    copied = sum(map(len, new.read().folders.values()))
+    assert copied < 119, "the import was paused before its end"
     page.click("form[action$='/resume'] button")
     expect(pill).to_have_text(COPYING, timeout=20_000)
     page.locator("summary.danger").click()
@@ -78,8 +78,8 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
     expect(pill).to_have_text(CANCELLED, timeout=30_000)
     at_rest(page)
     sound(page)
-    assert some <= sum(map(len, new.read().folders.values())) < 119
-    line.bytes_per_s = None
+    assert copied <= sum(map(len, new.read().folders.values())) < 119
+    proxy.bytes_per_s = None
     page.click("form[action$='/again'] button")
     page.wait_for_url("**/new/mailbox")
     give_password(page, old)
@@ -89,16 +89,16 @@ def test_a_pause_goes_on_a_cancelled_import_stays_and_runs_again(
     assert not compare(direct.read(), new.read(), folder_map=FOLDER_MAP)
 
 
-def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when(
+def test_throttling_by_a_host_is_respected_and_the_page_shows_the_end_of_the_wait(
     page: Page, site: Stage, exchange_host: Imitation, name: str
 ) -> None:
     old, new = new_user(exchange_host, f"{name}@busy.example"), site.mailboxes(name)[1]
-    held = exchange_host.mailbox(old.account.login)
+    mailbox = exchange_host.mailbox(old.account.login)
     for n in range(3):
-        held.append(held.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
+        mailbox.append(mailbox.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
     sign_in(page, site.url, new)
     check_source(page, site.url, old)
-    expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)  # it has looked
+    expect(page.locator("[data-check] details")).to_be_visible(timeout=20_000)  # the check is done
     exchange_host.says("UID FETCH", f"BAD {BACKOFF.replace('299961', str(1000 * PAUSE_S))}")
     start(page)
     pill, why = page.locator(".pill").first, page.locator(".why")
@@ -106,12 +106,12 @@ def test_a_host_that_asks_for_a_pause_is_waited_for_and_the_page_says_until_when
     expect(why).to_contain_text(re.compile("asked us to slow down|bittet um eine Pause"))
     until = datetime.fromisoformat(page.locator(".why time").get_attribute("datetime") or "")
     assert 0 < (until - datetime.now(UTC)).total_seconds() <= PAUSE_S + 1
-    expect(page.locator("form[action$='/resume']")).to_have_count(0)  # the host is held to its word
+    expect(page.locator("form[action$='/resume']")).to_have_count(0)  # no early retry
     sound(page)
     expect(pill).to_have_text(DONE, timeout=30_000)
 
 
-def test_a_report_with_gaps_names_each_message_and_why(page: Page, site: Stage, name: str) -> None:
+def test_a_report_with_gaps_lists_each_message_with_the_reason(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     body = b"".join(b"%064d\r\n" % n for n in range(MAX_MAIL_BYTES // 60))
     large = b"Subject: The plans of the house\r\nDate: Mon, 3 Feb 2003 04:05:06 +0000\r\n\r\n" + body
@@ -129,16 +129,16 @@ def test_a_report_with_gaps_names_each_message_and_why(page: Page, site: Stage, 
     expect(refused).to_have_count(1)
     expect(refused).to_contain_text("The plans of the house")
     sound(page)
-    for kind in ("csv", "json"):
+    for extension in ("csv", "json"):
         with page.expect_download() as download:
-            page.click(f"a[href$='report.{kind}']")
-        said = download.value.path().read_text(encoding="utf-8-sig")
-        assert "The plans of the house" in said
-    assert json.loads(said)["totals"]["failed"] + json.loads(said)["totals"]["skipped"] == 1
+            page.click(f"a[href$='report.{extension}']")
+        report = download.value.path().read_text(encoding="utf-8-sig")
+        assert "The plans of the house" in report
+    assert json.loads(report)["totals"]["failed"] + json.loads(report)["totals"]["skipped"] == 1
 
 
-def test_what_only_a_person_can_mend_says_how(page: Page, site: Stage, name: str) -> None:
-    """A wrong password at once, and one that was changed before the import began."""
+def test_problems_that_need_the_user_show_how_to_fix_them(page: Page, site: Stage, name: str) -> None:
+    """A wrong password when it is entered, and a password that was changed before the import started."""
     old, new = site.mailboxes(name)
     old.fill(list(sample_mailbox())[:3])
     sign_in(page, site.url, new)

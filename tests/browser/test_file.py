@@ -1,4 +1,4 @@
-"""Many mailboxes with a file: mistakes are told at their cells and in the file itself, then corrected."""
+"""Import many mailboxes with a file: errors are shown at their cells and in the file, then corrected."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.browser.soundness import sound
 from tests.browser.stage import Stage, at_rest, sign_in
 from tests.rehearsal.sample import sample_mailbox
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
 DONE = re.compile("Complete|Vollständig")
 Rows = list[dict[str, str]]
 
 
 def read(page: Page, link: str) -> tuple[list[str], Rows, str]:
-    """A file that a link gives: its columns, its rows, and as text."""
+    """Download a file from a link: its columns, its rows, and its text."""
     with page.expect_download() as download:
         page.click(f"a[href='{link}']")
     text = download.value.path().read_text(encoding="utf-8-sig")
@@ -28,8 +28,8 @@ def read(page: Page, link: str) -> tuple[list[str], Rows, str]:
     return list(reader.fieldnames or ()), rows, text
 
 
-def bring(page: Page, url: str, columns: list[str], rows: Rows) -> None:
-    """Uploads a file, and sees its preview."""
+def upload(page: Page, url: str, columns: list[str], rows: Rows) -> None:
+    """Upload a file and wait for its preview."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns)
     writer.writeheader()
@@ -45,8 +45,8 @@ def bring(page: Page, url: str, columns: list[str], rows: Rows) -> None:
 def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     other, other_new = site.mailboxes(f"{name}b")
-    for one in (old, other):
-        one.fill(list(sample_mailbox())[:5])
+    for user in (old, other):
+        user.fill(list(sample_mailbox())[:5])
     sign_in(page, site.url, new)
     page.goto(f"{site.url}/file")
     sound(page)
@@ -65,13 +65,13 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
         "destination_password": "",
     }
     table = page.locator("table.preview")
-    bring(page, site.url, columns, [good, bad])
+    upload(page, site.url, columns, [good, bad])
     expect(table.locator("td.wrong")).to_have_count(2)
     expect(table).not_to_contain_text(old.password)
     sound(page)
 
-    told, rows, text = read(page, "/file/annotated.csv")
-    assert told[-1] == "problem"
+    columns_with_problem, rows, text = read(page, "/file/annotated.csv")
+    assert columns_with_problem[-1] == "problem"
     assert not rows[0]["problem"]
     assert rows[1]["problem"]
     assert old.password not in text
@@ -83,7 +83,7 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
         "source_password": other.password,
         "destination_password": other_new.password,
     }
-    bring(page, site.url, told, rows)
+    upload(page, site.url, columns_with_problem, rows)
     expect(table.locator("td.wrong")).to_have_count(0)
     sound(page)
     page.click("form[action='/file/start'] button")
@@ -94,22 +94,22 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
         expect(pill).to_have_text(DONE, timeout=60_000)
     at_rest(page)
     sound(page)
-    for one in (new, other_new):
-        assert sum(map(len, one.read().folders.values())) >= 5
+    for user in (new, other_new):
+        assert sum(map(len, user.read().folders.values())) >= 5
 
-    bring(page, site.url, columns, [good])
+    upload(page, site.url, columns, [good])
     page.click("form[action='/file/start'] button")
     expect(page.locator("h1")).to_have_text(re.compile("Nothing to start|nichts zu starten", re.IGNORECASE))
     sound(page)
 
 
-def test_nothing_and_too_much_are_told_before_anything_is_read(page: Page, site: Stage, name: str) -> None:
+def test_an_empty_and_a_too_large_upload_are_reported(page: Page, site: Stage, name: str) -> None:
     sign_in(page, site.url, site.mailboxes(name)[1])
     page.goto(f"{site.url}/file")
     page.click("form[action='/file'] button.primary")
     expect(page.locator("[role=alert]")).to_be_visible()
     sound(page)
-    for size in (70_000, 300_000):  # too long for a file, and for a body at all
+    for size in (70_000, 300_000):  # beyond the limit of a file, and of a request body
         page.goto(f"{site.url}/file")
         page.set_input_files("#file", {"name": "long.csv", "mimeType": "text/csv", "buffer": b"x" * size})
         page.click("form[action='/file'] button.primary")

@@ -1,6 +1,6 @@
-"""Into Microsoft 365, which takes no passwords: its owner signs in there when the import waits for it.
+"""Imports into Microsoft 365, which accepts no passwords: the owner signs in while the import waits.
 
-No worker runs, because the server of the new mailboxes is Microsoft's own.
+No worker runs, because the new mailboxes are served by Microsoft's real server.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.browser.test_openid import go_to_the_issuer
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
 INTO = re.compile("May we add mail to this mailbox|Dürfen wir diesem Postfach Mails hinzufügen")
 AT_MICROSOFT = re.compile("You will sign in at outlook|Sie melden sich bei outlook")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
@@ -28,16 +28,14 @@ THANKS = re.compile("Thank you|Danke")
 def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
-    """Pages for mailboxes at Microsoft, whose people sign in elsewhere."""
+    """Pages for mailboxes at Microsoft, with sign-in at an OpenID provider."""
     root = tmp_path_factory.mktemp("into-microsoft")
     settings = {"DESTINATION_SERVER": "imaps://outlook.office365.com"}
     with stage_with_sign_in(root, old_host, new_host, ca, "openid", "microsoft", **settings) as running:
         yield running
 
 
-def test_the_owner_of_the_new_mailbox_signs_in_and_gives_no_password(
-    page: Page, site: Stage, name: str
-) -> None:
+def test_the_owner_of_the_new_mailbox_signs_in_without_a_password(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     go_to_the_issuer(page, site.url)
     page.fill("input[name=account]", new.account.address)

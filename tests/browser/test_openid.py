@@ -1,4 +1,4 @@
-"""Somebody signs in at an OpenID provider in a real browser, and moves a mailbox from there on."""
+"""Sign-in at an OpenID provider in a real browser, followed by an import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.sample import sample_mailbox
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
 DONE = re.compile("Complete|Vollständig")
 
 
@@ -23,7 +23,7 @@ DONE = re.compile("Complete|Vollständig")
 def site(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, old_host: Dovecot, new_host: Dovecot
 ) -> Iterator[Stage]:
-    """Pages and a worker, and people who sign in elsewhere."""
+    """Pages and a worker, with sign-in at an OpenID provider."""
     root, services = tmp_path_factory.mktemp("openid"), ("worker", "web")
     with stage_with_sign_in(root, old_host, new_host, ca, "openid", services=services) as running:
         yield running
@@ -36,7 +36,7 @@ def go_to_the_issuer(page: Page, url: str) -> None:
     page.wait_for_url("**/openid/auth**")
 
 
-def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, site: Stage, name: str) -> None:
+def test_a_person_signs_in_with_openid_and_moves_a_mailbox(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     mail = list(sample_mailbox())[:8]
     old.fill(mail)
@@ -51,7 +51,7 @@ def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, site: Stage, name: s
     check_source(page, site.url, old)
     sound(page)
     page.click("form[action='/new/start'] button")
-    expect(page.locator("#password")).to_be_focused()  # of the new mailbox, asked for once
+    expect(page.locator("#password")).to_be_focused()  # of the new mailbox, needed once
     sound(page)
     page.fill("#password", new.password)
     page.click("form[action='/mailboxes'] button.primary")
@@ -62,19 +62,19 @@ def test_who_signs_in_elsewhere_moves_a_mailbox(page: Page, site: Stage, name: s
     assert not compare(old.read(), new.read())
 
 
-def test_who_does_not_agree_is_told_and_can_go_on(page: Page, site: Stage) -> None:
+def test_a_denied_sign_in_is_reported_and_can_be_repeated(page: Page, site: Stage) -> None:
     go_to_the_issuer(page, site.url)
     page.click("button[value=deny]")
     page.wait_for_url("**/sign-in/openid**")
     expect(page.locator("[role=alert]")).to_be_visible()
     sound(page)
-    page.goto(page.url)  # the answer again
+    page.goto(page.url)  # the answer is sent again
     expect(page.locator("[role=alert]")).to_be_visible()
     expect(page.locator("form[action='/sign-in/openid'] button")).to_be_visible()
 
 
-def test_the_page_in_between_says_where_it_leads(page: Page, site: Stage) -> None:
-    """As it is seen where a browser does not go on by itself: here, because nothing comes back."""
+def test_the_forwarding_page_shows_its_target(page: Page, site: Stage) -> None:
+    """The page as seen if the browser does not forward automatically: here, the target sends no page."""
     page.goto(site.url)
     page.route("**/openid/auth**", lambda route: route.fulfill(status=204))
     page.click("form[action='/sign-in/openid'] button")

@@ -1,5 +1,7 @@
-"""What can be chosen for an import: what becomes of mail with several labels, and flags that changed since;
-and what the check says before it starts. Between hosts that speak like Gmail, and real ones."""
+"""The options of an import, for mail with several labels and for changed flags; the check before its start.
+
+The hosts are an imitation of Gmail and real servers.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ from tests.rehearsal.imitations.gmail import GmailMailbox
 from tests.rehearsal.imitations.server import Imitation
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 
-pytestmark = pytest.mark.sampled(1)  # each on the desk or on the phone
-ONCE = {("INBOX",): 1, ("Work",): 1, ("Work", "Deep"): 1, ("Archive",): 1}
-FOR_EACH = {("INBOX",): 3, ("Work",): 2, ("Work", "Deep"): 1, ("Archive",): 1}
+pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
+ONE_COPY = {("INBOX",): 1, ("Work",): 1, ("Work", "Deep"): 1, ("Archive",): 1}
+COPY_PER_LABEL = {("INBOX",): 3, ("Work",): 2, ("Work", "Deep"): 1, ("Archive",): 1}
 _numbers = iter(range(1, 10_000))
 
 
@@ -41,10 +43,10 @@ def from_gmail(
 
 
 @pytest.fixture(scope="module")
-def into_little_space(
+def small_quota(
     tmp_path_factory: pytest.TempPathFactory, old_host: Dovecot, ca: CertificateAuthority
 ) -> Iterator[Stage]:
-    """Less than the sample mailbox needs."""
+    """A new host with less space than the sample mailbox needs."""
     options = DovecotOptions(quota_bytes=150_000)
     with (
         dovecot(tmp_path_factory.mktemp("small-quota"), options, ca=ca) as small,
@@ -54,7 +56,7 @@ def into_little_space(
 
 
 def with_labels(host: Imitation, user: User) -> None:
-    """Four messages, seven labels and places."""
+    """Store four messages with seven copies by label."""
     mailbox = host.mailbox(user.account.login)
     assert isinstance(mailbox, GmailMailbox)
     for number, labels in enumerate((["\\Inbox", "Work"], ["\\Inbox", "Work", "Work/Deep"], ["\\Inbox"], [])):
@@ -62,14 +64,16 @@ def with_labels(host: Imitation, user: User) -> None:
         mailbox.put(head.encode() + b"x" * 1000 + b"\r\n", labels)
 
 
-@pytest.mark.parametrize(("rule", "wanted"), [("one", ONCE), ("keywords", ONCE), ("each", FOR_EACH)])
-def test_labels_become_what_was_chosen_and_the_check_counts_so(
+@pytest.mark.parametrize(
+    ("rule", "expected"), [("one", ONE_COPY), ("keywords", ONE_COPY), ("each", COPY_PER_LABEL)]
+)
+def test_labels_are_copied_and_counted_by_the_chosen_rule(
     page: Page,
     from_gmail: Stage,
     gmail_host: Imitation,
     name: str,
     rule: str,
-    wanted: dict[tuple[str, ...], int],
+    expected: dict[tuple[str, ...], int],
 ) -> None:
     old, new = from_gmail.mailboxes(name)
     with_labels(gmail_host, old)
@@ -81,14 +85,14 @@ def test_labels_become_what_was_chosen_and_the_check_counts_so(
     expect(card.locator(".numbers dd").first).to_have_text("4", timeout=20_000)
     sound(page)
     page.locator(f".choice:has(input[value={rule}])").click()
-    expect(card.locator(".numbers dd").first).to_have_text(str(sum(wanted.values())), timeout=20_000)
+    expect(card.locator(".numbers dd").first).to_have_text(str(sum(expected.values())), timeout=20_000)
     expect(card.locator("details")).to_be_visible(timeout=20_000)
     card.locator("summary").click()
     expect(card.locator("tbody tr", has_text="Work/Deep").locator("td").first).to_have_text("1")
     sound(page)
     page.reload()
     expect(page.locator("input[name=labels]:checked")).to_have_value(rule)
-    expect(card.locator(".numbers dd").first).to_have_text(str(sum(wanted.values())))
+    expect(card.locator(".numbers dd").first).to_have_text(str(sum(expected.values())))
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
@@ -97,13 +101,13 @@ def test_labels_become_what_was_chosen_and_the_check_counts_so(
     page.wait_for_url("**/imports/*")
     sound(page)
     expect(page.locator("main")).to_contain_text(re.compile("Mail with several labels|mehreren Labels"))
-    there = new.read()
-    assert {path: len(mail) for path, mail in there.folders.items() if mail} == wanted
-    keywords = {flag for mail in there.folders.values() for one in mail for flag in one.flags}
+    copies = new.read()
+    assert {path: len(mail) for path, mail in copies.folders.items() if mail} == expected
+    keywords = {flag for mail in copies.folders.values() for message in mail for flag in message.flags}
     assert ("work" in keywords) == (rule == "keywords")
 
 
-def test_who_has_folders_is_not_asked_about_labels(page: Page, site: Stage, name: str) -> None:
+def test_a_source_without_labels_has_no_label_choice(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     sign_in(page, site.url, new)
     check_source(page, site.url, old)
@@ -111,7 +115,7 @@ def test_who_has_folders_is_not_asked_about_labels(page: Page, site: Stage, name
     expect(page.locator("input[name=sync_flags]")).to_be_hidden()
 
 
-def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site: Stage, name: str) -> None:
+def test_run_again_copies_changed_flags_if_chosen(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     old.fill([Stored(("INBOX",), (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: 1\r\n\r\ntext\r\n")])
     sign_in(page, site.url, new)
@@ -129,10 +133,10 @@ def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site
     page.fill("#password", old.password)
     page.click("form[action='/new/mailbox'] button.primary")
     page.wait_for_url("**/new/review")
-    wish = page.locator("input[name=sync_flags]")
-    expect(wish).to_be_visible()
-    expect(wish).not_to_be_checked()
-    wish.check()
+    sync_flags = page.locator("input[name=sync_flags]")
+    expect(sync_flags).to_be_visible()
+    expect(sync_flags).not_to_be_checked()
+    sync_flags.check()
     sound(page)
     page.click("form[action='/new/start'] button.primary")
     page.wait_for_url("**/batches/*")
@@ -143,17 +147,17 @@ def test_run_again_brings_what_was_read_since_when_it_is_wanted(page: Page, site
     page.locator("form[action$='/again'] button").first.click()
     page.fill("#password", old.password)
     page.click("form[action='/new/mailbox'] button.primary")
-    expect(wish).to_be_checked()
+    expect(sync_flags).to_be_checked()
 
 
-def test_the_check_says_what_will_not_fit_and_where_folders_go(
-    page: Page, into_little_space: Stage, old_host: Dovecot, name: str
+def test_the_check_shows_what_will_not_fit_and_where_folders_go(
+    page: Page, small_quota: Stage, old_host: Dovecot, name: str
 ) -> None:
     old = new_user(old_host, f"{name}@old.example")
-    new = new_user(into_little_space.new, f"{name}@new.example")
+    new = new_user(small_quota.new, f"{name}@new.example")
     old.fill(sample_mailbox(), EMPTY_FOLDERS)
-    sign_in(page, into_little_space.url, new)
-    check_source(page, into_little_space.url, old)
+    sign_in(page, small_quota.url, new)
+    check_source(page, small_quota.url, old)
     card = page.locator("[data-check]")
     expect(card.locator(".alert.warn").first).to_contain_text(
         re.compile("Not enough space|Nicht genug Platz"), timeout=20_000

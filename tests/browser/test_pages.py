@@ -1,6 +1,6 @@
-"""What people do with the pages, in a real browser between two real mail hosts, in two languages and widths.
+"""Use of the pages in a real browser with two real mail hosts, in two languages and widths.
 
-On every page that is met: axe finds nothing, and nothing is wider than the window.
+Every page that a test opens is checked with `sound`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 FETCHED_BYTES = """["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
     .reduce((sum, entry) => sum + entry.transferSize, 0)"""
 DONE = re.compile("Complete|Vollständig")
-ON_EITHER = pytest.mark.sampled(1)  # on the desk or on the phone
+ON_EITHER = pytest.mark.sampled(1)  # on desktop or phone
 
 
 def test_one_mailbox_moves_from_the_first_page_to_the_report(page: Page, site: Stage, name: str) -> None:
@@ -86,7 +86,7 @@ def test_two_old_mailboxes_go_into_one_of_two_new_ones(page: Page, site: Stage, 
     assert not any(new.read().folders.values())
 
 
-def test_mistakes_are_told_where_they_are_made(page: Page, site: Stage, name: str) -> None:
+def test_errors_are_shown_at_their_fields(page: Page, site: Stage, name: str) -> None:
     old, new = site.mailboxes(name)
     page.goto(site.url)
     page.fill("#address", new.account.address)
@@ -115,7 +115,7 @@ def test_mistakes_are_told_where_they_are_made(page: Page, site: Stage, name: st
 
 
 @ON_EITHER
-def test_the_tests_would_notice(page: Page) -> None:
+def test_sound_detects_faulty_pages(page: Page) -> None:
     page.set_content("<html lang=en><title>x</title><main><h1>x</h1><button>small</button><img src=x></main>")
     with pytest.raises(AssertionError, match="image-alt"):
         sound(page)
@@ -136,7 +136,7 @@ def test_the_tests_would_notice(page: Page) -> None:
 
 
 @ON_EITHER
-def test_the_language_can_be_chosen_and_stays(page: Page, site: Stage) -> None:
+def test_the_chosen_language_is_remembered(page: Page, site: Stage) -> None:
     page.goto(site.url)
     page.click(".menu summary")
     page.click("button[lang='it']")
@@ -146,8 +146,8 @@ def test_the_language_can_be_chosen_and_stays(page: Page, site: Stage) -> None:
     sound(page)
 
 
-def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> None:
-    """For somebody who was never here: all that is fetched, and until the page itself has come.
+def test_the_front_page_is_small_and_fast(chromium: Browser, site: Stage) -> None:
+    """For a first visit: the size of all fetched resources, and the time until the page itself has loaded.
 
     The median of ten visits counts; on a machine with more work than cores the quickest, because every
     other process makes the others slower.
@@ -166,7 +166,7 @@ def test_the_first_page_is_light_and_quick(chromium: Browser, site: Stage) -> No
 
 @ON_EITHER
 def test_a_keyboard_is_enough(page: Page, site: Stage, name: str) -> None:
-    """From the first page to a review of what is to be copied, without a mouse."""
+    """From the front page to the review of an import, without a mouse."""
     old, new = site.mailboxes(name)
     old.fill(list(sample_mailbox())[:3])
     page.goto(site.url)
