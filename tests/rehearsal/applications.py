@@ -1,4 +1,4 @@
-"""Mailhaul as an application of the rehearsal's authority, and the settings that go with it."""
+"""Mailhaul as a client of the rehearsal authorisation server, and the matching settings."""
 
 from __future__ import annotations
 
@@ -17,28 +17,34 @@ PUBLIC_URL: Final = "http://localhost:8000"
 def application(
     host: Authority, provider: str, public_url: str = PUBLIC_URL, *, secret: str = SECRET
 ) -> dict[str, str]:
-    """Registers `mailhaul-google`, `mailhaul-microsoft` or `mailhaul-openid`, for pages at that URL.
-    Returns the settings for it, as variables without MAILHAUL_; all but the public URL are the provider's.
+    """Register `mailhaul-google`, `mailhaul-microsoft` or `mailhaul-openid` for pages at `public_url`.
+
+    Returns the settings for it, as variables without the MAILHAUL_ prefix. All except PUBLIC_URL have the
+    provider's prefix.
     """
     name = f"mailhaul-{provider}"
     host.add_application(name, secret, f"{public_url}/sign-in/{provider}")
-    at = {"google": host.google, "microsoft": host.microsoft, "openid": host.openid}[provider]
-    own = {
-        "ISSUER" if provider == "openid" else "AUTHORITY": at,
+    url = {"google": host.google, "microsoft": host.microsoft, "openid": host.openid}[provider]
+    provider_settings = {
+        "ISSUER" if provider == "openid" else "AUTHORITY": url,
         "CLIENT_ID": name,
         "CLIENT_SECRET": secret,
     }
-    return {"PUBLIC_URL": public_url} | {f"{provider.upper()}_{key}": value for key, value in own.items()}
+    return {"PUBLIC_URL": public_url} | {
+        f"{provider.upper()}_{key}": value for key, value in provider_settings.items()
+    }
 
 
 def overlay(settings: dict[str, str]) -> dict[str, object]:
-    """Those settings as `Settings.load` takes them."""
+    """Convert those variables to keyword arguments of `Settings.load`."""
     return {name.lower(): value for name, value in settings.items()}
 
 
 def everything_set_up(host: Authority, key_file: Path, domain: str) -> MailboxAccess:
-    """Owners can sign in at Google and at Microsoft, and the organisation of that domain lets us in at both.
-    `key_file` becomes the service account's key."""
+    """Mailbox access with sign-in at Google and Microsoft, and with organisation access to `domain` at both.
+
+    The service account's key is written to `key_file`.
+    """
     host.add_service_account(key_file, domain)
     return configured_access(
         Settings.load(

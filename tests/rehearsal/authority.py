@@ -1,8 +1,8 @@
-"""An authorisation server as Google and Microsoft have them: a consent page, tokens, revocation.
+"""An authorisation server like those of Google and Microsoft: a consent page, tokens, revocation.
 
-Below `/google` it has Google's paths, below `/microsoft` Microsoft's, over HTTPS with the rehearsal's own
-authority; below `/openid` is an OpenID provider with discovery, keys and UserInfo. Introspection (RFC 7662)
-is on a port of its own, without TLS, for the IMAP server beside it.
+It serves Google's paths below `/google` and Microsoft's below `/microsoft`, over HTTPS with a certificate of
+the rehearsal authority. Below `/openid` is an OpenID provider with discovery, keys and UserInfo.
+Introspection (RFC 7662) is served without TLS on a separate port, for the rehearsal IMAP server.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import HOST, RehearsalError
 
 TENANT = "9f5e1c5a-0000-4000-8000-000000000001"
-"""The directory that everybody at the rehearsal's Microsoft belongs to."""
+"""The tenant (directory) of all Microsoft accounts of the rehearsal."""
 
 Trouble = Callable[[Mapping[str, str]], tuple[int, dict[str, str], Any] | None]
-"""What the token endpoint answers in place of a token: status, headers, body; None lets it work."""
+"""Maps the form of a token request to an error response: status, headers, body. None: no error."""
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """One request to a token endpoint, on the clock of `time.monotonic`."""
+    """One request to a token endpoint. Times are those of `time.monotonic`."""
 
     grant_type: str
     path: str
@@ -47,12 +47,12 @@ class TokenRequest:
 
 
 class Authority:
-    """A running server. Settings may be changed while it runs."""
+    """A running server. Its attributes may be changed while it runs."""
 
     def __init__(self, ca: CertificateAuthority) -> None:
         self.ca_file = ca.ca_file
         self.trouble: Trouble = lambda _form: None
-        self.slow_s = 0.0  # how long each token takes
+        self.slow_s = 0.0  # delay of each token response
         self.requests: list[TokenRequest] = []
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*ca.issue())
@@ -65,17 +65,17 @@ class Authority:
 
     @property
     def google(self) -> str:
-        """What MAILHAUL_GOOGLE_AUTHORITY takes."""
+        """The value for MAILHAUL_GOOGLE_AUTHORITY."""
         return f"{self.url}/google"
 
     @property
     def microsoft(self) -> str:
-        """What MAILHAUL_MICROSOFT_AUTHORITY takes."""
+        """The value for MAILHAUL_MICROSOFT_AUTHORITY."""
         return f"{self.url}/microsoft"
 
     @property
     def openid(self) -> str:
-        """What MAILHAUL_OPENID_ISSUER takes."""
+        """The value for MAILHAUL_OPENID_ISSUER."""
         return f"{self.url}/openid"
 
     def add_application(self, client_id: str, secret: str, redirect_uri: str) -> None:
@@ -83,8 +83,8 @@ class Authority:
         self.rules.clients[client_id] = Client(client_id, secret, redirect_uri, types)
 
     def add_service_account(self, file: Path, *domains: str) -> None:
-        """A service account for the mailboxes of those domains; its key file, as Google makes it."""
-        key = self.rules.key  # it takes a while to make one
+        """Register a service account for those domains, and write its key file in Google's format."""
+        key = self.rules.key  # generating another key is slow
         email = "haul@project.example"
         self.rules.clients[email] = Client(
             email, grant_types=(JWT_BEARER,), key=key, domains=frozenset(domains)
@@ -99,12 +99,12 @@ class Authority:
         file.write_text(json.dumps(facts), encoding="utf-8")
 
     def browse(self, url: str, *, account: str = "", answer: str = "allow") -> dict[str, str]:
-        """What an owner's browser does: opens the page, answers it, and is sent back with these parameters.
+        """Act as the owner's browser: open and submit the consent page. Returns the redirect's parameters.
 
-        `account` is the one signed in to, the suggested one unless it is given.
+        `account` is the account to sign in with; by default it is the suggested one.
         """
         with requests.Session() as browser:
-            browser.trust_env = False  # REQUESTS_CA_BUNDLE would win
+            browser.trust_env = False  # REQUESTS_CA_BUNDLE would take precedence
             browser.verify = str(self.ca_file)
             page = browser.get(url, timeout=5)
             if page.status_code != 200:
@@ -115,22 +115,22 @@ class Authority:
         return dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
 
     def withdraw(self, mailbox: str) -> None:
-        """The owner takes back every consent."""
+        """Revoke every consent of the owner of `mailbox`."""
         with self.rules.lock:
             for family in {t.family for t in self.rules.tokens if t.mailbox == mailbox}:
                 self.rules.end(family)
 
     def count(self, grant_type: str) -> int:
-        """How many requests of that kind there were."""
-        return sum(one.grant_type == grant_type for one in self.requests)
+        """The number of token requests with that grant type."""
+        return sum(request.grant_type == grant_type for request in self.requests)
 
     def at_once(self) -> int:
-        """The most token requests that were ever under way at the same time."""
-        moments = [one.began_at_s for one in self.requests]
+        """The peak number of concurrent token requests."""
+        moments = [request.began_at_s for request in self.requests]
         return max((sum(o.began_at_s <= m < o.ended_at_s for o in self.requests) for m in moments), default=0)
 
     def as_new(self) -> None:
-        """Back to how it was at first, but for what was registered and given."""
+        """Restore the initial configuration. Registered clients and issued tokens remain."""
         self.trouble, self.slow_s = (lambda _form: None), 0.0
         self.rules.life_s, self.rules.rotates = 3600, True
         self.rules.claims, self.rules.signs_with = dict, self.rules.key
@@ -142,34 +142,34 @@ class Authority:
             server.shutdown()
             server.server_close()
 
-    # --- What it answers -------------------------------------------------------------------------
+    # --- Responses -------------------------------------------------------------------------------
 
     def answer(
         self, method: str, url: str, form: Mapping[str, str], authorization: str = ""
     ) -> tuple[int, dict[str, str], bytes]:
         parts = urlsplit(url)
-        asked = Request(method, self.url + url, dict(parse_qsl(parts.query)), form)
-        asked.rules, asked.tenant = self.rules, TENANT
-        asked.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
+        request = Request(method, self.url + url, dict(parse_qsl(parts.query)), form)
+        request.rules, request.tenant = self.rules, TENANT
+        request.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
         if parts.path.startswith("/openid/"):
-            asked.issuer = self.openid
-            found = self._openid(parts.path.rpartition("/")[2], authorization)
-            if found is not None:
-                return found
+            request.issuer = self.openid
+            response = self._openid(parts.path.rpartition("/")[2], authorization)
+            if response is not None:
+                return response
         match parts.path.rpartition("/")[2]:
             case "auth" | "authorize":
-                return self._consent(method, asked)
+                return self._consent(method, request)
             case "token":
-                return self._token(parts.path, asked)
+                return self._token(parts.path, request)
             case "revoke" if "/google" in parts.path:
-                return self._json(*self.rules.create_endpoint_response("revocation", asked))
+                return self._json(*self.rules.create_endpoint_response("revocation", request))
             case "introspect":
                 with self.rules.lock:
-                    return self._json(*self.rules.create_endpoint_response("introspection", asked))
+                    return self._json(*self.rules.create_endpoint_response("introspection", request))
         return 404, {}, b""
 
     def _openid(self, name: str, authorization: str) -> tuple[int, dict[str, str], bytes] | None:
-        """What an OpenID provider tells beside what it has in common with the others."""
+        """The endpoints that only an OpenID provider has."""
         match name:
             case "openid-configuration":
                 return self._json(200, self.discovery(), {})
@@ -200,39 +200,45 @@ class Authority:
             "authorization_response_iss_parameter_supported": True,
         }
 
-    def _consent(self, method: str, asked: Request) -> tuple[int, dict[str, str], bytes]:
+    def _consent(self, method: str, request: Request) -> tuple[int, dict[str, str], bytes]:
         try:
-            grant = self.rules.get_consent_grant(asked)
+            grant = self.rules.get_consent_grant(request)
         except OAuth2Error as error:
             return 400, {"Content-Type": "text/plain"}, f"{error.error}: {error.description}".encode()
         if method == "GET":
-            return 200, {"Content-Type": "text/html; charset=utf-8"}, _page(asked.args.get("login_hint", ""))
-        allowed = asked.form.get("answer") == "allow"
+            return (
+                200,
+                {"Content-Type": "text/html; charset=utf-8"},
+                _page(request.args.get("login_hint", "")),
+            )
+        allowed = request.form.get("answer") == "allow"
         with self.rules.lock:
             status, body, headers = self.rules.create_authorization_response(
-                asked, asked.form["account"] if allowed else None, grant
+                request, request.form["account"] if allowed else None, grant
             )
         headers = dict(headers)
-        if "Location" in headers and "/microsoft" not in asked.uri:
-            headers["Location"] += "&" + urlencode({"iss": asked.issuer})  # RFC 9207; Microsoft has it not
+        if "Location" in headers and "/microsoft" not in request.uri:
+            headers["Location"] += "&" + urlencode(
+                {"iss": request.issuer}
+            )  # RFC 9207; not supported by Microsoft
         return self._json(status, body, headers)
 
-    def _token(self, path: str, asked: Request) -> tuple[int, dict[str, str], bytes]:
+    def _token(self, path: str, request: Request) -> tuple[int, dict[str, str], bytes]:
         began = time.monotonic()
         time.sleep(self.slow_s)
         try:
-            trouble = self.trouble(asked.form)
+            trouble = self.trouble(request.form)
             if trouble is not None:
                 status, headers, body = trouble
                 return self._json(status, body, list(headers.items()))
             if "/microsoft/" in path and path.split("/")[2] not in ("common", "organizations", TENANT):
-                told = {"error": "invalid_request", "error_description": "AADSTS90002: Tenant not found."}
-                return self._json(400, told, [])
+                error = {"error": "invalid_request", "error_description": "AADSTS90002: Tenant not found."}
+                return self._json(400, error, [])
             with self.rules.lock:
-                return self._json(*self.rules.create_token_response(asked))
+                return self._json(*self.rules.create_token_response(request))
         finally:
             self.requests.append(
-                TokenRequest(asked.form.get("grant_type", ""), path, began, time.monotonic())
+                TokenRequest(request.form.get("grant_type", ""), path, began, time.monotonic())
             )
 
     def _json(self, status: int, body: Any, headers: Any) -> tuple[int, dict[str, str], bytes]:
@@ -259,7 +265,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((HOST, 0), _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the request's own thread, so that nobody's handshake keeps others waiting."""
+        """Runs in the request's own thread, so that a slow handshake does not block other clients."""
         with contextlib.suppress(OSError):
             secured = self._tls.wrap_socket(request, server_side=True) if self._tls else request
             super().finish_request(secured, client_address)
@@ -289,12 +295,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
-        """Requests are counted, not printed."""
+        """Suppress the log: requests are counted, not printed."""
 
 
 @contextmanager
 def authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    """A running authorisation server on localhost."""
+    """Run an authorisation server on localhost."""
     server = Authority(ca)
     try:
         yield server

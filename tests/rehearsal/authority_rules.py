@@ -1,8 +1,8 @@
-"""What the rehearsal authorisation server grants to whom, on Authlib's server side.
+"""Grants and tokens of the rehearsal authorisation server, built on the server side of Authlib.
 
-Stricter than any real one, so that a client that is careless shows: PKCE S256 always, a code and an
-assertion count once, and a refresh token that was replaced ends everything that came of its consent
-(RFC 9700 section 4.14.2).
+It is stricter than any real server, to expose careless clients: PKCE S256 is required, codes and assertions
+are accepted once, and the use of a replaced refresh token revokes all tokens of its consent (RFC 9700
+section 4.14.2).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Answer = tuple[int, Any, list[tuple[str, str]]]
 
 @dataclass
 class Client(ClientMixin):  # type: ignore[misc]
-    """An application, or a service account (`key`), as it was registered."""
+    """A registered application or service account (`key`)."""
 
     client_id: str
     secret: str = field(default="", repr=False)
     redirect_uri: str = ""
     grant_types: tuple[str, ...] = ("authorization_code", "refresh_token")
     key: RSAKey | None = field(default=None, repr=False)
-    domains: frozenset[str] = frozenset()  # whose mailboxes a service account may open
+    domains: frozenset[str] = frozenset()  # a service account may open their mailboxes
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -74,7 +74,7 @@ class Client(ClientMixin):  # type: ignore[misc]
 
 @dataclass
 class Token(TokenMixin):  # type: ignore[misc]
-    """An access token, with the refresh token that came with it. `family`: the consent that it came of."""
+    """An access token with its refresh token. `family` identifies the consent that both derive from."""
 
     access_token: str
     refresh_token: str
@@ -110,7 +110,7 @@ class Token(TokenMixin):  # type: ignore[misc]
 
 @dataclass
 class Code(AuthorizationCodeMixin):  # type: ignore[misc]
-    """An authorisation code; PKCE and the nonce with it."""
+    """An authorisation code with its PKCE challenge and nonce."""
 
     client: Client
     mailbox: str
@@ -128,7 +128,7 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
-    """A request as Authlib wants it."""
+    """A request in the form that Authlib expects."""
 
     def __init__(self, method: str, uri: str, query: Mapping[str, str], form: Mapping[str, str]) -> None:
         super().__init__(method, uri, headers={})
@@ -146,7 +146,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
 
 
 class Rules(AuthorizationServer):  # type: ignore[misc]
-    """Everything that was registered and given, in memory."""
+    """All registered clients and issued tokens, in memory."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -156,12 +156,12 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         self.key = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
         self.signs_with = self.key
         self.published = [self.key]
-        self.claims: Callable[[dict[str, Any]], dict[str, Any]] = dict  # what an ID token says in the end
+        self.claims: Callable[[dict[str, Any]], dict[str, Any]] = dict  # changes the claims of ID tokens
         self.user_info: dict[str, Any] = {}
         self.clients: dict[str, Client] = {}
         self.tokens: list[Token] = []
         self.codes: dict[str, Code] = {}
-        self.assertions: set[str] = set()  # every `jti` that was ever shown
+        self.assertions: set[str] = set()  # every `jti` received so far
         self.lock = Lock()
         self.register_token_generator("default", self._new_token)
         self.register_grant(_CodeGrant, [CodeChallenge(required=True), _IdToken()])
@@ -178,25 +178,25 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         return next((t for t in self.tokens if value in (t.access_token, t.refresh_token) and value), None)
 
     def end(self, family: str) -> None:
-        """Ends a consent, and all that came of it."""
+        """Revoke a consent and all of its tokens."""
         for token in self.tokens:
             if token.family == family:
                 token.revoked = True
 
     def save_token(self, token: Mapping[str, Any], request: Request) -> None:
-        before = request.refresh_token
-        made = Token(
+        replaced = request.refresh_token
+        issued = Token(
             token["access_token"],
-            token.get("refresh_token") or (before.refresh_token if before else ""),
+            token.get("refresh_token") or (replaced.refresh_token if replaced else ""),
             request.client,
             request.user or "",
             token["scope"],
             time.time() + token["expires_in"],
-            before.family if before else secrets.token_hex(8),
+            replaced.family if replaced else secrets.token_hex(8),
         )
-        if not self.rotates and before:
-            before.refresh_token = ""
-        self.tokens.append(made)
+        if not self.rotates and replaced:
+            replaced.refresh_token = ""
+        self.tokens.append(issued)
 
     def _new_token(self, *, scope: str | None, include_refresh_token: bool, **_: Any) -> dict[str, Any]:
         token = {
@@ -216,30 +216,30 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         return status, body, headers
 
     def send_signal(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nobody listens."""
+        """There are no signal handlers."""
 
 
 class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_post",)
 
     def save_authorization_code(self, code: str, request: Request) -> None:
-        asked = request.payload.data
-        scope = asked["scope"]
-        if (asked.get("access_type"), asked.get("prompt")) == ("offline", "consent"):
-            scope += " offline_access"  # Google's way to ask for a refresh token
+        parameters = request.payload.data
+        scope = parameters["scope"]
+        if (parameters.get("access_type"), parameters.get("prompt")) == ("offline", "consent"):
+            scope += " offline_access"  # how a client requests a refresh token at Google
         self.server.codes[code] = Code(
             request.client,
             request.user,
-            asked["redirect_uri"],
+            parameters["redirect_uri"],
             scope,
-            asked.get("nonce", ""),
-            asked.get("code_challenge", ""),
-            asked.get("code_challenge_method", ""),
+            parameters.get("nonce", ""),
+            parameters.get("code_challenge", ""),
+            parameters.get("code_challenge_method", ""),
         )
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
-        found: Code | None = self.server.codes.get(code)
-        return found if found and found.client.client_id == client.client_id else None
+        stored: Code | None = self.server.codes.get(code)
+        return stored if stored and stored.client.client_id == client.client_id else None
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         self.server.codes = {k: v for k, v in self.server.codes.items() if v is not authorization_code}
@@ -249,7 +249,7 @@ class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _IdToken(OpenIDCode):  # type: ignore[misc]
-    """Like Google's and like Microsoft's at the same time: `email`, `preferred_username`, `tid`."""
+    """Combines the claims of Google's and Microsoft's ID tokens: `email`, `preferred_username`, `tid`."""
 
     def exists_nonce(self, _nonce: str, _request: Request) -> bool:
         return False
@@ -283,10 +283,10 @@ class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return bool(self.server.rotates)
 
     def authenticate_refresh_token(self, refresh_token: str) -> Token | None:
-        found: Token | None = self.server.by_token(refresh_token)
-        if found is not None and found.replaced:
-            self.server.end(found.family)
-        return None if found is None or found.revoked else found
+        token: Token | None = self.server.by_token(refresh_token)
+        if token is not None and token.replaced:
+            self.server.end(token.family)
+        return None if token is None or token.revoked else token
 
     def authenticate_user(self, refresh_token: Token) -> str:
         return refresh_token.mailbox
@@ -301,8 +301,8 @@ class _ClientGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
 
 class _AssertionGrant(JWTBearerGrant):  # type: ignore[misc]
     def resolve_issuer_client(self, issuer: str) -> Client | None:
-        found: Client | None = self.server.query_client(issuer)
-        return found
+        client: Client | None = self.server.query_client(issuer)
+        return client
 
     def resolve_client_public_key(self, client: Client) -> RSAKey | None:
         return client.key
@@ -337,15 +337,15 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
     CLIENT_AUTH_METHODS = ("client_secret_post",)
 
     def query_token(self, token_string: str, _hint: str | None) -> Token | None:
-        found: Token | None = self.server.by_token(token_string)
-        return found
+        token: Token | None = self.server.by_token(token_string)
+        return token
 
     def revoke_token(self, token: Token, _request: Request) -> None:
         self.server.end(token.family)
 
 
 class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """For the IMAP server, which is on this machine and needs no key to it."""
+    """Used by the IMAP server. It runs on the same machine and needs no credentials."""
 
     def authenticate_endpoint_client(self, _request: Request) -> None:
         return None
@@ -357,9 +357,9 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         return next((t for t in self.server.tokens if t.access_token == token_string), None)
 
     def create_introspection_payload(self, token: Token | None) -> dict[str, Any]:
-        # Dovecot takes an answer without the attributes that it was told of for trouble of its own.
-        told: dict[str, Any] = super().create_introspection_payload(token)
-        return {"username": "nobody", "opens": "nothing"} | told
+        # Dovecot reports a response without the configured attributes as an internal error.
+        payload: dict[str, Any] = super().create_introspection_payload(token)
+        return {"username": "nobody", "opens": "nothing"} | payload
 
     def introspect_token(self, token: Token) -> dict[str, Any]:
         return {

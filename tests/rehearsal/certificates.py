@@ -1,4 +1,4 @@
-"""A certificate authority of our own, for rehearsal servers that clients can really verify."""
+"""A certificate authority for rehearsal servers, so that clients can verify their certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 class CertificateAuthority:
-    """Issues server certificates into `root`; clients trust them through `ca_file` (PEM)."""
+    """Issues server certificates into `root`. Clients verify them with `ca_file` (PEM)."""
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -42,25 +42,25 @@ class CertificateAuthority:
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, *names: str, expired: bool = False) -> tuple[Path, Path]:
-        """A new (certificate file, key file), PEM, valid for `names`: host names or addresses.
+        """Issue a certificate for `names` (host names or addresses): (certificate file, key file), PEM.
 
-        Without names it is for localhost; give `wrong.example` for a certificate that proves another
-        host, `expired=True` for one that ended yesterday.
+        The default is localhost. Pass `wrong.example` for a certificate of another host, and `expired=True`
+        for a certificate that expired yesterday.
         """
         self._issued += 1
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         ends = now + (timedelta(days=-1) if expired else timedelta(days=29))
-        wanted = names or LOOPBACK_NAMES
+        subjects = names or LOOPBACK_NAMES
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, wanted[0])]))
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subjects[0])]))
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=29))
             .not_valid_after(ends)
-            .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in wanted]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in subjects]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -1,12 +1,12 @@
-"""The independent checker: says how one mailbox differs from what another one should have made of it.
+"""The independent checker: reports how a destination mailbox differs from the expected copy of a source.
 
-It shares no code with the importer, so that one mistake cannot hide in both. What it knows of Mailhaul is
-one rule: identical content within a folder is copied once.
+It shares no code with the importer, so that a mistake cannot hide in both. It knows a single rule of
+Mailhaul: identical content within a folder is copied once.
 
     python -m tests.rehearsal.checker imaps://ada@old.example imaps://ada@new.example \\
         --source-password-file F --destination-password-file G [--ca-file C] [--map Gesendet=Sent]
 
-prints every difference and ends with 0 (none) or 1.
+prints every difference and exits with 0 (no difference) or 1.
 """
 
 from __future__ import annotations
@@ -35,35 +35,37 @@ def compare(
     zones: bool = True,
     subscriptions: bool = True,
 ) -> list[str]:
-    """Every difference between what the destination holds and what it has to hold, one sentence each.
+    """All differences between the actual and the expected content of the destination, one sentence each.
 
-    It has to hold what it held before (`prior`) unchanged, and each source message in the folder of the
-    same path, or the one that `folder_map` names. With `duplicates_once`, content is expected once in a
-    destination folder, with the flags and date of any of its copies, and not at all beside `prior`'s.
-    Without `zones`, equal instants are equal dates.
+    The destination must still hold its previous content (`prior`), unchanged, and each source message in the
+    folder of the same path, or in the folder given by `folder_map`. With `duplicates_once`, identical content
+    is expected once in a destination folder, with the flags and date of any of its copies, and not again if
+    `prior` has it. Without `zones`, dates are equal if they are the same instant.
     """
     renamed = folder_map or {}
     before = prior.folders if prior else {}
     problems = []
-    sent: dict[FolderPath, list[Seen]] = {}
+    incoming: dict[FolderPath, list[Seen]] = {}
     for path, messages in source.folders.items():
         target = renamed.get(path, path)
-        sent.setdefault(target, []).extend(messages)
+        incoming.setdefault(target, []).extend(messages)
         if target not in destination.folders:
             problems.append(f"folder missing: {_show(target)}")
         elif subscriptions and path in source.subscribed and target not in {*destination.subscribed, INBOX}:
             problems.append(f"not subscribed: {_show(target)}")
     lost: list[tuple[FolderPath, Seen]] = []
     extra: list[tuple[FolderPath, Seen]] = []
-    for path in sorted({*sent, *before, *destination.folders}):
-        found, kept, came = (_by_digest(where.get(path, ())) for where in (destination.folders, before, sent))
-        for digest in {**kept, **came, **found}:
-            expected = [[message] for message in kept.get(digest, ())]
+    for path in sorted({*incoming, *before, *destination.folders}):
+        actual, previous, copied = (
+            _by_digest(folders.get(path, ())) for folders in (destination.folders, before, incoming)
+        )
+        for digest in {**previous, **copied, **actual}:
+            expected = [[message] for message in previous.get(digest, ())]
             if not duplicates_once:
-                expected += [[message] for message in came.get(digest, ())]
-            elif digest in came and digest not in kept:
-                expected.append(came[digest])
-            match = _match(expected, found.get(digest, ()), zones=zones)
+                expected += [[message] for message in copied.get(digest, ())]
+            elif digest in copied and digest not in previous:
+                expected.append(copied[digest])
+            match = _match(expected, actual.get(digest, ()), zones=zones)
             problems += [f"{what}: {_show(path)}: {message}" for what, message in match.problems]
             lost += [(path, message) for message in match.lost]
             extra += [(path, message) for message in match.extra]
@@ -77,27 +79,29 @@ class _Match:
     extra: list[Seen] = field(default_factory=list)
 
 
-def _match(expected: Sequence[Sequence[Seen]], found: Sequence[Seen], *, zones: bool) -> _Match:
-    """Matches messages of one content in one folder: each of `expected` names the copies that will do."""
+def _match(expected: Sequence[Sequence[Seen]], actual: Sequence[Seen], *, zones: bool) -> _Match:
+    """Match messages with the same content in one folder. Each item of `expected` lists acceptable copies."""
     match = _Match()
-    left = list(found)
+    unmatched = list(actual)
     unfilled = []
     for copies in expected:
-        fitting = next((got for got in left if any(_same(got, copy, zones=zones) for copy in copies)), None)
+        fitting = next(
+            (got for got in unmatched if any(_same(got, copy, zones=zones) for copy in copies)), None
+        )
         if fitting is None:
             unfilled.append(copies[0])
         else:
-            left.remove(fitting)
-    for wanted in unfilled:
-        if left:
-            got = left.pop(0)
-            match.problems.append((_alteration(wanted, got, zones=zones), got))
+            unmatched.remove(fitting)
+    for missing in unfilled:
+        if unmatched:
+            got = unmatched.pop(0)
+            match.problems.append((_alteration(missing, got, zones=zones), got))
         else:
-            match.lost.append(wanted)
+            match.lost.append(missing)
     if expected:
-        match.problems.extend(("doubled", got) for got in left)
+        match.problems.extend(("doubled", got) for got in unmatched)
     else:
-        match.extra.extend(left)
+        match.extra.extend(unmatched)
     return match
 
 
@@ -117,8 +121,8 @@ def _alteration(wanted: Seen, got: Seen, *, zones: bool) -> str:
 def _name_lost_and_extra(
     lost: Sequence[tuple[FolderPath, Seen]], extra: Sequence[tuple[FolderPath, Seen]]
 ) -> list[str]:
-    """Tells a moved message and altered bytes from a loss."""
-    left = list(extra)
+    """Distinguish moved messages and altered bytes from losses."""
+    unmatched = list(extra)
     by_digest: dict[str, list[tuple[FolderPath, Seen]]] = {}
     by_headers: dict[tuple[FolderPath, str, str], list[tuple[FolderPath, Seen]]] = {}
     for path, message in extra:
@@ -129,14 +133,14 @@ def _name_lost_and_extra(
         headers = (path, message.message_id, message.subject)
         if moved := by_digest.get(message.digest):
             line = f"in the wrong folder: {_show(moved[0][0])} instead of {_show(path)}: {message}"
-            left.remove(moved.pop(0))
-        elif (changed := by_headers.get(headers)) and changed[0] in left:
+            unmatched.remove(moved.pop(0))
+        elif (changed := by_headers.get(headers)) and changed[0] in unmatched:
             line = f"bytes altered: {_show(path)}: {message} became {changed[0][1]}"
-            left.remove(changed.pop(0))
+            unmatched.remove(changed.pop(0))
         else:
             line = f"lost: {_show(path)}: {message}"
         lines.append(line)
-    return lines + [f"unexpected: {_show(path)}: {message}" for path, message in left]
+    return lines + [f"unexpected: {_show(path)}: {message}" for path, message in unmatched]
 
 
 def _by_digest(messages: Sequence[Seen]) -> dict[str, list[Seen]]:
@@ -155,7 +159,7 @@ def _flags(message: Seen) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line above."""
+    """Run the command line of the module docstring."""
     parser = argparse.ArgumentParser(prog="checker", description="Compares two mailboxes message by message.")
     parser.add_argument("source", help="imaps://user@host[:port]")
     parser.add_argument("destination", help="imaps://user@host[:port]")
@@ -169,24 +173,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--every-duplicate", action="store_true", help="expect exact duplicates as often as sent"
     )
     parser.add_argument("--any-zone", action="store_true", help="equal instants are equal dates")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     renamed = {}
-    for pair in given.map:
+    for pair in options.map:
         old, _, new = pair.partition("=")
         renamed[tuple(old.split("/"))] = tuple(new.split("/"))
     source, destination = (
-        _read(url, password_file, given.ca_file)
+        _read(url, password_file, options.ca_file)
         for url, password_file in (
-            (given.source, given.source_password_file),
-            (given.destination, given.destination_password_file),
+            (options.source, options.source_password_file),
+            (options.destination, options.destination_password_file),
         )
     )
     differences = compare(
         source,
         destination,
         folder_map=renamed,
-        duplicates_once=not given.every_duplicate,
-        zones=not given.any_zone,
+        duplicates_once=not options.every_duplicate,
+        zones=not options.any_zone,
     )
     for difference in differences:
         print(difference)

@@ -1,4 +1,4 @@
-"""A Mailhaul inside the process of a test: the real engine, store and sessions, under a clock of its own."""
+"""A Mailhaul within the test process: the real engine, store and sessions, with a fast clock."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ _SLEEP_S = 0.02
 
 
 class HastyClock:
-    """Sleeps hardly at all, and says afterwards that the time has passed. What a test waits for meanwhile
-    (`settle`) takes the place of the patience that a real clock would have had."""
+    """Sleeps for at most 20 ms, then advances by the requested time.
+
+    `settle` waits for conditions that a real sleep would have covered.
+    """
 
     def __init__(self, settle: Callable[[], None]) -> None:
         self._settle = settle
@@ -45,7 +47,7 @@ class HastyClock:
 
 @dataclass(frozen=True, slots=True)
 class Copier:
-    """Copies mailboxes; what it remembers is shared by all of them."""
+    """Copies mailboxes. All copies share one database."""
 
     deps: Deps
     ca_file: Path
@@ -63,8 +65,10 @@ class Copier:
         runs: int = 6,
         leg: timedelta = timedelta(days=1),
     ) -> Import:
-        """Runs the copy, and again as long as it stops, at most `runs` times. `source` and `destination`
-        are proxies to go through, `settle` is what to wait for in place of time."""
+        """Run the copy, and repeat it while it ends as STOPPED, at most `runs` times.
+
+        `source` and `destination` are endpoints of proxies. `settle` is called instead of waiting.
+        """
         clock = HastyClock(settle)
         deps = replace(
             self.deps,
@@ -92,12 +96,12 @@ class Copier:
         return ended
 
     def report(self, import_: Import) -> Report:
-        """The account that adds up."""
+        """The report of the import."""
         return report_of(self.deps, import_)
 
 
 @contextmanager
 def copier(root: Path, ca_file: Path) -> Iterator[Copier]:
-    """A Mailhaul with a database of its own in `root`."""
+    """A Mailhaul with its own database in `root`."""
     with standalone(Settings.load(data=root / "data", ca_file=ca_file)) as deps:
         yield Copier(deps, ca_file)

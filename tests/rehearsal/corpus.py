@@ -1,4 +1,4 @@
-"""Any number of plausible messages for tests and benchmarks: the same seed gives the same mailbox."""
+"""Any number of plausible messages for tests and benchmarks. The same seed gives the same mailbox."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LANDS_IN: dict[FolderPath, FolderPath] = {
     ("Archiv", "2019"): ("Archive", "2019"),
     ("Archiv", "2020"): ("Archive", "2020"),
 }
-"""Where special folders go on a host that has its own."""
+"""The names of the special folders at a destination that has its own."""
 
 _FLAG_SETS = ((), ("\\Seen",), ("\\Seen", "\\Answered"), ("\\Seen", "\\Flagged"), ("\\Draft",))
 _FLAG_WEIGHTS = (15, 60, 15, 8, 2)
@@ -38,7 +38,7 @@ _KEYWORDS = ("$Forwarded", "work", "NonJunk")
 _ZONES = (0, 60, 120, -300, -480, 330, 540)  # minutes east of UTC
 _FIRST = datetime(2014, 1, 1, tzinfo=UTC)
 _TEN_YEARS_S = 10 * 365 * 86_400
-_SIGMA = 1.2  # of the lognormal sizes: the mean is about twice the median
+_SIGMA = 1.2  # of the lognormal size distribution: the mean is about twice the median
 
 
 def folder_paths(folders: int) -> tuple[FolderPath, ...]:
@@ -58,7 +58,7 @@ def corpus(
     """`messages` messages spread evenly over `folders` folders, folder by folder, lazily.
 
     Sizes are lognormal around `median_bytes`, at most `max_bytes`. 1 % have no Message-ID, 2 % raw 8-bit
-    bytes, and 0.2 % are exact duplicates of a message before them in the same folder.
+    bytes, and 0.2 % are exact duplicates of an earlier message in the same folder.
     """
     chance = random.Random(seed)
     text = _text(chance)
@@ -70,10 +70,10 @@ def corpus(
                 yield chance.choice(earlier)
                 continue
             size = min(max_bytes, int(chance.lognormvariate(math.log(median_bytes), _SIGMA)))
-            made = _message(chance, text, folder, number, size)
+            message = _message(chance, text, folder, number, size)
             if len(earlier) < 50:
-                earlier.append(made)
-            yield made
+                earlier.append(message)
+            yield message
 
 
 def _message(chance: random.Random, text: bytes, folder: FolderPath, number: int, size: int) -> Stored:

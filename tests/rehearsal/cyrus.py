@@ -1,7 +1,7 @@
-"""A real Cyrus IMAP 3, started as an ordinary user with directories of its own.
+"""A real Cyrus IMAP 3, started as an ordinary user with its own directories.
 
-Debian's packages of Cyrus and Dovecot exclude each other, so `.ci/debian-packages` unpacks Cyrus into
-UNPACKED and installs only the libraries that it needs; an installed Cyrus is found too.
+Debian's packages of Cyrus and Dovecot conflict, so `.ci/debian-packages` unpacks Cyrus into UNPACKED and
+installs only its libraries. A regularly installed Cyrus is used too.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class CyrusOptions:
-    """How the server differs from a plain one.
+    """Differences from a default server.
 
     With `separator` "." the `prefix` is "INBOX.", as before Cyrus 3.0. `quota_kib` is each user's limit.
     `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with their RFC 6154 attributes.
-    `munges_8bit`: 8-bit characters in headers become X, as Cyrus does unless told otherwise.
+    `munges_8bit`: 8-bit characters in headers become X, the default of Cyrus.
     """
 
     separator: str = "/"
@@ -43,7 +43,7 @@ class CyrusOptions:
 
 
 def cyrus_lacks() -> str:
-    """Why no Cyrus can be started here; empty when it can."""
+    """The reason why Cyrus cannot be started on this machine, or "" if it can."""
     for program in (_programs() / "master", _programs() / "imapd", _saslpasswd()):
         if not program.exists():
             return f"Cyrus IMAP is not installed ({program} is missing): run `sh .ci/debian-packages`"
@@ -66,12 +66,12 @@ def _saslpasswd() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    libraries = os.pathsep.join(str(one.parent) for one in UNPACKED.glob("usr/lib/*/libcyrus.so.0"))
+    libraries = os.pathsep.join(str(library.parent) for library in UNPACKED.glob("usr/lib/*/libcyrus.so.0"))
     return dict(os.environ) | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
 class Cyrus(Restartable):
-    """A running server on localhost, of the same shape as `Dovecot`."""
+    """A running server on localhost, with the interface of `Dovecot`."""
 
     def __init__(self, home: Path, options: CyrusOptions, ca: CertificateAuthority) -> None:
         self.home = home
@@ -81,15 +81,15 @@ class Cyrus(Restartable):
         tls_port, starttls_port = free_ports(2)
         self.imaps = Endpoint("localhost", tls_port, Security.TLS)
         self.starttls = Endpoint("localhost", starttls_port, Security.STARTTLS)
-        for made, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
-            shutil.copyfile(issued, made)
-            made.chmod(0o600)
+        for target, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
+            shutil.copyfile(issued, target)
+            target.chmod(0o600)
         for name in ("config", "config/proc", "config/socket", "config/lock", "mail", "users"):
             (home / name).mkdir(parents=True)
         write_config(home, options, _programs(), tls_port, starttls_port)
         if os.geteuid() == 0:
-            for one in (home, *home.rglob("*")):
-                shutil.chown(one, server_user())
+            for path in (home, *home.rglob("*")):
+                shutil.chown(path, server_user())
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -111,27 +111,27 @@ class Cyrus(Restartable):
         return process
 
     def add_user(self, name: str, password: str) -> None:
-        """Adds the user with an empty mailbox, or changes the password. Takes effect at once."""
+        """Add the user with an empty mailbox, or change the password. Takes effect immediately."""
         user, _, domain = name.partition("@")
         if not user or any(c in name for c in ':/\0\r\n "') or name != name.lower():
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
         words = ["-p", "-c", "-f", f"{self.home}/users/sasldb", "-u", domain or "localhost", user]
-        done = subprocess.run(
+        result = subprocess.run(
             [*_as_server_user(), str(_saslpasswd()), *words],
             input=password.encode(),
             env=_environment(),
             capture_output=True,
             check=False,
         )
-        if done.returncode != 0:
-            raise RehearsalError(f"saslpasswd2: {done.stderr.decode(errors='replace').strip()}")
+        if result.returncode != 0:
+            raise RehearsalError(f"saslpasswd2: {result.stderr.decode(errors='replace').strip()}")
 
     def account(self, name: str) -> Account:
-        """The user's mailbox over implicit TLS."""
+        """The user's account over implicit TLS."""
         return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
 
     def log(self) -> str:
-        """What the server printed so far; what it tells syslog is nobody's here."""
+        """The output of the server so far. Its syslog messages are discarded."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
 
@@ -145,9 +145,9 @@ def _as_server_user() -> list[str]:
 def cyrus(
     root: Path, options: CyrusOptions | None = None, *, ca: CertificateAuthority | None = None
 ) -> Iterator[Cyrus]:
-    """A running Cyrus; ended and its mail removed at exit. What it printed is left as `cyrus.log` in `root`.
+    """Run a Cyrus. At exit it is stopped and its mail removed; its output remains as `cyrus.log` in `root`.
 
-    Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
+    Without `ca`, a new authority is created in `root`. Raises RehearsalError if it cannot start.
     """
     lacks = cyrus_lacks()
     if lacks:

@@ -12,7 +12,7 @@ from tests.rehearsal.dovecot_config import MAIL_USER, SPECIAL_USE
 if TYPE_CHECKING:
     from tests.rehearsal.cyrus import CyrusOptions
 
-# Users may be named like addresses; their mailboxes are made at the first login (imapd.conf(5)).
+# User names may be addresses. Mailboxes are created at the first login (imapd.conf(5)).
 _IMAPD = """\
 configdirectory: {home}/config
 defaultpartition: default
@@ -54,18 +54,18 @@ EVENTS {{
 
 
 def server_user() -> str:
-    """Whom Cyrus runs as: nobody under root, else whoever we are."""
+    """The user that Cyrus runs as: `nobody` if started by root, else the current user."""
     return MAIL_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def write_config(
     home: Path, options: CyrusOptions, programs: Path, tls_port: int, starttls_port: int
 ) -> None:
-    """Writes `imapd.conf` and `cyrus.conf` into `home`, where `config/`, `mail/`, `users/`, `cert.pem`
-    and `key.pem` lie too."""
+    """Write `imapd.conf` and `cyrus.conf` into `home`, next to `config/`, `mail/`, `users/`, `cert.pem` and
+    `key.pem`."""
     folders = "|".join(SPECIAL_USE)
-    made = [f"autocreate_inbox_folders: {folders}", f"autocreate_subscribe_folders: {folders}"]
-    made += [f"xlist-{use.lstrip(chr(92)).lower()}: {name}" for name, use in SPECIAL_USE.items()]
+    autocreate = [f"autocreate_inbox_folders: {folders}", f"autocreate_subscribe_folders: {folders}"]
+    autocreate += [f"xlist-{use.lstrip(chr(92)).lower()}: {name}" for name, use in SPECIAL_USE.items()]
     main = _IMAPD.format(
         home=home,
         user=server_user(),
@@ -74,7 +74,7 @@ def write_config(
         no_prefix=_yes(not options.prefix),
         munges_8bit=_yes(options.munges_8bit),
     )
-    (home / "imapd.conf").write_text(main + ("\n".join(made) + "\n" if options.special_use else ""))
+    (home / "imapd.conf").write_text(main + ("\n".join(autocreate) + "\n" if options.special_use else ""))
     (home / "cyrus.conf").write_text(
         _SERVICES.format(home=home, programs=programs, tls_port=tls_port, starttls_port=starttls_port)
     )

@@ -1,7 +1,7 @@
 """A real Dovecot 2.3, started in under half a second, as root or as an ordinary user.
 
-Everything it needs lies in a short temporary folder of its own: unix socket paths end at about 100
-characters, and pytest's folders are closed to the user that Dovecot runs as when root starts it.
+All its files are in a temporary folder with a short path: the paths of unix sockets are limited to about 100
+characters, and pytest's folders are not readable by the user that Dovecot runs as when root starts it.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _STARTED = " starting up for imap"
 
 @dataclass(frozen=True)
 class DovecotOptions:
-    """How the server differs from a plain one.
+    """Differences from a default server.
 
     `mail_driver` is "maildir" or "mdbox". `quota_bytes` is each user's limit, `max_mail_bytes` the
     largest message. `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with
     their RFC 6154 attributes. `capability_minus`: capabilities that are not announced, such as
-    ("MULTIAPPEND", "LITERAL+"); Dovecot still obeys their commands when a client sends them all the same.
+    ("MULTIAPPEND", "LITERAL+"); Dovecot still executes their commands if a client sends them.
     `compress`: COMPRESS=DEFLATE is offered.
-    `masters`: users that `add_master` adds open every mailbox, by the authorisation identity of SASL PLAIN,
-    and with a `master_separator` by logins with both names too.
-    With an `introspection_url` it takes access tokens too, and asks there about each (RFC 7662).
+    `masters`: users added by `add_master` open every mailbox, with the authorisation identity of SASL PLAIN,
+    and with a `master_separator` also with logins that combine both names.
+    With an `introspection_url`, access tokens are accepted too and verified at that URL (RFC 7662).
     """
 
     separator: str = "/"
@@ -61,15 +61,15 @@ class DovecotOptions:
 
 
 def dovecot_installed() -> bool:
-    """True when this machine has Dovecot's programs."""
+    """Whether Dovecot's programs are installed."""
     return all(shutil.which(program, path=_SEARCH_PATH) for program in ("dovecot", "doveadm"))
 
 
 class Dovecot(Restartable):
     """A running server on localhost. Users are added while it runs.
 
-    It offers STARTTLS on `starttls` and, since client and server are one machine, would take a login
-    there without it (`secured` in its log): that a client insists on TLS is for the client's tests to show.
+    It offers STARTTLS on `starttls`. It also accepts logins without TLS, since client and server are on the
+    same machine (`secured` in its log). The client's tests must therefore check that the client requires TLS.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Dovecot(Restartable):
         tls_port, starttls_port = free_ports(2)
         self.imaps = Endpoint("localhost", tls_port, Security.TLS)
         self.starttls = Endpoint("localhost", starttls_port, Security.STARTTLS)
-        for made, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
-            shutil.copyfile(issued, made)
-            made.chmod(0o600)
+        for target, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
+            shutil.copyfile(issued, target)
+            target.chmod(0o600)
         (home / "mail").mkdir()
         (home / "run").mkdir()
         self._users.mkdir(parents=True)
@@ -101,7 +101,7 @@ class Dovecot(Restartable):
         program = shutil.which("dovecot", path=_SEARCH_PATH)
         if program is None:
             raise RehearsalError("Dovecot is not installed; on Debian: apt-get install dovecot-imapd")
-        # Dovecot logs this once it holds its ports; from then on the kernel queues connections.
+        # Dovecot logs this once it has bound its ports. From then on the kernel queues connections.
         starts = self.log().count(_STARTED)
         process = start_group([program, "-F", "-c", str(self._config)], self.home / "start.log")
         wait_until(
@@ -114,13 +114,13 @@ class Dovecot(Restartable):
         return process
 
     def add_user(self, name: str, password: str) -> None:
-        """Adds the user with an empty mailbox, or changes the password. Takes effect at once."""
+        """Add the user with an empty mailbox, or change the password. Takes effect immediately."""
         if not name or any(c in name for c in ":/\0\r\n") or name != name.lower():
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
         self._store(self._users / name, password)
 
     def add_master(self, name: str, password: str) -> None:
-        """Adds a master user, or changes the password. Takes effect at once."""
+        """Add a master user, or change the password. Takes effect immediately."""
         self._store(self.home / "masters" / "passdb" / name, password)
 
     def _store(self, entry: Path, password: str) -> None:
@@ -134,25 +134,25 @@ class Dovecot(Restartable):
         new.replace(entry)
 
     def account(self, name: str) -> Account:
-        """The user's mailbox over implicit TLS."""
+        """The user's account over implicit TLS."""
         return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
 
     def mailbox_path(self, name: str) -> Path:
-        """The folder on disk that holds the user's mail; it exists once one was opened."""
+        """The directory of the user's mail. It exists once a folder has been opened."""
         return self.home / "mail" / name / "mail"
 
     def doveadm(self, *args: str) -> str:
-        """What `doveadm ARGS` prints. Raises RehearsalError with its complaint when it fails."""
+        """The output of `doveadm ARGS`. Raises RehearsalError with the error output if the command fails."""
         program = shutil.which("doveadm", path=_SEARCH_PATH) or "doveadm"
-        done = subprocess.run(
+        result = subprocess.run(
             [program, "-c", str(self._config), *args], capture_output=True, text=True, check=False
         )
-        if done.returncode != 0:
-            raise RehearsalError(f"doveadm {' '.join(args)}: {done.stderr.strip()}")
-        return done.stdout
+        if result.returncode != 0:
+            raise RehearsalError(f"doveadm {' '.join(args)}: {result.stderr.strip()}")
+        return result.stdout
 
     def log(self) -> str:
-        """What the server logged so far."""
+        """The server's log so far."""
         logs = (self.home / "start.log", self._log)
         return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists())
 
@@ -161,9 +161,9 @@ class Dovecot(Restartable):
 def dovecot(
     root: Path, options: DovecotOptions | None = None, *, ca: CertificateAuthority | None = None
 ) -> Iterator[Dovecot]:
-    """A running Dovecot; ended and its mail removed at exit. Its log is left as `dovecot.log` in `root`.
+    """Run a Dovecot. At exit it is stopped and its mail removed; its log remains as `dovecot.log` in `root`.
 
-    Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
+    Without `ca`, a new authority is created in `root`. Raises RehearsalError if it cannot start.
     """
     chosen = options or DovecotOptions()
     root.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def dovecot(
         try:
             yield server
         finally:
-            server.kill()  # the mail goes too, and an orderly stop takes a second
+            server.kill()  # the mail is removed anyway, and an orderly stop takes a second
             (root / "dovecot.log").write_text(server.log(), encoding="utf-8")
 
 
@@ -196,14 +196,14 @@ def _start_on_free_ports(
         place.mkdir()
         try:
             return Dovecot(place, options, ca, capability)
-        except RehearsalError as error:  # somebody took the port between our look and Dovecot's bind
+        except RehearsalError as error:  # another process took the port before Dovecot bound it
             if "Address already in use" not in str(error):
                 raise
     raise RehearsalError("Dovecot found its port taken three times in a row; try again")
 
 
 def _capability_without(root: Path, options: DovecotOptions, ca: CertificateAuthority) -> str:
-    """The capabilities of the same server after login, without the unwanted ones: 2.3 knows no `-NAME`."""
+    """The capabilities after login, without `capability_minus`: Dovecot 2.3 does not support `-NAME`."""
     with dovecot(root / "full", replace(options, capability_minus=()), ca=ca) as full:
         full.add_user("asker", "asker")
         context = ssl.create_default_context(cafile=str(full.ca_file))

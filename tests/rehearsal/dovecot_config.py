@@ -20,7 +20,7 @@ SPECIAL_USE = {
 }
 MAIL_USER = "nobody"  # owns the mail when root starts the server
 
-# Failed logins are answered at once: the penalty otherwise makes later logins from 127.0.0.1 wait 15 s.
+# Failed logins are answered immediately. Otherwise the penalty delays later logins from 127.0.0.1 by 15 s.
 _COMMON = """\
 protocols = imap
 listen = 127.0.0.1
@@ -53,8 +53,8 @@ key passdb {{
 """
 
 
-# Two of them: a token is good for the mailbox that it names, or, where it says so, for every mailbox. The
-# login and the token's user name have to be the same once both are put into `username_format`.
+# There are two: a token opens the mailbox that it names or, if it says so, every mailbox. The login and the
+# token's user name must be equal after both are formatted with `username_format`.
 _OAUTH2 = """\
 introspection_url = {url}
 introspection_mode = post
@@ -75,11 +75,11 @@ protocol imap {
 def write_config(
     path: Path, options: DovecotOptions, tls_port: int, starttls_port: int, capability: str | None
 ) -> None:
-    """Writes `path`; beside it lie `users/`, `masters/` and a `.conf` for each, `cert.pem`, `key.pem`,
-    `mail/` and `run/`.
+    """Write `path`, next to `users/`, `masters/` and a `.conf` for each, `cert.pem`, `key.pem`, `mail/` and
+    `run/`.
 
-    Each user is a file in `users/passdb`, read anew at every login: a passwd-file would be read
-    again only once in a second.
+    Each user is a file in `users/passdb`, which is read at every login. A passwd-file would be re-read at
+    most once a second.
     """
     for name, place in (("passdb.conf", "users"), ("masters.conf", "masters")):
         told = _PASSDB.format(home=path.parent, place=place)
@@ -104,7 +104,7 @@ def write_config(
 
 
 def internal_user_and_group() -> tuple[str, str]:
-    """Whom Dovecot's own processes run as: its system user under root, else whoever we are."""
+    """The user and group of Dovecot's processes: its system user if started by root, else the current one."""
     if os.geteuid() == 0:
         return "dovecot", "dovecot"
     return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
@@ -125,8 +125,10 @@ def _mechanisms(home: Path, options: DovecotOptions) -> str:
 
 
 def _masters(home: Path, options: DovecotOptions) -> str:
-    """https://doc.dovecot.org/2.3/configuration_manual/authentication/master_users/ (2026-11). `continue` has
-    Dovecot look for the mailbox among the users too."""
+    """https://doc.dovecot.org/2.3/configuration_manual/authentication/master_users/ (2026-11).
+
+    With `continue`, Dovecot also looks the mailbox up among the users.
+    """
     if not options.masters:
         return ""
     both = f"auth_master_user_separator = {options.master_separator}\n" if options.master_separator else ""
@@ -186,7 +188,7 @@ service imap {{
 
 
 def _mail(options: DovecotOptions) -> str:
-    # With "/" the folders are directories, so that a name may hold a dot; with "." they are Maildir++.
+    # With "/" the folders are directories, so that names may contain dots. With "." they are Maildir++.
     layout = ":LAYOUT=fs" if options.mail_driver == "maildir" and options.separator == "/" else ""
     return f"""\
 mail_location = {options.mail_driver}:~/mail{layout}

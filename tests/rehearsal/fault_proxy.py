@@ -1,8 +1,8 @@
-"""A proxy between the importer and a real server that makes faults at chosen bytes of the protocol.
+"""A proxy between the importer and a real server that injects faults at chosen bytes of the protocol.
 
-It speaks plain IMAP on both sides, so that an offset names a byte of a command, a literal or an answer. It
-takes capabilities out of what the server announces (and [APPENDUID] with UIDPLUS), which makes of one
-server every shape that a host may have: servers apply_request the commands that they do not announce.
+It speaks plain IMAP on both sides, so that an offset identifies a byte of a command, a literal or a response.
+It removes capabilities from the server's announcements (and [APPENDUID] with UIDPLUS). One server can thus
+imitate hosts with any set of capabilities, since servers accept commands that they do not announce.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _CHUNK_BYTES = 65_536
 _DELAY_S = 0.2
 _THROTTLED_BYTES = 600
 _LITERAL = re.compile(rb"\{([0-9]+)\+?\}\r\n\Z")
-_ALWAYS_HIDDEN = ("STARTTLS", "COMPRESS=DEFLATE")  # what would hide the bytes from us
+_ALWAYS_HIDDEN = ("STARTTLS", "COMPRESS=DEFLATE")  # would hide the bytes from the proxy
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens once `at` bytes went `toward` that side, counted from the command with the trigger on.
+    """A fault after `at` bytes `toward` that side, counted from the start of the triggering command.
 
-    "cut" ends both connections, "stall" swallows what follows in that direction until the client hangs up,
-    "delay" pauses once, "throttle" passes the next bytes one to seven at a time, "act" does something
-    elsewhere before the next byte passes.
+    "cut" closes both connections, "stall" discards all further data in that direction until the client closes
+    the connection, "delay" pauses once, "throttle" forwards the next bytes one to seven at a time, "act"
+    calls `act` before the next byte is forwarded.
     """
 
     kind: Kind
@@ -48,16 +48,19 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Capabilities that the client is not to see, and those that it is to see besides."""
+    """Capabilities to hide from the client, and capabilities to announce in addition."""
 
     hidden: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
 
 
 class FaultProxy:
-    """Stands in front of one server. The first connection on which a command holds `trigger` (None: the
-    first at all) is the one that the first fault strikes; `heard` is what went over it from there on. The
-    next fault strikes later on the same connection, or the next such one if that has come to its end."""
+    """A proxy in front of one server.
+
+    The first fault applies to the first connection with a command that contains `trigger` (None: the first
+    connection). `heard` holds the data transferred from that command on. The next fault applies later on the
+    same connection, or on the next matching connection if that one is closed.
+    """
 
     def __init__(
         self, server: Endpoint, shape: Shape, trigger: bytes | None, faults: Sequence[Fault]
@@ -69,8 +72,8 @@ class FaultProxy:
         self._listener = socket.create_server((HOST, 0))
         self.endpoint = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.PLAINTEXT)
         self.connections = 0
-        self.fired = 0  # faults so far
-        self.trouble: Exception | None = None  # what went wrong in an act
+        self.fired = 0  # number of faults so far
+        self.trouble: Exception | None = None  # the exception raised by an "act" fault
         self.heard: dict[Toward, bytearray] = {"server": bytearray(), "client": bytearray()}
         self._lock = threading.Lock()
         self._struck: _Connection | None = None
@@ -78,16 +81,18 @@ class FaultProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def settle(self) -> None:
-        """Waits until the server has ended all that it was told before a cut."""
-        if not wait_until(lambda: not any(one.cut for one in list(self._open)), timeout_s=20, every_s=0.002):
+        """Wait until the server has finished all commands that it received before a cut."""
+        if not wait_until(
+            lambda: not any(connection.cut for connection in list(self._open)), timeout_s=20, every_s=0.002
+        ):
             raise TimeoutError("the server goes on after its connection was cut")
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for one in list(self._open):
-            one.cut_off()
+        for connection in list(self._open):
+            connection.cut_off()
 
     def _accept(self) -> None:
         while True:
@@ -96,8 +101,8 @@ class FaultProxy:
             except OSError:
                 return
             server = socket.create_connection((HOST, self._server.port))
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for peer in (client, server):
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             connection = _Connection(client, server)
             with self._lock:
@@ -108,13 +113,13 @@ class FaultProxy:
             threading.Thread(target=self._to_client, args=(connection,), daemon=True).start()
 
     def _to_server(self, connection: _Connection) -> None:
-        line = bytearray()  # what was passed on since the last line began, to find the trigger
+        line = bytearray()  # data forwarded since the start of the current line, to find the trigger
         with contextlib.suppress(OSError):
             while data := connection.client.recv(_CHUNK_BYTES):
                 if self._struck is None and self._trigger is not None:
                     line += data
-                    if (found := line.find(self._trigger)) >= 0:
-                        start = line.rfind(b"\n", 0, found) + 1
+                    if (index := line.find(self._trigger)) >= 0:
+                        start = line.rfind(b"\n", 0, index) + 1
                         before = max(0, start - (len(line) - len(data)))
                         with self._lock:
                             self._struck = self._struck or connection
@@ -129,11 +134,11 @@ class FaultProxy:
         rewriting = _Rewriting(self._shape)
         with contextlib.suppress(OSError):
             while data := connection.server.recv(_CHUNK_BYTES):
-                with contextlib.suppress(OSError):  # hung up: what the server still says is nobody's
+                with contextlib.suppress(OSError):  # the client is gone: discard the server's data
                     self._pass(connection, "client", rewriting.feed(data))
         connection.cut_off()
-        for one in (connection.client, connection.server):
-            one.close()
+        for peer in (connection.client, connection.server):
+            peer.close()
         with self._lock:
             self._open.discard(connection)
 
@@ -172,7 +177,7 @@ class FaultProxy:
             case "act":
                 try:
                     fault.act()
-                except Exception as trouble:  # told in the test's own thread
+                except Exception as trouble:  # reported in the test's own thread
                     self.trouble = trouble
                 target.sendall(rest)
             case "delay":
@@ -192,7 +197,10 @@ class _Connection:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client = client
         self.server = server
-        self.passed: dict[Toward, int] = {"server": 0, "client": 0}  # since it was chosen to be struck
+        self.passed: dict[Toward, int] = {
+            "server": 0,
+            "client": 0,
+        }  # since the connection was selected for a fault
         self.stalled: set[Toward] = set()
         self.cut = False
 
@@ -207,7 +215,7 @@ class _Connection:
 
 
 class _Rewriting:
-    """Takes capabilities and APPENDUID out of a server's lines, and leaves literals alone."""
+    """Removes capabilities and APPENDUID from a server's lines. Literals are not changed."""
 
     def __init__(self, shape: Shape) -> None:
         self._hidden = frozenset((*_ALWAYS_HIDDEN, *shape.hidden))
@@ -241,9 +249,9 @@ class _Rewriting:
             line = re.sub(rb"^(\S+ OK )\[APPENDUID [^\]]*\] ", rb"\1", line)
         return re.sub(rb"(?<=CAPABILITY )([^\]\r]*)", self._capabilities, line, count=1)
 
-    def _capabilities(self, found: re.Match[bytes]) -> bytes:
-        kept = [name for name in found[1].decode("ascii").split() if name not in self._hidden]
-        return " ".join((*kept, self._shown)).strip().encode("ascii")
+    def _capabilities(self, match: re.Match[bytes]) -> bytes:
+        shown = [name for name in match[1].decode("ascii").split() if name not in self._hidden]
+        return " ".join((*shown, self._shown)).strip().encode("ascii")
 
 
 @contextmanager
@@ -254,7 +262,7 @@ def fault_proxy(
     trigger: bytes | None = None,
     faults: Sequence[Fault] = (),
 ) -> Iterator[FaultProxy]:
-    """A running proxy in front of `server`, which has to take logins without TLS."""
+    """Run a proxy in front of `server`, which must accept logins without TLS."""
     proxy = FaultProxy(server, shape or Shape(), trigger, faults)
     try:
         yield proxy

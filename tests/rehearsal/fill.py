@@ -1,4 +1,4 @@
-"""Puts messages into a mailbox, fast: MULTIAPPEND (RFC 3502) with LITERAL+ (RFC 7888) over plain imaplib."""
+"""Fill a mailbox fast: MULTIAPPEND (RFC 3502) with LITERAL+ (RFC 7888) over plain imaplib."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BATCH_MESSAGES = 250
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One message as it lies in a mailbox. `folder` is its path without namespace prefix or separator,
-    `flags` holds system flags and keywords, `internal_date` is aware, to the second."""
+    """One message of a mailbox. `folder` is its path without namespace prefix and separator, `flags` holds
+    system flags and keywords, `internal_date` is timezone-aware, to the second."""
 
     folder: FolderPath
     flags: tuple[str, ...]
@@ -33,7 +33,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a server writes folder names: the personal namespace's prefix and separator."""
+    """A server's folder naming: the prefix and separator of the personal namespace."""
 
     prefix: str
     separator: str
@@ -47,7 +47,7 @@ class Naming:
 
 
 def connect(endpoint: Endpoint, login: str, password: str, ca_file: Path | None) -> imaplib.IMAP4:
-    """A logged-in plain imaplib connection. Raises imaplib.IMAP4.error or OSError."""
+    """Open a plain imaplib connection and log in. Raises imaplib.IMAP4.error or OSError."""
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     client: imaplib.IMAP4
     if endpoint.security is Security.TLS:
@@ -62,7 +62,7 @@ def connect(endpoint: Endpoint, login: str, password: str, ca_file: Path | None)
 
 
 def naming_of(client: imaplib.IMAP4) -> Naming:
-    """Asks NAMESPACE (RFC 2342), or LIST for the separator where that is missing."""
+    """Query NAMESPACE (RFC 2342) or, where it is not supported, LIST for the separator."""
     if "NAMESPACE" in capabilities(client):
         answer = client.namespace()[1][0]
         if isinstance(answer, bytes) and (found := re.match(rb'\(\("([^"]*)" "(.)"\)', answer)):
@@ -73,7 +73,7 @@ def naming_of(client: imaplib.IMAP4) -> Naming:
 
 
 def capabilities(client: imaplib.IMAP4) -> frozenset[str]:
-    """What the server offers after login, upper case."""
+    """The capabilities after login, in upper case."""
     return frozenset(client.capability()[1][0].decode("ascii").upper().split())
 
 
@@ -86,16 +86,16 @@ def fill(
     ca_file: Path | None = None,
     folders: Iterable[FolderPath] = (),
 ) -> int:
-    """Appends `messages` in order, lazily read; creates and subscribes their folders and `folders`.
+    """Append `messages` in order, reading them lazily; create and subscribe their folders and `folders`.
 
-    Returns how many were appended. Raises imaplib.IMAP4.error when the server refuses any.
+    Returns the number of appended messages. Raises imaplib.IMAP4.error if the server refuses one.
     """
     client = connect(endpoint, login, password, ca_file)
     try:
         naming = naming_of(client)
-        made: set[FolderPath] = set()
+        created: set[FolderPath] = set()
         for path in folders:
-            _make(client, naming, path, made)
+            _make(client, naming, path, created)
         batched = {"MULTIAPPEND", "LITERAL+"} <= capabilities(client)
         count = 0
         batch: list[Stored] = []
@@ -105,7 +105,7 @@ def fill(
             if batch and (full or message.folder != batch[0].folder):
                 _append(client, naming, batch, batched=batched)
                 batch, room = [], _BATCH_BYTES
-            _make(client, naming, message.folder, made)
+            _make(client, naming, message.folder, created)
             batch.append(message)
             room -= len(message.content)
             count += 1
@@ -116,10 +116,10 @@ def fill(
         client.logout()
 
 
-def _make(client: imaplib.IMAP4, naming: Naming, path: FolderPath, made: set[FolderPath]) -> None:
-    if path in made:
+def _make(client: imaplib.IMAP4, naming: Naming, path: FolderPath, created: set[FolderPath]) -> None:
+    if path in created:
         return
-    made.add(path)
+    created.add(path)
     name = naming.wire_name(path)
     if path != INBOX and client.status(name, "(UIDNEXT)")[0] != "OK":
         _must(client.create(name))
@@ -129,9 +129,11 @@ def _make(client: imaplib.IMAP4, naming: Naming, path: FolderPath, made: set[Fol
 def _append(client: imaplib.IMAP4, naming: Naming, batch: list[Stored], *, batched: bool) -> None:
     name = naming.wire_name(batch[0].folder)
     if not batched:
-        (one,) = batch
+        (message,) = batch
         _must(
-            client.append(name, f"({' '.join(one.flags)})", f'"{date_text(one.internal_date)}"', one.content)
+            client.append(
+                name, f"({' '.join(message.flags)})", f'"{date_text(message.internal_date)}"', message.content
+            )
         )
         return
     tag = client._new_tag()

@@ -1,4 +1,4 @@
-"""A mail host for a rehearsal, Dovecot where it is installed and pymap elsewhere, and its users."""
+"""A mail host for a rehearsal and its users. The host is Dovecot if it is installed, else pymap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.rehearsal.snapshot import Mailbox, read_mailbox
 
 
 class RehearsalHost(Protocol):
-    """What Dovecot, Cyrus and pymap have in common."""
+    """The common interface of Dovecot, Cyrus and pymap."""
 
     imaps: Endpoint
     starttls: Endpoint
@@ -38,7 +38,7 @@ class RehearsalHost(Protocol):
 def rehearsal_host(
     root: Path, options: DovecotOptions | None = None, *, ca: CertificateAuthority | None = None
 ) -> Iterator[RehearsalHost]:
-    """A running host; `options` count only where it is Dovecot."""
+    """Run a host. `options` apply to Dovecot only."""
     if dovecot_installed():
         with dovecot(root, options, ca=ca) as real:
             yield real
@@ -49,26 +49,26 @@ def rehearsal_host(
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One mailbox on a rehearsal host, with what it takes to get in."""
+    """One mailbox on a rehearsal host, with its credentials."""
 
     account: Account
     password: str = field(repr=False)
     ca_file: Path
 
     def fill(self, messages: Iterable[Stored], folders: Iterable[FolderPath] = ()) -> int:
-        """Appends `messages`; see `fill.fill`."""
+        """Append `messages`; see `fill.fill`."""
         account = self.account
         return fill(
             account.endpoint, account.login, self.password, messages, ca_file=self.ca_file, folders=folders
         )
 
     def read(self) -> Mailbox:
-        """The whole mailbox as the independent checker sees it."""
+        """The whole mailbox as read by the independent checker."""
         return read_mailbox(self.account, self.password, self.ca_file)
 
 
 def new_user(host: RehearsalHost, name: str, password: str | None = None) -> User:
-    """Adds a user to a running host, with a random password unless one is given."""
+    """Add a user to a running host. The default password is random."""
     password = password or secrets.token_urlsafe(12)
     host.add_user(name, password)
     return User(host.account(name), password, host.ca_file)

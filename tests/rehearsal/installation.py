@@ -1,4 +1,4 @@
-"""A Mailhaul of its own in one directory: its console and its workers, as real processes."""
+"""A separate Mailhaul installation in one directory: its console and workers as real processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CONSOLE = (sys.executable, "-m", "importer.cli")
 
 @dataclass(slots=True)
 class Installation:
-    """Settings as environment variables, without the MAILHAUL_ prefix, and a directory for everything."""
+    """An installation: settings as environment variables without the MAILHAUL_ prefix, and a directory."""
 
     root: Path
     settings: dict[str, str] = field(default_factory=dict)
-    transcript: list[str] = field(default_factory=list)  # all that any command printed
+    transcript: list[str] = field(default_factory=list)  # the output of all commands
 
     command: tuple[str, ...] = CONSOLE
 
@@ -40,7 +40,7 @@ class Installation:
 
     @property
     def forked(self) -> bool:
-        """Whether `run` takes a console that is forked, since the command is the usual one."""
+        """Whether `run` uses a forked console. It does for the default command."""
         return self.command == CONSOLE
 
     def environment(self) -> dict[str, str]:
@@ -51,12 +51,12 @@ class Installation:
     def run(
         self, *words: str, ends: int | None = 0, environment: dict[str, str] | None = None, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `mailhaul WORDS`; fails unless it ends with that exit code (None: any)."""
+        """Run `mailhaul WORDS`. Fails unless the exit code is `ends` (None: any)."""
         run = self.environment() | (environment or {})
         if self.forked:
-            done = run_forked(words, run, stdin, TIMEOUT_S)
+            result = run_forked(words, run, stdin, TIMEOUT_S)
         else:
-            done = subprocess.run(
+            result = subprocess.run(
                 [*self.command, *words],
                 env=run,
                 capture_output=True,
@@ -65,21 +65,21 @@ class Installation:
                 timeout=TIMEOUT_S,
                 check=False,
             )
-        self.transcript += [done.stdout, done.stderr]
-        if ends is not None and done.returncode != ends:
+        self.transcript += [result.stdout, result.stderr]
+        if ends is not None and result.returncode != ends:
             raise AssertionError(
-                f"mailhaul {' '.join(words)} ended with {done.returncode}, not {ends}:\n"
-                f"{done.stdout}\n{done.stderr}"
+                f"mailhaul {' '.join(words)} ended with {result.returncode}, not {ends}:\n"
+                f"{result.stdout}\n{result.stderr}"
             )
-        return done
+        return result
 
     def json(self, *words: str, ends: int | None = 0) -> Any:
-        """The facts that `mailhaul WORDS --json` prints."""
+        """The parsed output of `mailhaul WORDS --json`."""
         return json.loads(self.run(*words, "--json", ends=ends).stdout)
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """A running worker; stopped gently at the end if it still runs."""
+        """Run a worker. At the end it is stopped with SIGTERM if it is still running."""
         process = self.start_worker()
         try:
             yield process
@@ -87,14 +87,14 @@ class Installation:
             stop_group(process, patience_s=30)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """The same, to be ended with `processes.stop_group` or `kill_group`."""
+        """Start a worker, to be ended with `processes.stop_group` or `kill_group`."""
         return start_group([*self.command, "worker"], self.log_file, environment=self.environment())
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
 
     def csv(self, name: str, rows: Sequence[tuple[User, User]]) -> Path:
-        """A batch file with those mailboxes, each with its servers."""
+        """Write a batch file with those pairs of mailboxes and their servers."""
         path = self.root / name
         lines = [
             "source_address,source_password,source_server,destination_address,destination_password,"
@@ -117,7 +117,7 @@ class Installation:
         return path
 
     def copy_words(self, old: User, new: User) -> tuple[str, ...]:
-        """The arguments of `mailhaul copy` for that route."""
+        """The arguments of `mailhaul copy` for those mailboxes."""
         words: list[str] = ["copy"]
         for side, user in (("from", old), ("to", new)):
             scheme, rest = str(user.account.endpoint).split("://")

@@ -1,4 +1,4 @@
-"""Free loopback ports, folders for servers, and waiting for one to come up."""
+"""Free loopback ports, folders for servers, and waiting for a server to start."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _ROOM_BYTES = 4 * 2**30
 
 
 class RehearsalError(RuntimeError):
-    """A rehearsal server is missing, did not start, or did not do what it was told."""
+    """A rehearsal server is missing, did not start, or failed to execute a command."""
 
 
 def home_folder(prefix: str, *, on_disk: bool = False) -> Path:
-    """A new folder for what a server keeps until it ends: in memory where there is ample room, or `on_disk`.
+    """A new folder for the files of a server: in memory if there is enough room, or `on_disk`.
 
-    A mail server has thousands of small files, and to remove them from a disk may take a minute. The path is
-    short, since that of a unix socket holds 107 bytes.
+    A mail server has thousands of small files, and removing them from a disk may take a minute. The path is
+    short because the path of a unix socket is limited to 107 bytes.
     """
     in_memory = not on_disk and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
     return Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else "/tmp"))
 
 
 def free_ports(count: int = 1) -> list[int]:
-    """Distinct TCP ports on 127.0.0.1 that the kernel calls free at this moment.
+    """Distinct TCP ports on 127.0.0.1 that are free at the moment.
 
-    Somebody else may take one before the server binds it: a starter has to try again with others.
+    Another process may take a port before the server binds it. Callers must retry with other ports.
     """
     holders = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
     try:
@@ -44,7 +44,7 @@ def free_ports(count: int = 1) -> list[int]:
 
 
 def listens(address: int | Path) -> bool:
-    """True when something accepts connections on that loopback port or unix socket."""
+    """Whether a server accepts connections on that loopback port or unix socket."""
     family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
@@ -56,7 +56,7 @@ def listens(address: int | Path) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.02) -> bool:
-    """Asks until `condition` holds (True) or the time is over (False)."""
+    """Poll `condition`. Returns True once it holds, or False after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

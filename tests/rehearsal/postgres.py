@@ -1,7 +1,7 @@
-"""A throw-away PostgreSQL server on a unix socket, fast because it may lose everything.
+"""A throw-away PostgreSQL server on a unix socket. It is fast because durability is switched off.
 
-A small shell stands between us and the server and reads from a pipe that only we hold: when the pipe
-closes, because we are done or because we died, it ends the server and removes its files.
+A small shell script, the keeper, is the parent of the server and reads from a pipe of the test process. When
+the pipe is closed, at the end of the tests or by a crash, it ends the server and removes its files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.rehearsal.ports import RehearsalError, home_folder, listens, wait_unt
 
 _ACCOUNT = "postgres"  # the server refuses to run as root
 
-# SIGQUIT is what `pg_ctl stop -m immediate` sends. Our own stdin is the pipe, the server's is not.
+# SIGQUIT is the signal of `pg_ctl stop -m immediate`. The script's stdin is the pipe, the server's is not.
 _KEEPER = """
 "$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit=off \
     -c full_page_writes=off -c max_connections=200 -c timezone=Pacific/Chatham </dev/null &
@@ -38,12 +38,12 @@ rm -rf "$2"
 
 @contextmanager
 def postgres(root: Path) -> Iterator[str]:
-    """Starts a server and yields the SQLAlchemy URL of its first database, as superuser, no password.
+    """Start a server and yield the SQLAlchemy URL of its first database, as superuser without a password.
 
-    The server writes its log to `root/postgres.log`; its files lie in a folder of their own under the
-    system's temporary folder (the path of a unix socket holds 107 bytes) and are removed at the end,
-    even when this process is killed. The session time zone is an odd one, to catch naive datetimes.
-    Raises RehearsalError where PostgreSQL is missing or does not start.
+    The server logs to `root/postgres.log`. Its files are in a folder of the system's temporary folder (the
+    path of a unix socket is limited to 107 bytes) and are removed at the end, even if this process is killed.
+    The session time zone is an unusual one, to detect naive datetimes.
+    Raises RehearsalError if PostgreSQL is missing or does not start.
     """
     programs = _programs()
     runs_as = _runs_as()
@@ -59,7 +59,7 @@ def postgres(root: Path) -> Iterator[str]:
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
-                start_new_session=True,  # Ctrl-C is for us; we tell the keeper when to end
+                start_new_session=True,  # Ctrl-C is for the tests only; closing the pipe ends the keeper
                 cwd="/",
                 **runs_as,
             )
@@ -74,7 +74,7 @@ def postgres(root: Path) -> Iterator[str]:
 
 
 def fresh_database(url: str) -> str:
-    """Creates an empty database with a name of its own beside `url`'s and returns its URL."""
+    """Create an empty database with a unique name on the server of `url`, and return its URL."""
     name = f"rehearsal_{uuid.uuid4().hex}"
     with _connect(url) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
@@ -82,17 +82,17 @@ def fresh_database(url: str) -> str:
 
 
 def _programs() -> Path:
-    """The folder with the newest `postgres` and `initdb`; Debian keeps them out of PATH."""
+    """The folder with the newest `postgres` and `initdb`. Debian does not put them on PATH."""
     on_path = shutil.which("postgres")
-    found = [Path(on_path)] if on_path else []
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
-    if not found:
+    candidates = [Path(on_path)] if on_path else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
+    if not candidates:
         raise RehearsalError("PostgreSQL is missing; install it (Debian: apt-get install postgresql)")
-    return found[-1].resolve().parent
+    return candidates[-1].resolve().parent
 
 
 def _runs_as() -> dict[str, Any]:
-    """Arguments for subprocess that take another account when we are root."""
+    """Arguments for subprocess that switch to another account if this process runs as root."""
     if os.geteuid() != 0:
         return {}
     try:
@@ -106,7 +106,7 @@ def _runs_as() -> dict[str, Any]:
 
 
 def _create_cluster(programs: Path, home: Path, out: Any, runs_as: dict[str, Any]) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [
             programs / "initdb",
             f"--pgdata={home / 'data'}",
@@ -124,21 +124,21 @@ def _create_cluster(programs: Path, home: Path, out: Any, runs_as: dict[str, Any
         cwd="/",
         **runs_as,
     )
-    if done.returncode != 0:
+    if result.returncode != 0:
         raise RehearsalError(f"initdb failed:\n{_end_of(Path(out.name))}")
 
 
 def _wait_until_ready(url: str, log: Path) -> None:
-    """It listens a moment before it lets anybody in."""
+    """Wait until logins succeed. The server listens a moment earlier."""
 
-    def lets_us_in() -> bool:
+    def accepts_logins() -> bool:
         try:
             _connect(url).close()
         except psycopg.OperationalError:
             return False
         return True
 
-    if not wait_until(lets_us_in, timeout_s=30, every_s=0.05):
+    if not wait_until(accepts_logins, timeout_s=30, every_s=0.05):
         raise RehearsalError(f"PostgreSQL lets nobody in:\n{_end_of(log)}")
 
 

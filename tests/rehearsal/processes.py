@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: each leads a process group, which is ended as a whole."""
+"""Child processes that do not outlive this one. Each leads a process group, which is ended as a whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start_group(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts `command`, in `folder`, as leader of a new process group; its output is appended to `log`."""
+    """Start `command` in `folder` as leader of a new process group. Its output is appended to `log`."""
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
@@ -38,7 +38,7 @@ def start_group(
 
 
 def stop_group(process: subprocess.Popen[bytes], *, patience_s: float = 5.0) -> None:
-    """Asks the leader to end (SIGTERM), and after `patience_s` ends what is left of the group."""
+    """Send SIGTERM to the leader, and after `patience_s` SIGKILL to the rest of the group."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -47,7 +47,7 @@ def stop_group(process: subprocess.Popen[bytes], *, patience_s: float = 5.0) -> 
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends the whole group with SIGKILL; ended already is fine."""
+    """End the whole group with SIGKILL. No-op if it has already ended."""
     if process in _running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_gone(group: int) -> None:
-    """A signal to a leader's children takes effect a moment later, and they hold its ports and sockets."""
+    """Wait for the leader's children: they end a moment later, and hold its ports and sockets until then."""
     until = time.monotonic() + _GONE_WITHIN_S
     with contextlib.suppress(ProcessLookupError):
         while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections where it is told to. It counts bytes as they pass, TLS and all."""
+"""A TCP proxy that cuts connections after a given number of bytes. TLS overhead counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK_BYTES = 4096
 
 
 class CuttingProxy:
-    """Stands between a client and one server. `connections` counts how often somebody connected."""
+    """A proxy in front of one server. `connections` counts the connections so far."""
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server
@@ -30,29 +30,29 @@ class CuttingProxy:
         self._left = dict(self._budget)
         self._muted = False
         self._cuts = 0
-        self.bytes_per_s: int | None = None  # of each connection, each way
+        self.bytes_per_s: int | None = None  # of each connection, in each direction
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut_after(
         self, *, to_client: int | None = None, to_server: int | None = None, times: int = 1
     ) -> None:
-        """Cuts everything open once so many more bytes went that way; the same again for `times` in all."""
+        """Cut all open connections after that many more bytes in that direction, `times` times in all."""
         with self._lock:
             self._budget = {"client": to_client, "server": to_server}
             self._left = dict(self._budget)
             self._cuts = times
 
     def narrow(self, bytes_per_s: int) -> None:
-        """Throttles, and leaves new connections little room to wait in: who sends notices."""
+        """Throttle, with small buffers for new connections, so that senders are slowed down too."""
         self.bytes_per_s = bytes_per_s
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * _CHUNK_BYTES)
 
     def mute(self) -> None:
-        """From now on the server hears the client, and the client hears nothing, until `cut`."""
+        """Discard all data from the server until `cut`. The client's data is still forwarded."""
         self._muted = True
 
     def cut(self) -> None:
-        """Cuts everything that is open."""
+        """Cut all open connections."""
         with self._lock:
             self._muted = False
             for one in self._open:
@@ -88,11 +88,11 @@ class CuttingProxy:
                 if self.bytes_per_s is not None:
                     time.sleep(len(data) / self.bytes_per_s)
                 with self._lock:
-                    left = self._left[toward]
-                    passing = data if left is None else data[:left]
-                    last = left is not None and len(data) >= left
-                    if left is not None:
-                        self._left[toward] = left - len(passing)
+                    remaining = self._left[toward]
+                    passing = data if remaining is None else data[:remaining]
+                    last = remaining is not None and len(data) >= remaining
+                    if remaining is not None:
+                        self._left[toward] = remaining - len(passing)
                     if last:
                         self._cuts -= 1
                         self._left = dict(self._budget) if self._cuts > 0 else dict.fromkeys(self._budget)
@@ -111,7 +111,7 @@ class CuttingProxy:
 
 @contextmanager
 def cutting_proxy(server: Endpoint) -> Iterator[CuttingProxy]:
-    """A running proxy on localhost in front of `server`."""
+    """Run a proxy on localhost in front of `server`."""
     proxy = CuttingProxy(server)
     try:
         yield proxy

@@ -1,9 +1,9 @@
-"""A small IMAP server in Python, for machines without Dovecot: no installation, no root.
+"""A small IMAP server in Python, for machines without Dovecot. It needs no installation and no root.
 
-Its mail lives in memory and is gone when it ends. It offers MULTIAPPEND, LITERAL+, UIDPLUS, MOVE,
-APPENDLIMIT and IDLE, but no SPECIAL-USE, NAMESPACE, CONDSTORE, COMPRESS or QUOTA; the separator is "/" and
-the only folder of a new user is INBOX. Flags, keywords, dates and messages are kept as they came, except
-that a bare CR or LF becomes CRLF. LOGIN takes ASCII passwords only.
+Its mail is in memory and lost when it ends. It offers MULTIAPPEND, LITERAL+, UIDPLUS, MOVE, APPENDLIMIT and
+IDLE, but no SPECIAL-USE, NAMESPACE, CONDSTORE, COMPRESS or QUOTA. The separator is "/" and the only folder
+of a new user is INBOX. Flags, keywords, dates and messages are stored unchanged, except that a bare CR or LF
+becomes CRLF. LOGIN accepts ASCII passwords only.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _START_TIMEOUT_S = 60.0
 
 
 class Pymap:
-    """A running server on localhost, of the same shape as `Dovecot`."""
+    """A running server on localhost, with the interface of `Dovecot`."""
 
     def __init__(self, home: Path, ca: CertificateAuthority) -> None:
         self.ca_file = ca.ca_file
         self._users = home / "users"
         self._users.mkdir()
         self._log = home / "pymap.log"
-        for made, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
-            shutil.copyfile(issued, made)
-            made.chmod(0o600)
+        for target, issued in zip((home / "cert.pem", home / "key.pem"), ca.issue(), strict=True):
+            shutil.copyfile(issued, target)
+            target.chmod(0o600)
         starttls_port, tls_port = free_ports(2)
         self.imaps = Endpoint("localhost", tls_port, Security.TLS)
         self.starttls = Endpoint("localhost", starttls_port, Security.STARTTLS)
@@ -54,7 +54,7 @@ class Pymap:
             raise RehearsalError(f"pymap did not start:\n{self.log()}")
 
     def add_user(self, name: str, password: str) -> None:
-        """Adds the user with an empty INBOX, or changes the password. Takes effect at once."""
+        """Add the user with an empty INBOX, or change the password. Takes effect immediately."""
         if not name or name.startswith(".") or any(c in name for c in "/\0\r\n"):
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server")
         new = self._users / ".new"
@@ -63,27 +63,27 @@ class Pymap:
         new.replace(self._users / name)
 
     def account(self, name: str) -> Account:
-        """The user's mailbox over implicit TLS."""
+        """The user's account over implicit TLS."""
         return Account(name if "@" in name else f"{name}@localhost", name, self.imaps)
 
     def log(self) -> str:
-        """What the server printed so far."""
+        """The output of the server so far."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
     def stop(self) -> None:
-        """Ends the server; its mail is gone."""
+        """Stop the server. Its mail is lost."""
         stop_group(self._process)
 
     def kill(self) -> None:
-        """Ends the server in mid-work, with SIGKILL; its mail is gone."""
+        """Kill the server with SIGKILL. Its mail is lost."""
         kill_group(self._process)
 
 
 @contextmanager
 def pymap_server(root: Path, ca: CertificateAuthority | None = None) -> Iterator[Pymap]:
-    """A running pymap; ended at exit. Its log is left as `pymap.log` in `root`.
+    """Run a pymap. It is stopped at exit; its log remains as `pymap.log` in `root`.
 
-    Without `ca` it makes an authority of its own in `root`. Raises RehearsalError when it cannot start.
+    Without `ca`, a new authority is created in `root`. Raises RehearsalError if it cannot start.
     """
     root.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="mailhaul-pymap-"))

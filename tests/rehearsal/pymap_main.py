@@ -1,9 +1,9 @@
-"""The process behind `pymap_host`: pymap's in-memory server with users from a folder, and implicit TLS.
+"""The process of `pymap_server`: pymap's in-memory server with users from a folder, and implicit TLS.
 
 Usage: python -m tests.rehearsal.pymap_main HOME STARTTLS_PORT TLS_PORT
 
-HOME holds `cert.pem`, `key.pem` and `users/NAME`, each with a password. pymap's own program knows one
-user and no implicit TLS, and its on-disk backend rewrites messages, so it is started from its parts.
+HOME holds `cert.pem`, `key.pem` and `users/NAME`, each with a password. pymap's own program supports one user
+and no implicit TLS, and its on-disk backend rewrites messages, so this module assembles a server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 
 
 class UserFiles(dict[str, UserMetadata]):
-    """Looks a user up on disk at every login, so that users can be added while the server runs."""
+    """Reads a user from disk at every login, so that users can be added while the server runs."""
 
     def __init__(self, folder: Path, config: Config) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class UserFiles(dict[str, UserMetadata]):
         self._config = config
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The user with the password as it is now, else `default`."""
+        """The user with the current password, else `default`."""
         path = self._folder / name
         if "/" in name or not path.is_file():
             return default
@@ -41,7 +41,7 @@ class UserFiles(dict[str, UserMetadata]):
 
 
 async def serve(home: Path, starttls_port: int, tls_port: int) -> None:
-    """Serves until cancelled; writes `ready` to standard output once both ports listen."""
+    """Serve until cancelled. Writes `ready` to standard output once both ports listen."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(home / "cert.pem", home / "key.pem")
     upgraded, implicit = (_config(context, starttls=starttls) for starttls in (True, False))

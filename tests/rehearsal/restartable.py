@@ -1,4 +1,4 @@
-"""Servers of the tests that can be stopped, killed and started again."""
+"""Test servers that can be stopped, killed and restarted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.rehearsal.processes import kill_group, stop_group
 
 
 class Restartable(ABC):
-    """A server in a process group of its own, listening at `imaps` and `starttls`."""
+    """A server in its own process group, listening at `imaps` and `starttls`."""
 
     imaps: Endpoint
     starttls: Endpoint
@@ -21,21 +21,21 @@ class Restartable(ABC):
     def _start(self) -> subprocess.Popen[bytes]: ...
 
     def stop(self) -> None:
-        """Ends the server and its children; done already is fine. The mail stays until the context ends."""
+        """Stop the server and its children, if running. The mail remains until the context ends."""
         stop_group(self._process)
         self._wait_until_gone()
 
     def kill(self) -> None:
-        """Ends the server and its children in mid-work, with SIGKILL."""
+        """Kill the server and its children with SIGKILL."""
         kill_group(self._process)
         self._wait_until_gone()
 
     def restart(self) -> None:
-        """Starts it again, on the same ports and with the same mail, after `stop` or `kill`."""
+        """Start it again on the same ports and with the same mail, after `stop` or `kill`."""
         self.kill()
         self._process = self._start()
 
     def _wait_until_gone(self) -> None:
-        # The children hold the ports too, and a signal to them takes effect a moment later.
+        # The children hold the ports too, and end a moment after the signal.
         ports = self.imaps.port, self.starttls.port
         wait_until(lambda: not any(listens(port) for port in ports), timeout_s=5, every_s=0.005)

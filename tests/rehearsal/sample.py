@@ -1,4 +1,4 @@
-"""The sample mailbox of the demo: what a real one looks like after twenty-odd years. Always the same."""
+"""The sample mailbox of the demo. It resembles a real mailbox of some twenty years and is always the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARCHIVE: FolderPath = ("Archiv 1998–2004",)
 EMPTY_FOLDERS: tuple[FolderPath, ...] = (("Projekte", "Zürich", "Leer"),)
 
 FOLDER_MAP: Final[dict[FolderPath, FolderPath]] = {("Gesendet",): ("Sent",)}
-"""Where the sample's folders go at a host with English special folders."""
+"""The sample's folders at a destination with English special folders."""
 
 _ZONES = (0, 60, 120, -300, -480, 345, -210, 540)  # minutes east of UTC
 _FLAGS: tuple[tuple[str, ...], ...] = (
@@ -53,7 +53,7 @@ _LINES = (
 
 
 def sample_mailbox() -> Iterator[Stored]:
-    """About 120 messages, folder by folder, oldest first. EMPTY_FOLDERS come beside them."""
+    """About 120 messages, folder by folder, oldest first. EMPTY_FOLDERS are not included."""
     chance = random.Random(1998)
     yield from _ordinary(chance, INBOX, 40, datetime(2019, 3, 1, 8, 15, 30, tzinfo=UTC), days=61)
     yield from _oddities()
@@ -88,7 +88,7 @@ def _ordinary(
 
 
 def _oddities() -> Iterator[Stored]:
-    """What trips importers: duplicates, equal headers, no Message-ID, raw 8-bit, no body, long lines."""
+    """Difficult messages: duplicates, equal headers, no Message-ID, raw 8-bit, no body, long lines."""
     zone = timezone(timedelta(hours=1))
     date = datetime(2021, 12, 24, 17, 0, 0, tzinfo=zone)
     seen = ("\\Seen",)
@@ -106,7 +106,7 @@ def _oddities() -> Iterator[Stored]:
     twice = message("Merry Christmas", "The same mail, delivered twice.", "twice@mail.example")
     yield Stored(INBOX, seen, date, twice)
     yield Stored(INBOX, seen, date, twice)
-    yield Stored(BRIDGE, seen, date, twice)  # and once more in another folder, where it belongs too
+    yield Stored(BRIDGE, seen, date, twice)  # the same message is expected in another folder too
     for percent in (80, 90):
         yield Stored(INBOX, (), date, message("Disk space", f"{percent}% full", "disk@mail.example"))
     yield Stored(INBOX, ("\\Flagged",), date, message("No Message-ID", "From an old scanner.", None))

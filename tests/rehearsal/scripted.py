@@ -1,4 +1,4 @@
-"""An IMAP server that says what a test tells it to, for answers that no server on this machine gives."""
+"""An IMAP server with scripted responses, for those that no installed server gives."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from providers.endpoint import Endpoint, Security
 from tests.rehearsal.ports import HOST
 
 Answer = Callable[[str], bytes | None]
-"""From a command without its tag, literals left out, to the answer, in which `TAG` stands for the tag;
-None for what `usual_answer` says. The line after AUTHENTICATE comes as `CREDENTIALS`."""
+"""Maps a command, without tag and literals, to the response, in which `TAG` is replaced with the tag, or to
+None for that of `usual_answer`. The line after AUTHENTICATE is passed as `CREDENTIALS`."""
 
 DRIP = b"\0drip\0"
-"""In an answer: what follows comes a byte now and then, over and over, for as long as anybody listens."""
+"""Marker in a response: the rest is sent byte by byte, with pauses, repeatedly until the client is gone."""
 
 GREETING = b"* OK scripted\r\n"
 CAPABILITIES = "IMAP4rev1 AUTH=PLAIN UIDPLUS LITERAL+ NAMESPACE UNSELECT"
@@ -31,7 +31,7 @@ _LITERAL = re.compile(rb"\{([0-9]+)(\+?)\}\r\n\Z")
 
 
 def usual_answer(command: str, capabilities: str = CAPABILITIES) -> bytes:
-    """As a server with one folder, INBOX, that holds UIDs 1 to 8 and has the UIDVALIDITY 9."""
+    """The response of a server with one folder, INBOX, with UIDs 1 to 8 and UIDVALIDITY 9."""
     match command.split(" ", maxsplit=1)[0]:
         case "CAPABILITY":
             return f"* CAPABILITY {capabilities}\r\nTAG OK done\r\n".encode()
@@ -50,7 +50,7 @@ def usual_answer(command: str, capabilities: str = CAPABILITIES) -> bytes:
 
 
 class ScriptedServer:
-    """Listens on localhost. `commands` is what it was told so far, login included."""
+    """Listens on localhost. `commands` holds all commands so far, including the login."""
 
     def __init__(
         self, answer: Answer, greeting: bytes, tls: ssl.SSLContext | None, security: Security
@@ -66,13 +66,13 @@ class ScriptedServer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self) -> None:
-        """`commands` is whole afterwards: what was sent without waiting for an answer is heard as well."""
+        """Stop the server. Afterwards `commands` also includes commands whose response was not awaited."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for client, talk in self._talks:
             with contextlib.suppress(OSError):
-                client.shutdown(socket.SHUT_RD)  # what has arrived can still be read
+                client.shutdown(socket.SHUT_RD)  # received data can still be read
             talk.join(_LAST_WORDS_SECONDS)
 
     def _accept(self) -> None:
@@ -105,8 +105,8 @@ class ScriptedServer:
                 else:
                     command = "CREDENTIALS"
                 self.commands.append(command)
-                given = self._answer(command)
-                answer = usual_answer(command) if given is None else given
+                response = self._answer(command)
+                answer = usual_answer(command) if response is None else response
                 at_once, drips, slowly = answer.replace(b"TAG", last.encode()).partition(DRIP)
                 client.sendall(at_once)
                 for byte in itertools.cycle(slowly) if drips else ():
@@ -127,7 +127,7 @@ def scripted_server(
     certificate: tuple[Path, Path] | None = None,
     security: Security = Security.PLAINTEXT,
 ) -> Iterator[ScriptedServer]:
-    """A running server; with a certificate (certificate file, key file) it speaks TLS from the start."""
+    """Run a server. With a certificate (certificate file, key file) it uses implicit TLS."""
     tls = None
     if certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

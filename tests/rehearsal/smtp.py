@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback that keeps what it gets, and can misbehave on demand."""
+"""A real SMTP server on loopback that stores received mails and injects faults on demand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class CaughtMail:
-    """One accepted mail: who it was for by the envelope, and the mail itself."""
+    """One accepted mail with the recipients of its envelope."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -29,26 +29,26 @@ class CaughtMail:
 
 @dataclass
 class SmtpFaults:
-    """What the server does wrong next; counters go down by one each time they strike."""
+    """Faults to inject. Counters are decremented with each fault."""
 
     drop_connections: int = 0  # closed before the greeting
     defer_recipients: int = 0  # 451 to RCPT
-    defer_data: int = 0  # 451 after the mail was sent; not kept
-    drop_at_data: int = 0  # closed in place of 354: the client knows that the mail was not taken
-    drop_unaccepted: int = 0  # closed after the whole mail was sent; not kept, the client cannot know
-    drop_accepted: int = 0  # closed after the whole mail was sent; kept, the client cannot know
-    refuse_recipients: set[str] = field(default_factory=set)  # 550 to RCPT, for good
+    defer_data: int = 0  # 451 after the mail was sent; not stored
+    drop_at_data: int = 0  # closed instead of 354: the client knows that the mail was not accepted
+    drop_unaccepted: int = 0  # closed after the whole mail was sent; not stored, the client cannot know
+    drop_accepted: int = 0  # closed after the whole mail was sent; stored, the client cannot know
+    refuse_recipients: set[str] = field(default_factory=set)  # permanent 550 to RCPT
 
     def strikes(self, counter: str) -> bool:
-        """True, and one less from now on, while the counter is above zero."""
-        left: int = getattr(self, counter)
-        if left > 0:
-            setattr(self, counter, left - 1)
-        return left > 0
+        """Whether the fault applies now: decrement the counter if it is above zero."""
+        remaining: int = getattr(self, counter)
+        if remaining > 0:
+            setattr(self, counter, remaining - 1)
+        return remaining > 0
 
 
 class SmtpCatcher:
-    """A running server. Its thread fills `messages` in the order of acceptance."""
+    """A running server. Its thread appends to `messages` in the order of acceptance."""
 
     def __init__(self) -> None:
         self.messages: list[CaughtMail] = []
@@ -62,28 +62,28 @@ class SmtpCatcher:
         self.url = f"smtp://localhost:{self.port}"
 
     def wait_for(self, count: int, *, timeout_s: float = 10.0) -> list[CaughtMail]:
-        """The messages once there are at least `count`. Raises TimeoutError with how many there are."""
+        """Wait for at least `count` messages. Raises TimeoutError with the actual number."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.messages) >= count, timeout_s):
                 raise TimeoutError(f"{len(self.messages)} of {count} mails arrived in {timeout_s} s")
             return list(self.messages)
 
     def to(self, recipient: str) -> list[CaughtMail]:
-        """The mails whose envelope names that recipient."""
+        """The mails with that recipient in the envelope."""
         return [mail for mail in list(self.messages) if recipient in mail.recipients]
 
     def clear(self) -> None:
-        """Forgets mails, faults and the count of connections."""
+        """Clear mails, faults and the count of connections."""
         self.messages.clear()
         self.faults = SmtpFaults()
         self.connections = 0
 
     def stop(self) -> None:
-        """Ends the server: connections are refused from now on; stopped already is fine."""
+        """Stop the server, if running. Connections are refused from then on."""
         self._controller.stop(no_assert=True)
 
     def keep(self, envelope: Envelope) -> None:
-        """Adds an accepted mail."""
+        """Add an accepted mail."""
         content = envelope.content
         raw = content.encode() if isinstance(content, str) else content or b""
         message = message_from_bytes(raw, _class=EmailMessage, policy=email.policy.default)
@@ -94,7 +94,7 @@ class SmtpCatcher:
 
 
 class _Handler:
-    """aiosmtpd's hooks, asked at RCPT and after the mail was sent."""
+    """aiosmtpd's hooks, called at RCPT and after the mail was sent."""
 
     def __init__(self, catcher: SmtpCatcher) -> None:
         self._catcher = catcher
@@ -126,7 +126,7 @@ class _Handler:
 
 
 class _Smtp(SMTP):
-    """The two moments that have no hook: the connection, and the DATA command."""
+    """Faults at the two events without a hook: the connection and the DATA command."""
 
     def __init__(self, handler: _Handler, catcher: SmtpCatcher, **parameters: Any) -> None:
         super().__init__(handler, **parameters)
@@ -168,7 +168,7 @@ class _Controller(Controller):
 
 @contextmanager
 def smtp_catcher() -> Iterator[SmtpCatcher]:
-    """A running SMTP server on a free loopback port; ended at exit."""
+    """Run an SMTP server on a free loopback port. It is stopped at exit."""
     catcher = SmtpCatcher()
     try:
         yield catcher

@@ -1,4 +1,4 @@
-"""Reads a whole mailbox with plain imaplib, for the independent checker."""
+"""Read a whole mailbox with plain imaplib, for the independent checker."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _CHUNK = 300  # messages per FETCH
 
 
 class CheckerError(RuntimeError):
-    """A mailbox could not be read as a whole, so that nothing can be said about it."""
+    """A mailbox could not be read completely, so that it cannot be checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One message as a mailbox shows it. `date` keeps the zone that the server gave."""
+    """One message of a mailbox. `date` has the zone sent by the server."""
 
     digest: str  # sha256 of the bytes, hexadecimal
-    flags: frozenset[str]  # without \\Recent, lower case: flags know no case (RFC 9051 section 2.3.2)
+    flags: frozenset[str]  # without \\Recent, lower case: flags are case-insensitive (RFC 9051 section 2.3.2)
     date: datetime
     size: int
     message_id: str
@@ -37,18 +37,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A whole mailbox: every selectable folder with its messages in the order of their UIDs."""
+    """A whole mailbox: all selectable folders with their messages in UID order."""
 
     folders: Mapping[FolderPath, Sequence[Seen]]
     subscribed: frozenset[FolderPath]
 
     def count(self) -> int:
-        """How many messages there are."""
+        """The number of messages."""
         return sum(map(len, self.folders.values()))
 
 
 def read_mailbox(account: Account, password: str, ca_file: Path | None = None) -> Mailbox:
-    """Reads every message of every folder. Raises CheckerError, imaplib.IMAP4.error or OSError."""
+    """Read all messages of all folders. Raises CheckerError, imaplib.IMAP4.error or OSError."""
     client = connect(account.endpoint, account.login, password, ca_file)
     try:
         naming = naming_of(client)
@@ -67,20 +67,20 @@ def read_mailbox(account: Account, password: str, ca_file: Path | None = None) -
 
 
 def _listed(lines: Sequence[object]) -> Iterator[tuple[str, str]]:
-    """(attributes in lower case, folder name) of LIST and LSUB answers."""
+    """(attributes in lower case, folder name) of LIST and LSUB responses."""
     for line in lines:
         if line is None:
             continue
         head, literal = line if isinstance(line, tuple) else (line, None)
-        found = re.match(rb'\(([^)]*)\) (?:"(?:\\?.)"|NIL) (.*)$', head)
-        if found is None:
+        match = re.match(rb'\(([^)]*)\) (?:"(?:\\?.)"|NIL) (.*)$', head)
+        if match is None:
             if line == b"":  # the rest of a line that ended in a literal
                 continue
             raise CheckerError(f"cannot read the folder list: {line!r}")
-        name = literal if literal is not None else found[2]
+        name = literal if literal is not None else match[2]
         if literal is None and name.startswith(b'"'):
             name = re.sub(rb"\\(.)", rb"\1", name[1:-1])
-        yield found[1].decode("ascii").lower(), name.decode("ascii")
+        yield match[1].decode("ascii").lower(), name.decode("ascii")
 
 
 def _messages(client: imaplib.IMAP4, name: str) -> Iterator[Seen]:
@@ -92,15 +92,15 @@ def _messages(client: imaplib.IMAP4, name: str) -> Iterator[Seen]:
     if len(uids) != int(answer[0]):
         raise CheckerError(f"{name} says it holds {int(answer[0])} messages and lists {len(uids)}")
     for start in range(0, len(uids), _CHUNK):
-        wanted = uids[start : start + _CHUNK]
-        found = dict(_fetched(client, wanted))
-        if missing := [uid for uid in wanted if int(uid) not in found]:
+        chunk = uids[start : start + _CHUNK]
+        messages = dict(_fetched(client, chunk))
+        if missing := [uid for uid in chunk if int(uid) not in messages]:
             raise CheckerError(f"{name}: the server did not hand out UID {missing[0].decode()}")
-        yield from (found[int(uid)] for uid in wanted)
+        yield from (messages[int(uid)] for uid in chunk)
 
 
 def _fetched(client: imaplib.IMAP4, uids: Sequence[bytes]) -> Iterator[tuple[int, Seen]]:
-    # A run of UIDs without gaps of other people's making: only what SEARCH listed lies between the ends.
+    # The range is safe to fetch: between its ends are only UIDs that SEARCH listed.
     span = f"{uids[0].decode()}:{uids[-1].decode()}"
     kind, parts = client.uid("FETCH", span, "(UID FLAGS INTERNALDATE BODY.PEEK[])")
     if kind != "OK":
@@ -131,6 +131,6 @@ def _seen(flags: str, date: str, content: bytes) -> Seen:
 
 
 def header_of(head: bytes, name: bytes) -> str:
-    """The first line of that header field, "" without one; `name` in any case."""
-    found = re.search(rb"(?im)^" + name + rb":[ \t]*(.*?)\r?$", head)
-    return found[1].decode("utf-8", "replace") if found else ""
+    """The first line of that header field, or "" if it is missing. `name` is case-insensitive."""
+    match = re.search(rb"(?im)^" + name + rb":[ \t]*(.*?)\r?$", head)
+    return match[1].decode("utf-8", "replace") if match else ""

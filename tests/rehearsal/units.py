@@ -1,4 +1,4 @@
-"""The systemd units of deploy/, read as systemd reads them, and what they allow."""
+"""The systemd units of deploy/, parsed like systemd does, and the system calls that they allow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Service:
-    """One unit with the drop-in of all: (key, value) in order, as several lines of a key add up."""
+    """One unit including the common drop-in: (key, value) in order, since several lines of a key add up."""
 
     name: str
     lines: tuple[tuple[str, str], ...]
@@ -28,21 +28,21 @@ class Service:
         return [value for name, value in self.lines if name == key]
 
     def one(self, key: str) -> str:
-        """The last one counts. Raises IndexError where there is none."""
+        """The last value of a key. Raises IndexError if there is none."""
         return self.all(key)[-1]
 
     def words(self) -> list[str]:
-        """What ExecStart runs."""
+        """The command of ExecStart."""
         return shlex.split(self.one("ExecStart"))
 
     def seconds(self, key: str) -> int:
-        found = re.fullmatch(r"(\d+)(|s|min|h)", self.one(key))
-        assert found, self.one(key)
-        return int(found[1]) * _SECONDS[found[2]]
+        match = re.fullmatch(r"(\d+)(|s|min|h)", self.one(key))
+        assert match, self.one(key)
+        return int(match[1]) * _SECONDS[match[2]]
 
 
 def services() -> dict[str, Service]:
-    """By file name."""
+    """The services by file name."""
     common = _lines(DROP_IN)
     return {
         path.name: Service(path.name, (*_lines(path), *common)) for path in sorted(FOLDER.glob("*.service"))
@@ -56,7 +56,7 @@ def _lines(path: Path) -> tuple[tuple[str, str], ...]:
 
 
 def copy_for(folder: Path, program: Path) -> None:
-    """The units once more, with programs that exist: `systemd-analyze verify` looks for them."""
+    """Copy the units with paths of existing programs, which `systemd-analyze verify` checks."""
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     for path in folder.glob("*.service"):
         text = path.read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def copy_for(folder: Path, program: Path) -> None:
 
 
 def allowed_calls(service: Service) -> list[str]:
-    """The system calls that SystemCallFilter= leaves, in names; systemd.exec(5) says how lines add up."""
+    """Names of the system calls that SystemCallFilter= allows. systemd.exec(5) defines how lines add up."""
     allowed = set(_set_of_calls("@default"))
     for line in service.all("SystemCallFilter"):
         names = {name for word in line.lstrip("~").split() for name in _expanded(word)}
@@ -79,8 +79,8 @@ def _expanded(word: str) -> frozenset[str]:
 
 @functools.cache
 def _set_of_calls(name: str) -> frozenset[str]:
-    shown = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "--no-pager", "syscall-filter", name], capture_output=True, text=True, check=True
     )
-    words = [line.strip() for line in shown.stdout.splitlines()[1:]]
+    words = [line.strip() for line in result.stdout.splitlines()[1:]]
     return frozenset().union(*(_expanded(word) for word in words if word and not word.startswith("#")))

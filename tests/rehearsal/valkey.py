@@ -1,4 +1,4 @@
-"""A real Valkey of our own on a unix socket, with the faults that a queue has to live with."""
+"""A real Valkey on a unix socket, with the faults that the queue must survive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rehearsal.ports import home_folder
 
 
 class Valkey:
-    """A running server. `url` is what MAILHAUL_REDIS_URL takes; the append-only file is on."""
+    """A running server with an append-only file. `url` is the value for MAILHAUL_REDIS_URL."""
 
     def __init__(self, home: Path, data_dir: Path) -> None:
         self._socket = home / "valkey.sock"
@@ -38,42 +38,42 @@ class Valkey:
 
     @property
     def pid(self) -> int:
-        """The server's process id. Raises RuntimeError when it does not run."""
+        """The server's process id. Raises RuntimeError if it is not running."""
         process = self._server._process
         if process is None:
             raise RuntimeError("this Valkey was stopped")
         return int(process.pid)
 
     def client(self) -> redis.Redis:
-        """A new connection to it."""
+        """A new client of the server."""
         return redis.Redis.from_url(self.url)
 
     def flush(self) -> None:
-        """Forgets everything: the queue is lost, as in an accident."""
+        """Delete all data, to simulate the loss of the queue."""
         with self.client() as client:
             client.flushall()
 
     def pause(self) -> None:
-        """Freezes the server (SIGSTOP): connections stay open and nothing answers, until `resume`."""
+        """Freeze the server with SIGSTOP: connections stay open without responses until `resume`."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Lets a paused server go on."""
+        """Resume a paused server."""
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Ends it with SIGKILL, paused or not; not running is fine. What it wrote stays for `restart`."""
+        """Kill the server with SIGKILL, paused or not, if running. Its files remain for `restart`."""
         self._server.terminate()
 
     def restart(self) -> None:
-        """Starts it again on the same socket, with what its append-only file holds."""
+        """Start it again on the same socket, with the data of its append-only file."""
         self.kill()
         self._server = self._start()
 
 
 @contextmanager
 def valkey(root: Path) -> Iterator[Valkey]:
-    """A running Valkey; its data lies in `root`, its socket in a short temporary folder."""
+    """Run a Valkey with its data in `root` and its socket in a temporary folder with a short path."""
     home = home_folder("mailhaul-valkey-")
     try:
         server = Valkey(home, root)

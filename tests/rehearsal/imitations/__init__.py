@@ -1,5 +1,5 @@
-"""IMAP servers that speak like Gmail, Exchange Online and Yahoo, as far as public sources tell.
+"""IMAP servers that imitate Gmail, Exchange Online and Yahoo, as documented by public sources.
 
-They hold their mail in memory and answer one command at a time. What is odd about a provider is in its own
-module, and each odd answer names its source there. `talk.py` knows nothing of any provider.
+They hold their mail in memory and process one command at a time. The peculiarities of a provider are in its
+own module, each with its source. `talk.py` is independent of the providers.
 """

@@ -1,4 +1,4 @@
-"""A server that speaks like Exchange Online (outlook.office365.com)."""
+"""A server that imitates Exchange Online (outlook.office365.com)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tests.rehearsal.imitations.mailbox import Folder, Mailbox
 from tests.rehearsal.imitations.parsing import Word
 from tests.rehearsal.imitations.talk import SYSTEM_FLAGS, Dialect, Talk
 
-# What it says, and where that was seen.
+# Responses and their sources.
 BACKOFF = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"  # imapsync#198, imap_tools#135
 CLOSED = "Connection closed. 14"  # as BYE: imapsync#272, email-oauth2-proxy#191
 NOT_CONNECTED = "BAD User is authenticated but not connected."  # email-oauth2-proxy#74, imapsync#411
 BASIC_OFF = "NO Basic authentication is disabled."  # a client's issue tracker, uxc#445 (2024)
-UNAVAILABLE = "NO Server Unavailable. 15"  # OfflineIMAP/offlineimap#291: to SELECT, again and again
+UNAVAILABLE = "NO Server Unavailable. 15"  # OfflineIMAP/offlineimap#291: to SELECT, repeatedly
 LONG_LINE = "BAD Command Argument Error. 11"  # imapsync FAQ.Office365, imapsync#403
-MAX_LINE_BYTES: Final = 10_239  # imapsync FAQ.Office365: lines are to be wrapped there
+MAX_LINE_BYTES: Final = 10_239  # imapsync FAQ.Office365: longer lines must be split
 ERRORS_UNTIL_CLOSED: Final = 10  # imapsync FAQ.Office365
 
-# jstedfast/MailKit#1282 shows the attributes, QuickMail#613 and imapsync#276 the folders that are no mail.
+# jstedfast/MailKit#1282 shows the attributes, QuickMail#613 and imapsync#276 the folders without mail.
 _ENGLISH = (
     *(("Archive", "\\Archive"), ("Calendar", ""), ("Calendar/Birthdays", ""), ("Contacts", "")),
     *(("Conversation History", ""), ("Deleted Items", "\\Trash"), ("Drafts", "\\Drafts"), ("Journal", "")),
@@ -38,13 +38,13 @@ LANGUAGES = {"en": _ENGLISH, "fr": _FRENCH}
 
 @dataclass
 class Exchange(Dialect):
-    """outlook.office365.com. `passwords` are taken by Exchange on premises only; Exchange Online stopped
-    (jstedfast/MailKit#2016, 2026-09: `AUTH=XOAUTH2 LOGINDISABLED` before login)."""
+    """outlook.office365.com. `passwords` are accepted by Exchange on premises only; Exchange Online no longer
+    does (jstedfast/MailKit#2016, 2026-09: `AUTH=XOAUTH2 LOGINDISABLED` before login)."""
 
     language: str = "en"
     passwords: bool = True
-    closed_folders: frozenset[str] = frozenset()  # SELECT and STATUS of them fail, each time
-    advertises_rev2: bool = False  # some tenants, and misbehave after ENABLE: MailKit#2016 (2026-09)
+    closed_folders: frozenset[str] = frozenset()  # SELECT and STATUS of them always fail
+    advertises_rev2: bool = False  # some tenants do, and misbehave after ENABLE: MailKit#2016 (2026-09)
     max_line_bytes: int = MAX_LINE_BYTES
     enabled: list[str] = field(default_factory=list)
 
@@ -89,17 +89,17 @@ class Exchange(Dialect):
 
     def append_refused(self, flags: Sequence[str], content: bytes) -> str | None:
         if any(flag not in (*self.permanent_flags, "\\Recent") for flag in flags):
-            return LONG_LINE  # imapsync#403: the same words for an odd flag
+            return LONG_LINE  # imapsync#403: the same response for an unusual flag
         if max(map(len, content.split(b"\r\n")), default=0) > self.max_line_bytes:
             return LONG_LINE
         return None
 
     def flags_kept(self, flags: Sequence[str]) -> list[str]:
-        """imapsync FAQ.Exchange: \\Flagged is not set by APPEND, and is by a later STORE."""
+        """imapsync FAQ.Exchange: \\Flagged is not set by APPEND, but by a later STORE."""
         return [flag for flag in flags if flag != "\\Flagged"]
 
     def ordered(self, items: list[bytes]) -> list[bytes]:
-        """coddingtonbear/django-mailbox#232: what was asked for before the content comes after it."""
+        """coddingtonbear/django-mailbox#232: items requested before the content are returned after it."""
         return sorted(items, key=lambda item: not item.startswith(b"BODY"))
 
 

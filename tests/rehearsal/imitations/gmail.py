@@ -1,6 +1,6 @@
-"""A server that speaks like Gmail.
+"""A server that imitates Gmail.
 
-Sources, where a comment names none: the notes "Gmail X-GM-EXT-1: observed wire behavior" of 2026-09-16
+Sources, unless a comment gives another: the notes "Gmail X-GM-EXT-1: observed wire behavior" of 2026-09-16
 (a raw client against imap.gmail.com, published with a Go IMAP library) and Google's page on its IMAP
 extensions, developers.google.com/workspace/gmail/imap/imap-extensions.
 """
@@ -15,7 +15,7 @@ from tests.rehearsal.imitations.parsing import Word, quoted
 from tests.rehearsal.imitations.talk import SYSTEM_FLAGS, Dialect, Talk
 from tests.rehearsal.snapshot import header_of
 
-# What it says, and where that was seen.
+# Responses and their sources.
 THROTTLED = "OK Success [THROTTLED]"  # jstedfast/MailKit#1396 (2022), mscdex/node-imap#593
 BANDWIDTH = "NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)"  # imapsync FAQ.Gmail
 TOO_MANY = "NO [ALERT] Too many simultaneous connections. (Failure)"  # imapsync#61, wildduck#35
@@ -40,7 +40,7 @@ _FLAG_LABELS = {"\\Flagged": "\\Starred", "\\Draft": "\\Draft"}
 
 @dataclass(slots=True)
 class GmailSettings:
-    """What the owner chose in the settings, and what Google allows."""
+    """The owner's settings, and Google's limits."""
 
     names: Sequence[str] = ENGLISH  # of the system folders, in the order of `ENGLISH`
     parent: str = "[Gmail]"  # "[Google Mail]" in some accounts (imapsync FAQ.Gmail)
@@ -52,7 +52,7 @@ class GmailSettings:
 
 
 class GmailMailbox(Mailbox):
-    """Every letter once, in All Mail, Spam or Trash; the other folders show it by its labels."""
+    """Every letter is stored once, in All Mail, Spam or Trash. The other folders show letters by label."""
 
     def __init__(self, settings: GmailSettings) -> None:
         parent = settings.parent
@@ -72,16 +72,16 @@ class GmailMailbox(Mailbox):
         }
 
     def create(self, name: str) -> None:
-        # import-mailbox-to-gmail#56 and the imapsync FAQ: such names are refused, with these words.
+        # import-mailbox-to-gmail#56 and the imapsync FAQ: such names are refused with this response.
         if name != name.strip() or "  " in name or "^" in name:
             raise Refused("[CANNOT] Invalid mailbox name: Folder contains excess whitespace (Failure)")
-        there = self.find(name)
-        if there is not None and not there.selectable:
-            there.attributes = ("\\HasChildren",)
+        existing = self.find(name)
+        if existing is not None and not existing.selectable:
+            existing.attributes = ("\\HasChildren",)
             return
         super().create(name)
         parts = name.split("/")
-        for end in range(1, len(parts)):  # the parent of a nested label comes into being as a mere name
+        for end in range(1, len(parts)):  # parents of a nested label are created as plain names
             above = "/".join(parts[:end])
             if above not in self.folders:
                 self.folders[above] = Folder(above, ("\\HasChildren", "\\Noselect"))
@@ -98,7 +98,7 @@ class GmailMailbox(Mailbox):
         flags: Iterable[str] = (),
         internaldate: str = "02-Feb-2003 04:05:06 +0000",
     ) -> Letter:
-        """A message that came in some other way, with these labels (names as on the wire)."""
+        """Store a message that was not appended by IMAP, with these labels (wire names)."""
         letter = Letter(content, internaldate, set(flags))
         self.all.add(letter)
         for label in labels:
@@ -109,7 +109,7 @@ class GmailMailbox(Mailbox):
         return letter
 
     def label(self, letter: Letter, label: str) -> None:
-        """Adds a label; one that is not there is made."""
+        """Add a label to a letter. A missing label is created."""
         if label in letter.labels:
             return
         folder = self._labels.get(label) or self.find(label)
@@ -129,11 +129,11 @@ class GmailMailbox(Mailbox):
             del folder.letters[uid]
 
     def append(self, folder: Folder, flags: Iterable[str], internaldate: str, content: bytes) -> int:
-        """A message that is there already gets one more label: google/import-mailbox-to-gmail#56 says so
-        of the API; APPEND is taken to do the same."""
+        """An existing message gets another label: google/import-mailbox-to-gmail#56 says so of the API.
+        APPEND is assumed to do the same."""
         if folder in (self.spam, self.trash):
             return super().append(folder, flags, internaldate, content)
-        letter = next((one for one in self.all.letters.values() if _same(one.content, content)), None)
+        letter = next((known for known in self.all.letters.values() if _same(known.content, content)), None)
         if letter is None:
             letter = self.put(content, flags=flags, internaldate=internaldate)
         if folder is not self.all:
@@ -144,14 +144,14 @@ class GmailMailbox(Mailbox):
         return uid
 
     def expunge(self, folder: Folder, uids: Iterable[int]) -> None:
-        """From a label's folder: the label goes, the message stays. From All Mail: it goes to Trash."""
+        """In a label's folder, remove the label and keep the message; in All Mail, move it to Trash."""
         label = next((n for n, f in self._labels.items() if f is folder), folder.name)
         for uid in list(uids):
             letter = folder.letters[uid]
             letter.flags.discard("\\Deleted")
             if folder is self.all:
-                for one in list(letter.labels):
-                    self.unlabel(letter, one)
+                for name in list(letter.labels):
+                    self.unlabel(letter, name)
                 del self.all.letters[uid]
                 self.trash.add(letter)
             elif folder in (self.spam, self.trash):
@@ -176,7 +176,7 @@ class Gmail(Dialect):
         "IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 XYZZY SASL-IR AUTH=XOAUTH2"
         " AUTH=PLAIN AUTH=PLAIN-CLIENTTOKEN AUTH=OAUTHBEARER"
     )
-    # COMPRESS=DEFLATE, CONDSTORE, IDLE, QUOTA and LIST-STATUS are left out: nobody here asks for them.
+    # COMPRESS=DEFLATE, CONDSTORE, IDLE, QUOTA and LIST-STATUS are omitted: the tests do not need them.
     capabilities = (
         "IMAP4rev1 UNSELECT NAMESPACE ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS ENABLE MOVE ESEARCH UTF8=ACCEPT"
         " LIST-EXTENDED LITERAL- SPECIAL-USE APPENDLIMIT=35651584"
@@ -216,15 +216,15 @@ class Gmail(Dialect):
                 case "X-GM-MSGID" | "X-GM-THRID" as name:
                     items.append(f"{name} {letter.number}".encode())
                 case "X-GM-LABELS":
-                    # The label of the open folder is left out; only All Mail has them all.
+                    # The label of the open folder is omitted; only All Mail lists all labels.
                     own = {"INBOX": "\\Inbox"}.get(folder.name, folder.name)
                     own = next((u for u in _OWN if _OWN[u] in folder.attributes), own)
-                    labels = (_label(one) for one in sorted(letter.labels) if one != own)
+                    labels = (_label(label) for label in sorted(letter.labels) if label != own)
                     items.append(f"X-GM-LABELS ({' '.join(labels)})".encode())
         return items
 
     def ordered(self, items: list[bytes]) -> list[bytes]:
-        """Its own items first, then UID and the rest."""
+        """Gmail's own items first, then UID and the rest."""
         return sorted(items, key=lambda item: not item.startswith(b"X-GM"))
 
     def fetch_refused(self, talk: Talk, letters: Sequence[Letter], *, whole: bool) -> str | None:
@@ -239,6 +239,6 @@ _OWN = {"\\Sent": "\\Sent", "\\Draft": "\\Drafts", "\\Starred": "\\Flagged", "\\
 
 
 def _label(name: str) -> str:
-    """System labels quoted, user labels as an atom where they can be one."""
+    """System labels are quoted, user labels are atoms where possible."""
     plain = name.isascii() and not any(c in '\\" ()/%*{]' for c in name)
     return name if plain else quoted(name)

@@ -1,4 +1,4 @@
-"""A mailbox in memory: folders of letters, as most servers have them."""
+"""An in-memory mailbox: folders of letters, as on most servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _uidvalidities = count(1_700_000_001)
 
 @dataclass(slots=True, eq=False)
 class Letter:
-    """One message. `labels` are names as on the wire; only Gmail has them."""
+    """One message. `labels` are wire names; only Gmail has them."""
 
     content: bytes = field(repr=False)
     internaldate: str
@@ -23,7 +23,7 @@ class Letter:
 
 @dataclass(slots=True, eq=False)
 class Folder:
-    """One folder. `name` is as on the wire."""
+    """One folder. `name` is the wire name."""
 
     name: str
     attributes: tuple[str, ...] = ()
@@ -43,15 +43,15 @@ class Folder:
         return uid
 
     def uid_of(self, letter: Letter) -> int | None:
-        return next((uid for uid, there in self.letters.items() if there is letter), None)
+        return next((uid for uid, stored in self.letters.items() if stored is letter), None)
 
 
 class Refused(Exception):
-    """The server says no; the text is what follows NO."""
+    """The server refuses the command. The message is the text after NO."""
 
 
 class Mailbox:
-    """One user's mail. `folders` are in the order in which LIST shows them."""
+    """One user's mail. `folders` are in the order of LIST."""
 
     def __init__(self, folders: Iterable[Folder] = ()) -> None:
         self.folders: dict[str, Folder] = {}
@@ -73,7 +73,7 @@ class Mailbox:
         self.folders.pop(name)
 
     def append(self, folder: Folder, flags: Iterable[str], internaldate: str, content: bytes) -> int:
-        """Stores a message and gives its UID. Raises Refused."""
+        """Store a message and return its UID. Raises Refused."""
         return folder.add(Letter(content, internaldate, set(flags)))
 
     def expunge(self, folder: Folder, uids: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""Commands as a server sees them: lines and literals become words, lists and sets of UIDs."""
+"""Parsing of commands: lines and literals become words, lists and sets of UIDs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 Word: TypeAlias = "str | bytes | list[Word]"
-"""An atom or a quoted string, a literal, or what stood between parentheses."""
+"""An atom or a quoted string, a literal, or a parenthesised list."""
 
 LITERAL = re.compile(rb"\{([0-9]+)(\+?)\}\r\n\Z")
 _TOKEN = re.compile(r'[ \t]*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|(BODY[.A-Z]*\[[^\]]*\]|[^\s()"]+))', re.I)
 
 
 class Unreadable(ValueError):
-    """The client sent what is no command."""
+    """The client sent an invalid command."""
 
 
 def words(parts: Sequence[bytes]) -> list[Word]:
@@ -54,21 +54,21 @@ def text_of(word: Word) -> str:
     return word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word
 
 
-def chosen(uid_set: str, there: Sequence[int]) -> list[int]:
-    """Which of the ascending `there` a sequence set names; `*` is the last one (RFC 9051 section 9)."""
-    if not there:
+def chosen(uid_set: str, existing: Sequence[int]) -> list[int]:
+    """The UIDs of the ascending `existing` in a sequence set. `*` is the last one (RFC 9051 section 9)."""
+    if not existing:
         return []
-    last = there[-1]
-    wanted: list[tuple[int, int]] = []
+    last = existing[-1]
+    ranges: list[tuple[int, int]] = []
     for part in uid_set.split(","):
         first, _, second = part.partition(":")
         ends = [last if end == "*" else int(end) for end in (first, second or first)]
-        wanted.append((min(ends), max(ends)))
-    return [uid for uid in there if any(low <= uid <= high for low, high in wanted)]
+        ranges.append((min(ends), max(ends)))
+    return [uid for uid in existing if any(low <= uid <= high for low, high in ranges)]
 
 
 def as_ranges(uids: Sequence[int]) -> str:
-    """`1:3,7`."""
+    """A UID set such as `1:3,7`."""
     ranges: list[list[int]] = []
     for uid in uids:
         if ranges and ranges[-1][1] + 1 == uid:

@@ -1,4 +1,4 @@
-"""The server around the talks: sockets, TLS, users, and answers that a test puts into its mouth."""
+"""The server of the imitations: sockets, TLS, users and scripted responses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.rehearsal.imitations.talk import Dialect, Talk
 from tests.rehearsal.ports import HOST
 
 TokenChecker = Callable[[str, str], bool]
-"""From user name and access token to whether the token opens that mailbox."""
+"""Whether an access token (second argument) opens the mailbox of a user name (first argument)."""
 
 
 @dataclass(slots=True)
 class Line:
-    """An answer in place of the usual one: `text` follows the tag, and `closes` is said with BYE after it."""
+    """A scripted response: `text` follows the tag, and `closes`, if given, is sent with BYE after it."""
 
     command: str
     text: str
@@ -36,10 +36,10 @@ class Line:
 
 
 class Imitation:
-    """A running server on localhost, of the same shape as `Dovecot`.
+    """A running server on localhost, with the interface of `Dovecot`.
 
-    `bodies` counts how often the content of each message went out, by its number; `commands` are the names
-    of all commands so far, with a UID in front where there was one.
+    `bodies` counts how often the content of each message was sent, by letter number. `commands` holds the
+    names of all commands so far, prefixed with UID for UID commands.
     """
 
     def __init__(
@@ -56,22 +56,22 @@ class Imitation:
         self._mailboxes: dict[str, Mailbox] = {}
         self._lines: deque[Line] = deque()
         self._greetings: deque[str] = deque()
-        self.connected_at: list[float] = []  # by `time.monotonic`, those turned away included
+        self.connected_at: list[float] = []  # `time.monotonic`, including rejected connections
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(*ca.issue())
         self._listener = socket.create_server((HOST, 0), backlog=50)
         self.imaps = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.TLS)
-        self.starttls = self.imaps  # none of the three offers STARTTLS to those who can do better
+        self.starttls = self.imaps  # none of the three offers STARTTLS to clients that support implicit TLS
         threading.Thread(target=self._accept, daemon=True, name=f"{dialect.name}-accept").start()
 
     def add_user(self, name: str, password: str) -> None:
-        """Adds the user with an empty mailbox, or changes the password."""
+        """Add the user with an empty mailbox, or change the password."""
         self._passwords[name] = password
         if name not in self._mailboxes:
             self._mailboxes[name] = self.dialect.new_mailbox()
 
     def share_user(self, name: str, other: Imitation) -> None:
-        """Adds the user with the password and the mailbox that `other` has."""
+        """Add the user with the password and the mailbox of that user on `other`."""
         self._passwords[name] = other._passwords[name]
         self._mailboxes[name] = other._mailboxes[name]
 
@@ -85,14 +85,14 @@ class Imitation:
         return self._passwords.get(name) == password
 
     def says(self, command: str, text: str, *, times: int = 1, skips: int = 0, closes: str = "") -> None:
-        """The next `times` commands of that name, after `skips` of them, are answered with `text`
-        ("NO [OVERQUOTA] full") and not carried out; unless it is an OK, which then ends the usual answer.
-        What it `closes` with is the text of a BYE."""
+        """Respond with `text` ("NO [OVERQUOTA] full") to the next `times` commands of that name, after
+        `skips` of them. The commands are not executed, unless `text` is an OK, which then ends the normal
+        response. If `closes` is given, the connection is closed with a BYE and that text."""
         with self.lock:
             self._lines.append(Line(command, text, times, skips, closes))
 
     def turns_away(self, text: str, *, times: int = 1) -> None:
-        """The next `times` connections are greeted with `text` ("BYE Too many connections") and closed."""
+        """Greet the next `times` connections with `text` ("BYE Too many connections") and close them."""
         with self.lock:
             self._greetings.extend([text] * times)
 
@@ -150,7 +150,7 @@ def imitation(
     ca: CertificateAuthority | None = None,
     accepts_token: TokenChecker | None = None,
 ) -> Iterator[Imitation]:
-    """A running server; ended at exit. Without `ca` it makes an authority of its own in `root`."""
+    """Run a server. It is stopped at exit. Without `ca`, a new authority is created in `root`."""
     server = Imitation(dialect, ca or CertificateAuthority(root / "ca"), accepts_token)
     try:
         yield server

@@ -1,6 +1,6 @@
-"""One connection's conversation: the commands of RFC 3501 that a copier needs, and a few extensions.
+"""One connection: the commands of RFC 3501 that a copier needs, and a few extensions.
 
-A `Dialect` says what is different at one provider; the defaults are those of a plain server.
+A `Dialect` defines the peculiarities of a provider. Its defaults are those of a plain server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEADER_FIELDS = re.compile(r"BODY(?:\.PEEK)?\[HEADER\.FIELDS \(([^)]*)\)\]", re
 
 
 class Dialect:
-    """How a provider's server differs. `before` is asked about every command."""
+    """The peculiarities of a provider's server. `before` is called for every command."""
 
     name = "plain"
     greeting = "ready"
@@ -50,29 +50,29 @@ class Dialect:
         return Mailbox()
 
     def admission_refused(self, talk: Talk) -> str | None:
-        """What follows the tag when nobody is let in now, whatever the password."""
+        """The response (after the tag) if logins are refused now, whatever the password."""
         return None
 
     def before(self, talk: Talk, command: str, arguments: Sequence[Word]) -> str | None:
-        """What follows the tag in place of the usual answer, if anything."""
+        """The response (after the tag) that replaces the normal one, if any."""
         return None
 
     def listed(self, mailbox: Mailbox) -> Iterable[Folder]:
         return mailbox.folders.values()
 
     def shown(self, folder: Folder) -> list[int]:
-        """The UIDs that the folder shows, ascending."""
+        """The visible UIDs of the folder, ascending."""
         return list(folder.letters)
 
     def searched(self, uids: list[int]) -> list[int]:
-        """What SEARCH tells of them."""
+        """The subset of those UIDs that SEARCH returns."""
         return uids
 
     def append_refused(self, flags: Sequence[str], content: bytes) -> str | None:
         return None
 
     def flags_kept(self, flags: Sequence[str]) -> list[str]:
-        """What APPEND keeps of the flags."""
+        """The flags that APPEND stores."""
         return list(flags)
 
     def more_items(self, wanted: Sequence[str], folder: Folder, letter: Letter) -> list[bytes]:
@@ -87,12 +87,12 @@ class Dialect:
         return None
 
     def fetch_limit(self) -> int | None:
-        """How many messages one command may touch (RFC 9738)."""
+        """The maximum number of messages of one command (RFC 9738)."""
         return None
 
 
 class _Closed(Exception):
-    """Nothing more to be said."""
+    """The connection is to be closed."""
 
 
 class Talk:
@@ -110,12 +110,12 @@ class Talk:
         self.folder: Folder | None = None
         self.read_only = False
         self.errors = 0
-        self._last_words = ""  # what the answer ends with in place of the usual OK
-        self.closing = ""  # a dialect's last words: said with BYE after the answer
+        self._last_words = ""  # replaces the normal OK at the end of the response
+        self.closing = ""  # set by a dialect: sent with BYE after the response
 
     @property
     def connections(self) -> int:
-        """How many of them there are, this one included."""
+        """The number of open connections, including this one."""
         return len(self._server.talks)
 
     def close_abruptly(self) -> None:
@@ -160,7 +160,9 @@ class Talk:
             if not literal[2]:
                 self._say("+ go ahead")
                 self._flush()
-            elif limit is not None and size > limit:  # RFC 7888 section 5: not to be sent without asking
+            elif (
+                limit is not None and size > limit
+            ):  # RFC 7888 section 5: must not be sent as non-synchronizing literal
                 self._say("* BYE literal too large for LITERAL-")
                 self._flush()
                 raise _Closed
@@ -175,30 +177,30 @@ class Talk:
         parts = self._parts()
         self._tag, _, rest = parts[0].decode("latin-1").partition(" ")
         try:
-            given = words([rest.encode("latin-1"), *parts[1:]])
-            name = text_of(given.pop(0)).upper()
+            arguments = words([rest.encode("latin-1"), *parts[1:]])
+            name = text_of(arguments.pop(0)).upper()
             if name == "UID":
-                name = f"UID {text_of(given.pop(0)).upper()}"
+                name = f"UID {text_of(arguments.pop(0)).upper()}"
         except (Unreadable, IndexError):
             self._end("BAD Could not parse command")
             self._flush()
             return
         with self._server.lock:
             self._server.commands[name] += 1
-            closes = self._answer(name, given)
+            closes = self._answer(name, arguments)
         if closes:
             self._say(f"* BYE {closes}")
         self._flush()
         if closes:
             raise _Closed
 
-    def _answer(self, name: str, given: list[Word]) -> str:
+    def _answer(self, name: str, arguments: list[Word]) -> str:
         line = self._server.line_for(name)
         if line is not None and not line.text.startswith("OK"):
             self._end(line.text)
             return line.closes
         self._last_words = line.text if line is not None else ""
-        odd = self._dialect.before(self, name, given)
+        odd = self._dialect.before(self, name, arguments)
         if odd is not None:
             self._end(odd)
             return self.closing
@@ -219,7 +221,7 @@ class Talk:
             self._end("BAD Not authenticated")
             return ""
         try:
-            handler(given)
+            handler(arguments)
         except Refused as refused:
             self._end(f"NO {refused}")
         except (Unreadable, IndexError, ValueError) as error:
@@ -227,28 +229,28 @@ class Talk:
         return ""
 
     def _end(self, text: str) -> None:
-        """`text` begins with OK, NO or BAD."""
+        """Send a tagged response. `text` begins with OK, NO or BAD."""
         self.errors += not text.startswith("OK")
-        said, self._last_words = self._last_words or text, ""
-        self._say(f"{self._tag} {said}")
+        response, self._last_words = self._last_words or text, ""
+        self._say(f"{self._tag} {response}")
 
     def _ok(self, text: str = "") -> None:
         self._end(f"OK {text or self._dialect.done}")
 
-    def _do_capability(self, _given: list[Word]) -> None:
+    def _do_capability(self, _arguments: list[Word]) -> None:
         dialect = self._dialect
         offered = dialect.capabilities_before_login if self.mailbox is None else dialect.capabilities
         self._say(f"* CAPABILITY {offered}")
         self._ok()
 
-    def _do_id(self, _given: list[Word]) -> None:
+    def _do_id(self, _arguments: list[Word]) -> None:
         self._say(f'* ID ("name" "{self._dialect.name}")')
         self._ok()
 
-    def _do_noop(self, _given: list[Word]) -> None:
+    def _do_noop(self, _arguments: list[Word]) -> None:
         self._ok()
 
-    def _do_logout(self, _given: list[Word]) -> None:
+    def _do_logout(self, _arguments: list[Word]) -> None:
         self._say("* BYE logging out")
         self._ok()
         self._flush()
@@ -256,19 +258,19 @@ class Talk:
 
     # --- Login ---------------------------------------------------------------------------------------
 
-    def _do_login(self, given: list[Word]) -> None:
+    def _do_login(self, arguments: list[Word]) -> None:
         if "LOGINDISABLED" in self._dialect.capabilities_before_login:
             self._end(self._dialect.login_refused)
             return
-        self._admit(text_of(given[0]), password=text_of(given[1]))
+        self._admit(text_of(arguments[0]), password=text_of(arguments[1]))
 
-    def _do_authenticate(self, given: list[Word]) -> None:
-        mechanism = text_of(given[0]).upper()
+    def _do_authenticate(self, arguments: list[Word]) -> None:
+        mechanism = text_of(arguments[0]).upper()
         if f"AUTH={mechanism}" not in self._dialect.capabilities_before_login.split():
             self._end("NO [CANNOT] Unsupported authentication mechanism.")
             return
-        if len(given) > 1:
-            first = text_of(given[1]).encode()
+        if len(arguments) > 1:
+            first = text_of(arguments[1]).encode()
         else:
             self._say("+ ")
             self._flush()
@@ -311,21 +313,21 @@ class Talk:
             raise Refused("not authenticated")
         return self.mailbox
 
-    def _found(self, name: str) -> Folder:
+    def _folder_named(self, name: str) -> Folder:
         folder = self._mail.find(name)
         if folder is None or not folder.selectable:
             raise Refused(self._dialect.no_such_folder.removeprefix("NO ").format(name=name))
         return folder
 
-    def _do_namespace(self, _given: list[Word]) -> None:
+    def _do_namespace(self, _arguments: list[Word]) -> None:
         self._say('* NAMESPACE (("" "/")) NIL NIL')
         self._ok()
 
-    def _do_list(self, given: list[Word]) -> None:
-        if given[1] == "":
+    def _do_list(self, arguments: list[Word]) -> None:
+        if arguments[1] == "":
             self._say('* LIST (\\Noselect) "/" "/"')
         else:
-            subscribed = len(given) > 2
+            subscribed = len(arguments) > 2
             for folder in self._dialect.listed(self._mail):
                 attributes = [*folder.attributes]
                 if subscribed and folder.subscribed:
@@ -333,7 +335,7 @@ class Talk:
                 self._say(f'* LIST ({" ".join(attributes)}) "/" {self._named(folder)}')
         self._ok()
 
-    def _do_lsub(self, _given: list[Word]) -> None:
+    def _do_lsub(self, _arguments: list[Word]) -> None:
         for folder in self._dialect.listed(self._mail):
             if folder.subscribed:
                 self._say(f'* LSUB () "/" {self._named(folder)}')
@@ -342,38 +344,38 @@ class Talk:
     def _named(self, folder: Folder) -> str:
         return quoted(self._dialect.inbox if folder.name == "INBOX" else folder.name)
 
-    def _do_create(self, given: list[Word]) -> None:
-        self._mail.create(text_of(given[0]))
+    def _do_create(self, arguments: list[Word]) -> None:
+        self._mail.create(text_of(arguments[0]))
         self._ok()
 
-    def _do_delete(self, given: list[Word]) -> None:
-        self._mail.delete(self._found(text_of(given[0])).name)
+    def _do_delete(self, arguments: list[Word]) -> None:
+        self._mail.delete(self._folder_named(text_of(arguments[0])).name)
         self._ok()
 
-    def _do_subscribe(self, given: list[Word]) -> None:
-        self._found(text_of(given[0])).subscribed = True
+    def _do_subscribe(self, arguments: list[Word]) -> None:
+        self._folder_named(text_of(arguments[0])).subscribed = True
         self._ok()
 
-    def _do_status(self, given: list[Word]) -> None:
-        folder = self._found(text_of(given[0]))
+    def _do_status(self, arguments: list[Word]) -> None:
+        folder = self._folder_named(text_of(arguments[0]))
         self._say(
             f"* STATUS {self._named(folder)} (MESSAGES {len(self._dialect.shown(folder))}"
             f" UIDNEXT {folder.uidnext} UIDVALIDITY {folder.uidvalidity})"
         )
         self._ok()
 
-    def _do_examine(self, given: list[Word]) -> None:
-        self._open(text_of(given[0]), read_only=True)
+    def _do_examine(self, arguments: list[Word]) -> None:
+        self._open(text_of(arguments[0]), read_only=True)
 
-    def _do_select(self, given: list[Word]) -> None:
-        self._open(text_of(given[0]), read_only=False)
+    def _do_select(self, arguments: list[Word]) -> None:
+        self._open(text_of(arguments[0]), read_only=False)
 
     def _open(self, name: str, *, read_only: bool) -> None:
         self.folder = None
-        folder = self._found(name)
-        kept = () if read_only else self._dialect.permanent_flags
+        folder = self._folder_named(name)
+        permanent = () if read_only else self._dialect.permanent_flags
         self._say(f"* FLAGS ({' '.join(SYSTEM_FLAGS)})")
-        self._say(f"* OK [PERMANENTFLAGS ({' '.join(kept)})] Flags permitted.")
+        self._say(f"* OK [PERMANENTFLAGS ({' '.join(permanent)})] Flags permitted.")
         self._say(f"* OK [UIDVALIDITY {folder.uidvalidity}] UIDs valid.")
         self._say(f"* {len(self._dialect.shown(folder))} EXISTS")
         self._say("* 0 RECENT")
@@ -381,7 +383,7 @@ class Talk:
         self.folder, self.read_only = folder, read_only
         self._end(f"OK [READ-{'ONLY' if read_only else 'WRITE'}] {name} selected. ({self._dialect.done})")
 
-    def _do_unselect(self, _given: list[Word]) -> None:
+    def _do_unselect(self, _arguments: list[Word]) -> None:
         self.folder = None
         self._ok()
 
@@ -393,13 +395,13 @@ class Talk:
 
     # --- Messages ------------------------------------------------------------------------------------
 
-    def _do_append(self, given: list[Word]) -> None:
-        folder = self._found_for_append(text_of(given[0]))
-        content = given[-1]
+    def _do_append(self, arguments: list[Word]) -> None:
+        folder = self._append_target(text_of(arguments[0]))
+        content = arguments[-1]
         if not isinstance(content, bytes):
             raise Unreadable("no literal")
-        flags = [text_of(flag) for flag in given[1]] if isinstance(given[1], list) else []
-        dates = [word for word in given[1:-1] if isinstance(word, str)]
+        flags = [text_of(flag) for flag in arguments[1]] if isinstance(arguments[1], list) else []
+        dates = [word for word in arguments[1:-1] if isinstance(word, str)]
         refused = self._dialect.append_refused(flags, content)
         if refused is not None:
             self._end(refused)
@@ -408,15 +410,15 @@ class Talk:
         uid = self._mail.append(folder, self._dialect.flags_kept(flags), date, content)
         self._ok(f"[APPENDUID {folder.uidvalidity} {uid}] {self._dialect.done}")
 
-    def _found_for_append(self, name: str) -> Folder:
+    def _append_target(self, name: str) -> Folder:
         try:
-            return self._found(name)
+            return self._folder_named(name)
         except Refused as refused:
             raise Refused(f"[TRYCREATE] {str(refused).partition('] ')[2]}") from None
 
-    def _do_uid_search(self, given: list[Word]) -> None:
-        extended = text_of(given[0]).upper() == "RETURN"
-        criteria = [text_of(word) for word in (given[2:] if extended else given)]
+    def _do_uid_search(self, arguments: list[Word]) -> None:
+        extended = text_of(arguments[0]).upper() == "RETURN"
+        criteria = [text_of(word) for word in (arguments[2:] if extended else arguments)]
         uids = self._dialect.shown(self._opened)
         if criteria[0].upper() == "UID":
             uids = chosen(criteria[1], uids)
@@ -424,23 +426,27 @@ class Talk:
             uids = []
         uids = self._dialect.searched(uids)
         if extended:
-            found = f" ALL {as_ranges(uids)}" if uids else ""
-            self._say(f'* ESEARCH (TAG "{self._tag}") UID{found}')
+            results = f" ALL {as_ranges(uids)}" if uids else ""
+            self._say(f'* ESEARCH (TAG "{self._tag}") UID{results}')
         else:
             self._say("* SEARCH" + "".join(f" {uid}" for uid in uids))
         self._ok()
 
-    def _do_uid_fetch(self, given: list[Word]) -> None:
+    def _do_uid_fetch(self, arguments: list[Word]) -> None:
         folder = self._opened
-        there = self._dialect.shown(folder)
-        numbers = {uid: number for number, uid in enumerate(there, 1)}
-        wanted = [text_of(word) for word in given[1]] if isinstance(given[1], list) else [text_of(given[1])]
-        uids = chosen(text_of(given[0]), there)
+        visible = self._dialect.shown(folder)
+        numbers = {uid: number for number, uid in enumerate(visible, 1)}
+        requested = (
+            [text_of(word) for word in arguments[1]]
+            if isinstance(arguments[1], list)
+            else [text_of(arguments[1])]
+        )
+        uids = chosen(text_of(arguments[0]), visible)
         limit = self._dialect.fetch_limit()
         partial = limit is not None and len(uids) > limit
         if limit is not None and partial:
             uids = uids[-limit:]
-        whole = any(item.upper() in ("BODY[]", "BODY.PEEK[]", "RFC822") for item in wanted)
+        whole = any(item.upper() in ("BODY[]", "BODY.PEEK[]", "RFC822") for item in requested)
         for uid in uids:
             refused = self._dialect.fetch_refused(self, [folder.letters[uid]], whole=whole)
             if refused is not None:
@@ -449,14 +455,14 @@ class Talk:
             letter = folder.letters[uid]
             if whole:
                 self._server.bodies[letter.number] += 1
-            items = self._items(uid, folder, letter, wanted)
+            items = self._items(uid, folder, letter, requested)
             self._say(b"* %d FETCH (%s)" % (numbers[uid], b" ".join(self._dialect.ordered(items))))
-        # RFC 9738 section 3.1: the lowest UID that was processed, from the highest down.
+        # RFC 9738 section 3.1: the lowest processed UID, counting down from the highest.
         self._ok(f"[MESSAGELIMIT {limit} {uids[0]}] partial results" if partial else "")
 
-    def _items(self, uid: int, folder: Folder, letter: Letter, wanted: Sequence[str]) -> list[bytes]:
+    def _items(self, uid: int, folder: Folder, letter: Letter, requested: Sequence[str]) -> list[bytes]:
         items = [b"UID %d" % uid]
-        for item in wanted:
+        for item in requested:
             upper = item.upper()
             if upper == "FLAGS":
                 items.append(b"FLAGS (%s)" % " ".join(sorted(letter.flags)).encode("latin-1"))
@@ -473,15 +479,19 @@ class Talk:
                 items.append(
                     b"BODY[HEADER.FIELDS (%s)] {%d}\r\n" % (fields[1].encode(), len(header)) + header
                 )
-        return items + self._dialect.more_items(wanted, folder, letter)
+        return items + self._dialect.more_items(requested, folder, letter)
 
-    def _do_uid_store(self, given: list[Word]) -> None:
+    def _do_uid_store(self, arguments: list[Word]) -> None:
         folder = self._opened
         if self.read_only:
             raise Refused("[READ-ONLY] The folder is open for reading")
-        item = text_of(given[1]).upper()
-        flags = {text_of(flag) for flag in given[2]} if isinstance(given[2], list) else {text_of(given[2])}
-        for uid in chosen(text_of(given[0]), self._dialect.shown(folder)):
+        item = text_of(arguments[1]).upper()
+        flags = (
+            {text_of(flag) for flag in arguments[2]}
+            if isinstance(arguments[2], list)
+            else {text_of(arguments[2])}
+        )
+        for uid in chosen(text_of(arguments[0]), self._dialect.shown(folder)):
             letter = folder.letters[uid]
             if item.startswith("+"):
                 letter.flags |= flags
@@ -491,21 +501,21 @@ class Talk:
                 letter.flags = set(flags)
         self._ok()
 
-    def _do_expunge(self, _given: list[Word]) -> None:
+    def _do_expunge(self, _arguments: list[Word]) -> None:
         folder = self._opened
-        gone = [uid for uid, letter in folder.letters.items() if "\\Deleted" in letter.flags]
-        self._mail.expunge(folder, gone)
+        deleted = [uid for uid, letter in folder.letters.items() if "\\Deleted" in letter.flags]
+        self._mail.expunge(folder, deleted)
         self._ok()
 
-    def _do_uid_expunge(self, given: list[Word]) -> None:
+    def _do_uid_expunge(self, arguments: list[Word]) -> None:
         folder = self._opened
-        named = chosen(text_of(given[0]), list(folder.letters))
-        self._mail.expunge(folder, [uid for uid in named if "\\Deleted" in folder.letters[uid].flags])
+        requested = chosen(text_of(arguments[0]), list(folder.letters))
+        self._mail.expunge(folder, [uid for uid in requested if "\\Deleted" in folder.letters[uid].flags])
         self._ok()
 
 
 def _header_fields(content: bytes, names: Sequence[str]) -> bytes:
     head = content.partition(b"\r\n\r\n")[0] + b"\r\n" if not content.startswith(b"\r\n") else b""
-    wanted = {name.lower().encode() for name in names}
+    requested = {name.lower().encode() for name in names}
     fields = re.findall(rb"(?ms)^([^\s:]+):(.*?\r\n)(?![ \t])", head)
-    return b"".join(n + b":" + rest for n, rest in fields if n.lower() in wanted) + b"\r\n"
+    return b"".join(n + b":" + rest for n, rest in fields if n.lower() in requested) + b"\r\n"

@@ -1,4 +1,4 @@
-"""Servers that speak like Yahoo's: the usual one, and the one for exports that shows more of a folder."""
+"""Servers that imitate Yahoo's: the regular one, and the export server, which shows more of a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.rehearsal.imitations.mailbox import Folder, Letter, Mailbox
 from tests.rehearsal.imitations.parsing import Word
 from tests.rehearsal.imitations.talk import SYSTEM_FLAGS, Dialect, Talk
 
-# What it says, and where that was seen.
+# Responses and their sources.
 UNAVAILABLE = "NO [UNAVAILABLE] UID FETCH Server error while fetching messages"  # imapsync#119
 TRY_LATER = "NO [UNAVAILABLE] UID FETCH Server error - Please try again later"  # imap-backup#218
 SERVER_BUG = "NO [SERVERBUG] UID FETCH Server error"  # imap_tools#229, MailKit#358
@@ -20,13 +20,13 @@ TOO_MANY_WORDS = "BAD [CLIENTBUG] Additional arguments found after last expected
 class Yahoo(Dialect):
     """imap.mail.yahoo.com. `view_messages` is 10,000 there (rustmailer/bichon#144 and #271, 2026;
     thunderbird/autoconfig#71); the export server shows 100,000 (joeyates/imap-backup#218, 2024, and notes of
-    three public projects, 2026), and is read only (thunderbird/autoconfig#71)."""
+    three public projects, 2026), and is read-only (thunderbird/autoconfig#71)."""
 
     view_messages: int | None = 10_000
     export_view_messages: int = 100_000
     message_limit: int = 1000  # MESSAGELIMIT=1000 in the example of senders.yahooinc.com (RFC 9738)
     announces_limit: bool = True
-    broken: set[int] = field(default_factory=set)  # numbers of letters that cannot be had
+    broken: set[int] = field(default_factory=set)  # numbers of letters that cannot be fetched
     broken_says: str = UNAVAILABLE
     export: bool = False
 
@@ -35,7 +35,7 @@ class Yahoo(Dialect):
     capabilities_before_login = "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER ID MOVE NAMESPACE"
     login_refused = "NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials"
     done = "completed"
-    inbox = "Inbox"  # nylas and MailKit logs: LIST shows it so
+    inbox = "Inbox"  # nylas and MailKit logs: the name in LIST
     permanent_flags = (*SYSTEM_FLAGS, "$Forwarded", "$Junk", "$NotJunk", "\\*")
 
     @property
@@ -67,7 +67,7 @@ class Yahoo(Dialect):
         return uids if view_messages is None else uids[-view_messages:]
 
     def searched(self, uids: list[int]) -> list[int]:
-        """node-imap#737 and the angus-mail notes: not to be relied on. Here: as RFC 9738 allows, the last."""
+        """node-imap#737 and the angus-mail notes: unreliable. Here: the last ones, as RFC 9738 allows."""
         return uids[-self.message_limit :]
 
     def fetch_limit(self) -> int | None:
