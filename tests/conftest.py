@@ -1,4 +1,4 @@
-"""Real servers for every test, started once and only when a test asks for them."""
+"""Session-scoped fixtures for real servers. Each server is started once, when the first test requests it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ pytest_plugins = ("tests.sampling", "tests.sharing")
 
 @pytest.fixture(scope="session")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
-    """The authority that every rehearsal server's certificate comes from."""
+    """The authority that issues the certificate of every rehearsal server."""
     return CertificateAuthority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture(scope="session")
 def old_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Dovecot]:
-    """A Dovecot as many hosts run it: separator ".", everything below "INBOX.", no special-use folders."""
+    """A Dovecot with a common setup: separator ".", everything below "INBOX.", no special-use folders."""
     options = DovecotOptions(separator=".", prefix="INBOX.", special_use=False)
     with dovecot(tmp_path_factory.mktemp("old-host"), options, ca=ca) as server:
         yield server
@@ -42,14 +42,14 @@ def old_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority)
 
 @pytest.fixture(scope="session")
 def new_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Dovecot]:
-    """A Dovecot as destinations are: separator "/", no prefix, Sent, Drafts, Trash, Junk and Archive made."""
+    """A typical destination Dovecot: separator "/", no prefix, with Sent, Drafts, Trash, Junk and Archive."""
     with dovecot(tmp_path_factory.mktemp("new-host"), ca=ca) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
-    """A Cyrus as it comes, except that it leaves 8-bit headers alone."""
+    """A Cyrus with its default configuration, except that it does not munge 8-bit headers."""
     _skip_without_cyrus()
     with cyrus(tmp_path_factory.mktemp("cyrus"), ca=ca) as server:
         yield server
@@ -57,7 +57,7 @@ def cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthorit
 
 @pytest.fixture(scope="session")
 def old_cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
-    """A Cyrus as it was before 3.0: separator ".", everything below "INBOX.", 8-bit headers munged."""
+    """A Cyrus configured as before 3.0: separator ".", everything below "INBOX.", 8-bit headers munged."""
     _skip_without_cyrus()
     options = CyrusOptions(separator=".", prefix="INBOX.", special_use=False, munges_8bit=True)
     with cyrus(tmp_path_factory.mktemp("old-cyrus"), options, ca=ca) as server:
@@ -71,35 +71,35 @@ def _skip_without_cyrus() -> None:
 
 @pytest.fixture(scope="session")
 def small_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Pymap]:
-    """A pymap: another implementation, which keeps the zone of every date."""
+    """A pymap, a third server implementation. It keeps the time zone of every date."""
     with pymap_server(tmp_path_factory.mktemp("small-host"), ca) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def gmail_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
-    """A server that speaks like Gmail."""
+    """A server that imitates Gmail."""
     with imitation(Gmail(), tmp_path_factory.mktemp("gmail"), ca) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def exchange_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
-    """A server that speaks like Exchange Online."""
+    """A server that imitates Exchange Online."""
     with imitation(Exchange(), tmp_path_factory.mktemp("exchange"), ca) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def yahoo_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Imitation]:
-    """A server that speaks like Yahoo; ten messages are the most that one command may touch."""
+    """A server that imitates Yahoo. One command may touch at most ten messages."""
     with imitation(Yahoo(message_limit=10), tmp_path_factory.mktemp("yahoo"), ca) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def make_user() -> MakeUser:
-    """Adds a fresh user with an empty mailbox to a host; each call another one."""
+    """Add a new user with an empty mailbox to a host. Every call adds another user."""
 
     def make(host: RehearsalHost) -> User:
         return new_user(host, f"ada{next(_numbers)}@mail.example")
@@ -108,33 +108,33 @@ def make_user() -> MakeUser:
 
 
 @pytest.fixture(scope="session")
-def _valkey_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+def _session_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     with valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
 @pytest.fixture
-def valkey_server(_valkey_of_the_session: Valkey) -> Valkey:
-    """An empty Valkey. A test that pauses or kills it has to bring it back."""
-    _valkey_of_the_session.flush()
-    return _valkey_of_the_session
+def valkey_server(_session_valkey: Valkey) -> Valkey:
+    """An empty Valkey. A test that pauses or kills it must resume or restart it."""
+    _session_valkey.flush()
+    return _session_valkey
 
 
 @pytest.fixture
 def valkey_url(valkey_server: Valkey) -> str:
-    """What MAILHAUL_REDIS_URL takes."""
+    """The value for MAILHAUL_REDIS_URL."""
     return valkey_server.url
 
 
 @pytest.fixture
 def smtp() -> Iterator[SmtpCatcher]:
-    """An SMTP server that keeps what it gets."""
+    """An SMTP server that stores the mails it receives."""
     with smtp_catcher() as catcher:
         yield catcher
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server; take a `fresh_database` of it."""
+    """The URL of a PostgreSQL server. Use `fresh_database` to create a database on it."""
     with postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url

@@ -1,4 +1,4 @@
-"""What the tests of deploy/ have in common."""
+"""Helpers shared by the tests of deploy/."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SETTINGS: Final = {variable for variable, _, _ in Settings.table()}
 
 
 def can_be_typed(words: list[str]) -> None:
-    """Fails unless `mailhaul WORDS` is a command with options that it takes."""
+    """Fail unless `mailhaul WORDS` is a valid command line."""
     command = load_command(words[0])
     assert command is not None, words[0]
     command.make_context(words[0], list(words[1:]))
 
 
 def environment_file(path: Path) -> dict[str, str]:
-    """Variables of a file for EnvironmentFile= or env_file; what is commented out counts too."""
+    """The variables of a file for EnvironmentFile= or env_file, including those commented out."""
     text = path.read_text(encoding="utf-8")
     return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))

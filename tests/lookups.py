@@ -1,4 +1,4 @@
-"""A lookup that needs no network: what the catalog does not know is at its usual name."""
+"""A lookup without a network: a host missing from the catalog is found at its conventional name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.provider import Provider
 
 
 class UsualNames:
-    """Implements `importer.domain.csv_import.import_rows.Lookup`: old.example is at imap.old.example."""
+    """Implements `importer.domain.csv_import.import_rows.Lookup`: imap.old.example serves old.example."""
 
     def __init__(self) -> None:
         self.catalog = Catalog.load()
@@ -21,10 +21,10 @@ class UsualNames:
         self.expected += addresses
 
     def for_address(self, address: str) -> Provider | None:
-        known = self.catalog.for_address(address)
+        provider = self.catalog.for_address(address)
         domain = address.rpartition("@")[2].lower()
-        if known is not None or "." not in domain:
-            return known
+        if provider is not None or "." not in domain:
+            return provider
         return Provider(f"at-{domain}", domain, (domain,), Endpoint(f"imap.{domain}"))
 
     def why_unknown(self, address: str) -> str:
@@ -35,7 +35,7 @@ class UsualNames:
 
 
 class Nothing:
-    """A network on which nothing is found: resolver and web of a Directory."""
+    """A network without any answers, as resolver and HTTPS fetcher of a `BulkDiscovery`."""
 
     def mail_exchangers(self, _domain: str) -> Sequence[str]:
         return ()
@@ -48,5 +48,5 @@ class Nothing:
 
 
 def the_catalog_alone() -> BulkDiscovery:
-    """A directory without a network."""
+    """A discovery without a network."""
     return BulkDiscovery(Catalog.load(), resolver=Nothing(), web=Nothing())

@@ -1,15 +1,15 @@
-"""`make test` runs a sample of each large matrix, `make soak` runs all of it.
+"""`make test` runs a sample of each large test matrix, `make soak` runs all of it.
 
-The seed of the sample is the commit: the same commit always runs the same tests, and every combination has
-its turn within some commits. The header of a run shows the seed; MAILHAUL_TEST_SEED=<seed> replays it.
-A test that is named by itself on the command line (`path::name`) runs whether or not the sample holds it.
+The commit hash seeds the sample: the same commit always runs the same tests, and every combination is
+selected within a number of commits. The header of a run shows the seed; MAILHAUL_TEST_SEED=<seed> replays it.
+A test selected on the command line (`path::name`) runs whether or not it is in the sample.
 
-What is sampled says so itself, in one of three ways:
+A test declares its sampling in one of three ways:
 
-- `@pytest.mark.sampled(count, of="argument", always=(...))` keeps that many values of one argument, and those
-  in `always` beside them. All tests of a module that sample the same argument keep the same values.
-- `@pytest.mark.sampled(count)` keeps that many of all the parameter sets of a test.
-- `fewer(what, test=..., soak=...)` gives a number: of rounds, of offsets.
+- `@pytest.mark.sampled(count, of="argument", always=(...))` keeps `count` values of one argument, plus those
+  in `always`. All tests of a module that sample the same argument keep the same values.
+- `@pytest.mark.sampled(count)` keeps `count` of the parameter sets of a test.
+- `fewer(what, test=..., soak=...)` returns a number of rounds, offsets, etc.
 
 Hypothesis profiles scale the number of examples.
 """
@@ -31,13 +31,13 @@ ROOT: Final = Path(__file__).parents[1]
 WITHOUT_GIT: Final = "mailhaul"
 EXAMPLES: Final = {"test": 100, "soak": 1000}
 LEFT_OUT: Final = "left out"
-"""Where a worker of pytest-xdist tells the controller what the sample leaves out."""
+"""The key under which a pytest-xdist worker reports the deselected tests to the controller."""
 
 
 def _seed() -> str:
-    """The one that was asked for, or the commit, or a fixed one where there is no repository."""
-    if asked := os.environ.get("MAILHAUL_TEST_SEED"):
-        return asked
+    """MAILHAUL_TEST_SEED if set, else the commit hash, else a constant outside of a repository."""
+    if seed := os.environ.get("MAILHAUL_TEST_SEED"):
+        return seed
     try:
         head = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -49,17 +49,17 @@ def _seed() -> str:
 
 SOAK: Final = os.environ.get("MAILHAUL_TEST_SOAK", "") not in {"", "0"}
 SEED: Final = _seed()
-os.environ["MAILHAUL_TEST_SEED"] = SEED  # workers of pytest-xdist need not ask git again
+os.environ["MAILHAUL_TEST_SEED"] = SEED  # spares pytest-xdist workers another call of git
 _numbers: dict[str, tuple[int, int]] = {}
 
 
 def chance(what: str) -> random.Random:
-    """Random numbers that depend on the seed and on what they are for."""
+    """A random generator seeded with the seed of the run and the purpose `what`."""
     return random.Random(f"{SEED} {what}")
 
 
 def fewer(what: str, *, test: int, soak: int) -> int:
-    """`test` of them, or `soak` of them in `make soak`."""
+    """`soak` in `make soak`, else `test`."""
     _numbers[what] = test, soak
     return soak if SOAK else test
 
@@ -67,14 +67,14 @@ def fewer(what: str, *, test: int, soak: int) -> int:
 # --- Which tests the sample keeps ----------------------------------------------------------------------
 
 
-def kept(values: Sequence[str], count: int, always: Sequence[str], what: str) -> set[str]:
-    """All of `always` and `count` of the others."""
+def select(values: Sequence[str], count: int, always: Sequence[str], what: str) -> set[str]:
+    """All of `always`, and `count` of the other values."""
     others = [value for value in values if value not in always]
     return {*always, *chance(what).sample(others, min(count, len(others)))}
 
 
-def beyond(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Those that the sample leaves out."""
+def deselected(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items that are not in the sample."""
     groups: dict[tuple[str, int, tuple[str, ...]], dict[str, list[pytest.Item]]] = {}
     for item in items:
         for mark in item.iter_markers("sampled"):
@@ -82,20 +82,20 @@ def beyond(items: Sequence[pytest.Item]) -> list[pytest.Item]:
             if (value := _value(item, argument)) is None:
                 continue
             file, test = item.nodeid.partition("::")[0], item.nodeid.partition("[")[0]
-            where = f"{file}::{argument}" if argument else test
-            key = where, mark.args[0], tuple(mark.kwargs.get("always", ()))
+            scope = f"{file}::{argument}" if argument else test
+            key = scope, mark.args[0], tuple(mark.kwargs.get("always", ()))
             groups.setdefault(key, defaultdict(list))[value].append(item)
-    left = [
+    skipped = [
         item
-        for (where, count, always), by_value in groups.items()
-        for value in sorted(by_value.keys() - kept(list(by_value), count, always, where))
+        for (scope, count, always), by_value in groups.items()
+        for value in sorted(by_value.keys() - select(list(by_value), count, always, scope))
         for item in by_value[value]
     ]
-    return list(dict.fromkeys(left))
+    return list(dict.fromkeys(skipped))
 
 
 def _value(item: pytest.Item, argument: str | None) -> str | None:
-    """What stands for the argument, or for all of them; None where the test does not have it."""
+    """The parameter's value as text, or the id of the whole set; None if the test lacks the argument."""
     call: Any = getattr(item, "callspec", None)
     if call is None:
         return None
@@ -115,7 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "sampled(count, *, of, always): `make test` runs a sample of the matrix"
     )
     for name, examples in EXAMPLES.items():
-        # How long an example takes depends on what else the machine does.
+        # The duration of an example depends on the load of the machine.
         settings.register_profile(name, max_examples=examples, deadline=None, print_blob=True)
     settings.load_profile("soak" if SOAK else "test")
     if getattr(config.option, "hypothesis_seed", None) is None:
@@ -128,42 +128,42 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if any("::" in asked for asked in config.invocation_params.args if isinstance(asked, str)):
+    if any("::" in argument for argument in config.invocation_params.args if isinstance(argument, str)):
         return
-    left = beyond(items)
-    config.stash[_LEFT] = [item.nodeid for item in left]
-    if not SOAK and left:
-        gone = set(left)
-        items[:] = [item for item in items if item not in gone]
-        config.hook.pytest_deselected(items=left)
+    skipped = deselected(items)
+    config.stash[_SKIPPED] = [item.nodeid for item in skipped]
+    if not SOAK and skipped:
+        skipped_set = set(skipped)
+        items[:] = [item for item in items if item not in skipped_set]
+        config.hook.pytest_deselected(items=skipped)
 
 
-_LEFT: Final = pytest.StashKey[list[str]]()
+_SKIPPED: Final = pytest.StashKey[list[str]]()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[LEFT_OUT] = session.config.stash.get(_LEFT, [])
+        output[LEFT_OUT] = session.config.stash.get(_SKIPPED, [])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """At the controller: all workers have collected the same."""
-    if (left := getattr(node, "workeroutput", {}).get(LEFT_OUT)) is not None:
-        node.config.stash[_LEFT] = left
+    """Runs in the controller. All workers have collected the same tests."""
+    if (skipped := getattr(node, "workeroutput", {}).get(LEFT_OUT)) is not None:
+        node.config.stash[_SKIPPED] = skipped
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left = config.stash.get(_LEFT, [])
-    if not left:
+    skipped = config.stash.get(_SKIPPED, [])
+    if not skipped:
         return
     if not SOAK:
-        terminalreporter.write_line(f"{len(left)} more tests run in `make soak`.")
+        terminalreporter.write_line(f"{len(skipped)} more tests run in `make soak`.")
         return
-    terminalreporter.section(f"{len(left)} tests that the sample of {SEED} leaves out")
+    terminalreporter.section(f"{len(skipped)} tests that the sample of {SEED} leaves out")
     by_test: dict[str, list[str]] = defaultdict(list)
-    for nodeid in left:
+    for nodeid in skipped:
         test, _, parameters = nodeid.partition("[")
         by_test[test].append(parameters.removesuffix("]"))
     for test, sets in by_test.items():

@@ -1,4 +1,4 @@
-"""`python -m tests.screenshots`: pictures of each page into docs/screenshots, between real mail hosts."""
+"""`python -m tests.screenshots` writes screenshots of all pages to docs/screenshots. It uses real hosts."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ ada@old.example,correct horse,imap.old.example,ada@new.example,battery staple
 
 
 @dataclass(frozen=True)
-class Look:
-    """How somebody looks at the pages; `owner` is what their mailboxes are called."""
+class Appearance:
+    """A combination of device, language and colour scheme. `owner` is the local part of the addresses."""
 
     name: str
     language: str
@@ -54,18 +54,18 @@ class Look:
     owner: str
 
 
-LOOKS: Final = (
-    Look("desktop-en", "en", DESKTOP, False, "ada"),
-    Look("desktop-dark-fr", "fr", DESKTOP, True, "grace"),
-    Look("phone-de", "de", PHONE, False, "emmy"),
-    Look("phone-dark-it", "it", PHONE, True, "maria"),
+APPEARANCES: Final = (
+    Appearance("desktop-en", "en", DESKTOP, False, "ada"),
+    Appearance("desktop-dark-fr", "fr", DESKTOP, True, "grace"),
+    Appearance("phone-de", "de", PHONE, False, "emmy"),
+    Appearance("phone-dark-it", "it", PHONE, True, "maria"),
 )
 
 
 @dataclass(frozen=True)
 class Places:
-    """An installation, one where people and owners sign in elsewhere, and two hosts with manners: one behind
-    a slow line, and one that asks for pauses."""
+    """A plain installation, one with OpenID and Google sign-in, a host behind a slow line and a host that
+    throttles."""
 
     site: Stage
     signing_in: Stage
@@ -74,7 +74,7 @@ class Places:
 
 
 def main() -> None:
-    """All pictures anew."""
+    """Replace all screenshots."""
     OUT.mkdir(parents=True, exist_ok=True)
     for picture in OUT.glob("*.png"):
         picture.unlink()
@@ -92,20 +92,22 @@ def main() -> None:
             running.enter_context(imitation(Exchange(), root, ca)),
         )
         chromium = running.enter_context(browser())
-        for look in LOOKS:
-            old, new = places.site.mailboxes(look.owner)
+        for appearance in APPEARANCES:
+            old, new = places.site.mailboxes(appearance.owner)
             old.fill(sample_mailbox(), EMPTY_FOLDERS)
-            for pictures in (_moving, _held_up, _elsewhere):
-                context, page = new_page(chromium, size=look.size, language=look.language, dark=look.dark)
-                pictures(page, places, old, new, _taker(page, look.name))
+            for pictures in (_moving_pages, _waiting_pages, _sign_in_pages):
+                context, page = new_page(
+                    chromium, size=appearance.size, language=appearance.language, dark=appearance.dark
+                )
+                pictures(page, places, old, new, _taker(page, appearance.name))
                 context.close()
 
 
 Take = Callable[[str], object]
 
 
-def _moving(page: Page, places: Places, old: User, new: User, take: Take) -> None:
-    """From the first page to the report, and a file with mistakes."""
+def _moving_pages(page: Page, places: Places, old: User, new: User, take: Take) -> None:
+    """From the first page to the report and the undo, and a CSV file with mistakes."""
     url = places.site.url
     page.goto(url)
     take("01-first-page")
@@ -145,8 +147,8 @@ def _moving(page: Page, places: Places, old: User, new: User, take: Take) -> Non
     take("11-preview")
 
 
-def _held_up(page: Page, places: Places, old: User, new: User, take: Take) -> None:
-    """An import that is paused and then cancelled; one whose host asks for a pause; a wrong password."""
+def _waiting_pages(page: Page, places: Places, old: User, new: User, take: Take) -> None:
+    """An import that is paused and then cancelled, an import that is throttled, and a wrong password."""
     url = places.site.url
     sign_in(page, url, new)
     check_source(page, url, behind(places.line, old))
@@ -164,11 +166,11 @@ def _held_up(page: Page, places: Places, old: User, new: User, take: Take) -> No
     take("14-cancelled")
     places.line.bytes_per_s = None
 
-    other = new_user(places.busy, old.account.address)
-    held = places.busy.mailbox(other.account.login)
+    throttled_user = new_user(places.busy, old.account.address)
+    mailbox = places.busy.mailbox(throttled_user.account.login)
     for n in range(3):
-        held.append(held.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
-    check_source(page, url, other)
+        mailbox.append(mailbox.folders["INBOX"], (), "02-Feb-2003 04:05:06 +0000", b"Subject: %d\r\n\r\n" % n)
+    check_source(page, url, throttled_user)
     page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)
     places.busy.says("UID FETCH", f"BAD {BACKOFF}")
     start(page)
@@ -184,8 +186,8 @@ def _held_up(page: Page, places: Places, old: User, new: User, take: Take) -> No
     take("16-wrong-password")
 
 
-def _elsewhere(page: Page, places: Places, _old: User, new: User, take: Take) -> None:
-    """Signing in with an account, and an owner who is asked at Google."""
+def _sign_in_pages(page: Page, places: Places, _old: User, new: User, take: Take) -> None:
+    """Sign-in with an OpenID account, and an owner's consent at Google."""
     url = places.signing_in.url
     page.goto(url)
     take("17-sign-in-with-account")

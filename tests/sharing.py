@@ -1,7 +1,7 @@
-"""How the tests are shared out among the workers of pytest-xdist.
+"""Distribution of the tests among the workers of pytest-xdist.
 
-A worker gets whole files, so that what a module sets up is set up once. A few large files are divided by one
-of their parameters. Whatever takes longest comes first, so that no worker is left alone with it at the end.
+A worker receives whole files, so that module fixtures are set up once. A few large files are divided by one
+of their parameters. The slowest files are scheduled first, so that none of them delays the end of the run.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ LONGEST_FIRST: Final = (
     "tests/integration/test_slow_lines.py",
     "tests/property/test_promise.py",
 )
-"""Files in the order of what they take, with what takes more than some seconds."""
+"""Files that take more than a few seconds, slowest first."""
 
 DIVIDED: Final[Mapping[str, re.Pattern[str]]] = {
     "tests/integration/test_kill.py": re.compile(r"\w+"),
 }
-"""What divides a file: tests for which the pattern finds the same words go to one worker together."""
+"""Patterns that divide a file: tests with the same match in their id run on the same worker."""
 
 
 def share_of(nodeid: str) -> str:
-    """The tests of one share run on one worker, one after the other."""
+    """The name of a test's share. The tests of a share run one after the other on one worker."""
     file, _, rest = nodeid.partition("::")
-    if (pattern := DIVIDED.get(file)) and (found := pattern.search(rest)):
-        return f"{file} {found[0]}"
+    if (pattern := DIVIDED.get(file)) and (match := pattern.search(rest)):
+        return f"{file} {match[0]}"
     return file
 
 
 def rank(nodeid: str) -> int:
-    """Lower ones come first."""
+    """The sort key of a test: lower ranks are scheduled first."""
     file = nodeid.partition("::")[0]
     return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
-class Sharing(LoadScopeScheduling):  # type: ignore[misc] # it has no types
-    """Shares in the order in which they were collected."""
+class Sharing(LoadScopeScheduling):  # type: ignore[misc] # untyped library
+    """Schedules shares in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         return share_of(nodeid)

@@ -1,6 +1,7 @@
-"""The texts of pages and mails, from the sources into the catalogs: `python -m tests.texts` writes new ones.
+"""Update the translation catalogs from the sources: `python -m tests.texts`.
 
-New texts come into each catalog without a translation, for a person to write; texts that are gone go.
+New texts are added to each catalog without a translation, for a translator to complete. Texts that are no
+longer in the sources are removed.
 """
 
 from __future__ import annotations
@@ -16,30 +17,34 @@ from babel.messages.pofile import read_po, write_po
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
 LOCALE: Final = IMPORTER / "i18n" / "locale"
 LANGUAGES: Final = ("de", "fr", "it", "es")
-_HOW: Final = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("**/templates/**.txt", "jinja2")]
+_EXTRACTION_METHODS: Final = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2"),
+    ("**/templates/**.txt", "jinja2"),
+]
 
 
 def template() -> Catalog:
-    """Every text that pages and mails can show."""
+    """All translatable texts of pages and mails."""
     catalog = Catalog(project="Mailhaul", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
-    for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _HOW, keywords=keywords):
+    for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _EXTRACTION_METHODS, keywords=keywords):
         catalog.add(message)
     return catalog
 
 
 def catalog_of(language: str) -> Catalog:
-    """The catalog as it is committed."""
+    """The committed catalog of a language."""
     path = LOCALE / f"{language}.po"
     data = path.read_bytes() if path.exists() else b""
     return read_po(io.BytesIO(data), locale=language, domain="mailhaul")
 
 
 def main() -> None:
-    wanted = template()
+    current = template()
     for language in LANGUAGES:
         catalog = catalog_of(language)
-        catalog.update(wanted, no_fuzzy_matching=True)
+        catalog.update(current, no_fuzzy_matching=True)
         catalog.obsolete.clear()
         out = io.BytesIO()
         write_po(out, catalog, omit_header=True, sort_output=True, width=110, include_previous=False)

@@ -16,7 +16,7 @@ HOSTS = [f"host {number}" for number in range(13)]
 def test_the_same_seed_keeps_the_same_and_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     def kept(seed: str) -> set[str]:
         monkeypatch.setattr(sampling, "SEED", seed)
-        return sampling.kept(HOSTS, 4, ["host 0", "host 9"], "hosts")
+        return sampling.select(HOSTS, 4, ["host 0", "host 9"], "hosts")
 
     assert kept("a") == kept("a")
     assert len(kept("a")) == 6
@@ -25,7 +25,7 @@ def test_the_same_seed_keeps_the_same_and_others_have_their_turn(monkeypatch: py
 
 
 def test_a_small_matrix_is_kept_whole() -> None:
-    assert sampling.kept(HOSTS[:3], 4, HOSTS[:1], "hosts") == set(HOSTS[:3])
+    assert sampling.select(HOSTS[:3], 4, HOSTS[:1], "hosts") == set(HOSTS[:3])
 
 
 @pytest.mark.parametrize("named", [False, True])
