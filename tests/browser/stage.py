@@ -24,7 +24,7 @@ CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1280, "height": 900}
 PATIENCE_MS: Final = 30_000
-"""For pages that are waited for: others may use the machine too."""
+"""The timeout for pages; generous, because other processes may use the machine, too."""
 
 expect.set_options(timeout=PATIENCE_MS)
 

@@ -149,8 +149,8 @@ def test_the_chosen_language_is_remembered(page: Page, site: Stage) -> None:
 def test_the_front_page_is_small_and_fast(chromium: Browser, site: Stage) -> None:
     """For a first visit: the size of all fetched resources, and the time until the page itself has loaded.
 
-    The median of ten visits counts; on a machine with more work than cores the quickest, because every
-    other process makes the others slower.
+    The median of ten visits counts. On a machine with more processes than cores the fastest one counts,
+    because other load slows down the rest.
     """
     sizes, times = [], []
     for _ in range(10):
