@@ -1,4 +1,4 @@
-"""The API as a process, with Dovecot behind it: what `docs/api.md` shows works as it is shown."""
+"""The API as a process, with Dovecot behind it: what `docs/usage/api.md` shows works as it is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.ports import wait_until
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "usage" / "api.md"
 
 
 @pytest.fixture(scope="module")
