@@ -197,16 +197,14 @@ class _Connection:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client = client
         self.server = server
-        self.passed: dict[Toward, int] = {
-            "server": 0,
-            "client": 0,
-        }  # since the connection was selected for a fault
+        # Bytes since the connection was selected for a fault.
+        self.passed: dict[Toward, int] = {"server": 0, "client": 0}
         self.stalled: set[Toward] = set()
         self.cut = False
 
     def cut_off(self) -> None:
-        """The client is gone at once; the server sees the end of its input, and is listened to until it
-        hangs up: by then it has done all that it is going to do."""
+        """Close the client's connection. The server sees the end of its input and is read until it closes the
+        connection: by then it has finished its work."""
         self.cut = True
         with contextlib.suppress(OSError):
             self.client.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The batch right: who brings mail into which mailboxes without their passwords, and who does not."""
+"""The batch right: administrators import into the mailboxes of their domains without passwords."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def mailbox(address: str = "grace@new.example", login: str = "", server: Endpoin
     return Account(address, login or address, server)
 
 
-# --- What it covers ---------------------------------------------------------------------------------
+# --- Coverage ---------------------------------------------------------------------------------------
 
 COVERED = ("grace@new.example", "Grace@NEW.Example", "grace+news@new.example", "o'neil@new.example")
 
@@ -75,22 +75,22 @@ NOT_COVERED = {
 
 
 @pytest.mark.parametrize("address", COVERED)
-def test_a_domain_covers_its_own_addresses_however_they_are_written(address: str) -> None:
+def test_a_domain_covers_its_addresses_in_any_spelling(address: str) -> None:
     assert OURS.grant(mailbox(address)) == MasterGrant("new.example")
     assert MASTER.login_for(OURS.grant(mailbox(address)), address, address, HOST) == LOGIN
 
 
 @pytest.mark.parametrize(("account", "rule"), NOT_COVERED.values(), ids=NOT_COVERED)
-def test_it_covers_nothing_else_and_neither_does_the_master_user(account: Account, rule: str) -> None:
+def test_neither_the_right_nor_the_master_user_covers_other_mailboxes(account: Account, rule: str) -> None:
     with pytest.raises(Refused) as refused:
         OURS.grant(account)
     assert refused.value.rule == rule
-    # A grant that was sealed all the same opens nothing.
+    # Even a sealed grant does not open such a mailbox.
     with pytest.raises(MasterRefused):
         MASTER.login_for(MasterGrant("new.example"), account.address, account.login, account.endpoint)
 
 
-def test_the_console_has_it_for_all_domains_at_our_host_and_for_no_other_login() -> None:
+def test_the_console_has_the_right_for_all_domains_of_the_destination_host() -> None:
     console = right_of_console(MASTER)
     assert console.covers(mailbox("ada@whatever.example"))
     for account, rule in NOT_COVERED.values():
@@ -98,13 +98,13 @@ def test_the_console_has_it_for_all_domains_at_our_host_and_for_no_other_login()
     assert not right_of_console(None).covers(mailbox())
 
 
-def test_without_a_right_the_password_is_just_missing() -> None:
+def test_without_a_right_the_password_is_missing() -> None:
     for nothing in (NO_RIGHT, BatchRight(HOST), BatchRight(None, frozenset({"new.example"}))):
         with pytest.raises(Refused, match="password is missing"):
             nothing.grant(mailbox())
 
 
-def test_domains_come_by_address_and_by_claim() -> None:
+def test_domains_come_from_settings_and_from_claims() -> None:
     settings = {"ada@new.example": frozenset({"new.example"})}
     assert administered(settings, ["ADA@New.Example"], []) == {"new.example"}
     assert administered(settings, ["grace@new.example"], []) == frozenset()
@@ -113,7 +113,7 @@ def test_domains_come_by_address_and_by_claim() -> None:
     assert administered(settings, ["ada@new.example"], ["other.example"]) == {"new.example", "other.example"}
 
 
-def test_domain_names_are_ascii_and_whole() -> None:
+def test_domain_names_are_ascii_and_fully_qualified() -> None:
     assert domain_name("XN--bcher-kva.example") == "xn--bcher-kva.example"
     for wrong in (
         "bücher.example",
@@ -126,12 +126,12 @@ def test_domain_names_are_ascii_and_whole() -> None:
         "*.a.b",
     ):
         assert domain_name(wrong) is None, wrong
-    assert domain_name("\u212a.example") is None, "a sign whose small letter is k"
+    assert domain_name("\u212a.example") is None, "KELVIN SIGN, whose lower case is k"
     assert plain_domain("ada@xn--bcher-kva.example") == "xn--bcher-kva.example"
     assert plain_domain("@new.example") is None
 
 
-def test_the_grant_names_its_domain_and_nothing_of_the_master_user() -> None:
+def test_the_grant_holds_its_domain_and_no_master_credentials() -> None:
     text = dump(MasterGrant("new.example"))
     assert load(text) == MasterGrant("new.example")
     assert "overseer" not in text.reveal()
@@ -145,10 +145,10 @@ def loaded(root: Path, **overlay: Any) -> Settings:
     return Settings.load(data=root, **overlay)
 
 
-def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
-    given = {"destination_server": HOST, "destination_master_user": "overseer"}
+def test_the_settings_define_a_master_user(tmp_path: Path) -> None:
+    settings = {"destination_server": HOST, "destination_master_user": "overseer"}
     assert loaded(tmp_path, destination_server=HOST).master is None
-    assert loaded(tmp_path, **given, destination_master_password=PASSWORD).master == MASTER
+    assert loaded(tmp_path, **settings, destination_master_password=PASSWORD).master == MASTER
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_the_settings_make_a_master_user(tmp_path: Path) -> None:
         {"openid_domains_claim": "domains"},
     ],
 )
-def test_settings_that_do_not_go_together_are_told(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_inconsistent_settings_are_reported(tmp_path: Path, changes: dict[str, object]) -> None:
     good: dict[str, object] = {
         "destination_server": HOST,
         "destination_master_user": "overseer",
@@ -176,9 +176,9 @@ def test_settings_that_do_not_go_together_are_told(tmp_path: Path, changes: dict
         "batch_right": "ada@new.example: new.example",
     }
     loaded(tmp_path, **good)
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as caught:
         loaded(tmp_path, **good | changes)
-    assert PASSWORD not in str(told.value)
+    assert PASSWORD not in str(caught.value)
 
 
 # --- Rows -------------------------------------------------------------------------------------------
@@ -209,25 +209,25 @@ def test_a_row_needs_no_password_where_the_right_covers_it() -> None:
         ("root%other.example@new.example,,", "master_address"),
     ],
 )
-def test_what_is_not_covered_is_told_at_its_cell_with_line_rule_and_fix(cells: str, rule: str) -> None:
+def test_an_uncovered_mailbox_is_reported_at_its_cell_with_line_rule_and_fix(cells: str, rule: str) -> None:
     parsed = read(f"ada@old.example,secret,imap.old.example,{cells}\n")
-    [found] = parsed.problems
-    assert (found.line, found.column, found.rule) == (2, "destination_password", rule)
-    assert "password" in found.fix
+    [problem_] = parsed.problems
+    assert (problem_.line, problem_.column, problem_.rule) == (2, "destination_password", rule)
+    assert "password" in problem_.fix
     assert parsed.rows == ()
     [plain] = read(f"ada@old.example,secret,imap.old.example,{cells}\n", NO_RIGHT).problems
     assert (plain.column, plain.rule) == ("destination_password", "password_missing")
 
 
-# --- Submission, legs, undo, again ------------------------------------------------------------------
+# --- Submission, legs, undo, run again --------------------------------------------------------------
 
 
 @pytest.fixture
 def office() -> Office:
-    made = Office()
-    made.deps = replace(made.deps, master_user=MASTER)
-    made.new.master = LOGIN
-    return made
+    office_ = Office()
+    office_.deps = replace(office_.deps, master_user=MASTER)
+    office_.new.master = LOGIN
+    return office_
 
 
 def a_row(source_password: Secret = Secret("secret")) -> Row:  # noqa: B008
@@ -235,13 +235,13 @@ def a_row(source_password: Secret = Secret("secret")) -> Row:  # noqa: B008
 
 
 def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
-    sealed = office.store.grants(placed.import_.id)
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    sealed = office.store.grants(submitted.import_.id)
     assert sealed is not None
-    kept = office.deps.vault.open(sealed.destination, grant_context(placed.import_.id, Side.DESTINATION))
-    assert "overseer" not in kept.reveal()
-    assert PASSWORD not in kept.reveal()
-    done = office.work(placed.import_.id)
+    stored = office.deps.vault.open(sealed.destination, grant_context(submitted.import_.id, Side.DESTINATION))
+    assert "overseer" not in stored.reveal()
+    assert PASSWORD not in stored.reveal()
+    done = office.work(submitted.import_.id)
     assert done.state is State.COMPLETE
     assert office.new.message_count == 6
     assert submit(office.deps, [a_row()], right=OURS).rows[0].outcome is RowOutcome.DONE
@@ -252,25 +252,25 @@ def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Off
     assert undo(office.deps, office.import_(again.import_.id), LOGIN).totals.removed == 1
 
 
-def test_submitting_checks_the_right_itself(office: Office) -> None:
+def test_submit_checks_the_right(office: Office) -> None:
     for right in (NO_RIGHT, BatchRight(HOST, frozenset({"other.example"}))):
         with pytest.raises(Refused):
             submit(office.deps, [a_row()], right=right)
     assert list(office.store.imports(limit=10)) == []
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
     for row in (a_row(), a_row(Secret("another"))):
         with pytest.raises(Refused):
             submit(office.deps, [row])
-    office.work(placed.import_.id)
+    office.work(submitted.import_.id)
     with pytest.raises(Refused):
         submit(office.deps, [a_row()])
 
 
 def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
     office.new.master = MasterLogin("overseer", Secret("new"))
     changed = replace(MASTER, password=Secret("new"))
-    assert office.work(placed.import_.id, master_user=changed).state is State.COMPLETE
+    assert office.work(submitted.import_.id, master_user=changed).state is State.COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -282,26 +282,24 @@ def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> No
     ],
     ids=["gone", "of another host", "with another password"],
 )
-def test_a_master_user_that_does_not_open_it_any_more_stops_the_import(
-    office: Office, master: MasterUser | None
-) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
-    stopped = office.work(placed.import_.id, master_user=master)
+def test_a_master_user_without_access_stops_the_import(office: Office, master: MasterUser | None) -> None:
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    stopped = office.work(submitted.import_.id, master_user=master)
     assert stopped.state is State.STOPPED
     assert stopped.problem is not None
     assert (stopped.problem.code, stopped.problem.side) == ("master_refused", Side.DESTINATION)
 
 
-def test_the_stored_address_decides_when_a_leg_opens(office: Office) -> None:
-    """Whatever became of the row meanwhile: the grant is good for its domain, its server and itself."""
+def test_a_grant_does_not_open_a_tampered_destination(office: Office) -> None:
+    """The grant is limited to its domain, server and login, even if the stored row was changed."""
     for changes in (
         {"address": "ada@other.example", "login": "ada@other.example"},
         {"login": "root@new.example"},
         {"endpoint": Endpoint("imap.evil.example")},
     ):
-        [placed] = submit(office.deps, [a_row()], right=OURS).rows
-        id_: ImportId = placed.import_.id
-        tampered = replace(placed.import_, destination=replace(DESTINATION, **changes))
+        [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+        id_: ImportId = submitted.import_.id
+        tampered = replace(submitted.import_, destination=replace(DESTINATION, **changes))
         with office.store._lock:
             office.store._imports[id_] = tampered
         office.sessions.mailboxes[tampered.destination.key] = office.new
@@ -313,23 +311,23 @@ def test_the_stored_address_decides_when_a_leg_opens(office: Office) -> None:
 
 
 def test_a_master_grant_never_opens_a_source(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
-    sealed = office.store.grants(placed.import_.id)
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    sealed = office.store.grants(submitted.import_.id)
     assert sealed is not None
     vault = office.deps.vault
-    forged = vault.seal(dump(MasterGrant("old.example")), grant_context(placed.import_.id, Side.SOURCE))
+    forged = vault.seal(dump(MasterGrant("old.example")), grant_context(submitted.import_.id, Side.SOURCE))
     with pytest.raises(Exception, match="cannot be opened by a master user"):
-        open_grants(office.deps, placed.import_.id, replace(sealed, source=forged))
+        open_grants(office.deps, submitted.import_.id, replace(sealed, source=forged))
 
 
-def test_the_owners_password_takes_over_from_the_master_user_and_back(office: Office) -> None:
-    [placed] = submit(office.deps, [a_row()], right=OURS).rows
+def test_the_owners_password_replaces_the_master_user_and_vice_versa(office: Office) -> None:
+    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
     own = replace(a_row(), destination_password=Secret("secret"))
     for row, kind in ((own, PasswordGrant), (a_row(), MasterGrant)):
         assert submit(office.deps, [row], right=OURS).rows[0].outcome is RowOutcome.PASSWORD_UPDATED
-        sealed = office.store.grants(placed.import_.id)
+        sealed = office.store.grants(submitted.import_.id)
         assert sealed is not None
-        assert isinstance(open_grants(office.deps, placed.import_.id, sealed).destination, kind)
+        assert isinstance(open_grants(office.deps, submitted.import_.id, sealed).destination, kind)
 
 
 # --- The pages --------------------------------------------------------------------------------------
@@ -340,23 +338,23 @@ ADMINISTRATORS = {"ada@new.example": frozenset({"new.example", "more.example"})}
 
 @pytest.fixture
 def web(tmp_path: Path) -> WebOffice:
-    made = WebOffice(tmp_path, master=MASTER, administrators=dict(ADMINISTRATORS))
-    made.doors.master = LOGIN
-    return made
+    web_ = WebOffice(tmp_path, master=MASTER, administrators=dict(ADMINISTRATORS))
+    web_.doors.master = LOGIN
+    return web_
 
 
-def brought(browser: Browser, *addresses: str) -> str:
-    """The preview of a file with those new addresses and no passwords for them."""
+def upload_rows(browser: Browser, *addresses: str) -> str:
+    """The preview of an uploaded file with those destination addresses, without passwords."""
     browser.get("/file")
     browser.post("/file", rows=HEAD + "".join(ROWS.format(address) for address in addresses))
     return browser.get("/file/preview").text
 
 
-def test_an_administrator_hands_in_a_file_without_new_passwords(web: WebOffice) -> None:
+def test_an_administrator_uploads_a_file_without_destination_passwords(web: WebOffice) -> None:
     ada = web.browser()
     ada.sign_in("Ada@new.example")
     assert "You administer more.example, new.example" in ada.get("/file").text
-    page = brought(ada, "grace@new.example", "grace@more.example")
+    page = upload_rows(ada, "grace@new.example", "grace@more.example")
     assert "2 mailboxes, all in order" in page
     assert page.count("you administer this domain") == 2
     begun = ada.post("/file/start").headers["location"]
@@ -371,10 +369,10 @@ def test_an_administrator_hands_in_a_file_without_new_passwords(web: WebOffice) 
     }
 
 
-def test_an_administrator_undoes_and_nobody_else_does(web: WebOffice) -> None:
+def test_only_an_administrator_undoes_without_a_password(web: WebOffice) -> None:
     ada, eve = web.browser(), web.browser()
     ada.sign_in()
-    brought(ada, "grace@new.example")
+    upload_rows(ada, "grace@new.example")
     ada.post("/file/start")
     [import_] = web.deps.store.imports(limit=10)
     handle_ring(web.deps, import_.id)
@@ -388,31 +386,31 @@ def test_an_administrator_undoes_and_nobody_else_does(web: WebOffice) -> None:
 @pytest.mark.parametrize(
     "address", ["grace@other.example", "grace@mail.new.example", "root%other.example@new.example"]
 )
-def test_an_administrator_of_one_domain_opens_no_other(web: WebOffice, address: str) -> None:
+def test_an_administrator_opens_no_other_domain(web: WebOffice, address: str) -> None:
     ada = web.browser()
     ada.sign_in()
-    assert "1 problem must be fixed first" in brought(ada, "grace@new.example", address)
+    assert "1 problem must be fixed first" in upload_rows(ada, "grace@new.example", address)
     assert ada.post("/file/start").headers["location"] == "/file/preview"
     assert list(web.deps.store.imports(limit=10)) == []
 
 
-def test_who_is_no_administrator_is_asked_for_the_password(web: WebOffice) -> None:
+def test_users_without_the_right_need_the_password(web: WebOffice) -> None:
     grace = web.browser()
     grace.sign_in("grace@new.example")
     assert "administer" not in grace.get("/file").text
-    assert "The password is missing" in brought(grace, "grace@new.example")
+    assert "The password is missing" in upload_rows(grace, "grace@new.example")
     assert grace.post("/file/start").headers["location"] == "/file/preview"
 
 
-def test_a_right_that_was_taken_away_is_gone_at_the_next_request(web: WebOffice) -> None:
+def test_a_revoked_right_is_gone_at_the_next_request(web: WebOffice) -> None:
     ada = web.browser()
     ada.sign_in()
-    assert "all in order" in brought(ada, "grace@new.example")
+    assert "all in order" in upload_rows(ada, "grace@new.example")
     web.administrators.clear()
     assert ada.post("/file/start").headers["location"] == "/file/preview"
 
 
-def test_the_form_for_one_mailbox_takes_attached_mailboxes_only(web: WebOffice) -> None:
+def test_the_form_for_one_mailbox_accepts_attached_mailboxes_only(web: WebOffice) -> None:
     ada = web.browser()
     ada.sign_in()
     ada.start_import()
@@ -426,12 +424,12 @@ def test_the_form_for_one_mailbox_takes_attached_mailboxes_only(web: WebOffice) 
 def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice) -> None:
     ada = web.browser()
     ada.sign_in()
-    brought(ada, "grace@new.example", "eve@new.example")
+    upload_rows(ada, "grace@new.example", "eve@new.example")
     ada.post("/file/start")
     imports = list(web.deps.store.imports(limit=10))
     for import_ in imports:
         handle_ring(web.deps, import_.id)
-    [grace] = [one for one in imports if one.destination == mailbox()]
+    [grace] = [import_ for import_ in imports if import_.destination == mailbox()]
     ada.post(f"/imports/{grace.id}/again")
     ada.get("/new/mailbox")
     ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
@@ -439,10 +437,10 @@ def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice
     check = {"source": SOURCE.key, "destination": mailbox().key}
     assert '"look": "failed"' not in ada.client.get("/new/check", params=check).text
     assert ada.client.get("/new/check", params=check | {"destination": "x"}).status_code == 404
-    other = ada.post("/new/start", destination=mailbox("eve@new.example").key)
-    assert other.status_code == 422, "only the mailbox of the import that is run again"
-    begun = ada.post("/new/start", destination=mailbox().key).headers["location"]
-    assert "grace@new.example" in ada.get(begun).text
+    refused = ada.post("/new/start", destination=mailbox("eve@new.example").key)
+    assert refused.status_code == 422, "only the mailbox of the repeated import is allowed"
+    location = ada.post("/new/start", destination=mailbox().key).headers["location"]
+    assert "grace@new.example" in ada.get(location).text
     latest = web.deps.store.latest_import(grace.route)
     assert latest is not None
     handle_ring(web.deps, latest.id)
@@ -450,10 +448,10 @@ def test_an_import_by_the_right_is_run_again_without_the_password(web: WebOffice
     assert web.deps.store.import_(latest.id).state is State.COMPLETE  # type: ignore[union-attr]
 
 
-def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) -> None:
+def test_run_again_needs_the_password_once_the_right_is_gone(web: WebOffice) -> None:
     ada = web.browser()
     ada.sign_in()
-    brought(ada, "grace@new.example")
+    upload_rows(ada, "grace@new.example")
     ada.post("/file/start")
     [import_] = web.deps.store.imports(limit=10)
     handle_ring(web.deps, import_.id)
@@ -467,14 +465,16 @@ def test_run_again_asks_for_the_password_when_the_right_is_gone(web: WebOffice) 
     assert ada.client.get("/new/check", params=check).status_code == 404
 
 
-def test_only_mailboxes_at_our_host_make_somebody_an_administrator(web: WebOffice) -> None:
+def test_only_mailboxes_at_the_destination_host_give_the_right(web: WebOffice) -> None:
     def right(account: Account) -> BatchRight:
         return session_batch_right(web.deps, SessionData((VerifiedMailbox(account, Secret(RIGHT)),)))
 
     ada = mailbox("ada@new.example")
     assert right(ada).covers(mailbox())
     assert right(replace(ada, endpoint=Endpoint("imap.evil.example"))).domains == frozenset()
-    assert right(replace(ada, login="eve@new.example")).domains == frozenset(), "the login is what was let in"
+    assert right(replace(ada, login="eve@new.example")).domains == frozenset(), (
+        "the login was verified, not the address"
+    )
 
 
 # --- The API ----------------------------------------------------------------------------------------
@@ -514,8 +514,8 @@ def test_a_token_with_the_right_starts_checks_undoes_and_runs_again(web: WebOffi
 def test_a_token_with_the_right_opens_nothing_beyond_it(web: WebOffice, changes: dict[str, str]) -> None:
     panel = Panel(web, "panel", *BATCH, domains={"new.example"})
     for path, body in (("/imports", CELLS | changes), ("/check", CELLS | changes)):
-        told = problem(panel.post(path, body), 422, "rows_refused")
-        assert told["problems"][0]["column"] == "destination_password"
+        details = problem(panel.post(path, body), 422, "rows_refused")
+        assert details["problems"][0]["column"] == "destination_password"
     assert [side for _, side in web.doors.knocks] == []
 
 
@@ -533,11 +533,11 @@ def test_tokens_without_the_right_need_the_password_everywhere(web: WebOffice) -
     assert Panel(web, "admin", TokenScope.ADMIN).post("/imports", CELLS).status_code in (200, 201)
 
 
-def test_without_a_master_user_nobody_has_the_right(tmp_path: Path) -> None:
+def test_without_a_master_user_there_is_no_right(tmp_path: Path) -> None:
     web = WebOffice(tmp_path, administrators=dict(ADMINISTRATORS))
     ada = web.browser()
     ada.sign_in()
-    assert "The password is missing" in brought(ada, "grace@new.example")
+    assert "The password is missing" in upload_rows(ada, "grace@new.example")
     for panel in (
         Panel(web, "panel", *BATCH, domains={"new.example"}),
         Panel(web, "admin", TokenScope.ADMIN),

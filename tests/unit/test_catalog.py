@@ -1,4 +1,4 @@
-"""The mail hosts that we know."""
+"""The catalog of mail hosts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def catalog() -> Catalog:
         ("ada@ya.ru", "imap.yandex.com", "ada@ya.ru"),
     ],
 )
-def test_an_address_is_enough_to_find_server_and_login(
+def test_server_and_login_follow_from_an_address(
     catalog: Catalog, address: str, host: str, login: str
 ) -> None:
     provider = catalog.for_address(address)
@@ -69,13 +69,13 @@ def test_an_address_is_enough_to_find_server_and_login(
 @pytest.mark.parametrize(
     ("domain", "host"), [("yahoo.com", "imap.mail.yahoo.com"), ("aol.com", "imap.aol.com")]
 )
-def test_yahoo_and_aol_are_read_where_they_show_more_of_a_folder(
+def test_yahoo_and_aol_are_read_through_their_export_servers(
     catalog: Catalog, domain: str, host: str
 ) -> None:
     provider = catalog.for_domain(domain)
     assert provider is not None
     assert provider.source_endpoint == Endpoint(f"export.{host}")
-    assert provider.endpoint == Endpoint(host)  # the other one is read-only
+    assert provider.endpoint == Endpoint(host)  # the export server is read-only
     assert provider.limits.messages_per_folder == 10_000
     assert provider.limits.read_messages_per_folder == 100_000
     assert "app password" in provider.login_help
@@ -84,7 +84,7 @@ def test_yahoo_and_aol_are_read_where_they_show_more_of_a_folder(
 @pytest.mark.parametrize(
     ("domain", "word"), [("gmail.com", "Google"), ("hotmail.co.uk", "Microsoft"), ("proton.me", "Bridge")]
 )
-def test_whoever_cannot_be_served_yet_is_told_why_and_what_to_do(
+def test_an_unsupported_host_has_a_reason_and_an_alternative(
     catalog: Catalog, domain: str, word: str
 ) -> None:
     provider = catalog.for_domain(domain)
@@ -94,18 +94,18 @@ def test_whoever_cannot_be_served_yet_is_told_why_and_what_to_do(
 
 
 @pytest.mark.parametrize("domain", ["old.example", "notgmx.de", "mail.gmx.de", "de", "", "gmx.de."])
-def test_only_the_exact_domain_counts(catalog: Catalog, domain: str) -> None:
+def test_only_exact_domains_match(catalog: Catalog, domain: str) -> None:
     assert catalog.for_domain(domain) is None
 
 
-def test_a_customer_domain_is_helped_by_the_server_it_uses(catalog: Catalog) -> None:
+def test_a_customer_domain_gets_the_help_of_its_server(catalog: Catalog) -> None:
     provider = catalog.for_host("Mail.Gandi.net.")
     assert provider is not None
     assert provider.name == "Gandi"
     assert catalog.for_host("imap.old.example") is None
 
 
-def test_every_host_helps_its_users_or_says_why_not(catalog: Catalog) -> None:
+def test_every_host_has_login_help_or_a_reason_why_it_is_unavailable(catalog: Catalog) -> None:
     assert len(list(catalog)) == len(catalog) > 50
     for provider in catalog:
         if provider.unavailable:
@@ -117,7 +117,7 @@ def test_every_host_helps_its_users_or_says_why_not(catalog: Catalog) -> None:
         assert "\n" not in provider.login_help + provider.unavailable, provider.id
 
 
-def test_a_new_host_is_one_row() -> None:
+def test_one_row_defines_a_host() -> None:
     provider = Catalog.parse(TEXT + ROW).for_domain("older.example")
     assert provider is not None
     assert provider.endpoint == provider.source_endpoint == Endpoint("imap.old.example")
@@ -166,7 +166,7 @@ def test_a_new_host_is_one_row() -> None:
         (", 2026-11-23", "", "row “old”", "source"),
     ],
 )
-def test_a_wrong_row_is_named_with_its_field(change: str, to: str, row: str, field: str) -> None:
+def test_an_invalid_row_is_reported_with_its_field(change: str, to: str, row: str, field: str) -> None:
     assert change in ROW
     with pytest.raises(CatalogError) as caught:
         Catalog.parse(TEXT + ROW.replace(change, to, 1))
@@ -187,13 +187,13 @@ def test_a_wrong_row_is_named_with_its_field(change: str, to: str, row: str, fie
         ),
     ],
 )
-def test_two_rows_cannot_claim_the_same(second: str, field: str) -> None:
+def test_rows_cannot_share_an_id_domain_server_or_exchanger(second: str, field: str) -> None:
     with pytest.raises(CatalogError, match=f"field “{field}”"):
         Catalog.parse(TEXT + ROW + second)
 
 
 @pytest.mark.parametrize("text", ["[[provider]", "provider = 1", "", "[other]", "provider = [1]"])
-def test_a_catalog_of_another_shape_is_refused(text: str) -> None:
+def test_a_catalog_with_another_structure_is_rejected(text: str) -> None:
     with pytest.raises(CatalogError):
         Catalog.parse(text)
 
@@ -202,7 +202,7 @@ def test_a_catalog_of_another_shape_is_refused(text: str) -> None:
     ("change", "to"),
     [('es = "Active IMAP en {name}."\n', ""), ("ein.", "ein"), ('"Activez IMAP chez {name}."', "1")],
 )
-def test_a_text_that_is_not_whole_in_every_language_is_named(change: str, to: str) -> None:
+def test_a_text_that_is_incomplete_in_a_language_is_reported(change: str, to: str) -> None:
     with pytest.raises(CatalogError, match="text “imap-switch”"):
         Catalog.parse(TEXT.replace(change, to) + ROW)
 
@@ -224,14 +224,14 @@ def test_a_text_that_is_not_whole_in_every_language_is_named(change: str, to: st
         ("", None),
     ],
 )
-def test_a_mail_exchanger_counts_on_the_boundary_of_a_label(
+def test_a_mail_exchanger_matches_at_label_boundaries(
     catalog: Catalog, exchanger: str, found: str | None
 ) -> None:
     hosted = catalog.for_mx(exchanger)
     assert (hosted[0].id if hosted else None) == found
 
 
-def test_every_owner_reads_in_their_own_language_what_to_do_first(catalog: Catalog) -> None:
+def test_the_first_steps_are_translated_into_every_language(catalog: Catalog) -> None:
     for provider in catalog:
         texts = [
             provider.login_help_in(language) + provider.unavailable_in(language) for language in LANGUAGES
@@ -240,14 +240,14 @@ def test_every_owner_reads_in_their_own_language_what_to_do_first(catalog: Catal
         assert not any("{" in text for text in texts), provider.id
 
 
-def test_a_short_login_is_for_the_addresses_of_the_host_itself(catalog: Catalog) -> None:
+def test_a_local_part_login_applies_to_the_hosts_own_addresses(catalog: Catalog) -> None:
     provider = catalog.for_domain("icloud.com")
     assert provider is not None
     assert provider.login_name("ada@iCloud.com") == "ada"
     assert provider.login_name("ada@old.example") == "ada@old.example"
 
 
-def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
+def test_each_login_method_has_its_own_steps(catalog: Catalog) -> None:
     google, microsoft, gmx = (catalog.for_domain(name) for name in ("gmail.com", "outlook.com", "gmx.de"))
     assert google is not None
     assert microsoft is not None
@@ -267,5 +267,5 @@ def test_each_way_in_has_steps_of_its_own(catalog: Catalog) -> None:
     assert not microsoft.login_unavailable_in("en", LoginKind.ORGANISATION)
 
 
-def test_every_quirk_is_explained() -> None:
+def test_every_quirk_is_documented() -> None:
     assert set(MEANINGS) == set(Quirk)

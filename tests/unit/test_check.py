@@ -1,4 +1,4 @@
-"""Looking at both mailboxes before anything is copied."""
+"""The check of both mailboxes before an import."""
 
 from __future__ import annotations
 
@@ -28,113 +28,121 @@ def office() -> Office:
     return Office()
 
 
-def looked(office: Office, source: str = "secret", destination: str = "secret") -> list[Check]:
+def run_check(office: Office, source: str = "secret", destination: str = "secret") -> list[Check]:
     return list(check(office.deps, (SOURCE, Secret(source)), (DESTINATION, Secret(destination))))
 
 
-def test_logins_are_told_first_and_all_of_it_last(office: Office) -> None:
+def test_logins_are_reported_first_and_totals_last(office: Office) -> None:
     office.old.create("Archive").add((), "31-Dec-1999 23:59:59 +0000", b"x" * 1000)
     office.new.quota = Quota(100, 10_000)
-    steps = looked(office)
+    steps = run_check(office)
     assert [steps[0].source.look, steps[0].destination.look] == [CheckPhase.CONNECTING] * 2
-    first_in = next(
+    first_counting = next(
         step for step in steps if CheckPhase.COUNTING in (step.source.look, step.destination.look)
     )
-    assert not first_in.folders
-    found = steps[-1]
-    assert (found.done, found.ready, found.fits) == (True, True, True)
-    assert (found.source.messages, found.source.folders, found.source.exact) == (7, 2, True)
-    assert found.source.size_bytes == 1000 + 6 * len(b"Subject: 0\r\n\r\ntext\r\n")
-    assert (found.source.oldest, found.source.newest) == (
+    assert not first_counting.folders
+    check_ = steps[-1]
+    assert (check_.done, check_.ready, check_.fits) == (True, True, True)
+    assert (check_.source.messages, check_.source.folders, check_.source.exact) == (7, 2, True)
+    assert check_.source.size_bytes == 1000 + 6 * len(b"Subject: 0\r\n\r\ntext\r\n")
+    assert (check_.source.oldest, check_.source.newest) == (
         datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    assert {f.source_folder: (f.destination_folder, f.there) for f in found.folders} == {
+    assert {f.source_folder: (f.destination_folder, f.there) for f in check_.folders} == {
         "INBOX": ("INBOX", 0),
         "Archive": ("Archive", None),
     }
-    assert found.to_copy.messages == 7
-    assert found.free_bytes == 9900
-    assert found.as_json()["done"] is True
+    assert check_.to_copy.messages == 7
+    assert check_.free_bytes == 9900
+    assert check_.as_json()["done"] is True
 
 
-def test_a_look_changes_nothing(office: Office) -> None:
+def test_a_check_changes_nothing(office: Office) -> None:
     before = {name: dict(folder.messages) for name, folder in office.old.folders.items()}
     office.old.create("Archive")
-    looked(office)
+    run_check(office)
     assert {n: dict(f.messages) for n, f in office.old.folders.items()} == {**before, "Archive": {}}
     assert set(office.new.folders) == {"INBOX"}
     assert office.store.imports() == []
-    assert office.submit()[0].value == "started"  # no budget is held any more
+    assert office.submit()[0].value == "started"  # all slots have been released
     assert office.work(office.store.imports()[0].id).state is State.COMPLETE
 
 
 @pytest.mark.parametrize(
     ("source", "destination"), [("wrong", "secret"), ("secret", "wrong"), ("wrong", "wrong")]
 )
-def test_a_login_that_is_refused_hides_nothing_of_the_other_side(
-    office: Office, source: str, destination: str
-) -> None:
-    found = looked(office, source, destination)[-1]
-    assert (found.done, found.ready, found.estimate) == (True, False, None)
-    for password, side in ((source, found.source), (destination, found.destination)):
+def test_a_rejected_login_does_not_hide_the_other_side(office: Office, source: str, destination: str) -> None:
+    check_ = run_check(office, source, destination)[-1]
+    assert (check_.done, check_.ready, check_.estimate) == (True, False, None)
+    for password, side in ((source, check_.source), (destination, check_.destination)):
         assert side.look is (CheckPhase.FAILED if password == "wrong" else CheckPhase.DONE)
         assert (side.problem is None) == (password == "secret")
     if source == "secret":
-        assert found.source.messages == 6
+        assert check_.source.messages == 6
 
 
-def test_trouble_halfway_is_told_as_trouble(office: Office) -> None:
+def test_an_error_while_counting_is_reported(office: Office) -> None:
     def fault(operation: str) -> None:
         if operation == "uids":
             raise ServerUnavailable("It is busy.")
 
     office.old.fault = fault
-    found = looked(office)[-1]
-    assert found.source.problem is not None
-    assert (found.source.look, found.source.problem.message) == (CheckPhase.FAILED, "It is busy.")
+    check_ = run_check(office)[-1]
+    assert check_.source.problem is not None
+    assert (check_.source.look, check_.source.problem.message) == (CheckPhase.FAILED, "It is busy.")
 
 
-def test_what_earlier_imports_brought_is_not_counted_again(office: Office) -> None:
+def test_already_imported_messages_are_not_counted_again(office: Office) -> None:
     done = office.work(office.submit()[1])
     assert done.state is State.COMPLETE
     office.old.folders["INBOX"].add((), DATE, b"Subject: new\r\n\r\n")
-    [inbox] = looked(office)[-1].folders
+    [inbox] = run_check(office)[-1].folders
     assert (inbox.messages, inbox.known, inbox.there) == (7, 6, 6)
     assert inbox.to_copy.messages == 1
 
 
-def test_what_will_not_fit_is_told(office: Office) -> None:
+def test_missing_room_and_oversized_messages_are_reported(office: Office) -> None:
     office.old.folders["INBOX"].add((), DATE, b"x" * 5000)
     office.new.quota, office.new.append_limit_bytes = Quota(0, 5000), 4000
-    found = looked(office)[-1]
-    assert found.fits is False
-    assert [warning.split(":")[0] for warning in found.warnings] == [
+    check_ = run_check(office)[-1]
+    assert check_.fits is False
+    assert [warning.split(":")[0] for warning in check_.warnings] == [
         "It does not fit",
         "1 message will be left out",
     ]
     office.new.quota = Quota(0, None, 5, 10)
-    found = looked(office)[-1]
-    assert (found.fits, found.free_bytes, found.free_messages) == (False, None, 5)
-    assert "the new mailbox has room for 5 more messages" in found.warnings[0]
+    check_ = run_check(office)[-1]
+    assert (check_.fits, check_.free_bytes, check_.free_messages) == (False, None, 5)
+    assert "the new mailbox has room for 5 more messages" in check_.warnings[0]
     office.new.quota = None
-    assert looked(office)[-1].fits is None
+    assert run_check(office)[-1].fits is None
 
 
-def test_large_folders_are_sampled_and_say_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_folders_are_sampled_and_marked_as_inexact(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checking, "SAMPLE_MESSAGES", 50)
     office.old.folders["INBOX"].messages.clear()
     for _ in range(1000):
         office.old.folders["INBOX"].add((), DATE, b"x" * 100)
     office.old.tells_sizes = False
-    found = looked(office)[-1]
-    assert (found.source.size_bytes, found.source.exact, found.source.dates_exact) == (100_000, False, False)
+    check_ = run_check(office)[-1]
+    assert (check_.source.size_bytes, check_.source.exact, check_.source.dates_exact) == (
+        100_000,
+        False,
+        False,
+    )
     office.old.tells_sizes = True
-    found = looked(office)[-1]
-    assert (found.source.size_bytes, found.source.exact, found.source.dates_exact) == (100_000, True, False)
+    check_ = run_check(office)[-1]
+    assert (check_.source.size_bytes, check_.source.exact, check_.source.dates_exact) == (
+        100_000,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 1001, 1500, 100_000])
-def test_a_sample_has_both_ends_and_is_no_larger_than_said(number: int) -> None:
+def test_a_sample_includes_both_ends_and_respects_its_limit(number: int) -> None:
     uids = UidSet.from_ranges([(5, 4 + number)]) if number else UidSet()
     sample = checking._sampled(uids)
     assert len(sample) <= 1000
@@ -143,19 +151,19 @@ def test_a_sample_has_both_ends_and_is_no_larger_than_said(number: int) -> None:
         assert {5, 4 + number} <= set(sample)
 
 
-def test_a_daily_cap_gives_a_date(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daily_cap_gives_an_end_date(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "TRIAL_BYTES", 100)
     office.old.folders["INBOX"].add((), DATE, b"x" * 10_000)
     slow = Allowance("old.example", daily_down_bytes=2000)
     deps = replace(office.deps, allowance=lambda account: slow if account == SOURCE else Allowance())
-    *_, found = check(deps, (SOURCE, Secret("secret")), (DESTINATION, Secret("secret")))
-    assert found.estimate is not None
-    assert found.estimate.capped_until is not None
-    assert 3 < (found.estimate.capped_until - office.clock.now()) / DAY < 5
-    assert "limits the amount of data per day" in found.warnings[-1]
+    *_, check_ = check(deps, (SOURCE, Secret("secret")), (DESTINATION, Secret("secret")))
+    assert check_.estimate is not None
+    assert check_.estimate.capped_until is not None
+    assert 3 < (check_.estimate.capped_until - office.clock.now()) / DAY < 5
+    assert "limits the amount of data per day" in check_.warnings[-1]
 
 
-def test_what_was_moved_today_counts_into_a_cap() -> None:
+def test_bytes_transferred_today_count_towards_the_cap() -> None:
     def end(used_bytes: int) -> datetime | None:
         guess = estimate(Amount(10, 1000), T, read=None, daily_caps=[DailyCap(1000, used_bytes)])
         return guess.capped_until if guess else None
@@ -167,7 +175,7 @@ def test_what_was_moved_today_counts_into_a_cap() -> None:
     assert nothing.capped_until is None
 
 
-def test_a_span_rests_on_what_was_read_or_better_on_earlier_imports() -> None:
+def test_an_estimate_uses_earlier_imports_or_else_the_trial_read() -> None:
     read = Throughput(Amount(40, 1000), SECOND)
     guess = estimate(Amount(400, 10_000), T, read=read)
     assert guess is not None

@@ -1,4 +1,4 @@
-"""What our mails say, to whom, and that nothing foreign in them does harm."""
+"""Composed mails: content, recipients, and the escaping of external text."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ DRAWN = re.compile(
 
 
 def refusal(number: int = 1, **changes: Any) -> Refusal:
-    made = Refusal(
+    refusal_ = Refusal(
         IMPORT.id, "INBOX", UidValidity(1), Uid(number), "too large", "2019-03-01", f"Pictures {number}"
     )
-    return replace(made, **changes)
+    return replace(refusal_, **changes)
 
 
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
     return Report(replace(IMPORT, **changes), tallies, refusals)
 
 
-def one(it: Report) -> Notice:
+def completion_notice(it: Report) -> Notice:
     return next(n for n in COMPOSER.completion(it, T) if n.recipient == "ada@new.example")
 
 
@@ -73,7 +73,7 @@ def number(text: str) -> int:
 
 
 class _Page(HTMLParser):
-    """Tables as rows of cells, the visible text, and every tag with its attributes."""
+    """Tables as rows of cells, the visible text, and all tags with their attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Page(HTMLParser):
 
 
 def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
-    notice = one(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),)))
+    notice = completion_notice(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),)))
 
     drawn = [(number(n), what) for n, what in DRAWN.findall(notice.text)]
     assert drawn[-1] == (4211, "Found")
@@ -128,16 +128,18 @@ def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
     head, *folders = page.tables["Where your mail went"]
     assert [cell.strip() for cell in head[1:3]] == ["Found", "Copied"]
     for row in folders:
-        found, *rest = map(number, row[1:])
-        assert found == sum(rest)
+        listed, *rest = map(number, row[1:])
+        assert listed == sum(rest)
     assert folders[1][0].split() == ["Gesendet", "→", "Sent"]
 
 
-def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
+def test_an_unfinished_import_shows_the_remaining_messages() -> None:
     full = Problem(
         "destination_full", "The new mailbox is full. Free some space there.", None, "NO [OVERQUOTA]"
     )
-    notice = one(report(FolderTally("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full))
+    notice = completion_notice(
+        report(FolderTally("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full)
+    )
     *parts, total = [number(row[1]) for row in _Page(notice.html).tables["Result"]]
     assert parts[-1] == 5
     assert sum(parts) == total == 9
@@ -170,13 +172,13 @@ def test_an_unfinished_count_shows_what_is_still_to_do() -> None:
         (report(state=State.FAILED), "The copy of your mail could not be finished"),
     ],
 )
-def test_the_subject_tells_the_outcome_without_an_address(it: Report, subject: str) -> None:
-    assert one(it).subject == subject
+def test_the_subject_names_the_outcome_and_no_address(it: Report, subject: str) -> None:
+    assert completion_notice(it).subject == subject
 
 
 @pytest.mark.parametrize("state", State)
-def test_the_reader_learns_what_was_left_alone_and_what_to_do(state: State) -> None:
-    notice = one(report(*ACCOUNTS, state=state))
+def test_the_mail_states_what_was_not_changed_and_the_next_step(state: State) -> None:
+    notice = completion_notice(report(*ACCOUNTS, state=state))
     for body in (" ".join(notice.text.split()), " ".join(_Page(notice.html).words)):
         assert "Nothing was deleted or changed in the old mailbox." in body
         assert "It is safe to start the copy again" in body
@@ -184,12 +186,14 @@ def test_the_reader_learns_what_was_left_alone_and_what_to_do(state: State) -> N
         assert re.search("what to do next", body, re.IGNORECASE)
 
 
-def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_are_any() -> None:
-    plain, told = (
-        one(report(FolderTally("I", "I", 2, 2, keywords_dropped=dropped, source_recount=2 + dropped)))
+def test_dropped_keywords_and_new_mail_are_mentioned_only_if_there_are_any() -> None:
+    plain, detailed = (
+        completion_notice(
+            report(FolderTally("I", "I", 2, 2, keywords_dropped=dropped, source_recount=2 + dropped))
+        )
         for dropped in (0, 3)
     )
-    for body in (told.text, told.html):
+    for body in (detailed.text, detailed.html):
         assert "3 keywords" in body
         assert "3 messages arrived" in body
     for body in (plain.text, plain.html):
@@ -197,20 +201,20 @@ def test_dropped_keywords_and_mail_that_came_meanwhile_are_told_only_when_there_
         assert "arrived in the old" not in body
 
 
-def test_labels_and_later_flags_are_told_where_there_were_any() -> None:
-    usual = one(report(FolderTally("I", "I", 2, 2), labels=LabelRule.EACH))
+def test_labels_and_updated_flags_are_mentioned_only_if_there_are_any() -> None:
+    usual = completion_notice(report(FolderTally("I", "I", 2, 2), labels=LabelRule.EACH))
     inbox = FolderTally("I", "I", 2, 2, flags_updated=3)
-    chosen = one(report(inbox, labels=LabelRule.EACH, has_labels=True))
+    chosen = completion_notice(report(inbox, labels=LabelRule.EACH, has_labels=True))
     for body in (chosen.text, chosen.html):
-        told = " ".join(body.split())
-        assert "Mail with several labels: A copy for each label." in told
-        assert "The flags of 3 previously copied messages were updated" in told
+        sentence = " ".join(body.split())
+        assert "Mail with several labels: A copy for each label." in sentence
+        assert "The flags of 3 previously copied messages were updated" in sentence
     for body in (usual.text, usual.html):
         assert "label" not in body
         assert "previously copied" not in body
 
 
-def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
+def test_long_lists_are_cut_and_the_rest_is_counted() -> None:
     name = "Projekte/Zürich und Umgebung/Offerten"
     accounts = [
         FolderTally(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {"notice": 1}, failed=2)
@@ -220,18 +224,18 @@ def test_only_so_much_is_listed_and_the_rest_is_counted() -> None:
         refusal(n, subject=f"Subject<{n}> {'& so weiter ' * 30}", reason="zu groß " * 12) for n in range(2400)
     )
     it = report(*accounts, state=State.INCOMPLETE, refusals=refusals)
-    notice = one(it)
+    notice = completion_notice(it)
     for body in (notice.text, unescape(notice.html)):
         assert len(re.findall(r"Subject<\d+>", body)) == 50
         assert "and 2,350 more." in body
         assert "and 1,140 more folders." in body
-    assert len(notice.html.encode()) < 102_000, "Gmail clips what is longer"
+    assert len(notice.html.encode()) < 102_000, "Gmail clips longer mails"
 
 
-def test_a_folder_that_failed_as_a_whole_counts_with_its_messages() -> None:
+def test_a_failed_folder_counts_with_all_of_its_messages() -> None:
     closed = refusal(uid=None, folder="Archiv", count=12, subject="")
     it = report(FolderTally("Archiv", "", 12, failed=12), refusals=(closed,), state=State.INCOMPLETE)
-    for body in (one(it).text, one(it).html):
+    for body in (completion_notice(it).text, completion_notice(it).html):
         assert "A whole folder: 12 messages" in body
         assert "more." not in body
 
@@ -250,7 +254,9 @@ SPOKEN = {
 
 @pytest.mark.parametrize("language", SPOKEN)
 def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str) -> None:
-    notice = one(report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),), language=language))
+    notice = completion_notice(
+        report(*ACCOUNTS, state=State.INCOMPLETE, refusals=(refusal(),), language=language)
+    )
     subject, heading, total = SPOKEN[language]
     assert notice.subject == subject
     assert heading.upper() in notice.text
@@ -259,7 +265,7 @@ def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str)
     assert ("html", {"lang": language, "dir": "ltr"}) in _Page(notice.html).tags
 
 
-def test_who_chose_no_language_gets_that_of_the_installation() -> None:
+def test_the_default_language_is_that_of_the_installation() -> None:
     german = TemplateComposer("m@new.example", KEY, "de")
     assert german.completion(report(), T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
     english = german.completion(report(language="en"), T)[0]
@@ -267,7 +273,7 @@ def test_who_chose_no_language_gets_that_of_the_installation() -> None:
 
 
 @pytest.mark.parametrize("state", State)
-def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) -> None:
+def test_a_german_mail_holds_no_english_sentences(state: State) -> None:
     it = report(
         FolderTally("A", "B", 19, 6, 2, 1, {"X": 1}, 3, 900, 4, 2, 21),
         refusals=(refusal(reason="Y"), refusal(2, uid=None, subject="", count=2), refusal(3, subject="")),
@@ -283,20 +289,20 @@ def test_nothing_of_our_own_is_left_in_english_in_a_german_mail(state: State) ->
         )
         for side in Side
     ]
-    asked = [notice for one in invited for notice in COMPOSER.invitation(one, T)]
-    notices = (one(it), *COMPOSER.batch_summary(rows, T), *asked)
+    invitations = [notice for invitation in invited for notice in COMPOSER.invitation(invitation, T)]
+    notices = (completion_notice(it), *COMPOSER.batch_summary(rows, T), *invitations)
     english = r"(?i)\b(the|mailbox(es)?|messages?|copied|found|left|already|were|is|and|your|you|it|of)\b"
     for notice in notices:
         for body in (notice.subject, notice.text, " ".join(_Page(notice.html).words)):
             assert not re.findall(english, body.replace("it@new.example", "")), body
 
 
-# --- Foreign text ----------------------------------------------------------------------------------
+# --- External text ---------------------------------------------------------------------------------
 
 NASTY = "Hi\r\nBcc: x@evil.example\n\n<script>alert(1)</script>\u202egnp.exe\x1b[2J{{ 7*7 }}\ud83d\x00"
 
 
-def test_nothing_foreign_can_inject_markup_headers_or_direction() -> None:
+def test_external_text_cannot_inject_markup_headers_or_direction() -> None:
     it = Report(
         replace(
             IMPORT,
@@ -308,7 +314,7 @@ def test_nothing_foreign_can_inject_markup_headers_or_direction() -> None:
         (refusal(subject=NASTY, reason=NASTY, folder=NASTY, date=NASTY),),
     )
     rows = BatchReport(Batch(BatchId("b1"), T, NASTY, "it@new.example"), (it,))
-    for notice in (one(it), *COMPOSER.batch_summary(rows, T)):
+    for notice in (completion_notice(it), *COMPOSER.batch_summary(rows, T)):
         assert not set(notice.subject) & set("\r\n\x00\x1b\u202e")
         for body in (notice.subject, notice.text, notice.html):
             body.encode()  # no lone surrogates
@@ -320,10 +326,10 @@ def test_nothing_foreign_can_inject_markup_headers_or_direction() -> None:
         assert "&lt;script&gt;" in notice.html
 
 
-def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
+def test_the_html_loads_no_resources_and_is_accessible() -> None:
     rows = BatchReport(Batch(BatchId("b1"), T, "move.csv", "it@new.example"), (report(*ACCOUNTS),))
     for notice in (
-        one(report(*ACCOUNTS, refusals=(refusal(),))),
+        completion_notice(report(*ACCOUNTS, refusals=(refusal(),))),
         *COMPOSER.batch_summary(rows, T),
     ):
         tags = _Page(notice.html).tags
@@ -340,42 +346,42 @@ def test_the_html_loads_nothing_and_works_for_screen_readers() -> None:
 
 def invitation(side: Side = Side.SOURCE, *, both: bool = False, **changes: Any) -> Notice:
     import_, link = replace(IMPORT, **changes), "https://haul.example/consent/x"
-    asked = Invitation(import_, side, "Google", link, T + timedelta(days=14), both=both)
-    [notice] = COMPOSER.invitation(asked, T)
+    invitation_ = Invitation(import_, side, "Google", link, T + timedelta(days=14), both=both)
+    [notice] = COMPOSER.invitation(invitation_, T)
     return notice
 
 
-def test_an_owner_is_told_what_is_asked_by_whom_and_where_the_mail_goes() -> None:
+def test_an_invitation_names_source_destination_submitter_and_deadline() -> None:
     notice = invitation(submitter="admin@new.example")
     assert (notice.recipient, notice.key) == ("ada@old.example", "consent:i1:source:ada@old.example:1")
     assert "ada" not in notice.subject
     for body in (notice.text, " ".join(_Page(notice.html).words)):
-        for told in (
+        for expected in (
             "ada@old.example",
             "ada@new.example",
             "admin@new.example",
             "Google",
             "Mar 15, 2026, 14:30 UTC",
         ):
-            assert told in body
+            assert expected in body
         assert "https://haul.example/consent/x" in body
         assert re.search(r"nothing\s+is copied unless you sign in", body)
 
 
-def test_an_owner_of_the_new_mailbox_is_told_that_mail_is_put_in() -> None:
+def test_an_invitation_to_the_destination_owner_says_that_mail_is_added() -> None:
     notice = invitation(Side.DESTINATION, both=True)
     assert (notice.recipient, notice.key) == ("ada@new.example", "consent:i1:destination:ada@new.example:1")
     assert notice.subject == "Please sign in so that mail can be copied into your mailbox"
     for body in (notice.text, " ".join(_Page(notice.html).words)):
-        said = " ".join(body.split())
-        assert "The mail from ada@old.example is to be copied into your mailbox ada@new.example" in said
-        assert "it adds mail and does not change existing messages" in said
-        assert "The owner of the other mailbox is asked as well" in said
-        assert re.search(r"in(?: there|) with Google as ada@new\.example|there as ada@new\.example", said)
-        assert "read" not in said
+        sentence = " ".join(body.split())
+        assert "The mail from ada@old.example is to be copied into your mailbox ada@new.example" in sentence
+        assert "it adds mail and does not change existing messages" in sentence
+        assert "The owner of the other mailbox is asked as well" in sentence
+        assert re.search(r"in(?: there|) with Google as ada@new\.example|there as ada@new\.example", sentence)
+        assert "read" not in sentence
 
 
-def test_an_invitation_links_to_one_page_and_loads_nothing() -> None:
+def test_an_invitation_has_one_link_and_loads_no_resources() -> None:
     notice = invitation()
     tags = _Page(notice.html).tags
     assert [facts["href"] for tag, facts in tags if tag == "a"] == ["https://haul.example/consent/x"]
@@ -384,7 +390,7 @@ def test_an_invitation_links_to_one_page_and_loads_nothing() -> None:
     assert all(facts.get("scope") for tag, facts in tags if tag == "th")
 
 
-def test_nothing_foreign_can_inject_into_an_invitation() -> None:
+def test_external_text_cannot_inject_into_an_invitation() -> None:
     notice = invitation(
         submitter=NASTY, destination=replace(IMPORT.destination, address=f"a@new.example\r\n{NASTY}")
     )
@@ -398,7 +404,7 @@ def test_nothing_foreign_can_inject_into_an_invitation() -> None:
 # --- Recipients and keys ------------------------------------------------------------------------------
 
 
-def test_everyone_concerned_hears_of_it_once() -> None:
+def test_each_recipient_gets_one_mail() -> None:
     it = report(submitter="IT@new.example")
     assert recipients(it) == ("ada@old.example", "ada@new.example", "IT@new.example")
     assert recipients(report(submitter="ADA@New.Example")) == ("ada@old.example", "ada@new.example")
@@ -406,7 +412,7 @@ def test_everyone_concerned_hears_of_it_once() -> None:
     assert recipients(report(source=bare)) == ("ada@new.example",)
 
 
-def test_equal_reports_give_equal_mails_so_that_posting_twice_posts_once() -> None:
+def test_equal_reports_give_equal_mails_so_that_posting_is_idempotent() -> None:
     first, second = (
         TemplateComposer("m@new.example", KEY).completion(report(*ACCOUNTS), T) for _ in range(2)
     )
@@ -421,7 +427,7 @@ def test_a_message_id_cannot_be_guessed_without_the_key() -> None:
     assert other[0].message_id != COMPOSER.completion(report(), T)[0].message_id
 
 
-def test_a_batch_whose_rows_ended_again_is_summed_up_again() -> None:
+def test_a_batch_whose_rows_ended_again_gets_another_summary() -> None:
     rows = BatchReport(Batch(BatchId("b1"), T, submitter="it@new.example"), (report(), report()))
     later = replace(rows, reports=(report(), report(finished_at=T + timedelta(hours=1))))
     (first,), (same,), (again,) = (COMPOSER.batch_summary(it, T) for it in (rows, rows, later))
@@ -430,7 +436,7 @@ def test_a_batch_whose_rows_ended_again_is_summed_up_again() -> None:
     assert (again.key, again.message_id) != (first.key, first.message_id)
 
 
-def test_a_batch_is_summed_up_for_its_submitter_only() -> None:
+def test_a_batch_summary_goes_to_its_submitter_only() -> None:
     stopped = report(
         state=State.STOPPED, problem=Problem("host_unknown", "There is no server x.", None), row=3
     )
@@ -469,17 +475,17 @@ def test_a_batch_is_summed_up_for_its_submitter_only() -> None:
         f"a@{'x' * 64}.example",
     ],
 )
-def test_what_is_not_one_address_is_not_written_to(text: str) -> None:
+def test_invalid_recipient_addresses_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|domain"):
         mailbox(text)
 
 
-def test_an_umlaut_domain_goes_to_that_domain_and_no_other() -> None:
-    assert ascii_domain("Straße.example") == "xn--strae-oqa.example"  # IDNA 2003 would say strasse.example
+def test_an_umlaut_domain_is_encoded_with_idna_2008() -> None:
+    assert ascii_domain("Straße.example") == "xn--strae-oqa.example"  # IDNA 2003: strasse.example
     assert ascii_domain("BÜCHER.example") == "xn--bcher-kva.example"
     assert mailbox("ada@bücher.example").addr_spec == "ada@xn--bcher-kva.example"
 
 
-def test_a_sender_may_have_a_name() -> None:
+def test_a_sender_may_have_a_display_name() -> None:
     assert str(sender_mailbox("Mail Haul <m@new.example>")) == "Mail Haul <m@new.example>"
     assert str(sender_mailbox("m@new.example")) == "m@new.example"

@@ -1,4 +1,4 @@
-"""Rows whose owners sign in: asked, reminded, let in, given up."""
+"""Owner consent: invitations, reminders, consent and expiry."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def office() -> Office:
     return Office(access=MemoryAccess(frozenset({"google"})))
 
 
-def asking(row: Row | None = None) -> Row:
+def row_with_source_consent(row: Row | None = None) -> Row:
     return replace(row or a_row(), source_password=None, source_sign_in="google")
 
 
-def into(row: Row | None = None) -> Row:
-    """Into a mailbox that its owner opens."""
+def row_with_destination_consent(row: Row | None = None) -> Row:
+    """A row whose destination is opened by its owner's consent."""
     return replace(row or a_row(), destination_password=None, destination_sign_in="google")
 
 
-def placed(
+def submit_row(
     office: Office, row: Row | None = None, *, organisation: bool = False
 ) -> tuple[RowOutcome, Import]:
-    [one] = submit(office.deps, [row or asking()], organisation=organisation).rows
-    return one.outcome, office.import_(one.import_.id)
+    [submitted] = submit(office.deps, [row or row_with_source_consent()], organisation=organisation).rows
+    return submitted.outcome, office.import_(submitted.import_.id)
 
 
 def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
@@ -68,18 +68,18 @@ def sign_in(office: Office, import_id: ImportId, mailbox: str = "", side: Side =
 
 
 def work_while_the_owner_signs_in(office: Office, import_id: ImportId) -> None:
-    """A leg two days later; the old mailbox's owner signs in just before it lets the import wait on."""
+    """Run a leg two days later. The source's owner signs in just before the leg stores the next wait."""
     question = owner_consent.begin(office.deps, token_of(office, import_id))
     answer = office.access.sign_in(question, SOURCE.address)
     office.clock.sleep(2 * 86_400)
 
-    class Quick(MemoryStore):
+    class ConsentBeforeUpdate(MemoryStore):
         def update_import(self, changed: Import, lease: Lease | None = None) -> None:
             if changed.state is State.WAITING and Side.SOURCE in self.consents_of(import_id):
                 owner_consent.complete(office.deps, question.state, answer)
             super().update_import(changed, lease)
 
-    quick = Quick()
+    quick = ConsentBeforeUpdate()
     quick.__dict__.update(office.store.__dict__)
     office.store = quick
     office.deps = replace(office.deps, store=quick)
@@ -90,12 +90,12 @@ def invitations(office: Office) -> list[Notice]:
     return list(office.store.notices("consent:"))
 
 
-# --- Asked -------------------------------------------------------------------------------------------
+# --- Invitations -------------------------------------------------------------------------------------
 
 
-def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> None:
-    fate, import_ = placed(office)
-    assert fate is RowOutcome.STARTED
+def test_the_owner_gets_a_link_and_the_import_waits(office: Office) -> None:
+    outcome, import_ = submit_row(office)
+    assert outcome is RowOutcome.STARTED
     assert import_.problem is not None
     assert (import_.state, import_.problem.code) == (State.WAITING, "consent_needed")
     assert import_.not_before == office.clock.now() + 2 * DAY
@@ -108,41 +108,41 @@ def test_the_owner_gets_a_link_and_the_import_waits_for_it(office: Office) -> No
     assert link in sent.text
     assert f'href="{link}"' in sent.html
     assert DESTINATION.address in mail.text
-    asked = owner_consent.find_prompt(office.deps, token_of(office, import_.id))
-    assert (asked.import_.id, asked.provider_name) == (import_.id, "Google")
-    assert asked.expires_at == office.clock.now() + 14 * DAY
+    prompt = owner_consent.find_prompt(office.deps, token_of(office, import_.id))
+    assert (prompt.import_.id, prompt.provider_name) == (import_.id, "Google")
+    assert prompt.expires_at == office.clock.now() + 14 * DAY
 
 
-def test_the_token_is_in_the_store_only_as_a_hash_and_sealed(office: Office) -> None:
-    _, import_ = placed(office)
+def test_the_token_is_stored_only_hashed_and_sealed(office: Office) -> None:
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
     request = office.store.consents_of(import_.id)[Side.SOURCE]
     assert len(token) >= 43  # 256 bits
     assert token not in repr(request) + repr(invitations(office))
 
 
-def test_nobody_connects_while_the_owner_has_not_signed_in(office: Office) -> None:
-    _, import_ = placed(office)
+def test_no_connection_is_opened_before_the_owner_signs_in(office: Office) -> None:
+    _, import_ = submit_row(office)
     office.sessions.trouble = AssertionError("nobody was to connect")
     handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.WAITING
 
 
-def test_a_worker_asks_where_the_submitter_was_killed_before_it_could(office: Office) -> None:
+def test_a_worker_sends_the_invitation_after_a_crash_of_the_submitter(office: Office) -> None:
     class Killed(MemoryStore):
-        """Its first lease breaks the process."""
+        """Simulates a crash at the first lease."""
 
         killed = False
 
-        def acquire(self, *given: Any) -> Lease | None:
+        def acquire(self, *arguments: Any) -> Lease | None:
             if not self.killed:
                 self.killed = True
                 raise KeyboardInterrupt
-            return super().acquire(*given)
+            return super().acquire(*arguments)
 
     office = Office(access=office.access, store=Killed())
     with pytest.raises(KeyboardInterrupt):
-        placed(office)
+        submit_row(office)
     Tick(office.deps)()
     [import_id] = office.queue.take()
     handle_ring(office.deps, import_id)
@@ -150,25 +150,27 @@ def test_a_worker_asks_where_the_submitter_was_killed_before_it_could(office: Of
     assert len(invitations(office)) == 1
 
 
-def test_the_other_rows_go_on(office: Office) -> None:
-    other = replace(a_row(line=2), destination=replace(DESTINATION, login="other"))
-    office.sessions.mailboxes[other.destination.key] = office.new
-    [waits, goes] = submit(office.deps, [asking(), other]).rows
+def test_other_rows_do_not_wait(office: Office) -> None:
+    other_row = replace(a_row(line=2), destination=replace(DESTINATION, login="other"))
+    office.sessions.mailboxes[other_row.destination.key] = office.new
+    [waits, goes] = submit(office.deps, [row_with_source_consent(), other_row]).rows
     assert office.work(goes.import_.id).state is State.COMPLETE
     assert office.import_(waits.import_.id).state is State.WAITING
 
 
-def test_a_mail_goes_out_with_its_link_and_not_when_the_owner_was_quicker(office: Office) -> None:
+def test_a_mail_is_sent_with_its_link_unless_the_owner_has_signed_in(office: Office) -> None:
     sent: list[Notice] = []
 
-    class Kept(Mailer):
+    class RecordingMailer(Mailer):
         def send(self, notice: Notice) -> tuple[MailOutcome, str]:
             sent.append(notice)
             return super().send(notice)
 
     assert office.deps.outgoing_mail is not None
-    office.deps = replace(office.deps, outgoing_mail=replace(office.deps.outgoing_mail, mailer=Kept()))
-    _, import_ = placed(office)
+    office.deps = replace(
+        office.deps, outgoing_mail=replace(office.deps.outgoing_mail, mailer=RecordingMailer())
+    )
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
     assert send_due_mail(office.deps) == 1
     assert token in sent[0].text
@@ -181,8 +183,8 @@ def test_a_mail_goes_out_with_its_link_and_not_when_the_owner_was_quicker(office
     assert [mail.state for mail in invitations(office)] == [MailState.SENT] * 2
 
 
-def test_a_mail_whose_token_cannot_be_opened_waits_for_the_key(office: Office) -> None:
-    placed(office)
+def test_a_mail_whose_token_cannot_be_decrypted_waits_for_the_key(office: Office) -> None:
+    submit_row(office)
     right = office.deps.vault
     office.deps = replace(office.deps, vault=OTHER_VAULT)
     assert send_due_mail(office.deps) == 0
@@ -191,11 +193,11 @@ def test_a_mail_whose_token_cannot_be_opened_waits_for_the_key(office: Office) -
     assert send_due_mail(office.deps) == 1
 
 
-# --- Let in -----------------------------------------------------------------------------------------
+# --- Consent ----------------------------------------------------------------------------------------
 
 
-def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> None:
-    _, import_ = placed(office)
+def test_a_consent_starts_the_import_and_its_link_works_once(office: Office) -> None:
+    _, import_ = submit_row(office)
     office.queue.take()
     token = token_of(office, import_.id)
     after = sign_in(office, import_.id)
@@ -210,8 +212,8 @@ def test_a_consent_starts_the_import_at_once_and_works_once(office: Office) -> N
     assert not office.store.consents_of(import_.id)
 
 
-def test_another_mailbox_is_not_taken_and_the_link_still_works(office: Office) -> None:
-    _, import_ = placed(office)
+def test_another_mailbox_is_rejected_and_the_link_still_works(office: Office) -> None:
+    _, import_ = submit_row(office)
     with pytest.raises(LoginRejected, match=r"signed in as grace@old\.example"):
         sign_in(office, import_.id, "grace@old.example")
     assert office.import_(import_.id).state is State.WAITING
@@ -219,8 +221,8 @@ def test_another_mailbox_is_not_taken_and_the_link_still_works(office: Office) -
     assert office.work(import_.id).state is State.COMPLETE
 
 
-def test_the_sign_in_that_was_begun_last_counts(office: Office) -> None:
-    _, import_ = placed(office)
+def test_only_the_latest_sign_in_can_be_completed(office: Office) -> None:
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
     first, second = owner_consent.begin(office.deps, token), owner_consent.begin(office.deps, token)
     with pytest.raises(owner_consent.LinkGone):
@@ -229,29 +231,29 @@ def test_the_sign_in_that_was_begun_last_counts(office: Office) -> None:
 
 
 @pytest.mark.parametrize("state", ["", "guessed"])
-def test_a_state_that_was_never_given_out_completes_nothing(office: Office, state: str) -> None:
-    placed(office)
+def test_an_unknown_state_completes_nothing(office: Office, state: str) -> None:
+    submit_row(office)
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, state, {"state": state, "code": "x"})
 
 
-def test_a_guessed_link_leads_nowhere(office: Office) -> None:
-    placed(office)
+def test_an_unknown_link_is_rejected(office: Office) -> None:
+    submit_row(office)
     for token in ("", "guessed", "\ud800"):
         with pytest.raises(owner_consent.LinkGone):
             owner_consent.find_prompt(office.deps, token)
 
 
-def test_a_consent_while_the_worker_writes_a_reminder_is_not_slept_over(office: Office) -> None:
-    _, import_ = placed(office)
+def test_a_consent_during_a_reminder_leg_ends_the_wait(office: Office) -> None:
+    _, import_ = submit_row(office)
     work_while_the_owner_signs_in(office, import_.id)
     assert office.import_(import_.id).not_before is None
     handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
 
 
-def test_a_paused_import_takes_the_consent_and_stays_paused(office: Office) -> None:
-    _, import_ = placed(office)
+def test_a_paused_import_stores_the_consent_and_stays_paused(office: Office) -> None:
+    _, import_ = submit_row(office)
     pause(office.deps, import_.id)
     sign_in(office, import_.id)
     assert office.import_(import_.id).state is State.PAUSED
@@ -259,15 +261,15 @@ def test_a_paused_import_takes_the_consent_and_stays_paused(office: Office) -> N
     assert office.work(import_.id).state is State.COMPLETE
 
 
-# --- Into the owner's mailbox ---------------------------------------------------------------------------
+# --- Consent for the destination ------------------------------------------------------------------------
 
 
-def awaited(office: Office, import_id: ImportId) -> list[Side]:
+def awaited_sides(office: Office, import_id: ImportId) -> list[Side]:
     return [*owner_consent.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
 
 
-def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) -> None:
-    _, import_ = placed(office, into())
+def test_the_destination_owner_is_invited_and_consents(office: Office) -> None:
+    _, import_ = submit_row(office, row_with_destination_consent())
     assert import_.problem is not None
     assert (import_.problem.code, import_.problem.side) == ("consent_needed", Side.DESTINATION)
     assert DESTINATION.address in import_.problem.message
@@ -275,10 +277,10 @@ def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) 
     assert mail.recipient == DESTINATION.address
     assert f"into your mailbox {DESTINATION.address}" in mail.text.replace("\n", " ")
     assert "may read" not in mail.text + mail.html
-    assert awaited(office, import_.id) == [Side.DESTINATION]
+    assert awaited_sides(office, import_.id) == [Side.DESTINATION]
     token = token_of(office, import_.id, Side.DESTINATION)
-    asked = owner_consent.find_prompt(office.deps, token)
-    assert (asked.is_destination, asked.mailbox) == (True, DESTINATION.address)
+    prompt = owner_consent.find_prompt(office.deps, token)
+    assert (prompt.is_destination, prompt.mailbox) == (True, DESTINATION.address)
     sent = owner_consent.with_consent_link(office.deps, mail)
     assert sent is not None
     assert token in sent.text
@@ -291,18 +293,16 @@ def test_the_owner_of_the_new_mailbox_is_asked_and_lets_mail_in(office: Office) 
 
 
 @pytest.mark.parametrize("first", Side)
-def test_both_owners_are_asked_at_once_and_it_goes_on_when_both_signed_in(
-    office: Office, first: Side
-) -> None:
-    _, import_ = placed(office, into(asking()))
-    assert awaited(office, import_.id) == [*Side]
+def test_both_owners_are_invited_and_the_import_starts_when_both_consent(office: Office, first: Side) -> None:
+    _, import_ = submit_row(office, row_with_destination_consent(row_with_source_consent()))
+    assert awaited_sides(office, import_.id) == [*Side]
     assert {mail.recipient for mail in invitations(office)} == {SOURCE.address, DESTINATION.address}
     assert all("The owner of the other mailbox is asked as well" in mail.html for mail in invitations(office))
     assert import_.problem is not None
     assert import_.problem.side is Side.SOURCE
     assert "The owner of the other mailbox has to sign in too" in import_.problem.message
     office.queue.take()
-    then = next(side for side in Side if side is not first)
+    second = next(side for side in Side if side is not first)
     sign_in(office, import_.id, side=first)
     assert office.queue.take() == [import_.id]
     office.sessions.trouble = AssertionError("nobody was to connect")
@@ -312,29 +312,31 @@ def test_both_owners_are_asked_at_once_and_it_goes_on_when_both_signed_in(
     assert (waiting.state, waiting.problem.code, waiting.problem.side) == (
         State.WAITING,
         "consent_needed",
-        then,
+        second,
     )
     assert "other mailbox" not in waiting.problem.message
     assert waiting.not_before is not None
-    assert awaited(office, import_.id) == [then]
+    assert awaited_sides(office, import_.id) == [second]
     office.sessions.trouble = None
-    sign_in(office, import_.id, side=then)
+    sign_in(office, import_.id, side=second)
     assert office.work(import_.id).state is State.COMPLETE
     assert len(office.access.given_back) == 2
 
 
-def test_one_link_opens_one_side_only(office: Office) -> None:
-    """The same person may own both mailboxes, under one address."""
-    row = into(asking(replace(a_row(), destination=replace(DESTINATION, address=SOURCE.address))))
+def test_a_link_opens_one_side_only(office: Office) -> None:
+    """One person may own both mailboxes, with the same address."""
+    row = row_with_destination_consent(
+        row_with_source_consent(replace(a_row(), destination=replace(DESTINATION, address=SOURCE.address)))
+    )
     row = replace(row, destination=replace(row.destination, login=SOURCE.address))
-    _, import_ = placed(office, row)
+    _, import_ = submit_row(office, row)
     assert len(invitations(office)) == 2
     sign_in(office, import_.id, side=Side.DESTINATION)
-    assert awaited(office, import_.id) == [Side.SOURCE]
+    assert awaited_sides(office, import_.id) == [Side.SOURCE]
 
 
-def test_when_one_owner_never_comes_the_other_s_consent_is_given_back(office: Office) -> None:
-    _, import_ = placed(office, into(asking()))
+def test_if_one_owner_never_consents_the_other_consent_is_revoked(office: Office) -> None:
+    _, import_ = submit_row(office, row_with_destination_consent(row_with_source_consent()))
     sign_in(office, import_.id, side=Side.DESTINATION)
     while office.import_(import_.id).state is State.WAITING:
         office.work(import_.id)
@@ -342,11 +344,11 @@ def test_when_one_owner_never_comes_the_other_s_consent_is_given_back(office: Of
     assert ended.problem is not None
     assert (ended.problem.code, ended.problem.side) == ("consent_expired", Side.SOURCE)
     assert len(office.access.given_back) == 1
-    assert len(invitations(office)) == 4, "one at the new mailbox, three at the old one"
+    assert len(invitations(office)) == 4, "one for the destination, three for the source"
 
 
-def test_a_consent_of_one_owner_while_the_worker_asks_both_is_not_slept_over(office: Office) -> None:
-    _, import_ = placed(office, into(asking()))
+def test_a_consent_of_one_owner_during_a_leg_ends_the_wait(office: Office) -> None:
+    _, import_ = submit_row(office, row_with_destination_consent(row_with_source_consent()))
     work_while_the_owner_signs_in(office, import_.id)
     assert office.import_(import_.id).not_before is None
     handle_ring(office.deps, import_.id)
@@ -355,9 +357,9 @@ def test_a_consent_of_one_owner_while_the_worker_asks_both_is_not_slept_over(off
     assert waiting.problem.side is Side.DESTINATION
 
 
-def test_a_replaced_refresh_token_of_the_destination_is_kept(office: Office) -> None:
+def test_a_rotated_refresh_token_of_the_destination_is_stored(office: Office) -> None:
     office.access.rotates = True
-    _, import_ = placed(office, into())
+    _, import_ = submit_row(office, row_with_destination_consent())
     sign_in(office, import_.id, side=Side.DESTINATION)
     sealed = office.store.grants(import_.id)
     assert sealed is not None
@@ -374,13 +376,13 @@ def test_a_replaced_refresh_token_of_the_destination_is_kept(office: Office) -> 
     assert office.work(import_.id).state is State.COMPLETE
 
 
-def test_an_organisation_lets_mail_in_for_who_runs_the_installation(office: Office) -> None:
+def test_organisation_access_to_the_destination_is_for_administrators(office: Office) -> None:
     office.access.organisations["google"] = frozenset({"new.example"})
-    _, import_ = placed(office, into())
+    _, import_ = submit_row(office, row_with_destination_consent())
     assert import_.problem is not None
-    assert import_.problem.side is Side.DESTINATION, "its owner is asked"
+    assert import_.problem.side is Side.DESTINATION, "its owner is invited"
     cancel(office.deps, import_.id)
-    _, import_ = placed(office, into(), organisation=True)
+    _, import_ = submit_row(office, row_with_destination_consent(), organisation=True)
     assert import_.state is State.QUEUED
     sealed = office.store.grants(import_.id)
     assert sealed is not None
@@ -388,11 +390,11 @@ def test_an_organisation_lets_mail_in_for_who_runs_the_installation(office: Offi
     assert office.work(import_.id).state is State.COMPLETE
 
 
-def test_a_consent_is_not_given_back_while_another_import_fills_the_mailbox(office: Office) -> None:
-    _, first = placed(office, into())
-    other = replace(SOURCE, login="other")
-    _, second = placed(office, into(replace(a_row(), source=other)))
-    office.sessions.mailboxes[other.key] = office.old
+def test_a_consent_is_not_revoked_while_another_import_writes_to_the_mailbox(office: Office) -> None:
+    _, first = submit_row(office, row_with_destination_consent())
+    other_source = replace(SOURCE, login="other")
+    _, second = submit_row(office, row_with_destination_consent(replace(a_row(), source=other_source)))
+    office.sessions.mailboxes[other_source.key] = office.old
     for import_ in (first, second):
         sign_in(office, import_.id, side=Side.DESTINATION)
     office.work(first.id)
@@ -401,12 +403,14 @@ def test_a_consent_is_not_given_back_while_another_import_fills_the_mailbox(offi
     assert len(office.access.given_back) == 1
 
 
-# --- Reminded, given up ------------------------------------------------------------------------------
+# --- Reminders and expiry ----------------------------------------------------------------------------
 
 
-def test_reminders_come_after_two_and_five_days_and_the_end_after_fourteen(office: Office) -> None:
+def test_reminders_are_sent_after_two_and_five_days_and_the_link_expires_after_fourteen(
+    office: Office,
+) -> None:
     began = office.clock.now()
-    _, import_ = placed(office)
+    _, import_ = submit_row(office)
     days = []
     while office.import_(import_.id).state is State.WAITING:
         days.append((office.import_(import_.id).not_before or began) - began)
@@ -419,13 +423,13 @@ def test_reminders_come_after_two_and_five_days_and_the_end_after_fourteen(offic
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "consent_expired")
     assert exit_code(ended) is ExitCode.LOGIN
-    told = office.store.notices(f"import:{import_.id}")
-    assert "Nobody signed in with Google for ada@old.example" in told[0].text.replace("\n", " ")
+    notices = office.store.notices(f"import:{import_.id}")
+    assert "Nobody signed in with Google for ada@old.example" in notices[0].text.replace("\n", " ")
     assert office.store.grants(import_.id) is None
 
 
-def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Office) -> None:
-    _, import_ = placed(office)
+def test_an_expired_link_is_rejected_even_before_the_next_leg(office: Office) -> None:
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
     question = owner_consent.begin(office.deps, token)
     office.clock.sleep(14 * 86_400)
@@ -435,24 +439,24 @@ def test_a_link_that_has_run_out_is_gone_even_before_a_worker_looks(office: Offi
         owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
 
 
-def test_many_looks_write_each_mail_once(office: Office) -> None:
-    _, import_ = placed(office)
+def test_repeated_legs_send_each_mail_once(office: Office) -> None:
+    _, import_ = submit_row(office)
     for _ in range(3):
         office.store.update_import(replace(office.import_(import_.id), not_before=None))
         handle_ring(office.deps, import_.id)
     assert len(invitations(office)) == 1
 
 
-def test_the_schedule_fits_a_short_time_too(office: Office) -> None:
-    asked = office.clock.now()
-    assert mails_due(asked, asked) == 1
-    assert next_look(asked, asked, asked + DAY) == asked + DAY
-    assert next_look(asked, asked + 2 * DAY, asked + 5 * DAY) == asked + 5 * DAY
-    assert mails_due(asked, asked + 13 * DAY) == 3
+def test_the_schedule_works_for_short_lifetimes(office: Office) -> None:
+    prompt = office.clock.now()
+    assert mails_due(prompt, prompt) == 1
+    assert next_look(prompt, prompt, prompt + DAY) == prompt + DAY
+    assert next_look(prompt, prompt + 2 * DAY, prompt + 5 * DAY) == prompt + 5 * DAY
+    assert mails_due(prompt, prompt + 13 * DAY) == 3
 
 
-def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
-    _, import_ = placed(office)
+def test_a_cancelled_import_revokes_its_links(office: Office) -> None:
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
     cancel(office.deps, import_.id)
     assert office.import_(import_.id).state is State.CANCELLED
@@ -461,8 +465,8 @@ def test_a_cancelled_import_asks_nobody_any_more(office: Office) -> None:
     assert owner_consent.links(office.deps, [office.import_(import_.id)]) == {}
 
 
-def test_where_nobody_can_be_asked_any_more_the_import_says_so(office: Office) -> None:
-    _, import_ = placed(office)
+def test_the_import_stops_if_sign_in_is_no_longer_set_up(office: Office) -> None:
+    _, import_ = submit_row(office)
     office.access.open_at = frozenset()
     ended = office.work(import_.id)
     assert ended.problem is not None
@@ -473,13 +477,13 @@ def test_where_nobody_can_be_asked_any_more_the_import_says_so(office: Office) -
 # --- Organisations and passwords ----------------------------------------------------------------------
 
 
-def organised(office: Office) -> None:
+def set_up_organisation(office: Office) -> None:
     office.access.organisations["google"] = frozenset({"old.example"})
 
 
-def test_an_organisation_s_grant_runs_without_anybody(office: Office) -> None:
-    organised(office)
-    _, import_ = placed(office, organisation=True)
+def test_an_organisation_grant_needs_no_owner_consent(office: Office) -> None:
+    set_up_organisation(office)
+    _, import_ = submit_row(office, organisation=True)
     assert import_.state is State.QUEUED
     assert not invitations(office)
     sealed = office.store.grants(import_.id)
@@ -488,21 +492,21 @@ def test_an_organisation_s_grant_runs_without_anybody(office: Office) -> None:
     assert office.work(import_.id).state is State.COMPLETE
 
 
-def test_only_who_runs_the_installation_gets_into_an_organisation(office: Office) -> None:
-    organised(office)
-    _, import_ = placed(office)
+def test_organisation_access_to_the_source_is_for_administrators(office: Office) -> None:
+    set_up_organisation(office)
+    _, import_ = submit_row(office)
     assert import_.problem is not None
     assert import_.problem.code == "consent_needed"
 
 
-def test_the_same_row_again_is_under_way_and_a_new_destination_password_keeps_the_consent(
+def test_a_repeated_row_is_under_way_and_a_new_destination_password_keeps_the_consent(
     office: Office,
 ) -> None:
-    _, import_ = placed(office)
-    assert placed(office) == (RowOutcome.UNDER_WAY, import_)
+    _, import_ = submit_row(office)
+    assert submit_row(office) == (RowOutcome.UNDER_WAY, import_)
     sign_in(office, import_.id)
-    fate, _ = placed(office, replace(asking(), destination_password=Secret("other")))
-    assert fate is RowOutcome.PASSWORD_UPDATED
+    outcome, _ = submit_row(office, replace(row_with_source_consent(), destination_password=Secret("other")))
+    assert outcome is RowOutcome.PASSWORD_UPDATED
     sealed = office.store.grants(import_.id)
     assert sealed is not None
     opened = open_grants(office.deps, import_.id, sealed)
@@ -511,31 +515,31 @@ def test_the_same_row_again_is_under_way_and_a_new_destination_password_keeps_th
     assert opened.destination == PasswordGrant(Secret("other"))
 
 
-def test_an_app_password_in_place_of_the_consent_starts_the_import_and_ends_the_link(office: Office) -> None:
-    _, import_ = placed(office)
+def test_an_app_password_starts_the_import_and_revokes_the_link(office: Office) -> None:
+    _, import_ = submit_row(office)
     token = token_of(office, import_.id)
-    fate, _ = placed(office, a_row())
-    assert fate is RowOutcome.PASSWORD_UPDATED
+    outcome, _ = submit_row(office, a_row())
+    assert outcome is RowOutcome.PASSWORD_UPDATED
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.find_prompt(office.deps, token)
     assert office.work(import_.id).state is State.COMPLETE
 
 
-# --- Afterwards -------------------------------------------------------------------------------------
+# --- Revocation and errors --------------------------------------------------------------------------
 
 
-def test_the_consent_is_given_back_at_the_end(office: Office) -> None:
-    _, import_ = placed(office)
+def test_the_consent_is_revoked_at_the_end(office: Office) -> None:
+    _, import_ = submit_row(office)
     sign_in(office, import_.id)
     office.work(import_.id)
     assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
 
 
-def test_a_consent_is_not_given_back_while_another_import_reads_the_mailbox(office: Office) -> None:
-    _, first = placed(office)
-    other = replace(DESTINATION, login="other")
-    _, second = placed(office, replace(asking(), destination=other))
-    office.sessions.mailboxes[other.key] = office.new
+def test_a_consent_is_not_revoked_while_another_import_reads_the_mailbox(office: Office) -> None:
+    _, first = submit_row(office)
+    other_destination = replace(DESTINATION, login="other")
+    _, second = submit_row(office, replace(row_with_source_consent(), destination=other_destination))
+    office.sessions.mailboxes[other_destination.key] = office.new
     for import_ in (first, second):
         sign_in(office, import_.id)
     office.work(first.id)
@@ -545,10 +549,10 @@ def test_a_consent_is_not_given_back_while_another_import_reads_the_mailbox(offi
 
 
 @pytest.mark.parametrize("how", ["password", "setting", "organisation", "key"])
-def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) -> None:
-    organised(office)
-    row = a_row() if how == "password" else asking()
-    _, import_ = placed(office, row, organisation=how == "organisation")
+def test_only_consents_are_revoked_and_only_if_configured(office: Office, how: str) -> None:
+    set_up_organisation(office)
+    row = a_row() if how == "password" else row_with_source_consent()
+    _, import_ = submit_row(office, row, organisation=how == "organisation")
     if how == "setting":
         sign_in(office, import_.id)
         office.deps = replace(office.deps, revokes_consents=False)
@@ -558,9 +562,9 @@ def test_what_nobody_consented_to_is_not_given_back(office: Office, how: str) ->
     assert not consents_to_revoke(office.deps, import_)
 
 
-def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> None:
+def test_a_rotated_refresh_token_is_stored_before_its_use(office: Office) -> None:
     office.access.rotates = True
-    _, import_ = placed(office)
+    _, import_ = submit_row(office)
     sign_in(office, import_.id)
     office.sessions.trouble = ConnectionError("the leg ends here")
     sealed = office.store.grants(import_.id)
@@ -576,8 +580,8 @@ def test_a_replaced_refresh_token_is_kept_before_it_is_used(office: Office) -> N
     assert given_back.refresh_token.reveal() not in office.access.withdrawn
 
 
-def test_a_consent_that_was_withdrawn_stops_the_import_with_what_to_do(office: Office) -> None:
-    _, import_ = placed(office)
+def test_a_withdrawn_consent_stops_the_import_and_can_be_given_again(office: Office) -> None:
+    _, import_ = submit_row(office)
     sign_in(office, import_.id)
     sealed = office.store.grants(import_.id)
     assert sealed is not None
@@ -587,20 +591,20 @@ def test_a_consent_that_was_withdrawn_stops_the_import_with_what_to_do(office: O
     ended = office.work(import_.id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "grant_expired")
-    fate, again = placed(office)
-    assert fate is RowOutcome.STARTED
+    outcome, again = submit_row(office)
+    assert outcome is RowOutcome.STARTED
     sign_in(office, again.id)
     assert office.work(again.id).state is State.COMPLETE
 
 
 @pytest.mark.parametrize("organisation", [False, True])
-def test_a_token_opens_no_other_mailbox_than_the_one_that_was_asked_for(organisation: bool) -> None:
-    """At Microsoft the owner's token opens shared mailboxes too, and an organisation's opens all."""
+def test_a_token_opens_only_the_requested_mailbox(organisation: bool) -> None:
+    """At Microsoft an owner's token also opens shared mailboxes, and an organisation's opens all of them."""
     domain = SOURCE.address.rpartition("@")[2]
     organisations = {"google": frozenset({domain})} if organisation else {}
     office = Office(access=MemoryAccess(frozenset({"google"}), organisations))
-    row = asking(replace(a_row(), source=replace(SOURCE, login="board@old.example")))
-    _, import_ = placed(office, row, organisation=organisation)
+    row = row_with_source_consent(replace(a_row(), source=replace(SOURCE, login="board@old.example")))
+    _, import_ = submit_row(office, row, organisation=organisation)
     if not organisation:
         sign_in(office, import_.id)
     stopped = office.work(import_.id)
@@ -610,21 +614,21 @@ def test_a_token_opens_no_other_mailbox_than_the_one_that_was_asked_for(organisa
     assert "board@old.example" in stopped.problem.message
 
 
-def test_a_consent_that_comes_too_late_ends_nobody_elses(office: Office) -> None:
-    """At Google, giving one consent back ends all that this owner gave to this installation."""
-    _, first = placed(office)
+def test_a_late_consent_does_not_revoke_those_of_other_imports(office: Office) -> None:
+    """At Google, revoking one consent revokes all consents of the owner for this installation."""
+    _, first = submit_row(office)
     sign_in(office, first.id)
     elsewhere = replace(DESTINATION, login="grace@new.example")
-    _, second = placed(office, replace(asking(), destination=elsewhere))
+    _, second = submit_row(office, replace(row_with_source_consent(), destination=elsewhere))
     question = owner_consent.begin(office.deps, token_of(office, second.id))
     answer = office.access.sign_in(question, SOURCE.address)
-    answered = office.access.complete_sign_in
+    complete_sign_in = office.access.complete_sign_in
 
-    def meanwhile(*given: Any) -> Any:
+    def complete_late(*arguments: Any) -> Any:
         owner_consent.begin(office.deps, token_of(office, second.id))  # in another window
-        return answered(*given)
+        return complete_sign_in(*arguments)
 
-    office.access.complete_sign_in = meanwhile  # type: ignore[method-assign, assignment]
+    office.access.complete_sign_in = complete_late  # type: ignore[method-assign, assignment]
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, answer)
     assert not office.access.given_back
@@ -633,4 +637,4 @@ def test_a_consent_that_comes_too_late_ends_nobody_elses(office: Office) -> None
     question = owner_consent.begin(office.deps, token_of(office, second.id))
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
-    assert len(office.access.given_back) == 1, "nobody lives on it"
+    assert len(office.access.given_back) == 1, "no import uses it"

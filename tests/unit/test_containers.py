@@ -1,4 +1,4 @@
-"""The image, Compose and the proxy: held to the repository, to the settings, and to one another."""
+"""Image, Compose and proxy configuration are consistent with the repository and the settings."""
 
 from __future__ import annotations
 
@@ -43,34 +43,38 @@ def instructions() -> Iterator[tuple[str, str]]:
             yield name, rest.strip()
 
 
-def copied() -> list[str]:
-    """What the image is built from, as names in the repository."""
+def copied_paths() -> list[str]:
+    """The repository paths that the image is built from."""
     sources = [shlex.split(rest)[:-1] for name, rest in instructions() if name == "COPY"]
     return [source for words in sources for source in words if not words[0].startswith("--from=")]
 
 
-def test_the_image_is_built_from_what_is_there_and_let_through() -> None:
+def test_the_image_is_built_from_existing_files_that_are_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     let_through = [line[1:] for line in ignored if line.startswith("!")]
     assert "*" in ignored
-    assert sorted(let_through) == sorted(copied())
-    for name in copied():
+    assert sorted(let_through) == sorted(copied_paths())
+    for name in copied_paths():
         assert (ROOT / name).exists(), name
         assert not any(fnmatch.fnmatch(name, line) for line in ignored if not line.startswith(("!", "*")))
 
 
-def test_the_image_has_the_tested_versions_no_root_and_no_secret() -> None:
+def test_the_image_has_locked_versions_and_neither_root_nor_secrets() -> None:
     steps = list(instructions())
     installs = [
-        one for name, rest in steps if name == "RUN" for one in rest.split("&&") if "pip install" in one
+        command
+        for name, rest in steps
+        if name == "RUN"
+        for command in rest.split("&&")
+        if "pip install" in command
     ]
-    assert all("--require-hashes" in one for one in installs if " -r " in one)
-    assert all("--no-index" in one for one in installs if " -r " not in one)
-    assert sum(" -r " in one for one in installs) == 2
+    assert all("--require-hashes" in command for command in installs if " -r " in command)
+    assert all("--no-index" in command for command in installs if " -r " not in command)
+    assert sum(" -r " in command for command in installs) == 2
     [python] = [rest for name, rest in steps if name == "ARG"]
-    found = re.fullmatch(r"PYTHON=(\d+)\.(\d+)-slim-\w+", python)
-    assert found
-    assert (int(found[1]), int(found[2])) >= tuple(map(int, re.findall(r"\d+", PROJECT["requires-python"])))
+    match = re.fullmatch(r"PYTHON=(\d+)\.(\d+)-slim-\w+", python)
+    assert match
+    assert (int(match[1]), int(match[2])) >= tuple(map(int, re.findall(r"\d+", PROJECT["requires-python"])))
     users = [rest for name, rest in steps if name == "USER"]
     assert users == ["10001:10001"]
     variables = {v for name, rest in steps if name in ("ENV", "ARG") for v in re.findall(r"(\w+)=", rest)}
@@ -79,7 +83,7 @@ def test_the_image_has_the_tested_versions_no_root_and_no_secret() -> None:
     assert f"mailhaul:{PROJECT['version']} ." in CONTAINERFILE.read_text(encoding="utf-8")
 
 
-def test_the_image_starts_and_looks_after_itself_with_commands_that_exist() -> None:
+def test_the_image_uses_valid_start_and_health_commands() -> None:
     steps = dict(instructions())
     assert yaml.safe_load(steps["ENTRYPOINT"]) == ["mailhaul"]
     can_be_typed(yaml.safe_load(steps["CMD"]))
@@ -96,7 +100,7 @@ def compose() -> dict[str, Any]:
 
 OURS: Final = ("web", "worker", "migrate")
 
-# Of the Compose Specification (compose-spec/compose-spec, schema/compose-spec.json), what we use.
+# The keys in use from the Compose Specification (compose-spec/compose-spec, schema/compose-spec.json).
 SERVICE_KEYS: Final = {
     "build", "cap_add", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck",
     "image", "init", "logging", "mem_limit", "networks", "pids_limit", "ports", "read_only", "restart",
@@ -104,7 +108,7 @@ SERVICE_KEYS: Final = {
 }  # fmt: skip
 
 
-def test_compose_names_only_what_it_declares(compose: dict[str, Any]) -> None:
+def test_compose_references_only_declared_objects(compose: dict[str, Any]) -> None:
     services = compose["services"]
     used: dict[str, set[str]] = {"networks": set(), "secrets": set(), "volumes": set()}
     for name, service in services.items():
@@ -117,12 +121,12 @@ def test_compose_names_only_what_it_declares(compose: dict[str, Any]) -> None:
                 assert (COMPOSE / source).is_file(), source
             else:
                 used["volumes"].add(source)
-        for other, need in service.get("depends_on", {}).items():
-            assert need["condition"] in ("service_healthy", "service_completed_successfully")
-            if need["condition"] == "service_healthy":
-                assert services[other]["healthcheck"]["test"], other
+        for dependency, condition in service.get("depends_on", {}).items():
+            assert condition["condition"] in ("service_healthy", "service_completed_successfully")
+            if condition["condition"] == "service_healthy":
+                assert services[dependency]["healthcheck"]["test"], dependency
             else:
-                assert services[other]["restart"].startswith("on-failure"), other
+                assert services[dependency]["restart"].startswith("on-failure"), dependency
     for kind, names in used.items():
         assert names == set(compose[kind]), kind
     build = services["web"]["build"]
@@ -130,7 +134,7 @@ def test_compose_names_only_what_it_declares(compose: dict[str, Any]) -> None:
     assert ROOT / build["dockerfile"] == CONTAINERFILE
 
 
-def test_compose_lets_nobody_in_but_through_the_proxy(compose: dict[str, Any]) -> None:
+def test_compose_exposes_only_the_proxy(compose: dict[str, Any]) -> None:
     services, networks = compose["services"], compose["networks"]
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
     for name in ("postgres", "valkey", "migrate"):
@@ -143,7 +147,7 @@ def test_compose_lets_nobody_in_but_through_the_proxy(compose: dict[str, Any]) -
     assert f":{port}/health" in services["web"]["healthcheck"]["test"][-1]
 
 
-def test_compose_confines_every_service_and_looks_after_it(compose: dict[str, Any]) -> None:
+def test_compose_confines_and_restarts_every_service(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -162,28 +166,30 @@ def test_compose_confines_every_service_and_looks_after_it(compose: dict[str, An
     can_be_typed(words)
 
 
-def test_compose_gets_its_variables_from_the_example(compose: dict[str, Any]) -> None:
+def test_compose_variables_are_in_the_example(compose: dict[str, Any]) -> None:
     text = (COMPOSE / "compose.yaml").read_text(encoding="utf-8")
-    given = environment_file(COMPOSE / "env.example")
-    assert set(re.findall(r"\$\{(\w+)", text)) == set(given)
-    assert given["VERSION"] == PROJECT["version"]
-    asked = set(re.findall(r"\{\$(\w+)", (DEPLOY / "caddy" / "Caddyfile").read_text(encoding="utf-8")))
-    assert asked == set(compose["services"]["proxy"]["environment"])
+    example = environment_file(COMPOSE / "env.example")
+    assert set(re.findall(r"\$\{(\w+)", text)) == set(example)
+    assert example["VERSION"] == PROJECT["version"]
+    used_by_caddy = set(
+        re.findall(r"\{\$(\w+)", (DEPLOY / "caddy" / "Caddyfile").read_text(encoding="utf-8"))
+    )
+    assert used_by_caddy == set(compose["services"]["proxy"]["environment"])
 
 
 @pytest.mark.usefixtures("no_settings")
-def test_what_compose_needs_is_prepared_once(
+def test_the_preparation_script_is_idempotent(
     tmp_path: Path, compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "compose"
     shutil.copytree(COMPOSE, folder, ignore=shutil.ignore_patterns("secrets", ".env", "mailhaul.env"))
 
-    def prepared() -> dict[str, bytes]:
+    def prepare() -> dict[str, bytes]:
         subprocess.run([folder / "prepare"], check=True, capture_output=True)
         return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
-    first = prepared()
-    assert prepared() == first
+    first = prepare()
+    assert prepare() == first
     for name, secret in compose["secrets"].items():
         path = folder / secret["file"]
         assert path.name == name
@@ -198,7 +204,7 @@ def test_what_compose_needs_is_prepared_once(
     FernetVault(load_keys(secret_key=settings.secret_key, secret_key_file=None, data_dir=tmp_path))
 
 
-def test_docker_takes_the_compose_file(tmp_path: Path) -> None:
+def test_docker_accepts_the_compose_file(tmp_path: Path) -> None:
     if (
         shutil.which("docker") is None
         or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
@@ -207,18 +213,20 @@ def test_docker_takes_the_compose_file(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets", ".env"))
     folder = tmp_path / "deploy" / "compose"
     subprocess.run([folder / "prepare"], check=True, capture_output=True)
-    done = subprocess.run(
+    result = subprocess.run(
         ["docker", "compose", "config", "--quiet"], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 # --- Kubernetes -----------------------------------------------------------------------------------
 
 
-def test_the_example_for_kubernetes_confines_what_it_runs() -> None:
+def test_the_kubernetes_example_confines_its_pods() -> None:
     text = (DEPLOY / "kubernetes" / "mailhaul.yaml").read_text(encoding="utf-8")
-    documents = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
+    documents = {
+        (document["kind"], document["metadata"]["name"]): document for document in yaml.safe_load_all(text)
+    }
     settings = documents["ConfigMap", "mailhaul"]["data"]
     assert set(settings) <= SETTINGS
     assert {name.upper() for name in re.findall(r"--from-file=(\w+)", text)} <= SETTINGS
@@ -254,14 +262,14 @@ def test_the_example_for_kubernetes_confines_what_it_runs() -> None:
 # --- The proxy ------------------------------------------------------------------------------------
 
 
-def test_caddy_takes_the_caddyfile(tmp_path: Path) -> None:
+def test_caddy_accepts_the_caddyfile(tmp_path: Path) -> None:
     if shutil.which("caddy") is None:
         pytest.skip("Caddy is missing (Debian: caddy)")
-    done = subprocess.run(
+    result = subprocess.run(
         ["caddy", "validate", "--adapter", "caddyfile", "--config", DEPLOY / "caddy" / "Caddyfile"],
         env=os.environ | {"SITE": "mailhaul.example.org", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr

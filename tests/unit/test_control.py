@@ -1,5 +1,4 @@
-"""Pause, resume and cancel, at every moment: while nobody works on the import, in the middle of a leg,
-just before it ends."""
+"""Pause, resume and cancel at every stage: without a running leg, during a leg, just before its end."""
 
 from __future__ import annotations
 
@@ -27,20 +26,20 @@ def office() -> Office:
 
 
 def after_batches(office: Office, number: int, happens: Callable[[], object]) -> None:
-    """`happens` as soon as so many messages were stored; a second passes with each."""
-    left = [number]
+    """Call `happens` once `number` messages are stored. Each message takes one second."""
+    remaining = [number]
 
     def refuses(_body: bytes) -> None:
         office.clock.sleep(1)
-        left[0] -= 1
-        if left[0] == 0:
+        remaining[0] -= 1
+        if remaining[0] == 0:
             happens()
 
     office.new.refuses = refuses
 
 
 def in_a_leg(office: Office, request: Callable[[ImportId], object]) -> Import:
-    """A leg during which, after two messages, a person has a wish."""
+    """Run a leg. After two messages `request` is called with the import's id."""
     _, import_id = office.submit()
     after_batches(office, 2, lambda: request(import_id))
     handle_ring(replace(office.deps, transfer_limits=ONE_BY_ONE), import_id)
@@ -51,9 +50,7 @@ def in_a_leg(office: Office, request: Callable[[ImportId], object]) -> Import:
 
 
 @pytest.mark.parametrize("trouble", [None, ServerUnavailable("away"), Throttled("later")])
-def test_an_import_that_nobody_works_on_pauses_at_once_and_goes_on(
-    office: Office, trouble: Exception | None
-) -> None:
+def test_an_idle_import_pauses_immediately_and_resumes(office: Office, trouble: Exception | None) -> None:
     _, import_id = office.submit()
     if trouble is not None:
         office.sessions.trouble = trouble
@@ -74,10 +71,10 @@ def test_an_import_that_nobody_works_on_pauses_at_once_and_goes_on(
     assert office.work(import_id).state is State.COMPLETE
 
 
-def test_a_leg_sees_the_wish_to_pause_between_two_batches(office: Office) -> None:
-    asked: list[Changed] = []
-    paused = in_a_leg(office, lambda import_id: asked.append(pause(office.deps, import_id)))
-    assert asked[0].effect is Effect.SOON
+def test_a_leg_applies_a_pause_request_between_batches(office: Office) -> None:
+    requests: list[Changed] = []
+    paused = in_a_leg(office, lambda import_id: requests.append(pause(office.deps, import_id)))
+    assert requests[0].effect is Effect.SOON
     assert paused.state is State.PAUSED
     assert 2 <= office.new.message_count < 6
     assert office.store.grants(paused.id) is not None
@@ -86,15 +83,15 @@ def test_a_leg_sees_the_wish_to_pause_between_two_batches(office: Office) -> Non
     assert office.new.message_count == 6
 
 
-def test_a_pause_that_is_taken_back_in_the_same_leg_changes_nothing(office: Office) -> None:
-    def both(import_id: ImportId) -> None:
+def test_a_pause_withdrawn_in_the_same_leg_changes_nothing(office: Office) -> None:
+    def pause_and_resume(import_id: ImportId) -> None:
         pause(office.deps, import_id)
         resume(office.deps, import_id)
 
-    assert in_a_leg(office, both).state is State.COMPLETE
+    assert in_a_leg(office, pause_and_resume).state is State.COMPLETE
 
 
-def test_a_wish_that_comes_as_a_leg_ends_is_done_by_the_next_ring(office: Office) -> None:
+def test_a_request_at_the_end_of_a_leg_is_applied_at_the_next_ring(office: Office) -> None:
     _, import_id = office.submit()
     lease = office.store.acquire(f"import:{import_id}", "ending", office.clock.now(), MINUTE)
     assert lease is not None
@@ -107,7 +104,7 @@ def test_a_wish_that_comes_as_a_leg_ends_is_done_by_the_next_ring(office: Office
     assert office.import_(import_id).state is State.PAUSED
 
 
-def test_resuming_while_a_worker_is_about_to_pause_is_not_forgotten(office: Office) -> None:
+def test_a_resume_request_is_not_lost_while_a_leg_is_pausing(office: Office) -> None:
     _, import_id = office.submit()
     pause(office.deps, import_id)
     lease = office.store.acquire(f"import:{import_id}", "pausing", office.clock.now(), MINUTE)
@@ -120,7 +117,7 @@ def test_resuming_while_a_worker_is_about_to_pause_is_not_forgotten(office: Offi
     assert office.work(import_id).state is State.COMPLETE
 
 
-def test_a_pause_is_forgotten_after_two_weeks_and_the_passwords_with_it(office: Office) -> None:
+def test_a_pause_expires_after_two_weeks_and_the_passwords_are_erased(office: Office) -> None:
     _, import_id = office.submit()
     pause(office.deps, import_id)
     office.clock.sleep(timedelta(days=15).total_seconds())
@@ -133,13 +130,13 @@ def test_a_pause_is_forgotten_after_two_weeks_and_the_passwords_with_it(office: 
     assert office.store.grants(import_id) is None
 
 
-def test_a_foreground_copy_is_not_paused_from_elsewhere_but_cancelled(office: Office) -> None:
-    def meanwhile() -> None:
+def test_a_foreground_copy_can_be_cancelled_but_not_paused(office: Office) -> None:
+    def request() -> None:
         [import_] = office.store.imports()
         assert pause(office.deps, import_.id).effect is Effect.NOT_POSSIBLE
         assert cancel(office.deps, import_.id).effect is Effect.SOON
 
-    after_batches(office, 2, meanwhile)
+    after_batches(office, 2, request)
     ended = copy(replace(office.deps, transfer_limits=ONE_BY_ONE), a_row())
     assert ended.state is State.CANCELLED
     assert office.new.message_count < 6
@@ -149,7 +146,9 @@ def test_a_foreground_copy_is_not_paused_from_elsewhere_but_cancelled(office: Of
 
 
 @pytest.mark.parametrize("before", ["queued", "waiting", "paused"])
-def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office, before: str) -> None:
+def test_cancelling_erases_the_passwords_and_notifies_each_recipient_once(
+    office: Office, before: str
+) -> None:
     _, import_id = office.submit()
     if before == "waiting":
         office.sessions.trouble = ServerUnavailable("away")
@@ -167,7 +166,7 @@ def test_cancelling_erases_the_passwords_and_tells_everybody_once(office: Office
     assert office.import_(import_id).state is State.CANCELLED
 
 
-def test_a_leg_ends_when_its_import_is_cancelled_and_the_report_says_what_stays(office: Office) -> None:
+def test_a_cancelled_leg_ends_and_the_mail_says_that_copies_stay(office: Office) -> None:
     cancelled = in_a_leg(office, lambda import_id: cancel(office.deps, import_id))
     assert cancelled.state is State.CANCELLED
     assert 2 <= office.new.message_count < 6
@@ -178,18 +177,18 @@ def test_a_leg_ends_when_its_import_is_cancelled_and_the_report_says_what_stays(
     assert office.new.message_count == 6
 
 
-def test_a_wish_to_cancel_is_final_while_a_worker_has_it_in_hand(office: Office) -> None:
-    told: list[Effect] = []
+def test_a_pending_cancel_request_is_final(office: Office) -> None:
+    effects: list[Effect] = []
 
-    def wishes(import_id: ImportId) -> None:
+    def cancel_then_others(import_id: ImportId) -> None:
         cancel(office.deps, import_id)
-        told.extend(wish(office.deps, import_id).effect for wish in (pause, resume))
+        effects.extend(later(office.deps, import_id).effect for later in (pause, resume))
 
-    assert in_a_leg(office, wishes).state is State.CANCELLED
-    assert told == [Effect.NOT_POSSIBLE] * 2
+    assert in_a_leg(office, cancel_then_others).state is State.CANCELLED
+    assert effects == [Effect.NOT_POSSIBLE] * 2
 
 
-def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> None:
+def test_an_import_that_has_just_completed_is_not_cancelled(office: Office) -> None:
     _, import_id = office.submit()
     after_batches(office, 6, lambda: cancel(office.deps, import_id))
     handle_ring(replace(office.deps, transfer_limits=TransferLimits(batch_messages=100)), import_id)
@@ -199,14 +198,14 @@ def test_an_import_that_is_just_complete_is_not_cancelled(office: Office) -> Non
     assert late.effect is (Effect.DONE if done.state is State.CANCELLED else Effect.TOO_LATE)
 
 
-def test_cancelled_wins_over_an_error_of_the_same_leg(office: Office) -> None:
+def test_a_cancel_request_takes_precedence_over_an_error_of_the_leg(office: Office) -> None:
     _, import_id = office.submit("wrong")
-    office.sessions.meanwhile = lambda: cancel(office.deps, import_id)
+    office.sessions.on_next_open = lambda: cancel(office.deps, import_id)
     handle_ring(office.deps, import_id)
     assert office.import_(import_id).state is State.CANCELLED
 
 
 @pytest.mark.parametrize("request_", [pause, resume, cancel])
-def test_an_unknown_import_is_told(office: Office, request_: Callable[..., Changed]) -> None:
+def test_an_unknown_import_raises_lookup_error(office: Office, request_: Callable[..., Changed]) -> None:
     with pytest.raises(LookupError):
         request_(office.deps, ImportId("ghost"))

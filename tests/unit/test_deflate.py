@@ -1,4 +1,4 @@
-"""Lines that are compressed, and when they are. Real servers: tests/contract/test_session.py."""
+"""COMPRESS=DEFLATE and its activation. tests/contract/test_session.py covers real servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOST = Endpoint("old.example")
 
 
 class Trickle:
-    """Incoming bytes in pieces of one size, each of which takes a while on `clock`."""
+    """Incoming bytes in pieces of a fixed size."""
 
     def __init__(self, data: bytes, piece: int = 65_536) -> None:
         self._data = io.BytesIO(data)
@@ -36,68 +36,68 @@ def deflated(*pieces: bytes) -> bytes:
     return b"".join(packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) for piece in pieces)
 
 
-def whole(line: LinkSpeed, size: int = 1000) -> bytes:
-    found = bytearray()
+def read_all(line: LinkSpeed, size: int = 1000) -> bytes:
+    received = bytearray()
     while data := line.read1(size):
         assert len(data) <= size
-        found += data
-    return bytes(found)
+        received += data
+    return bytes(received)
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7, 1000])
 @pytest.mark.parametrize("size", [1, 10, 100_000])
-def test_what_was_compressed_comes_out_however_it_is_cut(piece: int, size: int) -> None:
-    said = [b"* 1 EXISTS\r\n", b"M1 OK done\r\n", bytes(range(256)) * 3]
-    ours, _ = socket.socketpair()
-    line = LinkSpeed(Trickle(deflated(*said), piece), ours)
+def test_compressed_data_is_read_with_any_chunk_size(piece: int, size: int) -> None:
+    responses = [b"* 1 EXISTS\r\n", b"M1 OK done\r\n", bytes(range(256)) * 3]
+    sock, _ = socket.socketpair()
+    line = LinkSpeed(Trickle(deflated(*responses), piece), sock)
     line.compress()
-    assert whole(line, size) == b"".join(said)
+    assert read_all(line, size) == b"".join(responses)
 
 
-def test_the_first_compressed_byte_follows_the_line_that_says_so() -> None:
-    ours, _ = socket.socketpair()
-    line = LinkSpeed(Trickle(b"M1 OK begin\r\n" + deflated(b"* 2 EXISTS\r\n")), ours)
+def test_compression_starts_right_after_the_tagged_response() -> None:
+    sock, _ = socket.socketpair()
+    line = LinkSpeed(Trickle(b"M1 OK begin\r\n" + deflated(b"* 2 EXISTS\r\n")), sock)
     line.read_by_line()
     assert line.read1(1000) == b"M1 OK begin\r\n"
     line.compress()
-    assert whole(line) == b"* 2 EXISTS\r\n"
+    assert read_all(line) == b"* 2 EXISTS\r\n"
 
 
-def test_a_few_bytes_that_stand_for_many_are_handed_out_bit_by_bit() -> None:
+def test_a_decompression_bomb_is_inflated_piecewise() -> None:
     bomb = deflated(b"0" * 50_000_000)
     assert len(bomb) < 60_000
-    ours, _ = socket.socketpair()
-    line = LinkSpeed(source := Trickle(bomb), ours)
+    sock, _ = socket.socketpair()
+    line = LinkSpeed(source := Trickle(bomb), sock)
     line.compress()
     assert len(line.read1(4096)) == 4096
     assert len(line.read1(4096)) == 4096
     assert source.reads == 1
 
 
-def test_what_is_not_compressed_after_all_ends_the_connection_and_is_told() -> None:
-    ours, _ = socket.socketpair()
-    known = KnownLines("on")
-    line = LinkSpeed(Trickle(b"* OK still here\r\n"), ours)
+def test_uncompressed_data_ends_the_connection_and_is_recorded() -> None:
+    sock, _ = socket.socketpair()
+    known_lines = KnownLines("on")
+    line = LinkSpeed(Trickle(b"* OK still here\r\n"), sock)
     line.compress()
     with pytest.raises(OSError, match="not compressed as agreed"):
         line.read1(100)
     assert line.broken
-    known.mark_broken(HOST)
-    assert not known.compress_from_start(HOST)
+    known_lines.mark_broken(HOST)
+    assert not known_lines.compress_from_start(HOST)
 
 
-def test_each_send_is_on_its_way_when_it_returns() -> None:
-    ours, theirs = socket.socketpair()
-    line = LinkSpeed(Trickle(b""), ours)
+def test_each_send_is_flushed() -> None:
+    sock, peer = socket.socketpair()
+    line = LinkSpeed(Trickle(b""), sock)
     line.compress()
     inflate = zlib.decompressobj(-15)
-    for said in (b"M1 NOOP\r\n", b"M2 APPEND " + b"x" * 1000, b"y"):
-        line.sendall(said)
-        assert inflate.decompress(theirs.recv(65_536)) == said
+    for data in (b"M1 NOOP\r\n", b"M2 APPEND " + b"x" * 1000, b"y"):
+        line.sendall(data)
+        assert inflate.decompress(peer.recv(65_536)) == data
 
 
 def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, asks: int = 0) -> LinkSpeed:
-    """A watched line over which `size` bytes came at that speed; after each of `asks` questions one read."""
+    """A measured connection that received `size` bytes at that speed, with a command per read if `asks`."""
     now = 0.0
 
     class Slow(Trickle):
@@ -108,8 +108,8 @@ def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, ask
             return data
 
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    ours, _ = socket.socketpair()
-    line = LinkSpeed(Slow(b"x" * size), ours)
+    sock, _ = socket.socketpair()
+    line = LinkSpeed(Slow(b"x" * size), sock)
     line.measure()
     line.sendall(b"M1 FETCH\r\n")
     while line.read1(1 << 18):
@@ -118,29 +118,29 @@ def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, ask
     return line
 
 
-def test_a_line_is_slow_once_a_megabyte_came_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_is_slow_after_one_slow_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timed(monkeypatch, SLOW_BYTES_PER_S * 0.9, 1_200_000).slow
     assert not timed(monkeypatch, SLOW_BYTES_PER_S * 1.1, 5_000_000).slow
     assert not timed(monkeypatch, SLOW_BYTES_PER_S * 0.9, 500_000).slow
 
 
-def test_waiting_for_the_first_bytes_of_an_answer_makes_no_line_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_alone_does_not_make_a_connection_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not timed(monkeypatch, 1000, 5_000_000, asks=1).slow
 
 
-def test_slow_lines_are_remembered_for_a_while() -> None:
+def test_slow_connections_are_remembered_for_a_while() -> None:
     now = 0.0
-    known = KnownLines("auto", lambda: now)
-    assert known.should_measure(HOST)
-    assert not known.compress_from_start(HOST)
-    known.mark_slow(HOST)
-    assert known.compress_from_start(HOST)
-    assert not known.compress_from_start(Endpoint("new.example"))
+    known_lines = KnownLines("auto", lambda: now)
+    assert known_lines.should_measure(HOST)
+    assert not known_lines.compress_from_start(HOST)
+    known_lines.mark_slow(HOST)
+    assert known_lines.compress_from_start(HOST)
+    assert not known_lines.compress_from_start(Endpoint("new.example"))
     now = 3600.0
-    assert not known.compress_from_start(HOST)
+    assert not known_lines.compress_from_start(HOST)
 
 
-def test_off_is_off_and_on_is_on() -> None:
+def test_compression_can_be_forced_on_or_off() -> None:
     assert KnownLines("on").compress_from_start(HOST)
     assert not KnownLines("off").compress_from_start(HOST)
     assert not KnownLines("off").should_measure(HOST)

@@ -1,4 +1,4 @@
-"""Into mailboxes at Google and Microsoft without a password: files, the console, the API and the pages."""
+"""Destinations at Google and Microsoft without a password: files, console, API and pages."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def at_microsoft(*, organisation: bool = False, asks: bool = True) -> MemoryAcce
 # --- Files --------------------------------------------------------------------------------------------
 
 
-def into(server: str = "", *, usual: Endpoint | None = MICROSOFT, can: bool = True, **cells: str) -> Parsed:
+def parse_row(
+    server: str = "", *, usual: Endpoint | None = MICROSOFT, can: bool = True, **cells: str
+) -> Parsed:
     text = row(**{"source_server": "imap.old.example"} | cells).rstrip("\r\n") + f",{server}"
     return parse(
         f"{COLUMNS}\n{text}\n".encode(),
@@ -67,21 +69,21 @@ def into(server: str = "", *, usual: Endpoint | None = MICROSOFT, can: bool = Tr
         ("imap.gmail.com", None, "google"),
     ],
 )
-def test_a_destination_without_a_password_is_good_where_somebody_can_let_us_in(
+def test_a_destination_without_a_password_is_valid_if_its_owner_can_sign_in(
     server: str, usual: Endpoint | None, provider: str
 ) -> None:
-    parsed = into(server, usual=usual, destination_password=" ")
+    parsed = parse_row(server, usual=usual, destination_password=" ")
     assert not parsed.problems
-    [found] = parsed.rows
-    assert (found.destination_password, found.destination_sign_in) == (None, provider)
-    assert found.source_password is not None
-    assert not found.source_sign_in
+    [row_] = parsed.rows
+    assert (row_.destination_password, row_.destination_sign_in) == (None, provider)
+    assert row_.source_password is not None
+    assert not row_.source_sign_in
 
 
-def test_both_sides_may_come_without_a_password() -> None:
-    parsed = into(source_password="", source_server="imap.gmail.com", destination_password="")
-    [found] = parsed.rows
-    assert (found.source_sign_in, found.destination_sign_in) == ("google", "microsoft")
+def test_both_sides_may_be_without_a_password() -> None:
+    parsed = parse_row(source_password="", source_server="imap.gmail.com", destination_password="")
+    [row_] = parsed.rows
+    assert (row_.source_sign_in, row_.destination_sign_in) == ("google", "microsoft")
 
 
 @pytest.mark.parametrize(
@@ -98,35 +100,35 @@ def test_both_sides_may_come_without_a_password() -> None:
         ),
     ],
 )
-def test_what_does_not_open_a_destination_is_told(given: dict[str, Any], column: str, rule: str) -> None:
-    [found] = into(**given).problems
-    assert (found.column, found.rule) == (column, rule)
+def test_invalid_destination_credentials_are_reported(given: dict[str, Any], column: str, rule: str) -> None:
+    [problem_] = parse_row(**given).problems
+    assert (problem_.column, problem_.rule) == (column, rule)
 
 
-def test_an_app_password_opens_google_as_ever() -> None:
+def test_an_app_password_opens_google() -> None:
     for can in (True, False):
-        [found] = into("imap.gmail.com", can=can).rows
-        assert found.destination_password == Secret(GOOD.split(",")[-1])
-        assert not found.destination_sign_in
+        [row_] = parse_row("imap.gmail.com", can=can).rows
+        assert row_.destination_password == Secret(GOOD.split(",")[-1])
+        assert not row_.destination_sign_in
 
 
 # --- The console --------------------------------------------------------------------------------------
 
 
-def test_the_console_asks_for_no_password_where_it_is_let_in(tmp_path: Path) -> None:
+def test_the_console_needs_no_password_if_sign_in_is_possible(tmp_path: Path) -> None:
     mailbox = mailbox_options.account(
         "--to",
         "imaps://ada@new.example@outlook.office365.com",
         allow_plaintext=False,
         sign_in=lambda _provider, _mailbox: True,
     )
-    everybody, nobody = (lambda _p, _m: True), (lambda _p, _m: False)
-    assert mailbox_options.destination_login(mailbox, NO_PASSWORD, everybody, NO_RIGHT) == (None, "microsoft")
+    always, never = (lambda _p, _m: True), (lambda _p, _m: False)
+    assert mailbox_options.destination_login(mailbox, NO_PASSWORD, always, NO_RIGHT) == (None, "microsoft")
     file = tmp_path / "password"
     file.write_text("given")
     from_file = PasswordSource(file, None)
-    assert mailbox_options.destination_login(mailbox, from_file, everybody, NO_RIGHT) == (Secret("given"), "")
-    assert mailbox_options.destination_login(mailbox, from_file, nobody, NO_RIGHT) == (Secret("given"), "")
+    assert mailbox_options.destination_login(mailbox, from_file, always, NO_RIGHT) == (Secret("given"), "")
+    assert mailbox_options.destination_login(mailbox, from_file, never, NO_RIGHT) == (Secret("given"), "")
 
 
 # --- The API ------------------------------------------------------------------------------------------
@@ -138,55 +140,55 @@ def grants_of(office: WebOffice, import_id: str) -> Any:
     return open_grants(office.deps, ImportId(import_id), sealed)
 
 
-def ended(office: WebOffice, import_id: str) -> State:
-    found = None
+def state_after_legs(office: WebOffice, import_id: str) -> State:
+    import_ = None
     for _ in range(5):
         handle_ring(office.deps, ImportId(import_id))
-        found = office.deps.store.import_(ImportId(import_id))
-        assert found is not None
-        if found.state not in (State.QUEUED, State.RUNNING):
-            return found.state
-    raise AssertionError(found)
+        import_ = office.deps.store.import_(ImportId(import_id))
+        assert import_ is not None
+        if import_.state not in (State.QUEUED, State.RUNNING):
+            return import_.state
+    raise AssertionError(import_)
 
 
-def test_what_an_organisation_allowed_is_for_who_runs_the_installation(tmp_path: Path) -> None:
+def test_organisation_access_is_for_administrators(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft(organisation=True, asks=False))
     office.doors.mailboxes["ada@old.example imap.old.example"] = office.office.old
     panel, admin = Panel(office), Panel(office, "admin", TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN)
     refused = problem(panel.post("/imports", INTO), 422, "rows_refused")
     assert refused["problems"][0]["column"] == "destination_server"
     problem(panel.post("/check", INTO), 422, "rows_refused")
-    looked = admin.post("/check", INTO)
-    assert (looked.status_code, looked.json()["ready"]) == (200, True)
+    checked = admin.post("/check", INTO)
+    assert (checked.status_code, checked.json()["ready"]) == (200, True)
     started = admin.post("/imports", INTO).json()["rows"][0]["import"]["id"]
     assert grants_of(office, started).destination == OrganisationGrant("microsoft")
     assert admin.get(f"/imports/{started}/consent").json()["destination"]["awaited"] is False
-    assert ended(office, started) is State.COMPLETE
+    assert state_after_legs(office, started) is State.COMPLETE
     again = admin.post(f"/imports/{started}/run-again", {"source_password": RIGHT})
     assert again.status_code == 201
-    assert ended(office, again.json()["import"]["id"]) is State.COMPLETE
-    told = problem(owner(office, admin).post(f"/imports/{started}/undo", {}), 409, "not_possible")
-    assert "accepts no passwords" in told["detail"]
+    assert state_after_legs(office, again.json()["import"]["id"]) is State.COMPLETE
+    refusal = problem(owner(office, admin).post(f"/imports/{started}/undo", {}), 409, "not_possible")
+    assert "accepts no passwords" in refusal["detail"]
     undone = admin.post(f"/imports/{started}/undo", {})
     assert (undone.status_code, undone.json()["totals"]["removed"]) == (200, 6)
 
 
 def owner(office: WebOffice, admin: Panel) -> Panel:
-    """The same client without the right to use what an organisation allowed."""
+    """The same client without the right to use organisation access."""
     return Panel(office, admin.token.name)
 
 
-def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: Path) -> None:
+def test_the_destination_owner_is_invited_and_the_api_returns_the_link(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft())
     panel = Panel(office)
     answer = panel.post("/imports", INTO)
     assert answer.status_code == 201, answer.text
     started = answer.json()["rows"][0]["import"]
     assert started["problem"]["side"] == "destination"
-    told = panel.get(f"/imports/{started['id']}/consent").json()
-    assert told["source"] == {"awaited": False, "link": None, "expires_at": None}
-    assert told["destination"]["awaited"] is True
-    token = told["destination"]["link"].rpartition("/")[2]
+    consent = panel.get(f"/imports/{started['id']}/consent").json()
+    assert consent["source"] == {"awaited": False, "link": None, "expires_at": None}
+    assert consent["destination"]["awaited"] is True
+    token = consent["destination"]["link"].rpartition("/")[2]
     browser = office.browser()
     page = browser.get(f"/consent/{token}").text
     assert "May we add mail to this mailbox?" in page
@@ -197,22 +199,22 @@ def test_the_owner_of_the_destination_is_asked_and_the_links_are_told(tmp_path: 
     assert browser.get(f"/consent/{token}").status_code == 404
     assert panel.get(f"/imports/{started['id']}/consent").json()["destination"]["awaited"] is False
     assert isinstance(grants_of(office, started["id"]).destination, OAuthGrant)
-    assert ended(office, started["id"]) is State.COMPLETE
-    told = problem(panel.post(f"/imports/{started['id']}/undo", {}), 409, "not_possible")
-    assert "the owner's consent ended with the import" in told["detail"]
+    assert state_after_legs(office, started["id"]) is State.COMPLETE
+    refusal = problem(panel.post(f"/imports/{started['id']}/undo", {}), 409, "not_possible")
+    assert "the owner's consent ended with the import" in refusal["detail"]
 
 
 # --- The pages ----------------------------------------------------------------------------------------
 
 
 class Issuer:
-    """Implements `People`: ada signs in."""
+    """Implements `People`: the signed-in person is ada."""
 
     def begin_sign_in(self) -> Question:
         return Question("https://issuer.example/", "state", Secret("verifier"), "nonce")
 
-    def complete_sign_in(self, asked: Question, _answer: object) -> Person:
-        assert asked.state == "state"
+    def complete_sign_in(self, question: Question, _answer: object) -> Person:
+        assert question.state == "state"
         return Person("https://issuer.example", "ada", ("ada@new.example",))
 
     def logout_url(self, _back: str) -> str:
@@ -224,7 +226,7 @@ def web(tmp_path: Path, access: MemoryAccess, people: People | None = None) -> W
 
 
 def signed_in(office: WebOffice) -> Browser:
-    """Somebody who came from the issuer, with no password."""
+    """The browser of a person who signed in with the issuer, without a mailbox password."""
     browser = office.browser()
     browser.get("/")
     browser.post("/sign-in/openid")
@@ -233,7 +235,7 @@ def signed_in(office: WebOffice) -> Browser:
     return browser
 
 
-def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_waits(tmp_path: Path) -> None:
+def test_on_the_pages_the_user_consents_once_the_import_waits(tmp_path: Path) -> None:
     office = web(tmp_path, at_microsoft(), Issuer())
     browser = signed_in(office)
     browser.post("/new", address="ada@old.example")
@@ -250,17 +252,17 @@ def test_on_the_pages_a_person_signs_in_to_their_new_mailbox_when_the_import_wai
     assert grants_of(office, import_.id).source == PasswordGrant(Secret(RIGHT))
 
 
-def test_what_an_organisation_allowed_is_for_nobody_on_the_pages(tmp_path: Path) -> None:
+def test_the_pages_do_not_use_organisation_access(tmp_path: Path) -> None:
     office = web(tmp_path, at_microsoft(organisation=True, asks=False), Issuer())
     browser = signed_in(office)
-    assert browser.start_import() == "asked", "for a password"
+    assert browser.start_import() == "asked", "a password is requested"
     browser.post("/file", rows=f"{HEADER}\nada@old.example,{RIGHT},imap.old.example,ada@new.example,\n")
     assert "All in order" not in browser.get("/file/preview").text
     assert browser.post("/file/start").headers["location"] == "/file/preview"
     assert not office.deps.store.imports(limit=5)
 
 
-def test_in_a_file_rows_without_a_password_wait_for_their_owners(tmp_path: Path) -> None:
+def test_rows_of_a_file_without_a_password_wait_for_their_owners(tmp_path: Path) -> None:
     office = web(tmp_path, at_microsoft(), Issuer())
     browser = signed_in(office)
     browser.post("/file", rows=f"{HEADER}\nada@old.example,{RIGHT},imap.old.example,grace@new.example,\n")
@@ -272,7 +274,7 @@ def test_in_a_file_rows_without_a_password_wait_for_their_owners(tmp_path: Path)
     assert "grace@new.example" in import_.problem.message
 
 
-def test_the_page_says_that_a_closed_mailbox_cannot_be_undone(tmp_path: Path) -> None:
+def test_the_page_says_that_undo_needs_access_to_the_mailbox(tmp_path: Path) -> None:
     office = web(tmp_path, at_microsoft(), Issuer())
     office.doors.mailboxes["ada@old.example imap.old.example"] = office.office.old
     browser = signed_in(office)
@@ -281,12 +283,12 @@ def test_the_page_says_that_a_closed_mailbox_cannot_be_undone(tmp_path: Path) ->
     token = owner_consent.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
     question = owner_consent.begin(office.deps, token)
     owner_consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
-    assert ended(office, import_.id) is State.COMPLETE
+    assert state_after_legs(office, import_.id) is State.COMPLETE
     assert browser.post(f"/imports/{import_.id}/undo").headers["location"] == f"/imports/{import_.id}"
     assert "does not accept passwords" in browser.get(f"/imports/{import_.id}").text
 
 
-def test_links_are_told_as_json_by_side(tmp_path: Path) -> None:
+def test_links_are_serialised_to_json_by_side(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft())
     Panel(office).post("/imports", INTO)
     links = owner_consent.links(office.deps, office.deps.store.imports(limit=5))

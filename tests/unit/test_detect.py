@@ -1,4 +1,4 @@
-"""`mailhaul detect`: one address of every host that we know, and domains that customers bring."""
+"""`mailhaul detect`: an address of every host in the catalog, and customer domains."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ CATALOG = Catalog.load()
 
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> Recorded:
-    known = recorded()
-    monkeypatch.setattr(detect_command, "directory", lambda _settings: known.directory())
-    return known
+    answers_ = recorded()
+    monkeypatch.setattr(detect_command, "directory", lambda _settings: answers_.directory())
+    return answers_
 
 
 def detect(*words: str) -> Result:
     return CliRunner().invoke(console, ["detect", *words])
 
 
-def told(*words: str, ends: int = 0) -> dict[str, Any]:
+def detected(*words: str, ends: int = 0) -> dict[str, Any]:
     result = detect(*words, "--json")
     assert result.exit_code == ends, result.output
     facts: dict[str, Any] = json.loads(result.stdout)
@@ -39,7 +39,7 @@ def told(*words: str, ends: int = 0) -> dict[str, Any]:
 
 
 def address_at(provider: Provider) -> str:
-    """One of its own; else one at a domain that a customer brings, by recorded answers."""
+    """An address at a domain of the host, else at a customer domain from the recorded answers."""
     if provider.domains:
         return f"ada@{provider.domains[0]}"
     [*_, name] = [row["name"] for row in domains() if row.get("provider") == provider.id]
@@ -47,15 +47,15 @@ def address_at(provider: Provider) -> str:
 
 
 @pytest.mark.parametrize("provider", list(CATALOG), ids=lambda provider: provider.id)
-def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
+def test_every_host_of_the_catalog_is_detected(provider: Provider) -> None:
     address = address_at(provider)
-    facts = told(address, ends=2 if provider.passwords_unavailable else 0)
+    facts = detected(address, ends=2 if provider.passwords_unavailable else 0)
     assert facts["provider"] == {"id": provider.id, "name": provider.name}
     assert facts["evidence"]
     if provider.source_endpoint is not None:
         assert facts["server"] == str(provider.source_endpoint)
         assert facts["login"] == provider.login_name(address)
-    assert [one["step"] for one in facts["first"]] == [
+    assert [step["step"] for step in facts["first"]] == [
         step.texts.en for step in provider.steps_for(LoginKind.PASSWORD)
     ]
     assert (facts["unavailable"] or "") == provider.passwords_unavailable
@@ -65,12 +65,12 @@ def test_an_address_of_every_host_that_we_know(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("row", domains(), ids=lambda row: row["name"])
-def test_a_domain_that_a_customer_brings(row: dict[str, Any]) -> None:
-    """The login there is the whole address, unless the domain says otherwise."""
-    known = {provider.id: provider for provider in CATALOG}
-    provider = known.get(row.get("provider", ""))
+def test_customer_domains_are_detected(row: dict[str, Any]) -> None:
+    """The login is the whole address, unless the domain's autoconfig says otherwise."""
+    providers = {provider.id: provider for provider in CATALOG}
+    provider = providers.get(row.get("provider", ""))
     address = f"ada@{row['name']}"
-    facts = told(address, ends=2 if provider and provider.passwords_unavailable else 0)
+    facts = detected(address, ends=2 if provider and provider.passwords_unavailable else 0)
     assert facts["found_by"] == row["how"]
     assert facts["server"] == (str(provider.source_endpoint) if provider else row["server"])
     assert facts["login"] == ("ada" if row["name"] == "own-server.example" else address)
@@ -80,7 +80,7 @@ def test_a_domain_that_a_customer_brings(row: dict[str, Any]) -> None:
         assert row["server"] in " ".join(facts["evidence"])
 
 
-def test_every_recorded_answer_names_its_source_and_date() -> None:
+def test_every_recorded_answer_has_a_source_and_date() -> None:
     rows = domains()
     assert len(rows) >= 10
     for row in rows:
@@ -88,9 +88,9 @@ def test_every_recorded_answer_names_its_source_and_date() -> None:
         assert any(f"20{year}-" in row["source"] for year in range(10, 40)), row["name"]
 
 
-def test_where_sign_in_is_set_up_its_owner_is_told_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert told("ada@outlook.com", ends=2)["unavailable"]
-    facts = told("ada@gmail.com")  # an app password works without it
+def test_with_sign_in_set_up_the_first_step_is_to_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert detected("ada@outlook.com", ends=2)["unavailable"]
+    facts = detected("ada@gmail.com")  # an app password works without it
     assert facts["way"] == "password"
     assert "two-factor sign-in" in facts["first"][0]["step"]
     for name in ("GOOGLE", "MICROSOFT"):
@@ -98,19 +98,19 @@ def test_where_sign_in_is_set_up_its_owner_is_told_to_sign_in(monkeypatch: pytes
         monkeypatch.setenv(f"MAILHAUL_{name}_CLIENT_SECRET", "canary")
     monkeypatch.setenv("MAILHAUL_PUBLIC_URL", "https://mailhaul.example.org")
     for address in ("ada@outlook.com", "ada@google-customer.example"):
-        facts = told(address)
+        facts = detected(address)
         assert (facts["way"], facts["unavailable"]) == ("sign_in", None)
         assert facts["first"][0]["step"].startswith("Sign in with ")
-        assert not any("app password" in one["step"] for one in facts["first"])
-    assert told("ada@proton.me", ends=2)["unavailable"]
+        assert not any("app password" in step["step"] for step in facts["first"])
+    assert detected("ada@proton.me", ends=2)["unavailable"]
     monkeypatch.setenv("MAILHAUL_MICROSOFT_ORGANISATION_TENANT", "old.example")
     monkeypatch.setenv("MAILHAUL_MICROSOFT_ORGANISATION_DOMAINS", "microsoft-customer.example")
-    facts = told("ada@microsoft-customer.example")  # its administrator lets us in, and nobody is asked
+    facts = detected("ada@microsoft-customer.example")  # organisation access: no owner needs to sign in
     assert (facts["way"], facts["first"]) == ("organisation", [])
-    assert told("ada@outlook.com")["way"] == "sign_in"
+    assert detected("ada@outlook.com")["way"] == "sign_in"
 
 
-def test_the_evidence_says_why_in_sentences() -> None:
+def test_the_evidence_consists_of_sentences() -> None:
     text = " ".join(detect("ada@hostpoint-customer.example").output.split())
     assert "MX mx2.mail.hostpoint.ch ends in mail.hostpoint.ch, which is Hostpoint." in text
     assert (
@@ -123,7 +123,7 @@ def test_the_evidence_says_why_in_sentences() -> None:
     assert "1. Switch on IMAP. (https://own-server.example/imap)" in text
 
 
-def test_without_a_network_it_says_so_and_asks(answers: Recorded) -> None:
+def test_without_a_network_the_server_must_be_given(answers: Recorded) -> None:
     answers.broken = "no name server answers"
     result = detect("ada@own-server.example")
     text = " ".join(result.output.split())
@@ -131,25 +131,25 @@ def test_without_a_network_it_says_so_and_asks(answers: Recorded) -> None:
     assert "could not be looked up: no name server answers." in text
     assert "Nothing could be looked up: there seems to be no network connection." in text
     assert "Ask the operator of the mailbox for its IMAP server. It may be imap.own-server.example." in text
-    assert not any(one.startswith("probe") for one in answers.asked)
-    facts = told("ada@own-server.example", ends=2)
+    assert not any(query.startswith("probe") for query in answers.asked)
+    facts = detected("ada@own-server.example", ends=2)
     assert (facts["offline"], facts["guess"]) == (True, "imaps://imap.own-server.example")
-    assert told("ada@gmx.de")["server"] == "imaps://imap.gmx.net"  # what we know needs no network
+    assert detected("ada@gmx.de")["server"] == "imaps://imap.gmx.net"  # the catalog needs no network
 
 
-def test_an_unknown_domain_is_asked_for(answers: Recorded) -> None:
-    facts = told("ada@nobody.example", ends=2)
+def test_the_server_of_an_unknown_domain_must_be_given(answers: Recorded) -> None:
+    facts = detected("ada@nobody.example", ends=2)
     assert (facts["provider"], facts["offline"], facts["found_by"]) == (None, False, "nothing")
     assert "imap.nobody.example and mail.nobody.example were tried; neither answers." in facts["evidence"]
 
 
 @pytest.mark.parametrize("word", ["ada", "ada@", "@old.example", "a da@old.example"])
-def test_what_is_no_address_is_told_and_nobody_is_asked(answers: Recorded, word: str) -> None:
+def test_an_invalid_address_is_rejected_without_lookups(answers: Recorded, word: str) -> None:
     assert detect(word).exception
     assert not answers.asked
 
 
-def test_what_comes_from_the_network_does_no_harm_at_the_terminal(answers: Recorded) -> None:
+def test_network_data_is_made_safe_for_the_terminal(answers: Recorded) -> None:
     answers.mx["nobody.example"] = ["mx.[bold]\x1b[31m.example"]
     text = detect("ada@nobody.example").output
     assert "\x1b" not in text
@@ -159,21 +159,21 @@ def test_what_comes_from_the_network_does_no_harm_at_the_terminal(answers: Recor
 # --- Copying from a bare address -----------------------------------------------------------------------
 
 
-def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_alone_is_a_valid_source(answers: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
     discover = answers.directory().discover
-    found = account("--from", "ada@own-server.example", allow_plaintext=False, discover=discover)
-    assert (found.address, found.login) == ("ada@own-server.example", "ada")
-    assert found.endpoint == Endpoint("mail.own-server.example")
-    assert found.public_only
-    told = capsys.readouterr().err
-    assert "Switch on IMAP. https://own-server.example/imap" in told  # before any password is asked for
+    account_ = account("--from", "ada@own-server.example", allow_plaintext=False, discover=discover)
+    assert (account_.address, account_.login) == ("ada@own-server.example", "ada")
+    assert account_.endpoint == Endpoint("mail.own-server.example")
+    assert account_.public_only
+    printed = capsys.readouterr().err
+    assert "Switch on IMAP. https://own-server.example/imap" in printed  # before the password prompt
     yahoo = account("--from", "ada@yahoo.com", allow_plaintext=False, discover=discover)
     assert yahoo.endpoint == Endpoint("export.imap.mail.yahoo.com")
     yahoo = account("--to", "ada@yahoo.com", allow_plaintext=False, discover=discover)
-    assert yahoo.endpoint == Endpoint("imap.mail.yahoo.com")  # the other one is read-only
-    named = account("--from", "imaps://ada@old.example", allow_plaintext=False, discover=discover)
-    assert named.endpoint == Endpoint("old.example")
-    assert not named.public_only
+    assert yahoo.endpoint == Endpoint("imap.mail.yahoo.com")  # the export server is read-only
+    with_server = account("--from", "imaps://ada@old.example", allow_plaintext=False, discover=discover)
+    assert with_server.endpoint == Endpoint("old.example")
+    assert not with_server.public_only
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,6 @@ def test_a_bare_address_is_enough_to_copy_from(answers: Recorded, capsys: pytest
         ("a da@gmx.de", "not a mail address"),
     ],
 )
-def test_an_address_that_cannot_be_copied_from_says_why(answers: Recorded, address: str, says: str) -> None:
+def test_an_address_that_cannot_be_a_source_has_a_reason(answers: Recorded, address: str, says: str) -> None:
     with pytest.raises(Usage, match=says):
         account("--from", address, allow_plaintext=False, discover=answers.directory().discover)

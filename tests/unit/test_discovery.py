@@ -1,4 +1,4 @@
-"""From an address to its provider: the order of the steps, and what is not believed."""
+"""Discovery of the provider of an address: the order of the steps, and rejected answers."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def search(answers: Recorded, address: str = "ada@old.example") -> Discovery:
 # --- The steps ------------------------------------------------------------------------------------------
 
 
-def everything() -> Recorded:
-    """A domain of which every step would tell another server."""
+def all_answers() -> Recorded:
+    """A domain for which every step finds another server."""
     return Recorded(
         mx={"old.example": ["mx.unknown.example", "mta-gw.infomaniak.ch"]},
         pages={
@@ -67,22 +67,22 @@ def everything() -> Recorded:
     )
 
 
-def test_the_steps_are_taken_in_their_order() -> None:
-    answers = everything()
-    found = []
-    taken_away: list[Callable[[], object]] = [
+def test_the_steps_are_tried_in_order() -> None:
+    answers = all_answers()
+    results = []
+    removals: list[Callable[[], object]] = [
         partial(answers.mx["old.example"].pop),
         *(partial(answers.pages.pop, url) for url in answers.pages),
         *(partial(answers.srv.pop, name) for name in answers.srv),
         partial(answers.servers.remove, "imaps://imap.old.example"),
         answers.servers.clear,
     ]
-    for take_away in taken_away:
+    for remove in removals:
         result = search(answers)
         assert result.provider is not None
-        found.append((result.found_by, str(result.provider.endpoint)))
-        take_away()
-    assert found == [
+        results.append((result.found_by, str(result.provider.endpoint)))
+        remove()
+    assert results == [
         (FoundBy.EXCHANGER, "imaps://mail.infomaniak.com"),
         (FoundBy.AUTOCONFIG, "imaps://one.old.example"),
         (FoundBy.AUTOCONFIG, "imaps://two.old.example"),
@@ -98,26 +98,26 @@ def test_the_steps_are_taken_in_their_order() -> None:
     assert nothing.guess == Endpoint("imap.old.example")
 
 
-def test_a_known_domain_asks_nobody() -> None:
-    answers = everything()
+def test_a_domain_of_the_catalog_needs_no_lookup() -> None:
+    answers = all_answers()
     result = search(answers, "Ada@GMX.de")
     assert result.provider is CATALOG.for_domain("gmx.de")
     assert result.evidence == ("gmx.de is a domain of GMX.",)
     assert not answers.asked
 
 
-def test_the_address_is_told_to_its_own_domain_only() -> None:
+def test_the_address_is_sent_to_its_own_domain_only() -> None:
     answers = Recorded()
     search(answers, "ada+x@old.example")
-    told = [one for one in answers.asked if "ada" in one]
-    assert told
-    for url in told:
+    urls = [url for url in answers.asked if "ada" in url]
+    assert urls
+    for url in urls:
         assert url.endswith("emailaddress=ada%2Bx@old.example")
         assert url.partition("/")[2].partition("?")[0].count("old.example") == 1
 
 
-def test_a_host_that_we_know_brings_what_we_know_of_it() -> None:
-    """Also by a name of its own that we know, and with the login that the domain asks for."""
+def test_a_discovered_host_of_the_catalog_has_its_catalog_data() -> None:
+    """Also for an alternative host name, and with the login form of the domain's autoconfig."""
     url = "https://autoconfig.old.example/mail/config-v1.1.xml"
     answers = Recorded(pages={url: file(server("imap.ionos.de", user="%EMAILLOCALPART%"))})
     provider = search(answers).provider
@@ -132,8 +132,8 @@ def test_a_host_that_we_know_brings_what_we_know_of_it() -> None:
     assert provider.sign_in == "google"
 
 
-def test_usual_names_are_only_proposed_without_a_prober() -> None:
-    answers = everything()
+def test_conventional_names_are_only_proposed_without_a_prober() -> None:
+    answers = all_answers()
     answers.mx, answers.pages, answers.srv = {}, {}, {}
     result = discover("ada@old.example", catalog=CATALOG, resolver=answers, web=answers, prober=None)
     assert (result.provider, result.guess) == (None, Endpoint("imap.old.example"))
@@ -143,7 +143,7 @@ def test_usual_names_are_only_proposed_without_a_prober() -> None:
     "records",
     [[("imap.old.example.", 0)], [("", 993)], [(".", 0)], [("127.0.0.1", 993)], [("localhost.", 993)]],
 )
-def test_a_service_record_that_leads_nowhere_is_not_followed(records: list[tuple[str, int]]) -> None:
+def test_an_invalid_service_record_is_ignored(records: list[tuple[str, int]]) -> None:
     assert search(Recorded(srv={"_imaps._tcp.old.example": records})).provider is None
 
 
@@ -153,7 +153,7 @@ def test_a_service_record_that_leads_nowhere_is_not_followed(records: list[tuple
         ("Old.Example.", "old.example"),
         ("bücher.example", "xn--bcher-kva.example"),
         ("BÜCHER.Example.", "xn--bcher-kva.example"),
-        ("straße.example", "xn--strae-oqa.example"),  # and not strasse.example, which is somebody else's
+        ("straße.example", "xn--strae-oqa.example"),  # not strasse.example, which is another domain
         ("\uff45xample.example\u3002", "example.example"),
         ("localhost", None),
         ("127.0.0.1", None),
@@ -165,7 +165,7 @@ def test_a_service_record_that_leads_nowhere_is_not_followed(records: list[tuple
         ("", None),
     ],
 )
-def test_only_domains_of_the_internet_are_looked_up(given: str, name: str | None) -> None:
+def test_only_public_domain_names_are_looked_up(given: str, name: str | None) -> None:
     assert ascii_domain(given) == name
     answers = Recorded()
     result = search(answers, f"ada@{given}")
@@ -180,7 +180,7 @@ def read(*servers: str, more: str = "") -> Config:
     return parse(file(*servers, more=more), "ada@old.example")
 
 
-def test_the_first_server_with_tls_is_taken() -> None:
+def test_the_first_server_with_tls_is_used() -> None:
     config = read(
         server("starttls.old.example", 143, "STARTTLS"),
         server("first.old.example"),
@@ -210,7 +210,7 @@ def test_the_first_server_with_tls_is_taken() -> None:
         "",
     ],
 )
-def test_a_server_that_we_may_not_use_is_left_out(bad: str) -> None:
+def test_unusable_servers_are_skipped(bad: str) -> None:
     with pytest.raises(AutoconfigUnusable):
         read(bad)
     assert read(bad, server("good.old.example")).endpoint.host == "good.old.example"
@@ -228,12 +228,12 @@ def test_a_server_that_we_may_not_use_is_left_out(bad: str) -> None:
         b"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>",
     ],
 )
-def test_what_is_no_autoconfig_file_is_refused(data: bytes) -> None:
+def test_invalid_autoconfig_files_are_rejected(data: bytes) -> None:
     with pytest.raises(AutoconfigUnusable, match="not an autoconfig file"):
         parse(data, "ada@old.example")
 
 
-def test_logins_and_ways_in_are_understood() -> None:
+def test_logins_and_login_methods_are_parsed() -> None:
     assert read(server(user="%EMAILLOCALPART%")).login_form is LoginForm.LOCAL_PART
     assert read(server(user="%EMAILLOCALPART%@%EMAILDOMAIN%")).login_form is LoginForm.ADDRESS
     assert read(server(user="Ada@old.example")).login_form is LoginForm.ADDRESS
@@ -243,7 +243,7 @@ def test_logins_and_ways_in_are_understood() -> None:
     assert read(server(more=both)).password is PasswordKind.MAILBOX
 
 
-def test_what_the_host_tells_its_customers_is_shown_cut_and_plain() -> None:
+def test_the_hosts_instructions_are_shown_truncated_and_without_markup() -> None:
     instruction = (
         f"<instruction>Switch\x85on\n <b>IMAP</b> {'x' * 400}\u202e</instruction>"
         "<instruction lang='de'>Ein.</instruction>"
@@ -261,11 +261,11 @@ def test_what_the_host_tells_its_customers_is_shown_cut_and_plain() -> None:
     assert step.page == ""
 
 
-# --- Many at a time -------------------------------------------------------------------------------------
+# --- Concurrency ----------------------------------------------------------------------------------------
 
 
 class Slow(Recorded):
-    """Takes a moment for each MX, and notes how many were asked at the same time."""
+    """Delays each MX query, and records the number of concurrent queries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ class Slow(Recorded):
         return ["mta-gw.infomaniak.ch"]
 
 
-def test_a_file_of_addresses_is_looked_up_together_each_domain_once() -> None:
+def test_the_domains_of_a_file_are_looked_up_concurrently_and_once_each() -> None:
     answers = Slow()
     directory = answers.directory()
     addresses = [f"{name}@d{number}.example" for number in range(10) for name in ("ada", "GRACE")]
@@ -297,7 +297,7 @@ def test_a_file_of_addresses_is_looked_up_together_each_domain_once() -> None:
     assert len(answers.asked) == 10
 
 
-def test_whoever_asks_at_the_same_time_waits_for_the_one_look_up() -> None:
+def test_concurrent_callers_share_one_lookup() -> None:
     answers = Slow()
     directory = answers.directory()
     asking = [threading.Thread(target=directory.for_address, args=("ada@old.example",)) for _ in range(8)]
@@ -308,7 +308,7 @@ def test_whoever_asks_at_the_same_time_waits_for_the_one_look_up() -> None:
     assert answers.asked == ["MX old.example"]
 
 
-def test_why_nothing_was_found_is_a_sentence() -> None:
+def test_the_reason_for_an_unknown_address_is_a_sentence() -> None:
     answers = Recorded()
     assert "No mail server was found for old.example" in answers.directory().why_unknown("ada@old.example")
     answers.broken = "no name server answers"

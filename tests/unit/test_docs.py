@@ -1,4 +1,4 @@
-"""The documentation says what the code does: everything that can be checked is checked, both ways."""
+"""The documentation matches the code, and vice versa, as far as it can be checked automatically."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def name_of(document: Path) -> str:
 
 
 def tables(document: Path) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """(heads, rows of cells) of every Markdown table."""
+    """(headings, rows of cells) of every Markdown table."""
     rows: list[tuple[str, ...]] = []
     for line in [*document.read_text(encoding="utf-8").splitlines(), ""]:
         if line.startswith("|"):
@@ -55,37 +55,37 @@ def tables(document: Path) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ..
 
 
 def table(document: Path, *heads: str) -> list[tuple[str, ...]]:
-    """The rows of the one table with those heads."""
-    [found] = [rows for shown, rows in tables(document) if shown == heads]
-    for row in found:
+    """The rows of the only table with those headings."""
+    [matching] = [rows for headings, rows in tables(document) if headings == heads]
+    for row in matching:
         assert len(row) == len(heads), row
-    return found
+    return matching
 
 
 def codes(cell: str) -> list[str]:
-    """What stands between backticks."""
+    """The texts between backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 
-# --- What is generated ----------------------------------------------------------------------------
+# --- Generated pages ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_generated_page_is_what_the_code_says(page: Path) -> None:
+def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == PAGES[page](), "run: make document"
 
 
-def test_every_log_event_has_a_meaning_and_one_place() -> None:
+def test_every_log_event_is_explained_and_emitted_in_one_place() -> None:
     names = [event.name for event in events.logged()]
     assert sorted(names) == sorted(events.MEANINGS)
 
 
-def test_every_code_has_a_meaning() -> None:
+def test_every_code_is_explained() -> None:
     assert set(errors.REASONS) == set(errors.errors()) | errors.own_codes()
     assert list(errors.REFUSALS) == list(RefusalCode)
 
 
-def test_the_page_of_mail_hosts_is_the_catalog() -> None:
+def test_the_page_of_mail_hosts_matches_the_catalog() -> None:
     page = mail_hosts.PAGE.read_text(encoding="utf-8")
     catalog = Catalog.load()
     for provider in catalog:
@@ -93,7 +93,7 @@ def test_the_page_of_mail_hosts_is_the_catalog() -> None:
         assert all(step.texts.en in page for step in provider.steps), provider.id
         assert all(source.page in page for source in provider.sources), provider.id
     fewer = Catalog(list(catalog)[1:])
-    assert mail_hosts.written(page, fewer) != page  # a change in the catalog is a change of the page
+    assert mail_hosts.written(page, fewer) != page  # a change of the catalog changes the page
 
 
 def test_the_page_of_mail_hosts_needs_its_markers() -> None:
@@ -102,7 +102,7 @@ def test_the_page_of_mail_hosts_needs_its_markers() -> None:
         mail_hosts.written(page.replace("<!-- hosts -->", ""), Catalog.load())
 
 
-def test_signing_in_is_explained_with_the_very_words_that_are_needed() -> None:
+def test_the_sign_in_page_quotes_the_exact_scopes_and_paths() -> None:
     page = mail_hosts.PAGE.read_text(encoding="utf-8")
     scopes = [
         google.MAIL_SCOPE,
@@ -122,7 +122,7 @@ def test_signing_in_is_explained_with_the_very_words_that_are_needed() -> None:
 
 
 def commands_shown(document: Path) -> Iterator[list[str]]:
-    """Every `mailhaul …` in a shell block, and every one with arguments in a line of text."""
+    """Every `mailhaul …` in a shell block, and every one with arguments in running text."""
     text = document.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
@@ -142,7 +142,7 @@ def check_command_line(command: click.Command, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_every_command_line_in_the_documents_can_be_typed_as_it_is(document: Path) -> None:
+def test_every_command_line_in_the_documents_is_valid(document: Path) -> None:
     for name, *words in commands_shown(document):
         command = load_command(name)
         assert command is not None or name == "--help", name
@@ -150,33 +150,35 @@ def test_every_command_line_in_the_documents_can_be_typed_as_it_is(document: Pat
             check_command_line(command, words)
 
 
-def test_every_command_shows_an_example_of_itself() -> None:
+def test_the_help_of_every_command_has_an_example() -> None:
     examples = {words[0] for words in commands_shown(DOCS / "cli.md")}
     assert examples >= set(COMMAND_NAMES)
 
 
-def test_the_exit_codes_are_those_of_the_console() -> None:
-    shown = [(int(code), name) for code, name, _ in table(DOCS / "usage/copy.md", "code", "name", "meaning")]
-    assert shown == [(int(code), code.name.lower().replace("_", " ")) for code in ExitCode]
+def test_the_documented_exit_codes_match_the_console() -> None:
+    documented = [
+        (int(code), name) for code, name, _ in table(DOCS / "usage/copy.md", "code", "name", "meaning")
+    ]
+    assert documented == [(int(code), code.name.lower().replace("_", " ")) for code in ExitCode]
 
 
-def test_the_columns_of_the_file_are_those_that_are_read() -> None:
-    shown = [codes(column) for column, _ in table(DOCS / "usage/csv.md", "column", "meaning")]
-    assert shown == [[column] for column in KNOWN_COLUMNS]
+def test_the_documented_columns_match_the_csv_reader() -> None:
+    documented = [codes(column) for column, _ in table(DOCS / "usage/csv.md", "column", "meaning")]
+    assert documented == [[column] for column in KNOWN_COLUMNS]
 
 
-def test_the_scopes_of_the_api_are_explained() -> None:
+def test_the_api_scopes_are_explained() -> None:
     rows = table(DOCS / "usage/api.md", "scope", "good for")
     assert [codes(scope) for scope, _ in rows] == [[scope] for scope in TokenScope]
 
 
-def test_every_event_of_the_api_is_explained() -> None:
+def test_every_api_event_is_explained() -> None:
     page = (DOCS / "usage/api.md").read_text(encoding="utf-8")
     assert all(f"`{type_}`" in page for type_ in EventType)
     assert f"`{SIGNATURE}: t=" in page
 
 
-def test_every_part_that_the_doctor_checks_is_in_the_runbook() -> None:
+def test_every_doctor_check_is_in_the_runbook() -> None:
     rows = table(RUNBOOK, "part", "what it may say", "what to do")
     assert {codes(part)[0] for part, _, _ in rows if part} == set(PARTS)
 
@@ -185,23 +187,23 @@ def test_every_part_that_the_doctor_checks_is_in_the_runbook() -> None:
 
 
 def tree() -> dict[Path, str]:
-    """Path -> the description of every folder in ARCHITECTURE.md."""
+    """The folders of the tree in ARCHITECTURE.md, with their descriptions."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
     [drawn] = re.findall(r"```text\n(providers/ .*?)```", text, flags=re.DOTALL)
-    found: dict[Path, str] = {}
+    folders: dict[Path, str] = {}
     above: list[str] = []
     for line in drawn.splitlines():
         name, _, description = line.strip().partition(" ")
         depth = (len(line) - len(line.lstrip())) // 2
         above[depth:] = [name.rstrip("/")]
         path = Path(*above)
-        assert path not in found, path
+        assert path not in folders, path
         assert (ROOT / path).is_dir(), f"{path} is not a folder"
-        found[path] = description.strip()
-    return found
+        folders[path] = description.strip()
+    return folders
 
 
-def test_every_package_is_in_the_tree() -> None:
+def test_every_package_is_in_the_architecture_tree() -> None:
     drawn = tree()
     for package in ("importer", "providers"):
         for path in sorted((ROOT / package).rglob("__init__.py")):
@@ -211,7 +213,7 @@ def test_every_package_is_in_the_tree() -> None:
     assert all(drawn.values()), "each line of the tree describes its folder"
 
 
-def test_the_floors_are_those_that_are_checked() -> None:
+def test_the_documented_layers_match_the_import_contracts() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     [floors] = [c["layers"] for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers"]
     text = ARCHITECTURE.read_text(encoding="utf-8")
@@ -219,21 +221,21 @@ def test_the_floors_are_those_that_are_checked() -> None:
     assert [re.split(r"\s{2,}", line)[0] for line in drawn.splitlines()] == floors
 
 
-def test_the_states_of_an_import_are_all_there_and_the_ends_are_ends() -> None:
+def test_the_state_diagram_has_all_states_and_final_states() -> None:
     rows = table(DOCS / "design/operations.md", "state", "meaning", "goes to")
     assert [state for state, _, _ in rows] == [state.value for state in State]
     for state, meaning, goes_to in rows:
         assert (State(state) in ENDED) == meaning.startswith("End:") == (not goes_to)
 
 
-def test_ten_invariants_name_the_file_that_keeps_them() -> None:
+def test_ten_invariants_name_the_file_that_enforces_them() -> None:
     rows = table(ARCHITECTURE, "invariant", "kept by")
     assert len(rows) == 10
-    for _, kept_by in rows:
-        assert (ROOT / codes(kept_by)[0]).is_file(), kept_by
+    for _, enforced_by in rows:
+        assert (ROOT / codes(enforced_by)[0]).is_file(), enforced_by
 
 
-def test_every_dependency_has_its_reason_beside_it() -> None:
+def test_every_dependency_has_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     blocks = re.findall(r"^(?:dependencies|dev) = \[\n(.*?)^\]", text, flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) == 2
@@ -241,7 +243,7 @@ def test_every_dependency_has_its_reason_beside_it() -> None:
         assert re.search(r'^    "[^"]+", +# \w.{8,}', line), f"no reason: {line.strip()}"
 
 
-# --- All of them ----------------------------------------------------------------------------------
+# --- All documents --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("document", LONGEST, ids=name_of)
@@ -259,22 +261,22 @@ def test_every_path_in_a_document_exists(document: Path) -> None:
             assert (ROOT / code).exists(), f"{code} does not exist"
 
 
-def test_documents_name_only_settings_that_exist() -> None:
+def test_documents_mention_only_existing_settings() -> None:
     tests = {"MAILHAUL_TEST_ROUNDS", "MAILHAUL_TEST_OFFSETS", "MAILHAUL_TEST_SEED"}
-    known = {variable for variable, _, _ in Settings.table()} | tests
+    existing = {variable for variable, _, _ in Settings.table()} | tests
     for document in DOCUMENTS:
-        named = set(re.findall(r"MAILHAUL_[A-Z_]+\b(?!\*)", document.read_text(encoding="utf-8")))
-        assert named - {"MAILHAUL_"} <= known, document.name
+        mentioned = set(re.findall(r"MAILHAUL_[A-Z_]+\b(?!\*)", document.read_text(encoding="utf-8")))
+        assert mentioned - {"MAILHAUL_"} <= existing, document.name
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """The anchors of a document's headings, as generated by GitHub."""
     heads = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_links_between_the_documents_lead_somewhere(document: Path) -> None:
+def test_links_between_the_documents_are_valid(document: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
     for link in links:
         if re.match(r"[a-z]+:", link):

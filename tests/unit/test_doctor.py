@@ -1,4 +1,4 @@
-"""What `mailhaul doctor` finds in an installation's database, and that it raises no false alarm."""
+"""`mailhaul doctor`: findings in an installation's database, without false alarms."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OTHER_KEY = Fernet.generate_key().decode()
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for variable, _, _ in Settings.table():
         monkeypatch.delenv(variable, raising=False)
-    made = Settings.load(data=tmp_path, secret_key=Secret(KEY))
-    migrate(made.database_url)
-    return made
+    settings_ = Settings.load(data=tmp_path, secret_key=Secret(KEY))
+    migrate(settings_.database_url)
+    return settings_
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def store(settings: Settings) -> Iterator[SqlStore]:
         yield opened
 
 
-def found(settings: Settings, part: str) -> list[Finding]:
+def findings(settings: Settings, part: str) -> list[Finding]:
     return [finding for finding in examine(settings) if finding.part == part]
 
 
@@ -71,34 +71,34 @@ def notice(state: MailState, created_at: datetime) -> Notice:
 @pytest.mark.parametrize(
     ("age", "health"), [(timedelta(seconds=1), Health.OK), (timedelta(minutes=6), Health.ERROR)]
 )
-def test_only_what_is_long_due_says_that_nobody_works(
+def test_only_a_long_overdue_import_means_that_no_worker_runs(
     settings: Settings, store: SqlStore, age: timedelta, health: Health
 ) -> None:
     add(store, datetime.now(UTC) - age)
-    [finding] = found(settings, "workers")
+    [finding] = findings(settings, "workers")
     assert finding.health is health
 
 
 @pytest.mark.parametrize("keys", [(OTHER_KEY, KEY), (KEY, OTHER_KEY)])
-def test_either_password_that_does_not_open_is_found(
+def test_an_undecryptable_password_of_either_side_is_reported(
     settings: Settings, store: SqlStore, keys: tuple[str, str]
 ) -> None:
     add(store, NOW, keys=keys)
-    [finding] = found(settings, "key")
+    [finding] = findings(settings, "key")
     assert finding.health is Health.ERROR
     assert finding.message.startswith("1 stored password")
 
 
-def test_passwords_that_open_are_well(settings: Settings, store: SqlStore) -> None:
+def test_decryptable_passwords_are_ok(settings: Settings, store: SqlStore) -> None:
     add(store, NOW)
-    [finding] = found(settings, "key")
+    [finding] = findings(settings, "key")
     assert finding.health is Health.OK
 
 
-def test_mails_that_are_stuck_are_told(settings: Settings, store: SqlStore) -> None:
-    assert [f.health for f in found(settings, "outbox")] == [Health.OK]
+def test_recent_mails_are_no_finding(settings: Settings, store: SqlStore) -> None:
+    assert [f.health for f in findings(settings, "outbox")] == [Health.OK]
     store.post([notice(MailState.SENDING, NOW), notice(MailState.PENDING, NOW)])
-    assert [f.health for f in found(settings, "outbox")] == [Health.OK]
+    assert [f.health for f in findings(settings, "outbox")] == [Health.OK]
 
 
 @pytest.mark.parametrize(
@@ -109,26 +109,26 @@ def test_mails_that_are_stuck_are_told(settings: Settings, store: SqlStore) -> N
         (MailState.REFUSED, "1 mail(s) were refused"),
     ],
 )
-def test_a_mail_that_hangs_for_hours_is_told(
+def test_mails_stuck_for_hours_are_reported(
     settings: Settings, store: SqlStore, state: MailState, says: str
 ) -> None:
     store.post([notice(state, NOW - timedelta(hours=2))])
-    [finding] = found(settings, "outbox")
+    [finding] = findings(settings, "outbox")
     assert finding.health is Health.WARNING
     assert says in finding.message
     assert finding.fix
 
 
-def test_a_database_of_a_newer_version_is_a_finding(settings: Settings) -> None:
+def test_a_database_of_a_newer_version_is_reported(settings: Settings) -> None:
     engine = open_engine(settings.database_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
     engine.dispose()
-    [finding] = found(settings, "database")
+    [finding] = findings(settings, "database")
     assert finding.health is Health.ERROR
     assert "newer version" in finding.message
 
 
-def test_only_the_parts_that_were_asked_for_are_looked_at(settings: Settings) -> None:
+def test_only_the_requested_parts_are_checked(settings: Settings) -> None:
     assert {finding.part for finding in examine(settings)} == set(PARTS)
     assert [finding.part for finding in examine(settings, ["key", "database"])] == ["key", "database"]

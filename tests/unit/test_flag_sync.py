@@ -1,4 +1,4 @@
-"""Which flags follow the source, and which are their owner's."""
+"""Flag synchronisation: which flags follow the source, and which the owner has changed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ S, F = "\\Seen", "\\Flagged"
 
 
 @pytest.mark.parametrize(
-    ("put", "source", "there", "add", "remove"),
+    ("put", "source", "at_destination", "add", "remove"),
     [
-        ((), (S,), (), (S,), ()),  # read at the source since
+        ((), (S,), (), (S,), ()),  # read at the source since the copy
         ((S,), (), (S,), (), (S,)),  # marked as unread again
-        ((), (S,), (S,), (), ()),  # its owner read it there too
+        ((), (S,), (S,), (), ()),  # read by the owner at the destination too
         ((S,), (), (), (), ()),
         ((), (), (S,), (), ()),  # changed at the destination only
         ((S,), (S,), (), (), ()),
-        ((F,), (S, F, "$Label1"), (F,), (S, "$Label1"), ()),  # each flag for itself
+        ((F,), (S, F, "$Label1"), (F,), (S, "$Label1"), ()),  # each flag is handled separately
         ((F,), (S,), (), (S,), ()),
         ((S,), ("\\SEEN",), (S,), (), ()),  # flags ignore case
         (("Work",), ("work",), ("WORK",), (), ()),
@@ -26,46 +26,46 @@ S, F = "\\Seen", "\\Flagged"
         (("\\Deleted",), (), ("\\Deleted",), (), ()),
     ],
 )
-def test_a_flag_follows_the_source_where_it_still_is_as_we_put_it(
+def test_a_flag_follows_the_source_if_unchanged_at_the_destination(
     put: tuple[str, ...],
     source: tuple[str, ...],
-    there: tuple[str, ...],
+    at_destination: tuple[str, ...],
     add: tuple[str, ...],
     remove: tuple[str, ...],
 ) -> None:
-    change = reconcile(put, source, there)
+    change = reconcile(put, source, at_destination)
     assert (set(change.add), set(change.remove)) == (set(add), set(remove))
     if add or remove:
         assert differs(put, source)
-        assert not reconcile(change.after, source, (set(there) | set(add)) - set(remove)).add
+        assert not reconcile(change.after, source, (set(at_destination) | set(add)) - set(remove)).add
 
 
-def test_what_we_changed_follows_back_again() -> None:
+def test_a_synchronised_flag_can_be_reverted_by_the_source() -> None:
     change = reconcile((), (S,), ())
     assert reconcile(change.after, (), (S,)).remove == (S,)
 
 
-def test_what_its_owner_changed_never_follows_again() -> None:
-    known = reconcile((), (S,), (S,)).after  # both read it
+def test_a_flag_changed_by_the_owner_is_never_synchronised_again() -> None:
+    known = reconcile((), (S,), (S,)).after  # read on both sides
     assert not differs(known, (S,))
-    for source, there in (((), (S,)), ((S,), ()), ((), ())):
-        change = reconcile(known, source, there)
+    for source, at_destination in (((), (S,)), ((S,), ()), ((), ())):
+        change = reconcile(known, source, at_destination)
         assert (change.add, change.remove) == ((), ())
 
 
 @pytest.mark.parametrize("came_to_pass", [True, False])
-def test_our_own_change_is_not_taken_for_its_owners_after_a_crash(came_to_pass: bool) -> None:
+def test_after_a_crash_a_synchronised_change_is_not_attributed_to_the_owner(came_to_pass: bool) -> None:
     change = reconcile((F,), (F, S), (F,))
-    there = (F, S) if came_to_pass else (F,)
+    at_destination = (F, S) if came_to_pass else (F,)
     assert differs(change.during, (F, S))
-    again = reconcile(change.during, (F, S), there)
+    again = reconcile(change.during, (F, S), at_destination)
     assert again.add == (() if came_to_pass else (S,))
     assert set(again.after) == {F, S}
-    assert differs(change.during, (F,))  # the source thought better of it meanwhile
-    assert reconcile(change.during, (F,), there).remove == ((S,) if came_to_pass else ())
+    assert differs(change.during, (F,))  # the source has reverted the flag since
+    assert reconcile(change.during, (F,), at_destination).remove == ((S,) if came_to_pass else ())
 
 
-def test_what_is_remembered_tells_undo_the_same_as_before() -> None:
+def test_undo_detects_changes_after_a_synchronisation() -> None:
     followed = reconcile((F,), (F, S), (F,)).after
     assert not touched(followed, (F, S))
     owners = reconcile((), (S,), (S,)).after

@@ -1,4 +1,4 @@
-"""Flags in few bytes, and whether somebody changed them."""
+"""The compact form of flags, and the detection of changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ atoms = st.text("abc;,$\\:0", min_size=1, max_size=4)
 
 
 @given(st.lists(st.lists(atoms, max_size=3), max_size=9))
-def test_what_is_folded_comes_back(flags: list[list[str]]) -> None:
+def test_folded_flags_unfold_unchanged(flags: list[list[str]]) -> None:
     assert unfold_flags(fold_flags(flags)) == [tuple(of_one) for of_one in flags]
 
 
-def test_a_batch_of_alike_flags_takes_one_line() -> None:
+def test_equal_flags_of_a_batch_take_one_line() -> None:
     assert fold_flags([("\\Seen",)] * 97 + [()] * 3) == "97 \\Seen\n3"
     assert unfold_flags("") == []
 
@@ -35,5 +35,5 @@ def test_a_batch_of_alike_flags_takes_one_line() -> None:
         (["\\Seen"], ["\\Seen", "Work"], True),
     ],
 )
-def test_what_counts_as_touched(sent: list[str], now: list[str], *, changed: bool) -> None:
+def test_which_changes_count_as_touched(sent: list[str], now: list[str], *, changed: bool) -> None:
     assert touched(sent, now) is changed

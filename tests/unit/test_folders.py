@@ -1,4 +1,4 @@
-"""Where folders go, as their owner would expect it."""
+"""Folder mapping: the destination folder of each source folder."""
 
 from __future__ import annotations
 
@@ -32,26 +32,28 @@ def mapped(
     source: Listing,
     destination: Listing = (),
     *,
-    here: Hierarchy = SLASH,
-    there: Hierarchy = SLASH,
+    at_source: Hierarchy = SLASH,
+    at_destination: Hierarchy = SLASH,
     remembered: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     pairs = map_folders(
-        listed(source, here),
-        here,
-        listed(destination, there),
-        there,
+        listed(source, at_source),
+        at_source,
+        listed(destination, at_destination),
+        at_destination,
         {} if remembered is None else remembered,
     )
     return {pair.source.name: pair.destination for pair in pairs}
 
 
-def reason(source: str, *, there: Hierarchy = SLASH, here: Hierarchy = SLASH, others: Listing = ()) -> str:
-    pairs = map_folders(listed([source, *others], here), here, [], there, {})
+def reason(
+    source: str, *, at_destination: Hierarchy = SLASH, at_source: Hierarchy = SLASH, others: Listing = ()
+) -> str:
+    pairs = map_folders(listed([source, *others], at_source), at_source, [], at_destination, {})
     return next(pair.reason for pair in pairs if pair.source.name == source)
 
 
-# --- names of special folders -------------------------------------------------------------------------
+# --- Names of special folders -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def reason(source: str, *, there: Hierarchy = SLASH, here: Hierarchy = SLASH, ot
         *((name, FolderRole.ARCHIVE) for name in ("Archive", "Archives", "Archiv", "Archivio", "Archivo")),
     ],
 )
-def test_special_folders_are_known_by_name_in_five_languages(name: str, role: FolderRole) -> None:
+def test_special_folders_are_recognised_by_name_in_five_languages(name: str, role: FolderRole) -> None:
     for form in ("NFC", "NFD"):
         for spelling in (name, name.upper(), name.lower()):
             assert role_by_name(normalize(form, spelling)) is role
@@ -80,16 +82,16 @@ def test_special_folders_are_known_by_name_in_five_languages(name: str, role: Fo
     "name",
     ["Sent to clients", "Presented", "sent/2019", "", "All Mail", "Starred", "INBOX", "Archivos", "Entwurfe"],
 )
-def test_a_name_that_only_contains_such_a_word_says_nothing(name: str) -> None:
+def test_a_name_that_only_contains_such_a_word_has_no_role(name: str) -> None:
     assert role_by_name(name) is None
 
 
-# --- hierarchy ------------------------------------------------------------------------------------------
+# --- Hierarchy ------------------------------------------------------------------------------------------
 
 
 def test_a_mailbox_keeps_its_tree_from_a_prefixed_server_to_a_plain_one() -> None:
     source = ["INBOX", "INBOX.Work", "INBOX.Work.2019", "INBOX.Entwürfe alt"]
-    assert mapped(source, here=INBOX_DOT, there=SLASH) == {
+    assert mapped(source, at_source=INBOX_DOT, at_destination=SLASH) == {
         "INBOX": "INBOX",
         "INBOX.Work": "Work",
         "INBOX.Work.2019": "Work/2019",
@@ -98,7 +100,7 @@ def test_a_mailbox_keeps_its_tree_from_a_prefixed_server_to_a_plain_one() -> Non
 
 
 def test_a_mailbox_keeps_its_tree_from_a_plain_server_to_a_prefixed_one() -> None:
-    assert mapped(["Inbox", "Work", "Work/2019", "INBOX/foo"], here=SLASH, there=INBOX_DOT) == {
+    assert mapped(["Inbox", "Work", "Work/2019", "INBOX/foo"], at_source=SLASH, at_destination=INBOX_DOT) == {
         "Inbox": "INBOX",
         "Work": "INBOX.Work",
         "Work/2019": "INBOX.Work.2019",
@@ -107,58 +109,58 @@ def test_a_mailbox_keeps_its_tree_from_a_plain_server_to_a_prefixed_one() -> Non
 
 
 @pytest.mark.parametrize("hierarchy", [SLASH, DOT, INBOX_DOT, FLAT, Hierarchy("mail/", "/")])
-def test_between_servers_of_one_kind_every_name_stays(hierarchy: Hierarchy) -> None:
+def test_between_servers_with_equal_hierarchies_names_do_not_change(hierarchy: Hierarchy) -> None:
     d = hierarchy.delimiter or "-"
     names = [
         hierarchy.prefix + name for name in ("Work", f"Work{d}2019", "a b", " c ", "100%", "*", "ü", "x~")
     ]
     names += ["INBOX", f"{hierarchy.prefix if hierarchy.prefix != 'INBOX.' else ''}INBOX{d}foo"]
-    assert mapped(names, here=hierarchy, there=hierarchy) == {name: name for name in names}
+    assert mapped(names, at_source=hierarchy, at_destination=hierarchy) == {name: name for name in names}
 
 
-def test_a_folder_called_inbox_inside_inbox_is_another_folder_and_never_put_into_inbox() -> None:
+def test_a_folder_named_inbox_within_inbox_is_not_merged_into_inbox() -> None:
     source = ["INBOX", "INBOX.INBOX", "INBOX.INBOX.x"]
-    assert mapped(source, here=INBOX_DOT, there=SLASH) == {
+    assert mapped(source, at_source=INBOX_DOT, at_destination=SLASH) == {
         "INBOX": "INBOX",
         "INBOX.INBOX": "INBOX (2)",
         "INBOX.INBOX.x": "INBOX (2)/x",
     }
-    # On Dovecot "INBOX.INBOX" is INBOX itself.
-    assert mapped(source, here=INBOX_DOT, there=INBOX_DOT) == {
+    # With Dovecot, "INBOX.INBOX" is INBOX itself.
+    assert mapped(source, at_source=INBOX_DOT, at_destination=INBOX_DOT) == {
         "INBOX": "INBOX",
         "INBOX.INBOX": "INBOX.INBOX (2)",
         "INBOX.INBOX.x": "INBOX.INBOX (2).x",
     }
-    assert mapped(["INBOX/INBOX"], there=INBOX_DOT) == {"INBOX/INBOX": "INBOX.INBOX (2)"}
+    assert mapped(["INBOX/INBOX"], at_destination=INBOX_DOT) == {"INBOX/INBOX": "INBOX.INBOX (2)"}
 
 
-def test_what_an_earlier_move_left_in_a_second_inbox_keeps_its_names() -> None:
+def test_the_folders_of_a_second_inbox_keep_their_names() -> None:
     source: Listing = [Folder("INBOX.INBOX", ".", selectable=False), "INBOX.INBOX.Sent", "INBOX.INBOX.x"]
-    assert mapped(source, here=INBOX_DOT, there=INBOX_DOT) == {
+    assert mapped(source, at_source=INBOX_DOT, at_destination=INBOX_DOT) == {
         "INBOX.INBOX.Sent": "INBOX.INBOX.Sent",
         "INBOX.INBOX.x": "INBOX.INBOX.x",
     }
-    assert mapped(source[1:], here=INBOX_DOT, there=SLASH) == {
+    assert mapped(source[1:], at_source=INBOX_DOT, at_destination=SLASH) == {
         "INBOX.INBOX.Sent": "INBOX/Sent",
         "INBOX.INBOX.x": "INBOX/x",
     }
 
 
-def test_no_other_folder_is_put_into_inbox_because_its_name_differs_only_in_case() -> None:
-    assert mapped(["INBOX.Inbox"], here=INBOX_DOT, there=SLASH) == {"INBOX.Inbox": "Inbox (2)"}
+def test_a_folder_whose_name_differs_from_inbox_in_case_is_not_merged_into_it() -> None:
+    assert mapped(["INBOX.Inbox"], at_source=INBOX_DOT, at_destination=SLASH) == {"INBOX.Inbox": "Inbox (2)"}
 
 
-def test_a_child_of_inbox_stays_a_child_where_that_is_possible() -> None:
-    assert mapped(["inbox/foo", "INBOX/foo/bar"], there=DOT) == {
+def test_a_child_of_inbox_stays_a_child_if_possible() -> None:
+    assert mapped(["inbox/foo", "INBOX/foo/bar"], at_destination=DOT) == {
         "inbox/foo": "INBOX.foo",
         "INBOX/foo/bar": "INBOX.foo.bar",
     }
-    assert mapped(["INBOX/foo"], there=Hierarchy("mail/", "/")) == {"INBOX/foo": "mail/INBOX/foo"}
+    assert mapped(["INBOX/foo"], at_destination=Hierarchy("mail/", "/")) == {"INBOX/foo": "mail/INBOX/foo"}
 
 
-def test_a_server_without_folders_in_folders_gets_joined_names() -> None:
+def test_a_server_without_nested_folders_gets_joined_names() -> None:
     source = ["Work", "Work/2019", "Work_2019", "INBOX/foo"]
-    assert mapped(source, there=FLAT) == {
+    assert mapped(source, at_destination=FLAT) == {
         "Work": "Work",
         "Work/2019": "Work_2019 (2)",
         "Work_2019": "Work_2019",
@@ -170,39 +172,39 @@ def test_a_folder_without_delimiter_is_one_name() -> None:
     assert mapped([Folder("a/b", None)]) == {"a/b": "a_b"}
 
 
-def test_folders_that_hold_no_mail_have_no_pair_and_still_carry_their_children() -> None:
+def test_unselectable_folders_have_no_pair_but_keep_their_children() -> None:
     source: Listing = [Folder("a.b", "/", selectable=False), "a.b/x", "a_b/x"]
-    assert mapped(source, there=DOT) == {"a.b/x": "a_b (2).x", "a_b/x": "a_b.x"}
+    assert mapped(source, at_destination=DOT) == {"a.b/x": "a_b (2).x", "a_b/x": "a_b.x"}
 
 
-def test_pairs_come_in_the_order_of_the_source_and_once_each() -> None:
+def test_pairs_are_unique_and_in_the_order_of_the_source() -> None:
     pairs = map_folders(listed(["b", "INBOX", "a", "b"], SLASH), SLASH, [], SLASH, {})
     assert [pair.source.name for pair in pairs] == ["b", "INBOX", "a"]
 
 
-# --- roles ----------------------------------------------------------------------------------------------
+# --- Roles ----------------------------------------------------------------------------------------------
 
 
-def test_gesendet_lands_in_sent_with_all_that_lies_below() -> None:
+def test_gesendet_is_mapped_to_sent_with_its_children() -> None:
     source = ["Gesendet", "Gesendet/2019", "Gesendet/2019/Mai"]
-    assert mapped(source, ["INBOX.Sent"], there=INBOX_DOT) == {
+    assert mapped(source, ["INBOX.Sent"], at_destination=INBOX_DOT) == {
         "Gesendet": "INBOX.Sent",
         "Gesendet/2019": "INBOX.Sent.2019",
         "Gesendet/2019/Mai": "INBOX.Sent.2019.Mai",
     }
 
 
-def test_without_such_a_folder_there_it_keeps_its_own_name() -> None:
+def test_a_special_folder_keeps_its_name_if_the_destination_has_none() -> None:
     assert mapped(["Gesendet"], ["INBOX", "Drafts"]) == {"Gesendet": "Gesendet"}
 
 
-def test_an_attribute_beats_a_name_on_both_sides() -> None:
+def test_an_attribute_takes_precedence_over_a_name_on_both_sides() -> None:
     source: Listing = ["Sent", special("Versandt", FolderRole.SENT)]
     destination: Listing = ["Sent", special("Ausgang", FolderRole.SENT)]
     assert mapped(source, destination) == {"Sent": "Sent", "Versandt": "Ausgang"}
 
 
-def test_an_attribute_counts_at_any_depth_and_a_name_only_at_the_top_or_in_inbox() -> None:
+def test_attributes_count_at_any_depth_and_names_only_at_the_top_or_in_inbox() -> None:
     source: Listing = [special("[Gmail]/Gesendet", FolderRole.SENT), "Work/Papierkorb", "INBOX/Entwürfe"]
     assert mapped(source, ["Sent", "Trash", "Drafts"]) == {
         "[Gmail]/Gesendet": "Sent",
@@ -211,7 +213,7 @@ def test_an_attribute_counts_at_any_depth_and_a_name_only_at_the_top_or_in_inbox
     }
 
 
-def test_a_folder_whose_attribute_says_otherwise_is_not_judged_by_its_name() -> None:
+def test_a_folder_with_another_attribute_is_not_recognised_by_name() -> None:
     assert mapped([special("Archive", FolderRole.ALL)], ["Archives"]) == {"Archive": "Archive"}
 
 
@@ -220,7 +222,7 @@ def test_all_mail_and_starred_keep_their_own_names(role: FolderRole) -> None:
     assert mapped([special("Alle", role)], [special("All Mail", role)]) == {"Alle": "Alle"}
 
 
-def test_only_one_folder_takes_the_role_and_the_others_keep_their_names() -> None:
+def test_only_one_folder_gets_the_role_and_other_candidates_keep_their_names() -> None:
     source = ["Gesendete Objekte", "Gesendet", "Sent", "Gesendet/2019"]
     assert mapped(source, [special("Sent", FolderRole.SENT)]) == {
         "Gesendete Objekte": "Sent",
@@ -230,27 +232,27 @@ def test_only_one_folder_takes_the_role_and_the_others_keep_their_names() -> Non
     }
 
 
-def test_among_several_sent_folders_there_the_one_of_the_same_name_is_taken() -> None:
+def test_of_several_sent_folders_at_the_destination_the_one_with_the_same_name_is_used() -> None:
     assert mapped(["Gesendet"], ["Sent", "Gesendet"]) == {"Gesendet": "Gesendet"}
     assert mapped(["Gesendet"], ["Sent", "Inviati"]) == {"Gesendet": "Sent"}
 
 
-def test_a_folder_that_holds_no_mail_neither_takes_nor_gives_a_role() -> None:
-    here: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Gesendet"]
-    there: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Sent Items"]
-    assert mapped(here, there) == {"Gesendet": "Sent Items"}
+def test_an_unselectable_folder_has_no_role_on_either_side() -> None:
+    source: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Gesendet"]
+    destination: Listing = [special("Sent", FolderRole.SENT, selectable=False), "Sent Items"]
+    assert mapped(source, destination) == {"Gesendet": "Sent Items"}
 
 
-def test_inbox_is_inbox_whatever_its_attributes() -> None:
+def test_inbox_is_mapped_to_inbox_whatever_its_attributes() -> None:
     source: Listing = [special("INBOX", FolderRole.SENT), "Gesendet"]
     assert mapped(source, ["Sent"]) == {"INBOX": "INBOX", "Gesendet": "Sent"}
 
 
-# --- names that the destination does not take ------------------------------------------------------------
+# --- Names that the destination does not accept ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("source", "here", "there", "destination"),
+    ("source", "at_source", "at_destination", "destination"),
     [
         ("x.y", SLASH, DOT, "x_y"),
         ("x/y", DOT, SLASH, "x_y"),
@@ -270,25 +272,25 @@ def test_inbox_is_inbox_whatever_its_attributes() -> None:
         ("", SLASH, SLASH, "_"),
     ],
 )
-def test_a_name_changes_no_more_than_it_has_to(
-    source: str, here: Hierarchy, there: Hierarchy, destination: str
+def test_a_name_changes_as_little_as_possible(
+    source: str, at_source: Hierarchy, at_destination: Hierarchy, destination: str
 ) -> None:
-    assert mapped([source], here=here, there=there) == {source: destination}
+    assert mapped([source], at_source=at_source, at_destination=at_destination) == {source: destination}
 
 
-def test_a_changed_name_gives_way_to_folders_that_are_called_so() -> None:
+def test_a_changed_name_does_not_collide_with_existing_names() -> None:
     for order in (["a.b", "a_b", "a_b (2)"], ["a_b (2)", "a_b", "a.b"]):
-        assert mapped(order, there=DOT) == {"a.b": "a_b (3)", "a_b": "a_b", "a_b (2)": "a_b (2)"}
+        assert mapped(order, at_destination=DOT) == {"a.b": "a_b (3)", "a_b": "a_b", "a_b (2)": "a_b (2)"}
 
 
-def test_two_names_that_change_into_one_are_numbered_the_same_way_in_any_order() -> None:
+def test_colliding_changed_names_are_numbered_independently_of_their_order() -> None:
     expected = {"a\nb": "a_b", "a\rb": "a_b (2)", "a\nb/c": "a_b/c", "a\rb/c": "a_b (2)/c"}
     assert mapped(list(expected)) == expected
     assert mapped(list(expected)[::-1]) == expected
 
 
-def test_a_child_of_inbox_gives_way_to_the_folder_beside_inbox() -> None:
-    assert mapped(["INBOX/foo", "foo", "INBOX/foo/x", "foo/x"], there=INBOX_DOT) == {
+def test_a_child_of_inbox_does_not_collide_with_a_top_level_folder() -> None:
+    assert mapped(["INBOX/foo", "foo", "INBOX/foo/x", "foo/x"], at_destination=INBOX_DOT) == {
         "INBOX/foo": "INBOX.foo (2)",
         "foo": "INBOX.foo",
         "INBOX/foo/x": "INBOX.foo (2).x",
@@ -296,88 +298,91 @@ def test_a_child_of_inbox_gives_way_to_the_folder_beside_inbox() -> None:
     }
 
 
-def test_a_changed_name_does_not_slip_into_a_special_folder() -> None:
+def test_a_changed_name_is_not_merged_into_a_special_folder() -> None:
     source = ["Gesendet", "INBOX/Sent"]
-    assert mapped(source, ["INBOX.Sent"], there=INBOX_DOT) == {
+    assert mapped(source, ["INBOX.Sent"], at_destination=INBOX_DOT) == {
         "Gesendet": "INBOX.Sent",
         "INBOX/Sent": "INBOX.Sent (2)",
     }
 
 
-def test_names_differing_in_case_or_accent_form_stay_two_folders() -> None:
+def test_names_that_differ_in_case_or_unicode_form_stay_two_folders() -> None:
     names = ["work", "Work", "\u00fc", "u\u0308"]
     assert mapped(names) == {name: name for name in names}
 
 
-def test_long_names_are_shortened_and_stay_apart() -> None:
+def test_long_names_are_shortened_and_stay_distinct() -> None:
     source = ["ü" * 300 + "1", "ü" * 300 + "2", "y" * 254, "y" * 255, "a" * 255 + "/" + "b" * 254]
-    there = mapped(source)
-    assert len(set(there.values())) == len(source)
-    assert there["y" * 254] == "y" * 254
-    assert there["y" * 255] == "y" * 250 + " (2)"
-    assert there["a" * 255 + "/" + "b" * 254] == "a" * 254 + "/" + "b" * 254
-    assert there["ü" * 300 + "1"] == "ü" * 94  # "&", 252 of base64, "-"
+    result = mapped(source)
+    assert len(set(result.values())) == len(source)
+    assert result["y" * 254] == "y" * 254
+    assert result["y" * 255] == "y" * 250 + " (2)"
+    assert result["a" * 255 + "/" + "b" * 254] == "a" * 254 + "/" + "b" * 254
+    assert result["ü" * 300 + "1"] == "ü" * 94  # "&", 252 of base64, "-"
 
 
-def test_where_a_path_is_one_file_name_all_of_it_has_to_fit() -> None:
-    there = mapped(["a" * 200 + "/" + "b" * 200, "c" * 300], there=INBOX_DOT)
-    assert sorted(there.values()) == [
+def test_if_a_path_is_one_file_name_the_whole_path_must_fit() -> None:
+    result = mapped(["a" * 200 + "/" + "b" * 200, "c" * 300], at_destination=INBOX_DOT)
+    assert sorted(result.values()) == [
         "INBOX." + "a" * 200 + "." + "b" * (254 - 207),
         "INBOX." + "c" * 248,
     ]
-    assert mapped(["a" * 200 + "/" + "b" * 200], there=FLAT) == {
+    assert mapped(["a" * 200 + "/" + "b" * 200], at_destination=FLAT) == {
         "a" * 200 + "/" + "b" * 200: "a" * 200 + "_" + "b" * 53
     }
 
 
-def test_where_no_room_is_left_below_its_parent_a_folder_goes_further_up() -> None:
+def test_a_folder_moves_up_if_its_path_would_be_too_long() -> None:
     deep = "a/" + "b" * 245
-    assert mapped([deep, deep + "/c", deep + "/" + "d" * 20, deep + "/" + "e" * 300], there=DOT) == {
+    assert mapped([deep, deep + "/c", deep + "/" + "d" * 20, deep + "/" + "e" * 300], at_destination=DOT) == {
         deep: "a." + "b" * 245,
         deep + "/c": "a." + "b" * 245 + ".c",
         deep + "/" + "d" * 20: "a." + "d" * 20,
         deep + "/" + "e" * 300: "a." + "e" * 252,
     }
     top = "z" * 248
-    assert mapped([top + "/~" + "d" * 20, "INBOX/" + top + "/" + "d" * 20], there=INBOX_DOT) == {
+    assert mapped([top + "/~" + "d" * 20, "INBOX/" + top + "/" + "d" * 20], at_destination=INBOX_DOT) == {
         top + "/~" + "d" * 20: "INBOX._" + "d" * 20,
         "INBOX/" + top + "/" + "d" * 20: "INBOX." + "d" * 20,
     }
-    assert mapped(["z" * 254 + "/ab"], there=DOT) == {"z" * 254 + "/ab": "ab"}
+    assert mapped(["z" * 254 + "/ab"], at_destination=DOT) == {"z" * 254 + "/ab": "ab"}
 
 
-# --- later runs -------------------------------------------------------------------------------------------
+# --- Later runs -------------------------------------------------------------------------------------------
 
 
-def test_a_folder_once_mapped_never_moves() -> None:
+def test_a_mapped_folder_never_moves() -> None:
     remembered = {"Gesendet": "Gesendet", "a.b": "a_b", "INBOX": "Old/INBOX"}
     source = ["INBOX", "Gesendet", "a.b"]
-    assert mapped(source, ["Sent"], there=DOT, remembered=remembered) == remembered
+    assert mapped(source, ["Sent"], at_destination=DOT, remembered=remembered) == remembered
 
 
 def test_children_follow_a_remembered_parent() -> None:
-    there = mapped(["Work", "Work/New", "INBOX/x"], remembered={"Work": "Job", "INBOX": "Old"})
-    assert there == {"Work": "Job", "Work/New": "Job/New", "INBOX/x": "Old/x"}
+    result = mapped(["Work", "Work/New", "INBOX/x"], remembered={"Work": "Job", "INBOX": "Old"})
+    assert result == {"Work": "Job", "Work/New": "Job/New", "INBOX/x": "Old/x"}
 
 
-def test_a_new_folder_does_not_fall_into_one_that_an_older_one_was_renamed_to() -> None:
-    assert mapped(["a.b", "a_b"], there=DOT, remembered={"a.b": "a_b"}) == {"a.b": "a_b", "a_b": "a_b (2)"}
+def test_a_new_folder_is_not_merged_into_the_target_of_a_renamed_folder() -> None:
+    assert mapped(["a.b", "a_b"], at_destination=DOT, remembered={"a.b": "a_b"}) == {
+        "a.b": "a_b",
+        "a_b": "a_b (2)",
+    }
 
 
-def test_the_mail_of_a_folder_that_is_gone_from_the_source_keeps_its_place_to_itself() -> None:
-    assert mapped(["a_b", "a_b/x"], there=DOT, remembered={"a.b": "a_b"}) == {
+def test_no_folder_is_merged_into_the_target_of_a_deleted_source_folder() -> None:
+    assert mapped(["a_b", "a_b/x"], at_destination=DOT, remembered={"a.b": "a_b"}) == {
         "a_b": "a_b (2)",
         "a_b/x": "a_b (2).x",
     }
-    assert mapped(["a.b"], there=DOT, remembered={"a_b": "a_b"}) == {"a.b": "a_b (2)"}
+    assert mapped(["a.b"], at_destination=DOT, remembered={"a_b": "a_b"}) == {"a.b": "a_b (2)"}
 
 
-def test_a_child_of_a_renamed_folder_does_not_fall_into_the_child_of_another() -> None:
+def test_a_child_of_a_renamed_folder_is_not_merged_into_the_child_of_another() -> None:
     remembered = {"Old": "Work", "Work/x": "Work/x"}
     assert mapped(["Old/x"], remembered=remembered) == {"Old/x": "Work/x (2)"}
 
 
-def test_a_role_that_is_taken_stays_taken() -> None:
+def test_a_role_keeps_its_folder() -> None:
     source: Listing = [special("Sent Items", FolderRole.SENT), "Gesendet"]
     assert mapped(source, ["Sent"], remembered={"Gesendet": "Sent"}) == {
         "Sent Items": "Sent Items",
@@ -385,11 +390,11 @@ def test_a_role_that_is_taken_stays_taken() -> None:
     }
 
 
-def test_when_the_old_sent_folder_is_gone_from_the_source_the_new_one_takes_its_place() -> None:
+def test_a_new_sent_folder_replaces_a_deleted_one() -> None:
     assert mapped(["Sent Items"], ["Sent"], remembered={"Gesendet": "Sent"}) == {"Sent Items": "Sent"}
 
 
-def test_a_folder_named_like_the_special_one_there_joins_it_in_a_later_run_as_in_the_first() -> None:
+def test_a_folder_named_like_a_special_folder_is_merged_into_it_in_later_runs_too() -> None:
     first = mapped(["Gesendet", "Gesendet/2019", "Sent", "Sent/2019"], ["Sent"])
     later = mapped(
         ["Gesendet", "Gesendet/2019", "Sent", "Sent/2019"],
@@ -408,24 +413,24 @@ def test_a_folder_named_like_the_special_one_there_joins_it_in_a_later_run_as_in
     )
 
 
-# --- reasons ----------------------------------------------------------------------------------------------
+# --- Reasons ----------------------------------------------------------------------------------------------
 
 
-def test_a_preview_says_in_plain_words_why_a_folder_is_called_so() -> None:
+def test_a_preview_explains_the_name_of_a_folder() -> None:
     assert reason("Work") == "same name"
-    assert reason("Work/2019", there=INBOX_DOT) == "same name"
+    assert reason("Work/2019", at_destination=INBOX_DOT) == "same name"
     assert reason("inbox") == "INBOX"
     assert reason("INBOX/x") == "same name"
-    assert reason("x.y", there=DOT) == "“.” is not allowed in names at the destination"
-    assert reason("x.y/z", there=DOT, others=["x.y"]) == "follows its parent folder"
-    assert reason("x.y", there=DOT, others=["x_y"]) == (
+    assert reason("x.y", at_destination=DOT) == "“.” is not allowed in names at the destination"
+    assert reason("x.y/z", at_destination=DOT, others=["x.y"]) == "follows its parent folder"
+    assert reason("x.y", at_destination=DOT, others=["x_y"]) == (
         "“.” is not allowed in names at the destination; another folder already has that name"
     )
-    assert reason("a/b", there=FLAT) == "the destination has no nested folders"
-    assert reason("INBOX/x", there=INBOX_DOT) == (
+    assert reason("a/b", at_destination=FLAT) == "the destination has no nested folders"
+    assert reason("INBOX/x", at_destination=INBOX_DOT) == (
         "at the destination, folders inside INBOX are on the same level as all others"
     )
-    assert reason("INBOX/x", there=Hierarchy("mail/", "/")) == (
+    assert reason("INBOX/x", at_destination=Hierarchy("mail/", "/")) == (
         "the destination requires all folders except INBOX to be below “mail/”"
     )
     assert reason("z" * 300) == "the name is too long for the destination"
@@ -446,10 +451,10 @@ def test_a_preview_names_roles_and_earlier_choices() -> None:
     ]
 
 
-def test_a_cautious_name_holds_nothing_that_any_server_refuses() -> None:
+def test_a_portable_name_is_accepted_by_every_server() -> None:
     cautious = Hierarchy("", "/", cautious=True)
     names = ["Wichtig!", "50 % & mehr?", 'a/"b"/c', "a/_b_"]
-    assert mapped(names, there=cautious) == {
+    assert mapped(names, at_destination=cautious) == {
         "Wichtig!": "Wichtig!",
         "50 % & mehr?": "50 _ _ mehr_",
         'a/"b"/c': "a/_b_ (2)/c",

@@ -1,4 +1,4 @@
-"""The generated mailboxes of the benchmark of memory: a destination that takes anything proves nothing."""
+"""The generated mailboxes of the memory benchmark. The destination must detect wrong copies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Opened = Callable[[generated.Mailbox, Side], ImapSession]
 
 @pytest.fixture
 def opened() -> Iterator[Opened]:
-    """Serves a mailbox and gives a session on it."""
+    """Serve a mailbox and open a session on it."""
     listeners: list[socket.socket] = []
     sessions: list[ImapSession] = []
 
@@ -45,64 +45,66 @@ def opened() -> Iterator[Opened]:
 
 
 def fetched(session: ImapSession, name: str, status: FolderStatus) -> list[Message]:
-    found = session.messages(status.ref(name), UidSet.from_ranges([(1, status.uidnext)]))
-    return [one for one in found if isinstance(one, Message)]
+    results = session.messages(status.ref(name), UidSet.from_ranges([(1, status.uidnext)]))
+    return [message for message in results if isinstance(message, Message)]
 
 
 def statuses(session: ImapSession) -> dict[str, FolderStatus]:
-    _, told = session.folders_and_statuses()
-    return {name: status for name, status in told.items() if isinstance(status, FolderStatus)}
+    _, all_statuses = session.folders_and_statuses()
+    return {name: status for name, status in all_statuses.items() if isinstance(status, FolderStatus)}
 
 
-def test_a_source_shows_what_it_says(opened: Opened) -> None:
+def test_a_generated_source_is_consistent(opened: Opened) -> None:
     source = opened(generated.Mailbox(folders=2, messages=25, gap=4), Side.SOURCE)
-    told = statuses(source)
-    assert {name: status.messages for name, status in told.items()} == {"INBOX": 13, "Folder 1": 12}
-    for name, status in told.items():
+    folders = statuses(source)
+    assert {name: status.messages for name, status in folders.items()} == {"INBOX": 13, "Folder 1": 12}
+    for name, status in folders.items():
         folder = status.ref(name)
-        shown = source.uids(folder)
-        assert len(shown) == status.messages
-        assert not any(uid % 4 == 0 for uid in shown)
-        assert source.uids(folder, Uid(7)) == shown.at_or_above(7)
+        uids = source.uids(folder)
+        assert len(uids) == status.messages
+        assert not any(uid % 4 == 0 for uid in uids)
+        assert source.uids(folder, Uid(7)) == uids.at_or_above(7)
         messages = fetched(source, name, status)
-        assert UidSet.of(one.uid for one in messages) == shown
-        assert list(source.sizes(folder, shown)) == [(one.uid, len(one.body)) for one in messages]
+        assert UidSet.of(message.uid for message in messages) == uids
+        assert list(source.sizes(folder, uids)) == [(message.uid, len(message.body)) for message in messages]
         assert all(
-            whole(one.body).startswith(lines.header)
-            for one, lines in zip(messages, source.headers(folder, shown), strict=True)
+            whole(message.body).startswith(lines.header)
+            for message, lines in zip(messages, source.headers(folder, uids), strict=True)
         )
-        assert all(1000 < len(one.body) < 3000 for one in messages)
-        assert len({one.body for one in messages}) == len(messages)
+        assert all(1000 < len(message.body) < 3000 for message in messages)
+        assert len({message.body for message in messages}) == len(messages)
 
 
-def test_a_destination_tells_what_is_right_from_what_is_not(opened: Opened) -> None:
+def test_a_generated_destination_detects_wrong_copies(opened: Opened) -> None:
     source = opened(generated.Mailbox(folders=1, messages=3, gap=0), Side.SOURCE)
     mailbox = generated.Mailbox(folders=0, messages=0, gap=0)
     destination = opened(mailbox, Side.DESTINATION)
     destination.create("Folder 1")
     messages = fetched(source, "INBOX", statuses(source)["INBOX"])
-    outgoing = [Outgoing(one.uid, one.flags, one.internaldate, one.body) for one in messages]
-    there, _ = destination.open_for_appending("INBOX")
-    assert destination.append(there.ref("INBOX"), outgoing) == [Stored(Uid(uid)) for uid in (1, 2, 3)]
+    outgoing = [
+        Outgoing(message.uid, message.flags, message.internaldate, message.body) for message in messages
+    ]
+    inbox, _ = destination.open_for_appending("INBOX")
+    assert destination.append(inbox.ref("INBOX"), outgoing) == [Stored(Uid(uid)) for uid in (1, 2, 3)]
     assert mailbox.counts() == {"messages": 3, "right": 3, "wrong": 0}
-    destination.append(there.ref("INBOX"), outgoing[1:2])  # twice
+    destination.append(inbox.ref("INBOX"), outgoing[1:2])  # a duplicate
     assert mailbox.counts()["wrong"] == 1
-    elsewhere, _ = destination.open_for_appending("Folder 1")
-    destination.append(elsewhere.ref("Folder 1"), outgoing[2:3])  # in another folder
+    other_folder, _ = destination.open_for_appending("Folder 1")
+    destination.append(other_folder.ref("Folder 1"), outgoing[2:3])  # in the wrong folder
     assert mailbox.counts()["wrong"] == 2
     changed = Outgoing(Uid(4), (), "", generated.message(0, 4)[:-4] + b"!.\r\n")
-    destination.append(there.ref("INBOX"), [changed])
+    destination.append(inbox.ref("INBOX"), [changed])
     assert mailbox.counts() == {"messages": 6, "right": 3, "wrong": 3}
     assert statuses(destination)["INBOX"].messages == 5
 
 
-def test_figures_are_kept_and_told(tmp_path: Path) -> None:
+def test_results_are_saved_loaded_and_tabulated(tmp_path: Path) -> None:
     work = memory_results.Work(1000, 1, gap=10)
     empty, first, second = Taken(1.0, 1.0, 80 * 10**6), Taken(3.0, 1.5, 99 * 10**6), Taken(1.0, 0.9, 10**8)
     for wrong in (3, 0):
         memory_results.Copied(work, {"cores": "2"}, empty, first, second, wrong).save(tmp_path)
-    (found,) = memory_results.kept(tmp_path)
-    assert found == memory_results.Copied(work, {"cores": "2"}, empty, first, second, 0)
-    row = memory_results.table([found]).splitlines()[2]
+    (result,) = memory_results.kept(tmp_path)
+    assert result == memory_results.Copied(work, {"cores": "2"}, empty, first, second, 0)
+    row = memory_results.table([result]).splitlines()[2]
     assert [cell.strip() for cell in row.split("|")[2:4]] == ["99", "500"]  # 0.5 s over 1,000 messages
     assert "3 WRONG" in memory_results.table([memory_results.Copied(work, {}, empty, first, second, 3)])

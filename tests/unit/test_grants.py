@@ -1,4 +1,4 @@
-"""Grants as the vault keeps them."""
+"""The serialised form of grants in the vault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from providers.grants import Grant, OAuthGrant, OrganisationGrant, PasswordGrant
         OrganisationGrant("google"),
     ],
 )
-def test_a_grant_comes_back_as_it_was(grant: Grant) -> None:
+def test_a_dumped_grant_is_loaded_unchanged(grant: Grant) -> None:
     sealed = dump(grant)
     assert isinstance(sealed, Secret)
     assert load(sealed) == grant
@@ -38,7 +38,7 @@ def test_a_grant_comes_back_as_it_was(grant: Grant) -> None:
         '{"kind": "oauth", "provider": "google", "refresh_token": "hunter2", "tenant": 7}',
     ],
 )
-def test_what_is_no_grant_is_refused_without_being_quoted(text: str) -> None:
+def test_an_invalid_grant_is_rejected_without_being_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="not a grant") as caught:
         load(Secret(text))
     assert "hunter2" not in repr(caught.value)

@@ -1,4 +1,4 @@
-"""Names of the product: one meaning each, standard terms, and nothing answers to the former name."""
+"""Names of the product: one meaning each, standard terms, no trace of the former name."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ BANNED: Final = {
     "whoever": "owner, caller",
     "wish": "request",
 }
-"""Words that public names of the product do not hold -> the field's terms."""
+"""Words that must not occur in public names -> the standard terms."""
 
 
 SAME_MODULE_NAME: Final = {
-    # A port and the adapter that implements it have one name.
+    # A port and its adapter have the same name.
     "api_clients": "the port, its store, and the use cases about it",
     "budgets": "the port and its store",
     "consents": "the port and its store",
@@ -57,7 +57,7 @@ SAME_MODULE_NAME: Final = {
     # A package and a module about the same thing.
     "imports": "the use cases, and their tables in the store",
 }
-"""Module names that occur more than once -> why."""
+"""Module names that may occur more than once -> the reason."""
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
@@ -99,8 +99,8 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
-def test_no_public_name_holds_a_banned_word() -> None:
-    found = [
+def test_no_public_name_contains_a_banned_word() -> None:
+    violations = [
         f"{path}: {name}: say {BANNED[word]}"
         for path, module in modules()
         for name in [path.stem, *public_names(module)]
@@ -108,25 +108,25 @@ def test_no_public_name_holds_a_banned_word() -> None:
         for word in words(name)
         if word in BANNED
     ]
-    assert not found, "\n".join(found)
+    assert not violations, "\n".join(violations)
 
 
 def test_no_two_modules_share_a_name_without_a_reason() -> None:
     places = defaultdict(set)
     for path, _ in modules():
-        own = path.parent if path.stem == "__init__" else path.with_suffix("")
-        if own.name not in ("__main__", "importer", "providers"):
-            places[own.name].add(own)
+        module = path.parent if path.stem == "__init__" else path.with_suffix("")
+        if module.name not in ("__main__", "importer", "providers"):
+            places[module.name].add(module)
     assert {name for name, where in places.items() if len(where) > 1} == set(SAME_MODULE_NAME)
 
 
-def test_nothing_answers_to_the_former_name() -> None:
+def test_the_former_name_occurs_only_in_the_changelog() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    found = []
+    places = []
     for name in filter(None, listed.decode().split("\0")):
         if FORMER_NAME in name.lower():
-            found.append(name)
+            places.append(name)
         lines = (ROOT / name).read_bytes().splitlines()
-        found += [f"{name}: {line[:100]!r}" for line in lines if FORMER_NAME.encode() in line.lower()]
-    assert [where for where in found if not where.startswith("CHANGELOG.md:")] == []
-    assert len(found) == 1, "the changelog names the former name once, where it tells of the change"
+        places += [f"{name}: {line[:100]!r}" for line in lines if FORMER_NAME.encode() in line.lower()]
+    assert [where for where in places if not where.startswith("CHANGELOG.md:")] == []
+    assert len(places) == 1, "the changelog mentions the former name once, in the entry about the new name"

@@ -1,4 +1,4 @@
-"""The account that adds up, and what it says in words, numbers and exit codes."""
+"""The report of an import: totals, verdict, JSON and exit code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(name: str = "INBOX", **numbers: Any) -> FolderTally:
     return FolderTally(name, name, **numbers)
 
 
-def test_every_message_that_was_found_is_in_the_totals_once() -> None:
+def test_every_found_message_is_counted_once_in_the_totals() -> None:
     it = report(
         folder(found=10, copied=4, present=3, duplicate=1, skipped={"a": 1}, failed=1, copied_bytes=500),
         folder("Sent", found=5, copied=2, skipped={"a": 1, "b": 2}, copied_bytes=70, keywords_dropped=2),
@@ -70,7 +70,7 @@ def test_every_message_that_was_found_is_in_the_totals_once() -> None:
     assert it.adds_up
 
 
-def test_two_wrong_folders_do_not_cancel_each_other_out() -> None:
+def test_errors_of_two_folders_do_not_cancel_each_other_out() -> None:
     it = report(folder(found=2, copied=1), folder("Sent", found=1, copied=2))
     assert it.totals.adds_up
     assert not it.adds_up
@@ -143,7 +143,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         (report(state=State.QUEUED), "Not started yet."),
     ],
 )
-def test_the_verdict_says_what_happened(it: Report, words: str) -> None:
+def test_the_verdict_describes_the_outcome(it: Report, words: str) -> None:
     assert it.verdict == words
 
 
@@ -155,17 +155,19 @@ def test_every_state_has_a_verdict_and_an_exit_code(state: State) -> None:
     assert isinstance(it.exit_code, ExitCode)
 
 
-def test_mail_that_was_copied_before_never_sounds_like_trouble() -> None:
-    said = report(folder(found=30, present=30)).verdict.casefold()
-    assert not any(word in said for word in ("fail", "could not", "skip", "left out", "error", "only"))
+def test_previously_copied_mail_does_not_read_like_an_error() -> None:
+    verdict = report(folder(found=30, present=30)).verdict.casefold()
+    assert not any(word in verdict for word in ("fail", "could not", "skip", "left out", "error", "only"))
 
 
-def test_an_unconfirmed_copy_and_a_closed_folder_are_told() -> None:
+def test_an_unconfirmed_copy_and_an_unreadable_folder_are_mentioned() -> None:
     closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, "permission denied", count=0)
-    said = report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE).verdict
-    assert "2 of the 9 copied messages were not found" in said
-    assert "1 folder of the old mailbox could not be opened" in said
-    assert not said.startswith("All")
+    verdict = report(
+        folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE
+    ).verdict
+    assert "2 of the 9 copied messages were not found" in verdict
+    assert "1 folder of the old mailbox could not be opened" in verdict
+    assert not verdict.startswith("All")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_an_unconfirmed_copy_and_a_closed_folder_are_told() -> None:
         ({"state": State.FAILED, "problem": LOGIN}, 6),
     ],
 )
-def test_the_exit_code_tells_scripts_what_to_do(changes: Mapping[str, Any], code: int) -> None:
+def test_the_exit_code_reflects_the_outcome(changes: Mapping[str, Any], code: int) -> None:
     assert exit_code(replace(IMPORT, **changes)) == code
 
 
@@ -191,7 +193,7 @@ def batch(*reports: Report) -> BatchReport:
     return BatchReport(Batch(BatchId("b1"), T, "move.csv", "it@new.example"), reports)
 
 
-def test_a_batch_ends_like_the_worst_of_its_rows() -> None:
+def test_the_exit_code_of_a_batch_is_that_of_its_worst_row() -> None:
     rows = [
         report(),
         report(state=State.INCOMPLETE),
@@ -204,7 +206,7 @@ def test_a_batch_ends_like_the_worst_of_its_rows() -> None:
     assert batch().exit_code == 0
 
 
-def test_a_batch_says_how_many_mailboxes_are_done_and_what_became_of_the_others() -> None:
+def test_a_batch_verdict_counts_done_mailboxes_and_other_outcomes() -> None:
     good = report(folder(found=5, copied=4, present=1))
     assert batch(good, good).verdict == "All 2 mailboxes are complete: 8 messages copied, 2 already there."
     stopped = report(folder(found=3, copied=1, failed=1), state=State.STOPPED, problem=FULL)
@@ -214,7 +216,7 @@ def test_a_batch_says_how_many_mailboxes_are_done_and_what_became_of_the_others(
     )
 
 
-def test_json_holds_everything_a_script_needs() -> None:
+def test_json_has_all_fields() -> None:
     refusal = Refusal(
         IMPORT.id, "INBOX", UidValidity(7), Uid(9), "too large", "2019-03-01", "Pictures", 61_400_000
     )
@@ -260,12 +262,12 @@ def test_json_holds_everything_a_script_needs() -> None:
     ]
 
 
-def test_json_names_every_key_that_its_docstring_promises() -> None:
+def test_json_has_every_key_of_its_docstring() -> None:
     doc = Report.as_json.__doc__ or ""
     assert [key for key in report(problem=FULL).as_json() if key not in doc] == []
 
 
-def test_mail_that_arrived_meanwhile_is_known() -> None:
+def test_mail_that_arrived_during_the_import_is_counted() -> None:
     assert report(folder(found=3, source_recount=5), folder("Sent", found=2)).source_grew_by == 2
 
 
@@ -286,7 +288,7 @@ def test_an_import_without_an_end_has_no_duration() -> None:
         (5_000_000_000_000_000, "5,000 TB"),
     ],
 )
-def test_sizes_read_as_in_a_mail_program(size_bytes: int, words: str) -> None:
+def test_sizes_are_formatted_as_in_a_mail_program(size_bytes: int, words: str) -> None:
     assert spoken_bytes(size_bytes) == words
 
 
@@ -301,11 +303,11 @@ def test_sizes_read_as_in_a_mail_program(size_bytes: int, words: str) -> None:
         (100_800, "1 day 4 hours"),
     ],
 )
-def test_spans_read_as_people_say_them(seconds: float, words: str) -> None:
+def test_durations_are_formatted_in_words(seconds: float, words: str) -> None:
     assert spoken_span(timedelta(seconds=seconds)) == words
 
 
-def test_one_is_singular() -> None:
+def test_a_count_of_one_is_singular() -> None:
     assert [counted(n, "mailbox", "mailboxes") for n in (0, 1, 1200)] == [
         "0 mailboxes",
         "1 mailbox",
@@ -326,5 +328,5 @@ def test_one_is_singular() -> None:
         ("x" * 300, "x" * 199 + "…"),
     ],
 )
-def test_foreign_text_becomes_one_harmless_line(foreign: str, shown: str) -> None:
+def test_external_text_becomes_one_printable_line(foreign: str, shown: str) -> None:
     assert printable(foreign) == shown

@@ -1,4 +1,4 @@
-"""A batch as a CSV file."""
+"""The CSV file of a batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rows(text: str | bytes, destination: Endpoint | None = NEW) -> tuple[Row, ..
 
 
 def only(text: str | bytes, destination: Endpoint | None = NEW) -> RowProblem:
-    """The one problem of a file, which is complete: something to read and something to do."""
+    """The only problem of a file. It has a message and a fix."""
     problems = read(text, destination).problems
     assert len(problems) == 1, problems
     assert problems[0].message.endswith(".")
@@ -53,43 +53,43 @@ def only(text: str | bytes, destination: Endpoint | None = NEW) -> RowProblem:
 
 
 def row(**cells: str) -> str:
-    """One line in the order of the header, good but for the given cells."""
+    """A line in the order of the header, valid except for the given cells."""
     good = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
     out = io.StringIO()
     csv.writer(out).writerow((good | cells).values())
     return out.getvalue()
 
 
-def shown(password: Secret | None) -> str:
+def revealed(password: Secret | None) -> str:
     assert password is not None
     return password.reveal()
 
 
-# --- What is read -----------------------------------------------------------------------------------
+# --- Valid files ------------------------------------------------------------------------------------
 
 
 def test_a_row_becomes_an_import() -> None:
-    (found,) = rows(f"{HEADER}\n{GOOD}\n")
-    assert found.line == 2
-    assert (found.source.address, found.source.login) == ("ada@old.example", "ada@old.example")
-    assert found.source.endpoint == Endpoint("imap.old.example")
-    assert found.destination.endpoint == NEW
-    assert found.source_password == Secret("s3cret-one")
-    assert found.destination_password == Secret("s3cret-two")
+    (row_,) = rows(f"{HEADER}\n{GOOD}\n")
+    assert row_.line == 2
+    assert (row_.source.address, row_.source.login) == ("ada@old.example", "ada@old.example")
+    assert row_.source.endpoint == Endpoint("imap.old.example")
+    assert row_.destination.endpoint == NEW
+    assert row_.source_password == Secret("s3cret-one")
+    assert row_.destination_password == Secret("s3cret-two")
 
 
-def test_server_and_login_are_found_from_the_address() -> None:
-    (found,) = rows(f"{HEADER}\n{row(source_address='ada@icloud.com')}")
-    assert (found.source.login, found.source.endpoint.host) == ("ada", "imap.mail.me.com")
+def test_server_and_login_are_derived_from_the_address() -> None:
+    (row_,) = rows(f"{HEADER}\n{row(source_address='ada@icloud.com')}")
+    assert (row_.source.login, row_.source.endpoint.host) == ("ada", "imap.mail.me.com")
 
 
-def test_the_login_form_also_counts_when_the_server_is_written_out() -> None:
-    (found,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='IMAP.web.de')}")
-    assert found.source.login == "ada"
-    (found,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='imap.old.example')}")
-    assert found.source.login == "ada@web.de"
-    (found,) = rows(f"{HEADER}\n{row(source_address='ada@old.example', source_server='imap.web.de')}")
-    assert found.source.login == "ada@old.example"
+def test_the_login_form_also_applies_to_an_explicit_server() -> None:
+    (row_,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='IMAP.web.de')}")
+    assert row_.source.login == "ada"
+    (row_,) = rows(f"{HEADER}\n{row(source_address='ada@web.de', source_server='imap.old.example')}")
+    assert row_.source.login == "ada@web.de"
+    (row_,) = rows(f"{HEADER}\n{row(source_address='ada@old.example', source_server='imap.web.de')}")
+    assert row_.source.login == "ada@old.example"
 
 
 @pytest.mark.parametrize(
@@ -105,50 +105,48 @@ def test_the_login_form_also_counts_when_the_server_is_written_out() -> None:
         ("imap.bücher.example", Endpoint("imap.bücher.example"), "ada@old.example"),
     ],
 )
-def test_a_server_can_be_written_in_every_way_that_makes_sense(
-    cell: str, endpoint: Endpoint, login: str
-) -> None:
-    (found,) = rows(f"{HEADER}\n{row(source_server=cell)}")
-    assert (found.source.endpoint, found.source.login) == (endpoint, login)
+def test_a_server_can_be_given_in_several_notations(cell: str, endpoint: Endpoint, login: str) -> None:
+    (row_,) = rows(f"{HEADER}\n{row(source_server=cell)}")
+    assert (row_.source.endpoint, row_.source.login) == (endpoint, login)
 
 
-def test_plaintext_only_where_the_operator_allows_it() -> None:
+def test_plaintext_needs_the_operators_permission() -> None:
     text = f"{HEADER}\n{row(source_server='imap://mail.old.example')}"
     assert read(text).rows[0].source.endpoint.security is Security.STARTTLS
     assert read(text, allow_plaintext=True).rows[0].source.endpoint.security is Security.PLAINTEXT
 
 
-def test_the_destination_server_of_a_row_wins() -> None:
+def test_the_destination_server_of_a_row_takes_precedence() -> None:
     text = f"{HEADER},destination_server\n{GOOD},imap.other.example\n{row(source_address='bob@old.example')}"
-    assert [found.destination.endpoint.host for found in rows(text)] == [
+    assert [row_.destination.endpoint.host for row_ in rows(text)] == [
         "imap.other.example",
         "imap.new.example",
     ]
 
 
-def test_two_sources_may_go_into_one_destination() -> None:
+def test_two_sources_may_share_a_destination() -> None:
     assert len(rows(f"{HEADER}\n{GOOD}\n{row(source_address='bob@old.example')}")) == 2
 
 
 @pytest.mark.parametrize(
     "password", ["  two  ", "=1+1", "a,b", "a;b", 'a"b', '"', "#x", "pä€s", "'", "\u2028x"]
 )
-def test_a_password_stays_as_it_was_written(password: str) -> None:
-    (found,) = rows(f"{HEADER}\n{row(source_password=password, destination_password=password)}")
-    assert shown(found.source_password) == shown(found.destination_password) == password
+def test_a_password_is_not_changed(password: str) -> None:
+    (row_,) = rows(f"{HEADER}\n{row(source_password=password, destination_password=password)}")
+    assert revealed(row_.source_password) == revealed(row_.destination_password) == password
 
 
-def test_blanks_around_other_cells_do_not_count() -> None:
+def test_blanks_around_other_cells_are_ignored() -> None:
     text = " Source_Address ,SOURCE_PASSWORD,source_server, destination_address,destination_password\n"
-    (found,) = rows(f"{text}  ada@old.example , pw,  , ada@new.example\t,pw")
-    assert (found.source.address, found.destination.address) == ("ada@old.example", "ada@new.example")
-    assert shown(found.source_password) == " pw"
+    (row_,) = rows(f"{text}  ada@old.example , pw,  , ada@new.example\t,pw")
+    assert (row_.source.address, row_.destination.address) == ("ada@old.example", "ada@new.example")
+    assert revealed(row_.source_password) == " pw"
 
 
-def test_columns_may_stand_in_any_order() -> None:
+def test_columns_may_be_in_any_order() -> None:
     text = "destination_address,destination_password,source_address,source_password,source_server\n"
-    (found,) = rows(f"{text}ada@new.example,new,ada@old.example,old,")
-    assert (shown(found.source_password), found.destination.address) == ("old", "ada@new.example")
+    (row_,) = rows(f"{text}ada@new.example,new,ada@old.example,old,")
+    assert (revealed(row_.source_password), row_.destination.address) == ("old", "ada@new.example")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -165,16 +163,16 @@ def test_columns_may_stand_in_any_order() -> None:
         (b"", "cp1252"),
     ],
 )
-def test_every_common_encoding_and_delimiter_is_understood(
+def test_common_encodings_and_delimiters_are_recognised(
     delimiter: str, end: str, mark: bytes, encoding: str
 ) -> None:
     cells = ["ada@old.example", "pässwörd€", "", "ada@new.example", "x"]
     text = HEADER.replace(",", delimiter) + end + delimiter.join(cells) + end
-    (found,) = rows(mark + text.encode(encoding))
-    assert (found.line, shown(found.source_password)) == (2, "pässwörd€")
+    (row_,) = rows(mark + text.encode(encoding))
+    assert (row_.line, revealed(row_.source_password)) == (2, "pässwörd€")
 
 
-def test_a_file_made_by_german_excel_is_understood() -> None:
+def test_a_file_of_german_excel_is_read() -> None:
     lines = [
         HEADER.replace(",", ";"),
         "# eine Erklärung;;;;",
@@ -184,34 +182,34 @@ def test_a_file_made_by_german_excel_is_understood() -> None:
         ";;;;",
         "",
     ]
-    (found,) = rows("\r\n".join(lines).encode("cp1252"))
-    assert found.line == 5
-    assert (shown(found.source_password), shown(found.destination_password)) == ("päss;wort", 'a "b"')
+    (row_,) = rows("\r\n".join(lines).encode("cp1252"))
+    assert row_.line == 5
+    assert (revealed(row_.source_password), revealed(row_.destination_password)) == ("päss;wort", 'a "b"')
 
 
-def test_empty_columns_at_the_end_do_not_count() -> None:
+def test_empty_columns_at_the_end_are_ignored() -> None:
     assert len(rows(f"{HEADER},,\n{GOOD},,\n{GOOD.replace('ada', 'bob')},,,")) == 2
     assert len(rows(f"{HEADER},destination_server,problem\n{GOOD}")) == 1
 
 
-def test_a_line_with_too_many_cells_is_not_guessed_at() -> None:
+def test_a_line_with_too_many_cells_is_rejected() -> None:
     problem = only(f"{HEADER}\n{GOOD}\nbob@old.example,s3,cret,,ada@new.example,pw")
     assert (problem.line, problem.column, problem.rule) == (3, "", "cell_count")
 
 
-def test_comments_and_blank_lines_do_not_count_and_cannot_swallow_a_row() -> None:
+def test_comments_and_blank_lines_are_ignored_and_cannot_hide_a_row() -> None:
     text = f'# first "\n\n{HEADER}\n# see,"this\n  # x\n \t \n{GOOD}\n#{GOOD}\n'
-    (found,) = rows(text)
-    assert found.line == 7
+    (row_,) = rows(text)
+    assert row_.line == 7
 
 
-def test_lines_are_counted_right_behind_a_cell_with_a_line_break() -> None:
+def test_line_numbers_are_correct_after_a_cell_with_a_line_break() -> None:
     text = f'{HEADER}\n"ada@old.example\n\n",pw,"",ada@new.example,pw\nbob,pw,,bob@new.example,pw\n'
     problem = only(text)
     assert (problem.line, problem.column) == (5, "source_address")
 
 
-# --- What is refused --------------------------------------------------------------------------------
+# --- Invalid files ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -259,23 +257,25 @@ def test_lines_are_counted_right_behind_a_cell_with_a_line_break() -> None:
         ({"destination_password": ""}, "destination_password", "password_missing"),
     ],
 )
-def test_a_bad_cell_is_named_by_line_column_and_rule(cells: dict[str, str], column: str, rule: str) -> None:
+def test_an_invalid_cell_is_reported_with_line_column_and_rule(
+    cells: dict[str, str], column: str, rule: str
+) -> None:
     problem = only(f"{HEADER}\n{row(source_address='bob@old.example')}{row(**cells)}")
     assert (problem.line, problem.column, problem.rule) == (3, column, rule)
     assert "hush" not in str(problem)
 
 
-def test_a_refused_provider_is_explained_in_its_own_words() -> None:
+def test_an_unsupported_provider_is_explained_with_its_own_text() -> None:
     provider = CATALOG.for_domain("outlook.com")
     assert provider is not None
     assert only(f"{HEADER}\n{row(source_address='ada@outlook.com')}").message == provider.unavailable
 
 
-# --- Rows whose owners sign in ------------------------------------------------------------------------
+# --- Owner consent ------------------------------------------------------------------------------------
 
 
-def signing_in(text: str) -> Parsed:
-    """Read by an installation where owners at Google and Microsoft can sign in."""
+def parse_with_sign_in(text: str) -> Parsed:
+    """Parse as an installation with sign-in at Google and Microsoft."""
     return parse(
         f"{HEADER}\n{text}".encode(),
         catalog=LOOKUP,
@@ -292,52 +292,52 @@ def signing_in(text: str) -> Parsed:
         ({"source_server": "imap.gmail.com"}, "google", "imap.gmail.com"),
     ],
 )
-def test_a_row_without_a_password_is_good_where_its_owner_can_sign_in(
+def test_a_row_without_a_password_is_valid_if_its_owner_can_sign_in(
     cells: dict[str, str], provider: str, host: str
 ) -> None:
-    parsed = signing_in(row(source_password=" ", **cells))
+    parsed = parse_with_sign_in(row(source_password=" ", **cells))
     assert not parsed.problems
-    [found] = parsed.rows
-    assert (found.source_password, found.source_sign_in) == (None, provider)
-    assert found.source.endpoint.host == host
+    [row_] = parsed.rows
+    assert (row_.source_password, row_.source_sign_in) == (None, provider)
+    assert row_.source.endpoint.host == host
 
 
-@pytest.mark.parametrize("read_file", [signing_in, lambda text: read(f"{HEADER}\n{text}")])
-def test_an_app_password_is_used_whether_owners_can_sign_in_or_not(
+@pytest.mark.parametrize("read_file", [parse_with_sign_in, lambda text: read(f"{HEADER}\n{text}")])
+def test_an_app_password_is_used_with_and_without_sign_in(
     read_file: Callable[[str], Parsed],
 ) -> None:
-    [found] = read_file(row(source_address="ada@gmail.com", source_password="app pass")).rows
-    assert (shown(found.source_password), found.source_sign_in) == ("app pass", "")
+    [row_] = read_file(row(source_address="ada@gmail.com", source_password="app pass")).rows
+    assert (revealed(row_.source_password), row_.source_sign_in) == ("app pass", "")
 
 
-def test_a_password_that_a_host_does_not_take_is_to_be_left_out() -> None:
-    [problem] = signing_in(row(source_address="ada@outlook.com")).problems
+def test_a_password_must_be_omitted_if_the_host_accepts_none() -> None:
+    [problem] = parse_with_sign_in(row(source_address="ada@outlook.com")).problems
     assert (problem.column, problem.rule) == ("source_password", "password_not_taken")
     assert "asked to sign in" in problem.fix
 
 
-def test_elsewhere_a_password_is_needed_all_the_same() -> None:
-    [problem] = signing_in(row(source_password="")).problems
+def test_other_hosts_need_a_password() -> None:
+    [problem] = parse_with_sign_in(row(source_password="")).problems
     assert (problem.column, problem.rule) == ("source_password", "password_missing")
 
 
-def test_an_owner_signs_in_to_no_other_mailbox_than_their_own() -> None:
+def test_sign_in_is_limited_to_the_owners_mailbox() -> None:
     other = "imaps://board@old.example@outlook.office365.com"
-    [problem] = signing_in(row(source_password="", source_server=other)).problems
+    [problem] = parse_with_sign_in(row(source_password="", source_server=other)).problems
     assert (problem.column, problem.rule) == ("source_server", "login_elsewhere")
     same = "imaps://ADA@old.example@outlook.office365.com"
-    assert not signing_in(row(source_password="", source_server=same)).problems
+    assert not parse_with_sign_in(row(source_password="", source_server=same)).problems
 
 
-def test_a_row_without_a_password_for_a_host_elsewhere_is_not_signed_in_to() -> None:
+def test_sign_in_is_not_offered_for_another_host() -> None:
     moved = row(source_address="ada@gmail.com", source_password="", source_server="imap.old.example")
-    [problem] = signing_in(moved).problems
+    [problem] = parse_with_sign_in(moved).problems
     assert problem.rule == "password_missing"
 
 
-def test_a_moved_domain_is_not_held_back_by_where_it_was() -> None:
-    (found,) = rows(f"{HEADER}\n{row(source_address='ada@gmail.com', source_server='imap.old.example')}")
-    assert found.source.login == "ada@gmail.com"
+def test_an_explicit_server_overrides_that_of_the_domain() -> None:
+    (row_,) = rows(f"{HEADER}\n{row(source_address='ada@gmail.com', source_server='imap.old.example')}")
+    assert row_.source.login == "ada@gmail.com"
 
 
 @pytest.mark.parametrize("login", ["ada@new.example", "Ada@New.Example"])
@@ -346,14 +346,14 @@ def test_a_mailbox_is_not_copied_into_itself(login: str) -> None:
     assert (problem.line, problem.column, problem.rule) == (2, "destination_address", "same_mailbox")
 
 
-def test_the_same_import_twice_names_the_other_line() -> None:
+def test_a_repeated_import_is_reported_with_the_other_line() -> None:
     again = row(source_address="ADA@old.example", source_password="other")
     problem = only(f"{HEADER}\n# x\n{GOOD}\n{again}")
     assert (problem.line, problem.column, problem.rule) == (4, "source_address", "duplicate_row")
     assert "Line 3 " in problem.message
 
 
-def test_without_a_destination_server_the_file_has_to_name_one() -> None:
+def test_without_a_default_destination_the_file_must_name_one() -> None:
     problem = only(f"{HEADER}\n{GOOD}\n{GOOD.replace('ada', 'bob')}", destination=None)
     assert (problem.line, problem.column) == (1, "destination_server")
     problem = only(f"{HEADER},destination_server\n{GOOD},imap.x.example\n{GOOD}", destination=None)
@@ -364,10 +364,10 @@ def test_without_a_destination_server_the_file_has_to_name_one() -> None:
     )
 
 
-def test_all_problems_are_told_at_once_in_order() -> None:
+def test_all_problems_are_reported_together_in_order() -> None:
     bad = 'ada,,nix,ada@new.example,"a\tb"\nada@old.example,x,,y\n"ada@old.example"x,\n'
-    found = read(f"{HEADER}\n{GOOD}\n{bad},,,,pw\n")
-    assert [(p.line, p.column, p.rule) for p in found.problems] == [
+    parsed = read(f"{HEADER}\n{GOOD}\n{bad},,,,pw\n")
+    assert [(p.line, p.column, p.rule) for p in parsed.problems] == [
         (3, "source_address", "address_invalid"),
         (3, "source_password", "password_missing"),
         (3, "source_server", "server_invalid"),
@@ -378,7 +378,7 @@ def test_all_problems_are_told_at_once_in_order() -> None:
         (6, "source_password", "password_missing"),
         (6, "destination_address", "address_missing"),
     ]
-    assert found.row_count == 5
+    assert parsed.row_count == 5
 
 
 @pytest.mark.parametrize(
@@ -399,20 +399,20 @@ def test_all_problems_are_told_at_once_in_order() -> None:
         ("a,b,c", [("", "header_missing")]),
     ],
 )
-def test_a_wrong_header_is_explained_and_no_row_is_guessed_at(
+def test_an_invalid_header_is_explained_and_no_row_is_parsed(
     header: str, rules: list[tuple[str, str]]
 ) -> None:
-    found = read(f"{header}\n{GOOD}\n")
-    assert [(p.column, p.rule) for p in found.problems] == rules
-    assert not found.rows
-    assert all(p.fix and p.message.endswith(".") for p in found.problems)
+    parsed = read(f"{header}\n{GOOD}\n")
+    assert [(p.column, p.rule) for p in parsed.problems] == rules
+    assert not parsed.rows
+    assert all(p.fix and p.message.endswith(".") for p in parsed.problems)
 
 
-def test_a_file_without_a_header_does_not_show_its_passwords() -> None:
-    found = read(f"{GOOD}\n{GOOD}\n")
-    assert [p.rule for p in found.problems] == ["header_missing"]
-    assert "s3cret" not in str(found.problems[0])
-    assert "s3cret" not in annotate(f"{GOOD}\n{GOOD}\n".encode(), found)
+def test_a_file_without_a_header_does_not_reveal_its_passwords() -> None:
+    parsed = read(f"{GOOD}\n{GOOD}\n")
+    assert [p.rule for p in parsed.problems] == ["header_missing"]
+    assert "s3cret" not in str(parsed.problems[0])
+    assert "s3cret" not in annotate(f"{GOOD}\n{GOOD}\n".encode(), parsed)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_a_file_without_a_header_does_not_show_its_passwords() -> None:
         (f'{HEADER}\n"ada@old.example,\n\n'.encode(), 2, "quotes"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(data: bytes, line: int, rule: str) -> None:
+def test_an_unreadable_file_has_a_reason(data: bytes, line: int, rule: str) -> None:
     problem = only(data)
     assert (problem.line, problem.rule) == (line, rule)
 
@@ -437,39 +437,39 @@ def many(count: int) -> str:
     return "\n".join([HEADER, *(GOOD.replace("ada", f"ada{n}") for n in range(count))])
 
 
-def test_a_batch_takes_25_rows_and_offers_to_split_more() -> None:
+def test_a_batch_has_at_most_25_rows_and_larger_files_can_be_split() -> None:
     assert len(rows(many(25))) == 25
-    found = read(many(26))
-    assert [(p.line, p.rule) for p in found.problems] == [(27, "too_many_rows")]
-    assert "26 rows" in found.problems[0].message
-    assert "--split" in found.problems[0].fix
-    assert found.row_count == 26
+    parsed = read(many(26))
+    assert [(p.line, p.rule) for p in parsed.problems] == [(27, "too_many_rows")]
+    assert "26 rows" in parsed.problems[0].message
+    assert "--split" in parsed.problems[0].fix
+    assert parsed.row_count == 26
 
 
-def test_a_long_file_is_split_into_batches_in_its_order() -> None:
-    found = read(many(60), max_rows=None)
-    assert not found.problems
-    batches = list(split(found))
+def test_a_long_file_is_split_into_batches_in_order() -> None:
+    parsed = read(many(60), max_rows=None)
+    assert not parsed.problems
+    batches = list(split(parsed))
     assert [len(batch) for batch in batches] == [25, 25, 10]
     assert [r.line for batch in batches for r in batch] == list(range(2, 62))
     assert list(split(read(HEADER))) == []
 
 
-def test_even_a_long_file_has_an_end_and_is_not_looked_at_beyond() -> None:
-    found = read(many(1000) + "\nada,,,,", max_rows=None)
-    assert [(p.line, p.rule) for p in found.problems] == [(1002, "too_many_rows")]
-    assert found.row_count == 1001
+def test_a_file_is_not_parsed_beyond_its_row_limit() -> None:
+    parsed = read(many(1000) + "\nada,,,,", max_rows=None)
+    assert [(p.line, p.rule) for p in parsed.problems] == [(1002, "too_many_rows")]
+    assert parsed.row_count == 1001
 
 
-def test_nothing_that_can_be_printed_holds_a_password() -> None:
+def test_no_repr_contains_a_password() -> None:
     assert "s3cret" not in repr(read(f"{HEADER}\n{GOOD}\n"))
 
 
-# --- What is handed back ----------------------------------------------------------------------------
+# --- The annotated file -----------------------------------------------------------------------------
 
 
-def test_the_annotated_file_shows_each_problem_beside_its_row_and_no_password() -> None:
-    hush = "hush@old.example"  # a password that could be an address
+def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> None:
+    hush = "hush@old.example"  # a password in the form of an address
     bad = row(source_address="ada@outlook.com", source_password=hush) + row(source_server="s3cret")
     text = f"# hush\n{HEADER}\n{GOOD}\n#{GOOD}\n\n{bad}"
     data = text.encode()
@@ -487,7 +487,7 @@ def test_the_annotated_file_shows_each_problem_beside_its_row_and_no_password() 
     assert "line 7, source_server: " in next(csv.reader([lines[6]]))[-1]
 
 
-def test_the_annotated_file_can_be_filled_in_and_handed_in_again() -> None:
+def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
     data = f"{HEADER}\n{GOOD}\n{row(source_password='')}".replace(",", ";").encode()
     again = annotate(data, read(data)).replace('"ada@new.example";""', '"ada@new.example";"pw"')
     assert [(p.line, p.column) for p in read(again).problems] == [
@@ -497,7 +497,7 @@ def test_the_annotated_file_can_be_filled_in_and_handed_in_again() -> None:
     ]
 
 
-def test_what_concerns_the_whole_file_follows_as_a_comment() -> None:
+def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
     data = HEADER.encode()
     assert annotate(data, read(data)).endswith(
         '"problem"\r\n# the file: There is no row in the file. '
@@ -506,12 +506,12 @@ def test_what_concerns_the_whole_file_follows_as_a_comment() -> None:
 
 
 @pytest.mark.parametrize("start", "=+-")
-def test_a_spreadsheet_cannot_be_made_to_run_an_address(start: str) -> None:
+def test_addresses_cannot_become_spreadsheet_formulas(start: str) -> None:
     data = f"{HEADER}\n{row(source_address=f'{start}cmd@old.example')}".encode()
     assert f'"\'{start}cmd@old.example"' in annotate(data, read(data))
 
 
-def test_the_template_in_the_repository_is_the_one_the_console_writes() -> None:
+def test_the_template_in_the_repository_matches_the_console() -> None:
     path = Path(__file__).parents[2] / "templates" / "csv" / "batch.csv"
     assert path.read_bytes() == template().encode("ascii")
 
@@ -525,9 +525,9 @@ def test_the_template_explains_every_column_and_its_examples_work() -> None:
     examples = [
         line.removeprefix("#") for line in text.splitlines() if line.startswith("#") and line.count("@") > 1
     ]
-    found = rows("\n".join([HEADER, *examples]))
-    assert len(found) == len(examples) == 2
-    assert shown(found[1].destination_password) == "  blanks stay  "
+    parsed = rows("\n".join([HEADER, *examples]))
+    assert len(parsed) == len(examples) == 2
+    assert revealed(parsed[1].destination_password) == "  blanks stay  "
 
 
 # --- Choices ----------------------------------------------------------------------------------------
@@ -543,24 +543,24 @@ def test_the_template_explains_every_column_and_its_examples_work() -> None:
         (",falso", None, False),
     ],
 )
-def test_a_row_chooses_what_becomes_of_labels_and_flags(
+def test_a_row_chooses_the_handling_of_labels_and_flags(
     cells: str, labels: LabelRule | None, sync_flags: bool | None
 ) -> None:
-    [found] = rows(f"{HEADER},labels,sync_flags\n{GOOD},{cells}")
-    assert (found.labels, found.sync_flags) == (labels, sync_flags)
-    usual = found.chosen(LabelRule.EACH, sync_flags=True)
+    [row_] = rows(f"{HEADER},labels,sync_flags\n{GOOD},{cells}")
+    assert (row_.labels, row_.sync_flags) == (labels, sync_flags)
+    usual = row_.chosen(LabelRule.EACH, sync_flags=True)
     assert usual.labels is (labels or LabelRule.EACH)
     assert usual.sync_flags is (True if sync_flags is None else sync_flags)
 
 
-def test_choices_may_be_missing_at_the_end_of_a_line() -> None:
+def test_choices_may_be_omitted_at_the_end_of_a_line() -> None:
     [first, second] = rows(
         f"{HEADER},labels,sync_flags\n{GOOD},each\n{row(source_address='bob@old.example')}"
     )
     assert (first.labels, first.sync_flags, second.labels) == (LabelRule.EACH, None, None)
 
 
-def test_a_choice_that_is_none_is_told_at_its_cell_and_not_quoted() -> None:
+def test_an_invalid_choice_is_reported_at_its_cell_without_being_quoted() -> None:
     text = f"{HEADER},labels,sync_flags\n{GOOD},s3cret-one,s3cret-two"
     parsed = read(text)
     assert [(p.column, p.rule) for p in parsed.problems] == [
@@ -569,14 +569,14 @@ def test_a_choice_that_is_none_is_told_at_its_cell_and_not_quoted() -> None:
     ]
     assert "s3cret" not in str(parsed.problems)
     assert "s3cret" not in annotate(text.encode(), parsed)
-    kept = f"{HEADER},labels,sync_flags\n{GOOD},each,often"
-    assert '"each",""' in annotate(kept.encode(), read(kept))
+    annotated_text = f"{HEADER},labels,sync_flags\n{GOOD},each,often"
+    assert '"each",""' in annotate(annotated_text.encode(), read(annotated_text))
 
 
-# --- Finding servers --------------------------------------------------------------------------------------
+# --- Discovery of servers ---------------------------------------------------------------------------------
 
 
-def test_servers_to_be_found_are_announced_all_at_once() -> None:
+def test_all_addresses_to_discover_are_announced_together() -> None:
     lookup = UsualNames()
     lines = [
         row(),
@@ -588,18 +588,18 @@ def test_servers_to_be_found_are_announced_all_at_once() -> None:
     assert lookup.expected == ["ada@old.example", "bob@gmx.de"]
 
 
-def test_an_address_without_a_server_says_why_and_what_to_do() -> None:
-    found = parse(
+def test_an_address_without_a_server_has_a_reason_and_a_fix() -> None:
+    parsed = parse(
         f"{HEADER}\n{GOOD}".encode(), catalog=CATALOG, destination=Endpoint("imap.new.example")
-    )  # the catalog alone looks nothing up
-    [problem] = found.problems
+    )  # the catalog alone makes no lookups
+    [problem] = parsed.problems
     assert (problem.column, problem.rule) == ("source_address", "server_unknown")
     assert "old.example" in problem.message
     assert "imap.old.example" in problem.fix
 
 
 @pytest.mark.parametrize("public_only", [True, False])
-def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(public_only: bool) -> None:
+def test_user_supplied_and_discovered_servers_are_restricted_to_public_addresses(public_only: bool) -> None:
     text = "\n".join(
         [
             f"{HEADER},destination_server",
@@ -612,5 +612,5 @@ def test_servers_that_strangers_name_and_servers_that_were_found_are_guarded(pub
     )
     first, second = parsed.rows
     assert first.source.public_only
-    assert not first.destination.public_only  # the operator's own
+    assert not first.destination.public_only  # set by the operator
     assert second.source.public_only is second.destination.public_only is public_only

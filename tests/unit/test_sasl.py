@@ -1,4 +1,4 @@
-"""What goes over the wire when an access token logs in."""
+"""The SASL exchange of logins with an access token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHALLENGE = b'{"status":"401"}'
         ),
     ],
 )
-def test_the_token_goes_once_and_a_refusal_is_heard_to_its_end(
+def test_the_token_is_sent_once_and_a_refusal_is_acknowledged(
     mechanism: str, first: bytes, after: bytes
 ) -> None:
     exchange = mechanism_of(mechanism, "ada@old.example", Secret("t0k3n"), HOST)
@@ -31,7 +31,7 @@ def test_the_token_goes_once_and_a_refusal_is_heard_to_its_end(
     assert "t0k3n" not in repr(exchange)
 
 
-def test_a_user_name_is_written_as_each_mechanism_wants_it() -> None:
+def test_a_user_name_is_escaped_for_each_mechanism() -> None:
     assert mechanism_of(XOAUTH2, "a,d=a", Secret("t"), HOST)(b"") == b"user=a,d=a\1auth=Bearer t\1\1"
     sent = mechanism_of(OAUTHBEARER, "a,d=a", Secret("t"), HOST)(b"")
     assert sent is not None
@@ -41,7 +41,7 @@ def test_a_user_name_is_written_as_each_mechanism_wants_it() -> None:
 @pytest.mark.parametrize(
     ("user", "token"), [("ada\1auth=x", "t"), ("ada", "t\1x"), ("ada", "tök"), ("a\n", "t")]
 )
-def test_what_no_exchange_can_carry_is_refused(user: str, token: str) -> None:
+def test_unsendable_values_are_rejected(user: str, token: str) -> None:
     for mechanism in (XOAUTH2, OAUTHBEARER):
         with pytest.raises(ValueError, match="cannot be sent"):
             mechanism_of(mechanism, user, Secret(token), HOST)

@@ -1,4 +1,4 @@
-"""The use cases over ports in memory: what happens between a submission, legs, ends and mails."""
+"""The use cases with in-memory ports: submission, legs, the end of imports and mails."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ RIGHT = "secret"
 
 
 class Clock:
-    """Time that passes only when somebody sleeps."""
+    """A clock that advances only in `sleep`."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -58,22 +58,22 @@ class Clock:
 
 
 class Mailer:
-    """Takes every mail."""
+    """Accepts every mail."""
 
     def send(self, _notice: Notice) -> tuple[MailOutcome, str]:
         return MailOutcome.SENT, ""
 
 
 class Sessions(MemorySessions):
-    """Sessions in memory; `meanwhile` happens once, as the next one is opened, and `trouble` at each."""
+    """In-memory sessions. The next `open` calls `on_next_open` once; `trouble`, if set, is raised by each."""
 
-    meanwhile: Callable[[], object] | None = None
+    on_next_open: Callable[[], object] | None = None
     trouble: Exception | None = None
 
     def open(
         self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
     ) -> MemorySession:
-        happens, self.meanwhile = self.meanwhile, None
+        happens, self.on_next_open = self.on_next_open, None
         if happens is not None:
             happens()
         if self.trouble is not None:
@@ -83,7 +83,7 @@ class Sessions(MemorySessions):
 
 @dataclass
 class Office:
-    """One installation with two mailboxes; the old one holds six messages."""
+    """An installation with two mailboxes. The source (`old`) holds six messages."""
 
     old: MemoryMailbox = field(default_factory=MemoryMailbox)
     new: MemoryMailbox = field(default_factory=MemoryMailbox)
@@ -110,11 +110,11 @@ class Office:
         )
 
     def submit(self, password: str = RIGHT) -> tuple[RowOutcome, ImportId]:
-        [placed] = submit(self.deps, [a_row(password)]).rows
-        return placed.outcome, placed.import_.id
+        [submitted] = submit(self.deps, [a_row(password)]).rows
+        return submitted.outcome, submitted.import_.id
 
     def work(self, import_id: ImportId, legs: int = 1, **changes: Any) -> Import:
-        """So many legs, each as soon as it is due."""
+        """Run `legs` legs, each as soon as it is due."""
         for _ in range(legs):
             import_ = self.import_(import_id)
             if import_.not_before is not None:
@@ -123,9 +123,9 @@ class Office:
         return self.import_(import_id)
 
     def import_(self, import_id: ImportId) -> Import:
-        found = self.store.import_(import_id)
-        assert found is not None
-        return found
+        stored = self.store.import_(import_id)
+        assert stored is not None
+        return stored
 
 
 def a_row(password: str = RIGHT, source: Account = SOURCE, line: int = 1) -> Row:
@@ -137,15 +137,15 @@ def office() -> Office:
     return Office()
 
 
-# --- Passwords that are corrected -----------------------------------------------------------------
+# --- Corrected passwords --------------------------------------------------------------------------
 
 
-def test_a_password_corrected_while_the_wrong_one_is_refused_goes_on(office: Office) -> None:
+def test_a_password_corrected_during_a_failing_login_is_used_next(office: Office) -> None:
     _, import_id = office.submit("wrong")
-    fates: list[RowOutcome] = []
-    office.sessions.meanwhile = lambda: fates.append(office.submit("secret")[0])
+    outcomes: list[RowOutcome] = []
+    office.sessions.on_next_open = lambda: outcomes.append(office.submit("secret")[0])
     office.work(import_id)
-    assert fates == [RowOutcome.PASSWORD_UPDATED]
+    assert outcomes == [RowOutcome.PASSWORD_UPDATED]
     assert office.import_(import_id).state is State.RUNNING
     assert office.queue.take()[-1] == import_id
     assert not office.store.notices()
@@ -153,26 +153,24 @@ def test_a_password_corrected_while_the_wrong_one_is_refused_goes_on(office: Off
     assert office.new.message_count == 6
 
 
-def test_a_password_corrected_during_a_leg_counts_as_the_one_that_was_used_last(office: Office) -> None:
+def test_a_password_corrected_during_a_leg_becomes_the_last_used_password(office: Office) -> None:
     _, import_id = office.submit("wrong")
-    office.sessions.meanwhile = lambda: office.submit("secret")
+    office.sessions.on_next_open = lambda: office.submit("secret")
     assert office.work(import_id, legs=2).state is State.COMPLETE
     assert office.submit("secret") == (RowOutcome.DONE, import_id)
 
 
 @pytest.mark.parametrize("has_labels", [True, False])
-def test_another_rule_for_labels_is_another_import_where_there_are_labels(
-    office: Office, has_labels: bool
-) -> None:
+def test_another_label_rule_is_another_import_if_there_are_labels(office: Office, has_labels: bool) -> None:
     office.old.has_labels = has_labels
     first = office.work(office.submit()[1])
     assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
     assert office.submit()[0] is RowOutcome.DONE
-    [placed] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).rows
-    assert placed.outcome is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
+    [submitted] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).rows
+    assert submitted.outcome is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
 
 
-def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
+def test_a_wrong_password_stops_the_import_immediately(office: Office) -> None:
     _, import_id = office.submit("wrong")
     stopped = office.work(import_id)
     assert stopped.state is State.STOPPED
@@ -181,7 +179,7 @@ def test_a_wrong_password_stops_the_import_at_once(office: Office) -> None:
     assert office.submit("secret")[0] is RowOutcome.STARTED
 
 
-def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Office) -> None:
+def test_a_password_submitted_at_the_end_of_an_import_starts_a_new_one(office: Office) -> None:
     class EndsJustNow(MemoryStore):
         def replace_grants(
             self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str
@@ -191,13 +189,13 @@ def test_a_password_that_comes_as_the_import_ends_starts_a_new_one(office: Offic
 
     office = Office(store=EndsJustNow())
     _, first = office.submit()
-    fate, second = office.submit("another")
-    assert fate is RowOutcome.STARTED
+    outcome, second = office.submit("another")
+    assert outcome is RowOutcome.STARTED
     assert second != first
     assert office.store.grants(first) is None
 
 
-def test_a_new_password_ends_the_waiting(office: Office) -> None:
+def test_a_new_password_ends_the_wait(office: Office) -> None:
     _, import_id = office.submit("wrong")
     office.sessions.trouble = ServerUnavailable("away")
     assert office.work(import_id).state is State.WAITING
@@ -207,7 +205,7 @@ def test_a_new_password_ends_the_waiting(office: Office) -> None:
     assert office.import_(import_id).state is State.COMPLETE
 
 
-def test_a_host_that_refuses_what_it_took_before_is_asked_again_a_few_times(office: Office) -> None:
+def test_a_previously_accepted_login_is_retried_a_few_times(office: Office) -> None:
     _, import_id = office.submit()
     with_survey = replace(office.import_(import_id).progress, folders_total=1)
     lease = office.store.acquire(f"import:{import_id}", "before", office.clock.now(), MINUTE)
@@ -225,7 +223,7 @@ def test_a_host_that_refuses_what_it_took_before_is_asked_again_a_few_times(offi
     assert office.work(import_id).state is State.STOPPED
 
 
-def test_a_refusal_after_a_long_outage_is_not_the_end(office: Office) -> None:
+def test_a_rejected_login_after_a_long_outage_is_retried(office: Office) -> None:
     _, import_id = office.submit()
     lease = office.store.acquire(f"import:{import_id}", "before", office.clock.now(), MINUTE)
     assert lease is not None
@@ -238,22 +236,22 @@ def test_a_refusal_after_a_long_outage_is_not_the_end(office: Office) -> None:
     assert office.work(import_id).state is State.STOPPED
 
 
-# --- Two at once ----------------------------------------------------------------------------------
+# --- Concurrent submissions -----------------------------------------------------------------------
 
 
 def test_a_double_click_starts_one_import(office: Office) -> None:
     clicks: list[tuple[RowOutcome, ImportId]] = []
 
-    class Clicked(MemoryStore):
+    class ClickedTwice(MemoryStore):
         def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             if not clicks:
                 clicks.append((RowOutcome.DONE, ImportId("under way")))
                 clicks.append(office.submit())
             super().add_batch(batch, imports)
 
-    office = Office(store=Clicked())
-    fate, import_id = office.submit()
-    assert (fate, import_id) == (RowOutcome.UNDER_WAY, clicks[-1][1])
+    office = Office(store=ClickedTwice())
+    outcome, import_id = office.submit()
+    assert (outcome, import_id) == (RowOutcome.UNDER_WAY, clicks[-1][1])
     assert clicks[-1][0] is RowOutcome.STARTED
     assert len(office.store.imports()) == 1
 
@@ -266,10 +264,10 @@ def test_an_import_can_be_submitted_while_a_copy_of_its_mailbox_runs(office: Off
     assert office.submit() == (RowOutcome.UNDER_WAY, queued)
 
 
-# --- Our own disk ---------------------------------------------------------------------------------
+# --- Full disk ------------------------------------------------------------------------------------
 
 
-def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Office) -> None:
+def test_an_import_waits_for_disk_space_without_a_limit(office: Office) -> None:
     _, import_id = office.submit()
     office.sessions.trouble = OwnDiskFull("No space left on device")
     for _ in range(50):
@@ -288,7 +286,7 @@ def test_an_import_waits_for_room_on_our_own_disk_as_long_as_it_takes(office: Of
     assert office.work(import_id).state is State.COMPLETE
 
 
-def test_a_store_that_takes_nothing_ends_the_leg_and_not_the_worker(office: Office) -> None:
+def test_a_full_database_disk_ends_the_leg_and_not_the_worker(office: Office) -> None:
     class Full(MemoryStore):
         room = True
 
@@ -309,7 +307,7 @@ def test_a_store_that_takes_nothing_ends_the_leg_and_not_the_worker(office: Offi
 # --- The foreground copy --------------------------------------------------------------------------
 
 
-def test_a_copy_that_would_wait_for_long_ends_with_its_reason_and_nobody_is_written_to(
+def test_a_foreground_copy_ends_instead_of_a_long_wait_and_sends_no_mail(
     office: Office,
 ) -> None:
     office.sessions.trouble = Throttled(
@@ -330,14 +328,14 @@ def test_a_copy_that_would_wait_for_long_ends_with_its_reason_and_nobody_is_writ
     assert not office.store.notices()
 
 
-def test_a_copy_behind_another_import_of_the_mailbox_says_so(office: Office) -> None:
+def test_a_foreground_copy_reports_a_busy_destination(office: Office) -> None:
     office.store.acquire(f"mailbox:{DESTINATION.key}", "other", office.clock.now(), 60 * MINUTE)
     ended = copy(office.deps, a_row())
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "destination_busy")
 
 
-def test_no_worker_takes_up_a_copy_that_has_just_begun(office: Office) -> None:
+def test_workers_do_not_run_a_new_foreground_copy(office: Office) -> None:
     class WorkedOn(MemoryStore):
         def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
             super().add_batch(batch, imports)
@@ -350,36 +348,36 @@ def test_no_worker_takes_up_a_copy_that_has_just_begun(office: Office) -> None:
     assert office.queue.take() == []
 
 
-def test_a_copy_that_was_broken_off_is_ended_by_the_next_one(office: Office) -> None:
+def test_an_interrupted_foreground_copy_is_ended_by_the_next_one(office: Office) -> None:
     class Killed(Exception):
         pass
 
-    def breaks_off(_progress: Progress) -> None:
+    def interrupt(_progress: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        copy(office.deps, a_row(), on_progress=breaks_off)
-    [broken] = office.store.imports()
-    assert broken.state is State.STOPPED
-    assert broken.problem is not None
-    assert broken.problem.code == "interrupted"
+        copy(office.deps, a_row(), on_progress=interrupt)
+    [interrupted] = office.store.imports()
+    assert interrupted.state is State.STOPPED
+    assert interrupted.problem is not None
+    assert interrupted.problem.code == "interrupted"
 
-    def dies(*_facts: object) -> None:
+    def kill(*_facts: object) -> None:
         raise Killed
 
     office.sessions.trouble = ConnectionLost("gone")
     with pytest.raises(Killed):
-        copy(office.deps, a_row(), on_wait=dies)
+        copy(office.deps, a_row(), on_wait=kill)
     office.sessions.trouble = None
     assert copy(office.deps, a_row()).state is State.COMPLETE
     assert [i.state for i in office.store.imports()] == [State.COMPLETE, State.STOPPED, State.STOPPED]
 
 
-# --- Faults of our own ----------------------------------------------------------------------------
+# --- Internal errors ------------------------------------------------------------------------------
 
 
-def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> None:
-    class Speechless(TemplateComposer):
+def test_an_import_ends_even_if_its_mail_cannot_be_composed(office: Office) -> None:
+    class FailingComposer(TemplateComposer):
         def completion(self, *_facts: object) -> Sequence[Notice]:
             raise RuntimeError("no such template")
 
@@ -388,24 +386,24 @@ def test_an_import_ends_also_when_its_mail_cannot_be_written(office: Office) -> 
 
     _, import_id = office.submit()
     done = office.work(
-        import_id, outgoing_mail=OutgoingMail(Speechless("mailhaul@new.example", b"k"), Mailer())
+        import_id, outgoing_mail=OutgoingMail(FailingComposer("mailhaul@new.example", b"k"), Mailer())
     )
     assert done.state is State.COMPLETE
     assert not office.store.notices()
 
 
-def test_an_import_ends_also_when_its_batch_cannot_be_summed_up() -> None:
-    class Forgetful(MemoryStore):
+def test_an_import_ends_even_if_its_batch_summary_fails() -> None:
+    class FailingBatchStore(MemoryStore):
         def batch(self, *_facts: object) -> Batch | None:
             raise RuntimeError("database is locked")
 
-    office = Office(store=Forgetful())
+    office = Office(store=FailingBatchStore())
     _, import_id = office.submit()
     assert office.work(import_id).state is State.COMPLETE
     assert office.queue.mail_rings == 1
 
 
-def test_a_fault_of_our_own_after_an_outage_is_the_first_of_its_kind(office: Office) -> None:
+def test_internal_errors_are_counted_separately_from_outages(office: Office) -> None:
     _, import_id = office.submit()
     office.sessions.trouble = ServerUnavailable("away")
     office.work(import_id, legs=4)
@@ -414,7 +412,7 @@ def test_a_fault_of_our_own_after_an_outage_is_the_first_of_its_kind(office: Off
     assert office.work(import_id).state is State.FAILED
 
 
-def test_a_server_that_is_away_for_a_mailbox_that_never_opened_is_told_in_time(office: Office) -> None:
+def test_an_unreachable_server_of_a_new_import_stops_it_within_30_minutes(office: Office) -> None:
     _, import_id = office.submit()
     office.sessions.trouble = ServerUnavailable("away")
     began = office.clock.now()
@@ -425,35 +423,35 @@ def test_a_server_that_is_away_for_a_mailbox_that_never_opened_is_told_in_time(o
 # --- Leases ---------------------------------------------------------------------------------------
 
 
-def test_who_lost_the_import_overwrites_no_account_and_no_progress(office: Office) -> None:
+def test_a_worker_without_the_lease_cannot_overwrite_tallies_and_progress(office: Office) -> None:
     _, import_id = office.submit()
     name = f"import:{import_id}"
-    lost = office.store.acquire(name, "frozen", office.clock.now(), MINUTE)
-    assert lost is not None
-    frozen = ProgressRecorder(office.store, import_id, lost, office.clock)
+    lost_lease = office.store.acquire(name, "frozen", office.clock.now(), MINUTE)
+    assert lost_lease is not None
+    frozen = ProgressRecorder(office.store, import_id, lost_lease, office.clock)
     frozen.progressed(Progress("INBOX", messages_done=1))
     frozen.tally_changed(FolderTally("INBOX", "INBOX", copied=1))
     office.clock.sleep(61)
-    held = office.store.acquire(name, "other", office.clock.now(), MINUTE)
-    assert held is not None
-    observer = ProgressRecorder(office.store, import_id, held, office.clock)
-    observer.progressed(Progress("INBOX", messages_done=5))
-    observer.tally_changed(FolderTally("INBOX", "INBOX", copied=5))
-    observer.flush()
+    lease = office.store.acquire(name, "other", office.clock.now(), MINUTE)
+    assert lease is not None
+    current = ProgressRecorder(office.store, import_id, lease, office.clock)
+    current.progressed(Progress("INBOX", messages_done=5))
+    current.tally_changed(FolderTally("INBOX", "INBOX", copied=5))
+    current.flush()
     with pytest.raises(LeaseLost):
         frozen.flush()
     assert office.import_(import_id).progress.messages_done == 5
     assert [a.copied for a in office.store.tallies(import_id)] == [5]
 
 
-def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(office: Office) -> None:
+def test_all_connections_of_a_leg_are_closed_even_if_one_cannot_be_opened(office: Office) -> None:
     closed: list[str] = []
 
     class Session(MemorySession):
         def close(self) -> None:
             closed.append(self.side.value)
 
-    class Narrow:
+    class OneDestinationOnly:
         destinations = 0
 
         def open(
@@ -468,7 +466,7 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
     _, import_id = office.submit()
     host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
     with ConnectionPairs(
-        Narrow(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), host_limits, LabelView()
+        OneDestinationOnly(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), host_limits, LabelView()
     ) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)
@@ -480,7 +478,7 @@ def test_all_connections_of_a_leg_are_closed_also_when_one_cannot_be_opened(offi
 # --- The tick -------------------------------------------------------------------------------------
 
 
-def test_a_backlog_is_not_rung_for_at_every_tick(office: Office) -> None:
+def test_a_backlog_is_not_queued_again_at_every_tick(office: Office) -> None:
     _, import_id = office.submit()
     office.queue.take()
     tick = Tick(office.deps)
@@ -490,7 +488,7 @@ def test_a_backlog_is_not_rung_for_at_every_tick(office: Office) -> None:
     assert office.queue.take() == [import_id, import_id]
 
 
-def test_a_summary_that_was_lost_is_posted_within_a_day_and_only_for_a_submitter(office: Office) -> None:
+def test_a_lost_summary_is_posted_within_a_day_and_only_for_a_submitter(office: Office) -> None:
     other = Account("grace@old.example", "grace@old.example", Endpoint("imap.old.example"))
     office.sessions = Sessions(
         {SOURCE.key: office.old, other.key: MemoryMailbox(), DESTINATION.key: office.new}
@@ -506,7 +504,7 @@ def test_a_summary_that_was_lost_is_posted_within_a_day_and_only_for_a_submitter
         submission = submit(office.deps, rows, submitter=submitter, again=True)
         assert submission.batch is not None
         for import_ in submission.started:
-            office.work(import_.id, outgoing_mail=None)  # this worker posts nothing
+            office.work(import_.id, outgoing_mail=None)  # this worker sends no mail
         assert not office.store.notices(f"batch:{submission.batch.id}:")
         office.clock.sleep(late.total_seconds())
         tick()

@@ -1,4 +1,4 @@
-"""Settings: what an operator sets is what Mailhaul uses, and mistakes are told all at once."""
+"""Settings: sources, precedence, validation and error messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def problems(**overlay: object) -> list[str]:
     return list(caught.value.problems)
 
 
-def test_without_any_setting_everything_lives_in_the_data_directory(
+def test_by_default_everything_is_in_the_data_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("MAILHAUL_DATA")
@@ -43,7 +43,7 @@ def test_without_any_setting_everything_lives_in_the_data_directory(
 
 def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path).ca_file
-    given = {
+    values = {
         "DATA": (str(tmp_path), tmp_path),
         "DATABASE_URL": (
             "postgresql://haul:pw@db.example/mail",
@@ -114,29 +114,29 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }
-    for name, (text, _) in given.items():
+    for name, (text, _) in values.items():
         monkeypatch.setenv(f"MAILHAUL_{name}", text)
     settings = Settings.load()
-    assert {name: getattr(settings, name.lower()) for name in given} == {
-        name: value for name, (_, value) in given.items()
+    assert {name: getattr(settings, name.lower()) for name in values} == {
+        name: value for name, (_, value) in values.items()
     }
-    # SECRET_KEY_FILE excludes SECRET_KEY, so it has its turn alone.
+    # SECRET_KEY_FILE excludes SECRET_KEY, so it is tested separately.
     monkeypatch.delenv("MAILHAUL_SECRET_KEY")
     monkeypatch.setenv("MAILHAUL_SECRET_KEY_FILE", "~/key")
     assert Settings.load().secret_key_file == Path.home() / "key"
-    assert {f"MAILHAUL_{name}" for name in (*given, "SECRET_KEY_FILE")} == {
+    assert {f"MAILHAUL_{name}" for name in (*values, "SECRET_KEY_FILE")} == {
         row[0] for row in Settings.table()
     }
 
 
-def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILHAUL_LEG_SECONDS", "")
     monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "")
     assert Settings.load().leg_seconds == 300
     assert Settings.load().destination_server is None
 
 
-def test_imap_means_starttls_unless_plaintext_is_allowed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imap_urls_require_starttls_unless_plaintext_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILHAUL_DESTINATION_SERVER", "imap://mail.example.org")
     required = Settings.load().destination_server
     allowed = Settings.load(allow_plaintext=True).destination_server
@@ -146,7 +146,7 @@ def test_imap_means_starttls_unless_plaintext_is_allowed_by_name(monkeypatch: py
     assert allowed.security is Security.PLAINTEXT
 
 
-def test_the_command_line_wins_and_what_it_left_out_changes_nothing(
+def test_the_command_line_overrides_only_the_given_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MAILHAUL_ALLOW_PLAINTEXT", "true")
@@ -156,7 +156,7 @@ def test_the_command_line_wins_and_what_it_left_out_changes_nothing(
     assert settings.allow_plaintext is True
 
 
-def test_a_file_without_certificates_is_no_authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_ca_file_without_certificates_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     monkeypatch.setenv("MAILHAUL_CA_FILE", str(tmp_path / "ca.pem"))
     assert problems() == [
@@ -164,7 +164,7 @@ def test_a_file_without_certificates_is_no_authority(monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_mistakes_are_reported_together_with_value_and_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "LEG_SECONDS": "soon",
         "WORKER_THREADS": "0",
@@ -179,14 +179,14 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
     }
     for name, text in wrong.items():
         monkeypatch.setenv(f"MAILHAUL_{name}", text)
-    told = problems()
-    assert len(told) == len(wrong)
+    messages = problems()
+    assert len(messages) == len(wrong)
     for name, text in wrong.items():
-        sentence = next(line for line in told if line.startswith(f"MAILHAUL_{name} "))
+        sentence = next(line for line in messages if line.startswith(f"MAILHAUL_{name} "))
         assert "must be" in sentence
         if not name.endswith("_URL"):
             assert f"“{text}”" in sentence
-    assert "MAILHAUL_LEG_SECONDS is “soon”; it must be a whole number from 1 to 3000." in told
+    assert "MAILHAUL_LEG_SECONDS is “soon”; it must be a whole number from 1 to 3000." in messages
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_all_mistakes_are_told_at_once_each_with_value_and_fix(monkeypatch: pyte
         ("BATCH_BYTES", "4 MiB"),
     ],
 )
-def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_value_is_rejected(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"MAILHAUL_{name}", value)
     assert [line.split()[0] for line in problems()] == [f"MAILHAUL_{name}"]
 
@@ -238,22 +238,22 @@ def test_a_value_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, na
         ({"PUBLIC_URL": "https://haul.example/somewhere"}, ["PUBLIC_URL"]),
     ],
 )
-def test_settings_that_belong_together_come_together(
+def test_related_settings_must_be_set_together(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wrong: list[str]
 ) -> None:
     for name, value in given.items():
         monkeypatch.setenv(f"MAILHAUL_{name}", value)
-    told = problems()
-    assert [line.split()[0] for line in told] == [f"MAILHAUL_{name}" for name in wrong]
-    assert "canary" not in "".join(told).replace("GOOGLE_CLIENT_ID is “canary”", "")
+    messages = problems()
+    assert [line.split()[0] for line in messages] == [f"MAILHAUL_{name}" for name in wrong]
+    assert "canary" not in "".join(messages).replace("GOOGLE_CLIENT_ID is “canary”", "")
 
 
-def test_the_pages_may_be_without_tls_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_public_url_may_lack_tls_on_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILHAUL_PUBLIC_URL", "http://localhost:8000")
     assert Settings.load().public_url == "http://localhost:8000"
 
 
-def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_must_have_a_single_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILHAUL_SECRET_KEY", "canary")
     monkeypatch.setenv("MAILHAUL_SECRET_KEY_FILE", "/run/secrets/key")
     (sentence,) = problems()
@@ -262,7 +262,9 @@ def test_keys_come_from_one_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("directory", ["MAILHAUL_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
-def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str) -> None:
+def test_secrets_can_be_read_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, directory: str
+) -> None:
     monkeypatch.setenv(directory, str(tmp_path))
     (tmp_path / "mailhaul_secret_key").write_text("new\nold\n")
     (tmp_path / "mailhaul_database_url").write_text("postgresql://haul:pw@db.example/mail\n")
@@ -275,7 +277,7 @@ def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert Settings.load(secret_key=Secret("given")).secret_key == Secret("given")
 
 
-def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
+def test_all_unusable_secret_files_are_reported_together(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(tmp_path))
@@ -284,10 +286,10 @@ def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
     (tmp_path / "mailhaul_redis_url").mkdir()
     (tmp_path / "mailhaul_secret_key").write_bytes(b"canary\xff")
     (tmp_path / "mailhaul_database_url").write_bytes(b"canary" * 20_000)
-    told = problems()
-    assert len(told) == 4
-    assert "canary" not in "".join(told)
-    assert any("MAILHAUL_SMTP_URL is set, and so is the file" in sentence for sentence in told)
+    messages = problems()
+    assert len(messages) == 4
+    assert "canary" not in "".join(messages)
+    assert any("MAILHAUL_SMTP_URL is set, and so is the file" in sentence for sentence in messages)
     (tmp_path / "mailhaul_redis_url").rmdir()
     for name in ("smtp_url", "secret_key", "database_url"):
         (tmp_path / f"mailhaul_{name}").unlink()
@@ -314,7 +316,7 @@ def test_files_of_secrets_that_cannot_be_used_are_told_all_at_once(
         ("DESTINATION_SERVER", None, "imaps//ada:canary@mail.example"),
     ],
 )
-def test_no_secret_shows_in_repr_or_in_an_error(
+def test_no_secret_appears_in_a_repr_or_an_error(
     monkeypatch: pytest.MonkeyPatch, name: str, good: str | None, bad: str | None
 ) -> None:
     if good is not None:
@@ -322,18 +324,18 @@ def test_no_secret_shows_in_repr_or_in_an_error(
         assert "canary" not in repr(Settings.load()) + str(Settings.load())
     if bad is not None:
         monkeypatch.setenv(f"MAILHAUL_{name}", bad)
-        told = problems()
-        assert told
-        assert "canary" not in "".join(told)
+        messages = problems()
+        assert messages
+        assert "canary" not in "".join(messages)
 
 
-def test_the_data_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
-    made = Settings.load(data=tmp_path / "a" / "b").data_dir()
-    assert stat.S_IMODE(made.stat().st_mode) == 0o700
-    assert Settings.load(data=made).data_dir() == made
+def test_the_data_directory_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
+    directory = Settings.load(data=tmp_path / "a" / "b").data_dir()
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert Settings.load(data=directory).data_dir() == directory
 
 
-def test_a_data_directory_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_created_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"MAILHAUL_DATA is .*file/data.*Name another"):
         Settings.load(data=tmp_path / "file" / "data").data_dir()
@@ -362,5 +364,5 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("http://127.0.0.1:8025", "http://127.0.0.1:8025"),
     ],
 )
-def test_the_origin_of_the_pages_is_written_as_browsers_do(given: str, origin: str) -> None:
+def test_the_origin_of_the_pages_is_normalised_like_in_browsers(given: str, origin: str) -> None:
     assert Settings.load(public_url=given).web_origin == origin

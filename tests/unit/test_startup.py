@@ -1,4 +1,4 @@
-"""Start-up tricks: each one still has the effect that its docstring claims."""
+"""Start-up optimisations: each one still has the effect documented in its docstring."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ WATCHED = ("rich.traceback", "rich.pretty", "pydantic", "redis", "dramatiq", "al
 
 
 def modules_after(code: str) -> set[str]:
-    """The watched modules that a new process has loaded after running `code`."""
+    """The watched modules loaded in a new process after running `code`."""
     script = f"{code}\nimport sys, json\nprint(json.dumps([m for m in {WATCHED!r} if sys.modules.get(m)]))"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    found: list[str] = json.loads(ended.stdout)
-    return set(found)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded: list[str] = json.loads(result.stdout)
+    return set(loaded)
 
 
 def test_structlog_alone_would_load_the_unused_modules() -> None:
-    """If this fails, `without_unused_modules` has nothing left to gain and should be deleted."""
+    """If this fails, `without_unused_modules` has no effect any more and should be deleted."""
     assert {"rich.traceback", "rich.pretty"} <= modules_after("import structlog")
 
 
@@ -36,8 +36,8 @@ def test_a_foreground_copy_loads_only_what_it_needs() -> None:
 
 
 def facts_after(code: str) -> Any:
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(ended.stdout)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(result.stdout)
 
 
 def test_imports_run_without_garbage_collection() -> None:

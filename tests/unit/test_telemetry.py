@@ -1,4 +1,4 @@
-"""The log: it says what happened and gives nobody away."""
+"""The log: its format, levels, and the masking of personal data and secrets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_an_event_is_one_json_line_with_its_fields_and_the_time_in_utc(out: io.StringIO) -> None:
+def test_an_event_is_a_json_line_with_its_fields_and_the_time_in_utc(out: io.StringIO) -> None:
     get_logger().info("leg.finished", copied=412, seconds=58.1, at=datetime(2026, 1, 2, tzinfo=UTC))
     (line,) = lines(out)
     logged_at = datetime.fromisoformat(line.pop("timestamp"))
@@ -72,13 +72,13 @@ def test_addresses_and_passwords_in_urls_are_masked(text: str, shown: str) -> No
     assert masked(text) == shown
 
 
-def test_masking_a_very_long_line_does_not_hold_up_the_leg() -> None:
+def test_masking_a_very_long_line_is_fast() -> None:
     started = time.perf_counter()
     masked("A" * 1_000_000 + "'%" * 100_000)
     assert time.perf_counter() - started < 2
 
 
-def test_no_value_gets_past_the_mask_however_it_is_wrapped(out: io.StringIO) -> None:
+def test_values_are_masked_in_any_container(out: io.StringIO) -> None:
     account = Account("canary@old.example", "canary@old.example", Endpoint("old.example"))
     get_logger().info(
         "import.submitted canary@old.example",
@@ -105,7 +105,7 @@ def test_no_value_gets_past_the_mask_however_it_is_wrapped(out: io.StringIO) -> 
         "cookie",
     ],
 )
-def test_a_field_named_like_a_secret_shows_nothing(out: io.StringIO, name: str) -> None:
+def test_a_field_named_like_a_secret_is_hidden(out: io.StringIO, name: str) -> None:
     get_logger().info(
         "x.happened", **{name: "canary", "other": Secret("canary"), "deep": {name: ["canary", 4711]}}
     )
@@ -115,7 +115,7 @@ def test_a_field_named_like_a_secret_shows_nothing(out: io.StringIO, name: str) 
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_a_traceback_shows_no_local_variables_and_no_address(form: Any) -> None:
+def test_a_traceback_has_no_local_variables_and_no_address(form: Any) -> None:
     stream = io.StringIO()
     configure(form, "info", stream)
 
@@ -135,7 +135,7 @@ def test_a_traceback_shows_no_local_variables_and_no_address(form: Any) -> None:
     assert "canary" not in text
 
 
-def test_libraries_that_could_quote_secrets_stay_quiet_even_when_debugging() -> None:
+def test_libraries_that_could_log_secrets_are_silent_even_at_debug_level() -> None:
     stream = io.StringIO()
     configure("json", "debug", stream)
     for name in (
@@ -152,7 +152,7 @@ def test_libraries_that_could_quote_secrets_stay_quiet_even_when_debugging() -> 
     assert lines(stream)[0]["logger"] == "imapclient"
 
 
-def test_the_level_holds_for_our_events_and_for_libraries() -> None:
+def test_the_level_applies_to_own_events_and_libraries() -> None:
     stream = io.StringIO()
     configure("json", "error", stream)
     get_logger().warning("x.happened")
@@ -171,7 +171,7 @@ def test_the_console_form_is_plain_text_with_fields() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_configuring_again_replaces_the_former_output(out: io.StringIO) -> None:
+def test_configuring_again_replaces_the_previous_output(out: io.StringIO) -> None:
     second = io.StringIO()
     configure("json", "info", second)
     get_logger().info("x.happened")
@@ -180,16 +180,16 @@ def test_configuring_again_replaces_the_former_output(out: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
-def test_strangers_write_no_lines_and_no_terminal_commands(form: Literal["console", "json"]) -> None:
+def test_external_text_cannot_inject_lines_or_terminal_commands(form: Literal["console", "json"]) -> None:
     stream = io.StringIO()
     configure(form, "info", stream)
     odd = "a\n2026-01-01 [info] leg.finished\r\x1b]0;x\x07\x1b[2J\x85\u2028\u202eb\ud800"
     get_logger().info("host.answered", text=odd, several=[odd], by={odd: odd})
     logging.getLogger("uvicorn.error").warning("Invalid request: %s", odd)
-    told = stream.getvalue()
-    assert told.count("\n") == 2
-    assert all(c.isprintable() for c in told.replace("\n", ""))
-    assert "leg.finished" in told
+    output = stream.getvalue()
+    assert output.count("\n") == 2
+    assert all(c.isprintable() for c in output.replace("\n", ""))
+    assert "leg.finished" in output
 
 
 def test_a_traceback_keeps_its_lines() -> None:
@@ -199,7 +199,7 @@ def test_a_traceback_keeps_its_lines() -> None:
         int("one\x1b[2J\ntwo")
     except ValueError as error:
         get_logger().error("leg.failed", exc_info=error, note="\x1b")
-    told = stream.getvalue()
-    assert 'File "' in told
-    assert told.count("\n") > 3
-    assert "\x1b" not in told
+    output = stream.getvalue()
+    assert 'File "' in output
+    assert output.count("\n") > 3
+    assert "\x1b" not in output

@@ -1,4 +1,4 @@
-"""Every text of the pages speaks all five languages."""
+"""The translations of all texts of pages and mails into five languages."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)s|%(?!\()", text))
 
 
-def test_the_languages_are_those_of_the_catalogs_and_english() -> None:
+def test_the_languages_are_english_and_those_of_the_catalogs() -> None:
     assert set(SPOKEN) == {"en", *LANGUAGES}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_is_translated_and_no_catalog_has_others(language: str) -> None:
-    wanted = {message.id for message in template() if message.id}
+def test_every_text_is_translated_and_no_catalog_has_obsolete_texts(language: str) -> None:
+    expected = {message.id for message in template() if message.id}
     catalog = catalog_of(language)
-    assert {message.id for message in catalog if message.id} == wanted
+    assert {message.id for message in catalog if message.id} == expected
     for message in catalog:
         if not message.id:
             continue
@@ -37,24 +37,26 @@ def test_every_text_is_translated_and_no_catalog_has_others(language: str) -> No
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
+def test_a_translation_has_the_placeholders_of_its_text(language: str) -> None:
     for message in catalog_of(language):
-        given = message.id if isinstance(message.id, tuple | list) else [message.id]
+        originals = message.id if isinstance(message.id, tuple | list) else [message.id]
         forms = message.string if isinstance(message.string, tuple | list) else [message.string]
         for number, form in enumerate(forms):
-            text = given[min(number, len(given) - 1)]
+            text = originals[min(number, len(originals) - 1)]
             assert placeholders(str(form)) == placeholders(str(text)), message.id
 
 
-def test_no_two_catalogs_say_a_sentence_in_the_same_words() -> None:
-    """Then one of them speaks the other's language."""
+def test_no_sentence_is_equal_in_two_catalogs() -> None:
+    """Otherwise a catalog contains a translation of another language."""
     for language, other in combinations(LANGUAGES, 2):
-        theirs = {message.id: message.string for message in catalog_of(other)}
-        same = [m.id for m in catalog_of(language) if m.string == theirs[m.id] and len(str(m.id).split()) > 4]
+        other_texts = {message.id: message.string for message in catalog_of(other)}
+        same = [
+            m.id for m in catalog_of(language) if m.string == other_texts[m.id] and len(str(m.id).split()) > 4
+        ]
         assert same == [], (language, other)
 
 
-def test_numbers_sizes_spans_and_instants_are_written_as_the_language_does() -> None:
+def test_numbers_sizes_durations_and_times_are_localised() -> None:
     german, english = texts("de"), texts("en")
     assert german.number(120_411) == "120.411"
     assert english.number(120_411) == "120,411"
@@ -77,7 +79,7 @@ def test_numbers_sizes_spans_and_instants_are_written_as_the_language_does() -> 
         ("", "de;q=many, *", "en"),
     ],
 )
-def test_the_language_is_the_one_asked_for_else_the_best_that_the_browser_takes(
+def test_the_language_is_the_requested_one_or_the_best_accepted_by_the_browser(
     asked: str, accepted: str, spoken: str
 ) -> None:
     assert chosen(asked, accepted) == spoken
@@ -93,12 +95,12 @@ OURS = (
 )
 
 
-@pytest.mark.parametrize("said", OURS)
-def test_our_own_reasons_are_told_in_every_language(said: str) -> None:
-    assert reason(texts("en"), said) == said
-    told = {reason(texts(language), said) for language in LANGUAGES}
-    assert len(told) == len(LANGUAGES)
-    assert said not in told
+@pytest.mark.parametrize("text", OURS)
+def test_mailhauls_own_reasons_are_translated_into_every_language(text: str) -> None:
+    assert reason(texts("en"), text) == text
+    translations = {reason(texts(language), text) for language in LANGUAGES}
+    assert len(translations) == len(LANGUAGES)
+    assert text not in translations
     assert reason(texts("de"), "NO [LIMIT] try later") == "NO [LIMIT] try later"
 
 

@@ -1,4 +1,4 @@
-"""Undo as a use case: when it may run, what is kept of it, and what can be done after it."""
+"""The undo use case: preconditions, the stored report, and later actions."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def test_an_undone_import_can_be_run_again(office: Office, done: Import) -> None
     assert (report.totals.removed, report.totals.stays, report.adds_up) == (6, 0, True)
     assert office.new.message_count == 1
     assert office.store.undo_report(done.id) == report
-    told = explain(office.deps, done)
-    assert "It was undone on" in told.sentence
-    assert told.actions == (Action.RUN_AGAIN,)
-    fate, again = office.submit()
-    assert fate is RowOutcome.STARTED
+    explanation = explain(office.deps, done)
+    assert "It was undone on" in explanation.sentence
+    assert explanation.actions == (Action.RUN_AGAIN,)
+    outcome, again = office.submit()
+    assert outcome is RowOutcome.STARTED
     assert office.work(again).state is State.COMPLETE
     assert office.new.message_count == 7
-    assert undo(office.deps, done, PASSWORD).totals == report.totals  # that of the new import stays
+    assert undo(office.deps, done, PASSWORD).totals == report.totals  # the copies of the new import stay
     assert office.new.message_count == 7
 
 
-def test_an_import_under_way_is_cancelled_first(office: Office) -> None:
+def test_a_running_import_must_be_cancelled_first(office: Office) -> None:
     _, import_id = office.submit()
     with pytest.raises(UndoRefused, match="Cancel it first"):
         undo(office.deps, office.import_(import_id), PASSWORD)
@@ -57,9 +57,9 @@ def test_an_import_under_way_is_cancelled_first(office: Office) -> None:
 
 
 @pytest.mark.parametrize("name", ["import", "mailbox"])
-def test_nothing_is_undone_beside_somebody_else(office: Office, done: Import, name: str) -> None:
-    held = f"import:{done.id}" if name == "import" else f"mailbox:{DESTINATION.key}"
-    lease = office.store.acquire(held, "another", office.clock.now(), MINUTE)
+def test_undo_needs_the_leases_of_import_and_mailbox(office: Office, done: Import, name: str) -> None:
+    lease_name = f"import:{done.id}" if name == "import" else f"mailbox:{DESTINATION.key}"
+    lease = office.store.acquire(lease_name, "another", office.clock.now(), MINUTE)
     assert lease is not None
     with pytest.raises(UndoRefused):
         undo(office.deps, done, PASSWORD)
@@ -68,7 +68,7 @@ def test_nothing_is_undone_beside_somebody_else(office: Office, done: Import, na
     assert undo(office.deps, done, PASSWORD).totals.removed == 6
 
 
-def test_trouble_leaves_no_lease_and_no_report_behind(office: Office, done: Import) -> None:
+def test_a_failed_undo_leaves_neither_lease_nor_report(office: Office, done: Import) -> None:
     with pytest.raises(LoginRejected):
         undo(office.deps, done, Secret("wrong"))
     office.sessions.trouble = ConnectionLost("gone")
@@ -79,14 +79,14 @@ def test_trouble_leaves_no_lease_and_no_report_behind(office: Office, done: Impo
     assert undo(office.deps, done, PASSWORD).totals.removed == 6
 
 
-def test_a_host_that_cannot_remove_exactly_is_refused_with_the_reason(office: Office, done: Import) -> None:
+def test_a_host_without_uidplus_is_refused_with_the_reason(office: Office, done: Import) -> None:
     office.new.gives_uids = False
     with pytest.raises(UndoRefused, match="UIDPLUS"):
         undo(office.deps, done, PASSWORD)
     assert office.new.message_count == 6
 
 
-def test_what_stays_is_told_and_can_be_undone_later(office: Office, done: Import) -> None:
+def test_remaining_messages_are_reported_and_can_be_undone_later(office: Office, done: Import) -> None:
     inbox = office.new.folders["INBOX"].messages
     uid, message = next(iter(inbox.items()))
     inbox[uid] = message._replace(flags=("\\Answered",))
@@ -98,12 +98,14 @@ def test_what_stays_is_told_and_can_be_undone_later(office: Office, done: Import
     assert undo(office.deps, done, PASSWORD).totals.removed == 6
 
 
-def test_the_numbers_add_up_or_it_is_told(office: Office, done: Import) -> None:
-    good = FolderUndo("INBOX", 15, 1, 2, 3, 4, 5)
-    report = UndoReport(done.id, office.clock.now(), (good, good), ("Old",), (("Kept", "mail"),), 2)
+def test_inconsistent_totals_are_detected(office: Office, done: Import) -> None:
+    consistent = FolderUndo("INBOX", 15, 1, 2, 3, 4, 5)
+    report = UndoReport(
+        done.id, office.clock.now(), (consistent, consistent), ("Old",), (("Kept", "mail"),), 2
+    )
     assert report.adds_up
     assert report.totals.added == 30
-    assert not UndoReport(done.id, office.clock.now(), (replace(good, added=14),)).adds_up
+    assert not UndoReport(done.id, office.clock.now(), (replace(consistent, added=14),)).adds_up
     facts = report.as_json()
     assert facts["folders_kept"] == [{"folder": "Kept", "reason": "mail"}]
     for words in ("4 messages left in place: read", "8 messages had been deleted", "1 empty folder"):

@@ -1,4 +1,4 @@
-"""The units for systemd: what they run, how little they may do, and the settings that go with them."""
+"""The systemd units: their commands, their confinement, and the settings files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.rehearsal import units
 
 SERVICES: Final = units.services()
 
-# What `systemd-analyze security` may find, in tenths: 0 is confined, 100 may do anything. Each version of
-# systemd looks at a little more.
+# The maximum exposure level of `systemd-analyze security`, in tenths: 0 is fully confined, 100 unconfined.
+# Each version of systemd checks a little more.
 EXPOSURE: Final = {"mailhaul-queue.service": 10}
 MOST_EXPOSURE: Final = 20
 
@@ -38,10 +38,10 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_settings")
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/mailhaul.env.example")), ids=lambda p: p.parent.name)
-def test_the_examples_of_settings_are_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = environment_file(path)
-    assert set(given) <= SETTINGS
-    for variable, value in given.items():
+def test_the_example_settings_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = environment_file(path)
+    assert set(variables) <= SETTINGS
+    for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     settings = Settings.load()
     assert settings.destination_server is not None
@@ -50,37 +50,37 @@ def test_the_examples_of_settings_are_settings(path: Path, monkeypatch: pytest.M
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The units beside programs that exist."""
+    """The folder of the units, with paths of existing programs."""
     folder = tmp_path_factory.mktemp("units")
     units.copy_for(folder, Path("/bin/true"))
     return folder
 
 
 @needs_systemd
-def test_systemd_takes_every_unit(installed: Path) -> None:
+def test_systemd_accepts_every_unit(installed: Path) -> None:
     files = [str(path) for suffix in ("service", "target") for path in installed.glob(f"*.{suffix}")]
     assert len(files) == len(SERVICES) + 1
-    done = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *files],
         capture_output=True,
         text=True,
         check=False,
     )
-    ours = [line for line in done.stderr.splitlines() if "mailhaul" in line]
-    assert not ours, "\n".join(ours)
+    messages = [line for line in result.stderr.splitlines() if "mailhaul" in line]
+    assert not messages, "\n".join(messages)
     broken = installed / "mailhaul-broken.service"
     broken.write_text("[Service]\nExecStart=/nowhere/mailhaul web\nProtectSystem=strictly\n")
-    told = subprocess.run(
+    broken_result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(broken)], capture_output=True, text=True, check=False
     )
     broken.unlink()
-    assert "mailhaul-broken.service" in told.stderr
+    assert "mailhaul-broken.service" in broken_result.stderr
 
 
 @needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
-def test_services_may_do_little(installed: Path, name: str) -> None:
-    done = subprocess.run(
+def test_services_are_confined(installed: Path, name: str) -> None:
+    result = subprocess.run(
         [
             "systemd-analyze",
             "security",
@@ -94,11 +94,11 @@ def test_services_may_do_little(installed: Path, name: str) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
-def test_a_unit_is_what_the_installation_says(service: units.Service) -> None:
+def test_the_units_match_the_installation_guide(service: units.Service) -> None:
     program, *words = service.words()
     install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
     assert service.name.replace("@.", "@1.").removesuffix(".service") in install
@@ -118,14 +118,14 @@ def test_a_unit_is_what_the_installation_says(service: units.Service) -> None:
         )
 
 
-def test_services_get_the_time_that_they_need_to_stop() -> None:
+def test_services_have_enough_time_to_stop() -> None:
     assert SERVICES["mailhaul-worker@.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_MS / 1000 + 10
     assert SERVICES["mailhaul-up.service"].seconds("TimeoutStopSec") > STOP_TIMEOUT_S + 10
     compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8"))
     assert int(compose["services"]["worker"]["stop_grace_period"][:-1]) > STOP_TIMEOUT_MS / 1000 + 10
 
 
-def test_the_queue_listens_where_it_is_looked_for() -> None:
+def test_the_queue_listens_at_the_configured_socket() -> None:
     settings = dict(
         line.split(maxsplit=1) for line in (units.FOLDER / "valkey.conf").read_text().splitlines() if line
     )
@@ -136,7 +136,7 @@ def test_the_queue_listens_where_it_is_looked_for() -> None:
     assert (settings["port"], settings["maxmemory-policy"]) == ("0", "noeviction")
 
 
-def test_the_console_has_what_the_services_have() -> None:
+def test_the_console_runs_with_the_environment_of_the_services() -> None:
     text = (units.FOLDER / "mailhaul-console").read_text(encoding="utf-8")
     web = SERVICES["mailhaul-web.service"]
     for key in ("EnvironmentFile", "LoadCredential", "UMask", "ProtectSystem"):
@@ -146,7 +146,7 @@ def test_the_console_has_what_the_services_have() -> None:
     assert subprocess.run(["/bin/sh", "-n", units.FOLDER / "mailhaul-console"], check=False).returncode == 0
 
 
-def test_the_installation_names_every_file_and_no_other() -> None:
+def test_the_installation_guide_names_exactly_the_existing_files() -> None:
     install = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8").replace("mailhaul-*.service", "")
     for path in units.FOLDER.iterdir():
         assert path.name in install or path.suffix == ".service", path.name
@@ -155,6 +155,6 @@ def test_the_installation_names_every_file_and_no_other() -> None:
     commands = re.findall(r"^install (?:-[Dm] ?\d* ?)+(.*) /etc\S*$", install, flags=re.MULTILINE)
     sources = [source for command in commands for source in command.split() if "*" not in source]
     assert len(sources) >= 5
-    for named in sources:
-        source = named.removeprefix("/usr/local/src/mailhaul/deploy/")
+    for argument in sources:
+        source = argument.removeprefix("/usr/local/src/mailhaul/deploy/")
         assert any((folder / source).is_file() for folder in (units.FOLDER, DEPLOY)), source

@@ -1,4 +1,4 @@
-"""What servers say and what we say to them, as bytes."""
+"""The wire format: parsing of server responses and encoding of commands."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ WHOLE = Fetched(
         b' body[] ~{17}\r\nSubject: x\r\n\r\n)\r\n MODSEQ (12) X-OTHER ("a b" \\Inbox NIL))\r\n',
     ],
 )
-def test_a_message_is_read_whatever_the_order_of_its_items(line: bytes) -> None:
+def test_fetch_items_are_read_in_any_order(line: bytes) -> None:
     assert only(line) == WHOLE
 
 
 @pytest.mark.parametrize(
-    ("told", "labels"),
+    ("response", "labels"),
     [
         (b"()", ()),
         (b"NIL", ()),
@@ -76,8 +76,8 @@ def test_a_message_is_read_whatever_the_order_of_its_items(line: bytes) -> None:
         (b"(\\Inbox {3}\r\na b)", (b"\\Inbox", b"a b")),
     ],
 )
-def test_labels_are_read_in_every_form(told: bytes, labels: tuple[bytes, ...]) -> None:
-    assert only(b"* 1 FETCH (X-GM-LABELS " + told + b" UID 5)\r\n") == Fetched(1, Uid(5), labels=labels)
+def test_labels_are_read_in_every_form(response: bytes, labels: tuple[bytes, ...]) -> None:
+    assert only(b"* 1 FETCH (X-GM-LABELS " + response + b" UID 5)\r\n") == Fetched(1, Uid(5), labels=labels)
 
 
 def test_header_lines_and_sizes_are_read() -> None:
@@ -88,26 +88,26 @@ def test_header_lines_and_sizes_are_read() -> None:
     assert only(line) == Fetched(1, Uid(5), size_bytes=4096, header=b"From: a\r\n\r\n\n")
 
 
-def test_a_short_content_may_be_a_quoted_string() -> None:
+def test_short_content_may_be_a_quoted_string() -> None:
     assert only(b'* 1 FETCH (UID 5 BODY[] "a \\"b\\" \\\\c")\r\n') == Fetched(1, Uid(5), body=b'a "b" \\c')
 
 
-def test_an_empty_message_is_empty_and_a_withheld_one_is_not() -> None:
+def test_an_empty_message_differs_from_a_missing_one() -> None:
     assert only(b"* 1 FETCH (UID 5 BODY[] {0}\r\n)\r\n") == Fetched(1, Uid(5), body=b"")
     assert only(b"* 1 FETCH (UID 5 BODY[] NIL)\r\n") == Fetched(1, Uid(5), withheld=True)
 
 
-def test_flag_changes_by_somebody_else_carry_no_uid() -> None:
+def test_unsolicited_flag_changes_have_no_uid() -> None:
     assert only(b"* 3 FETCH (FLAGS ())\r\n") == Fetched(3, flags=())
 
 
-def test_flags_that_no_command_could_carry_are_left_out() -> None:
+def test_unsendable_flags_are_dropped() -> None:
     assert only(b'* 3 FETCH (FLAGS (\\Seen "a b" "x) {3}" caf\xe9 {5}\r\na\r\nb!))\r\n') == Fetched(
         3, flags=("\\Seen", "caf\xe9")
     )
 
 
-def test_what_happens_in_the_middle_is_told() -> None:
+def test_unsolicited_responses_are_reported() -> None:
     events = read(
         b"* 12 EXISTS\r\n* 0 RECENT\r\n* 3 EXPUNGE\r\n* VANISHED (EARLIER) 4:6,9\r\n"
         b"* OK [HIGHESTMODSEQ 12] noted\r\n* BYE Autologout\r\n+ go on\r\n+\r\n"
@@ -140,11 +140,11 @@ def test_what_happens_in_the_middle_is_told() -> None:
         (b"\xff", Reply("NO", text="\ufffd")),
     ],
 )
-def test_response_codes_are_taken_apart(rest: bytes, reply: Reply) -> None:
+def test_response_codes_are_parsed(rest: bytes, reply: Reply) -> None:
     assert only(b"M1 NO " + rest + b"\r\n") == Tagged("M1", reply)
 
 
-def test_values_keep_strings_lists_literals_and_nil_apart() -> None:
+def test_values_distinguish_strings_lists_literals_and_nil() -> None:
     data = only(b'* LIST (\\HasNoChildren) "/" {3}\r\na"b\r\n')
     assert isinstance(data, LiteralData)
     assert data.values() == ((b"\\HasNoChildren",), b"/", b'a"b')
@@ -169,23 +169,23 @@ def test_values_keep_strings_lists_literals_and_nil_apart() -> None:
         b"* 1 FETCH (UID 5 BODY[] (1 2))\r\n",
     ],
 )
-def test_what_is_no_imap_is_refused(garbage: bytes) -> None:
+def test_invalid_responses_are_rejected(garbage: bytes) -> None:
     with pytest.raises(WireError):
         read(garbage)
 
 
-def test_endless_lines_and_huge_literals_are_refused_before_they_are_held() -> None:
+def test_endless_lines_and_huge_literals_are_rejected_before_buffering() -> None:
     with pytest.raises(WireError):
         ResponseReader(max_line_bytes=1000).feed(b"* OK " + b"x" * 1000)
     with pytest.raises(LiteralTooLarge):
         ResponseReader(max_literal_bytes=1000).feed(b"* 1 FETCH (BODY[] {99999999999}\r\n")
-    with pytest.raises(LiteralTooLarge):  # many small ones are a large one too
+    with pytest.raises(LiteralTooLarge):  # many small literals count as a large one
         ResponseReader(max_literal_bytes=1000).feed(b"* 1 FETCH (X {600}\r\n" + b"x" * 600 + b" Y {600}\r\n")
     with pytest.raises(WireError):
         ResponseReader(max_line_bytes=1000).feed(b"* 1 FETCH (" + b"X {0}\r\n" * 200)
 
 
-def test_the_reader_says_how_much_of_a_literal_is_missing() -> None:
+def test_the_reader_reports_the_missing_bytes_of_a_literal() -> None:
     reader = ResponseReader()
     assert reader.missing_bytes == 0
     assert reader.feed(b"* 1 FETCH (UID 5 BODY[] {10}\r\n") == []
@@ -201,7 +201,7 @@ def test_the_reader_says_how_much_of_a_literal_is_missing() -> None:
 
 
 @pytest.mark.parametrize("text", [b"a\r\nX1 NOOP", b"a\nb", b"a\rb", b"a\0b"])
-def test_nothing_can_smuggle_in_a_line_of_its_own(text: bytes) -> None:
+def test_arguments_cannot_inject_lines(text: bytes) -> None:
     for build in (line_safe, quoted):
         with pytest.raises(UnsafeText) as caught:
             build(text)
@@ -240,7 +240,9 @@ def test_several_messages_are_one_multiappend() -> None:
         (Literals.PLUS, [b" {4096+} {4097+}"]),
     ],
 )
-def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, expected: list[bytes]) -> None:
+def test_a_literal_is_synchronised_only_if_the_server_requires_it(
+    literals: Literals, expected: list[bytes]
+) -> None:
     messages = [outgoing(b"x" * 4096), outgoing(b"x" * 4097)]
     runs = [
         b"".join(pieces_of(run))
@@ -253,13 +255,13 @@ def test_a_literal_waits_only_where_the_server_wants_that(literals: Literals, ex
     assert all(run.endswith(b"}\r\n") for run in runs[:-1])
 
 
-def test_the_way_literals_go_comes_from_the_capabilities() -> None:
+def test_the_literal_form_follows_the_capabilities() -> None:
     assert Literals.offered(frozenset({"IMAP4REV1", "LITERAL+", "LITERAL-"})) is Literals.PLUS
     assert Literals.offered(frozenset({"LITERAL-"})) is Literals.MINUS
     assert Literals.offered(frozenset()) is Literals.SYNCHRONIZING
 
 
-def test_uid_sets_are_cut_to_what_a_command_line_holds() -> None:
+def test_uid_sets_are_split_to_fit_into_command_lines() -> None:
     uids = UidSet.of(range(1, 20_001, 2))
     pieces = list(uid_pieces(uids, 1500, 6000))
     assert UidSet.from_ranges(r for piece in pieces for r in piece.ranges) == uids
@@ -277,27 +279,27 @@ def test_uid_sets_are_cut_to_what_a_command_line_holds() -> None:
         (b"Entw&APw-rfe", "Entwürfe"),
         (b"R&-D", "R&D"),
         (b"&2D3cAQ-", "\U0001f401"),
-        (b"R&D", "R&D"),  # not encoded: the server is wrong, the folder is there
+        (b"R&D", "R&D"),  # not encoded: a server error, but the folder exists
         ("Entwürfe".encode(), "Entwürfe"),
         (b"Entw\xfcrfe", "Entw\\xfcrfe"),
         (b"&2D0-", "&2D0-"),  # half a surrogate pair
     ],
 )
-def test_a_folder_is_asked_for_under_the_name_it_was_listed_by(raw: bytes, name: str) -> None:
+def test_a_folder_is_addressed_by_its_listed_name(raw: bytes, name: str) -> None:
     names = FolderNames()
     assert names.decode(raw) == name
     assert names.quoted(name).upper() == quoted(raw).upper()
 
 
 @pytest.mark.parametrize("other", ["Entwürfe".encode(), b"Entw&APw-rfe (2)"])
-def test_folders_whose_names_read_alike_stay_two(other: bytes) -> None:
+def test_folders_with_equal_decoded_names_stay_distinct(other: bytes) -> None:
     names = FolderNames()
     raws = [b"Entw&APw-rfe", other, "Entwürfe (2)".encode()]
     decoded = [names.decode(raw) for raw in raws]
     assert len(set(decoded)) == 3
     assert [names.quoted(name) for name in decoded] == [quoted(raw) for raw in raws]
-    assert [names.decode(raw) for raw in reversed(raws)] == decoded[::-1]  # LSUB, or the next LIST
+    assert [names.decode(raw) for raw in reversed(raws)] == decoded[::-1]  # also for LSUB or another LIST
 
 
-def test_a_new_folder_is_named_in_modified_utf7() -> None:
+def test_a_new_folder_is_encoded_in_modified_utf7() -> None:
     assert FolderNames().quoted('Größe & "so"') == b'"Gr&APYA3w-e &- \\"so\\""'

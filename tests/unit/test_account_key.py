@@ -1,4 +1,4 @@
-"""What tells mailboxes apart, and with them the people that they belong to."""
+"""The keys that identify mailboxes and their owners."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def account(login: str, host: str = "imap.new.example", port: int = 993) -> Acco
     return Account(login, login, Endpoint(host, port))
 
 
-def test_two_ways_of_writing_one_mailbox_are_one() -> None:
-    one = account("Jürgen@New.Example")
-    assert one.key == account("JÜRGEN@new.example", "IMAP.new.example.", 143).key
-    assert one.key != account("jürgen@new.example", port=4993).key
+def test_spellings_of_one_mailbox_have_one_key() -> None:
+    mailbox = account("Jürgen@New.Example")
+    assert mailbox.key == account("JÜRGEN@new.example", "IMAP.new.example.", 143).key
+    assert mailbox.key != account("jürgen@new.example", port=4993).key
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [("strauß", "strauss"), ("\ufb01ona", "fiona"), ("\u017fue", "sue"), ("i\u0307da", "ida")],
 )
-def test_two_mailboxes_are_never_one_person(one: str, other: str) -> None:
-    """Who is let into one of them would see the imports of the other."""
+def test_different_mailboxes_are_different_people(one: str, other: str) -> None:
+    """Otherwise the owner of one mailbox could see the imports of the other."""
     assert person_of(account(f"{one}@new.example")) != person_of(account(f"{other}@new.example"))
     assert not Identity((f"{one}@new.example",)).owns(f"{other}@new.example")

@@ -1,4 +1,4 @@
-"""What hosts say word for word, and what Mailhaul makes of it."""
+"""Verbatim responses of mail hosts, and their classification."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 PEER = Peer(Endpoint("imap.old.example"), Side.SOURCE, lambda: NOW)
 
 
-def said(saying: ServerMessage) -> str:
-    return saying.seen.split(" ", 1)[1]
+def text_of(message: ServerMessage) -> str:
+    return message.seen.split(" ", 1)[1]
 
 
-@pytest.mark.parametrize("saying", PATTERNS, ids=[f"{s.host}: {s.meaning}" for s in PATTERNS])
-def test_each_saying_is_understood_and_by_its_own_pattern(saying: ServerMessage) -> None:
-    assert classify(said(saying)) is saying.meaning
-    assert affects_whole_host(said(saying)) is saying.whole_host
-    assert saying.pattern.search(said(saying))
-    assert saying.source
+@pytest.mark.parametrize("message", PATTERNS, ids=[f"{s.host}: {s.meaning}" for s in PATTERNS])
+def test_each_recorded_message_matches_its_own_pattern(message: ServerMessage) -> None:
+    assert classify(text_of(message)) is message.meaning
+    assert affects_whole_host(text_of(message)) is message.whole_host
+    assert message.pattern.search(text_of(message))
+    assert message.source
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_each_saying_is_understood_and_by_its_own_pattern(saying: ServerMessage)
         "Message contains invalid header",
     ],
 )
-def test_what_means_nothing_of_the_kind_is_left_alone(words: str) -> None:
+def test_other_messages_are_not_classified(words: str) -> None:
     assert classify(words) is None
 
 
 @pytest.mark.parametrize(
-    "saying", [s for s in PATTERNS if s.meaning in LOGIN_SENTENCES], ids=lambda s: s.host
+    "message", [s for s in PATTERNS if s.meaning in LOGIN_SENTENCES], ids=lambda s: s.host
 )
-def test_a_login_refused_in_those_words_says_what_to_do(saying: ServerMessage) -> None:
+def test_a_login_rejected_with_a_known_message_has_a_fix(message: ServerMessage) -> None:
     error = login_error(
-        imaplib.IMAP4.error(said(saying)), "", PEER, explain=lambda _words: "Steps.", secrets=()
+        imaplib.IMAP4.error(text_of(message)), "", PEER, explain=lambda _words: "Steps.", secrets=()
     )
     assert isinstance(error, LoginRejected)
-    assert str(error) == f"{LOGIN_SENTENCES[saying.meaning].format(host='imap.old.example')} Steps."
-    assert error.server_text == said(saying)
+    assert str(error) == f"{LOGIN_SENTENCES[message.meaning].format(host='imap.old.example')} Steps."
+    assert error.server_text == text_of(message)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_a_login_refused_in_those_words_says_what_to_do(saying: ServerMessage) -
         ("Too many login attempts, please try again later", "has refused too many logins"),
     ],
 )
-def test_a_refused_login_says_which_of_the_two_was_wrong(words: str, sentence: str) -> None:
+def test_a_rejected_login_names_the_rejected_part(words: str, sentence: str) -> None:
     error = login_error(imaplib.IMAP4.error(words), "", PEER, explain=lambda _words: "", secrets=())
     assert isinstance(error, LoginRejected)
     assert str(error).startswith(f"imap.old.example {sentence}")
 
 
 @pytest.mark.parametrize("provider", [p for p in Catalog.load() if p.endpoint], ids=lambda p: p.id)
-def test_a_wrong_password_at_every_known_host_ends_in_what_to_do_there(provider) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_password_at_a_known_host_has_the_hosts_help(provider) -> None:  # type: ignore[no-untyped-def]
     error = login_error(
         imaplib.IMAP4.error("[AUTHENTICATIONFAILED] Authentication failed."),
         "",
@@ -125,15 +125,15 @@ def test_a_wrong_password_at_every_known_host_ends_in_what_to_do_there(provider)
         ("NO [INUSE] Mailbox in use", ServerUnavailable),
     ],
 )
-def test_what_concerns_the_whole_account(reply: str, kind: type[MailError]) -> None:
+def test_errors_of_the_whole_account_are_classified(reply: str, kind: type[MailError]) -> None:
     status, _, rest = reply.partition(" ")
     assert type(account_error(parse_reply(status.encode(), rest.encode()), PEER)) is kind
 
 
 @pytest.mark.parametrize(
-    ("said", "whole_host", "connecting"),
+    ("response", "whole_host", "connecting"),
     [
-        # Dovecot counts by user and address (src/login-common/sasl-server.c): others there are not concerned.
+        # Dovecot counts by user and address (src/login-common/sasl-server.c): other users are not affected.
         ("NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded", False, True),
         ("NO [ALERT] Too many simultaneous connections. (Failure)", False, True),
         ("NO Too many open connections (21 of 20 for ada)", False, True),
@@ -147,8 +147,10 @@ def test_what_concerns_the_whole_account(reply: str, kind: type[MailError]) -> N
         ("NO Request is throttled. Suggested Backoff Time: 299961 milliseconds", False, False),
     ],
 )
-def test_a_refused_login_tells_whom_the_pause_is_for(said: str, whole_host: bool, connecting: bool) -> None:
-    status, _, rest = said.partition(" ")
+def test_a_refused_login_determines_the_scope_of_the_pause(
+    response: str, whole_host: bool, connecting: bool
+) -> None:
+    status, _, rest = response.partition(" ")
     cut_off = imaplib.IMAP4.abort("socket error: EOF") if status == "BYE" else imaplib.IMAP4.error(rest)
     last_words = rest if status == "BYE" else ""
     error = login_error(cut_off, last_words, PEER, explain=lambda _words: "", secrets=())
@@ -170,9 +172,7 @@ def test_a_refused_login_tells_whom_the_pause_is_for(said: str, whole_host: bool
         ("* BYE Request is throttled. Suggested Backoff Time: 90 seconds", "accepts no logins at the moment"),
     ],
 )
-def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
-    greeting: str, why: str
-) -> None:
+def test_a_rejecting_greeting_postpones_all_connections_to_the_host(greeting: str, why: str) -> None:
     error = opening_error(imaplib.IMAP4.error(greeting.encode()), PEER)
     assert isinstance(error, Throttled)
     assert (error.whole_host, error.connecting) == (True, True)
@@ -182,7 +182,7 @@ def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
 
 
 @pytest.mark.parametrize(
-    ("said", "what", "kind"),
+    ("response", "what", "kind"),
     [
         ("[LIMIT] Too many mailboxes", "created", FolderUnusable),
         ("[LIMIT] Rate limit hit", "created", Throttled),
@@ -190,11 +190,11 @@ def test_a_greeting_that_turns_us_away_concerns_everybody_who_wants_to_connect(
         ("[LIMIT] come back later", "opened", Throttled),
     ],
 )
-def test_a_limit_of_what_is_made_is_no_pause(said: str, what: str, kind: type[MailError]) -> None:
-    assert type(folder_error(parse_reply(b"NO", said.encode()), PEER, "Box", what)) is kind
+def test_a_limit_of_objects_is_not_throttling(response: str, what: str, kind: type[MailError]) -> None:
+    assert type(folder_error(parse_reply(b"NO", response.encode()), PEER, "Box", what)) is kind
 
 
-def test_a_pause_is_kept_to_the_second() -> None:
+def test_a_suggested_pause_is_parsed_exactly() -> None:
     words = "Request is throttled. Suggested Backoff Time: 299961 milliseconds"
     assert suggested_pause(words) == timedelta(milliseconds=299_961)
     assert suggested_pause("Backoff Time: 90 seconds") == timedelta(seconds=90)
@@ -204,7 +204,7 @@ def test_a_pause_is_kept_to_the_second() -> None:
     assert error.until == NOW + timedelta(milliseconds=299_961)
 
 
-def test_gmails_cap_is_no_full_mailbox() -> None:
+def test_gmails_daily_cap_is_not_a_full_mailbox() -> None:
     cap = parse_reply(b"NO", b"[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)")
     error = append_error(cap, PEER, "Box")
     assert isinstance(error, Throttled)

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to when somebody else names the host."""
+"""The egress guard: which addresses may be connected to if a user supplies the host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORBIDDEN = {
 
 
 def answers(*addresses: str) -> Any:
-    """A look-up in which every name has these addresses."""
+    """A DNS lookup that resolves every name to these addresses."""
 
     def look_up(_host: str, port: int, **_kind: object) -> list[Any]:
         return [
@@ -53,43 +53,45 @@ def answers(*addresses: str) -> Any:
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_may_be_reached(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(address)
     assert EgressGuard(ports=[993], look_up=answers(address)).vetted("imap.old.example", 993)
 
 
-@pytest.mark.parametrize("address", [one for kind in FORBIDDEN.values() for one in kind])
-def test_no_other_address_may(address: str) -> None:
+@pytest.mark.parametrize("address", [address for addresses in FORBIDDEN.values() for address in addresses])
+def test_other_addresses_are_forbidden(address: str) -> None:
     assert not is_public(address)
-    for together in ([address], [*PUBLIC, address]):  # one bad address spoils the name
-        guard = EgressGuard(ports=[993], look_up=answers(*together))
+    for addresses in ([address], [*PUBLIC, address]):  # one forbidden address is enough
+        guard = EgressGuard(ports=[993], look_up=answers(*addresses))
         with pytest.raises(AddressForbidden) as caught:
             guard.vetted("imap.old.example", 993)
-        assert str(caught.value) == "imap.old.example is not a public server"  # says nothing about inside
+        assert (
+            str(caught.value) == "imap.old.example is not a public server"
+        )  # reveals nothing about the network
 
 
 @pytest.mark.parametrize(
     "host", ["127.1", "0x7f.1", "2130706433", "0177.0.0.1", "①②⑦.0.0.1", "localhost", "::1", "0"]
 )
-def test_the_resolved_address_counts_however_it_is_written(host: str) -> None:
-    """With the system's own resolver."""
+def test_the_resolved_address_counts_in_any_notation(host: str) -> None:
+    """Uses the resolver of the system."""
     with pytest.raises(AddressForbidden):
         EgressGuard(ports=[993]).connect((host, 993), 1)
 
 
 @pytest.mark.parametrize("port", [22, 25, 110, 443, 6379, 994])
-def test_other_ports_may_not_be_tried(port: int) -> None:
+def test_other_ports_are_forbidden(port: int) -> None:
     with pytest.raises(AddressForbidden):
         EgressGuard(ports=[143, 993], look_up=answers("9.9.9.9")).vetted("imap.old.example", port)
 
 
-def test_the_operators_own_public_network_may_be_left_out() -> None:
+def test_the_operator_can_forbid_a_public_network() -> None:
     guard = EgressGuard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers("::ffff:9.9.9.9"))
     with pytest.raises(AddressForbidden):
         guard.vetted("imap.old.example", 993)
 
 
-def test_what_is_allowed_by_name_is_reached_on_any_port_and_nothing_beside_it() -> None:
+def test_an_allowed_network_is_reachable_on_any_port_and_no_other_network_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         guard = EgressGuard(ports=[993], allowed=[ip_network("127.0.0.1/32")])
@@ -99,35 +101,35 @@ def test_what_is_allowed_by_name_is_reached_on_any_port_and_nothing_beside_it() 
             guard.connect(("127.0.0.2", port), 5)
 
 
-def test_the_connection_goes_to_the_address_that_was_judged() -> None:
-    """A name that changes its mind between two look-ups gets one look-up."""
+def test_the_connection_uses_the_checked_address() -> None:
+    """A name is resolved once per connection, so that DNS rebinding has no effect."""
     [closed] = free_ports(1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        asked = []
+        lookups = []
 
         def look_up(host: str, port: int, **kind: object) -> list[Any]:
-            asked.append(host)
-            return list(answers("127.0.0.1" if len(asked) == 1 else "127.0.0.66")(host, port, **kind))
+            lookups.append(host)
+            return list(answers("127.0.0.1" if len(lookups) == 1 else "127.0.0.66")(host, port, **kind))
 
         guard = EgressGuard(ports=[], allowed=[ip_network("127.0.0.1")], look_up=look_up)
         guard.connect(("imap.old.example", port), 5).close()
-        assert asked == ["imap.old.example"]
-        with pytest.raises(AddressForbidden):  # and the next connection is judged anew
+        assert lookups == ["imap.old.example"]
+        with pytest.raises(AddressForbidden):  # the next connection is checked again
             guard.connect(("imap.old.example", port), 5)
         both = EgressGuard(
             ports=[], allowed=[ip_network("127.0.0.0/8")], look_up=answers("127.0.0.9", "127.0.0.1")
         )
-        both.connect(("imap.old.example", port), 5).close()  # the next address where one does not answer
+        both.connect(("imap.old.example", port), 5).close()  # falls back to the next address
         with pytest.raises(ConnectionRefusedError):
             both.connect(("imap.old.example", closed), 5)
 
 
-@pytest.mark.parametrize("coat", ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::909:909"])
-def test_what_the_operator_forbids_or_allows_counts_in_every_form_of_the_address(coat: str) -> None:
-    """On a network with NAT64 both forms lead to the same machine."""
-    ours = EgressGuard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers(coat))
+@pytest.mark.parametrize("form", ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::909:909"])
+def test_the_operators_rules_apply_to_every_form_of_an_address(form: str) -> None:
+    """With NAT64 both forms lead to the same machine."""
+    forbidding = EgressGuard(ports=[993], forbidden=[ip_network("9.9.9.0/24")], look_up=answers(form))
     with pytest.raises(AddressForbidden):
-        ours.vetted("imap.old.example", 993)
-    private = EgressGuard(ports=[993], allowed=[ip_network("9.9.9.0/24")], look_up=answers(coat))
-    assert private.vetted("imap.old.example", 4993)
+        forbidding.vetted("imap.old.example", 993)
+    allowing = EgressGuard(ports=[993], allowed=[ip_network("9.9.9.0/24")], look_up=answers(form))
+    assert allowing.vetted("imap.old.example", 4993)

@@ -1,4 +1,4 @@
-"""What providers' refusals mean, and who may go in without a password from the console."""
+"""The help for logins that a provider rejected, and the console's checks for sign-in without a password."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ MICROSOFT = [
 
 
 @pytest.mark.parametrize(("words", "help_"), GOOGLE)
-def test_what_google_says_ends_in_what_to_do(words: str, help_: str) -> None:
+def test_googles_errors_have_help(words: str, help_: str) -> None:
     assert help_ in google.explain(words)
 
 
 @pytest.mark.parametrize(("words", "help_"), MICROSOFT)
-def test_what_microsoft_says_ends_in_what_to_do(words: str, help_: str) -> None:
+def test_microsofts_errors_have_help(words: str, help_: str) -> None:
     assert help_ in microsoft.explain(words)
 
 
-def test_a_code_is_not_taken_for_one_that_it_begins_with() -> None:
+def test_error_codes_are_matched_as_a_whole() -> None:
     assert microsoft.explain("invalid_request: AADSTS500760: something new") == ""
 
 
@@ -78,11 +78,11 @@ def test_a_code_is_not_taken_for_one_that_it_begins_with() -> None:
         ("ada@old.example", "imap.old.example", "no", True, "sign in again"),
     ],
 )
-def test_who_is_refused_is_helped_for_that_host_and_that_login(
+def test_login_help_depends_on_the_host_and_the_credential(
     mailbox: str, host: str, words: str, by_token: bool, help_: str
 ) -> None:
-    where = Account(mailbox, mailbox, Endpoint(host))
-    assert help_ in login_help(Catalog.load(), where, words, by_token=by_token)
+    account_ = Account(mailbox, mailbox, Endpoint(host))
+    assert help_ in login_help(Catalog.load(), account_, words, by_token=by_token)
 
 
 @pytest.mark.parametrize(
@@ -95,48 +95,54 @@ def test_who_is_refused_is_helped_for_that_host_and_that_login(
         ("ada@gmail.com", "ada+1@gmail.com", False),
     ],
 )
-def test_which_addresses_are_one_mailbox(one: str, other: str, same: bool) -> None:
+def test_identities_own_equivalent_addresses_only(one: str, other: str, same: bool) -> None:
     assert Identity((one,)).owns(other) == same
     assert Identity((other,)).owns(one) == same
 
 
-def test_where_nothing_is_set_up_passwords_go_on() -> None:
-    ways = PasswordsOnly()
-    assert ways.credential(PasswordGrant(Secret("s")), "ada@old.example", lambda _grant: None) == Secret("s")
-    assert not ways.can_sign_in("google")
+def test_without_sign_in_only_passwords_work() -> None:
+    access = PasswordsOnly()
+    assert access.credential(PasswordGrant(Secret("s")), "ada@old.example", lambda _grant: None) == Secret(
+        "s"
+    )
+    assert not access.can_sign_in("google")
     with pytest.raises(GrantExpired, match="not set up"):
-        ways.credential(OAuthGrant("google", Secret("r")), "ada@gmail.com", lambda _grant: None)
+        access.credential(OAuthGrant("google", Secret("r")), "ada@gmail.com", lambda _grant: None)
     with pytest.raises(LoginRejected, match="not set up"):
-        ways.begin_sign_in("microsoft", "ada@outlook.com")
+        access.begin_sign_in("microsoft", "ada@outlook.com")
 
 
-def everybody(_provider: str, _mailbox: str) -> bool:
+def always(_provider: str, _mailbox: str) -> bool:
     return True
 
 
-def nobody(_provider: str, _mailbox: str) -> bool:
+def never(_provider: str, _mailbox: str) -> bool:
     return False
 
 
 @pytest.mark.parametrize(
     ("url", "rule", "provider"),
     [
-        ("imaps://ada@old.example@imap.gmail.com", everybody, "google"),
-        ("imaps://ada@old.example@outlook.office365.com", everybody, "microsoft"),
-        ("imaps://ada@old.example@imap.gmail.com", nobody, ""),
-        ("imaps://ada@old.example@imap.evil.example", everybody, ""),  # its tokens go to no other host
+        ("imaps://ada@old.example@imap.gmail.com", always, "google"),
+        ("imaps://ada@old.example@outlook.office365.com", always, "microsoft"),
+        ("imaps://ada@old.example@imap.gmail.com", never, ""),
+        (
+            "imaps://ada@old.example@imap.evil.example",
+            always,
+            "",
+        ),  # tokens are sent to the provider's hosts only
     ],
 )
-def test_an_organisation_is_asked_for_its_own_servers_only(
+def test_sign_in_is_offered_for_the_providers_own_servers_only(
     url: str, rule: SignInMethod, provider: str
 ) -> None:
     if provider or "gmail" not in url:
-        found = account("--from", url, allow_plaintext=False, sign_in=rule)
-        assert sign_in_provider(found, rule) == provider
+        account_ = account("--from", url, allow_plaintext=False, sign_in=rule)
+        assert sign_in_provider(account_, rule) == provider
 
 
-def test_microsoft_needs_no_password_only_where_its_organisation_lets_us_in() -> None:
+def test_microsoft_needs_sign_in_or_organisation_access() -> None:
     url = "imaps://ada@old.example@outlook.office365.com"
     with pytest.raises(Usage, match="Microsoft"):
         account("--from", url, allow_plaintext=False)
-    assert account("--from", url, allow_plaintext=False, sign_in=everybody).address == "ada@old.example"
+    assert account("--from", url, allow_plaintext=False, sign_in=always).address == "ada@old.example"

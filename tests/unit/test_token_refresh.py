@@ -1,4 +1,4 @@
-"""Access tokens that are fresh by themselves, without a network."""
+"""Access tokens that are refreshed automatically, tested without a network."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from providers.token_refresh import FreshTokens
 
 
 class Source:
-    """Fetches numbered tokens that live for a minute of a clock that stands still."""
+    """Fetches numbered tokens with a lifetime of `life_s` on a manual clock."""
 
     def __init__(self, trouble: MailError | None = None, life_s: float = 60.0) -> None:
         self.now_s = 1000.0
         self.fetched = 0
         self.trouble = trouble
         self.life_s = life_s
-        self.meanwhile: Callable[[], object] = lambda: None
+        self.on_fetch: Callable[[], object] = lambda: None
 
     def fetch(self) -> AccessToken:
         self.fetched += 1
-        self.meanwhile()
+        self.on_fetch()
         if self.trouble is not None:
             raise self.trouble
         return AccessToken(Secret(f"token {self.fetched}"), self.now_s + self.life_s, self.life_s)
@@ -38,9 +38,7 @@ class Source:
 @pytest.mark.parametrize(
     ("life_s", "still_good_s", "over_s"), [(60.0, 47, 49), (3600.0, 3539, 3541), (5.0, 3.9, 4.1)]
 )
-def test_a_token_is_replaced_a_while_before_it_ends(
-    life_s: float, still_good_s: float, over_s: float
-) -> None:
+def test_a_token_is_refreshed_before_it_expires(life_s: float, still_good_s: float, over_s: float) -> None:
     source = Source(life_s=life_s)
     tokens = source.tokens()
     first, began_s = tokens.access_token(), source.now_s
@@ -50,39 +48,39 @@ def test_a_token_is_replaced_a_while_before_it_ends(
     assert tokens.access_token() != first
 
 
-def test_a_refusal_counts_for_the_token_that_was_refused() -> None:
+def test_a_refusal_applies_to_the_refused_token_only() -> None:
     source = Source()
     tokens = source.tokens()
-    with ThreadPoolExecutor(1) as elsewhere:
-        elsewhere.submit(tokens.access_token).result()
+    with ThreadPoolExecutor(1) as other_thread:
+        other_thread.submit(tokens.access_token).result()
         assert tokens.access_token() == Secret("token 1")
         assert tokens.access_token(refused=True) == Secret("token 2")
-        # The other thread was refused the first one; there is a second by now.
-        assert elsewhere.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 2")
-        assert elsewhere.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 3")
+        # The other thread used the refused first token; there is already a second one.
+        assert other_thread.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 2")
+        assert other_thread.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 3")
 
 
-def test_threads_that_wait_for_a_token_share_its_trouble() -> None:
+def test_threads_that_wait_for_a_token_share_its_error() -> None:
     source = Source(ServerUnavailable("away"))
     tokens = source.tokens()
-    everybody = threading.Barrier(8)
+    all_threads = threading.Barrier(8)
     waiting = threading.Event()
-    source.meanwhile = lambda: waiting.wait(0.3)
+    source.on_fetch = lambda: waiting.wait(0.3)
 
-    def ask() -> str:
-        everybody.wait()
+    def request_token() -> str:
+        all_threads.wait()
         with pytest.raises(ServerUnavailable) as caught:
             tokens.access_token()
         return str(caught.value)
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _n: ask(), range(8))) == {"away"}
+        assert set(pool.map(lambda _n: request_token(), range(8))) == {"away"}
     assert source.fetched == 1
     source.trouble = None
     assert tokens.access_token() == Secret("token 2")
 
 
-def test_a_grant_that_has_ended_is_not_asked_again() -> None:
+def test_an_expired_grant_is_not_used_again() -> None:
     source = Source(GrantExpired("withdrawn"))
     tokens = source.tokens()
     for _ in range(3):
@@ -91,7 +89,7 @@ def test_a_grant_that_has_ended_is_not_asked_again() -> None:
     assert source.fetched == 1
 
 
-def test_no_token_shows() -> None:
+def test_no_repr_contains_a_token() -> None:
     source = Source()
     token = source.fetch()
     assert "token 1" not in repr(token) + str(token)

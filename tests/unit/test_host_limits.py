@@ -1,4 +1,4 @@
-"""One leg and the budgets that all workers share."""
+"""The limits of hosts: connection slots, throttling and daily caps shared by all workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.fakes.mailbox import MemorySession
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 
-def allowing(office: Office, source: Allowance, destination: Allowance | None = None) -> None:
+def set_allowances(office: Office, source: Allowance, destination: Allowance | None = None) -> None:
     by_key = {SOURCE.key: source, DESTINATION.key: destination or Allowance()}
     office.deps = replace(office.deps, allowance=lambda account: by_key[account.key])
 
@@ -39,8 +39,8 @@ def office() -> Office:
 # --- Connections ------------------------------------------------------------------------------------
 
 
-def test_an_import_takes_its_turn_while_all_connections_are_in_use(office: Office) -> None:
-    allowing(office, Allowance(account_connections=1))
+def test_an_import_waits_while_all_connections_are_in_use(office: Office) -> None:
+    set_allowances(office, Allowance(account_connections=1))
     _, import_id = office.submit()
     office.store.acquire_slots("other", [(f"account {SOURCE.key}", 1)], office.clock.now(), 60 * MINUTE)
     waiting = office.work(import_id)
@@ -52,20 +52,20 @@ def test_an_import_takes_its_turn_while_all_connections_are_in_use(office: Offic
     assert office.work(import_id).state is State.COMPLETE
 
 
-def test_further_lanes_stay_away_where_there_is_no_slot_for_them(office: Office) -> None:
+def test_additional_lanes_start_only_if_there_is_a_slot(office: Office) -> None:
     for n in range(40):
         office.old.folders["INBOX"].add((), DATE, b"Subject: more %d\r\n\r\ntext\r\n" % n)
     opened: list[Side] = []
 
-    class Counted(Sessions):
+    class CountingSessions(Sessions):
         def open(
             self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
         ) -> MemorySession:
             opened.append(side)
             return super().open(account, credential, side)
 
-    office.deps = replace(office.deps, sessions=Counted(office.sessions.mailboxes))
-    allowing(office, Allowance(account_connections=2))
+    office.deps = replace(office.deps, sessions=CountingSessions(office.sessions.mailboxes))
+    set_allowances(office, Allowance(account_connections=2))
     _, import_id = office.submit()
     done = office.work(
         import_id, transfer_limits=replace(office.deps.transfer_limits, lanes=4, batch_messages=2)
@@ -74,17 +74,17 @@ def test_further_lanes_stay_away_where_there_is_no_slot_for_them(office: Office)
     assert opened.count(Side.SOURCE) == opened.count(Side.DESTINATION) <= 2
 
 
-def test_after_a_leg_no_slot_is_held(office: Office) -> None:
-    allowing(office, Allowance(account_connections=1, host_connections=1))
+def test_a_leg_releases_its_slots(office: Office) -> None:
+    set_allowances(office, Allowance(account_connections=1, host_connections=1))
     _, import_id = office.submit()
     assert office.work(import_id).state is State.COMPLETE
     names = (f"account {SOURCE.key}", "host imap.old.example", "host imap.new.example")
     assert office.store.acquire_slots("other", [(name, 1) for name in names], office.clock.now(), MINUTE)
 
 
-def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
+def test_slots_can_be_renewed(office: Office) -> None:
     _, import_id = office.submit()
-    allowing(office, Allowance(account_connections=1))
+    set_allowances(office, Allowance(account_connections=1))
     host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
     host_limits.acquire_slots(0)
     office.clock.sleep(40)
@@ -96,13 +96,13 @@ def test_slots_are_renewed_for_as_long_as_a_lease_lasts(office: Office) -> None:
     assert office.store.acquire_slots("other", [(name, 1)], office.clock.now(), MINUTE)
 
 
-# --- Pauses -----------------------------------------------------------------------------------------
+# --- Throttling -------------------------------------------------------------------------------------
 
 
 OTHER = Account("grace@old.example", "grace@old.example", SOURCE.endpoint)
 
 
-def throttled(office: Office, *, whole_host: bool) -> None:
+def set_throttled(office: Office, *, whole_host: bool) -> None:
     until = office.clock.now() + timedelta(seconds=299, milliseconds=990)
     office.sessions.trouble = Throttled(
         "imap.old.example asks for a pause.", until=until, whole_host=whole_host, side=Side.SOURCE
@@ -113,25 +113,25 @@ def other_import(office: Office, source: Account) -> Callable[[], State]:
     row = replace(a_row(source=source), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes[source.key] = office.old
     office.sessions.mailboxes[row.destination.key] = office.new
-    [placed] = submit(office.deps, [row]).rows
-    return lambda: office.work(placed.import_.id).state
+    [submitted] = submit(office.deps, [row]).rows
+    return lambda: office.work(submitted.import_.id).state
 
 
 @pytest.mark.parametrize(("whole_host", "expected"), [(False, State.COMPLETE), (True, State.WAITING)])
-def test_a_pause_holds_back_others_at_that_account_or_that_host(
+def test_throttling_postpones_other_imports_of_that_account_or_host(
     office: Office, whole_host: bool, expected: State
 ) -> None:
     _, import_id = office.submit()
-    throttled(office, whole_host=whole_host)
+    set_throttled(office, whole_host=whole_host)
     first = office.work(import_id)
     assert first.not_before == office.clock.now() + timedelta(seconds=299, milliseconds=990)
     office.sessions.trouble = None
     assert other_import(office, OTHER)() is expected
 
 
-def test_another_import_of_the_account_waits_to_the_second_and_says_why(office: Office) -> None:
+def test_another_import_of_the_account_waits_until_the_end_of_the_pause(office: Office) -> None:
     _, import_id = office.submit()
-    throttled(office, whole_host=False)
+    set_throttled(office, whole_host=False)
     first = office.work(import_id)
     office.sessions.trouble = None
     copied = copy(office.deps, replace(a_row(), destination=replace(DESTINATION, login="b")))
@@ -147,7 +147,7 @@ def test_another_import_of_the_account_waits_to_the_second_and_says_why(office: 
     assert office.import_(import_id).state is State.COMPLETE
 
 
-def refused(office: Office, *, whole_host: bool, until: datetime | None = None) -> None:
+def set_connections_refused(office: Office, *, whole_host: bool, until: datetime | None = None) -> None:
     office.sessions.trouble = Throttled(
         "imap.old.example takes no more connections from here at the moment.",
         until=until,
@@ -159,18 +159,18 @@ def refused(office: Office, *, whole_host: bool, until: datetime | None = None) 
 
 
 @pytest.mark.parametrize("whole_host", [True, False])
-def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_are_taken(
+def test_a_refused_connection_postpones_unconnected_imports_with_its_reason(
     office: Office, whole_host: bool
 ) -> None:
     _, import_id = office.submit()
-    refused(office, whole_host=whole_host)
+    set_connections_refused(office, whole_host=whole_host)
     first = office.work(import_id)
     assert first.not_before == office.clock.now() + DEFAULT_PAUSE
     office.sessions.trouble = None
     row = replace(a_row(source=OTHER), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes |= {OTHER.key: office.old, row.destination.key: office.new}
-    [placed] = submit(office.deps, [row]).rows
-    other = office.work(placed.import_.id)
+    [submitted] = submit(office.deps, [row]).rows
+    other = office.work(submitted.import_.id)
     if not whole_host:
         assert other.state is State.COMPLETE
         return
@@ -182,13 +182,13 @@ def test_who_is_not_connected_yet_waits_with_the_reason_until_more_connections_a
     assert office.work(other.id).state is office.work(import_id).state is State.COMPLETE
 
 
-def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Office) -> None:
+def test_a_connected_import_continues_while_new_connections_are_refused(office: Office) -> None:
     _, import_id = office.submit()
     working = HostLimits(office.deps, office.import_(import_id), "leg")
     working.raise_if_postponed()
     working.acquire_slots(0)
-    told = Throttled("no more", whole_host=True, connecting=True, side=Side.SOURCE)
-    working.record_throttling(told)
+    refusal = Throttled("no more", whole_host=True, connecting=True, side=Side.SOURCE)
+    working.record_throttling(refusal)
     office.clock.sleep(2)
     assert working.postponement() is None
     with pytest.raises(ServerUnavailable):
@@ -200,7 +200,7 @@ def test_who_is_connected_goes_on_while_no_more_connections_are_taken(office: Of
     assert working.postponement() is not None
 
 
-def test_what_a_further_lane_was_told_is_noted_for_all(office: Office) -> None:
+def test_throttling_of_an_additional_lane_is_recorded_for_all(office: Office) -> None:
     for n in range(40):
         office.old.folders["INBOX"].add((), DATE, b"Subject: more %d\r\n\r\ntext\r\n" % n)
     opened: list[Side] = []
@@ -219,16 +219,16 @@ def test_what_a_further_lane_was_told_is_noted_for_all(office: Office) -> None:
     done = office.work(
         import_id, transfer_limits=replace(office.deps.transfer_limits, lanes=8, batch_messages=2)
     )
-    assert done.state is State.COMPLETE  # those that are connected did the work
+    assert done.state is State.COMPLETE  # the connected lanes copied all messages
     names = [f"connecting host {host}" for host in ("imap.old.example", "imap.new.example")]
     assert office.store.backoff(names, office.clock.now()) is not None
 
 
-def test_a_host_that_asks_for_pauses_is_waited_for_longer_than_one_that_may_be_mistyped(
+def test_throttling_is_retried_longer_than_an_unknown_host(
     office: Office,
 ) -> None:
     _, import_id = office.submit()
-    refused(office, whole_host=True)
+    set_connections_refused(office, whole_host=True)
     for _ in range(PATIENCE):
         waiting = office.work(import_id)
         assert waiting.state is State.WAITING
@@ -240,23 +240,23 @@ def test_a_host_that_asks_for_pauses_is_waited_for_longer_than_one_that_may_be_m
 # --- Bytes a day ------------------------------------------------------------------------------------
 
 
-def test_a_daily_cap_ends_the_leg_and_gives_an_honest_end(office: Office) -> None:
+def test_a_daily_cap_ends_the_leg_and_gives_the_expected_end(office: Office) -> None:
     for n in range(94):
         office.old.folders["INBOX"].add((), DATE, b"Subject: %d\r\n\r\n" % (100 + n) + b"x" * 982 + b"\r\n")
-    allowing(office, Allowance(host="Old Mail", daily_down_bytes=40_000))
+    set_allowances(office, Allowance(host="Old Mail", daily_down_bytes=40_000))
     _, import_id = office.submit()
-    pace = replace(office.deps.transfer_limits, batch_messages=5)
-    office.deps = replace(office.deps, transfer_limits=pace)
+    limits = replace(office.deps.transfer_limits, batch_messages=5)
+    office.deps = replace(office.deps, transfer_limits=limits)
     now = office.clock.now
 
-    class Passing(Clock):
-        """Time passes at each look."""
+    class AdvancingClock(Clock):
+        """Advances with each call of `now`."""
 
         def now(self) -> datetime:
             office.clock.sleep(0.2)
             return now()
 
-    office.deps = replace(office.deps, clock=Passing())
+    office.deps = replace(office.deps, clock=AdvancingClock())
     waiting = office.work(import_id)
     assert waiting.problem is not None
     assert (waiting.state, waiting.problem.code) == (State.WAITING, "daily_limit")
@@ -267,13 +267,13 @@ def test_a_daily_cap_ends_the_leg_and_gives_an_honest_end(office: Office) -> Non
     assert waiting.attempts == 0
     assert 38 <= waiting.progress.messages_done <= 70
     counted = office.store.counted_bytes(f"down {SOURCE.key}", now())
-    assert 40_000 <= sum(one.size_bytes for one in counted) <= 60_000
+    assert 40_000 <= sum(hour.size_bytes for hour in counted) <= 60_000
     assert office.work(import_id).state is State.WAITING  # the next day's share
     assert office.work(import_id).state is State.COMPLETE
 
 
-def test_what_other_imports_moved_counts_and_nothing_is_connected(office: Office) -> None:
-    allowing(office, Allowance(), Allowance(daily_up_bytes=1000))
+def test_bytes_of_other_imports_count_and_no_connection_is_opened(office: Office) -> None:
+    set_allowances(office, Allowance(), Allowance(daily_up_bytes=1000))
     _, import_id = office.submit()
     office.store.count_bytes(f"up {DESTINATION.key}", office.clock.now(), 1000)
     office.sessions.trouble = AssertionError("nobody was to connect")
@@ -283,16 +283,16 @@ def test_what_other_imports_moved_counts_and_nothing_is_connected(office: Office
     assert "into one mailbox at imap.new.example" in waiting.problem.message
 
 
-def test_bytes_are_counted_to_the_last_only_where_there_is_a_cap(office: Office) -> None:
-    allowing(office, Allowance(daily_down_bytes=10**9))
+def test_all_bytes_are_counted_if_there_is_a_cap(office: Office) -> None:
+    set_allowances(office, Allowance(daily_down_bytes=10**9))
     _, import_id = office.submit()
     assert office.work(import_id).state is State.COMPLETE
     now, moved = office.clock.now(), sum(len(m.body) for m in office.old.folders["INBOX"].messages.values())
-    assert [one.size_bytes for one in office.store.counted_bytes(f"down {SOURCE.key}", now)] == [moved]
+    assert [hour.size_bytes for hour in office.store.counted_bytes(f"down {SOURCE.key}", now)] == [moved]
     assert not office.store.counted_bytes(f"up {DESTINATION.key}", now)
 
 
-# --- What is allowed ---------------------------------------------------------------------------------
+# --- Allowances --------------------------------------------------------------------------------------
 
 
 def allowance(host: str, **settings: object) -> Allowance:
@@ -301,7 +301,7 @@ def allowance(host: str, **settings: object) -> Allowance:
         return deps.allowance(account)
 
 
-def test_what_is_known_of_a_host_holds_unless_a_setting_says_otherwise(
+def test_the_catalogs_limits_apply_unless_overridden_by_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     google = allowance("imap.gmail.com", data=tmp_path)

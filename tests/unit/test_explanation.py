@@ -1,4 +1,4 @@
-"""Why an import stands where it stands, in words; and what could not be copied, for a spreadsheet."""
+"""The explanation of an import's state, and the CSV list of messages that could not be copied."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.unit.test_service import Office, a_row
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BUSY = Problem("throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] later")
-AROUND = ExplanationContext(T, has_passwords=True)
+CONTEXT = ExplanationContext(T, has_passwords=True)
 
 
 def an_import(state: State, **facts: Any) -> Import:
@@ -61,25 +61,26 @@ def refusal(reason: str = "it is too large", subject: str = "Holiday", uid: int 
     )
 
 
-def test_a_wait_tells_until_when_since_when_and_why() -> None:
+def test_a_wait_is_explained_with_its_end_start_and_reason() -> None:
     waits = an_import(
         State.WAITING, problem=BUSY, not_before=T + HOUR, held_up_since=T - HOUR, attempts=2,
         progress=Progress("INBOX", 1, 2, 3, 4),
     )  # fmt: skip
-    told = explain(Report(waits), AROUND)
+    explanation = explain(Report(waits), CONTEXT)
     assert (
-        told.sentence == "It waits until 2026-03-01 15:30 UTC, 1 hour from now: The server asks for a pause."
+        explanation.sentence
+        == "It waits until 2026-03-01 15:30 UTC, 1 hour from now: The server asks for a pause."
     )
-    assert "28 more attempts" in told.next
-    assert (told.since, told.until) == (T - HOUR, T + HOUR)
-    assert told.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
-    facts = dict(told.facts)
+    assert "28 more attempts" in explanation.next
+    assert (explanation.since, explanation.until) == (T - HOUR, T + HOUR)
+    assert explanation.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
+    facts = dict(explanation.facts)
     assert facts["the server said"] == "NO [LIMIT] later"
     assert facts["messages done"] == "3 of 4"
-    assert told.as_json()["until"] == "2026-03-01T15:30:00+00:00"
+    assert explanation.as_json()["until"] == "2026-03-01T15:30:00+00:00"
 
 
-def test_gaps_are_told_by_their_reasons() -> None:
+def test_missing_messages_are_grouped_by_reason() -> None:
     refusals = (
         refusal(),
         refusal(uid=2),
@@ -87,51 +88,51 @@ def test_gaps_are_told_by_their_reasons() -> None:
         refusal("it cannot be opened", uid=None),
     )
     accounts = (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)
-    told = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), AROUND)
-    assert told.sentence.startswith(
+    explanation = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), CONTEXT)
+    assert explanation.sentence.startswith(
         "4 messages could not be copied: 2 because it is too large; 1 because it has a NUL in it; 1 because"
     )
-    assert told.actions == (Action.RUN_AGAIN, Action.UNDO)
-    assert ("such as", "INBOX, 2020-01-01: Holiday") in told.facts
+    assert explanation.actions == (Action.RUN_AGAIN, Action.UNDO)
+    assert ("such as", "INBOX, 2020-01-01: Holiday") in explanation.facts
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("wish", [None, *ControlRequest])
+@pytest.mark.parametrize("request_", [None, *ControlRequest])
 @pytest.mark.parametrize("bare", [True, False])
-def test_every_state_has_a_sentence_what_follows_and_what_to_do(
-    state: State, wish: ControlRequest | None, *, bare: bool
+def test_every_state_has_a_sentence_a_next_step_and_advice(
+    state: State, request_: ControlRequest | None, *, bare: bool
 ) -> None:
-    given = (
+    facts = (
         {}
         if bare
         else {"problem": BUSY, "not_before": T + HOUR, "held_up_since": T - HOUR, "started_at": T - HOUR}
     )
-    around = AROUND if not bare else ExplanationContext(T)
-    told = explain(Report(an_import(state, requested=wish, **given)), around)
-    for sentence in (told.sentence, told.next, told.advice):
+    context = CONTEXT if not bare else ExplanationContext(T)
+    explanation = explain(Report(an_import(state, requested=request_, **facts)), context)
+    for sentence in (explanation.sentence, explanation.next, explanation.advice):
         assert sentence.endswith(".")
         assert "None" not in sentence
-    assert bool(set(told.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
+    assert bool(set(explanation.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
 
 
-def test_every_reason_to_wait_or_stop_has_its_advice() -> None:
+def test_every_reason_to_wait_or_stop_has_advice() -> None:
     assert set(_ADVICE) == set(REASONS)
 
 
-def test_a_wait_that_is_nobodys_fault_counts_no_tries() -> None:
+def test_a_regular_wait_is_not_a_failed_attempt() -> None:
     waits = an_import(State.WAITING, problem=replace(BUSY, code="daily_limit"), not_before=T + HOUR)
-    assert "does not count as a failed attempt" in explain(Report(waits), AROUND).next
+    assert "does not count as a failed attempt" in explain(Report(waits), CONTEXT).next
 
 
-def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
+def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
     office = Office()
     _, import_id = office.submit()
     began = office.clock.now()
     office.sessions.trouble = Throttled("Later.")
     office.work(import_id, legs=3)
     waiting = office.import_(import_id)
-    told = explain_now(office.deps, waiting)
-    assert told.since == began
+    explanation = explain_now(office.deps, waiting)
+    assert explanation.since == began
     office.store.acquire(f"import:{import_id}", "worker 7", office.clock.now(), HOUR)
     assert ("worker", "worker 7") in explain_now(office.deps, waiting).facts
     office.clock.sleep(3601)
@@ -139,10 +140,10 @@ def test_the_use_case_knows_who_works_and_since_when_it_waits() -> None:
     assert explain_now(office.deps, office.import_(import_id)).since == office.clock.now()
 
 
-def test_who_owned_the_earlier_import_owns_the_new_one() -> None:
+def test_the_owner_of_an_import_owns_its_repetition() -> None:
     office = Office()
-    [placed] = submit(office.deps, [a_row()], owner="ada").rows
-    done = office.work(placed.import_.id)
+    [submitted] = submit(office.deps, [a_row()], owner="ada").rows
+    done = office.work(submitted.import_.id)
     again = resubmit(office.deps, done, Secret("secret"), Secret("secret")).import_
     assert again.batch_id is not None
     batch = office.store.batch(again.batch_id)
@@ -150,16 +151,16 @@ def test_who_owned_the_earlier_import_owns_the_new_one() -> None:
     assert batch.owner == "ada"
 
 
-def test_running_again_brings_what_is_new_whatever_the_end_was() -> None:
+def test_running_again_copies_new_messages() -> None:
     office = Office()
     _, import_id = office.submit()
     done = office.work(import_id)
     office.old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
-    placed = resubmit(office.deps, done, Secret("secret"), Secret("secret"))
-    assert placed.outcome is RowOutcome.STARTED
+    submitted = resubmit(office.deps, done, Secret("secret"), Secret("secret"))
+    assert submitted.outcome is RowOutcome.STARTED
     assert resubmit(office.deps, done, Secret("secret"), Secret("secret")).outcome is RowOutcome.UNDER_WAY
-    handle_ring(office.deps, placed.import_.id)
-    assert office.import_(placed.import_.id).state is State.COMPLETE
+    handle_ring(office.deps, submitted.import_.id)
+    assert office.import_(submitted.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7
 
 
@@ -169,7 +170,7 @@ def test_no_cell_is_a_formula(subject: str) -> None:
     text = refusals_csv([report])
     [heads, row] = csv.reader(io.StringIO(text, newline=""))
     assert tuple(heads) == COLUMNS
-    found = dict(zip(heads, row, strict=True))
-    assert found["subject"][0] == found["reason"][0] == "'"
-    assert (found["size_bytes"], found["messages"], found["folder"]) == ("9", "1", "INBOX")
+    cells = dict(zip(heads, row, strict=True))
+    assert cells["subject"][0] == cells["reason"][0] == "'"
+    assert (cells["size_bytes"], cells["messages"], cells["folder"]) == ("9", "1", "INBOX")
     assert text.count("\r\n") == text.count("\n") == 2

@@ -1,4 +1,4 @@
-"""Flags and dates as the destination takes them."""
+"""Normalisation of flags and dates for the destination."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ DATED = b"Subject: x\r\nDate: Tue, 3 Mar 2020 04:05:06 -0330\r\n\r\n"
 WRITTEN = "03-Mar-2020 04:05:06 -0330"
 
 
-# --- flags ------------------------------------------------------------------------------------------
+# --- Flags ------------------------------------------------------------------------------------------
 
 
-def test_the_five_flags_and_legal_keywords_travel_in_their_order() -> None:
+def test_the_five_system_flags_and_valid_keywords_keep_their_order() -> None:
     flags = ("\\Flagged", "$Forwarded", "\\seen", "\\ANSWERED", "work", "\\Draft", "\\Deleted")
     fitted = ("\\Flagged", "$Forwarded", "\\Seen", "\\Answered", "work", "\\Draft", "\\Deleted")
     assert fit_flags(flags, ANY) == (fitted, 0)
 
 
-def test_recent_is_the_servers_own_and_not_a_loss() -> None:
+def test_recent_is_dropped_without_being_counted() -> None:
     assert fit_flags(("\\Recent", "\\Seen", "\\RECENT"), ANY) == (("\\Seen",), 0)
 
 
-def test_an_unknown_system_flag_is_dropped_and_counted_because_servers_refuse_the_command() -> None:
+def test_an_unknown_system_flag_is_dropped_and_counted() -> None:
     assert fit_flags(("\\Important", "\\Seen", "\\*"), ANY) == (("\\Seen",), 2)
 
 
 @pytest.mark.parametrize(
     "keyword", ["a]", "a b", "a(b", "a)", "{1}", "a%", "a*", 'a"', "a\\b", "ü", "", "a\x00", "a\r\nX1 NOOP"]
 )
-def test_what_is_no_atom_never_reaches_the_wire(keyword: str) -> None:
+def test_a_keyword_that_is_no_atom_is_dropped(keyword: str) -> None:
     assert fit_flags((keyword, "ok"), ANY) == (("ok",), 1)
     assert fit_flags((keyword,), KeywordRule(any_keyword=False, known=frozenset({keyword}))) == ((), 1)
 
 
 @pytest.mark.parametrize("keyword", ["$Label1", "NonJunk", "[Gmail", "a/b", "x~!#&'+,-.:;<=>?@^_`|}"])
-def test_odd_but_legal_keywords_travel(keyword: str) -> None:
+def test_unusual_but_valid_keywords_are_kept(keyword: str) -> None:
     assert fit_flags((keyword,), ANY) == ((keyword,), 0)
 
 
-def test_keywords_that_the_folder_does_not_store_are_dropped_and_counted() -> None:
+def test_keywords_not_permitted_by_the_folder_are_dropped_and_counted() -> None:
     rule = KeywordRule(any_keyword=False, known=frozenset({"$Forwarded"}))
     assert fit_flags(("work", "$Forwarded", "home", "\\Seen"), rule) == (("$Forwarded", "\\Seen"), 2)
     assert fit_flags(("work", "\\Seen"), NONE) == (("\\Seen",), 1)
 
 
-def test_a_known_keyword_takes_the_spelling_of_the_destination() -> None:
+def test_a_known_keyword_gets_the_spelling_of_the_destination() -> None:
     assert fit_flags(("$forwarded",), KeywordRule(False, frozenset({"$Forwarded"}))) == (("$Forwarded",), 0)
     assert fit_flags(("$forwarded",), KeywordRule(True, frozenset({"$Forwarded"}))) == (("$Forwarded",), 0)
 
 
-def test_a_flag_said_twice_is_set_and_dropped_once() -> None:
+def test_a_repeated_flag_is_set_or_dropped_once() -> None:
     assert fit_flags(("\\Seen", "\\SEEN", "work", "Work"), ANY) == (("\\Seen", "work"), 0)
     assert fit_flags(("work", "Work"), NONE) == ((), 1)
 
 
-# --- the server's date --------------------------------------------------------------------------------
+# --- INTERNALDATE -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_flag_said_twice_is_set_and_dropped_once() -> None:
         "03-Mar-2026 01:45:00 +1345",
     ],
 )
-def test_a_real_date_is_passed_through_to_the_letter(text: str) -> None:
+def test_a_valid_date_is_not_changed(text: str) -> None:
     assert fit_internaldate(text, DATED, NOW) == text
     assert fit_internaldate(f'"{text}"', DATED, NOW) == text
 
@@ -90,7 +90,7 @@ def test_a_real_date_is_passed_through_to_the_letter(text: str) -> None:
         ("01-FEB-1998 10:00:00 +0200", "01-Feb-1998 10:00:00 +0200"),
     ],
 )
-def test_a_date_that_is_only_spelled_wrongly_is_spelled_right(text: str, fitted: str) -> None:
+def test_the_spelling_of_a_date_is_corrected(text: str, fitted: str) -> None:
     assert fit_internaldate(text, DATED, NOW) == fitted
 
 
@@ -121,11 +121,11 @@ def test_a_date_that_is_only_spelled_wrongly_is_spelled_right(text: str, fitted:
         "01-Jan-2020 00:00:00 +0000\r\nX1 NOOP",
     ],
 )
-def test_a_date_no_server_should_be_given_is_replaced_by_the_messages_own(text: str) -> None:
+def test_an_unusable_date_is_replaced_by_the_date_field(text: str) -> None:
     assert fit_internaldate(text, DATED, NOW) == WRITTEN
 
 
-# --- the message's date -------------------------------------------------------------------------------
+# --- The Date field -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_the_date_field_keeps_its_zone(field: str, fitted: str) -> None:
         b"\r\nDate: Tue, 3 Mar 2020 04:05:06 -0330\r\n",
     ],
 )
-def test_without_any_usable_date_a_message_is_visibly_undated(header: bytes) -> None:
+def test_a_message_without_any_usable_date_gets_the_epoch(header: bytes) -> None:
     assert fit_internaldate("NIL", header, NOW) == UNKNOWN_DATE
 
 
-def test_now_is_the_callers() -> None:
+def test_the_caller_passes_the_current_time() -> None:
     text = "01-Jan-2027 00:00:00 +0000"
     assert fit_internaldate(text, b"", NOW) == UNKNOWN_DATE
     assert fit_internaldate(text, b"", NOW + timedelta(days=365)) == text

@@ -1,4 +1,4 @@
-"""Which messages are the same one, and which only look alike."""
+"""Message identity: which messages are equal, and which are only similar."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def without(field: bytes, header: bytes = HEADER) -> bytes:
 # --- digest -----------------------------------------------------------------------------------------
 
 
-def test_a_digest_is_half_a_sha256_of_the_bytes_as_they_are_where_line_ends_are_crlf() -> None:
+def test_the_digest_of_a_crlf_message_is_half_a_sha256_of_its_bytes() -> None:
     body = HEADER + b"80% full\r\n"
     assert digest(body) == hashlib.sha256(body).digest()[:16]
 
@@ -49,7 +49,7 @@ def test_a_digest_is_half_a_sha256_of_the_bytes_as_they_are_where_line_ends_are_
     [b"a\nb\n", b"a\r\nb\n", b"a\nb\r\n"],
     ids=["LF only", "mixed, LF last", "mixed, CRLF last"],
 )
-def test_a_server_that_keeps_bare_line_feeds_does_not_make_another_message_of_it(as_stored: bytes) -> None:
+def test_line_ends_do_not_change_the_digest(as_stored: bytes) -> None:
     assert digest(as_stored) == digest(b"a\r\nb\r\n")
 
 
@@ -63,11 +63,11 @@ def test_a_server_that_keeps_bare_line_feeds_does_not_make_another_message_of_it
         (b"", b"\r\n"),
     ],
 )
-def test_everything_but_the_form_of_line_ends_makes_another_message(one: bytes, other: bytes) -> None:
+def test_any_other_difference_changes_the_digest(one: bytes, other: bytes) -> None:
     assert digest(one) != digest(other)
 
 
-def test_a_lone_cr_before_a_bare_lf_elsewhere_stays() -> None:
+def test_a_lone_cr_is_kept() -> None:
     assert digest(b"x\ry\nz\r\r\n") == hashlib.sha256(b"x\ry\r\nz\r\r\n").digest()[:16]
 
 
@@ -95,28 +95,28 @@ def test_the_header_ends_with_its_empty_line(body: bytes, header: bytes) -> None
 # --- first_field ----------------------------------------------------------------------------------------
 
 
-def test_a_folded_field_reads_as_one_line() -> None:
+def test_a_folded_field_is_unfolded() -> None:
     header = (
         b"X: no\r\nSubject : =?utf-8?q?a?=\r\n\t b  c \r\n \r\n d\r\nSubject: second\r\n\r\nSubject: body"
     )
     assert first_field(header, b"subject") == b"=?utf-8?q?a?= b c d"
 
 
-def test_a_field_after_the_empty_line_is_text() -> None:
+def test_a_field_after_the_empty_line_is_ignored() -> None:
     assert first_field(b"A: 1\r\n\r\nDate: today\r\n", b"Date") is None
 
 
-def test_an_empty_field_is_not_a_missing_one() -> None:
+def test_an_empty_field_differs_from_a_missing_one() -> None:
     assert first_field(b"Date:\r\n\r\n", b"Date") == b""
 
 
 # --- header_key -----------------------------------------------------------------------------------------
 
 
-def test_a_status_mail_with_the_same_headers_has_the_same_key_and_another_digest() -> None:
-    one, other = HEADER + b"80% full\r\n", HEADER + b"90% full\r\n"
-    assert header_key(header_block(one)) == header_key(header_block(other))
-    assert digest(one) != digest(other)
+def test_equal_headers_have_the_same_key_but_another_digest() -> None:
+    first, second = HEADER + b"80% full\r\n", HEADER + b"90% full\r\n"
+    assert header_key(header_block(first)) == header_key(header_block(second))
+    assert digest(first) != digest(second)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_status_mail_with_the_same_headers_has_the_same_key_and_another_digest
     ],
     ids=["LF", "fields only", "folded", "blanks", "repeated", "no end", "with text", "other order"],
 )
-def test_however_a_server_hands_the_header_out_the_key_is_the_same(same: bytes) -> None:
+def test_the_key_is_independent_of_the_form_of_the_header(same: bytes) -> None:
     assert header_key(same) == header_key(HEADER)
 
 
@@ -146,7 +146,7 @@ def test_each_identifying_field_counts(field: bytes) -> None:
     assert header_key(HEADER.replace(field, field[:-1] + b"x")) != header_key(HEADER)
 
 
-def test_a_value_in_one_field_is_not_the_same_value_in_another() -> None:
+def test_equal_values_of_different_fields_differ() -> None:
     assert header_key(b"From: a\r\nSubject: b\r\n") != header_key(b"From: b\r\nSubject: a\r\n")
     assert header_key(b"From: a\r\n") != header_key(b"Subject: a\r\n")
 
@@ -155,16 +155,15 @@ def test_a_value_in_one_field_is_not_the_same_value_in_another() -> None:
     ("header", "has_one"),
     [(HEADER, True), (without(b"Message-ID"), False), (b"Message-ID: \r\n\r\n", False), (b"", False)],
 )
-def test_a_key_knows_whether_there_is_a_message_id(header: bytes, has_one: bool) -> None:
+def test_a_key_knows_whether_it_has_a_message_id(header: bytes, has_one: bool) -> None:
     assert header_key(header).has_message_id is has_one
 
 
-def test_undecodable_headers_are_told_apart() -> None:
+def test_undecodable_headers_are_distinguished() -> None:
     assert header_key(b"Subject: \xff\x00\r\n") != header_key(b"Subject: \xfe\x00\r\n")
 
 
-# --- ExistingMailIndex
-# ---------------------------------------------------------------------------------------
+# --- ExistingMailIndex ----------------------------------------------------------------------------------
 
 
 def index(*messages: tuple[int, int, bytes]) -> ExistingMailIndex:
@@ -178,26 +177,26 @@ OTHER = HEADER.replace(b"<1@", b"<2@")
 NAMELESS = without(b"Message-ID")
 
 
-def test_equal_headers_make_candidates_of_any_size() -> None:
-    found = index((9, 100, HEADER), (4, 200, HEADER), (5, 100, OTHER)).candidates(HEADER, 100)
-    assert found == (4, 9)
+def test_equal_headers_are_candidates_of_any_size() -> None:
+    candidates = index((9, 100, HEADER), (4, 200, HEADER), (5, 100, OTHER)).candidates(HEADER, 100)
+    assert candidates == (4, 9)
 
 
-def test_a_message_without_message_id_may_be_any_of_its_size() -> None:
-    there = index((1, 100, HEADER), (2, 100, OTHER), (3, 101, OTHER), (4, 100, b"Subject: x\r\n\r\n"))
-    assert there.candidates(NAMELESS, 100) == (1, 2, 4)
+def test_all_messages_of_equal_size_are_candidates_for_one_without_message_id() -> None:
+    existing = index((1, 100, HEADER), (2, 100, OTHER), (3, 101, OTHER), (4, 100, b"Subject: x\r\n\r\n"))
+    assert existing.candidates(NAMELESS, 100) == (1, 2, 4)
 
 
-def test_a_message_may_be_one_of_its_size_that_has_no_message_id_there() -> None:
-    there = index((1, 100, NAMELESS), (2, 101, NAMELESS), (3, 100, OTHER))
-    assert there.candidates(HEADER, 100) == (1,)
+def test_existing_messages_of_equal_size_without_message_id_are_candidates() -> None:
+    existing = index((1, 100, NAMELESS), (2, 101, NAMELESS), (3, 100, OTHER))
+    assert existing.candidates(HEADER, 100) == (1,)
 
 
-def test_a_candidate_for_two_reasons_is_named_once() -> None:
+def test_a_candidate_for_two_reasons_is_returned_once() -> None:
     assert index((7, 100, NAMELESS)).candidates(NAMELESS, 100) == (7,)
 
 
-def test_nothing_alike_means_no_candidate() -> None:
+def test_without_similar_messages_there_is_no_candidate() -> None:
     assert index((1, 100, OTHER)).candidates(HEADER, 100) == ()
     assert index().candidates(HEADER, 100) == ()
 
@@ -205,15 +204,15 @@ def test_nothing_alike_means_no_candidate() -> None:
 # --- notices --------------------------------------------------------------------------------------------
 
 
-def marked(message_id: str, mark: str) -> bytes:
-    return f"Message-ID: {message_id}\r\nX-Mailhaul-Notice: {mark}\r\nSubject: done\r\n\r\n".encode()
+def marked(message_id: str, signature: str) -> bytes:
+    return f"Message-ID: {message_id}\r\nX-Mailhaul-Notice: {signature}\r\nSubject: done\r\n\r\n".encode()
 
 
-def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -> None:
-    mark = notice_signature(KEY, "<n1@new.example>")
-    assert is_notice(KEY, marked("<n1@new.example>", mark))
-    assert is_notice(KEY, marked("\r\n <n1@new.example>", f"\r\n\t{mark}").lower())
-    assert is_notice(KEY, marked("<n1@new.example>", mark).replace(b"\r\n", b"\n"))
+def test_a_completion_mail_is_recognised_after_refolding_of_its_header() -> None:
+    signature = notice_signature(KEY, "<n1@new.example>")
+    assert is_notice(KEY, marked("<n1@new.example>", signature))
+    assert is_notice(KEY, marked("\r\n <n1@new.example>", f"\r\n\t{signature}").lower())
+    assert is_notice(KEY, marked("<n1@new.example>", signature).replace(b"\r\n", b"\n"))
 
 
 @pytest.mark.parametrize(
@@ -239,22 +238,22 @@ def test_our_own_completion_mail_is_recognised_after_its_header_was_refolded() -
         "nothing",
     ],
 )
-def test_nobody_elses_mail_passes_for_a_notice_of_ours(header: bytes) -> None:
+def test_other_mail_is_not_recognised_as_a_notice(header: bytes) -> None:
     assert not is_notice(KEY, header)
 
 
-def test_a_mark_gives_nothing_away() -> None:
-    mark = notice_signature(KEY, "<n1@new.example>")
-    assert len(mark) == 64
-    assert int(mark, 16)
-    assert mark != notice_signature(KEY, "<n2@new.example>")
+def test_a_notice_signature_reveals_nothing() -> None:
+    signature = notice_signature(KEY, "<n1@new.example>")
+    assert len(signature) == 64
+    assert int(signature, 16)
+    assert signature != notice_signature(KEY, "<n2@new.example>")
 
 
-def test_what_a_munging_server_made_of_a_header_is_a_candidate() -> None:
+def test_a_munged_header_is_a_candidate() -> None:
     sent = "Message-ID: <1@old.example>\r\nSubject: Grüße\r\n\r\n".encode("latin-1")
-    there = b"Message-ID: <1@old.example>\r\nSubject: GrXXe\r\n\r\n"
-    assert munged(sent) == there
-    assert index((1, 100, there)).candidates(sent, 100) == (1,)
+    stored = b"Message-ID: <1@old.example>\r\nSubject: GrXXe\r\n\r\n"
+    assert munged(sent) == stored
+    assert index((1, 100, stored)).candidates(sent, 100) == (1,)
 
 
 def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:
