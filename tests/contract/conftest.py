@@ -22,7 +22,7 @@ OpenStore = Callable[[], Store]
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_url: str) -> str:
-    """A migrated database, to be emptied before each use: a new one for each test takes half a second."""
+    """A migrated database. It is emptied before each use, because a new one takes half a second."""
     url = fresh_database(postgres_url)
     migrate(url)
     return url
@@ -30,7 +30,7 @@ def migrated_postgres(postgres_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy."""
+    """A migrated SQLite file, copied for each test."""
     file = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     migrate(f"sqlite:///{file}")
     return file
@@ -57,7 +57,7 @@ def migrated_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> s
 def empty_tables(url: str) -> None:
     engine = open_engine(url)
     with engine.begin() as connection:
-        connection.execute(  # a failed test may have left a transaction open, and that a lock
+        connection.execute(  # a failed test may have left a transaction open, which holds locks
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -76,15 +76,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     if request.param == "memory":
-        only = MemoryStore()
-        yield lambda: only
+        memory = MemoryStore()
+        yield lambda: memory
         return
     url = migrated_url(request.param, request, tmp_path)
-    with ExitStack() as opened:
+    with ExitStack() as stores:
 
         def open_another() -> Store:
             store = SqlStore.open(url)
-            opened.callback(store.close)
+            stores.callback(store.close)
             return store
 
         yield open_another

@@ -1,4 +1,4 @@
-"""The contract of `providers.mailbox_access.Access`: in memory, and with an authorisation server."""
+"""The contract of `providers.mailbox_access.MailboxAccess`: in memory and with an authorisation server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ADA = "ada@old.example"
 
 
 @dataclass(frozen=True)
-class Ways:
-    """What owners can be asked for at Google, and old.example let us into; nothing at Microsoft."""
+class Bench:
+    """Google is set up for owner consent and for the organisation old.example; Microsoft is not set up."""
 
     access: MailboxAccess
-    answer: Callable[[Question, str], dict[str, str]]  # the owner of that mailbox says yes
+    answer: Callable[[Question, str], dict[str, str]]  # the owner of that mailbox agrees
     rotates: Callable[[], None]
 
 
@@ -38,10 +38,10 @@ def server(ca: CertificateAuthority) -> Iterator[Authority]:
 
 
 @pytest.fixture(params=["memory", "authority"])
-def ways(request: pytest.FixtureRequest, tmp_path: Path) -> Ways:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     if request.param == "memory":
         memory = MemoryAccess(frozenset({"google"}), {"google": frozenset({"old.example"})}, rotates=True)
-        return Ways(memory, memory.sign_in, lambda: None)
+        return Bench(memory, memory.sign_in, lambda: None)
     server: Authority = request.getfixturevalue("server")
     server.as_new()
     key_file = tmp_path / "service-account.json"
@@ -54,16 +54,16 @@ def ways(request: pytest.FixtureRequest, tmp_path: Path) -> Ways:
             google_organisation_domains="old.example",
         )
     )
-    return Ways(
+    return Bench(
         real,
         lambda question, mailbox: server.browse(question.url, account=mailbox),
         lambda: setattr(server.rules, "rotates", True),
     )
 
 
-def given(ways: Ways, mailbox: str = ADA) -> OAuthGrant:
-    question = ways.access.begin_sign_in("google", mailbox)
-    return ways.access.complete_sign_in("google", question, ways.answer(question, mailbox), mailbox).grant
+def consent_grant(bench: Bench, mailbox: str = ADA) -> OAuthGrant:
+    question = bench.access.begin_sign_in("google", mailbox)
+    return bench.access.complete_sign_in("google", question, bench.answer(question, mailbox), mailbox).grant
 
 
 def token(credential: OwnerCredential) -> str:
@@ -71,67 +71,69 @@ def token(credential: OwnerCredential) -> str:
     return credential.access_token().reveal()
 
 
-def test_what_is_not_set_up_is_neither_asked_nor_opened(ways: Ways) -> None:
-    for closed, provider in ((ways.access, "microsoft"), (PasswordsOnly(), "google")):
-        assert not closed.can_sign_in(provider)
-        assert not closed.can_sign_in(None)
-        assert closed.organisation_grant(provider, ADA) is None
+def test_a_provider_that_is_not_set_up_offers_no_sign_in_and_no_grant(bench: Bench) -> None:
+    for access, provider in ((bench.access, "microsoft"), (PasswordsOnly(), "google")):
+        assert not access.can_sign_in(provider)
+        assert not access.can_sign_in(None)
+        assert access.organisation_grant(provider, ADA) is None
         with pytest.raises(LoginRejected, match=f"not set up for signing in with {provider.capitalize()}"):
-            closed.begin_sign_in(provider, ADA)
+            access.begin_sign_in(provider, ADA)
         for grant in (OAuthGrant(provider, Secret("r")), OrganisationGrant(provider)):
             with pytest.raises(GrantExpired, match="not set up"):
-                closed.credential(grant, ADA, print)
+                access.credential(grant, ADA, print)
 
 
-def test_a_password_is_what_a_login_takes(ways: Ways) -> None:
-    for way in (ways.access, PasswordsOnly()):
-        assert way.credential(PasswordGrant(Secret("pw")), ADA, print) == Secret("pw")
-        assert not way.revoke_consent(PasswordGrant(Secret("pw")))
+def test_a_password_grant_yields_the_password_as_credential(bench: Bench) -> None:
+    for access in (bench.access, PasswordsOnly()):
+        assert access.credential(PasswordGrant(Secret("pw")), ADA, print) == Secret("pw")
+        assert not access.revoke_consent(PasswordGrant(Secret("pw")))
 
 
-def test_an_organisation_opens_its_own_mailboxes_and_no_others(ways: Ways) -> None:
-    grant = ways.access.organisation_grant("google", ADA)
+def test_an_organisation_grant_covers_only_its_own_mailboxes(bench: Bench) -> None:
+    grant = bench.access.organisation_grant("google", ADA)
     assert grant == OrganisationGrant("google")
-    assert ways.access.organisation_grant("google", "ada@old.example.org") is None
-    assert token(ways.access.credential(grant, ADA, print))
+    assert bench.access.organisation_grant("google", "ada@old.example.org") is None
+    assert token(bench.access.credential(grant, ADA, print))
     with pytest.raises(GrantExpired):
-        ways.access.credential(grant, "ada@elsewhere.example", print)
+        bench.access.credential(grant, "ada@elsewhere.example", print)
 
 
-def test_a_question_comes_back_as_a_grant(ways: Ways) -> None:
-    assert ways.access.can_sign_in("google")
-    grant = given(ways)
+def test_completing_a_sign_in_returns_a_grant(bench: Bench) -> None:
+    assert bench.access.can_sign_in("google")
+    grant = consent_grant(bench)
     assert grant.provider == "google"
-    assert token(ways.access.credential(grant, ADA, lambda _renewed: None))
+    assert token(bench.access.credential(grant, ADA, lambda _renewed: None))
 
 
-def test_only_the_url_may_be_forgotten_of_a_question(ways: Ways) -> None:
-    question = ways.access.begin_sign_in("google", ADA)
-    kept = Question("", question.state, question.verifier, question.nonce)
-    assert ways.access.complete_sign_in("google", kept, ways.answer(question, ADA), ADA).grant.refresh_token
+def test_a_sign_in_completes_without_the_url_of_its_question(bench: Bench) -> None:
+    question = bench.access.begin_sign_in("google", ADA)
+    stored = Question("", question.state, question.verifier, question.nonce)
+    assert bench.access.complete_sign_in(
+        "google", stored, bench.answer(question, ADA), ADA
+    ).grant.refresh_token
 
 
-def test_an_answer_to_another_question_is_refused(ways: Ways) -> None:
-    one, other = ways.access.begin_sign_in("google", ADA), ways.access.begin_sign_in("google", ADA)
+def test_an_answer_to_another_question_is_refused(bench: Bench) -> None:
+    question, other = bench.access.begin_sign_in("google", ADA), bench.access.begin_sign_in("google", ADA)
     with pytest.raises(LoginRejected, match="another sign-in"):
-        ways.access.complete_sign_in("google", one, ways.answer(other, ADA), ADA)
+        bench.access.complete_sign_in("google", question, bench.answer(other, ADA), ADA)
 
 
-def test_another_mailbox_than_the_one_asked_for_is_refused(ways: Ways) -> None:
-    question = ways.access.begin_sign_in("google", ADA)
+def test_a_sign_in_to_another_mailbox_than_requested_is_refused(bench: Bench) -> None:
+    question = bench.access.begin_sign_in("google", ADA)
     with pytest.raises(LoginRejected, match=r"signed in.* as grace@old\.example.*the mailbox is ada@old"):
-        ways.access.complete_sign_in("google", question, ways.answer(question, "grace@old.example"), ADA)
+        bench.access.complete_sign_in("google", question, bench.answer(question, "grace@old.example"), ADA)
 
 
-def test_a_replaced_refresh_token_is_kept_before_the_new_token_is_used(ways: Ways) -> None:
-    ways.rotates()
-    grant = given(ways)
-    kept: list[OAuthGrant] = []
-    assert token(ways.access.credential(grant, ADA, kept.append))
-    assert len(kept) == 1
-    assert kept[0].refresh_token != grant.refresh_token
-    assert token(ways.access.credential(kept[0], ADA, kept.append))
+def test_a_replaced_refresh_token_is_saved_before_the_access_token_is_used(bench: Bench) -> None:
+    bench.rotates()
+    grant = consent_grant(bench)
+    saved: list[OAuthGrant] = []
+    assert token(bench.access.credential(grant, ADA, saved.append))
+    assert len(saved) == 1
+    assert saved[0].refresh_token != grant.refresh_token
+    assert token(bench.access.credential(saved[0], ADA, saved.append))
 
 
-def test_what_was_given_can_be_given_back(ways: Ways) -> None:
-    assert ways.access.revoke_consent(given(ways))
+def test_a_consent_can_be_revoked(bench: Bench) -> None:
+    assert bench.access.revoke_consent(consent_grant(bench))

@@ -20,32 +20,32 @@ TTL = timedelta(minutes=1)
 # --- Slots ----------------------------------------------------------------------------------------
 
 
-def test_no_more_slots_are_given_out_than_there_are(store: Store) -> None:
+def test_slots_never_exceed_the_limit(store: Store) -> None:
     assert store.acquire_slots("one", [("ada", 2)], NOW, TTL)
     assert store.acquire_slots("one", [("ada", 2)], NOW, TTL)
     assert not store.acquire_slots("two", [("ada", 2)], NOW, TTL)
     assert store.acquire_slots("two", [("grace", 2)], NOW, TTL)
 
 
-def test_slots_are_taken_together_or_not_at_all(store: Store) -> None:
+def test_several_slots_are_acquired_atomically(store: Store) -> None:
     assert store.acquire_slots("one", [("host", 1)], NOW, TTL)
     assert not store.acquire_slots("two", [("ada", 1), ("host", 1), ("zoe", 1)], NOW, TTL)
     assert store.acquire_slots("three", [("ada", 1), ("zoe", 1)], NOW, TTL)
 
 
-def test_two_slots_under_one_name_are_two(store: Store) -> None:
+def test_two_slots_with_the_same_name_count_as_two(store: Store) -> None:
     assert not store.acquire_slots("one", [("host", 1), ("host", 1)], NOW, TTL)
     assert store.acquire_slots("one", [("host", 2), ("host", 2)], NOW, TTL)
     assert not store.acquire_slots("two", [("host", 2)], NOW, TTL)
 
 
-def test_slots_of_a_holder_that_fell_silent_are_free_when_they_expire(store: Store) -> None:
+def test_slots_that_are_not_renewed_expire(store: Store) -> None:
     assert store.acquire_slots("one", [("ada", 1)], NOW, TTL)
     assert not store.acquire_slots("two", [("ada", 1)], NOW + TTL - SECOND, TTL)
     assert store.acquire_slots("two", [("ada", 1)], NOW + TTL, TTL)
 
 
-def test_renewed_slots_last_longer_and_released_ones_are_free_at_once(store: Store) -> None:
+def test_renewal_extends_slots_and_release_frees_them_immediately(store: Store) -> None:
     assert store.acquire_slots("one", [("ada", 1), ("host", 2)], NOW, TTL)
     assert store.acquire_slots("two", [("host", 2)], NOW, TTL)
     store.renew_slots("one", NOW + SECOND, TTL)
@@ -55,7 +55,7 @@ def test_renewed_slots_last_longer_and_released_ones_are_free_at_once(store: Sto
     assert not store.acquire_slots("four", [("host", 2)], NOW + SECOND, TTL)
 
 
-def test_a_slot_that_another_took_after_it_expired_is_not_renewed_by_the_first(store: Store) -> None:
+def test_an_expired_slot_taken_by_another_holder_is_not_renewed_by_the_first(store: Store) -> None:
     assert store.acquire_slots("one", [("ada", 1)], NOW, TTL)
     assert store.acquire_slots("two", [("ada", 1)], NOW + TTL, TTL)
     store.renew_slots("one", NOW + TTL, 10 * TTL)
@@ -64,25 +64,25 @@ def test_a_slot_that_another_took_after_it_expired_is_not_renewed_by_the_first(s
     assert store.acquire_slots("three", [("ada", 1)], NOW + 2 * TTL, TTL)
 
 
-def test_of_many_who_ask_at_once_as_many_get_a_slot_as_there_are(open_store: OpenStore) -> None:
+def test_concurrent_acquirers_get_exactly_the_available_slots(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(6)]
 
     def take(round_: int, start: threading.Barrier, number: int) -> bool:
         start.wait()
-        # Named in opposite orders: nobody may wait in a circle.
-        wanted = [(f"host {round_}", 3), (f"account {number % 2}{round_}", 9)]
-        return stores[number].acquire_slots(str(number), wanted[:: 1 - 2 * (number % 2)], NOW, TTL)
+        # The names come in opposite orders: the acquirers must not deadlock.
+        slots = [(f"host {round_}", 3), (f"account {number % 2}{round_}", 9)]
+        return stores[number].acquire_slots(str(number), slots[:: 1 - 2 * (number % 2)], NOW, TTL)
 
     with ThreadPoolExecutor(len(stores)) as pool:
         for round_ in range(5):
-            ask = partial(take, round_, threading.Barrier(len(stores)))
-            assert sum(pool.map(ask, range(len(stores)))) == 3
+            acquire = partial(take, round_, threading.Barrier(len(stores)))
+            assert sum(pool.map(acquire, range(len(stores)))) == 3
 
 
 # --- Bytes ----------------------------------------------------------------------------------------
 
 
-def test_bytes_are_added_up_by_the_hour_and_the_name(store: Store) -> None:
+def test_bytes_are_summed_per_hour_and_name(store: Store) -> None:
     store.count_bytes("down ada", NOW, 2**40)
     store.count_bytes("down ada", NOW - 10 * SECOND, 1)
     store.count_bytes("down ada", (NOW + SECOND).astimezone(timezone(timedelta(hours=2))), 7)
@@ -91,20 +91,20 @@ def test_bytes_are_added_up_by_the_hour_and_the_name(store: Store) -> None:
         HourlyBytes(datetime(2026, 3, 29, 0, tzinfo=UTC), 2**40 + 1),
         HourlyBytes(datetime(2026, 3, 29, 1, tzinfo=UTC), 7),
     ]
-    assert [one.size_bytes for one in store.counted_bytes("up ada", NOW)] == [5]
+    assert [hour.size_bytes for hour in store.counted_bytes("up ada", NOW)] == [5]
     assert store.counted_bytes("down grace", NOW) == []
 
 
 def test_an_hour_counts_until_its_last_minute_is_a_day_old(store: Store) -> None:
     store.count_bytes("down ada", NOW, 7)
     ended = datetime(2026, 3, 30, 1, tzinfo=UTC)
-    assert [one.size_bytes for one in store.counted_bytes("down ada", ended - SECOND)] == [7]
+    assert [hour.size_bytes for hour in store.counted_bytes("down ada", ended - SECOND)] == [7]
     assert store.counted_bytes("down ada", ended) == []
     store.count_bytes("down ada", ended, 1)
-    assert [one.size_bytes for one in store.counted_bytes("down ada", ended)] == [1]
+    assert [hour.size_bytes for hour in store.counted_bytes("down ada", ended)] == [1]
 
 
-def test_bytes_counted_at_once_are_all_counted(open_store: OpenStore) -> None:
+def test_bytes_counted_concurrently_are_all_counted(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
 
     def count(store: Store) -> None:
@@ -113,23 +113,23 @@ def test_bytes_counted_at_once_are_all_counted(open_store: OpenStore) -> None:
 
     with ThreadPoolExecutor(len(stores)) as pool:
         list(pool.map(count, stores))
-    assert [one.size_bytes for one in stores[0].counted_bytes("down ada", NOW)] == [40]
+    assert [hour.size_bytes for hour in stores[0].counted_bytes("down ada", NOW)] == [40]
 
 
-# --- Pauses ---------------------------------------------------------------------------------------
+# --- Backoffs -------------------------------------------------------------------------------------
 
 
-def test_a_pause_is_seen_whole_until_it_is_over(open_store: OpenStore) -> None:
-    asked = Backoff("ada", NOW + TTL, "throttled", "The server asks for a pause.", "Backoff 60000 \x00")
-    open_store().back_off(asked)
+def test_a_backoff_is_returned_unchanged_until_it_ends(open_store: OpenStore) -> None:
+    backoff = Backoff("ada", NOW + TTL, "throttled", "The server asks for a pause.", "Backoff 60000 \x00")
+    open_store().back_off(backoff)
     store = open_store()
-    assert store.backoff(["grace", "ada"], NOW + TTL - SECOND) == asked
+    assert store.backoff(["grace", "ada"], NOW + TTL - SECOND) == backoff
     assert store.backoff(["ada"], NOW + TTL) is None
     assert store.backoff(["grace"], NOW) is None
     assert store.backoff([], NOW) is None
 
 
-def test_the_longer_pause_counts_whoever_came_first(store: Store) -> None:
+def test_the_longer_backoff_applies_regardless_of_order(store: Store) -> None:
     long, short = Backoff("ada", NOW + HOUR, "throttled", "long"), Backoff("ada", NOW + TTL, "x", "short")
     store.back_off(long)
     store.back_off(short)

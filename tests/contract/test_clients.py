@@ -1,4 +1,4 @@
-"""The contract of `importer.ports.api_clients.Clients`, and of lists that are read page by page."""
+"""The contract of `importer.ports.api_clients.ApiClients` and of paginated lists."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_token(id_: str = "t1") -> ApiToken:
     )
 
 
-def test_a_token_comes_back_whole_by_its_digest(store: Store) -> None:
+def test_a_token_is_found_unchanged_by_its_digest(store: Store) -> None:
     bare = ApiToken(TokenId("t2"), "panel", "d2", frozenset(), NOW)
     store.add_token(a_token())
     store.add_token(bare)
@@ -46,7 +46,7 @@ def test_a_token_comes_back_whole_by_its_digest(store: Store) -> None:
     assert [*store.tokens()] == [bare, a_token()]
 
 
-def test_a_token_is_revoked_once_and_for_good(store: Store) -> None:
+def test_revoking_a_token_is_permanent_and_idempotent(store: Store) -> None:
     store.add_token(a_token())
     store.add_token(a_token("t2"))
     revoked = replace(a_token(), revoked_at=NOW)
@@ -57,7 +57,7 @@ def test_a_token_is_revoked_once_and_for_good(store: Store) -> None:
     assert store.revoke_token(TokenId("none"), NOW) is None
 
 
-def test_a_request_is_somebodys_until_it_is_answered_and_then_it_has_its_answer(store: Store) -> None:
+def test_a_request_is_reserved_until_answered_and_then_returns_the_stored_answer(store: Store) -> None:
     until = NOW + HOUR
     assert store.begin_request(ONE, "k \x00", "f", NOW, until) is None
     assert store.begin_request(ONE, "k \x00", "g", NOW, until) == KeptAnswer("f")
@@ -67,7 +67,7 @@ def test_a_request_is_somebodys_until_it_is_answered_and_then_it_has_its_answer(
     assert store.begin_request(ONE, "k \x00", "g", NOW, until) == KeptAnswer("f", 201, b"\x00answer")
 
 
-def test_a_request_that_was_not_done_or_whose_time_is_over_may_begin_anew(store: Store) -> None:
+def test_a_forgotten_or_expired_request_may_begin_again(store: Store) -> None:
     assert store.begin_request(ONE, "k", "f", NOW, NOW + HOUR) is None
     store.forget_request(ONE, "k")
     assert store.begin_request(ONE, "k", "g", NOW, NOW + HOUR) is None
@@ -77,16 +77,16 @@ def test_a_request_that_was_not_done_or_whose_time_is_over_may_begin_anew(store:
     assert store.begin_request(ONE, "k", "i", NOW + 2 * HOUR, NOW + 3 * HOUR) == KeptAnswer("h")
 
 
-def test_the_sweep_takes_answers_whose_time_is_over(store: Store) -> None:
+def test_the_sweep_removes_expired_answers(store: Store) -> None:
     for key, hours in (("short", 1), ("long", 3)):
         store.begin_request(ONE, key, "f", NOW, NOW + hours * HOUR)
     store.sweep(NOW + 2 * HOUR)
-    # Asked about a time before: what was swept is gone, what was not is still there.
+    # Queried at an earlier time: swept answers are gone, the rest remain.
     assert store.begin_request(ONE, "short", "g", NOW, NOW + HOUR) is None
     assert store.begin_request(ONE, "long", "g", NOW, NOW + HOUR) == KeptAnswer("f")
 
 
-def test_of_many_at_the_same_moment_one_begins(open_store: OpenStore) -> None:
+def test_of_concurrent_identical_requests_one_begins(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
 
     def begin(number: int) -> KeptAnswer | None:
@@ -97,11 +97,11 @@ def test_of_many_at_the_same_moment_one_begins(open_store: OpenStore) -> None:
     assert answers.count(None) == 1
 
 
-# --- Page by page -----------------------------------------------------------------------------------
+# --- Pagination -------------------------------------------------------------------------------------
 
 
 def fill(store: Store) -> None:
-    """Five batches of two owners with three imports each; two batches came in the same moment."""
+    """Five batches of two owners with three imports each; two batches have the same creation time."""
     for number, minutes in enumerate((0, 1, 1, 2, 3)):
         batch_id, at = BatchId(f"b{number}"), NOW + timedelta(minutes=minutes)
         imports = [
@@ -154,14 +154,16 @@ def test_pages_of_imports_add_up_to_the_whole_list(store: Store, owner: str | No
         assert len(whole) == per_batch * {None: 5, "client:one": 2, "client:two": 3, "client:none": 0}[owner]
 
 
-# --- Calls --------------------------------------------------------------------------------------------
+# --- Webhook calls ------------------------------------------------------------------------------------
 
 
 def a_call(key: str = "k1", minutes: int = 0) -> WebhookCall:
     return WebhookCall(key, "t1", "evt_1", '{"a": "ü \\\\ \x00"}', NOW + timedelta(minutes=minutes))
 
 
-def test_a_call_is_posted_once_and_claimed_by_one_until_its_time_is_over(open_store: OpenStore) -> None:
+def test_a_webhook_call_is_posted_once_and_claimed_exclusively_until_the_claim_expires(
+    open_store: OpenStore,
+) -> None:
     store, other = open_store(), open_store()
     store.post_calls([a_call("k2", 1), a_call()])
     store.post_calls([replace(a_call(), body="another")])
@@ -170,11 +172,11 @@ def test_a_call_is_posted_once_and_claimed_by_one_until_its_time_is_over(open_st
     assert not other.claim_call("k1", NOW, NOW + HOUR)
     assert not other.claim_call("none", NOW, NOW + HOUR)
     assert [call.key for call in other.due_calls(NOW)] == ["k2"]
-    assert other.claim_call("k1", NOW + HOUR, NOW + 2 * HOUR), "whoever had it is taken for dead"
+    assert other.claim_call("k1", NOW + HOUR, NOW + 2 * HOUR), "an expired claim can be taken over"
     assert store.calls()[0].attempts == 2
 
 
-def test_a_call_is_settled_for_good_or_for_later(store: Store) -> None:
+def test_a_webhook_call_is_settled_finally_or_rescheduled(store: Store) -> None:
     store.post_calls([a_call("k1"), a_call("k2", 1), a_call("k3", 2)])
     for key in ("k1", "k2", "k3"):
         store.claim_call(key, NOW, NOW + HOUR)
@@ -195,7 +197,7 @@ def test_a_call_is_settled_for_good_or_for_later(store: Store) -> None:
     assert [call.key for call in store.calls()] == ["k2", "k3"]
 
 
-def test_the_end_of_an_import_and_its_calls_are_one(store: Store) -> None:
+def test_an_import_is_finished_and_its_calls_are_posted_atomically(store: Store) -> None:
     fill(store)
     import_ = store.imports()[0]
     lease = store.acquire(f"import:{import_.id}", "w", NOW, HOUR)

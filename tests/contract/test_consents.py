@@ -13,7 +13,7 @@ from importer.ports.leases import LeaseLost
 from importer.ports.store import SealedGrants, Store
 from providers.errors import Side
 from tests.contract.conftest import OpenStore
-from tests.contract.test_store import NOW, SEALED, add, an_import, at_once, hold
+from tests.contract.test_store import NOW, SEALED, add, an_import, concurrently, hold
 
 ONE = ImportId("one")
 WAITS = Problem("consent_needed", "The owner has to sign in.")
@@ -27,15 +27,15 @@ def a_request(id_: str = "one", side: Side = SIDE) -> ConsentRequest:
     return ConsentRequest(ImportId(id_), side, token_hash, b"\x00sealed\xff", NOW, NOW + timedelta(days=14))
 
 
-def asked(store: Store, **facts: object) -> None:
-    """One import that waits for its owner, who has begun to sign in."""
+def add_waiting_import(store: Store, **facts: object) -> None:
+    """Add an import that waits for its owner, who has begun to sign in."""
     waiting = an_import("one", **{"state": State.WAITING, "problem": WAITS, "not_before": NOW} | facts)
     add(store, waiting)
     store.add_consent(a_request())
     assert store.begin_consent(ONE, SIDE, "state", b"question")
 
 
-def test_a_request_comes_back_whole_by_each_of_its_names(open_store: OpenStore) -> None:
+def test_a_request_is_found_unchanged_by_import_token_and_state(open_store: OpenStore) -> None:
     add(open_store(), an_import("one"), an_import("two"))
     assert open_store().add_consent(a_request()) == a_request()
     store = open_store()
@@ -49,7 +49,7 @@ def test_a_request_comes_back_whole_by_each_of_its_names(open_store: OpenStore) 
     assert store.consent_by_state("other") is None
 
 
-def test_a_sign_in_that_was_never_begun_is_not_found_by_nothing(store: Store) -> None:
+def test_an_empty_state_finds_no_sign_in(store: Store) -> None:
     add(store, an_import("one"))
     store.add_consent(a_request())
     assert store.consent_by_state("") is None
@@ -57,17 +57,19 @@ def test_a_sign_in_that_was_never_begun_is_not_found_by_nothing(store: Store) ->
     assert store.grants(ONE) == SEALED
 
 
-def test_the_first_request_of_an_import_stands(open_store: OpenStore) -> None:
+def test_the_first_of_concurrent_requests_wins(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
     add(stores[0], an_import("one"))
     requests = [replace(a_request(), token_hash=f"hash {n}") for n in range(4)]
-    stood = at_once(*(lambda s=s, r=r: s.add_consent(r) for s, r in zip(stores, requests, strict=True)))
-    assert len({one.token_hash for one in stood}) == 1
-    assert stores[0].consents_of(ONE) == {SIDE: stood[0]}
+    results = concurrently(
+        *(lambda s=s, r=r: s.add_consent(r) for s, r in zip(stores, requests, strict=True))
+    )
+    assert len({request.token_hash for request in results}) == 1
+    assert stores[0].consents_of(ONE) == {SIDE: results[0]}
 
 
-def test_beginning_again_replaces_what_was_begun(store: Store) -> None:
-    asked(store)
+def test_beginning_a_sign_in_again_replaces_the_previous_one(store: Store) -> None:
+    add_waiting_import(store)
     assert store.begin_consent(ONE, SIDE, "later", b"other")
     assert store.consent_by_state("state") is None
     assert not store.give_consent(ONE, SIDE, "state", b"given")
@@ -75,8 +77,8 @@ def test_beginning_again_replaces_what_was_begun(store: Store) -> None:
     assert not store.begin_consent(ONE, SIDE, "too late", b"other")
 
 
-def test_what_is_given_is_kept_and_the_import_waits_no_longer(store: Store) -> None:
-    asked(store)
+def test_a_consent_is_stored_and_the_import_stops_waiting(store: Store) -> None:
+    add_waiting_import(store)
     assert store.give_consent(ONE, SIDE, "state", b"given")
     assert store.grants(ONE) == SealedGrants(b"given", SEALED.destination)
     assert not store.consents_of(ONE)
@@ -87,15 +89,15 @@ def test_what_is_given_is_kept_and_the_import_waits_no_longer(store: Store) -> N
     assert store.grants(ONE) == SealedGrants(b"given", SEALED.destination)
 
 
-def test_each_side_is_asked_begun_and_given_by_itself(store: Store) -> None:
-    asked(store)
+def test_the_two_sides_consent_independently(store: Store) -> None:
+    add_waiting_import(store)
     other = a_request(side=Side.DESTINATION)
     assert store.add_consent(other) == other
     assert store.begin_consent(ONE, Side.DESTINATION, "other state", b"other question")
     assert set(store.consents_of(ONE)) == set(Side)
-    found = store.consent_by_state("other state")
-    assert found is not None
-    assert (found.side, found.question) == (Side.DESTINATION, b"other question")
+    request = store.consent_by_state("other state")
+    assert request is not None
+    assert (request.side, request.question) == (Side.DESTINATION, b"other question")
     assert not store.give_consent(ONE, Side.SOURCE, "other state", b"given")
     assert not store.give_consent(ONE, Side.DESTINATION, "state", b"given")
     assert store.grants(ONE) == SEALED
@@ -107,35 +109,35 @@ def test_each_side_is_asked_begun_and_given_by_itself(store: Store) -> None:
     assert not store.consents_of(ONE)
 
 
-def test_what_is_given_to_a_paused_import_does_not_wake_it(store: Store) -> None:
-    asked(store, state=State.PAUSED, problem=None)
+def test_a_consent_does_not_resume_a_paused_import(store: Store) -> None:
+    add_waiting_import(store, state=State.PAUSED, problem=None)
     assert store.give_consent(ONE, SIDE, "state", b"given")
     import_ = store.import_(ONE)
     assert import_ is not None
     assert (import_.state, import_.not_before) == (State.PAUSED, NOW)
 
 
-def test_of_two_who_give_at_once_one_is_heard(open_store: OpenStore) -> None:
-    """Thirty rounds, because only some of them meet: without the check of the deleted row, every 30th or so
-    on PostgreSQL let both in."""
-    one, two = open_store(), open_store()
-    asked(one)
+def test_of_two_concurrent_consents_one_is_accepted(open_store: OpenStore) -> None:
+    """Runs 30 rounds because few of them overlap: without the check of the deleted row, about one round in 30
+    accepted both on PostgreSQL."""
+    first, second = open_store(), open_store()
+    add_waiting_import(first)
     for _ in range(30):
-        given = at_once(
-            lambda: one.give_consent(ONE, SIDE, "state", b"one"),
-            lambda: two.give_consent(ONE, SIDE, "state", b"two"),
+        accepted = concurrently(
+            lambda: first.give_consent(ONE, SIDE, "state", b"one"),
+            lambda: second.give_consent(ONE, SIDE, "state", b"two"),
         )
-        assert sorted(given) == [False, True]
-        kept = one.grants(ONE)
-        assert kept is not None
-        assert kept.source == (b"one" if given[0] else b"two")
-        one.add_consent(a_request())
-        assert one.begin_consent(ONE, SIDE, "state", b"question")
+        assert sorted(accepted) == [False, True]
+        grants = first.grants(ONE)
+        assert grants is not None
+        assert grants.source == (b"one" if accepted[0] else b"two")
+        first.add_consent(a_request())
+        assert first.begin_consent(ONE, SIDE, "state", b"question")
 
 
 @pytest.mark.parametrize("end", [State.STOPPED, State.CANCELLED])
 def test_the_request_ends_with_the_import(store: Store, end: State) -> None:
-    asked(store)
+    add_waiting_import(store)
     ended = replace(an_import("one"), state=end, finished_at=NOW)
     store.finish_import(ended, [], hold(store))
     assert not store.consents_of(ONE)
@@ -144,7 +146,7 @@ def test_the_request_ends_with_the_import(store: Store, end: State) -> None:
     assert store.grants(ONE) is None
 
 
-def test_a_replaced_grant_is_kept_under_the_lease_only(store: Store) -> None:
+def test_a_replaced_grant_is_stored_only_under_the_lease(store: Store) -> None:
     add(store, an_import("one"), an_import("two"))
     lease = hold(store)
     store.keep_grant(ONE, Side.SOURCE, b"renewed", lease)

@@ -1,4 +1,4 @@
-"""The Mailer port, held against real SMTP servers on loopback: each outcome is exactly what happened."""
+"""The contract of the Mailer port on real SMTP servers on loopback: each outcome reports what happened."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def _catcher() -> Iterator[SmtpCatcher]:
 
 
 class Box(Controller):
-    """A real server with TLS and logins; keeps what it takes, with what protected it."""
+    """An SMTP server with TLS and logins. Keeps each envelope with its encryption and login status."""
 
     def __init__(self, **parameters: Any) -> None:
-        self.kept: list[tuple[Envelope, bool, bool]] = []
+        self.accepted: list[tuple[Envelope, bool, bool]] = []
         self.logins = 0
         super().__init__(self, hostname="127.0.0.1", port=0, authenticator=self._authenticate, **parameters)
 
@@ -70,7 +70,7 @@ class Box(Controller):
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         encrypted = session.ssl is not None or self.ssl_context is not None
-        self.kept.append((envelope, encrypted, bool(session.authenticated)))
+        self.accepted.append((envelope, encrypted, bool(session.authenticated)))
         return "250 2.0.0 Kept"
 
     def _trigger_server(self) -> None:
@@ -89,13 +89,13 @@ def box(**parameters: Any) -> Iterator[Box]:
         running.stop()
 
 
-# --- The mail that arrives -----------------------------------------------------------------------------
+# --- The delivered mail --------------------------------------------------------------------------------
 
 
-def test_a_mail_arrives_whole_and_marked_as_ours(catcher: SmtpCatcher) -> None:
+def test_a_mail_arrives_complete_and_is_marked_as_a_notice(catcher: SmtpCatcher) -> None:
     port: Mailer = mailer(catcher.url)
-    outcome, said = port.send(NOTICE)
-    assert (outcome, said) == (MailOutcome.SENT, "250 2.0.0 Kept")
+    outcome, detail = port.send(NOTICE)
+    assert (outcome, detail) == (MailOutcome.SENT, "250 2.0.0 Kept")
 
     (mail,) = catcher.messages
     assert (mail.sender, mail.recipients) == ("mailhaul@new.example", ("ada@new.example",))
@@ -121,7 +121,7 @@ def test_a_mail_arrives_whole_and_marked_as_ours(catcher: SmtpCatcher) -> None:
 def test_the_mail_is_seven_bit_so_that_no_relay_has_to_change_it() -> None:
     with box() as server:
         assert mailer(f"smtp://127.0.0.1:{server.port}").send(NOTICE)[0] is MailOutcome.SENT
-        content = server.kept[0][0].content
+        content = server.accepted[0][0].content
     assert isinstance(content, bytes)
     assert content.isascii()
     assert all(len(line) <= 998 for line in content.split(b"\r\n"))
@@ -138,12 +138,12 @@ def test_the_mail_is_seven_bit_so_that_no_relay_has_to_change_it() -> None:
         {"text": "half \ud83d"},
     ],
 )
-def test_what_no_mail_can_hold_is_refused_and_nothing_is_sent(
+def test_an_invalid_notice_is_refused_and_nothing_is_sent(
     catcher: SmtpCatcher, broken: dict[str, str]
 ) -> None:
-    outcome, said = mailer(catcher.url).send(replace(NOTICE, **broken))  # type: ignore[arg-type]
+    outcome, detail = mailer(catcher.url).send(replace(NOTICE, **broken))  # type: ignore[arg-type]
     assert outcome is MailOutcome.REFUSED
-    assert said.startswith("The mail cannot be written:")
+    assert detail.startswith("The mail cannot be written:")
     assert catcher.connections == 0
 
 
@@ -154,19 +154,19 @@ def test_a_domain_with_an_umlaut_is_reached_under_its_ascii_name(catcher: SmtpCa
     assert mail.message["To"] == "ada@xn--bcher-kva.example"
 
 
-def test_an_address_with_an_umlaut_needs_a_server_that_takes_it() -> None:
+def test_an_address_with_an_umlaut_needs_a_server_with_smtputf8() -> None:
     notice = replace(NOTICE, recipient="jürg@new.example")
     with box(enable_SMTPUTF8=True) as server:
         assert mailer(f"smtp://127.0.0.1:{server.port}").send(notice)[0] is MailOutcome.SENT
-        envelope = server.kept[0][0]
+        envelope = server.accepted[0][0]
         assert envelope.rcpt_tos == ["jürg@new.example"]
         content = envelope.content
         assert isinstance(content, bytes)
         assert message_from_bytes(content, policy=policy.SMTPUTF8)["To"] == "jürg@new.example"
     with box(enable_SMTPUTF8=False) as server:
-        outcome, said = mailer(f"smtp://127.0.0.1:{server.port}").send(notice)
-        assert (outcome, server.kept) == (MailOutcome.REFUSED, [])
-        assert "SMTPUTF8" in said
+        outcome, detail = mailer(f"smtp://127.0.0.1:{server.port}").send(notice)
+        assert (outcome, server.accepted) == (MailOutcome.REFUSED, [])
+        assert "SMTPUTF8" in detail
 
 
 # --- Faults ---------------------------------------------------------------------------------------------
@@ -185,18 +185,18 @@ def test_an_address_with_an_umlaut_needs_a_server_that_takes_it() -> None:
         ({"drop_accepted": 1}, MailOutcome.UNKNOWN, 1),
     ],
 )
-def test_the_outcome_is_what_happened(
+def test_each_fault_has_its_outcome(
     catcher: SmtpCatcher, fault: dict[str, Any], outcome: MailOutcome, kept: int
 ) -> None:
     for name, value in fault.items():
         setattr(catcher.faults, name, value)
-    told, said = mailer(catcher.url).send(NOTICE)
-    assert told is outcome
-    assert said
+    result, detail = mailer(catcher.url).send(NOTICE)
+    assert result is outcome
+    assert detail
     assert len(catcher.messages) == kept
 
 
-def test_only_connecting_is_tried_again(catcher: SmtpCatcher) -> None:
+def test_only_connecting_is_retried(catcher: SmtpCatcher) -> None:
     catcher.faults.drop_connections = 99
     mailer(catcher.url).send(NOTICE)
     assert catcher.connections == 3
@@ -206,12 +206,12 @@ def test_only_connecting_is_tried_again(catcher: SmtpCatcher) -> None:
     assert (catcher.connections, len(catcher.messages)) == (1, 1)
 
 
-def test_a_server_that_is_down_is_told_with_its_name() -> None:
+def test_an_unreachable_server_is_reported_by_name() -> None:
     (port,) = free_ports()
-    outcome, said = mailer(f"smtp://127.0.0.1:{port}").send(NOTICE)
+    outcome, detail = mailer(f"smtp://127.0.0.1:{port}").send(NOTICE)
     assert outcome is MailOutcome.RETRY
-    assert said == f"127.0.0.1:{port} cannot be reached: Connection refused."
-    assert mailer(f"smtp://127.0.0.1:{port}").check() == said
+    assert detail == f"127.0.0.1:{port} cannot be reached: Connection refused."
+    assert mailer(f"smtp://127.0.0.1:{port}").check() == detail
 
 
 def test_a_server_that_is_up_passes_the_check(catcher: SmtpCatcher) -> None:
@@ -224,8 +224,8 @@ Step = tuple[str, str | None]
 
 @contextmanager
 def scripted(answers: Sequence[Step]) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers commands by their first word as told; None closes the connection."""
-    heard: list[bytes] = []
+    """A server that answers commands by their first word from a script; None closes the connection."""
+    received: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
     script = dict(answers)
 
@@ -242,21 +242,21 @@ def scripted(answers: Sequence[Step]) -> Iterator[tuple[str, list[bytes]]]:
                     continue
                 word = "dot" if in_data else line.split()[0].decode().lower()
                 in_data = False
-                heard.append(line)
+                received.append(line)
                 answer = script.get(word, "354 go" if word == "data" else "250 fine")
                 if answer is None:
                     return
                 if answer.startswith("slow "):
                     time.sleep(0.8)
                     answer = answer.removeprefix("slow ")
-                with suppress(OSError):  # it may have stopped waiting
+                with suppress(OSError):  # the client may have stopped waiting
                     client.sendall(answer.encode() + b"\r\n")
                 in_data = answer.startswith("354")
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield f"smtp://127.0.0.1:{listener.getsockname()[1]}", heard
+        yield f"smtp://127.0.0.1:{listener.getsockname()[1]}", received
     finally:
         listener.close()
         thread.join(5)
@@ -284,14 +284,14 @@ def scripted(answers: Sequence[Step]) -> Iterator[tuple[str, list[bytes]]]:
         ([("quit", None)], MailOutcome.SENT),
     ],
 )
-def test_every_answer_has_its_outcome(answers: Sequence[Step], outcome: MailOutcome) -> None:
-    # Larger than any socket buffer, so that a connection closed in the middle is noticed in the middle.
+def test_each_server_reply_has_its_outcome(answers: Sequence[Step], outcome: MailOutcome) -> None:
+    # Larger than any socket buffer, so that the client notices a close in the middle of the body.
     notice = replace(NOTICE, text="x" * 60 + "\n") if ("body", None) not in answers else _long_notice()
     with scripted(answers) as (url, _):
         assert mailer(url, answer_timeout_s=0.3).send(notice)[0] is outcome
 
 
-def test_a_server_that_thinks_long_about_a_mail_is_waited_for() -> None:
+def test_a_slow_final_reply_is_awaited() -> None:
     with scripted([("dot", "slow 250 kept")]) as (url, _):
         assert mailer(url, timeout_s=0.4, answer_timeout_s=5.0).send(NOTICE) == (MailOutcome.SENT, "250 kept")
 
@@ -300,11 +300,11 @@ def _long_notice() -> Notice:
     return replace(NOTICE, text=("x" * 70 + "\n") * 150_000)
 
 
-def test_a_recipient_refused_for_good_is_told_in_the_words_of_the_server() -> None:
-    with scripted([("rcpt", "550 5.1.1 No such\x1b[2J user\u202e")]) as (url, heard):
-        said = mailer(url).send(NOTICE)[1]
-    assert said == "550 5.1.1 No such[2J user"
-    assert b"DATA\r\n" not in heard
+def test_a_permanent_refusal_quotes_the_server() -> None:
+    with scripted([("rcpt", "550 5.1.1 No such\x1b[2J user\u202e")]) as (url, received):
+        detail = mailer(url).send(NOTICE)[1]
+    assert detail == "550 5.1.1 No such[2J user"
+    assert b"DATA\r\n" not in received
 
 
 # --- Encryption and logins -------------------------------------------------------------------------------
@@ -328,34 +328,36 @@ def _tls(authority: CertificateAuthority) -> Callable[..., ssl.SSLContext]:
 
 def test_starttls_is_used_when_offered(tls: Callable[..., ssl.SSLContext]) -> None:
     with box(tls_context=tls("wrong.example")) as server:
-        # On loopback a certificate for another name is no reason to stop.
+        # On loopback a certificate for another name is accepted.
         assert mailer(f"smtp://localhost:{server.port}").send(NOTICE)[0] is MailOutcome.SENT
-        assert [encrypted for _, encrypted, _ in server.kept] == [True]
+        assert [encrypted for _, encrypted, _ in server.accepted] == [True]
 
 
-def test_required_encryption_is_verified_against_the_own_authority(
+def test_required_encryption_is_verified_against_the_configured_authority(
     tls: Callable[..., ssl.SSLContext], authority: CertificateAuthority
 ) -> None:
     with box(tls_context=tls("localhost")) as server:
         url = f"smtp+starttls://localhost:{server.port}"
         assert mailer(url, ca_file=authority.ca_file).send(NOTICE)[0] is MailOutcome.SENT
-        assert [encrypted for _, encrypted, _ in server.kept] == [True]
-        outcome, said = mailer(url).send(NOTICE)
+        assert [encrypted for _, encrypted, _ in server.accepted] == [True]
+        outcome, detail = mailer(url).send(NOTICE)
         assert outcome is MailOutcome.RETRY
-        assert f"The certificate of localhost:{server.port} is refused" in said
-        assert len(server.kept) == 1
+        assert f"The certificate of localhost:{server.port} is refused" in detail
+        assert len(server.accepted) == 1
     with box(ssl_context=tls("localhost")) as server:
         url = f"smtps://localhost:{server.port}"
         assert mailer(url, ca_file=authority.ca_file).send(NOTICE)[0] is MailOutcome.SENT
 
 
-def test_the_own_authority_is_trusted_besides_the_systems(
+def test_the_configured_authority_is_trusted_in_addition_to_the_systems(
     tls: Callable[..., ssl.SSLContext],
     authority: CertificateAuthority,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))  # where OpenSSL looks for the system's
+    monkeypatch.setenv(
+        "SSL_CERT_FILE", str(authority.ca_file)
+    )  # OpenSSL reads the system's authorities from here
     own = CertificateAuthority(tmp_path)
     with box(ssl_context=tls("localhost")) as server:
         url = f"smtps://localhost:{server.port}"
@@ -363,20 +365,22 @@ def test_the_own_authority_is_trusted_besides_the_systems(
 
 
 @pytest.mark.parametrize("scheme", ["smtp+starttls", "smtps"])
-def test_a_certificate_for_another_name_stops_required_encryption(
+def test_required_encryption_refuses_a_certificate_for_another_name(
     scheme: str, tls: Callable[..., ssl.SSLContext], authority: CertificateAuthority
 ) -> None:
     kind = {"smtps": "ssl_context", "smtp+starttls": "tls_context"}[scheme]
     with box(**{kind: tls("wrong.example")}) as server:
-        outcome, said = mailer(f"{scheme}://localhost:{server.port}", ca_file=authority.ca_file).send(NOTICE)
-        assert (outcome, server.kept) == (MailOutcome.RETRY, [])
-        assert "is refused" in said
+        outcome, detail = mailer(f"{scheme}://localhost:{server.port}", ca_file=authority.ca_file).send(
+            NOTICE
+        )
+        assert (outcome, server.accepted) == (MailOutcome.RETRY, [])
+        assert "is refused" in detail
 
 
 def test_without_the_required_encryption_nothing_is_sent(catcher: SmtpCatcher) -> None:
-    outcome, said = mailer(f"smtp+starttls://localhost:{catcher.port}").send(NOTICE)
+    outcome, detail = mailer(f"smtp+starttls://localhost:{catcher.port}").send(NOTICE)
     assert (outcome, catcher.messages) == (MailOutcome.RETRY, [])
-    assert "offers no STARTTLS" in said
+    assert "offers no STARTTLS" in detail
     assert catcher.connections == 1
 
 
@@ -386,27 +390,27 @@ def test_a_password_in_any_alphabet_logs_in(mechanism: str, tls: Callable[..., s
     with box(tls_context=tls("localhost"), auth_required=True, auth_exclude_mechanism=[other]) as server:
         url = f"smtp://ada:p%C3%A4%3Ass%2Fw%C3%B6rd%40%231@localhost:{server.port}"
         assert mailer(url).send(NOTICE) == (MailOutcome.SENT, "250 2.0.0 Kept")
-        assert server.kept[0][1:] == (True, True)
+        assert server.accepted[0][1:] == (True, True)
 
 
-def test_a_wrong_password_is_tried_once_and_shown_nowhere(tls: Callable[..., ssl.SSLContext]) -> None:
+def test_a_wrong_password_is_tried_once_and_never_shown(tls: Callable[..., ssl.SSLContext]) -> None:
     with box(tls_context=tls("localhost"), auth_required=True) as server:
-        it = mailer(f"smtp://ada:hunter2-secret@localhost:{server.port}")
-        outcome, said = it.send(NOTICE)
+        client = mailer(f"smtp://ada:hunter2-secret@localhost:{server.port}")
+        outcome, detail = client.send(NOTICE)
         assert outcome is MailOutcome.RETRY
-        assert "does not accept user name and password (535)" in said
+        assert "does not accept user name and password (535)" in detail
         assert server.logins == 1
-        assert "hunter2" not in said + repr(it) + str(vars(it))
+        assert "hunter2" not in detail + repr(client) + str(vars(client))
 
 
-def test_a_server_that_quotes_the_login_does_not_get_it_into_our_words() -> None:
+def test_a_login_quoted_by_the_server_is_not_repeated() -> None:
     with scripted([("ehlo", "250 AUTH PLAIN"), ("auth", "500 unknown: AUTH PLAIN AGFkYQBodW50ZXIy")]) as (
         url,
         _,
     ):
-        outcome, said = mailer(url.replace("//", "//ada:hunter2@")).send(NOTICE)
+        outcome, detail = mailer(url.replace("//", "//ada:hunter2@")).send(NOTICE)
     assert outcome is MailOutcome.RETRY
-    assert "AGFkYQ" not in said
+    assert "AGFkYQ" not in detail
 
 
 # --- The URL ------------------------------------------------------------------------------------------------
@@ -421,7 +425,7 @@ def test_a_server_that_quotes_the_login_does_not_get_it_into_our_words() -> None
         ("smtps://ada:x@[::1]", "::1", 465, Protection.TLS, False),
     ],
 )
-def test_one_url_says_where_and_how(
+def test_a_url_sets_host_port_and_encryption(
     url: str, host: str, port: int, protection: Protection, opportunistic: bool
 ) -> None:
     server = MailServer.parse(url)
@@ -465,15 +469,15 @@ def test_a_bad_url_is_explained_without_repeating_it(url: str) -> None:
         ("192.0.2.1", False),
     ],
 )
-def test_loopback_is_this_machine_and_nothing_else(host: str, loopback: bool) -> None:
+def test_only_this_machine_counts_as_loopback(host: str, loopback: bool) -> None:
     assert MailServer.parse(f"smtp://{host}").is_loopback is loopback
 
 
 def test_a_password_does_not_leave_this_machine_unencrypted(
     catcher: SmtpCatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No server here is on another machine: the one answer about where it is has to be turned.
+    # All test servers run on this machine, so `is_loopback` is overridden.
     monkeypatch.setattr(MailServer, "is_loopback", property(lambda _: False))
-    outcome, said = mailer(catcher.url.replace("//", "//ada:hunter2@")).send(NOTICE)
+    outcome, detail = mailer(catcher.url.replace("//", "//ada:hunter2@")).send(NOTICE)
     assert (outcome, catcher.messages) == (MailOutcome.RETRY, [])
-    assert "offers no encryption" in said
+    assert "offers no encryption" in detail

@@ -1,4 +1,4 @@
-"""The doorbell: a ring is heard when it can be, and one that is lost does no harm."""
+"""The contract of the queue: rings are delivered when possible, and a lost ring does no harm."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ from tests.rehearsal.valkey import Valkey, valkey
 ONE, TWO = ImportId("import-one"), ImportId("import-two")
 
 
-def wait_until(true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     deadline = time.monotonic() + timeout_s
-    while not true() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    return true()
+    return condition()
 
 
 @dataclass
-class Ears:
-    """A Dramatiq worker that writes down what it hears; `hold` keeps its threads busy while it is set."""
+class Recorder:
+    """A Dramatiq worker that records the rings it receives. Its threads stay busy while `free` is cleared."""
 
     broker: DoorbellBroker
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     free: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         self.free.set()
 
         def run_leg(import_id: str) -> None:
-            self.heard.append(import_id)
+            self.received.append(import_id)
             self.free.wait(20)
 
         def send_mail() -> None:
-            self.heard.append("mail")
+            self.received.append("mail")
 
         dramatiq.actor(broker=self.broker, actor_name=RUN_LEG, queue_name=LEGS)(run_leg)
         dramatiq.actor(broker=self.broker, actor_name=SEND_MAIL, queue_name=MAIL)(send_mail)
@@ -79,10 +79,10 @@ class Ears:
             self.free.set()
             worker.stop(timeout=10_000)
 
-    def hear(self, count: int) -> list[str]:
-        wait_until(lambda: len(self.heard) >= count)
-        time.sleep(0.15)  # long enough to hear one too many
-        return sorted(self.heard)
+    def wait_for(self, count: int) -> list[str]:
+        wait_until(lambda: len(self.received) >= count)
+        time.sleep(0.15)  # long enough for a superfluous ring to arrive
+        return sorted(self.received)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def clean(server: Valkey) -> Valkey:
 
 @pytest.fixture(autouse=True)
 def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consumers that lost Redis look for it again after 0.1 s instead of 3 s."""
+    """Consumers that lost Redis reconnect after 0.1 s instead of 3 s."""
     monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.1)
     monkeypatch.setattr(dramatiq.worker, "POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
 
@@ -107,51 +107,53 @@ def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- The contract, for every queue ----------------------------------------------------------------
 
 
-class Heard(Protocol):
+class Received(Protocol):
     def __call__(self, count: int) -> list[str]: ...
 
 
 @pytest.fixture(params=["memory", "valkey"])
-def queue_and_heard(request: pytest.FixtureRequest) -> Iterator[tuple[Queue, Heard]]:
+def queue_and_received(request: pytest.FixtureRequest) -> Iterator[tuple[Queue, Received]]:
     if request.param == "memory":
         memory = MemoryQueue()
         yield memory, lambda count: sorted([*memory.take(), *["mail"] * memory.mail_rings])
         return
     running: Valkey = request.getfixturevalue("clean")
-    ears = Ears(make_broker(running.url))
-    with ears.listening():
-        yield DramatiqQueue(make_broker(running.url)), ears.hear
+    recorder = Recorder(make_broker(running.url))
+    with recorder.listening():
+        yield DramatiqQueue(make_broker(running.url)), recorder.wait_for
 
 
-def test_a_ring_is_heard_with_its_id(queue_and_heard: tuple[Queue, Heard]) -> None:
-    queue, heard = queue_and_heard
+def test_a_ring_is_delivered_with_its_id(queue_and_received: tuple[Queue, Received]) -> None:
+    queue, received = queue_and_received
     queue.ring(ONE)
     queue.ring(TWO)
-    assert heard(2) == [ONE, TWO]
+    assert received(2) == [ONE, TWO]
 
 
-def test_two_rings_are_heard_twice(queue_and_heard: tuple[Queue, Heard]) -> None:
-    queue, heard = queue_and_heard
+def test_two_rings_are_delivered_twice(queue_and_received: tuple[Queue, Received]) -> None:
+    queue, received = queue_and_received
     queue.ring(ONE)
     queue.ring(ONE)
-    assert heard(2) == [ONE, ONE]
+    assert received(2) == [ONE, ONE]
 
 
-def test_the_mail_bell_is_another_one(queue_and_heard: tuple[Queue, Heard]) -> None:
-    queue, heard = queue_and_heard
+def test_mail_rings_are_delivered_separately(queue_and_received: tuple[Queue, Received]) -> None:
+    queue, received = queue_and_received
     queue.ring_mail()
     queue.ring(ONE)
-    assert heard(2) == [ONE, "mail"]
+    assert received(2) == [ONE, "mail"]
 
 
-def test_a_short_delay_and_a_negative_one_are_heard(queue_and_heard: tuple[Queue, Heard]) -> None:
-    queue, heard = queue_and_heard
+def test_rings_with_a_short_or_negative_delay_are_delivered(
+    queue_and_received: tuple[Queue, Received],
+) -> None:
+    queue, received = queue_and_received
     queue.ring(ONE, timedelta(milliseconds=200))
     queue.ring(TWO, timedelta(seconds=-5))
-    assert heard(2) == [ONE, TWO]
+    assert received(2) == [ONE, TWO]
 
 
-def test_the_memory_queue_remembers_delays_and_forgets_what_was_taken() -> None:
+def test_the_memory_queue_records_delays_and_drops_taken_rings() -> None:
     queue = MemoryQueue()
     queue.ring(ONE, timedelta(minutes=3))
     assert queue.rings == [(ONE, timedelta(minutes=3))]
@@ -162,16 +164,16 @@ def test_the_memory_queue_remembers_delays_and_forgets_what_was_taken() -> None:
 # --- On a real Valkey -------------------------------------------------------------------------------
 
 
-def test_a_delayed_ring_comes_when_its_time_has_come(clean: Valkey) -> None:
-    ears, queue = Ears(make_broker(clean.url)), DramatiqQueue(make_broker(clean.url))
-    with ears.listening():
+def test_a_delayed_ring_arrives_after_its_delay(clean: Valkey) -> None:
+    recorder, queue = Recorder(make_broker(clean.url)), DramatiqQueue(make_broker(clean.url))
+    with recorder.listening():
         rung_at = time.monotonic()
         queue.ring(ONE, timedelta(seconds=0.6))
-        assert ears.hear(1) == [ONE]
+        assert recorder.wait_for(1) == [ONE]
         assert time.monotonic() - rung_at >= 0.6
 
 
-def test_a_wait_that_is_the_stores_is_not_put_into_redis(clean: Valkey) -> None:
+def test_a_ring_beyond_the_longest_delay_is_not_put_into_redis(clean: Valkey) -> None:
     queue = DramatiqQueue(make_broker(clean.url))
     queue.ring(ONE, LONGEST_DELAY + timedelta(seconds=1))
     assert clean.client().keys("*") == []
@@ -179,7 +181,7 @@ def test_a_wait_that_is_the_stores_is_not_put_into_redis(clean: Valkey) -> None:
     assert clean.client().hlen("dramatiq:legs.DQ.msgs") == 1
 
 
-def test_a_message_holds_the_id_and_nothing_else(clean: Valkey) -> None:
+def test_a_message_contains_only_the_import_id(clean: Valkey) -> None:
     queue = DramatiqQueue(make_broker(clean.url))
     queue.ring(ONE)
     queue.ring_mail()
@@ -190,14 +192,14 @@ def test_a_message_holds_the_id_and_nothing_else(clean: Valkey) -> None:
     assert set(json.loads(leg)["options"]) == {"redis_message_id"}
 
 
-def test_rings_wait_for_a_worker_that_comes_later(clean: Valkey) -> None:
+def test_rings_wait_for_a_worker_that_starts_later(clean: Valkey) -> None:
     DramatiqQueue(make_broker(clean.url)).ring(ONE)
-    ears = Ears(make_broker(clean.url))
-    with ears.listening():
-        assert ears.hear(1) == [ONE]
+    recorder = Recorder(make_broker(clean.url))
+    with recorder.listening():
+        assert recorder.wait_for(1) == [ONE]
 
 
-def test_a_leg_that_fails_is_not_run_again_by_the_queue(clean: Valkey) -> None:
+def test_the_queue_does_not_retry_a_failed_leg(clean: Valkey) -> None:
     broker = make_broker(clean.url)
     runs: list[str] = []
 
@@ -217,21 +219,21 @@ def test_a_leg_that_fails_is_not_run_again_by_the_queue(clean: Valkey) -> None:
         worker.stop()
 
 
-def test_a_flushed_redis_loses_rings_and_the_next_ring_is_heard(clean: Valkey) -> None:
-    ears, queue = Ears(make_broker(clean.url)), DramatiqQueue(make_broker(clean.url))
+def test_a_flush_loses_rings_and_later_rings_are_delivered(clean: Valkey) -> None:
+    recorder, queue = Recorder(make_broker(clean.url)), DramatiqQueue(make_broker(clean.url))
     queue.ring(ONE)
     clean.flush()
-    with ears.listening():
-        assert ears.hear(0) == []
+    with recorder.listening():
+        assert recorder.wait_for(0) == []
         queue.ring(TWO)
-        assert ears.hear(1) == [TWO]
-        ears.free.clear()
+        assert recorder.wait_for(1) == [TWO]
+        recorder.free.clear()
         queue.ring(ONE)
-        assert ears.hear(2) == [ONE, TWO]
+        assert recorder.wait_for(2) == [ONE, TWO]
         clean.flush()  # in the middle of a leg
-        ears.free.set()
+        recorder.free.set()
         queue.ring(ONE)
-        assert ears.hear(3) == [ONE, ONE, TWO]
+        assert recorder.wait_for(3) == [ONE, ONE, TWO]
 
 
 def test_ringing_while_redis_is_down_is_logged_and_raises_nothing(tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ def test_ringing_while_redis_is_down_is_logged_and_raises_nothing(tmp_path: Path
         queue.ping()
 
 
-def test_a_password_for_redis_is_not_told_when_it_fails(clean: Valkey) -> None:
+def test_the_redis_password_is_not_shown_on_failure(clean: Valkey) -> None:
     url = clean.url.replace("unix://", "unix://nobody:canary@")
     queue = DramatiqQueue(make_broker(url))  # the server does not know the user: AUTH fails
     with capture_logs() as logs:
@@ -262,10 +264,10 @@ def test_a_password_for_redis_is_not_told_when_it_fails(clean: Valkey) -> None:
     assert "canary" not in str(logs) + str(caught.value)
 
 
-def test_a_worker_goes_on_after_redis_hung_and_after_it_was_killed(clean: Valkey) -> None:
-    """Delayed messages are held in memory while it happens: that is what ends consumers of the original."""
-    ears, queue = Ears(make_broker(clean.url, timeout_s=0.3)), DramatiqQueue(make_broker(clean.url))
-    with ears.listening():
+def test_a_worker_recovers_after_redis_hangs_or_is_killed(clean: Valkey) -> None:
+    """The consumer holds delayed messages at that time, which ends the consumers of a plain RedisBroker."""
+    recorder, queue = Recorder(make_broker(clean.url, timeout_s=0.3)), DramatiqQueue(make_broker(clean.url))
+    with recorder.listening():
         queue.ring(ONE, timedelta(minutes=10))
         assert wait_until(lambda: clean.client().hlen("dramatiq:legs.DQ.msgs") == 1)
         time.sleep(0.3)  # the consumer holds it now
@@ -273,12 +275,12 @@ def test_a_worker_goes_on_after_redis_hung_and_after_it_was_killed(clean: Valkey
         time.sleep(1.0)
         clean.resume()
         queue.ring(ONE, timedelta(milliseconds=50))
-        assert ears.hear(1) == [ONE]
+        assert recorder.wait_for(1) == [ONE]
         clean.restart()
         time.sleep(0.3)
         queue.ring(TWO, timedelta(milliseconds=50))
-        assert ears.hear(2) == [ONE, TWO]
-        DramatiqQueue(ears.broker).ping()
+        assert recorder.wait_for(2) == [ONE, TWO]
+        DramatiqQueue(recorder.broker).ping()
 
 
 # --- Embedded ---------------------------------------------------------------------------------------
@@ -286,23 +288,23 @@ def test_a_worker_goes_on_after_redis_hung_and_after_it_was_killed(clean: Valkey
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(tmp_path: Path) -> Iterator[None]:
-    """A test that failed half-way must not leave a server to the machine."""
+    """Stop the server that a failed test may have left running."""
     yield
     if url := running_url(tmp_path):
         redis.Redis.from_url(url).shutdown(nosave=True)
 
 
-def test_the_embedded_valkey_keeps_rings_over_a_restart(tmp_path: Path) -> None:
+def test_the_embedded_valkey_keeps_rings_across_a_restart(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as url:
         DramatiqQueue(make_broker(url)).ring(ONE)
     assert running_url(tmp_path) is None
     with EmbeddedValkey(tmp_path) as url:
-        ears = Ears(make_broker(url))
-        with ears.listening():
-            assert ears.hear(1) == [ONE]
+        recorder = Recorder(make_broker(url))
+        with recorder.listening():
+            assert recorder.wait_for(1) == [ONE]
 
 
-def test_a_second_process_finds_it_and_the_last_one_ends_it(tmp_path: Path) -> None:
+def test_a_second_process_shares_the_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
     assert running_url(tmp_path) is None
     first, second = EmbeddedValkey(tmp_path), EmbeddedValkey(tmp_path)
     url = first.start()
@@ -317,7 +319,7 @@ def test_a_second_process_finds_it_and_the_last_one_ends_it(tmp_path: Path) -> N
         DramatiqQueue(make_broker(url)).ping()
 
 
-def test_only_its_owner_reaches_it(tmp_path: Path) -> None:
+def test_only_its_owner_can_reach_the_embedded_server(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as url:
         assert (tmp_path / "valkey.sock").stat().st_mode & 0o077 == 0
         client = redis.Redis.from_url(url)
@@ -325,7 +327,7 @@ def test_only_its_owner_reaches_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["with blank and ü", "long" * 30])
-def test_any_data_directory_will_do(tmp_path: Path, name: str) -> None:
+def test_any_data_directory_name_works(tmp_path: Path, name: str) -> None:
     data = tmp_path / name
     data.mkdir()
     with EmbeddedValkey(data) as url:
@@ -336,7 +338,7 @@ def test_any_data_directory_will_do(tmp_path: Path, name: str) -> None:
         pass
 
 
-def test_a_folder_that_somebody_else_prepared_is_not_used(tmp_path: Path) -> None:
+def test_a_socket_folder_open_to_others_is_not_used(tmp_path: Path) -> None:
     data = tmp_path / ("long" * 30)
     data.mkdir()
     with EmbeddedValkey(data) as url:
@@ -379,7 +381,7 @@ def starter(data: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_after_kill_9_the_next_start_takes_over_the_server_that_stayed(tmp_path: Path) -> None:
+def test_the_next_start_takes_over_a_server_that_outlived_a_kill_9(tmp_path: Path) -> None:
     with starter(tmp_path) as process:
         process.kill()
         process.wait()
@@ -390,10 +392,10 @@ def test_after_kill_9_the_next_start_takes_over_the_server_that_stayed(tmp_path:
         client = redis.Redis.from_url(url)
         assert client.info("server")["run_id"] == run_id
         assert client.hlen("dramatiq:legs.msgs") == 1
-    assert running_url(tmp_path) is None  # and is no orphan for good
+    assert running_url(tmp_path) is None  # and does not stay an orphan
 
 
-def test_after_both_were_killed_a_stale_socket_does_not_hurt(tmp_path: Path) -> None:
+def test_a_stale_socket_does_not_prevent_a_start(tmp_path: Path) -> None:
     with starter(tmp_path) as process:
         url = running_url(tmp_path)
         assert url is not None
@@ -407,7 +409,7 @@ def test_after_both_were_killed_a_stale_socket_does_not_hurt(tmp_path: Path) -> 
         DramatiqQueue(make_broker(url)).ping()
 
 
-def test_processes_that_start_at_once_share_one_server(tmp_path: Path) -> None:
+def test_processes_that_start_concurrently_share_one_server(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTER, str(tmp_path)]
     racers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
@@ -424,13 +426,13 @@ def test_processes_that_start_at_once_share_one_server(tmp_path: Path) -> None:
     assert running_url(tmp_path) is None
 
 
-def test_ctrl_c_in_the_terminal_is_not_for_the_server(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_terminal_does_not_reach_the_server(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as url:
         pid = redis.Redis.from_url(url).info("server")["process_id"]
         assert os.getpgid(pid) != os.getpgid(0)
 
 
-def test_a_damaged_file_costs_the_rings_and_not_the_service(tmp_path: Path) -> None:
+def test_a_damaged_file_loses_the_rings_but_the_server_starts(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as url:
         DramatiqQueue(make_broker(url)).ring(ONE)
     (increment,) = (tmp_path / "valkey" / "appendonlydir").glob("*.incr.aof")
@@ -440,7 +442,7 @@ def test_a_damaged_file_costs_the_rings_and_not_the_service(tmp_path: Path) -> N
     assert [entry["event"] for entry in logs] == ["queue.reset"]
 
 
-def test_a_server_out_of_reach_is_not_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_not_started_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importer.adapters.queue.embedded_valkey.STOP_TIMEOUT_S", 0.2)
     with EmbeddedValkey(tmp_path) as url:
         (tmp_path / "valkey.sock").rename(tmp_path / "away.sock")

@@ -1,7 +1,7 @@
-"""The contract of `importer.ports.mailbox.MailboxSession`: on Dovecot in five shapes, on Cyrus in three, on
-pymap, in memory, and on servers that speak like Gmail, Exchange Online and Yahoo.
+"""The contract of `importer.ports.mailbox.MailboxSession`: in five configurations of Dovecot, three of Cyrus,
+on pymap, in memory, and on servers that imitate Gmail, Exchange Online and Yahoo.
 
-What only a server or only a network can do (quotas, cut connections) is below, on Dovecot.
+Faults that only a server or a network can cause (quotas, cut connections) are tested below, on Dovecot.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ Session = ImapSession | MemorySession
 
 
 class Bench:
-    """One fresh, empty mailbox: sessions on it, and what its owner does there with another program."""
+    """A fresh, empty mailbox: sessions on it, and changes that its owner makes with another client."""
 
     refused_in_names = ""
 
     def __init__(self) -> None:
         self._sessions = ExitStack()
 
-    def takes(self, name: str) -> bool:
-        """Whether a folder may be called so there."""
+    def allows_name(self, name: str) -> bool:
+        """Whether the server allows this folder name."""
         return not set(name) & set(self.refused_in_names)
 
     def open(self, side: Side = Side.DESTINATION) -> Session:
@@ -137,13 +137,13 @@ class ImapBench(Bench):
 
 
 class CyrusBench(ImapBench):
-    """A mailbox on a Cyrus, which is particular about names: tried out with 3.6, character by character."""
+    """A mailbox on Cyrus, which refuses some characters in folder names: each was tried with 3.6."""
 
     refused_in_names = '"%;<>^`{|}\\'
 
 
 class MemoryBench(Bench):
-    """A mailbox in memory, which keeps whatever it is given."""
+    """A mailbox in memory, which stores every message unchanged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ COMPRESSED = "compressed-dovecot"
 def shaped_hosts(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
 ) -> Iterator[Callable[[str], Dovecot]]:
-    """Dovecots that announce less than they can, or that compress, started when asked for."""
+    """Dovecot servers that hide capabilities or compress, started on demand."""
     with ExitStack() as stack:
         running: dict[str, Dovecot] = {}
 
@@ -203,7 +203,10 @@ WAIVED = {
     ("exchange", "long lines"): "Exchange refuses lines of more than some 10,000 bytes (imapsync FAQ)",
     ("yahoo", "no final line end"): "Yahoo refuses a message without a line end at its end (imapsync#209)",
     **{
-        (host, "only_pieces_are_in_memory"): "it is in this process, and holds what it is given"
+        (
+            host,
+            "only_pieces_of_a_large_message",
+        ): "the server runs in this process and keeps messages in memory"
         for host in ("memory", *IMITATIONS)
     },
 }
@@ -256,21 +259,21 @@ def new_folder(session: MailboxSession, name: str = "Box") -> FolderRef:
 
 
 def stored(session: MailboxSession, folder: FolderRef, *bodies: bytes) -> list[Uid]:
-    """Appends and gives the UIDs, from a search where the server does not tell them."""
+    """Append the bodies and return their UIDs, from a search where the server does not report them."""
     before = session.uids(folder)
     results = session.append(folder, [outgoing(body) for body in bodies])
     assert all(isinstance(result, Stored) for result in results)
-    told = [result.uid for result in results if isinstance(result, Stored)]
-    uids = [uid for uid in told if uid is not None] or list(session.uids(folder) - before)
+    reported = [result.uid for result in results if isinstance(result, Stored)]
+    uids = [uid for uid in reported if uid is not None] or list(session.uids(folder) - before)
     assert len(uids) == len(bodies)
     return uids
 
 
 def whole(session: MailboxSession, folder: FolderRef, uids: UidSet | None = None) -> dict[Uid, Message]:
-    asked = session.uids(folder) if uids is None else uids
-    found = [one for one in session.messages(folder, asked) if isinstance(one, Message)]
-    assert len({one.uid for one in found}) == len(found)
-    return {one.uid: one for one in found}
+    requested = session.uids(folder) if uids is None else uids
+    messages = [message for message in session.messages(folder, requested) if isinstance(message, Message)]
+    assert len({message.uid for message in messages}) == len(messages)
+    return {message.uid: message for message in messages}
 
 
 def instant(internaldate: str) -> datetime:
@@ -285,7 +288,9 @@ NAMES = ["Entwürfe", "R&D", 'a "quoted" name', "back\\slash", "100 %", "star * 
 def test_folders_of_any_name_are_created_listed_and_opened(bench: Bench) -> None:
     session = bench.open()
     prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
-    names = [prefix + name for name in NAMES if bench.takes(name)] + [f"{prefix}Größe{delimiter}unter & über"]
+    names = [prefix + name for name in NAMES if bench.allows_name(name)] + [
+        f"{prefix}Größe{delimiter}unter & über"
+    ]
     for name in names:
         session.create(name)
         assert session.status(name).messages == 0
@@ -294,13 +299,13 @@ def test_folders_of_any_name_are_created_listed_and_opened(bench: Bench) -> None
     assert all(listed[name].selectable and listed[name].delimiter == delimiter for name in names)
 
 
-def test_inbox_is_inbox_in_any_case(bench: Bench) -> None:
+def test_inbox_is_case_insensitive(bench: Bench) -> None:
     session = bench.open()
     assert [f.name for f in session.folders()].count("INBOX") == 1
     assert session.status("inbox").uidvalidity == session.status("INBOX").uidvalidity
 
 
-def test_creating_a_folder_that_is_there_is_fine(bench: Bench) -> None:
+def test_creating_an_existing_folder_succeeds(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     assert new_folder(session) == folder
@@ -315,32 +320,32 @@ def test_a_subscription_shows_in_the_listing(bench: Bench) -> None:
     assert not subscribed[other.name]
 
 
-def test_many_folders_are_established_at_once_and_one_refused_stops_no_other(bench: Bench) -> None:
+def test_folders_are_created_in_bulk_and_a_refused_one_stops_no_other(bench: Bench) -> None:
     session = bench.open()
-    there = new_folder(session, "There already")
+    existing = new_folder(session, "There already")
     prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
     parent, child = f"{prefix}Größe", f"{prefix}Größe{delimiter}unter & über"
-    unheard_of = prefix + "x" * 400  # longer than a file name may be
+    too_long = prefix + "x" * 400  # longer than a file name may be
     refused = session.create_and_subscribe(
-        [there.name, unheard_of, parent, child], [child, unheard_of, there.name]
+        [existing.name, too_long, parent, child], [child, too_long, existing.name]
     )
     listed = {folder.name: folder for folder in session.folders()}
-    assert {there.name, parent, child} <= set(listed)
-    assert list(refused) == [unheard_of] * (unheard_of not in listed)
+    assert {existing.name, parent, child} <= set(listed)
+    assert list(refused) == [too_long] * (too_long not in listed)
     assert listed[child].subscribed
-    assert listed[there.name].subscribed
-    assert session.status(there.name).uidvalidity == there.uidvalidity
+    assert listed[existing.name].subscribed
+    assert session.status(existing.name).uidvalidity == existing.uidvalidity
 
 
 def flags_of(session: MailboxSession, folder: FolderRef, since: int = 0) -> dict[Uid, set[str]]:
-    """System flags in small letters, keywords as they are."""
+    """System flags in lower case, keywords unchanged."""
     return {
         uid: {flag.lower() if flag.startswith("\\") else flag for flag in flags}
         for uid, flags in session.flags(folder, session.uids(folder), since)
     }
 
 
-def test_flags_are_changed_one_by_one_and_no_others(bench: Bench) -> None:
+def test_changing_flags_leaves_other_flags_unchanged(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     first, second, third = stored(session, folder, mail(1), mail(2), mail(3))
@@ -351,25 +356,25 @@ def test_flags_are_changed_one_by_one_and_no_others(bench: Bench) -> None:
         third: set(),
     }
     assert session.change_flags(folder, UidSet.of([second, third]), ["\\Answered"], ["\\Seen"])
-    assert session.change_flags(folder, UidSet.of([third]), ["\\Answered"], ["\\Draft"])  # as it is already
-    there = {first: {"\\seen", "\\flagged"}, second: {"\\flagged", "\\answered"}, third: {"\\answered"}}
-    assert flags_of(session, folder) == there
-    assert flags_of(bench.open(Side.SOURCE), folder) == there
+    assert session.change_flags(folder, UidSet.of([third]), ["\\Answered"], ["\\Draft"])  # already set
+    expected = {first: {"\\seen", "\\flagged"}, second: {"\\flagged", "\\answered"}, third: {"\\answered"}}
+    assert flags_of(session, folder) == expected
+    assert flags_of(bench.open(Side.SOURCE), folder) == expected
 
 
-def test_keywords_are_changed_where_they_are_stored(bench: Bench) -> None:
+def test_keywords_are_changed_where_the_server_stores_them(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     [uid] = stored(session, folder, mail(1))
     _, rule = session.open_for_appending(folder.name)
     if rule is None or not rule.any_keyword:
-        pytest.skip("no keywords of any name there")
+        pytest.skip("the folder accepts no new keywords")
     assert session.change_flags(folder, UidSet.of([uid]), ["$Label1", "Work"], [])
     assert session.change_flags(folder, UidSet.of([uid]), [], ["Work"])
     assert {flag.lower() for flag in flags_of(session, folder)[uid]} == {"$label1"}
 
 
-def test_changing_flags_of_messages_that_are_gone_does_not_matter(bench: Bench) -> None:
+def test_changing_flags_ignores_removed_messages(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     first, second = stored(session, folder, mail(1), mail(2))
@@ -383,7 +388,7 @@ def test_changing_flags_of_messages_that_are_gone_does_not_matter(bench: Bench) 
     assert flags_of(session, folder) == {second: {"\\seen"}}
 
 
-def test_nothing_is_changed_at_a_source(bench: Bench) -> None:
+def test_flags_at_the_source_cannot_be_changed(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     [uid] = stored(session, folder, mail(1))
@@ -392,15 +397,15 @@ def test_nothing_is_changed_at_a_source(bench: Bench) -> None:
     assert flags_of(session, folder) == {uid: set()}
 
 
-def test_a_change_of_flags_shows_in_the_highest_modification_sequence(bench: Bench) -> None:
+def test_a_flag_change_raises_the_highest_modification_sequence(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     first, second = stored(session, folder, mail(1), mail(2))
     source = bench.open(Side.SOURCE)
 
     def highest() -> int:
-        asked_first = bench.open(Side.SOURCE)  # as a leg does: of an open folder a server may tell old news
-        status = asked_first.folders_and_statuses(modseqs=True)[1][folder.name]
+        fresh = bench.open(Side.SOURCE)  # as a leg does: values for an open folder may be stale
+        status = fresh.folders_and_statuses(modseqs=True)[1][folder.name]
         assert isinstance(status, FolderStatus)
         return status.highest_modseq
 
@@ -409,50 +414,50 @@ def test_a_change_of_flags_shows_in_the_highest_modification_sequence(bench: Ben
     after = highest()
     changed = flags_of(source, folder, since=before)
     assert changed[second] == {"\\seen"}
-    if before:  # else the server keeps none, and all of them came
+    if before:  # otherwise the server keeps no modseqs and returned all flags
         assert after > before
         assert flags_of(source, folder, since=after) == {}
         assert highest() == after
         assert session.change_flags(folder, UidSet.of([first]), ["\\Flagged"], [])
         assert highest() > after
-        # Dovecot 2.3 keeps count for each message only once it was asked: a first answer may hold them all.
+        # Dovecot 2.3 tracks each message only after the first query, whose answer may hold all of them.
         assert flags_of(source, folder, since=after) == {first: {"\\flagged"}}
     status = source.folders_and_statuses()[1][folder.name]
     assert isinstance(status, FolderStatus)
     assert not status.highest_modseq
-    assert len(whole(source, folder)) == 2  # answers may tell more from now on
+    assert len(whole(source, folder)) == 2  # responses may hold more items from now on
 
 
-def test_status_counts_and_foresees(bench: Bench) -> None:
+def test_status_returns_the_count_and_uidnext(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     uids = stored(session, folder, mail(1), mail(2))
     assert session.status(folder.name) == FolderStatus(folder.uidvalidity, Uid(max(uids) + 1), 2)
 
 
-def test_many_folders_are_counted_at_once_and_one_that_is_not_there_is_unusable(bench: Bench) -> None:
+def test_statuses_counts_many_folders_and_reports_a_missing_one_as_unusable(bench: Bench) -> None:
     session = bench.open()
     names = ["Box", "Entwürfe", "R&D", 'a "quoted" name', "star * star"]
-    folders = [new_folder(session, name) for name in names if bench.takes(name)]
+    folders = [new_folder(session, name) for name in names if bench.allows_name(name)]
     for number, folder in enumerate(folders):
         stored(session, folder, *(mail(n) for n in range(number + 1)))
     missing = session.hierarchy().prefix + "Missing"
     session.uids(folders[0])  # one of them is open
     names = [folders[0].name, missing, *(folder.name for folder in folders[1:]), "INBOX"]
-    found = session.statuses(names)
-    assert list(found) == names
-    refused = found[missing]
+    statuses = session.statuses(names)
+    assert list(statuses) == names
+    refused = statuses[missing]
     assert isinstance(refused, FolderUnusable)
     assert "Missing" in str(refused)
     for name in names:
         if name != missing:
-            assert found[name] == session.status(name)
+            assert statuses[name] == session.status(name)
     assert session.statuses([]) == {}
-    stored(session, folders[1], mail(9))  # the session is of use for everything else
+    stored(session, folders[1], mail(9))  # the session remains usable
     assert session.statuses([folders[1].name])[folders[1].name] == session.status(folders[1].name)
 
 
-def test_a_folder_that_is_not_there_is_unusable(bench: Bench) -> None:
+def test_a_missing_folder_is_unusable(bench: Bench) -> None:
     session = bench.open()
     missing = session.hierarchy().prefix + "Missing"
     ref = FolderRef(missing, UidValidity(1))
@@ -468,7 +473,7 @@ def test_a_folder_that_is_not_there_is_unusable(bench: Bench) -> None:
         assert caught.value.side is Side.DESTINATION
 
 
-def test_a_folder_made_anew_is_noticed(bench: Bench) -> None:
+def test_a_recreated_folder_is_detected(bench: Bench) -> None:
     session = bench.open()
     old = new_folder(session)
     stored(session, old, mail(1))
@@ -518,15 +523,15 @@ def test_vanished_messages_are_left_out(bench: Bench) -> None:
     session = bench.open(Side.SOURCE)
     folder = new_folder(session)
     uids = stored(session, folder, *(mail(n) for n in range(6)))
-    asked = session.uids(folder)
+    requested = session.uids(folder)
     bench.expunge(folder.name, UidSet.of(uids[2:5]))
     left = [uids[0], uids[1], uids[5]]
-    # A server may go on showing them to those who have the folder open (RFC 2180 section 4.1).
-    assert set(left) <= set(whole(session, folder, asked)) <= set(uids)
+    # A server may keep showing them to sessions that have the folder open (RFC 2180 section 4.1).
+    assert set(left) <= set(whole(session, folder, requested)) <= set(uids)
     session = bench.open(Side.SOURCE)
-    assert sorted(whole(session, folder, asked)) == left
-    assert [uid for uid, _ in session.sizes(folder, asked)] == left
-    assert sorted(found.uid for found in session.headers(folder, asked)) == left
+    assert sorted(whole(session, folder, requested)) == left
+    assert [uid for uid, _ in session.sizes(folder, requested)] == left
+    assert sorted(header.uid for header in session.headers(folder, requested)) == left
 
 
 BODIES = {
@@ -541,7 +546,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-def test_the_bytes_come_back_as_they_went(bench: Bench, body: bytes) -> None:
+def test_message_bytes_round_trip(bench: Bench, body: bytes) -> None:
     session = bench.open()
     folder = new_folder(session)
     (uid,) = stored(session, folder, body)
@@ -552,7 +557,7 @@ def test_the_bytes_come_back_as_they_went(bench: Bench, body: bytes) -> None:
 @pytest.mark.parametrize(
     "flags", [(), ("\\Seen",), ("\\Answered", "\\Flagged", "\\Draft", "$Label1", "work")]
 )
-def test_flags_and_keywords_are_kept(bench: Bench, flags: tuple[str, ...]) -> None:
+def test_flags_and_keywords_are_preserved(bench: Bench, flags: tuple[str, ...]) -> None:
     session = bench.open()
     folder = new_folder(session)
     status, rule = session.open_for_appending(folder.name)
@@ -568,7 +573,7 @@ def test_flags_and_keywords_are_kept(bench: Bench, flags: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     "internaldate", [" 1-Jan-1996 00:00:01 +0000", "29-Feb-2004 23:59:59 +0530", "31-Dec-2019 23:30:00 -1130"]
 )
-def test_the_date_is_kept_to_the_second(bench: Bench, internaldate: str) -> None:
+def test_the_date_is_preserved_to_the_second(bench: Bench, internaldate: str) -> None:
     session = bench.open()
     folder = new_folder(session)
     session.append(folder, [outgoing(mail(1), internaldate=internaldate)])
@@ -576,7 +581,7 @@ def test_the_date_is_kept_to_the_second(bench: Bench, internaldate: str) -> None
     assert instant(message.internaldate) == instant(internaldate)
 
 
-def test_identifying_headers_come_without_the_message(bench: Bench) -> None:
+def test_identifying_headers_are_fetched_without_the_message(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     head = (
@@ -584,26 +589,26 @@ def test_identifying_headers_come_without_the_message(bench: Bench) -> None:
         b"From: ada@old.example\r\nSubject: one\r\n two\r\nX-Other: y\r\n\r\n"
     )
     uids = stored(session, folder, head + b"body\r\n", b"To: ada@old.example\r\n\r\nnone of them\r\n")
-    found = {one.uid: one for one in session.headers(folder, UidSet.of(uids))}
-    lines = found[uids[0]].header.replace(b"\r\n ", b" ").split(b"\r\n")
+    headers = {entry.uid: entry for entry in session.headers(folder, UidSet.of(uids))}
+    lines = headers[uids[0]].header.replace(b"\r\n ", b" ").split(b"\r\n")
     assert {b"Message-ID: <1@old.example>", b"Subject: one two", b"From: ada@old.example"} <= set(lines)
-    assert found[uids[0]].size_bytes == len(head) + 6
-    assert b"Subject" not in found[uids[1]].header
+    assert headers[uids[0]].size_bytes == len(head) + 6
+    assert b"Subject" not in headers[uids[1]].header
 
 
-def test_reading_leaves_the_source_as_it_was(bench: Bench) -> None:
+def test_reading_leaves_the_source_unchanged(bench: Bench) -> None:
     writer = bench.open()
     folder = new_folder(writer)
     stored(writer, folder, mail(1), mail(2))
     session = bench.open(Side.SOURCE)
     for _ in range(2):
-        found = whole(session, folder)
+        messages = whole(session, folder)
         list(session.headers(folder, session.uids(folder)))
-        assert [message.flags for message in found.values()] == [(), ()]
+        assert [message.flags for message in messages.values()] == [(), ()]
     assert [message.flags for message in whole(bench.open(), folder).values()] == [(), ()]
 
 
-def test_a_stream_may_be_left_in_the_middle(bench: Bench) -> None:
+def test_a_message_stream_may_be_abandoned(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     uids = stored(session, folder, *(mail(n, b"0123456789abcdef\r\n" * 1100) for n in range(30)))
@@ -627,15 +632,15 @@ def test_a_hundred_messages_arrive_in_order(bench: Bench) -> None:
         folder, [outgoing(b, f, uid=n) for n, (b, f) in enumerate(zip(bodies, flags, strict=True))]
     )
     assert len(session.uids(folder)) == 100
-    found = sorted(whole(session, folder).values(), key=lambda message: message.uid)
-    assert [message.body for message in found] == bodies
-    assert [message.flags for message in found] == flags
-    assert [r.uid for r in results if isinstance(r, Stored) and r.uid] in ([], [m.uid for m in found])
+    messages = sorted(whole(session, folder).values(), key=lambda message: message.uid)
+    assert [message.body for message in messages] == bodies
+    assert [message.flags for message in messages] == flags
+    assert [r.uid for r in results if isinstance(r, Stored) and r.uid] in ([], [m.uid for m in messages])
     assert len(results) == 100
 
 
-class _MadeAsItGoes:
-    """A message of so many lines that exists in pieces only. Implements `Spooled`."""
+class _GeneratedBody:
+    """A message that exists only in pieces, generated while they are read. Implements `Spooled`."""
 
     header = mail(1).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     digest = b"\0" * 16
@@ -650,31 +655,31 @@ class _MadeAsItGoes:
     def pieces(self) -> Iterator[bytes]:
         yield self.header
         for _ in range(self._pieces):
-            yield bytes(bytearray(self._piece))  # each time anew, as from a file
+            yield bytes(bytearray(self._piece))  # a new object each time, as if read from a file
 
 
-def test_of_a_large_message_only_pieces_are_in_memory_while_it_is_sent(bench: Bench) -> None:
+def test_only_pieces_of_a_large_message_are_in_memory_while_it_is_sent(bench: Bench) -> None:
     session = bench.open()
-    folder, large = new_folder(session), _MadeAsItGoes(200)
+    folder, large = new_folder(session), _GeneratedBody(200)
     tracemalloc.start()
     try:
         (result,) = session.append(folder, [outgoing(b"")._replace(body=large)])
-        _, most_bytes = tracemalloc.get_traced_memory()
+        _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert isinstance(result, Stored)
     assert list(dict(session.sizes(folder, session.uids(folder))).values()) == [len(large)]
-    assert most_bytes < 2_000_000 < len(large) / 4
+    assert peak_bytes < 2_000_000 < len(large) / 4
 
 
-def test_a_large_message_goes_through_without_being_held(bench: Bench) -> None:
+def test_a_large_message_is_spooled_and_copied(bench: Bench) -> None:
     session = bench.open()
     folder, other = new_folder(session), new_folder(session, "Other box")
     large = mail(1) + b"0123456789abcdef0123456789abcdef0123456789abcdef\r\n" * (SPOOLED_ABOVE_BYTES // 40)
     session.append(folder, [outgoing(mail(2)), outgoing(large)])
-    came = {message.uid: message.body for message in whole(session, folder).values()}
-    assert [len(body) for _, body in sorted(came.items())] == [len(mail(2)), len(large)]
-    (spooled,) = (body for body in came.values() if len(body) == len(large))
+    bodies = {message.uid: message.body for message in whole(session, folder).values()}
+    assert [len(body) for _, body in sorted(bodies.items())] == [len(mail(2)), len(large)]
+    (spooled,) = (body for body in bodies.values() if len(body) == len(large))
     if not isinstance(session, MemorySession):
         assert not isinstance(spooled, bytes)
     session.append(other, [outgoing(mail(3)), outgoing(b"")._replace(body=spooled), outgoing(mail(4))])
@@ -685,21 +690,21 @@ def test_a_large_message_goes_through_without_being_held(bench: Bench) -> None:
     ]
 
 
-def test_several_appends_may_be_under_way_and_be_read_between(bench: Bench) -> None:
+def test_reads_are_allowed_between_appends_under_way(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     first = session.begin_append(folder, [outgoing(mail(1)), outgoing(mail(2))])
     second = session.begin_append(folder, [outgoing(mail(3)), outgoing(mail(4))])
-    assert len(session.uids(folder)) == 4  # asking waits for what is under way
+    assert len(session.uids(folder)) == 4  # a query waits for the appends under way
     third = session.begin_append(folder, [outgoing(mail(5))])
-    results = [one for began in (first, second, third) for one in began() or ()]
-    assert [isinstance(one, Stored) for one in results] == [True] * 5
+    results = [result for began in (first, second, third) for result in began() or ()]
+    assert [isinstance(result, Stored) for result in results] == [True] * 5
     assert sorted(whole_body(m.body) for m in whole(session, folder).values()) == sorted(
         map(mail, range(1, 6))
     )
 
 
-def test_appends_go_on_while_the_folder_is_open(bench: Bench) -> None:
+def test_messages_can_be_appended_to_the_open_folder(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     for n in range(3):
@@ -707,13 +712,13 @@ def test_appends_go_on_while_the_folder_is_open(bench: Bench) -> None:
         assert len(whole(session, folder)) == n + 1
 
 
-def test_a_closed_session_is_closed(bench: Bench) -> None:
+def test_closing_a_session_twice_is_allowed(bench: Bench) -> None:
     session = bench.open()
     session.close()
     session.close()
 
 
-# --- What only a real server does -----------------------------------------------------------------------
+# --- Real servers only ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -747,7 +752,7 @@ def test_roles_come_from_the_attributes_of_the_listing(
     bench.close()
 
 
-def test_a_prefix_is_guessed_where_the_server_tells_no_namespace(
+def test_the_prefix_is_inferred_without_the_namespace_extension(
     tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     options = DovecotOptions(separator=".", prefix="INBOX.", capability_minus=("NAMESPACE",))
@@ -757,7 +762,7 @@ def test_a_prefix_is_guessed_where_the_server_tells_no_namespace(
         bench.close()
 
 
-def test_a_parent_that_is_only_a_name_is_listed_and_cannot_be_opened(host_bench: ImapBench) -> None:
+def test_a_noselect_parent_is_listed_and_cannot_be_opened(host_bench: ImapBench) -> None:
     session = host_bench.open()
     session.create("Parent/Child")
     listed = {folder.name: folder.selectable for folder in session.folders()}
@@ -769,7 +774,7 @@ def test_a_parent_that_is_only_a_name_is_listed_and_cannot_be_opened(host_bench:
     assert session.status("Parent").messages == 0
 
 
-def test_keywords_are_read_from_the_folder_as_writers_see_it(host_bench: ImapBench) -> None:
+def test_the_keyword_rule_is_read_from_the_folder_opened_for_appending(host_bench: ImapBench) -> None:
     session = host_bench.open()
     folder = new_folder(session)
     session.append(folder, [outgoing(mail(1), ["work"])])
@@ -780,7 +785,7 @@ def test_keywords_are_read_from_the_folder_as_writers_see_it(host_bench: ImapBen
 
 
 @pytest.mark.parametrize("size_is_known", [True, False])
-def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
+def test_an_unreadable_message_does_not_block_the_others(
     new_host: Dovecot, host_bench: ImapBench, size_is_known: bool
 ) -> None:
     session = host_bench.open(Side.SOURCE)
@@ -788,7 +793,7 @@ def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
     box = new_host.mailbox_path(host_bench.user.account.login)
     if size_is_known:
         stored(session, inbox, *(mail(n) for n in range(8)))
-    else:  # without the size in the file's name, Dovecot has to read the message for it
+    else:  # without the size in the file's name, Dovecot has to read the message to find it
         for n in range(8):
             (box / "new" / f"160000000{n}.M{n}.localhost").write_bytes(mail(n))
     files = sorted(file for part in ("new", "cur") for file in (box / part).iterdir())
@@ -799,11 +804,11 @@ def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
     uids = session.uids(inbox)
     sizes = dict(session.sizes(inbox, uids))
     assert list(sizes) == list(uids)
-    found = list(session.messages(inbox, uids))
-    assert len(found) == 8
-    came = [one for one in found if isinstance(one, Message)]
-    assert {one.uid: len(one.body) for one in came}.items() <= sizes.items()
-    (refused,) = (one for one in found if isinstance(one, NotHandedOut))
+    results = list(session.messages(inbox, uids))
+    assert len(results) == 8
+    messages = [result for result in results if isinstance(result, Message)]
+    assert {result.uid: len(result.body) for result in messages}.items() <= sizes.items()
+    (refused,) = (result for result in results if isinstance(result, NotHandedOut))
     assert refused.reason == (
         "The source server localhost does not hand out this message:"
         " the connection ends each time it is requested"
@@ -812,7 +817,7 @@ def test_a_message_that_the_server_cannot_read_does_not_keep_the_others_back(
 
 
 @pytest.mark.parametrize("name", ["new-host", *LACKING])
-def test_one_refused_message_does_not_keep_the_others_out(
+def test_a_refused_message_does_not_block_the_others(
     request: pytest.FixtureRequest, make_user: MakeUser, name: str
 ) -> None:
     host = (
@@ -836,7 +841,7 @@ def test_one_refused_message_does_not_keep_the_others_out(
 
 
 @pytest.mark.parametrize("name", ["new-host", *LACKING])
-def test_a_refusal_of_what_was_begun_together_leaves_nothing_or_tells_each_outcome(
+def test_a_refused_append_stores_nothing_or_reports_each_outcome(
     request: pytest.FixtureRequest, make_user: MakeUser, name: str
 ) -> None:
     lacking = name in LACKING
@@ -856,7 +861,7 @@ def test_a_refusal_of_what_was_begun_together_leaves_nothing_or_tells_each_outco
     bench.close()
 
 
-def test_a_keyword_that_the_server_refuses_does_not_cost_the_message(host_bench: ImapBench) -> None:
+def test_a_message_with_a_refused_keyword_is_still_stored(host_bench: ImapBench) -> None:
     session = host_bench.open()
     folder = new_folder(session)
     results = session.append(folder, [outgoing(mail(1), ["\\Seen", "odd]"]), outgoing(mail(2), ["fine"])])
@@ -864,7 +869,7 @@ def test_a_keyword_that_the_server_refuses_does_not_cost_the_message(host_bench:
     assert [m.flags for m in whole(session, folder).values()] == [("\\Seen",), ("fine",)]
 
 
-def test_flags_that_would_end_the_command_are_refused(host_bench: ImapBench) -> None:
+def test_flags_that_would_inject_a_command_are_refused(host_bench: ImapBench) -> None:
     session = host_bench.open()
     folder = new_folder(session)
     results = session.append(folder, [outgoing(mail(1), ["x)\r\nM9 DELETE INBOX"]), outgoing(mail(2))])
@@ -873,7 +878,7 @@ def test_flags_that_would_end_the_command_are_refused(host_bench: ImapBench) -> 
 
 
 @pytest.mark.parametrize("lacking", [(), LACKING["without-extensions"]], ids=["all", "without-extensions"])
-def test_a_full_mailbox_and_a_message_too_large_are_told_apart(
+def test_a_full_mailbox_and_a_message_too_large_are_distinguished(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, lacking: tuple[str, ...]
 ) -> None:
     options = DovecotOptions(quota_bytes=100_000, max_mail_bytes=40_000, capability_minus=lacking)
@@ -888,49 +893,59 @@ def test_a_full_mailbox_and_a_message_too_large_are_told_apart(
         with pytest.raises(QuotaExceeded) as caught:
             session.append(folder, [outgoing(mail(n, b"x" * 30_000)) for n in range(6)])
         assert caught.value.server_text == "[OVERQUOTA] Quota exceeded (mailbox for user is full)"
-        assert session.status(folder.name).messages == 5  # what fits is in, and the session goes on
+        assert (
+            session.status(folder.name).messages == 5
+        )  # messages that fit are stored, and the session stays usable
         bench.close()
 
 
-# --- Weighing ------------------------------------------------------------------------------------------
+# --- Sizes ---------------------------------------------------------------------------------------------
 
 
-def test_messages_are_outlined_by_size_and_date(bench: Bench) -> None:
+def test_outlines_hold_size_and_date(bench: Bench) -> None:
     session = bench.open(Side.SOURCE)
     folder = new_folder(session)
     dates = [DATE, "31-Dec-1999 23:59:59 +0100", "01-Jul-2020 12:00:00 -0700"]
     session.append(folder, [outgoing(mail(n, b"x" * n), (), date) for n, date in enumerate(dates)])
     uids = session.uids(folder)
-    found = {one.uid: one for one in session.outlines(folder, uids)}
-    assert sorted(found) == list(uids)
-    assert [one.size_bytes for _, one in sorted(found.items())] == [len(mail(n, b"x" * n)) for n in range(3)]
-    assert [instant(one.internaldate) for _, one in sorted(found.items())] == [instant(d) for d in dates]
+    outlines = {outline.uid: outline for outline in session.outlines(folder, uids)}
+    assert sorted(outlines) == list(uids)
+    assert [outline.size_bytes for _, outline in sorted(outlines.items())] == [
+        len(mail(n, b"x" * n)) for n in range(3)
+    ]
+    assert [instant(outline.internaldate) for _, outline in sorted(outlines.items())] == [
+        instant(d) for d in dates
+    ]
     bench.expunge(folder.name, UidSet.of([min(uids)]))
-    assert {one.uid for one in bench.open(Side.SOURCE).outlines(folder, uids)} == set(uids) - {min(uids)}
+    assert {outline.uid for outline in bench.open(Side.SOURCE).outlines(folder, uids)} == set(uids) - {
+        min(uids)
+    }
 
 
-def test_what_folders_weigh_is_exact_where_it_is_told(bench: Bench) -> None:
+def test_folder_sizes_are_exact_where_reported(bench: Bench) -> None:
     session = bench.open(Side.SOURCE)
     full, empty = new_folder(session, "Entwürfe"), new_folder(session, "Empty")
     bodies = [mail(n, b"x" * 1000 * n) for n in range(5)]
     stored(session, full, *bodies)
-    list(session.outlines(full, session.uids(full)))  # it is open
+    list(session.outlines(full, session.uids(full)))  # opens the folder
     missing = session.hierarchy().prefix + "Missing"
-    told = session.folder_bytes([full.name, missing, empty.name])
-    assert told in ({}, {full.name: sum(map(len, bodies)), empty.name: 0})
+    sizes = session.folder_bytes([full.name, missing, empty.name])
+    assert sizes in ({}, {full.name: sum(map(len, bodies)), empty.name: 0})
     assert session.status(full.name).messages == 5
 
 
-def test_a_host_says_whether_it_has_labels(bench: Bench, request: pytest.FixtureRequest) -> None:
+def test_only_gmail_reports_labels(bench: Bench, request: pytest.FixtureRequest) -> None:
     assert bench.open(Side.SOURCE).has_labels() == ("[gmail]" in request.node.name)
 
 
-def test_a_server_without_quotas_tells_none(bench: Bench) -> None:
+def test_a_server_without_quotas_reports_none(bench: Bench) -> None:
     quota = bench.open().quota()
     assert quota is None or quota.limit_bytes is None
 
 
-def test_the_quota_is_told_in_bytes(tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser) -> None:
+def test_the_quota_is_reported_in_bytes(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
     with dovecot(tmp_path, DovecotOptions(quota_bytes=1_024_000), ca=ca) as host:
         bench = ImapBench(make_user(host))
         session = bench.open()
@@ -954,7 +969,7 @@ def test_exactly_the_named_messages_are_removed(bench: Bench) -> None:
             session.remove(folder, UidSet.of(uids[:1]))
         assert list(session.uids(folder)) == uids
         return
-    bench.mark_deleted(folder.name, UidSet.of(uids[:2]))  # by somebody else, and not expunged yet
+    bench.mark_deleted(folder.name, UidSet.of(uids[:2]))  # by another client, not expunged yet
     session.remove(folder, UidSet.of([uids[1], uids[3], uids[5] + 100]))
     left = [uids[0], uids[2], uids[4], uids[5]]
     assert list(session.uids(folder)) == left
@@ -964,11 +979,11 @@ def test_exactly_the_named_messages_are_removed(bench: Bench) -> None:
     assert len(session.append(folder, [outgoing(mail(9))])) == 1
 
 
-def test_what_somebody_touched_meanwhile_is_not_removed(bench: Bench) -> None:
+def test_messages_changed_since_are_not_removed(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     uids = stored(session, folder, *(mail(n) for n in range(5)))
-    for _ in range(2):  # a Dovecot counts from when somebody first asks
+    for _ in range(2):  # Dovecot tracks modseqs only after the first query
         _, statuses = session.folders_and_statuses(modseqs=True)
     status = statuses[folder.name]
     assert isinstance(status, FolderStatus)
@@ -978,16 +993,16 @@ def test_what_somebody_touched_meanwhile_is_not_removed(bench: Bench) -> None:
     other.change_flags(folder, UidSet.of([uids[1]]), ["\\Seen"], [])
     removed = UidSet.of([uids[0], uids[1], uids[2]])
     assert session.remove(folder, removed, unchanged_since=status.highest_modseq) == UidSet.of([uids[1]])
-    there = whole(bench.open(), folder)
-    assert sorted(there) == [uids[1], uids[3], uids[4]]
-    assert set(there[uids[1]].flags) == {"\\Seen"}
-    alone = UidSet.of([uids[1]])  # the whole of what is asked for
+    messages = whole(bench.open(), folder)
+    assert sorted(messages) == [uids[1], uids[3], uids[4]]
+    assert set(messages[uids[1]].flags) == {"\\Seen"}
+    alone = UidSet.of([uids[1]])  # the whole request
     assert session.remove(folder, alone, unchanged_since=status.highest_modseq) == alone
     assert session.remove(folder, alone) == UidSet()
     assert list(bench.open().uids(folder)) == [uids[3], uids[4]]
 
 
-def test_nothing_is_removed_from_a_folder_made_anew_or_at_a_source(bench: Bench) -> None:
+def test_nothing_is_removed_from_a_recreated_folder_or_at_the_source(bench: Bench) -> None:
     session = bench.open()
     old = new_folder(session)
     if not session.supports_uid_expunge():
@@ -1022,7 +1037,7 @@ def test_a_folder_is_removed_only_when_it_is_empty(bench: Bench) -> None:
     assert new_folder(session, "Größe").name == parent.name
 
 
-# --- What only a network does ---------------------------------------------------------------------------
+# --- Network faults -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -1042,8 +1057,8 @@ def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, Cut
     uids = session.uids(folder)
     before = proxy.connections
     proxy.cut_after(to_client=250_000, times=3)
-    found = [message for message in session.messages(folder, uids) if isinstance(message, Message)]
-    assert [message.body for message in found] == bodies
+    messages = [message for message in session.messages(folder, uids) if isinstance(message, Message)]
+    assert [message.body for message in messages] == bodies
     assert proxy.connections == before + 3
     proxy.cut_after(to_client=300)
     assert len(list(session.headers(folder, uids))) == 40
@@ -1051,7 +1066,7 @@ def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, Cut
     assert session.status(folder.name).messages == 40
 
 
-def test_reading_gives_up_when_nothing_comes_any_more(
+def test_reading_fails_when_it_makes_no_progress(
     proxied: tuple[ImapBench, CuttingProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "pause", lambda _losses: None)
@@ -1071,14 +1086,14 @@ def test_reading_gives_up_when_nothing_comes_any_more(
     assert len(whole(session, folder)) == 6
 
 
-def test_an_append_cut_on_the_way_there_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+def test_an_append_cut_before_it_is_complete_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
     bench, proxy = proxied
     session = bench.open()
     folder = new_folder(session)
     proxy.cut_after(to_server=100_000)
     connections = proxy.connections
     batch = [outgoing(mail(n, b"x" * 20_000)) for n in range(10)]
-    for _ in range(2):  # and not as long as nobody has looked what landed
+    for _ in range(2):  # refused until the session has checked the folder
         with pytest.raises(ConnectionLost):
             session.append(folder, batch)
     assert proxy.connections == connections
@@ -1087,7 +1102,7 @@ def test_an_append_cut_on_the_way_there_is_not_repeated(proxied: tuple[ImapBench
     assert session.status(folder.name).messages == 10
 
 
-def test_an_append_whose_answer_is_cut_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
+def test_an_append_whose_response_is_lost_is_not_repeated(proxied: tuple[ImapBench, CuttingProxy]) -> None:
     bench, proxy = proxied
     session = bench.open()
     folder = new_folder(session)
@@ -1095,10 +1110,10 @@ def test_an_append_whose_answer_is_cut_is_not_repeated(proxied: tuple[ImapBench,
     with pytest.raises(ConnectionLost) as caught:
         session.append(folder, [outgoing(mail(n)) for n in range(10)])
     assert caught.value.side is Side.DESTINATION
-    assert session.status(folder.name).messages == 10  # all of it landed: look before repeating
+    assert session.status(folder.name).messages == 10  # everything was stored: check before repeating
 
 
-def test_a_server_that_dies_and_returns_is_found_again(
+def test_a_session_reconnects_to_a_restarted_server(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with dovecot(tmp_path, DovecotOptions(), ca=ca) as host:

@@ -1,6 +1,6 @@
 """The contract of `importer.ports.store.Store`: in memory, on SQLite and on PostgreSQL.
 
-`open_store()` gives another handle on the same data, as another worker has it; `store` is the first one.
+`open_store()` opens another handle on the same data, as another worker would; `store` is the first handle.
 """
 
 from __future__ import annotations
@@ -79,17 +79,17 @@ def mailbox(address: str, host: str = "imap.old.example") -> Account:
 
 
 def an_import(id_: str, **facts: Any) -> Import:
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "id": ImportId(id_),
         "source": mailbox(f"{id_}@old.example"),
         "destination": mailbox(f"{id_}@new.example", "imap.new.example"),
         "created_at": NOW,
     }
-    return Import(**given | facts)
+    return Import(**defaults | facts)
 
 
 def add(store: Store, *imports: Import, batch: str = "", sealed: SealedGrants | None = SEALED) -> None:
-    """Adds them as one batch."""
+    """Add the imports as one batch."""
     batch_id = BatchId(batch or f"batch of {imports[0].id}")
     facts = Batch(batch_id, imports[0].created_at, imports=tuple(i.id for i in imports))
     store.add_batch(facts, [(i, sealed) for i in imports])
@@ -97,7 +97,7 @@ def add(store: Store, *imports: Import, batch: str = "", sealed: SealedGrants | 
 
 def a_receipt(first_uid: int = 1, messages: int = 3, folder: str = "Archive", **facts: Any) -> Receipt:
     uids = tuple(Uid(n) for n in range(first_uid, first_uid + messages))
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "import_id": ImportId("one"),
         "source": FolderRef("Archiv", UidValidity(2**32 - 1)),
         "source_uids": uids,
@@ -107,7 +107,7 @@ def a_receipt(first_uid: int = 1, messages: int = 3, folder: str = "Archive", **
         "digests": b"".join(sha256(b"%d" % n).digest()[:16] for n in uids),
         "size_bytes": 2**40,
     }
-    return Receipt(**given | facts)
+    return Receipt(**defaults | facts)
 
 
 def a_checkpoint() -> FolderCheckpoint:
@@ -142,7 +142,7 @@ def a_refusal(uid: int | None = 4, reason: str = "too large") -> Refusal:
 
 
 def a_notice(key: str, **facts: Any) -> Notice:
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "key": key,
         "recipient": "ada@new.example",
         "subject": "Angekommen ✓",
@@ -151,7 +151,7 @@ def a_notice(key: str, **facts: Any) -> Notice:
         "message_id": f"<{key}@mailhaul.example>",
         "created_at": NOW,
     }
-    return Notice(**given | facts)
+    return Notice(**defaults | facts)
 
 
 def hold(store: Store, name: str = "import:one", owner: str = "worker") -> Lease:
@@ -160,8 +160,8 @@ def hold(store: Store, name: str = "import:one", owner: str = "worker") -> Lease
     return lease
 
 
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """Runs each in a thread of its own, started together; raises what any of them raises."""
+def concurrently(*calls: Callable[[], T]) -> list[T]:
+    """Run each call in its own thread, started together. Raises if any call raises."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:
@@ -175,7 +175,7 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 # --- Leases ---------------------------------------------------------------------------------------
 
 
-def test_a_held_name_is_refused_to_everybody_until_it_expires(store: Store) -> None:
+def test_a_held_lease_is_refused_until_it_expires(store: Store) -> None:
     first = hold(store)
     assert store.acquire("import:one", "rival", NOW + TTL - SECOND, TTL) is None
     assert store.acquire("import:one", "worker", NOW + TTL - SECOND, TTL) is None
@@ -185,7 +185,7 @@ def test_a_held_name_is_refused_to_everybody_until_it_expires(store: Store) -> N
     assert second.fence > first.fence
 
 
-def test_the_fence_grows_after_a_release_even_for_the_same_owner(store: Store) -> None:
+def test_the_fence_increases_after_a_release_even_for_the_same_owner(store: Store) -> None:
     fences = []
     for _ in range(3):
         lease = hold(store)
@@ -194,7 +194,7 @@ def test_the_fence_grows_after_a_release_even_for_the_same_owner(store: Store) -
     assert fences == sorted(set(fences))
 
 
-def test_the_holder_is_told_as_long_as_there_is_one(store: Store) -> None:
+def test_holder_returns_the_owner_of_a_current_lease(store: Store) -> None:
     assert store.holder("import:one", NOW) is None
     lease = hold(store)
     assert store.holder("import:one", NOW + TTL - SECOND) == "worker"
@@ -203,14 +203,14 @@ def test_the_holder_is_told_as_long_as_there_is_one(store: Store) -> None:
     assert store.holder("import:one", NOW) is None
 
 
-def test_renewing_keeps_others_out_for_longer(store: Store) -> None:
+def test_renewing_extends_a_lease(store: Store) -> None:
     lease = hold(store)
     assert store.renew(lease, NOW + TTL - SECOND, TTL)
     assert store.acquire("import:one", "rival", NOW + TTL, TTL) is None
     assert store.acquire("import:one", "rival", NOW + 2 * TTL, TTL) is not None
 
 
-def test_an_expired_lease_that_nobody_took_can_be_renewed(store: Store) -> None:
+def test_an_expired_lease_can_be_renewed_until_it_is_taken_over(store: Store) -> None:
     lease = hold(store)
     assert store.renew(lease, NOW + 5 * TTL, TTL)
     assert store.acquire("import:one", "rival", NOW + 5 * TTL, TTL) is None
@@ -234,19 +234,19 @@ def test_a_released_lease_is_gone(store: Store) -> None:
     assert store.acquire("import:one", "rival", NOW, TTL) is not None
 
 
-def test_of_many_who_ask_at_once_one_gets_the_lease(open_store: OpenStore) -> None:
-    one, two = open_store(), open_store()
-    for round_ in range(10):  # both for a new name and for one that expired
+def test_of_concurrent_acquirers_one_gets_the_lease(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
+    for round_ in range(10):  # for new names and for expired leases
         name, now = f"mailbox {round_ % 5}", NOW + round_ * TTL
-        rivals = [(one, "a"), (two, "b")] * 2
-        got = at_once(*(partial(worker.acquire, name, owner, now, TTL) for worker, owner in rivals))
+        rivals = [(first, "a"), (second, "b")] * 2
+        got = concurrently(*(partial(worker.acquire, name, owner, now, TTL) for worker, owner in rivals))
         assert len([lease for lease in got if lease]) == 1
 
 
 # --- Fencing --------------------------------------------------------------------------------------
 
 
-def remake(store: Store, held: Lease) -> None:
+def recreate_folder(store: Store, held: Lease) -> None:
     store.detach(ROUTE, "Archive", UidValidity(7), held)
     store.attach(ROUTE, "Archive", UidValidity(8), held)
 
@@ -256,7 +256,7 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "set_mailbox_epoch": lambda s, held: s.set_mailbox_epoch(ROUTE, UidValidity(99), held),
     "checkpoint": lambda s, held: s.save_checkpoint(ROUTE, a_checkpoint(), held),
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
-    "attach": remake,
+    "attach": recreate_folder,
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
     "record": lambda s, held: s.record(ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_slot=0),
     "update_import": lambda s, held: s.update_import(an_import("one", state=State.STOPPED), held),
@@ -285,7 +285,7 @@ def everything(store: Store) -> list[Any]:
 
 @pytest.fixture
 def worked_on(store: Store) -> Lease:
-    """A store in which import `one` is under way, and its lease."""
+    """The lease of import `one`, which is under way in the store."""
     add(store, an_import("one"))
     held = hold(store)
     store.map_folders(ROUTE, {"Archiv": "Archive"}, held)
@@ -296,7 +296,7 @@ def worked_on(store: Store) -> Lease:
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_a_holder_writes_also_after_expiry_while_nobody_took_over(
+def test_an_expired_lease_still_writes_until_it_is_taken_over(
     store: Store, worked_on: Lease, write: Callable[[Store, Lease], object]
 ) -> None:
     before = everything(store)
@@ -305,7 +305,7 @@ def test_a_holder_writes_also_after_expiry_while_nobody_took_over(
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_who_lost_the_lease_writes_nothing(
+def test_a_lost_lease_writes_nothing(
     store: Store, worked_on: Lease, write: Callable[[Store, Lease], object]
 ) -> None:
     before = everything(store)
@@ -326,7 +326,7 @@ def test_who_lost_the_lease_writes_nothing(
 
 
 def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
-    """Otherwise the old holder's write could land after the new holder looked."""
+    """Otherwise the old holder's write could be committed after the new holder has read."""
     old, new = SqlStore.open(url), SqlStore.open(url)
     lease = hold(old)
     taken: list[Lease | None] = []
@@ -344,7 +344,7 @@ def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
 # --- The ledger -----------------------------------------------------------------------------------
 
 
-def test_receipts_come_back_whole_and_oldest_first(store: Store) -> None:
+def test_receipts_are_returned_complete_and_oldest_first(store: Store) -> None:
     held = hold(store)
     first = [
         a_receipt(10, destination_uids=(Uid(3), Uid(9), Uid(4)), reason="", keywords_dropped=2),
@@ -378,7 +378,7 @@ def test_ten_thousand_receipts_stream_while_others_write(open_store: OpenStore) 
     assert list(stream) == receipts[1:]
 
 
-def test_a_receipt_for_another_folder_is_refused_with_all_that_came_with_it(store: Store) -> None:
+def test_a_receipt_for_another_folder_rejects_the_whole_record(store: Store) -> None:
     held = hold(store)
     with pytest.raises(ValueError, match="Sent"):
         store.record(ROUTE, "Archive", [a_receipt(), a_receipt(folder="Sent")], [a_refusal()], held)
@@ -386,7 +386,7 @@ def test_a_receipt_for_another_folder_is_refused_with_all_that_came_with_it(stor
     assert not list(store.refusals(ImportId("one")))
 
 
-def test_a_recording_that_breaks_half_way_leaves_nothing(url: str) -> None:
+def test_a_record_that_fails_halfway_stores_nothing(url: str) -> None:
     store = SqlStore.open(url)
     held = hold(store)
     unstorable = replace(a_refusal(), size_bytes=2**80)
@@ -411,12 +411,12 @@ def test_an_intent_is_replaced_and_closed_with_its_receipts(store: Store) -> Non
     assert list(store.intents(ROUTE, "Sent")) == [an_intent(7, "Sent")]
 
 
-def test_each_lane_replaces_and_closes_its_own_intent_alone(store: Store) -> None:
+def test_each_lane_replaces_and_closes_only_its_own_intent(store: Store) -> None:
     held = hold(store)
     for intent in (an_intent(30, slot=2), an_intent(1), an_intent(20, slot=1), an_intent(40, slot=2)):
         store.note_intent(ROUTE, intent, held)
-    open_ones = [an_intent(1), an_intent(20, slot=1), an_intent(40, slot=2)]
-    assert list(store.intents(ROUTE, "Archive")) == open_ones
+    open_intents = [an_intent(1), an_intent(20, slot=1), an_intent(40, slot=2)]
+    assert list(store.intents(ROUTE, "Archive")) == open_intents
     store.record(ROUTE, "Archive", [a_receipt(20)], [], held, closes_slot=1)
     store.record(ROUTE, "Archive", [], [], held, closes_slot=9)
     assert list(store.intents(ROUTE, "Archive")) == [an_intent(1), an_intent(40, slot=2)]
@@ -424,7 +424,7 @@ def test_each_lane_replaces_and_closes_its_own_intent_alone(store: Store) -> Non
     assert list(store.intents(ROUTE, "Archive")) == [an_intent(40, slot=2)]
 
 
-def test_refusals_come_back_whole_and_in_order(store: Store) -> None:
+def test_refusals_are_returned_complete_and_in_order(store: Store) -> None:
     held = hold(store)
     refusals = [
         replace(
@@ -444,11 +444,11 @@ def test_refusals_come_back_whole_and_in_order(store: Store) -> None:
     assert not list(store.refusals(ImportId("three")))
 
 
-def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_is_another(store: Store) -> None:
+def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_epoch_changes(store: Store) -> None:
     held = hold(store)
     for route, folder in ((ROUTE, "Archive"), (ROUTE, "Sent"), (OTHER_ROUTE, "Archive")):
         store.record(route, folder, [a_receipt(1, folder=folder), a_receipt(9, folder=folder)], [], held)
-    kept = list(store.receipts(ROUTE, "Sent"))
+    unaffected = list(store.receipts(ROUTE, "Sent"))
     void = a_receipt(30, destination=FolderRef("Archive", UidValidity(6)))
     store.record(ROUTE, "Archive", [void], [], held)
     store.detach(ROUTE, "Archive", UidValidity(7), held)
@@ -460,11 +460,11 @@ def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_is_another(
 
     store.set_mailbox_epoch(ROUTE, UidValidity(2), held)
     assert list(store.receipts(ROUTE, "Archive")) == [void, a_receipt(20)]
-    assert list(store.receipts(ROUTE, "Sent")) == kept
+    assert list(store.receipts(ROUTE, "Sent")) == unaffected
     assert list(store.receipts(OTHER_ROUTE, "Archive")) == detached
 
 
-def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: Store) -> None:
+def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) -> None:
     held = hold(store)
     store.record(ROUTE, "Archive", [a_receipt(1)], [], held)
     store.detach(ROUTE, "Archive", UidValidity(7), held)
@@ -474,7 +474,7 @@ def test_detached_receipts_are_attached_to_the_folder_that_is_made_anew(store: S
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
 
-def test_marks_are_kept_by_folder_until_the_mailbox_is_another(store: Store) -> None:
+def test_checkpoints_are_kept_per_folder_until_the_mailbox_epoch_changes(store: Store) -> None:
     held = hold(store)
     assert store.checkpoints(ROUTE) == {}
     store.save_checkpoint(ROUTE, a_checkpoint(), held)
@@ -517,7 +517,7 @@ ODD_NAMES = [
 ]
 
 
-def test_odd_folder_names_are_kept_apart_and_come_back_exactly(store: Store) -> None:
+def test_odd_folder_names_stay_distinct_and_round_trip_exactly(store: Store) -> None:
     held = hold(store)
     add(store, an_import("one"))
     store.map_folders(ROUTE, {name: name + "!" for name in ODD_NAMES}, held)
@@ -537,7 +537,7 @@ def test_odd_folder_names_are_kept_apart_and_come_back_exactly(store: Store) -> 
 # --- The outbox -----------------------------------------------------------------------------------
 
 
-def test_a_notice_comes_back_whole_and_posting_its_key_again_changes_nothing(store: Store) -> None:
+def test_a_notice_is_returned_complete_and_posting_its_key_again_changes_nothing(store: Store) -> None:
     notice = a_notice("complete:one:ada", not_before=NOW + SECOND, attempts=2, error="450 \x00 später")
     store.post([notice, replace(notice, subject="within one call")])
     store.post([replace(notice, subject="in another call"), a_notice("complete:two")])
@@ -546,7 +546,7 @@ def test_a_notice_comes_back_whole_and_posting_its_key_again_changes_nothing(sto
     assert [n.key for n in store.notices()] == ["complete:one:ada", "complete:two"]
 
 
-def test_due_notices_are_the_pending_ones_whose_time_has_come_oldest_first(store: Store) -> None:
+def test_due_notices_are_pending_and_past_not_before_oldest_first(store: Store) -> None:
     store.post(
         [
             a_notice("young", created_at=NOW + 2 * SECOND),
@@ -559,14 +559,14 @@ def test_due_notices_are_the_pending_ones_whose_time_has_come_oldest_first(store
         ]
     )
     assert store.claim_notice("claimed")
-    asked_at = (NOW + 3 * SECOND).astimezone(timezone(timedelta(hours=-9)))
-    assert [n.key for n in store.due_notices(asked_at)] == ["old", "now", "young"]
-    assert [n.key for n in store.due_notices(asked_at, limit=2)] == ["old", "now"]
+    now = (NOW + 3 * SECOND).astimezone(timezone(timedelta(hours=-9)))
+    assert [n.key for n in store.due_notices(now)] == ["old", "now", "young"]
+    assert [n.key for n in store.due_notices(now, limit=2)] == ["old", "now"]
 
 
 def test_a_claimed_notice_is_settled_once(store: Store) -> None:
     store.post([a_notice("one"), a_notice("two"), a_notice("three")])
-    store.settle_notice("one", MailState.SENT)  # nobody claimed it
+    store.settle_notice("one", MailState.SENT)  # ignored: not claimed
     assert store.notices("one") == [a_notice("one")]
     assert store.claim_notice("one")
     assert not store.claim_notice("one")
@@ -584,14 +584,14 @@ def test_a_claimed_notice_is_settled_once(store: Store) -> None:
     assert [n.key for n in store.due_notices(NOW + TTL)] == ["three"]
 
 
-def test_what_was_not_sent_can_be_looked_at(store: Store) -> None:
+def test_unsent_notices_are_listed(store: Store) -> None:
     store.post(
         [a_notice(state, state=state, created_at=NOW - n * SECOND) for n, state in enumerate(MailState)]
     )
     assert [n.key for n in store.unsent()] == ["refused", "sending", "pending"]
 
 
-def test_notices_are_found_by_the_exact_beginning_of_their_key(store: Store) -> None:
+def test_notices_are_found_by_the_exact_prefix_of_their_key(store: Store) -> None:
     keys = ["a_b:1", "a%b:1", "A_B:1", "a_b:2", "axb:1", "\\u:1", "\x00:1"]
     store.post([a_notice(key, created_at=NOW + n * SECOND) for n, key in enumerate(keys)])
     for prefix in ("a_b:", "a%", "A", "\\", "\\u", "\x00", "a_b:2", "b"):
@@ -599,22 +599,22 @@ def test_notices_are_found_by_the_exact_beginning_of_their_key(store: Store) -> 
     assert [n.key for n in store.notices()] == keys
 
 
-def test_of_two_senders_one_claims(open_store: OpenStore) -> None:
-    one, two = open_store(), open_store()
-    one.post([a_notice(f"notice {n}") for n in range(10)])
+def test_of_two_concurrent_senders_one_claims(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
+    first.post([a_notice(f"notice {n}") for n in range(10)])
     for n in range(10):
-        claims = at_once(*(partial(sender.claim_notice, f"notice {n}") for sender in (one, two)))
+        claims = concurrently(*(partial(sender.claim_notice, f"notice {n}") for sender in (first, second)))
         assert sorted(claims) == [False, True]
 
 
-def test_two_who_post_the_same_keys_at_once_post_them_once(open_store: OpenStore) -> None:
-    one, two = open_store(), open_store()
+def test_concurrent_posts_of_the_same_keys_are_stored_once(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
     for round_ in range(5):
-        mine = [a_notice(f"{round_} {n}", text="mine") for n in range(20)]
-        theirs = [a_notice(f"{round_} {n}", text="theirs") for n in reversed(range(20))]
-        at_once(partial(one.post, mine), partial(two.post, theirs))
-        posted = one.notices(f"{round_} ")
-        assert sorted(n.key for n in posted) == sorted(n.key for n in mine)
+        first_notices = [a_notice(f"{round_} {n}", text="mine") for n in range(20)]
+        second_notices = [a_notice(f"{round_} {n}", text="theirs") for n in reversed(range(20))]
+        concurrently(partial(first.post, first_notices), partial(second.post, second_notices))
+        posted = first.notices(f"{round_} ")
+        assert sorted(n.key for n in posted) == sorted(n.key for n in first_notices)
         assert len({n.text for n in posted}) == 1
 
 
@@ -647,7 +647,7 @@ FULL = an_import(
 )
 
 
-def test_a_batch_and_its_imports_come_back_whole(open_store: OpenStore) -> None:
+def test_a_batch_and_its_imports_are_returned_complete(open_store: OpenStore) -> None:
     store = open_store()
     plain = an_import("plain", batch_id=BatchId("b"))
     batch = Batch(BatchId("b"), NOW, "umzug ✓.csv", "grace@old.example", (FULL.id, plain.id))
@@ -663,19 +663,19 @@ def test_a_batch_and_its_imports_come_back_whole(open_store: OpenStore) -> None:
     assert other.grants(ImportId("none")) is None
 
 
-def test_instants_come_back_in_utc(url: str) -> None:
+def test_timestamps_are_returned_in_utc(url: str) -> None:
     store = SqlStore.open(url)
     add(store, FULL)
-    found = store.import_(FULL.id)
-    assert found is not None
-    assert found.started_at is not None
-    assert (found.started_at, found.started_at.tzinfo) == (NOW, UTC)
+    import_ = store.import_(FULL.id)
+    assert import_ is not None
+    assert import_.started_at is not None
+    assert (import_.started_at, import_.started_at.tzinfo) == (NOW, UTC)
     with pytest.raises(SQLAlchemyError, match="time zone"):
         store.due_imports(NOW.replace(tzinfo=None))
     store.close()
 
 
-def test_a_batch_is_added_whole_or_not_at_all(store: Store) -> None:
+def test_a_batch_is_added_atomically(store: Store) -> None:
     add(store, an_import("one"), batch="first", sealed=None)
     with pytest.raises(ValueError, match="already"):
         add(store, an_import("two"), an_import("one"), batch="second")
@@ -688,7 +688,7 @@ def test_a_batch_is_added_whole_or_not_at_all(store: Store) -> None:
     assert store.grants(ImportId("two")) is None
 
 
-def test_newest_batches_and_imports_come_first_but_rows_in_order(store: Store) -> None:
+def test_batches_and_imports_are_newest_first_and_rows_in_order(store: Store) -> None:
     def row(id_: str, n: int, batch: str, **facts: Any) -> Import:
         return an_import(id_, row=n, batch_id=BatchId(batch), **facts)
 
@@ -708,12 +708,12 @@ def test_newest_batches_and_imports_come_first_but_rows_in_order(store: Store) -
 
 
 def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
-    def same_way(id_: str, created_at: datetime) -> Import:
+    def on_same_route(id_: str, created_at: datetime) -> Import:
         return replace(FULL, id=ImportId(id_), created_at=created_at)
 
-    add(store, same_way("second", NOW + SECOND), sealed=None)
-    add(store, same_way("third", NOW + SECOND), sealed=None)
-    add(store, same_way("first", NOW), sealed=None)
+    add(store, on_same_route("second", NOW + SECOND), sealed=None)
+    add(store, on_same_route("third", NOW + SECOND), sealed=None)
+    add(store, on_same_route("first", NOW), sealed=None)
     add(store, an_import("elsewhere", created_at=NOW + TTL))
     latest = store.latest_import(FULL.route)
     assert latest is not None
@@ -722,17 +722,17 @@ def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
 
 
 def test_the_import_under_way_comes_before_a_newer_copy_of_the_same_route(store: Store) -> None:
-    one = an_import("one")
-    add(store, one)
-    add(store, replace(one, id=ImportId("copy"), created_at=NOW + SECOND), sealed=None)
-    assert store.latest_import(one.route) == one
-    store.finish_import(replace(one, state=State.COMPLETE), [], hold(store))
-    latest = store.latest_import(one.route)
+    import_ = an_import("one")
+    add(store, import_)
+    add(store, replace(import_, id=ImportId("copy"), created_at=NOW + SECOND), sealed=None)
+    assert store.latest_import(import_.route) == import_
+    store.finish_import(replace(import_, state=State.COMPLETE), [], hold(store))
+    latest = store.latest_import(import_.route)
     assert latest is not None
     assert latest.id == "copy"
 
 
-def test_updating_an_import_replaces_only_what_may_change(store: Store) -> None:
+def test_updating_an_import_replaces_only_mutable_fields(store: Store) -> None:
     before = an_import(
         "full", progress=Progress("INBOX", 1), password_fingerprint="a leg does not know the newest"
     )
@@ -767,7 +767,7 @@ def test_finishing_erases_the_passwords_and_posts_the_mails(store: Store) -> Non
     assert {n.key: n.text for n in store.notices()} == {"done": "new", "batch": a_notice("").text}
 
 
-def test_finishing_happens_whole_or_not_at_all(url: str) -> None:
+def test_finishing_is_atomic(url: str) -> None:
     store = SqlStore.open(url)
     add(store, an_import("one"))
     unstorable = a_notice("zzz", created_at=NOW.replace(tzinfo=None))
@@ -779,24 +779,24 @@ def test_finishing_happens_whole_or_not_at_all(url: str) -> None:
     store.close()
 
 
-def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
+def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     add(store, an_import("one", state=State.WAITING, not_before=NOW + TTL), an_import("two"))
-    one, held = ImportId("one"), hold(store)
-    store.set_progress(one, FULL.progress, held)
-    assert store.replace_grants(one, SealedGrants(b"new", b"both"), "mark")
+    import_id, held = ImportId("one"), hold(store)
+    store.set_progress(import_id, FULL.progress, held)
+    assert store.replace_grants(import_id, SealedGrants(b"new", b"both"), "mark")
     changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_fingerprint="mark")
-    assert store.import_(one) == changed
-    assert store.grants(one) == SealedGrants(b"new", b"both")
+    assert store.import_(import_id) == changed
+    assert store.grants(import_id) == SealedGrants(b"new", b"both")
     assert store.import_(ImportId("two")) == an_import("two")
     assert store.grants(ImportId("two")) == SEALED
 
     skipped = {"our mail": 2}
     inbox = FolderTally("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
-    store.save_tally(one, FolderTally("INBOX", "INBOX"), held)
-    store.save_tally(one, FolderTally("Archiv", "Archive"), held)
-    store.save_tally(one, inbox, held)
+    store.save_tally(import_id, FolderTally("INBOX", "INBOX"), held)
+    store.save_tally(import_id, FolderTally("Archiv", "Archive"), held)
+    store.save_tally(import_id, inbox, held)
     skipped["our mail"] = 99
-    assert list(store.tallies(one)) == [
+    assert list(store.tallies(import_id)) == [
         replace(inbox, skipped={"our mail": 2}),
         FolderTally("Archiv", "Archive"),
     ]
@@ -804,16 +804,16 @@ def test_progress_accounts_and_passwords_are_replaced(store: Store) -> None:
 
 
 @pytest.mark.parametrize("end", [State.COMPLETE, State.STOPPED])
-def test_passwords_that_come_after_the_end_are_not_kept(store: Store, end: State) -> None:
+def test_passwords_that_arrive_after_the_end_are_not_stored(store: Store, end: State) -> None:
     add(store, an_import("one"))
-    one = ImportId("one")
+    import_id = ImportId("one")
     store.finish_import(an_import("one", state=end), [], hold(store))
-    assert not store.replace_grants(one, SEALED, "late")
-    assert store.grants(one) is None
-    assert store.import_(one) == an_import("one", state=end)
+    assert not store.replace_grants(import_id, SEALED, "late")
+    assert store.grants(import_id) is None
+    assert store.import_(import_id) == an_import("one", state=end)
 
 
-def test_an_import_without_passwords_is_given_none(store: Store) -> None:
+def test_an_import_without_passwords_accepts_none(store: Store) -> None:
     add(store, an_import("copy"), sealed=None)
     assert not store.replace_grants(ImportId("copy"), SEALED, "mark")
     assert not store.replace_grants(ImportId("ghost"), SEALED, "mark")
@@ -821,37 +821,37 @@ def test_an_import_without_passwords_is_given_none(store: Store) -> None:
     assert store.import_(ImportId("copy")) == an_import("copy")
 
 
-def test_an_end_that_knows_the_former_passwords_alone_is_not_written(store: Store) -> None:
+def test_finishing_with_an_outdated_password_fingerprint_writes_nothing(store: Store) -> None:
     add(store, an_import("one", password_fingerprint="wrong"))
-    one, held = ImportId("one"), hold(store)
-    assert store.replace_grants(one, SEALED, "right")
+    import_id, held = ImportId("one"), hold(store)
+    assert store.replace_grants(import_id, SEALED, "right")
     before = everything(store)
     stopped = an_import("one", state=State.STOPPED)
     assert not store.finish_import(stopped, [a_notice("stopped")], held, password_fingerprint="wrong")
     assert everything(store) == before
     assert store.finish_import(stopped, [a_notice("stopped")], held, password_fingerprint="right")
-    assert store.grants(one) is None
+    assert store.grants(import_id) is None
 
 
-def test_a_route_has_one_import_under_way(store: Store) -> None:
-    one = an_import("one")
+def test_a_route_has_at_most_one_import_under_way(store: Store) -> None:
+    first = an_import("one")
 
     def again(id_: str) -> Import:
-        return replace(one, id=ImportId(id_))
+        return replace(first, id=ImportId(id_))
 
-    add(store, one)
+    add(store, first)
     with pytest.raises(RouteUnderWay):
         add(store, an_import("other"), again("two"))
     assert [i.id for i in store.imports()] == ["one"]
-    add(store, again("copy"), sealed=None)  # in the foreground it takes its turn
-    store.finish_import(replace(one, state=State.COMPLETE), [], hold(store))
+    add(store, again("copy"), sealed=None)  # a foreground copy waits for its turn
+    store.finish_import(replace(first, state=State.COMPLETE), [], hold(store))
     add(store, again("three"))
     with pytest.raises(RouteUnderWay):
         add(store, again("four"))
 
 
-def test_of_two_who_submit_a_route_at_once_one_starts_it(open_store: OpenStore) -> None:
-    one, two = open_store(), open_store()
+def test_of_two_concurrent_submissions_of_a_route_one_starts(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
 
     def submit(store: Store, id_: str, route_of: str) -> bool:
         try:
@@ -861,8 +861,8 @@ def test_of_two_who_submit_a_route_at_once_one_starts_it(open_store: OpenStore) 
         return True
 
     for n in range(5):
-        calls = [partial(submit, store, f"{n} {m}", f"ada{n}") for m, store in enumerate((one, two))]
-        assert sorted(at_once(*calls)) == [False, True]
+        calls = [partial(submit, store, f"{n} {m}", f"ada{n}") for m, store in enumerate((first, second))]
+        assert sorted(concurrently(*calls)) == [False, True]
 
 
 def test_an_unknown_import_is_not_written_to(store: Store) -> None:
@@ -880,7 +880,7 @@ def test_an_unknown_import_is_not_written_to(store: Store) -> None:
     assert store.grants(ghost) is None
 
 
-def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store) -> None:
+def test_due_imports_are_unfinished_unleased_and_past_not_before(store: Store) -> None:
     soon, past = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
     add(
         store,
@@ -904,7 +904,7 @@ def test_due_imports_are_unfinished_unheld_and_their_time_has_come(store: Store)
     assert list(store.due_imports(NOW, limit=2)) == due[:2]
 
 
-def test_an_import_with_a_wish_that_is_not_done_is_due(store: Store) -> None:
+def test_an_import_with_a_pending_control_request_is_due(store: Store) -> None:
     soon, past = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
     pause, cancel, paused = ControlRequest.PAUSE, ControlRequest.CANCEL, State.PAUSED
     add(
@@ -920,34 +920,34 @@ def test_an_import_with_a_wish_that_is_not_done_is_due(store: Store) -> None:
     assert list(store.due_imports(NOW)) == due
 
 
-def test_a_wish_is_kept_beside_what_a_worker_writes_and_cancelling_is_final(store: Store) -> None:
-    one, held = ImportId("one"), hold(store)
-    assert store.request_control(one, ControlRequest.PAUSE) is None
+def test_a_control_request_survives_worker_updates_and_cancelling_is_final(store: Store) -> None:
+    import_id, held = ImportId("one"), hold(store)
+    assert store.request_control(import_id, ControlRequest.PAUSE) is None
     add(store, an_import("one"), an_import("two"))
-    assert store.request_control(one, ControlRequest.PAUSE) == an_import(
+    assert store.request_control(import_id, ControlRequest.PAUSE) == an_import(
         "one", requested=ControlRequest.PAUSE
     )
     store.update_import(an_import("one", state=State.RUNNING), held)
-    assert store.import_(one) == an_import("one", state=State.RUNNING, requested=ControlRequest.PAUSE)
-    assert store.request_control(one, None) == an_import("one", state=State.RUNNING)
+    assert store.import_(import_id) == an_import("one", state=State.RUNNING, requested=ControlRequest.PAUSE)
+    assert store.request_control(import_id, None) == an_import("one", state=State.RUNNING)
     cancelled = an_import("one", state=State.RUNNING, requested=ControlRequest.CANCEL)
-    assert store.request_control(one, ControlRequest.CANCEL) == cancelled
+    assert store.request_control(import_id, ControlRequest.CANCEL) == cancelled
     assert (
-        store.request_control(one, None)
-        == store.request_control(one, ControlRequest.PAUSE)
-        == store.import_(one)
+        store.request_control(import_id, None)
+        == store.request_control(import_id, ControlRequest.PAUSE)
+        == store.import_(import_id)
         == cancelled
     )
     assert store.import_(ImportId("two")) == an_import("two")
 
 
 @pytest.mark.parametrize("end", sorted(ENDED))
-def test_an_import_that_has_ended_takes_no_wish(store: Store, end: State) -> None:
+def test_an_ended_import_ignores_control_requests(store: Store, end: State) -> None:
     add(store, an_import("one", state=end))
     assert store.request_control(ImportId("one"), ControlRequest.CANCEL) == an_import("one", state=end)
 
 
-def test_a_paused_import_keeps_its_route_and_takes_a_password_without_going_on(store: Store) -> None:
+def test_a_paused_import_keeps_its_route_and_accepts_a_password_without_resuming(store: Store) -> None:
     paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, requested=ControlRequest.PAUSE)
     add(store, paused)
     assert store.replace_grants(paused.id, SEALED, "mark")
@@ -962,7 +962,7 @@ WORKER_THREADS, WORKER_WRITES = 4, 12
 
 
 def work(url: str, process: int) -> None:
-    """What a worker process does: several threads that take leases, read and record."""
+    """A worker process: several threads that acquire leases, read and record."""
     store = SqlStore.open(url)
 
     def leg(thread: int) -> None:
@@ -975,7 +975,7 @@ def work(url: str, process: int) -> None:
             assert store.renew(lease, NOW, TTL)
         store.release(lease)
 
-    at_once(*(partial(leg, thread) for thread in range(WORKER_THREADS)))
+    concurrently(*(partial(leg, thread) for thread in range(WORKER_THREADS)))
     store.close()
 
 
@@ -989,9 +989,9 @@ def test_threads_and_processes_share_a_database(url: str) -> None:
 
 
 def in_parallel(run: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
-    """Each in a process of its own; all have to end well."""
+    """Run each call in its own process; all must exit with code 0."""
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=run, args=given, daemon=True) for given in arguments]
+    processes = [spawn.Process(target=run, args=args, daemon=True) for args in arguments]
     for process in processes:
         process.start()
     for process in processes:
@@ -1002,7 +1002,7 @@ def in_parallel(run: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) 
 # --- The database itself --------------------------------------------------------------------------
 
 
-def test_everything_is_there_after_reopening(url: str) -> None:
+def test_all_data_is_present_after_reopening(url: str) -> None:
     first = SqlStore.open(url)
     add(first, an_import("one"))
     held = hold(first)
@@ -1018,7 +1018,7 @@ def test_everything_is_there_after_reopening(url: str) -> None:
     second.close()
 
 
-def test_migrating_leads_from_empty_to_current_and_then_changes_nothing(empty_url: str) -> None:
+def test_migrating_an_empty_database_makes_it_current_and_is_idempotent(empty_url: str) -> None:
     assert schema_state(empty_url) is SchemaState.EMPTY
     migrate(empty_url)
     assert schema_state(empty_url) is SchemaState.CURRENT
@@ -1030,13 +1030,13 @@ def test_migrating_leads_from_empty_to_current_and_then_changes_nothing(empty_ur
     store.close()
 
 
-def test_processes_that_migrate_at_the_same_moment_wait_for_one_another(empty_url: str) -> None:
+def test_concurrent_migrations_wait_for_each_other(empty_url: str) -> None:
     in_parallel(migrate, [(empty_url,)] * 3)
     assert schema_state(empty_url) is SchemaState.CURRENT
 
 
-def test_a_new_sqlite_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
-    """Changing to a write-ahead log does not wait by itself."""
+def test_opening_a_new_sqlite_file_waits_while_it_is_busy(tmp_path: Path) -> None:
+    """SQLite does not wait automatically when it switches to the write-ahead log."""
     file = tmp_path / "new.db"
     busy = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     busy.execute("BEGIN IMMEDIATE")
@@ -1050,14 +1050,14 @@ def test_a_new_sqlite_file_that_is_busy_is_waited_for(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
+def test_the_migrations_create_the_tables_that_the_code_uses(url: str) -> None:
     engine = open_engine(url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
 
 
-def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
+def test_a_database_of_a_newer_version_is_not_migrated(empty_url: str) -> None:
     url = empty_url
     migrate(url)
     engine = open_engine(url)
@@ -1081,19 +1081,19 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_url: str) -> None:
         "sqlite:///file:x?uri=true",
     ],
 )
-def test_a_database_url_that_cannot_be_used_is_explained_without_its_password(wrong: str) -> None:
+def test_an_unusable_database_url_is_explained_without_its_password(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"looks like sqlite:////\S+ or postgresql://") as refused:
         open_engine(wrong)
     assert "hunter2" not in str(refused.value)
 
 
-def test_every_way_to_write_a_postgresql_url_means_psycopg() -> None:
+def test_every_postgresql_url_scheme_uses_psycopg() -> None:
     for scheme in ("postgresql", "postgres", "postgresql+psycopg"):
         engine = open_engine(f"{scheme}://ada@db.example/mail")
         assert engine.driver == "psycopg"
 
 
-def test_an_error_of_the_database_does_not_show_what_was_to_be_stored(url: str) -> None:
+def test_a_database_error_does_not_show_the_data(url: str) -> None:
     store = SqlStore.open(url)
     add(store, an_import("one"), sealed=None)
     with pytest.raises(ValueError, match="already") as refused:
@@ -1102,7 +1102,7 @@ def test_an_error_of_the_database_does_not_show_what_was_to_be_stored(url: str) 
     store.close()
 
 
-def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
+def test_the_sqlite_file_is_private_durable_and_overwrites_erased_data(
     tmp_path: Path, migrated_sqlite: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
@@ -1111,9 +1111,9 @@ def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
     store = SqlStore.open(url)
     with store.reading() as connection:
         pragmas = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
-        found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in pragmas}
+        values = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in pragmas}
     full = 2
-    assert found == {
+    assert values == {
         "journal_mode": "wal",
         "synchronous": full,
         "foreign_keys": 1,
@@ -1126,7 +1126,7 @@ def test_the_sqlite_file_is_private_durable_and_forgets_what_was_erased(
     assert b"canary" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
-def test_a_new_database_gets_at_once_what_the_migrations_make(empty_url: str) -> None:
+def test_create_builds_the_same_schema_as_the_migrations(empty_url: str) -> None:
     assert create(empty_url)
     assert is_current(empty_url)
     assert schema_state(empty_url) is SchemaState.CURRENT
@@ -1138,7 +1138,7 @@ def test_a_new_database_gets_at_once_what_the_migrations_make(empty_url: str) ->
     migrate(empty_url)
 
 
-def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> None:
+def test_the_quick_schema_check_agrees_with_alembic(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/quick.db"
     assert not is_current(url)
     migrate(url)
@@ -1148,37 +1148,37 @@ def test_the_quick_look_at_the_schema_agrees_with_alembic(tmp_path: Path) -> Non
     assert not is_current(url)
 
 
-# --- Visits -----------------------------------------------------------------------------------------
+# --- Web sessions -----------------------------------------------------------------------------------
 
 
-def a_visit(id_: str = "v1", lasts: timedelta = TTL) -> WebSession:
+def a_web_session(id_: str = "v1", lasts: timedelta = TTL) -> WebSession:
     return WebSession(
         WebSessionId(id_), PersonId("mailbox:ada@new.example"), NOW, NOW + lasts, b"\x00sealed\xff"
     )
 
 
-def test_a_visit_comes_back_whole_until_it_ends_or_expires(store: Store) -> None:
-    store.add_web_session(a_visit())
-    store.add_web_session(a_visit("v2"))
-    assert store.web_session(WebSessionId("v1"), NOW) == a_visit()
+def test_a_web_session_is_returned_complete_until_it_ends_or_expires(store: Store) -> None:
+    store.add_web_session(a_web_session())
+    store.add_web_session(a_web_session("v2"))
+    assert store.web_session(WebSessionId("v1"), NOW) == a_web_session()
     assert store.web_session(WebSessionId("none"), NOW) is None
     assert store.web_session(WebSessionId("v1"), NOW + TTL) is None
     store.end_web_session(WebSessionId("v1"))
     assert store.web_session(WebSessionId("v1"), NOW) is None
-    assert store.web_session(WebSessionId("v2"), NOW) == a_visit("v2")
+    assert store.web_session(WebSessionId("v2"), NOW) == a_web_session("v2")
 
 
-def test_what_a_visit_remembers_is_replaced_while_it_lasts(store: Store) -> None:
-    store.add_web_session(a_visit())
-    assert store.save_web_session(WebSessionId("v1"), b"other", a_visit().sealed)
-    assert not store.save_web_session(WebSessionId("v1"), b"third", a_visit().sealed)
-    assert store.web_session(WebSessionId("v1"), NOW) == replace(a_visit(), sealed=b"other")
+def test_session_data_is_replaced_while_the_web_session_lasts(store: Store) -> None:
+    store.add_web_session(a_web_session())
+    assert store.save_web_session(WebSessionId("v1"), b"other", a_web_session().sealed)
+    assert not store.save_web_session(WebSessionId("v1"), b"third", a_web_session().sealed)
+    assert store.web_session(WebSessionId("v1"), NOW) == replace(a_web_session(), sealed=b"other")
     store.end_web_session(WebSessionId("v1"))
     assert not store.save_web_session(WebSessionId("v1"), b"late", b"other")
     assert store.web_session(WebSessionId("v1"), NOW) is None
 
 
-def test_tries_are_counted_by_key_within_a_span_that_the_first_begins(store: Store) -> None:
+def test_attempts_are_counted_per_key_in_a_span_that_the_first_one_begins(store: Store) -> None:
     span = timedelta(minutes=15)
     assert [store.count("a", NOW + n * SECOND, span) for n in range(3)] == [1, 2, 3]
     assert store.count("A", NOW, span) == 1
@@ -1191,20 +1191,20 @@ def test_tries_are_counted_by_key_within_a_span_that_the_first_begins(store: Sto
     assert store.count("a", NOW + span, span) == 1
 
 
-def test_of_many_who_try_at_once_each_counts(open_store: OpenStore) -> None:
+def test_concurrent_attempts_are_all_counted(open_store: OpenStore) -> None:
     stores = [open_store() for _ in range(4)]
-    numbers = at_once(*(partial(store.count, "a", NOW, TTL) for store in stores for _ in range(3)))
+    numbers = concurrently(*(partial(store.count, "a", NOW, TTL) for store in stores for _ in range(3)))
     assert sorted(numbers) == list(range(1, 13))
 
 
-def test_sweeping_removes_what_is_over_and_nothing_else(store: Store) -> None:
-    store.add_web_session(a_visit("short", SECOND))
-    store.add_web_session(a_visit("long"))
+def test_sweeping_removes_only_expired_entries(store: Store) -> None:
+    store.add_web_session(a_web_session("short", SECOND))
+    store.add_web_session(a_web_session("long"))
     store.count("short", NOW, SECOND)
     store.count("long", NOW, TTL)
     store.sweep(NOW + SECOND)
     assert store.web_session(WebSessionId("short"), NOW) is None
-    assert store.web_session(WebSessionId("long"), NOW) == a_visit("long")
+    assert store.web_session(WebSessionId("long"), NOW) == a_web_session("long")
     assert store.count("long", NOW + SECOND, TTL) == 2
     assert store.count("short", NOW, TTL) == 1
 
@@ -1222,9 +1222,9 @@ def test_batches_are_found_by_their_owner_and_imports_by_their_ids(store: Store)
     assert {b.id for b in store.batches(owner="mailbox:ada")} == {"b-one", "b-three"}
     assert {b.id for b in store.batches(owner="")} == {"b-two"}
     assert len(store.batches()) == 4
-    found = store.batch(BatchId("b-one"))
-    assert found is not None
-    assert found.owner == "mailbox:ada"
+    stored = store.batch(BatchId("b-one"))
+    assert stored is not None
+    assert stored.owner == "mailbox:ada"
     ids = [ImportId(name) for name in ("one", "four", "none")]
     assert {i.id for i in store.imports(ids=ids)} == {"one", "four"}
     assert store.imports(ids=[]) == []

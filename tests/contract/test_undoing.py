@@ -1,4 +1,4 @@
-"""The part of the ledger's contract that is about undoing: in memory, on SQLite and on PostgreSQL."""
+"""The undo part of the ledger's contract: in memory, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def copied(first_uid: int = 1, **facts: object) -> Receipt:
 
 
 def followers(first_uid: int, *digests_of: Receipt) -> Receipt:
-    """Receipt of messages that were there already: the first of each of those receipts."""
+    """A receipt of duplicates: of the first message of each given receipt."""
     uids = tuple(Uid(first_uid + at) for at in range(len(digests_of)))
     digests = b"".join(receipt.digest_at(0) for receipt in digests_of)
     return a_receipt(
@@ -49,7 +49,7 @@ def all_receipts(store: Store) -> list[Receipt]:
     return list(store.receipts(ROUTE, "Archive"))
 
 
-def test_the_copies_of_an_import_come_folder_by_folder(store: Store) -> None:
+def test_the_copies_of_an_import_are_grouped_by_folder(store: Store) -> None:
     held = hold(store)
     first, second = copied(1), copied(11)
     elsewhere = replace(copied(21), destination=FolderRef("Sent", UidValidity(9)))
@@ -59,13 +59,13 @@ def test_the_copies_of_an_import_come_folder_by_folder(store: Store) -> None:
     store.record(ROUTE, "Sent", [elsewhere], [], held)
     store.record(ROUTE, "Archive", [second], [], held)
     store.record(OTHER_ROUTE, "Archive", [copied(51)], [], held)
-    found = [copies.receipt for copies in store.copies(ROUTE, ONE)]
-    assert found in ([first, second, elsewhere], [elsewhere, first, second])
-    assert unfold_flags(found[0].flags) == [SEEN, PLAIN, TAGGED]
+    receipts = [copies.receipt for copies in store.copies(ROUTE, ONE)]
+    assert receipts in ([first, second, elsewhere], [elsewhere, first, second])
+    assert unfold_flags(receipts[0].flags) == [SEEN, PLAIN, TAGGED]
     assert store.undone(ROUTE, ONE) == {}
 
 
-def test_flags_that_are_brought_over_later_are_remembered(store: Store) -> None:
+def test_flags_that_are_synced_later_are_stored(store: Store) -> None:
     held = hold(store)
     first, second = copied(1), copied(11)
     store.record(ROUTE, "Archive", [first, replace(second, import_id=TWO), followers(21, first)], [], held)
@@ -73,20 +73,20 @@ def test_flags_that_are_brought_over_later_are_remembered(store: Store) -> None:
         ROUTE, "Sent", [replace(copied(31), destination=FolderRef("Sent", UidValidity(9)))], [], held
     )
     store.record(OTHER_ROUTE, "Archive", [copied(51)], [], held)
-    found = list(store.copies_into(ROUTE, "Archive"))
-    assert [copies.receipt for copies in found] == [first, replace(second, import_id=TWO)]
-    news = fold_flags([PLAIN, ("*\\seen",), ("\\Seen", "?$Label;1")])
-    store.note_flags({found[1].number: news}, held)
-    assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, news]
-    store.undo_copies(found[0].number, UidSet.of(first.destination_uids), held)
-    assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [found[1].number]
+    stored = list(store.copies_into(ROUTE, "Archive"))
+    assert [copies.receipt for copies in stored] == [first, replace(second, import_id=TWO)]
+    updated = fold_flags([PLAIN, ("*\\seen",), ("\\Seen", "?$Label;1")])
+    store.note_flags({stored[1].number: updated}, held)
+    assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, updated]
+    store.undo_copies(stored[0].number, UidSet.of(first.destination_uids), held)
+    assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [stored[1].number]
     store.save_checkpoint(
         ROUTE, replace(a_checkpoint(), status=replace(a_checkpoint().status, highest_modseq=2**62)), held
     )
     assert next(iter(store.checkpoints(ROUTE).values())).status.highest_modseq == 2**62
 
 
-def test_copies_that_are_undone_count_no_more(store: Store) -> None:
+def test_undone_copies_no_longer_count(store: Store) -> None:
     held = hold(store)
     receipt = copied(1)
     store.record(ROUTE, "Archive", [receipt, copied(11)], [], held)
@@ -120,7 +120,7 @@ def test_copies_that_are_undone_count_no_more(store: Store) -> None:
     assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
 
 
-def test_what_was_there_because_of_an_undone_copy_counts_no_more(store: Store) -> None:
+def test_duplicates_of_an_undone_copy_no_longer_count(store: Store) -> None:
     held = hold(store)
     gone, stays = copied(1), copied(11)
     following = followers(21, gone, stays)
@@ -134,7 +134,7 @@ def test_what_was_there_because_of_an_undone_copy_counts_no_more(store: Store) -
     assert store.undone(ROUTE, ONE) == {gone.destination: 3}
 
 
-def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store) -> None:
+def test_folders_created_by_an_import_are_recorded_and_forgotten(store: Store) -> None:
     held = hold(store)
     store.map_folders(ROUTE, {"Archiv": "Archive", "Gesendet": "Sent"}, held)
     store.save_checkpoint(ROUTE, checkpoint_into(FolderRef("Archive", UidValidity(7))), held)
@@ -149,7 +149,7 @@ def test_folders_that_an_import_makes_are_remembered_and_forgotten(store: Store)
     assert store.checkpoints(ROUTE) == {}
 
 
-def test_the_report_of_an_undo_comes_back_and_is_replaced(store: Store) -> None:
+def test_an_undo_report_is_stored_and_replaced(store: Store) -> None:
     held = hold(store)
     assert store.undo_report(ONE) is None
     folders = (FolderUndo("Größe", 6, 1, 1, 1, 1, 2), FolderUndo("INBOX"))
@@ -174,9 +174,7 @@ WRITES: list[Callable[[Store, int, Lease], object]] = [
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_who_lost_the_lease_undoes_nothing(
-    store: Store, write: Callable[[Store, int, Lease], object]
-) -> None:
+def test_a_lost_lease_undoes_nothing(store: Store, write: Callable[[Store, int, Lease], object]) -> None:
     held = hold(store)
     store.map_folders(ROUTE, {"Archiv": "Archive"}, held)
     store.record(ROUTE, "Archive", [copied(1)], [], held)

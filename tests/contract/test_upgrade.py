@@ -1,4 +1,4 @@
-"""An installation of 0.1.0 is upgraded: its database keeps every fact, and the first migration stays frozen.
+"""Upgrading an installation of 0.1.0 keeps all of its data, and the first migration stays frozen.
 
 `tests/data/v0.1.0` holds dumps of a database that version 0.1.0 wrote, on SQLite and on PostgreSQL: one batch
 with an import in each state, with its grants, receipts, refusals, tallies, checkpoints and an undo, an
@@ -88,7 +88,7 @@ def by_state(deps: Deps) -> dict[State, Any]:
     return {import_.state: import_ for import_ in imports}
 
 
-def test_the_schema_is_the_one_of_this_version(old_database: str) -> None:
+def test_migrating_an_old_database_gives_the_current_schema(old_database: str) -> None:
     migrate(old_database)
     assert schema_state(old_database) is SchemaState.CURRENT
     engine = open_engine(old_database)
@@ -113,10 +113,10 @@ def shape(connection: Connection) -> dict[str, Any]:
     }
 
 
-def test_the_first_migration_still_makes_what_0_1_0_made(
+def test_the_first_migration_still_creates_the_schema_of_0_1_0(
     kind: str, old_database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """A migration that was released is never edited: a change of the schema is a new one."""
+    """A released migration is never edited: a schema change is a new migration."""
     new = f"sqlite:///{tmp_path / 'new.db'}"
     if kind == "postgresql":
         new = fresh_database(request.getfixturevalue("postgres_url"))
@@ -127,8 +127,8 @@ def test_the_first_migration_still_makes_what_0_1_0_made(
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     old = open_engine(old_database)
-    with made.connect() as ours, old.connect() as theirs:
-        assert shape(ours) == shape(theirs)
+    with made.connect() as actual, old.connect() as expected:
+        assert shape(actual) == shape(expected)
     made.dispose()
     old.dispose()
 
@@ -153,7 +153,7 @@ def test_there_is_an_import_in_every_state_and_each_result_adds_up(upgraded: Dep
     assert (batch.name, batch.submitter, batch.language) == ("people.csv", "ada@new.example", "de")
 
 
-def test_passwords_open_while_an_import_is_under_way_and_are_gone_after_it(upgraded: Deps) -> None:
+def test_passwords_open_while_an_import_is_under_way_and_are_erased_after_it(upgraded: Deps) -> None:
     for state, import_ in by_state(upgraded).items():
         sealed = upgraded.store.grants(import_.id)
         assert (sealed is not None) == (state in ALIVE), state
@@ -164,7 +164,7 @@ def test_passwords_open_while_an_import_is_under_way_and_are_gone_after_it(upgra
                 assert grant.password.reveal() == f"{side} {state}"
 
 
-def test_what_was_copied_is_known(upgraded: Deps) -> None:
+def test_copied_mail_is_still_recorded(upgraded: Deps) -> None:
     running = by_state(upgraded)[State.RUNNING]
     store = upgraded.store
     assert store.folder_map(running.route) == {"INBOX": "INBOX", "Entwürfe": "Drafts"}
@@ -179,8 +179,8 @@ def test_what_was_copied_is_known(upgraded: Deps) -> None:
     assert undone.totals.removed == 4
 
 
-def test_the_token_of_a_program_still_opens(upgraded: Deps, kind: str) -> None:
-    """The beginning of a token tells scanners whose it is; only what follows identifies it."""
+def test_an_api_token_is_still_accepted(upgraded: Deps, kind: str) -> None:
+    """The prefix of a token tells secret scanners its issuer; only the rest identifies the token."""
     token = authenticate(upgraded, f"mail{'fer'}{'ry'}_{TOKENS[kind]}")
     assert token is not None
     assert token.name == "panel"

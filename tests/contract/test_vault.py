@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens for its owner under its key, and for nobody else."""
+"""The vault: sealed data opens only with its key and its context."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def vault() -> FernetVault:
     return FernetVault([OLD])
 
 
-def test_a_sealed_password_opens_again_for_its_context(vault: Vault) -> None:
+def test_a_sealed_password_opens_with_its_context(vault: Vault) -> None:
     for text in ("correct horse", "", " with blanks ", "pä§§wörd✓", "a\udcffb", "x" * 100_000):
         assert vault.open(vault.seal(Secret(text), "i1:source"), "i1:source") == Secret(text)
 
 
-def test_what_is_stored_shows_nothing_and_never_twice_the_same(vault: Vault) -> None:
+def test_sealed_data_is_opaque_and_never_repeats(vault: Vault) -> None:
     first, second = vault.seal(PASSWORD, "i1:source"), vault.seal(PASSWORD, "i1:source")
     assert first != second
     assert b"horse" not in first
@@ -43,7 +43,7 @@ def test_a_password_moved_to_another_row_does_not_open(vault: Vault, context: st
         vault.open(sealed, context)
 
 
-def test_context_and_password_cannot_be_shifted_against_each_other(vault: Vault) -> None:
+def test_context_and_password_have_an_unambiguous_boundary(vault: Vault) -> None:
     with pytest.raises(VaultError):
         vault.open(vault.seal(Secret("23"), "i1"), "i12")
 
@@ -79,7 +79,7 @@ def test_keys_can_be_rotated_without_losing_a_password(vault: FernetVault) -> No
     assert FernetVault([NEW]).open(both.seal(PASSWORD, "c"), "c") == PASSWORD  # the first key seals
 
 
-def test_a_mark_tells_a_changed_password_and_gives_nothing_away(vault: Vault) -> None:
+def test_a_fingerprint_detects_a_changed_password_and_reveals_nothing(vault: Vault) -> None:
     fingerprint = vault.fingerprint(Secret("ab"), Secret("c"))
     assert fingerprint == vault.fingerprint(Secret("ab"), Secret("c"))
     others = {
@@ -92,7 +92,7 @@ def test_a_mark_tells_a_changed_password_and_gives_nothing_away(vault: Vault) ->
     assert len(fingerprint) == 32
 
 
-def test_a_new_key_in_front_changes_no_mark_so_no_import_counts_as_changed(vault: FernetVault) -> None:
+def test_a_new_first_key_leaves_fingerprints_and_notice_key_unchanged(vault: FernetVault) -> None:
     assert FernetVault([NEW, OLD]).fingerprint(PASSWORD) == vault.fingerprint(PASSWORD)
     assert FernetVault([NEW, OLD]).notice_key() == vault.notice_key()
     assert FernetVault([NEW]).notice_key() != vault.notice_key()
@@ -101,27 +101,27 @@ def test_a_new_key_in_front_changes_no_mark_so_no_import_counts_as_changed(vault
 
 
 @pytest.mark.parametrize("keys", [(), ("",), ("canary",), ("cänary",), (OLD.reveal(), "canary")])
-def test_a_key_that_is_none_is_refused_without_showing_it(keys: tuple[str, ...]) -> None:
+def test_an_invalid_key_is_refused_without_being_shown(keys: tuple[str, ...]) -> None:
     with pytest.raises(VaultError, match="MAILHAUL_SECRET_KEY") as caught:
         FernetVault([Secret(key) for key in keys])
     assert "nary" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_keys_from_the_setting_come_first_and_leave_no_file(tmp_path: Path) -> None:
-    given = Secret(f"{NEW.reveal()}, {OLD.reveal()},")
-    assert load_keys(secret_key=given, secret_key_file=tmp_path / "absent", data_dir=tmp_path) == (NEW, OLD)
+def test_keys_from_the_setting_take_precedence_and_create_no_file(tmp_path: Path) -> None:
+    setting = Secret(f"{NEW.reveal()}, {OLD.reveal()},")
+    assert load_keys(secret_key=setting, secret_key_file=tmp_path / "absent", data_dir=tmp_path) == (NEW, OLD)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_keys_from_a_file_may_stand_one_a_line(tmp_path: Path) -> None:
+def test_a_key_file_may_hold_one_key_per_line(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(f"{NEW.reveal()}\n{OLD.reveal()}\n")
     path.chmod(0o440)  # as Kubernetes mounts a secret
     assert load_keys(secret_key=None, secret_key_file=path, data_dir=tmp_path) == (NEW, OLD)
 
 
-def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_key_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     (made,) = load_keys(secret_key=None, secret_key_file=None, data_dir=tmp_path)
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
     assert load_keys(secret_key=None, secret_key_file=None, data_dir=tmp_path) == (made,)
@@ -129,7 +129,7 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     FernetVault([made])
 
 
-def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
+def test_processes_that_start_concurrently_get_the_same_key(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from importer.adapters.fernet_vault import load_keys;"
         "print('ready', flush=True); input();"
@@ -160,9 +160,7 @@ def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])
-def test_a_key_file_open_to_others_is_refused_with_the_command_that_mends_it(
-    tmp_path: Path, mode: int
-) -> None:
+def test_a_key_file_open_to_others_is_refused_with_the_command_to_fix_it(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "secret.key"
     path.write_text(OLD.reveal())
     path.chmod(mode)
@@ -180,7 +178,7 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
         load_keys(secret_key=None, secret_key_file=None, data_dir=tmp_path / "absent")
 
 
-def test_an_empty_key_file_does_not_pass_for_a_key(tmp_path: Path) -> None:
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text("\n")
     os.chmod(path, 0o600)
