@@ -1,4 +1,4 @@
-"""The authority of tests that sign in, and a mail host that takes the tokens it gives out."""
+"""An authorisation server for tests that sign in, and a mail host that accepts its tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 
 @pytest.fixture(scope="module")
 def running_authority(ca: CertificateAuthority) -> Iterator[Authority]:
-    """One for a module: what a test changes at it stays. See `host`."""
+    """One authority per module. Changes that a test makes persist; see `host`."""
     with authority(ca) as server:
         yield server
 
 
 @pytest.fixture
 def host(running_authority: Authority) -> Authority:
-    """The module's authority as it was at first, but for what was registered and given."""
+    """The module's authority, reset except for its registered clients and issued tokens."""
     running_authority.as_new()
     return running_authority
 
@@ -29,7 +29,7 @@ def host(running_authority: Authority) -> Authority:
 def mail_host(
     running_authority: Authority, tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
 ) -> Iterator[Dovecot]:
-    """Asks the module's authority about each token."""
+    """A mail host that introspects each token at the module's authority."""
     options = DovecotOptions(introspection_url=running_authority.introspection_url)
     with dovecot(tmp_path_factory.mktemp("token-host"), options, ca=ca) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The API as a process, with Dovecot behind it: what `docs/usage/api.md` shows works as it is shown."""
+"""The API as a process, with Dovecot behind it: the examples in `docs/api.md` work as shown."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def running(
 
 @dataclass
 class Panel:
-    """Whoever follows the page, with mailboxes of their own."""
+    """A control panel that follows the document, with its own mailboxes."""
 
     running: Stage
     token: str
     names: dict[str, str]
     folder: Path
 
-    def shown(self, part: str, number: int = 0, **more: str) -> Any:
-        """Runs a curl of the page, with our mailboxes in place of those of the page."""
+    def run_example(self, part: str, number: int = 0, **variables: str) -> Any:
+        """Run a curl command of the document, with the test's mailboxes in place of the document's."""
         blocks = re.findall(r"^```sh\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.S | re.M)
         commands = [
             command
@@ -52,12 +52,12 @@ class Panel:
             if command.startswith("curl") and part in command
         ]
         command = commands[number]
-        for shown, ours in self.names.items():
-            command = command.replace(shown, ours)
+        for documented, actual in self.names.items():
+            command = command.replace(documented, actual)
         environment = {"API": f"{self.running.url}/api/v1", "TOKEN": self.token, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(
             ["sh", "-c", command],
-            env=environment | more,
+            env=environment | variables,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -90,75 +90,75 @@ def panel(running: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
             "source_address,source_password,source_server,destination_address,destination_password\n"
             f"{old.account.address},{old.password},{old.account.endpoint},{new.account.address},{new.password}\n"
         )
-        shown = Panel(running, made["token"], names, tmp_path)
-        shown.names["whsec"] = made["webhook_secret"] or ""
-        return shown
+        client = Panel(running, made["token"], names, tmp_path)
+        client.names["whsec"] = made["webhook_secret"] or ""
+        return client
 
     return make
 
 
-def test_the_page_can_be_followed_from_the_start_to_the_report(panel: Callable[..., Panel]) -> None:
+def test_the_documented_examples_work_from_check_to_report(panel: Callable[..., Panel]) -> None:
     ada = panel()
-    found = ada.shown("/check")
-    assert (found["done"], found["ready"], found["source"]["messages"]) == (True, True, 6)
-    started = ada.shown('/imports"')
-    assert started == ada.shown('/imports"'), "the same key gets the same answer"
+    check = ada.run_example("/check")
+    assert (check["done"], check["ready"], check["source"]["messages"]) == (True, True, 6)
+    started = ada.run_example('/imports"')
+    assert started == ada.run_example('/imports"'), "the same key gets the same answer"
     id_ = started["rows"][0]["import"]["id"]
-    assert wait_until(lambda: ada.shown('imports/$ID"', ID=id_)["state"] == "complete", timeout_s=60)
-    assert ada.shown('report"', ID=id_)["totals"]["copied"] == 6
-    assert ada.shown("report.csv", ID=id_).startswith("import,source")
-    assert ada.shown("explanation", ID=id_)["sentence"]
-    assert ada.shown("/pause", ID=id_)["code"] == "not_possible"
-    assert ada.shown("/resume", ID=id_)["code"] == "not_possible"
-    assert ada.shown("state=waiting")["items"] == []
-    again = ada.shown("/batches/csv")
+    assert wait_until(lambda: ada.run_example('imports/$ID"', ID=id_)["state"] == "complete", timeout_s=60)
+    assert ada.run_example('report"', ID=id_)["totals"]["copied"] == 6
+    assert ada.run_example("report.csv", ID=id_).startswith("import,source")
+    assert ada.run_example("explanation", ID=id_)["sentence"]
+    assert ada.run_example("/pause", ID=id_)["code"] == "not_possible"
+    assert ada.run_example("/resume", ID=id_)["code"] == "not_possible"
+    assert ada.run_example("state=waiting")["items"] == []
+    again = ada.run_example("/batches/csv")
     assert (again["batch"], again["rows"][0]["fate"]) == (None, "done")
-    detected = ada.shown("/detect")
+    detected = ada.run_example("/detect")
     assert detected["provider"]["id"] == "google"
 
 
 class _Listener(BaseHTTPRequestHandler):
-    heard: list[tuple[str, bytes]]
+    received: list[tuple[str, bytes]]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).heard.append((self.headers["Mailhaul-Signature"], body))
+        type(self).received.append((self.headers["Mailhaul-Signature"], body))
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, *_args: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    heard: list[tuple[str, bytes]] = []
-    handler = type("Handler", (_Listener,), {"heard": heard})
+    received: list[tuple[str, bytes]] = []
+    handler = type("Handler", (_Listener,), {"received": received})
     server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", heard
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", received
     finally:
         server.shutdown()
         server.server_close()
 
 
-def test_a_webhook_is_called_by_a_worker_and_the_pages_own_code_takes_it(panel: Callable[..., Panel]) -> None:
+def test_a_worker_calls_the_webhook_and_the_documented_code_verifies_it(panel: Callable[..., Panel]) -> None:
     [code] = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.S | re.M)
-    place: dict[str, Any] = {"hmac": hmac}
-    exec(code, place)  # noqa: S102 - the page's own
-    with listening() as (url, heard):
+    namespace: dict[str, Any] = {"hmac": hmac}
+    exec(code, namespace)  # noqa: S102 - the document's own code
+    with listening() as (url, received):
         ada = panel("--webhook", url)
-        started = ada.shown('/imports"')
-        assert wait_until(lambda: bool(heard), timeout_s=60)
-        header, body = heard[0]
-    told = json.loads(body)
-    assert told["type"] == "import.finished"
-    assert told["import"]["id"] == started["rows"][0]["import"]["id"]
-    assert place["is_ours"](ada.names["whsec"], header, body)
-    assert not place["is_ours"](ada.names["whsec"], header, body + b" ")
-    assert not place["is_ours"]("another", header, body)
+        started = ada.run_example('/imports"')
+        assert wait_until(lambda: bool(received), timeout_s=60)
+        header, body = received[0]
+    event = json.loads(body)
+    assert event["type"] == "import.finished"
+    assert event["import"]["id"] == started["rows"][0]["import"]["id"]
+    assert namespace["is_ours"](ada.names["whsec"], header, body)
+    assert not namespace["is_ours"](ada.names["whsec"], header, body + b" ")
+    assert not namespace["is_ours"]("another", header, body)
     log = ada.running.installation.log()
     assert ada.token not in log
     assert ada.names["whsec"] not in log

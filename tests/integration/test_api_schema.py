@@ -1,4 +1,4 @@
-"""Whatever the API's description allows is no fault of ours, and is answered as described."""
+"""Requests that the API description allows cause no server error and are answered as described."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHECKS = [
 
 @pytest.fixture(autouse=True)
 def _log() -> Iterator[None]:
-    """As a process has it: by default a traceback would be drawn with all its local variables."""
+    """Configure logging as a process does: by default a traceback is rendered with its local variables."""
     telemetry.configure(stream=io.StringIO())
     yield
     structlog.reset_defaults()
@@ -44,19 +44,19 @@ def _log() -> Iterator[None]:
 def operations(root: Path) -> tuple[WebOffice, list[Any]]:
     office = WebOffice(root, {"api_calls_per_minute": 1_000_000})
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", office.app)
-    found = []
-    for one in schema.get_all_operations():
-        assert isinstance(one, Ok), "the description is whole"
-        found.append(one.ok())
-    return office, found
+    described = []
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), "the description is valid"
+        described.append(result.ok())
+    return office, described
 
 
-def test_nothing_that_the_description_allows_is_a_fault_of_ours(tmp_path: Path) -> None:
-    office, found = operations(tmp_path)
+def test_no_described_request_causes_a_server_error(tmp_path: Path) -> None:
+    office, described = operations(tmp_path)
     panel = Panel(office, "panel", TokenScope.ADMIN)
     panel.start()
-    assert len(found) == 23
-    for operation in found:
+    assert len(described) == 23
+    for operation in described:
 
         @settings(
             max_examples=EXAMPLES,
@@ -72,8 +72,8 @@ def test_nothing_that_the_description_allows_is_a_fault_of_ours(tmp_path: Path) 
         holds()
 
 
-def test_the_run_finds_a_fault_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    office, found = operations(tmp_path)
+def test_the_schema_run_detects_a_server_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    office, described = operations(tmp_path)
     panel = Panel(office, "panel", TokenScope.ADMIN)
 
     def breaks(*_args: object, **_more: object) -> None:
@@ -81,12 +81,16 @@ def test_the_run_finds_a_fault_that_is_there(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(office.deps.store, "tokens", breaks)
     monkeypatch.setattr(office.deps.store, "batches", breaks)
-    [listing] = [one for one in found if one.method.upper() == "GET" and one.path.endswith("/batches")]
+    [listing] = [
+        operation
+        for operation in described
+        if operation.method.upper() == "GET" and operation.path.endswith("/batches")
+    ]
 
     @settings(max_examples=3, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=listing.as_strategy())
     def holds(case: Any) -> None:
         case.call_and_validate(headers=panel.headers, checks=CHECKS)
 
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever it is that it tells a fault with
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - any exception that reports the fault
         holds()

@@ -27,7 +27,7 @@ def installation(
     smtp: SmtpCatcher,
     valkey_server: Valkey,
 ) -> Installation:
-    """A Mailhaul on each database, with a mail server and a queue."""
+    """An installation on each database, with a mail server and a queue."""
     valkey_server.flush()
     installed = Installation(
         tmp_path,
@@ -56,7 +56,7 @@ def mailboxes(make_user: MakeUser, old: Dovecot, new: Dovecot, count: int) -> li
     return routes
 
 
-def test_three_mailboxes_arrive_whole_and_everyone_concerned_hears_of_it_once(
+def test_three_mailboxes_arrive_complete_and_each_recipient_is_notified_once(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, smtp: SmtpCatcher
 ) -> None:
     routes = mailboxes(make_user, old_host, new_host, 3)
@@ -88,7 +88,7 @@ def test_three_mailboxes_arrive_whole_and_everyone_concerned_hears_of_it_once(
     assert re.search(rf"\b{copied}\b", to_owner.get_body(("plain",)).get_content())  # type: ignore[union-attr]
 
 
-def test_the_same_file_again_starts_nothing_and_again_copies_only_what_is_new(
+def test_resubmitting_a_file_starts_nothing_and_again_copies_only_new_mail(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     routes = mailboxes(make_user, old_host, new_host, 2)
@@ -103,8 +103,8 @@ def test_the_same_file_again_starts_nothing_and_again_copies_only_what_is_new(
 
         second = installation.json("batch", str(file), "--wait", "--again")
         assert [row["totals"]["copied"] for row in second["imports"]] == [0, 0]
-        for one, two in zip(first["imports"], second["imports"], strict=True):
-            assert two["totals"]["already_there"] == one["totals"]["copied"]
+        for earlier, later in zip(first["imports"], second["imports"], strict=True):
+            assert later["totals"]["already_there"] == earlier["totals"]["copied"]
         assert [new.read() for _, new in routes] == before
 
         sample = next(iter(sample_mailbox()))
@@ -115,7 +115,7 @@ def test_the_same_file_again_starts_nothing_and_again_copies_only_what_is_new(
     assert compare(routes[0][0].read(), routes[0][1].read(), folder_map=FOLDER_MAP) == []
 
 
-def test_our_own_completion_mail_is_not_carried_along(
+def test_completion_mail_is_not_copied(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, smtp: SmtpCatcher
 ) -> None:
     [(old, new)] = mailboxes(make_user, old_host, new_host, 1)
@@ -132,7 +132,7 @@ def test_our_own_completion_mail_is_not_carried_along(
     assert totals["skipped_reasons"] == {"completion mail of an earlier import": 1}
 
 
-def test_a_bad_row_is_told_and_the_others_go_on(
+def test_a_bad_row_is_reported_and_the_others_continue(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, smtp: SmtpCatcher
 ) -> None:
     routes = mailboxes(make_user, old_host, new_host, 2)
@@ -146,10 +146,10 @@ def test_a_bad_row_is_told_and_the_others_go_on(
     assert states == {good[0].account.address: "complete", old.account.address: "stopped"}
     stopped = next(row for row in report["imports"] if row["state"] == "stopped")
     assert stopped["problem"]["code"] == "login_rejected"
-    told = smtp.to(old.account.address)[0].message.get_body(("plain",))
-    assert told is not None
-    assert "password" in told.get_content()
-    # With the right password the same file starts that row alone.
+    body = smtp.to(old.account.address)[0].message.get_body(("plain",))
+    assert body is not None
+    assert "password" in body.get_content()
+    # With the right password the same file starts only that row.
     file = installation.csv("people.csv", routes)
     with installation.worker():
         again = installation.json("batch", str(file))

@@ -1,12 +1,12 @@
-"""Faults at any byte between the engine and real servers: nothing is lost and nothing is doubled.
+"""Faults at any byte between the engine and real servers: no message is lost or duplicated.
 
-For every way of appending, at Dovecot and at Cyrus, a clean run tells which bytes go over the wire; then
-the same copy is made again and again, each time with one fault at another byte: at the edges of literals,
-their headers, tagged answers and APPENDUIDs, and at random ones. The judge is the independent checker, by
-the multiset of messages on both sides.
+For every way of appending, on Dovecot and on Cyrus, a clean run records the bytes on the wire. The same
+copy is then repeated, each time with one fault at another byte: at the edges of literals, their headers,
+tagged responses and APPENDUIDs, and at random offsets. The independent checker compares the multisets of
+messages on both sides.
 
 MAILHAUL_TEST_OFFSETS sets how many offsets are tried for each way (0: every edge and as many random ones;
-default 2, and 6 in `make soak`), MAILHAUL_TEST_SEED which.
+default 2, and 6 in `make soak`). MAILHAUL_TEST_SEED selects them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MAIL = (
     _message(1, 40, flags=["\\Seen"]),
     _message(2, 5_000),
     _message(3, 0, identified=False),
-    _message(3, 0, identified=False),  # a twin
+    _message(3, 0, identified=False),  # an exact duplicate
     _message(4, 9_000, flags=["\\Flagged", "work"]),
     _message(5, 100),
 )
@@ -71,17 +71,17 @@ MAIL = (
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A filled source at one host, and what the checker has seen there."""
+    """A filled source on one host, and the checker's snapshot of it."""
 
     copier: Copier
     host: RehearsalHost
     source: User
     held: Mailbox
 
-    def to(
+    def copy_to(
         self, new: User, host: RehearsalHost, shape: Shape, trigger: bytes | None, fault: Fault | None
     ) -> FaultProxy:
-        """One copy through a proxy before the destination. Fails unless the checker agrees with it."""
+        """Run one copy through a proxy before the destination. Fails if the checker finds a difference."""
         with fault_proxy(host.starttls, shape, trigger=trigger, faults=[fault] if fault else []) as proxy:
             ended = self.copier.copy(
                 self.source,
@@ -95,8 +95,8 @@ class Bench:
         self._judge(new, ended, fault)
         return proxy
 
-    def from_(self, new: User, trigger: bytes | None, fault: Fault | None) -> FaultProxy:
-        """The same with the proxy before the source."""
+    def copy_from(self, new: User, trigger: bytes | None, fault: Fault | None) -> FaultProxy:
+        """Run one copy through a proxy before the source. Fails if the checker finds a difference."""
         with fault_proxy(self.host.starttls, trigger=trigger, faults=[fault] if fault else []) as proxy:
             ended = self.copier.copy(
                 self.source, new, source=proxy.endpoint, pace=PACE, io_s=_patience_s(fault)
@@ -136,36 +136,40 @@ def _filled(own_copier: Copier, host: RehearsalHost, make_user: MakeUser) -> Ben
     return Bench(own_copier, host, source, source.read())
 
 
-# --- Where to strike -----------------------------------------------------------------------------------
+# --- Fault offsets -------------------------------------------------------------------------------------
 
 
-def edges(heard: bytes) -> list[int]:
-    """The offsets at the edges of what has a meaning: lines, literal headers, literals, [APPENDUID]."""
-    found = {0, 1, len(heard) - 1}
+def edges(stream: bytes) -> list[int]:
+    """Offsets at the edges of protocol elements: lines, literal headers, literals, [APPENDUID]."""
+    offsets = {0, 1, len(stream) - 1}
     at = 0
-    while at < len(heard):
-        end = heard.find(b"\r\n", at) + 2
+    while at < len(stream):
+        end = stream.find(b"\r\n", at) + 2
         if end == 1:
             break
-        found |= {at, at + 1, (at + end) // 2, end - 2, end - 1, end}
-        line = heard[at:end]
-        found |= {
-            at + one.start() + n for one in re.finditer(rb"\[APPENDUID |\{[0-9]+\+?\}", line) for n in (0, 1)
+        offsets |= {at, at + 1, (at + end) // 2, end - 2, end - 1, end}
+        line = stream[at:end]
+        offsets |= {
+            at + match.start() + n
+            for match in re.finditer(rb"\[APPENDUID |\{[0-9]+\+?\}", line)
+            for n in (0, 1)
         }
-        found |= {at + one.end() - 1 for one in re.finditer(rb"\[APPENDUID [^\]]*\]|\{[0-9]+\+?\}", line)}
+        offsets |= {
+            at + match.end() - 1 for match in re.finditer(rb"\[APPENDUID [^\]]*\]|\{[0-9]+\+?\}", line)
+        }
         at = end
         if literal := re.search(rb"\{([0-9]+)\+?\}\r\n\Z", line):
             size = int(literal[1])
-            found |= {at + n for n in (1, size // 2, size - 1, size) if 0 <= n <= size}
+            offsets |= {at + n for n in (1, size // 2, size - 1, size) if 0 <= n <= size}
             at += size
-    return sorted(offset for offset in found if 0 <= offset < len(heard))
+    return sorted(offset for offset in offsets if 0 <= offset < len(stream))
 
 
-def faults(heard: dict[Toward, bytearray], seed: str) -> list[Fault]:
-    """What to try: each edge in both directions and as many random bytes, or OFFSETS of all these."""
+def faults(streams: dict[Toward, bytearray], seed: str) -> list[Fault]:
+    """The faults to try: each edge in both directions and as many random offsets, or OFFSETS of them."""
     chance = random.Random(f"{seed} {SEED}")
     every: list[Fault] = []
-    for toward, stream in heard.items():
+    for toward, stream in streams.items():
         offsets = edges(bytes(stream))
         offsets += [chance.randrange(len(stream)) for _ in offsets]
         every += [Fault("cut", toward, at) for at in offsets]
@@ -173,9 +177,9 @@ def faults(heard: dict[Toward, bytearray], seed: str) -> list[Fault]:
     return chance.sample(every, min(OFFSETS, len(every))) if OFFSETS else every
 
 
-def _strike(tried: Sequence[Fault], run: Callable[[Fault], FaultProxy]) -> None:
-    struck = [fault for fault in tried if run(fault).fired]
-    assert len(tried) - len(struck) <= max(1, len(tried) * 0.2), "most faults were to strike, and did not"
+def _run_faults(tried: Sequence[Fault], run: Callable[[Fault], FaultProxy]) -> None:
+    fired = [fault for fault in tried if run(fault).fired]
+    assert len(tried) - len(fired) <= max(1, len(tried) * 0.2), "too many faults did not fire"
 
 
 # --- The sweeps ----------------------------------------------------------------------------------------
@@ -187,12 +191,12 @@ def test_appends_survive_a_fault_at_any_byte(
     bench: Bench, make_user: MakeUser, request: pytest.FixtureRequest, to: str, shape: str
 ) -> None:
     host = request.getfixturevalue(to)
-    clean = bench.to(make_user(host), host, SHAPES[shape], APPEND, None)
+    clean = bench.copy_to(make_user(host), host, SHAPES[shape], APPEND, None)
     assert clean.heard["server"].count(b"number 1") == 1
     assert (b"APPENDUID" in clean.heard["client"]) == ("UIDPLUS" not in SHAPES[shape].hidden)
-    _strike(
+    _run_faults(
         faults(clean.heard, f"{to} {shape}"),
-        lambda fault: bench.to(make_user(host), host, SHAPES[shape], APPEND, fault),
+        lambda fault: bench.copy_to(make_user(host), host, SHAPES[shape], APPEND, fault),
     )
 
 
@@ -201,9 +205,9 @@ def test_fetches_survive_a_fault_at_any_byte(
     own_copier: Copier, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
 ) -> None:
     bench = _filled(own_copier, request.getfixturevalue(origin), make_user)
-    clean = bench.from_(make_user(new_host), FETCH, None)
+    clean = bench.copy_from(make_user(new_host), FETCH, None)
     assert b"number 1" in clean.heard["client"]
-    _strike(faults(clean.heard, origin), lambda fault: bench.from_(make_user(new_host), FETCH, fault))
+    _run_faults(faults(clean.heard, origin), lambda fault: bench.copy_from(make_user(new_host), FETCH, fault))
 
 
 @pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
@@ -211,22 +215,24 @@ def test_a_whole_connection_survives_a_fault_at_any_byte(
     bench: Bench, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
-    clean = bench.to(make_user(host), host, Shape(), None, None)
-    _strike(faults(clean.heard, to), lambda fault: bench.to(make_user(host), host, Shape(), None, fault))
+    clean = bench.copy_to(make_user(host), host, Shape(), None, None)
+    _run_faults(
+        faults(clean.heard, to), lambda fault: bench.copy_to(make_user(host), host, Shape(), None, fault)
+    )
 
 
 # --- Many faults, several lanes ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", ["new_host", "cyrus_host"])
-def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
+def test_successive_faults_on_both_sides_with_several_lanes(
     own_copier: Copier, old_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
-    """Random ones, which strike while earlier ones are being settled too."""
+    """Random faults, some of which fire while earlier ones are still being settled."""
     host = request.getfixturevalue(to)
     source = make_user(old_host)
-    more = (_message(number, 37 * number % 4_000) for number in range(10, 50))
-    source.fill([*MAIL, *(replace(one, folder=("Box",)) for one in more)])
+    extra = (_message(number, 37 * number % 4_000) for number in range(10, 50))
+    source.fill([*MAIL, *(replace(message, folder=("Box",)) for message in extra)])
     held = source.read()
     chance = random.Random(f"{to} {SEED}")
     fired = rounds = 0
@@ -235,8 +241,8 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
         new = make_user(host)
         shape = SHAPES[chance.choice(list(SHAPES))]
         pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
-        # A message whose connection is lost MAX_READ_ATTEMPTS times in a row is taken for a broken one.
-        plan = [_random_faults(chance, most) for most in (reconnecting.MAX_READ_ATTEMPTS - 1, 3)]
+        # A message whose connection is lost MAX_READ_ATTEMPTS times in a row counts as broken.
+        plan = [_random_faults(chance, maximum) for maximum in (reconnecting.MAX_READ_ATTEMPTS - 1, 3)]
         with (
             fault_proxy(old_host.starttls, trigger=chance.choice((None, FETCH)), faults=plan[0]) as before,
             fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,
@@ -251,24 +257,24 @@ def test_faults_on_both_sides_one_after_the_other_with_several_lanes(
                 pace=pace,
                 io_s=1.0,
             )
-            for _ in range(2):  # the same again is to find nothing new
+            for _ in range(2):  # the second run must find nothing new
                 ended = run(leg=chance.choice((timedelta(milliseconds=100), timedelta(days=1))))
                 after.settle()
                 refusals = list(own_copier.deps.store.refusals(ended.id))
-                told = (shape, pace, plan, ended.problem, refusals)
-                assert compare(held, new.read(), zones=False, subscriptions=False) == [], told
-                assert ended.state is State.COMPLETE, told
+                context = (shape, pace, plan, ended.problem, refusals)
+                assert compare(held, new.read(), zones=False, subscriptions=False) == [], context
+                assert ended.state is State.COMPLETE, context
         fired += before.fired + after.fired
     assert fired >= (OFFSETS or 100)
 
 
-def _random_faults(chance: random.Random, most: int) -> list[Fault]:
-    """None to `most`; small offsets as likely as large ones."""
+def _random_faults(chance: random.Random, maximum: int) -> list[Fault]:
+    """Zero to `maximum` faults, at log-uniform offsets."""
     return [
         Fault(
             chance.choice(("cut", "cut", "cut", *KINDS)),
             chance.choice(("server", "client")),
             int(10 ** chance.uniform(0, 4.2)),
         )
-        for _ in range(chance.randint(0, most))
+        for _ in range(chance.randint(0, maximum))
     ]

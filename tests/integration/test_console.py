@@ -1,4 +1,4 @@
-"""The console as its users meet it: what it says, what it ends with, what it prints for machines."""
+"""The console from its users' point of view: its output, its exit codes and its JSON."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.rehearsal.ports import free_ports, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
-LOOKING = ("check", "list", "show", "explain", "watch", "report", "doctor")
-CONTROLLING = ("pause", "resume", "retry", "cancel", "undo")
-COMMANDS = ("copy", "submit", "batch", "template", *LOOKING, *CONTROLLING, "worker", "up", "migrate")
+QUERIES = ("check", "list", "show", "explain", "watch", "report", "doctor")
+CONTROLS = ("pause", "resume", "retry", "cancel", "undo")
+COMMANDS = ("copy", "submit", "batch", "template", *QUERIES, *CONTROLS, "worker", "up", "migrate")
 
 
-def many(number: int) -> Iterator[Stored]:
-    """So many small messages."""
+def small_messages(number: int) -> Iterator[Stored]:
+    """Yield this small_messages small messages."""
     when = datetime(2020, 1, 1, tzinfo=UTC)
     for n in range(number):
         yield Stored(("INBOX",), ("\\Seen",), when, b"Subject: %d\r\n\r\ntext\r\n" % n)
@@ -36,41 +36,41 @@ def many(number: int) -> Iterator[Stored]:
 
 @pytest.fixture
 def installation(tmp_path: Path, new_host: Dovecot) -> Installation:
-    """A Mailhaul without any service."""
+    """An installation without any service."""
     return Installation(tmp_path, {"CA_FILE": str(new_host.ca_file)})
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_an_example(installation: Installation, command: str) -> None:
-    told = installation.run(command, "--help").stdout
-    assert "Example:" in told
-    assert f"mailhaul {command}" in " ".join(told.split()) or "mailhaul migrate" in told
+def test_every_command_has_help_with_an_example(installation: Installation, command: str) -> None:
+    help_text = installation.run(command, "--help").stdout
+    assert "Example:" in help_text
+    assert f"mailhaul {command}" in " ".join(help_text.split()) or "mailhaul migrate" in help_text
 
 
-def test_one_command_copies_a_mailbox_and_the_same_again_is_a_delta(
+def test_one_command_copies_a_mailbox_and_a_repeat_is_incremental(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
     old.fill(sample_mailbox(), EMPTY_FOLDERS)
     words = installation.copy_words(old, new)
-    told = installation.run(*words).stdout
-    assert "All" in told
+    output = installation.run(*words).stdout
+    assert "All" in output
     assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
     again = installation.json(*words)
     assert again["totals"]["copied"] == 0
     assert again["totals"]["already_there"] == new.read().count()
     listed = installation.json("list")
-    assert [one["state"] for one in listed] == ["complete", "complete"]
-    shown = installation.run("report", listed[0]["id"]).stdout
-    assert "Gesendet" in shown
-    assert "Sent" in shown
+    assert [import_["state"] for import_ in listed] == ["complete", "complete"]
+    report = installation.run("report", listed[0]["id"]).stdout
+    assert "Gesendet" in report
+    assert "Sent" in report
 
 
-def test_flags_that_changed_at_the_old_mailbox_come_over_when_asked_for(
+def test_sync_flags_copies_flag_changes_of_the_old_mailbox(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
-    old.fill(many(4))  # all of them read
+    old.fill(small_messages(4))  # all of them read
 
     def store(user: User, number: int, flags: str) -> None:
         client = connect(user.account.endpoint, user.account.login, user.password, user.ca_file)
@@ -80,7 +80,7 @@ def test_flags_that_changed_at_the_old_mailbox_come_over_when_asked_for(
 
     def flags(user: User) -> list[set[str]]:
         inbox = user.read().folders["INBOX",]
-        return [set(one.flags) for one in sorted(inbox, key=lambda one: one.subject)]
+        return [set(message.flags) for message in sorted(inbox, key=lambda message: message.subject)]
 
     words = installation.copy_words(old, new)
     installation.run(*words)
@@ -92,39 +92,41 @@ def test_flags_that_changed_at_the_old_mailbox_come_over_when_asked_for(
     installation.run(*words)
     assert flags(new) == [{"\\seen"}, {"\\seen"}, set(), {"\\seen", "\\answered"}]
     assert installation.json(*words, "--sync-flags")["totals"]["flags_updated"] == 2
-    wanted = [set(), {"\\seen", "\\flagged", "$label1"}, set(), {"\\seen", "\\answered"}]
-    assert flags(new) == wanted
+    expected = [set(), {"\\seen", "\\flagged", "$label1"}, set(), {"\\seen", "\\answered"}]
+    assert flags(new) == expected
     store(old, 4, "-FLAGS(\\Answered)")
     store(old, 2, "-FLAGS($Label1)")
-    told = installation.run(*words, "--sync-flags").stdout
-    assert "1 message got the flags that the old mailbox has by now." in told
-    wanted[1].remove("$label1")
-    assert flags(new) == wanted
+    output = installation.run(*words, "--sync-flags").stdout
+    assert "1 message got the flags that the old mailbox has by now." in output
+    expected[1].remove("$label1")
+    assert flags(new) == expected
     assert installation.json(*words, "--sync-flags")["totals"]["flags_updated"] == 0
 
 
-def test_a_check_shows_what_a_copy_will_do_and_changes_nothing(
+def test_a_check_predicts_a_copy_and_changes_nothing(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
     old.fill(sample_mailbox(), EMPTY_FOLDERS)
     words = ["check", *installation.copy_words(old, new)[1:]]
-    found = installation.json(*words)
-    assert (found["done"], found["ready"]) == (True, True)
-    assert found["source"]["messages"] == old.read().count()
+    check = installation.json(*words)
+    assert (check["done"], check["ready"]) == (True, True)
+    assert check["source"]["messages"] == old.read().count()
     assert new.read().count() == 0
-    told = installation.run(*words).stdout
-    assert "To copy: at most" in told
-    assert "Gesendet" in told
+    output = installation.run(*words).stdout
+    assert "To copy: at most" in output
+    assert "Gesendet" in output
     copied = installation.json(*installation.copy_words(old, new))
-    folders = {(one["source_folder"], one["destination_folder"]) for one in found["folders"]}
-    assert folders == {(one["source_folder"], one["destination_folder"]) for one in copied["folders"]}
+    folders = {(folder["source_folder"], folder["destination_folder"]) for folder in check["folders"]}
+    assert folders == {
+        (folder["source_folder"], folder["destination_folder"]) for folder in copied["folders"]
+    }
     again = installation.json(*words)
     assert again["to_copy"]["messages"] == 0
-    assert again["source"]["size_bytes"] == found["source"]["size_bytes"]
+    assert again["source"]["size_bytes"] == check["source"]["size_bytes"]
 
 
-def test_an_import_that_nobody_works_on_is_controlled_and_explained(
+def test_an_import_without_a_worker_can_be_controlled_and_explained(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
@@ -141,15 +143,15 @@ def test_an_import_that_nobody_works_on_is_controlled_and_explained(
     assert installation.run("report", import_id, "--csv", ends=5).stdout.startswith("import,source")
 
 
-def test_undo_takes_back_what_was_added_and_nobody_has_touched(
+def test_undo_removes_copied_mail_that_was_not_changed_since(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
     old.fill(sample_mailbox(), EMPTY_FOLDERS)
-    mine = [
+    existing = [
         Stored(("INBOX",), ("\\Seen",), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: mine\r\n\r\nmine\r\n")
     ]
-    new.fill(mine)
+    new.fill(existing)
     before = new.read()
     words = installation.copy_words(old, new)
     copied = installation.json(*words)
@@ -175,42 +177,42 @@ def test_undo_takes_back_what_was_added_and_nobody_has_touched(
     assert "removed" in installation.run("undo", again["id"], "--yes", *passwords).stdout
 
 
-def test_a_running_import_pauses_goes_on_and_is_cancelled(
+def test_a_running_import_can_be_paused_resumed_and_cancelled(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     installation.settings |= {"BATCH_MESSAGES": "1", "LANES": "1", "TICK_SECONDS": "1"}
     old, new = make_user(old_host), make_user(new_host)
-    old.fill(many(2500))
+    old.fill(small_messages(2500))
     client = connect(new.account.endpoint, new.account.login, new.password, new.ca_file)
 
-    def there() -> int:
+    def message_count() -> int:
         return int(client.status("INBOX", "(MESSAGES)")[1][0].split()[-1].strip(b")"))
 
-    def is_(state: str) -> bool:
+    def has_state(state: str) -> bool:
         return bool(installation.json("show", import_id)[0]["state"] == state)
 
     with installation.worker():
         import_id = installation.json("submit", *installation.copy_words(old, new)[1:])["id"]
-        wait_until(lambda: there() > 5, timeout_s=60)
+        wait_until(lambda: message_count() > 5, timeout_s=60)
         installation.run("pause", import_id)
-        wait_until(lambda: is_("paused"), timeout_s=60)
-        reached = there()
+        wait_until(lambda: has_state("paused"), timeout_s=60)
+        reached = message_count()
         assert 5 < reached < 2500
         time.sleep(1.5)  # longer than a tick
-        assert there() == reached
+        assert message_count() == reached
         installation.run("resume", import_id)
-        wait_until(lambda: there() > reached, timeout_s=60)
+        wait_until(lambda: message_count() > reached, timeout_s=60)
         installation.run("cancel", import_id)
-        wait_until(lambda: is_("cancelled"), timeout_s=60)
-    left = there()
+        wait_until(lambda: has_state("cancelled"), timeout_s=60)
+    left = message_count()
     assert reached < left < 2500
     undone = installation.json("undo", import_id, "--yes", *installation.copy_words(old, new)[-2:])
     assert undone["totals"]["removed"] == undone["totals"]["added"] == left
-    assert there() == 0
+    assert message_count() == 0
     client.logout()
 
 
-def test_a_password_from_the_environment_and_starttls(
+def test_a_copy_takes_passwords_from_the_environment_and_uses_starttls(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
@@ -237,7 +239,7 @@ def test_a_password_from_the_environment_and_starttls(
         ("bad url", 2, "imaps://"),
     ],
 )
-def test_what_goes_wrong_is_told_with_its_own_exit_code(
+def test_each_failure_has_its_own_message_and_exit_code(
     installation: Installation,
     old_host: Dovecot,
     new_host: Dovecot,
@@ -273,7 +275,7 @@ def test_what_goes_wrong_is_told_with_its_own_exit_code(
     assert old.password not in done.stdout + done.stderr
 
 
-def test_a_full_destination_and_a_message_too_large(
+def test_a_message_too_large_and_a_full_destination_are_reported(
     tmp_path: Path, ca: CertificateAuthority, old_host: Dovecot, make_user: MakeUser
 ) -> None:
     date = next(iter(sample_mailbox())).internal_date
@@ -295,7 +297,7 @@ def test_a_full_destination_and_a_message_too_large(
         assert report["totals"]["copied"] == new.read().count() > 0
 
 
-def test_the_template_is_written_once_and_is_a_good_start(installation: Installation, tmp_path: Path) -> None:
+def test_the_template_is_written_and_never_overwritten(installation: Installation, tmp_path: Path) -> None:
     assert installation.run("template").stdout == template()
     file = tmp_path / "people.csv"
     installation.run("template", str(file))
@@ -303,7 +305,7 @@ def test_the_template_is_written_once_and_is_a_good_start(installation: Installa
     installation.run("template", str(file), ends=2)
 
 
-def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
+def test_a_file_with_mistakes_starts_nothing_and_reports_all_of_them(
     installation: Installation, tmp_path: Path
 ) -> None:
     file = tmp_path / "people.csv"
@@ -316,10 +318,10 @@ def test_a_file_with_mistakes_starts_nothing_and_says_all_of_them(
         "batch", str(file), ends=2, environment={"MAILHAUL_DESTINATION_SERVER": "mail.new.example"}
     )
     assert "hush" not in done.stdout + done.stderr
-    told = " ".join(done.stdout.split())
-    assert "3" in told
-    assert "source_address" in told
-    assert "source_password" in told
+    output = " ".join(done.stdout.split())
+    assert "3" in output
+    assert "source_address" in output
+    assert "source_password" in output
     assert installation.json("list") == []
     facts = json.loads(installation.run("batch", str(file), "--json", ends=2).stdout)
     assert {p["line"] for p in facts["problems"]} >= {3}
@@ -333,17 +335,15 @@ def test_more_than_25_rows_are_refused_with_an_offer_to_split(
     file = tmp_path / "many.csv"
     file.write_text("\n".join([template().splitlines()[0], *rows]) + "\n")
     installation.settings["DESTINATION_SERVER"] = "imaps://mail.new.example"
-    told = installation.run("batch", str(file), ends=2)
-    assert "--split" in told.stdout + told.stderr
+    result = installation.run("batch", str(file), ends=2)
+    assert "--split" in result.stdout + result.stderr
     assert installation.json("list") == []
     batches = installation.json("batch", str(file), "--split")
     assert [len(batch["rows"]) for batch in batches] == [25, 25, 10]
     assert len(installation.json("list", "--limit", "100")) == 60
 
 
-def test_the_doctor_says_what_is_ill_and_how_to_mend_it(
-    installation: Installation, new_host: Dovecot
-) -> None:
+def test_the_doctor_reports_problems_and_their_fixes(installation: Installation, new_host: Dovecot) -> None:
     findings = {f["part"]: f for f in installation.json("doctor", ends=None)}
     assert {"database", "queue", "key", "mail", "destination"} <= set(findings)
     assert findings["database"]["health"] == "well"
@@ -356,8 +356,8 @@ def test_the_doctor_says_what_is_ill_and_how_to_mend_it(
     assert findings["destination"]["health"] == "well"
     assert findings["mail"]["health"] == "ill"
     assert findings["mail"]["fix"]
-    some = installation.json("doctor", "--only", "database", "--only", "key")
-    assert [finding["part"] for finding in some] == ["database", "key"]
+    selected = installation.json("doctor", "--only", "database", "--only", "key")
+    assert [finding["part"] for finding in selected] == ["database", "key"]
     assert "no part" in installation.run("doctor", "--only", "engine", ends=2).stderr
 
 
@@ -380,7 +380,7 @@ def test_up_runs_everything_in_one_process_tree(
     assert new.read().count() == report["imports"][0]["totals"]["copied"] > 0
 
 
-def test_users_are_told_apart_from_servers(installation: Installation) -> None:
+def test_a_server_url_without_a_user_is_refused_with_an_example(installation: Installation) -> None:
     done = installation.run(
         "copy", "--from", "imaps://old.example", "--to", "imaps://ada@new.example", ends=2
     )

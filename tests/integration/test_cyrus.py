@@ -39,17 +39,17 @@ def own_copier(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthorit
         ("old_cyrus_host", "cyrus_host"),
     ],
 )
-def test_a_mailbox_moves_whole_and_the_same_again_is_a_delta(
+def test_a_mailbox_is_copied_completely_and_a_repeat_is_incremental(
     own_copier: Copier, origin: str, to: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
     old, new = (make_user(request.getfixturevalue(name)) for name in (origin, to))
     mail = [*corpus(120, folders=12, seed=3, max_bytes=60_000), *sample_mailbox()]
     munged = "old_cyrus_host" in (origin, to)
-    if munged:  # 8-bit characters in headers do not survive there: see below
-        mail = [one for one in mail if _head(one).isascii()]
+    if munged:  # Cyrus alters 8-bit characters in headers: see below
+        mail = [message for message in mail if _head(message).isascii()]
     old.fill(mail, EMPTY_FOLDERS)
     assert own_copier.copy(old, new).state is State.COMPLETE
-    special = {"new_host", "cyrus_host"}  # where a source has special folders of its own, they go there
+    special = {"new_host", "cyrus_host"}  # special folders of the source go into those of the destination
     lands_in: dict[FolderPath, FolderPath] = LANDS_IN if to in special and origin not in special else {}
     assert compare(old.read(), new.read(), folder_map=lands_in, zones=False) == []
     again = own_copier.copy(old, new)
@@ -61,7 +61,7 @@ def test_a_mailbox_moves_whole_and_the_same_again_is_a_delta(
     assert compare(old.read(), new.read(), folder_map=lands_in, zones=False) == []
 
 
-def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
+def test_folders_whose_names_cyrus_refuses_get_names_that_it_accepts(
     own_copier: Copier, new_host: Dovecot, cyrus_host: Cyrus, make_user: MakeUser
 ) -> None:
     old, new = make_user(new_host), make_user(cyrus_host)
@@ -83,7 +83,7 @@ def test_folders_whose_names_cyrus_refuses_get_names_that_it_takes(
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(("MULTIAPPEND", "UIDPLUS"))])
-def test_mail_that_cyrus_alters_is_not_doubled_after_a_lost_answer_or_with_another_database(
+def test_mail_altered_by_cyrus_is_not_duplicated_after_a_lost_response_or_with_another_database(
     own_copier: Copier,
     tmp_path: Path,
     old_host: Dovecot,

@@ -1,4 +1,4 @@
-"""What deploy/ installs, really running: each unit's command confined as its unit says, Caddy in front."""
+"""The files of deploy/ in operation: each unit's command confined as its unit specifies, behind Caddy."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ PROGRAM: Final = [sys.executable, "-m", "importer.cli"]
 
 @dataclass
 class Server:
-    """One server with the units of deploy/systemd, without systemd."""
+    """A server with the units of deploy/systemd, without systemd."""
 
     root: Path
     installation: Installation
     port: int
 
     def words(self, name: str) -> list[str]:
-        """ExecStart of that unit, with paths of ours."""
+        """The unit's ExecStart, with the test's paths."""
         program, *words = SERVICES[name].words()
         if program.endswith("/valkey-server"):
             return [str(get_binary_path()), str(self.root / "valkey.conf")]
         return [*PROGRAM, *words]
 
     def confined(self, name: str) -> list[str]:
-        """The same, allowed no other system calls than its unit allows."""
+        """The same, restricted to the system calls that the unit allows."""
         allowed = ",".join(units.allowed_calls(SERVICES[name]))
         return [sys.executable, confined.__file__, allowed, *self.words(name)]
 
     @contextmanager
     def running(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The unit's command, and its end by SIGTERM in the time that the unit gives it."""
+        """Run the unit's command and stop it with SIGTERM within the unit's TimeoutStopSec."""
         process = start_group(
             self.confined(name),
             self.installation.log_file,
@@ -71,7 +71,7 @@ class Server:
             stop_group(process)
 
     def healthy(self) -> bool:
-        """Whether the pages say that they are."""
+        """Whether the health page reports ok."""
         try:
             return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=2).text == "ok"
         except requests.ConnectionError:
@@ -84,17 +84,17 @@ def server(
 ) -> Iterator[Server]:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is missing (Debian: systemd)")
-    given = {
+    settings = {
         name.removeprefix("MAILHAUL_"): value
         for name, value in environment_file(units.FOLDER / "mailhaul.env.example").items()
     }
     [port] = free_ports()
-    # What differs on this machine; the socket's path has to be short.
+    # Settings that differ on this machine. The socket's path has to be short.
     with ExitStack() as stack:
         sockets = Path(f"/tmp/mailhaul-queue-{os.getpid()}")
         sockets.mkdir(mode=0o700)
         stack.callback(shutil.rmtree, sockets)
-        given |= {
+        settings |= {
             "REDIS_URL": f"unix://{sockets}/valkey.sock",
             "PUBLIC_URL": "https://localhost",
             "DESTINATION_SERVER": str(new_host.imaps),
@@ -102,7 +102,7 @@ def server(
             "WEB_LISTEN": f"127.0.0.1:{port}",
             "TICK_SECONDS": "1",
         }
-        del given["DATABASE_URL"], given["DATA"]
+        del settings["DATABASE_URL"], settings["DATA"]
         conf = (units.FOLDER / "valkey.conf").read_text().replace("/run/mailhaul-queue", str(sockets))
         (tmp_path / "valkey.conf").write_text(conf)
         credentials = tmp_path / "credentials"
@@ -116,10 +116,10 @@ def server(
             path.write_text(secret + "\n")
             path.chmod(0o400)
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
-        yield Server(tmp_path, Installation(tmp_path, given), port)
+        yield Server(tmp_path, Installation(tmp_path, settings), port)
 
 
-def test_the_units_of_a_server_carry_mail(
+def test_the_units_of_a_server_run_a_batch(
     server: Server, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     old, new = make_user(old_host), make_user(new_host)
@@ -138,8 +138,8 @@ def test_the_units_of_a_server_carry_mail(
         assert migrated.returncode == 0, migrated.stderr
         with server.running("mailhaul-worker@.service"), server.running("mailhaul-web.service"):
             assert wait_until(server.healthy, timeout_s=30), server.installation.log()
-            found = server.installation.json("doctor")
-            assert {f["part"] for f in found if f["health"] == "well"} == {
+            findings = server.installation.json("doctor")
+            assert {f["part"] for f in findings if f["health"] == "well"} == {
                 "database", "queue", "workers", "key", "disk", "outbox", "destination"
             }  # fmt: skip
             file = server.installation.csv("one.csv", [(old, new)])
@@ -147,21 +147,21 @@ def test_the_units_of_a_server_carry_mail(
     assert report["exit_code"] == 0
     assert new.read().count() == report["imports"][0]["totals"]["copied"] > 0
     assert "worker.stopped" in server.installation.log()
-    # All of it was kept elsewhere: this directory may be read-only.
+    # All data is stored elsewhere: this directory may be read-only.
     assert list(server.installation.data.iterdir()) == []
 
 
-def test_the_small_way_is_one_unit(server: Server) -> None:
+def test_the_small_installation_is_one_unit(server: Server) -> None:
     (Path(os.environ["CREDENTIALS_DIRECTORY"]) / "mailhaul_database_url").unlink()
     del server.installation.settings["REDIS_URL"]
     with server.running("mailhaul-up.service"):
         assert wait_until(server.healthy, timeout_s=30), server.installation.log()
-        found = {f["part"]: f["health"] for f in server.installation.json("doctor")}
-        assert (found["database"], found["queue"]) == ("well", "well")
+        health = {f["part"]: f["health"] for f in server.installation.json("doctor")}
+        assert (health["database"], health["queue"]) == ("well", "well")
     assert not server.healthy()
 
 
-def test_the_confinement_holds(server: Server, tmp_path: Path) -> None:
+def test_the_confinement_blocks_other_system_calls(server: Server, tmp_path: Path) -> None:
     allowed = ",".join(units.allowed_calls(SERVICES["mailhaul-web.service"]))
     tried = "import os; os.chown('.', os.getuid(), os.getgid())"
     done = subprocess.run(
@@ -174,7 +174,7 @@ def test_the_confinement_holds(server: Server, tmp_path: Path) -> None:
     assert "PermissionError" in done.stderr
 
 
-def test_caddy_stands_in_front_with_tls(server: Server, tmp_path: Path) -> None:
+def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None:
     if shutil.which("caddy") is None:
         pytest.skip("Caddy is missing (Debian: caddy)")
     http, https = free_ports(2)
@@ -202,31 +202,31 @@ def test_caddy_stands_in_front_with_tls(server: Server, tmp_path: Path) -> None:
             tmp_path / "caddy.log"
         ).read_text()
         site = f"https://localhost:{https}"
-        with requests.Session() as people:
-            people.trust_env = False  # a machine's own authorities would stand for ours
-            people.verify = str(root)
-            people.headers["Accept-Encoding"] = "gzip"
+        with requests.Session() as browser:
+            browser.trust_env = False  # otherwise the machine's authorities would replace the test's
+            browser.verify = str(root)
+            browser.headers["Accept-Encoding"] = "gzip"
             with server.running("mailhaul-web.service"):
                 assert wait_until(server.healthy, timeout_s=30), server.installation.log()
-                first = people.get(site, timeout=15)
+                first = browser.get(site, timeout=15)
                 assert first.status_code == 200
                 assert "Strict-Transport-Security" in first.headers
                 assert "Server" not in first.headers
                 assert "Content-Encoding" not in first.headers
-                style = people.get(f"{site}/static/0/app.css", timeout=15)
+                style = browser.get(f"{site}/static/0/app.css", timeout=15)
                 assert style.headers["Content-Encoding"] == "gzip"
-            plain = people.get(f"http://localhost:{http}/", timeout=15, allow_redirects=False)
+            plain = browser.get(f"http://localhost:{http}/", timeout=15, allow_redirects=False)
             assert plain.status_code == 308
             assert plain.headers["Location"].startswith("https://localhost")
-            down = people.get(site, timeout=30)
+            down = browser.get(site, timeout=30)
         assert down.status_code == 502
         assert "try again in a minute" in down.text
     finally:
         stop_group(proxy)
 
 
-def test_what_the_image_is_built_from_is_the_whole_program(tmp_path: Path) -> None:
-    """The Containerfile copies these and nothing else; pip makes the package of them."""
+def test_the_sources_of_the_image_contain_the_whole_program(tmp_path: Path) -> None:
+    """The Containerfile copies only these files, and pip builds the package from them."""
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("importer", "providers"):

@@ -1,4 +1,4 @@
-"""A server that sends a byte now and then holds nobody for longer than its time; a slow line is no drip."""
+"""A server that trickles single bytes is cut off after the stall timeout; a slow line is not a stall."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(session: ImapSession) -> None:
     list(session.messages(INBOX, UidSet.of([1])))
 
 
-def look(session: ImapSession) -> None:
+def read_status(session: ImapSession) -> None:
     session.statuses(["INBOX"])
 
 
@@ -47,11 +47,11 @@ def append(session: ImapSession) -> None:
     [
         ("UID FETCH", LITERAL + DRIP + b"x", read, Side.SOURCE),
         ("UID FETCH", DRIP + b"* OK still here\r\n", read, Side.SOURCE),
-        ("STATUS", DRIP + b"* OK still here\r\n", look, Side.SOURCE),
+        ("STATUS", DRIP + b"* OK still here\r\n", read_status, Side.SOURCE),
         ("APPEND", DRIP + b"* OK still here\r\n", append, Side.DESTINATION),
     ],
 )
-def test_a_server_that_drips_is_cut_once_and_not_asked_again_at_once(
+def test_a_trickling_server_is_disconnected_and_not_retried_immediately(
     ca: CertificateAuthority,
     security: Security,
     command: str,
@@ -61,7 +61,9 @@ def test_a_server_that_drips_is_cut_once_and_not_asked_again_at_once(
 ) -> None:
     certificate = ca.issue() if security is Security.TLS else None
     with scripted_server(
-        lambda told: answer if told.startswith(command) else None, certificate=certificate, security=security
+        lambda received: answer if received.startswith(command) else None,
+        certificate=certificate,
+        security=security,
     ) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
         session = ImapSessions(ca_file=ca.ca_file, timeouts=TIMES).open(account, Secret("secret"), side)
@@ -74,7 +76,7 @@ def test_a_server_that_drips_is_cut_once_and_not_asked_again_at_once(
     assert server.connections == 1
 
 
-def test_a_slow_line_is_waited_for_and_so_is_a_reader_who_takes_a_break(
+def test_a_slow_line_or_a_paused_reader_is_not_a_stall(
     ca: CertificateAuthority, make_user: MakeUser, new_host: Dovecot, tmp_path: Path
 ) -> None:
     user = make_user(new_host)
@@ -89,14 +91,14 @@ def test_a_slow_line_is_waited_for_and_so_is_a_reader_who_takes_a_break(
         through = replace(user.account, endpoint=proxy.endpoint)
         session = sessions.open(through, Secret(user.password), Side.SOURCE)
         began = time.monotonic()
-        came: list[bytes] = []
-        for one in session.messages(inbox, UidSet.of([1, 2, 3])):
-            assert isinstance(one, Message)
-            assert isinstance(one.body, bytes)
-            came.append(one.body)
-            if len(came) == 1:
-                time.sleep(2 * DRIP_S)  # somebody else is slow
+        received: list[bytes] = []
+        for message in session.messages(inbox, UidSet.of([1, 2, 3])):
+            assert isinstance(message, Message)
+            assert isinstance(message.body, bytes)
+            received.append(message.body)
+            if len(received) == 1:
+                time.sleep(2 * DRIP_S)  # another part of the copy is slow
         assert time.monotonic() - began > 2 * DRIP_S
-        assert came == bodies
+        assert received == bodies
         session.close()
     assert proxy.connections == 1

@@ -1,4 +1,4 @@
-"""Our own disk is full: it is told as that, nobody's host is blamed, and nothing is lost."""
+"""The installation's disk is full: the error says so, no mail host is blamed, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from tests.rehearsal.fill import Stored
 from tests.rehearsal.installation import Installation
 
 WHEN = datetime(2003, 2, 2, 4, 5, 6, tzinfo=UTC)
-LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * 400_000  # 6.8 MB: it passes through a file
+LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcde\r\n" * 400_000  # 6.8 MB: spooled to a file
 SMALL_BYTES = 3_000_000
-FULL_DISK = Path("/dev/full")  # takes nothing (full(4))
+FULL_DISK = Path("/dev/full")  # accepts no bytes, see full(4)
 
 SMALL_DISK = 'mount -t tmpfs -o size={} tmpfs "$MAILHAUL_DATA" && exec "$@"'
 
 
 def on_a_disk_of(size: int) -> tuple[str, ...]:
-    """Runs what follows with a data directory on a file system of its own."""
+    """A command prefix that mounts a file system of this size as the data directory."""
     return ("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK.format(size), "sh")
 
 
 def with_files_of_at_most(size: int) -> tuple[str, ...]:
-    """What a quota ends in, nearly: EFBIG in place of EDQUOT."""
+    """A command prefix that limits file sizes. Similar to a quota, with EFBIG in place of EDQUOT."""
     return ("prlimit", f"--fsize={size}")
 
 
@@ -51,7 +51,7 @@ def can(words: tuple[str, ...], data: Path) -> bool:
 
 
 @pytest.mark.parametrize("narrow", [on_a_disk_of, with_files_of_at_most])
-def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied_later(
+def test_a_large_message_without_spool_space_is_not_blamed_on_the_source_and_copied_later(
     tmp_path: Path,
     ca: CertificateAuthority,
     make_user: MakeUser,
@@ -71,7 +71,7 @@ def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied
     roomy.data.mkdir()
     words = narrow(SMALL_BYTES)
     if not can(words, roomy.data):
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("this machine does not allow mounting")
     tight = Installation(tmp_path, settings, command=(*words, *roomy.command))
 
     stopped = tight.json(*tight.copy_words(old, new), ends=5)
@@ -84,20 +84,20 @@ def test_a_large_message_that_has_no_room_is_not_the_sources_fault_and_is_copied
     assert compare(old.read(), new.read()) == []
 
 
-def test_doctor_sees_it_coming(tmp_path: Path) -> None:
+def test_the_doctor_reports_a_disk_without_space(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/mailhaul.db"}
     roomy = Installation(tmp_path, settings)
     roomy.data.mkdir()
-    found = {one["part"]: one for one in roomy.json("doctor", ends=None)}
-    assert found["disk"]["health"] in ("well", "odd")
+    findings = {finding["part"]: finding for finding in roomy.json("doctor", ends=None)}
+    assert findings["disk"]["health"] in ("well", "odd")
     tight = Installation(tmp_path, settings, command=(*with_files_of_at_most(SMALL_BYTES), *roomy.command))
-    found = {one["part"]: one for one in tight.json("doctor", ends=5)}
-    assert found["disk"]["health"] == "ill"
-    assert str(roomy.data) in found["disk"]["fix"]
+    findings = {finding["part"]: finding for finding in tight.json("doctor", ends=5)}
+    assert findings["disk"]["health"] == "ill"
+    assert str(roomy.data) in findings["disk"]["fix"]
 
 
 @pytest.mark.parametrize("pages", [0, 6])
-def test_a_database_without_room_loses_and_doubles_nothing(
+def test_a_full_database_disk_loses_and_duplicates_nothing(
     tmp_path: Path,
     ca: CertificateAuthority,
     make_user: MakeUser,
@@ -110,16 +110,16 @@ def test_a_database_without_room_loses_and_doubles_nothing(
     with copier(tmp_path, ca.ca_file) as copies:
         store = copies.deps.store
         assert isinstance(store, SqlStore)
-        with store.reading() as looking:
-            most = looking.exec_driver_sql("PRAGMA page_count").scalar_one() + pages
+        with store.reading() as reader:
+            max_pages = reader.exec_driver_sql("PRAGMA page_count").scalar_one() + pages
 
         def narrow(connection: sqlite3.Connection, *_: object) -> None:
-            connection.execute(f"PRAGMA max_page_count={most}")
+            connection.execute(f"PRAGMA max_page_count={max_pages}")
 
         event.listen(store.engine, "connect", narrow)
         store.engine.dispose()
         for _ in range(3):
-            # Where there is room for that much, it is written down; else whoever started it is told.
+            # The problem is stored if there is room for it; otherwise the caller gets the error.
             with suppress(OwnDiskFull):
                 stopped = copies.copy(old, new, runs=1)
                 assert stopped.problem is not None
@@ -130,7 +130,7 @@ def test_a_database_without_room_loses_and_doubles_nothing(
     assert compare(old.read(), new.read()) == []
 
 
-def test_files_of_our_own_tell_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_files_report_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: object) -> Any:
         return FULL_DISK.open("r+b", buffering=0)
 

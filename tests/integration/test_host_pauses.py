@@ -1,4 +1,4 @@
-"""What a host asks of all who come from our address holds for each account there, and for no other host."""
+"""A backoff that a host demands of our address applies to all of its accounts and to no other host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_mail(server: Imitation, user: User) -> User:
     return replace(user, account=replace(user.account, endpoint=replace(server.imaps, host="127.0.0.1")))
 
 
-def test_a_second_account_of_that_host_waits_to_the_second_while_another_host_goes_on(
+def test_a_second_account_of_the_host_waits_out_the_backoff_while_another_host_continues(
     tmp_path: Path,
     ca: CertificateAuthority,
     make_user: MakeUser,
@@ -57,19 +57,19 @@ def test_a_second_account_of_that_host_waits_to_the_second_while_another_host_go
         rows = [*routes, (elsewhere, make_user(new_host))]
         [submitted] = installation.json("batch", str(installation.csv("all.csv", rows)))
 
-        def shown() -> dict[str, Any]:
-            found = installation.json("show", submitted["batch_id"])
-            return {one["source"]["address"]: one for one in found}
+        def imports_by_address() -> dict[str, Any]:
+            imports = installation.json("show", submitted["batch_id"])
+            return {import_["source"]["address"]: import_ for import_ in imports}
 
         def states() -> list[str]:
-            now = shown()
+            now = imports_by_address()
             return [now[old.account.address]["state"] for old, _ in rows]
 
         worker = installation.start_worker()
         assert wait_until(lambda: states() == ["waiting", "waiting", "complete"], timeout_s=PATIENCE_S)
         kill_group(worker)
-        with installation.worker():  # what was asked for outlives whoever was told
-            first, second = (shown()[old.account.address] for old, _ in routes)
+        with installation.worker():  # the backoff outlives the worker that received it
+            first, second = (imports_by_address()[old.account.address] for old, _ in routes)
             assert first["problem"] == second["problem"]
             assert first["problem"]["code"] == "throttled"
             assert "accepts no logins at the moment" in first["problem"]["message"]
@@ -78,6 +78,6 @@ def test_a_second_account_of_that_host_waits_to_the_second_while_another_host_go
             assert wait_until(lambda: states() == ["complete"] * 3, timeout_s=PATIENCE_S)
     refused_at, next_at, *_ = server.connected_at
     assert PAUSE_S <= next_at - refused_at + 0.1 < PAUSE_S + 6
-    told = [json.loads(line) for line in installation.log().splitlines() if '"leg.finished"' in line]
+    legs = [json.loads(line) for line in installation.log().splitlines() if '"leg.finished"' in line]
     assert datetime.fromisoformat(first["not_before"])
-    assert sum(one["problem"] == "throttled" for one in told) == 2
+    assert sum(leg["problem"] == "throttled" for leg in legs) == 2

@@ -1,4 +1,4 @@
-"""Connecting and logging in: each way it can fail says what happened and what to do, and no secret."""
+"""Connecting and logging in: each failure explains what happened and what to do, without secrets."""
 
 from __future__ import annotations
 
@@ -69,19 +69,21 @@ def failure(
     login: str = "ada@old.example",
     password: str = PASSWORD,
 ) -> MailError:
-    """Opens a session that must fail; the error, after a look for the password everywhere it leads."""
-    wanted = replace(account(endpoint), login=login)
+    """Open a session that must fail. Returns the error after checking that it does not hold the password."""
+    login_account = replace(account(endpoint), login=login)
     with pytest.raises(MailError) as caught:
-        sessions(ca_file).open(wanted, Secret(password), Side.SOURCE)
+        sessions(ca_file).open(login_account, Secret(password), Side.SOURCE)
     error = caught.value
     assert error.side is Side.SOURCE
     assert str(error).endswith(".")
     assert "  " not in str(error)
     assert error.__traceback__ is not None
-    ours = error.with_traceback(error.__traceback__.tb_next)  # without this frame, which holds the password
-    told = "".join(traceback.TracebackException.from_exception(ours, capture_locals=True).format())
-    assert "open_connection" in told
-    texts = [told, repr(error), str(error), error.server_text, repr(vars(error))]
+    without_frame = error.with_traceback(
+        error.__traceback__.tb_next
+    )  # without this frame, which holds the password
+    report = "".join(traceback.TracebackException.from_exception(without_frame, capture_locals=True).format())
+    assert "open_connection" in report
+    texts = [report, repr(error), str(error), error.server_text, repr(vars(error))]
     chain: BaseException | None = error
     while chain is not None:
         texts += [repr(chain), repr(chain.args), repr(vars(chain))]
@@ -92,7 +94,7 @@ def failure(
     return error
 
 
-# --- Getting in ----------------------------------------------------------------------------------------
+# --- Successful logins ---------------------------------------------------------------------------------
 
 ODD_PASSWORDS = [
     "pässwörd €",
@@ -107,7 +109,7 @@ ODD_PASSWORDS = [
 
 
 @pytest.mark.parametrize("password", ODD_PASSWORDS)
-def test_any_password_gets_in(new_host: Dovecot, make_user: MakeUser, password: str) -> None:
+def test_any_password_logs_in(new_host: Dovecot, make_user: MakeUser, password: str) -> None:
     user = make_user(new_host)
     new_host.add_user(user.account.login, password)
     session = sessions(user.ca_file).open(user.account, Secret(password), Side.SOURCE)
@@ -116,7 +118,7 @@ def test_any_password_gets_in(new_host: Dovecot, make_user: MakeUser, password: 
 
 
 @pytest.mark.parametrize("password", ODD_PASSWORDS)
-def test_any_password_gets_in_by_the_login_command(
+def test_any_password_logs_in_with_the_login_command(
     new_host: Dovecot, make_user: MakeUser, password: str
 ) -> None:
     user = make_user(new_host)
@@ -128,21 +130,21 @@ def test_any_password_gets_in_by_the_login_command(
 
 
 @pytest.mark.parametrize("host_name", ["new_host", "small_host"])
-def test_starttls_gets_in_and_plaintext_uses_it_where_it_is_offered(
+def test_starttls_works_and_plaintext_uses_it_where_it_is_offered(
     request: pytest.FixtureRequest, make_user: MakeUser, host_name: str
 ) -> None:
     host: RehearsalHost = request.getfixturevalue(host_name)
     user = make_user(host)
     for security in (Security.STARTTLS, Security.PLAINTEXT):
-        where = replace(user.account, endpoint=replace(host.starttls, security=security))
-        session = sessions(user.ca_file).open(where, Secret(user.password), Side.SOURCE)
+        target = replace(user.account, endpoint=replace(host.starttls, security=security))
+        session = sessions(user.ca_file).open(target, Secret(user.password), Side.SOURCE)
         assert session.status("INBOX").messages == 0
         session.close()
-        with pytest.raises(CertificateRefused):  # plaintext is no way around the certificate
-            sessions().open(where, Secret(user.password), Side.SOURCE)
+        with pytest.raises(CertificateRefused):  # plaintext does not bypass the certificate check
+            sessions().open(target, Secret(user.password), Side.SOURCE)
 
 
-def test_plaintext_goes_on_without_encryption_where_none_is_offered() -> None:
+def test_plaintext_continues_without_encryption_where_none_is_offered() -> None:
     with scripted_server() as server:
         session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
         assert session.status("INBOX").messages == 8
@@ -151,14 +153,14 @@ def test_plaintext_goes_on_without_encryption_where_none_is_offered() -> None:
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
-def test_an_answer_that_came_along_is_given_once_more_where_it_is_asked_for(asks_first: bool) -> None:
-    """SASL-IR is offered, and `+` comes all the same: imaplib alone would wait for ever."""
+def test_an_initial_sasl_response_is_repeated_where_the_server_requests_it(asks_first: bool) -> None:
+    """The server offers SASL-IR and still sends `+`: imaplib alone would wait forever."""
 
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
             return usual_answer(command, CAPABILITIES + " SASL-IR")
-        asked = command.startswith("AUTHENTICATE") and asks_first
-        return b"+ idling\r\n" if asked else b"TAG OK done\r\n" if command.startswith("AUTH") else None
+        continues = command.startswith("AUTHENTICATE") and asks_first
+        return b"+ idling\r\n" if continues else b"TAG OK done\r\n" if command.startswith("AUTH") else None
 
     with scripted_server(answer) as server:
         sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE).close()
@@ -167,7 +169,7 @@ def test_an_answer_that_came_along_is_given_once_more_where_it_is_asked_for(asks
     assert rest[:2] == (["CREDENTIALS", "CAPABILITY"] if asks_first else ["CAPABILITY", "LOGOUT"])
 
 
-def test_a_server_that_asks_again_and_again_gets_no_further_answer() -> None:
+def test_repeated_sasl_challenges_get_no_further_response() -> None:
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
             return usual_answer(command, CAPABILITIES + " SASL-IR")
@@ -175,17 +177,17 @@ def test_a_server_that_asks_again_and_again_gets_no_further_answer() -> None:
 
     with scripted_server(answer) as server:
         assert isinstance(failure(server.endpoint), LoginRejected)
-    assert server.commands[-1] == "CREDENTIALS"  # the second is the `*` that gives up
+    assert server.commands[-1] == "CREDENTIALS"  # the second is the `*` that cancels
 
 
 @pytest.mark.parametrize(
     "told", [b"TAG OK [CAPABILITY %s] begin\r\n", b"* CAPABILITY %s\r\nTAG OK begin\r\n"]
 )
-def test_what_was_offered_before_tls_does_not_count(ca: CertificateAuthority, told: bytes) -> None:
-    """RFC 9051 section 6.2.1: anybody may have said it."""
+def test_capabilities_before_tls_are_discarded(ca: CertificateAuthority, told: bytes) -> None:
+    """RFC 9051 section 6.2.1: an attacker may have sent it."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(*ca.issue("localhost"))
-    heard: list[str] = []
+    received: list[str] = []
 
     def serve() -> None:
         client = listener.accept()[0]
@@ -195,21 +197,21 @@ def test_what_was_offered_before_tls_does_not_count(ca: CertificateAuthority, to
         with tls.wrap_socket(client, server_side=True) as secured:
             for line in secured.makefile("rb"):
                 tag, _, command = line.rstrip().partition(b" ")
-                heard.append(command.decode().split(" ")[0])
-                secured.sendall(usual_answer(heard[-1], "IMAP4rev1").replace(b"TAG", tag))
+                received.append(command.decode().split(" ")[0])
+                secured.sendall(usual_answer(received[-1], "IMAP4rev1").replace(b"TAG", tag))
 
     with socket.create_server(("localhost", 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
         endpoint = Endpoint("localhost", int(listener.getsockname()[1]), Security.STARTTLS)
         sessions(ca.ca_file).open(account(endpoint), Secret(PASSWORD), Side.SOURCE).close()
-    assert heard[:3] == ["CAPABILITY", "LOGIN", "CAPABILITY"]
+    assert received[:3] == ["CAPABILITY", "LOGIN", "CAPABILITY"]
 
 
-def test_capabilities_count_from_after_the_login() -> None:
+def test_capabilities_are_read_after_the_login() -> None:
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
-            more = " APPENDLIMIT=35651584 ID" if "CREDENTIALS" in server.commands else ""
-            return usual_answer(command, CAPABILITIES + more)
+            extra = " APPENDLIMIT=35651584 ID" if "CREDENTIALS" in server.commands else ""
+            return usual_answer(command, CAPABILITIES + extra)
         return b"* ID NIL\r\nTAG OK done\r\n" if command.startswith("ID ") else None
 
     with scripted_server(answer) as server:
@@ -219,25 +221,25 @@ def test_capabilities_count_from_after_the_login() -> None:
     assert 'ID ("name" "mailhaul")' in server.commands
 
 
-def test_small_packets_go_out_at_once(new_host: Dovecot) -> None:
+def test_connections_use_tcp_nodelay_and_modern_tls(new_host: Dovecot) -> None:
     client = Client(new_host.imaps, tls_context(new_host.ca_file), QUICK)
     assert client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert client.socket().version() >= "TLSv1.2"
     client.close_abruptly()
 
 
-# --- Not getting in ------------------------------------------------------------------------------------
+# --- Failures ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host_name", ["new_host", "small_host"])
 @pytest.mark.parametrize(
     "password", [PASSWORD, "pässwörd €€", 'quo"te\\9', "two\nlines", "nul\0", "half\ud800pair"]
 )
-def test_a_wrong_password_is_said_to_be_one(
+def test_a_wrong_password_is_reported(
     request: pytest.FixtureRequest, make_user: MakeUser, host_name: str, password: str
 ) -> None:
     if host_name == "small_host" and not password.isascii():
-        pytest.skip("pymap breaks the connection over such a password")
+        pytest.skip("pymap closes the connection on such a password")
     host: RehearsalHost = request.getfixturevalue(host_name)
     user = make_user(host)
     error = failure(host.imaps, user.ca_file, login=user.account.login, password=password)
@@ -251,14 +253,14 @@ def test_a_wrong_password_is_said_to_be_one(
         )
 
 
-def test_a_user_name_with_a_line_break_sends_nothing() -> None:
+def test_a_user_name_with_a_line_break_is_not_sent() -> None:
     with scripted_server() as server:
         error = failure(server.endpoint, login="ada\r\nX1 NOOP")
     assert isinstance(error, LoginRejected)
     assert server.commands == ["CAPABILITY"]
 
 
-def test_an_unknown_host_is_said_to_be_one() -> None:
+def test_an_unknown_host_is_reported() -> None:
     error = failure(Endpoint("imap.nowhere.invalid"))
     assert isinstance(error, HostUnknown)
     assert str(error) == "There is no server called imap.nowhere.invalid. Check the server name."
@@ -266,7 +268,7 @@ def test_an_unknown_host_is_said_to_be_one() -> None:
         assert isinstance(failure(Endpoint(odd)), HostUnknown)
 
 
-def test_a_closed_port_is_tried_a_few_times() -> None:
+def test_a_closed_port_is_reported_as_unavailable() -> None:
     (port,) = free_ports()
     error = failure(Endpoint("localhost", port))
     assert isinstance(error, ServerUnavailable)
@@ -274,7 +276,7 @@ def test_a_closed_port_is_tried_a_few_times() -> None:
 
 
 @pytest.mark.parametrize("said", ["BYE [UNAVAILABLE] starting up", "NO [LIMIT] Too many of you", "BAD no"])
-def test_a_server_that_turns_us_away_is_left_alone(said: str) -> None:
+def test_a_rejecting_greeting_is_throttling_and_not_retried(said: str) -> None:
     with scripted_server(greeting=b"* " + said.encode() + b"\r\n") as server:
         error = failure(server.endpoint)
     assert isinstance(error, Throttled)
@@ -283,14 +285,14 @@ def test_a_server_that_turns_us_away_is_left_alone(said: str) -> None:
     assert server.connections == 1
 
 
-def test_an_authority_that_nobody_trusts_is_refused(new_host: Dovecot) -> None:
+def test_an_untrusted_authority_is_refused(new_host: Dovecot) -> None:
     error = failure(new_host.imaps)
     assert isinstance(error, CertificateRefused)
     assert str(error).startswith("The certificate of localhost does not prove that it is localhost (")
 
 
 @pytest.mark.parametrize(("names", "expired"), [(("wrong.example",), False), ((), True)])
-def test_a_certificate_for_another_host_or_time_is_refused(
+def test_a_certificate_for_another_host_or_an_expired_one_is_refused(
     ca: CertificateAuthority, names: tuple[str, ...], expired: bool
 ) -> None:
     certificate = ca.issue(*names, expired=expired)
@@ -312,7 +314,7 @@ def test_a_certificate_for_another_host_or_time_is_refused(
     ],
 )
 @pytest.mark.parametrize("security", [Security.PLAINTEXT, Security.TLS])
-def test_what_is_no_imap_server_is_said_to_be_none(greeting: bytes, security: Security) -> None:
+def test_a_server_that_does_not_speak_imap_is_reported(greeting: bytes, security: Security) -> None:
     with scripted_server(greeting=greeting, security=security) as server:
         error = failure(server.endpoint)
     assert isinstance(error, NotAnImapServer)
@@ -320,19 +322,19 @@ def test_what_is_no_imap_server_is_said_to_be_none(greeting: bytes, security: Se
     assert server.connections == 1
 
 
-def test_a_port_that_waits_for_tls_is_not_taken_for_a_slow_server(new_host: Dovecot) -> None:
+def test_plaintext_to_a_tls_port_suggests_imaps(new_host: Dovecot) -> None:
     error = failure(replace(new_host.imaps, security=Security.PLAINTEXT))
     assert isinstance(error, NotAnImapServer)
     assert "imaps://" in str(error)
 
 
-def test_a_port_without_tls_asks_for_starttls(new_host: Dovecot) -> None:
+def test_tls_to_a_port_without_tls_suggests_starttls(new_host: Dovecot) -> None:
     error = failure(replace(new_host.starttls, security=Security.TLS), new_host.ca_file)
     assert isinstance(error, NotAnImapServer)
     assert "imap://" in str(error)
 
 
-def test_starttls_that_is_not_offered_sends_no_password() -> None:
+def test_no_password_is_sent_when_starttls_is_not_offered() -> None:
     with scripted_server(security=Security.STARTTLS) as server:
         error = failure(server.endpoint)
     assert isinstance(error, EncryptionUnavailable)
@@ -358,7 +360,7 @@ def starttls_offered(answer_to_starttls: bytes) -> Callable[[str], bytes | None]
         b"TAG OK begin\r\nM1 OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] injected\r\n",
     ],
 )
-def test_starttls_that_is_offered_and_fails_sends_no_password(security: Security, answer: bytes) -> None:
+def test_no_password_is_sent_when_starttls_fails(security: Security, answer: bytes) -> None:
     with scripted_server(starttls_offered(answer), security=security) as server:
         error = failure(server.endpoint)
     assert isinstance(error, EncryptionUnavailable)
@@ -369,13 +371,13 @@ def test_starttls_that_is_offered_and_fails_sends_no_password(security: Security
     ("security", "kind"),
     [(Security.STARTTLS, EncryptionUnavailable), (Security.PLAINTEXT, NotAnImapServer)],
 )
-def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: type[MailError]) -> None:
+def test_a_preauth_greeting_is_refused(security: Security, kind: type[MailError]) -> None:
     with scripted_server(greeting=b"* PREAUTH welcome\r\n", security=security) as server:
         assert isinstance(failure(server.endpoint), kind)
     assert server.commands == ["CAPABILITY"]
 
 
-# --- What servers say at login -------------------------------------------------------------------------
+# --- Responses to a login ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -411,7 +413,9 @@ def test_a_greeting_that_pretends_a_login_is_refused(security: Security, kind: t
         (b"* BYE Autologout", ConnectionLost, "was lost"),
     ],
 )
-def test_a_refused_login_is_told_from_a_busy_server(answer: bytes, kind: type[MailError], words: str) -> None:
+def test_a_refused_login_is_distinguished_from_a_busy_server(
+    answer: bytes, kind: type[MailError], words: str
+) -> None:
     with scripted_server(lambda command: answer + b"\r\n" if command == "CREDENTIALS" else None) as server:
         error = failure(server.endpoint)
     assert type(error) is kind
@@ -422,10 +426,10 @@ def test_a_refused_login_is_told_from_a_busy_server(answer: bytes, kind: type[Ma
         assert str(error).endswith("Make an app password for ada@old.example.")
 
 
-def test_exchange_says_how_long_to_wait() -> None:
+def test_the_backoff_time_of_exchange_is_applied() -> None:
     def answer(command: str) -> bytes | None:
-        told = b"TAG NO Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
-        return told if command == "CREDENTIALS" else None
+        refusal = b"TAG NO Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
+        return refusal if command == "CREDENTIALS" else None
 
     with scripted_server(answer) as server:
         error = failure(server.endpoint)
@@ -433,16 +437,16 @@ def test_exchange_says_how_long_to_wait() -> None:
     assert error.until == NOW + timedelta(milliseconds=299961)
 
 
-def test_a_server_that_repeats_the_password_is_not_quoted() -> None:
+def test_a_password_repeated_by_the_server_is_masked() -> None:
     def answer(command: str) -> bytes | None:
-        told = b"TAG NO no such pair: ada / " + PASSWORD.encode() + b"\r\n"
-        return told if command == "CREDENTIALS" else None
+        refusal = b"TAG NO no such pair: ada / " + PASSWORD.encode() + b"\r\n"
+        return refusal if command == "CREDENTIALS" else None
 
     with scripted_server(answer) as server:
         assert "•••" in failure(server.endpoint).server_text
 
 
-def test_no_way_to_log_in_is_told() -> None:
+def test_a_server_without_a_login_method_is_reported() -> None:
     def answer(command: str) -> bytes | None:
         return usual_answer(command, "IMAP4rev1 LOGINDISABLED") if command == "CAPABILITY" else None
 
@@ -452,7 +456,7 @@ def test_no_way_to_log_in_is_told() -> None:
     assert server.commands == ["CAPABILITY"]
 
 
-def test_a_connection_that_ends_during_the_login_is_no_wrong_password() -> None:
+def test_a_connection_lost_during_the_login_is_not_a_wrong_password() -> None:
     with scripted_server(lambda command: b"* BYE\r\n" if command == "CREDENTIALS" else None) as server:
         assert isinstance(failure(server.endpoint), ConnectionLost)
 
@@ -477,8 +481,8 @@ def test_an_open_connection_keeps_no_transcript_of_the_login(new_host: Dovecot, 
 
 
 @pytest.mark.parametrize("until", ["", "CAPABILITY", "AUTHENTICATE", "CREDENTIALS"])
-def test_a_server_that_drips_is_not_waited_for_for_ever(until: str) -> None:
-    """Each byte comes in time, and the answer never ends."""
+def test_a_trickling_server_times_out(until: str) -> None:
+    """Each byte arrives in time, but the response never ends."""
     quick = ImapSessions(timeouts=Timeouts(connect_s=0.4, io_s=0.4))
     stopped = threading.Event()
 
@@ -511,9 +515,7 @@ def test_a_server_that_drips_is_not_waited_for_for_ever(until: str) -> None:
 
 @pytest.mark.parametrize("capabilities", ["IMAP4rev1", "IMAP4rev1 AUTH=PLAIN SASL-IR"])
 @pytest.mark.parametrize("status", ["NO", "BAD"])
-def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(
-    capabilities: str, status: str
-) -> None:
+def test_a_command_echoed_by_the_server_does_not_reveal_the_password(capabilities: str, status: str) -> None:
     password = "k4n4r13\"'\\x"
 
     def repeats(command: str) -> bytes | None:
@@ -527,6 +529,6 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(
         [sent] = [command for command in server.commands if command.startswith(("LOGIN", "AUTHENTICATE"))]
     error = caught.value
     assert "Error in command" in error.server_text
-    told = f"{error} {error.server_text}"
-    assert "k4n4r13" not in told
-    assert sent.rpartition(" ")[2].strip('"') not in told
+    shown = f"{error} {error.server_text}"
+    assert "k4n4r13" not in shown
+    assert sent.rpartition(" ")[2].strip('"') not in shown

@@ -1,4 +1,4 @@
-"""Answers that real hosts are known to give and that no server here gives of itself, on a scripted one."""
+"""Responses that real hosts are known to give, played by a scripted server: no test server gives them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Open = Callable[..., tuple[ImapSession, ScriptedServer]]
 
 @pytest.fixture
 def scripted() -> Iterator[Open]:
-    """A session on a server that answers as told, and the server."""
+    """Opens a session on a scripted server. Returns the session and the server."""
     with ExitStack() as stack:
 
         def opened(
@@ -61,10 +61,10 @@ def scripted() -> Iterator[Open]:
             capabilities: str = CAPABILITIES,
             max_bytes: int = 10_000,
         ) -> tuple[ImapSession, ScriptedServer]:
-            def told(command: str) -> bytes | None:
+            def scripted_answer(command: str) -> bytes | None:
                 return usual_answer(command, capabilities) if command == "CAPABILITY" else answer(command)
 
-            server = stack.enter_context(scripted_server(told))
+            server = stack.enter_context(scripted_server(scripted_answer))
             account = Account("ada@old.example", "ada", server.endpoint)
             sessions = ImapSessions(
                 timeouts=Timeouts(connect_s=2, io_s=5), now=lambda: NOW, max_message_bytes=max_bytes
@@ -76,9 +76,9 @@ def scripted() -> Iterator[Open]:
         yield opened
 
 
-def asked_for(command: str) -> UidSet | None:
-    found = re.match(r"UID FETCH ([0-9:,]+) \(UID FLAGS", command)
-    return UidSet.parse(found[1]) & ALL if found else None
+def requested_uids(command: str) -> UidSet | None:
+    match = re.match(r"UID FETCH ([0-9:,]+) \(UID FLAGS", command)
+    return UidSet.parse(match[1]) & ALL if match else None
 
 
 def message(uid: int, body: bytes = b"x") -> bytes:
@@ -93,33 +93,33 @@ def message(uid: int, body: bytes = b"x") -> bytes:
 
 
 def read(session: MailboxSession, uids: UidSet = ALL) -> tuple[list[int], dict[int, str]]:
-    """The UIDs of the messages that came, and the reasons for those that did not."""
-    came: list[int] = []
+    """The UIDs of the messages received, and the reasons for those that were not."""
+    received: list[int] = []
     reasons: dict[int, str] = {}
-    for one in session.messages(INBOX, uids):
-        if isinstance(one, Message):
-            came.append(one.uid)
+    for result in session.messages(INBOX, uids):
+        if isinstance(result, Message):
+            received.append(result.uid)
         else:
-            reasons[one[0]] = one[1]
-    return sorted(came), reasons
+            reasons[result[0]] = result[1]
+    return sorted(received), reasons
 
 
 # --- Reading -------------------------------------------------------------------------------------------
 
 
 def poisoned(poison: set[int], refusal: bytes, *, partly: bool) -> Answer:
-    """Refuses each FETCH that names a poisoned message, `partly` after those before it."""
+    """Refuse each FETCH that names a poisoned message; with `partly`, after the messages before it."""
 
     def answer(command: str) -> bytes | None:
-        uids = asked_for(command)
+        uids = requested_uids(command)
         if uids is None:
             return None
-        told = b""
+        response = b""
         for uid in uids:
             if uid in poison:
-                return (told if partly else b"") + refusal
-            told += message(uid)
-        return told + b"TAG OK done\r\n"
+                return (response if partly else b"") + refusal
+            response += message(uid)
+        return response + b"TAG OK done\r\n"
 
     return answer
 
@@ -134,24 +134,24 @@ def poisoned(poison: set[int], refusal: bytes, *, partly: bool) -> Answer:
     ],
 )
 @pytest.mark.parametrize("poison", [{4}, {1, 8}, {2, 3, 4}])
-def test_a_message_that_breaks_the_command_stands_alone_in_the_end(
+def test_a_message_that_breaks_the_command_is_isolated(
     scripted: Open, poison: set[int], refusal: bytes, partly: bool
 ) -> None:
     session, _ = scripted(poisoned(poison, refusal, partly=partly))
-    came, reasons = read(session)
-    assert came == [uid for uid in range(1, 9) if uid not in poison]
+    received, reasons = read(session)
+    assert received == [uid for uid in range(1, 9) if uid not in poison]
     assert set(reasons) == poison
     words = refusal.decode().split(" ", 2)[2].strip()
     assert set(reasons.values()) == {f"The source server localhost does not hand out this message: {words}"}
 
 
-def test_a_server_that_hands_out_nothing_is_unavailable_and_no_message_is_blamed(scripted: Open) -> None:
+def test_a_server_that_refuses_every_message_is_unavailable(scripted: Open) -> None:
     session, _ = scripted(poisoned(set(ALL), b"TAG NO [UNAVAILABLE] later\r\n", partly=False))
     with pytest.raises(ServerUnavailable):
         read(session)
 
 
-HANGS_UP = b"* BYE FETCH failed\r\n"
+CLOSES_CONNECTION = b"* BYE FETCH failed\r\n"
 
 
 @pytest.fixture
@@ -162,12 +162,12 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_pauses")
 @pytest.mark.parametrize("partly", [True, False])
 @pytest.mark.parametrize("poison", [{4}, {1, 8}, {2, 3, 4}])
-def test_a_message_that_ends_the_connection_stands_alone_in_the_end(
+def test_a_message_that_ends_the_connection_is_isolated(
     scripted: Open, poison: set[int], partly: bool
 ) -> None:
-    session, _ = scripted(poisoned(poison, HANGS_UP, partly=partly))
-    came, reasons = read(session)
-    assert came == [uid for uid in range(1, 9) if uid not in poison]
+    session, _ = scripted(poisoned(poison, CLOSES_CONNECTION, partly=partly))
+    received, reasons = read(session)
+    assert received == [uid for uid in range(1, 9) if uid not in poison]
     assert set(reasons) == poison
     assert set(reasons.values()) == {
         "The source server localhost does not hand out this message:"
@@ -175,28 +175,28 @@ def test_a_message_that_ends_the_connection_stands_alone_in_the_end(
     }
 
 
-def test_a_message_that_ends_the_connection_by_chance_is_no_broken_one(scripted: Open) -> None:
-    chances = iter([HANGS_UP, HANGS_UP])
+def test_a_message_whose_connection_ends_by_chance_is_not_broken(scripted: Open) -> None:
+    losses = iter([CLOSES_CONNECTION, CLOSES_CONNECTION])
 
     def answer(command: str) -> bytes | None:
-        uids = asked_for(command)
-        return next(chances, message(*uids) + b"TAG OK done\r\n") if uids else None
+        uids = requested_uids(command)
+        return next(losses, message(*uids) + b"TAG OK done\r\n") if uids else None
 
     session, _ = scripted(answer)
     assert read(session, UidSet.of([4])) == ([4], {})
 
 
 @pytest.mark.usefixtures("without_pauses")
-def test_a_server_that_ends_the_connection_at_every_message_is_lost_and_no_message_is_blamed(
+def test_a_server_that_ends_the_connection_at_every_message_is_a_lost_connection(
     scripted: Open,
 ) -> None:
-    session, server = scripted(poisoned(set(ALL), HANGS_UP, partly=False))
+    session, server = scripted(poisoned(set(ALL), CLOSES_CONNECTION, partly=False))
     with pytest.raises(ConnectionLost):
         read(session)
     assert server.connections < 25
 
 
-def test_a_connection_that_is_lost_twice_in_a_row_is_opened_once_more(scripted: Open) -> None:
+def test_a_connection_lost_twice_in_a_row_is_reopened(scripted: Open) -> None:
     losses = iter(["UID FETCH", "EXAMINE"])
     next_loss = next(losses)
 
@@ -204,14 +204,14 @@ def test_a_connection_that_is_lost_twice_in_a_row_is_opened_once_more(scripted: 
         nonlocal next_loss
         if next_loss and command.startswith(next_loss):
             next_loss = next(losses, "")
-            return HANGS_UP
+            return CLOSES_CONNECTION
         return poisoned(set(), b"", partly=False)(command)
 
     session, _ = scripted(answer)
     assert read(session) == (list(ALL), {})
 
 
-def test_a_connection_that_cannot_be_had_again_is_lost_at_once(scripted: Open) -> None:
+def test_a_connection_that_cannot_be_reopened_is_given_up(scripted: Open) -> None:
     gone = False
 
     def answer(command: str) -> bytes | None:
@@ -226,14 +226,14 @@ def test_a_connection_that_cannot_be_had_again_is_lost_at_once(scripted: Open) -
     assert server.connections <= 4
 
 
-def test_a_network_that_swallows_messages_is_not_waited_for_without_end(
+def test_repeated_connection_losses_stop_at_the_time_budget(
     scripted: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(command: str) -> bytes | None:
-        if not asked_for(command):
+        if not requested_uids(command):
             return None
         time.sleep(0.2)
-        return HANGS_UP
+        return CLOSES_CONNECTION
 
     monkeypatch.setattr(fetch, "LOST_CONNECTION_BUDGET_S", 0.5)
     session, server = scripted(answer)
@@ -242,15 +242,15 @@ def test_a_network_that_swallows_messages_is_not_waited_for_without_end(
     assert server.connections <= 3
 
 
-@pytest.mark.parametrize("refusal", [b"TAG NO Some messages could not be FETCHed\r\n", HANGS_UP])
-def test_a_message_whose_size_is_not_told_is_there_all_the_same(
+@pytest.mark.parametrize("refusal", [b"TAG NO Some messages could not be FETCHed\r\n", CLOSES_CONNECTION])
+def test_a_message_without_a_reported_size_still_exists(
     scripted: Open, without_pauses: None, refusal: bytes
 ) -> None:
     def answer(command: str) -> bytes | None:
-        found = re.match(r"UID FETCH ([0-9:,]+) \(UID RFC822.SIZE\)", command)
-        if not found:
+        match = re.match(r"UID FETCH ([0-9:,]+) \(UID RFC822.SIZE\)", command)
+        if not match:
             return None
-        uids = UidSet.parse(found[1])
+        uids = UidSet.parse(match[1])
         sizes = b"".join(b"* %d FETCH (UID %d RFC822.SIZE 70)\r\n" % (uid, uid) for uid in uids if uid != 7)
         return refusal if 3 in uids else sizes + b"TAG OK done\r\n"  # 7 was removed
 
@@ -258,14 +258,14 @@ def test_a_message_whose_size_is_not_told_is_there_all_the_same(
     assert list(session.sizes(INBOX, ALL)) == [(1, 70), (2, 70), (3, 0), (4, 70), (5, 70), (6, 70), (8, 70)]
 
 
-def test_a_pause_that_is_asked_for_while_reading_is_told(scripted: Open) -> None:
+def test_a_backoff_requested_while_reading_is_raised(scripted: Open) -> None:
     session, _ = scripted(poisoned({4}, BACKOFF, partly=True))
     with pytest.raises(Throttled) as caught:
         read(session)
     assert caught.value.until == NOW + timedelta(milliseconds=299961)
 
 
-def test_the_daily_cap_of_reading_is_no_full_mailbox(scripted: Open) -> None:
+def test_a_daily_read_limit_is_throttling_and_not_a_full_mailbox(scripted: Open) -> None:
     session, _ = scripted(poisoned({1}, b"TAG NO [OVERQUOTA] too much today\r\n", partly=False))
     with pytest.raises(Throttled):
         read(session)
@@ -273,33 +273,33 @@ def test_the_daily_cap_of_reading_is_no_full_mailbox(scripted: Open) -> None:
 
 def test_a_message_without_content_is_reported(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
-        if asked_for(command) is None:
+        if requested_uids(command) is None:
             return None
         withheld = b'* 2 FETCH (UID 2 FLAGS () INTERNALDATE "01-Jan-2020 00:00:00 +0000" BODY[] NIL)\r\n'
         return message(1) + withheld + message(3) + b"TAG OK done\r\n"
 
     session, _ = scripted(answer)
-    came, reasons = read(session)
-    assert came == [1, 3]
+    received, reasons = read(session)
+    assert received == [1, 3]
     assert set(reasons) == {2}
 
 
-def test_a_message_larger_than_we_hold_is_reported_and_the_others_come(scripted: Open) -> None:
+def test_an_oversized_message_is_reported_and_the_others_are_read(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
-        uids = asked_for(command)
+        uids = requested_uids(command)
         if uids is None:
             return None
         return b"".join(message(u, b"x" * (20_000 if u == 5 else 50)) for u in uids) + b"TAG OK done\r\n"
 
     session, _ = scripted(answer)
-    came, reasons = read(session)
-    assert came == [1, 2, 3, 4, 6, 7, 8]
+    received, reasons = read(session)
+    assert received == [1, 2, 3, 4, 6, 7, 8]
     assert reasons == {
         5: "The source server localhost does not hand out this message: a literal of 20000 bytes"
     }
 
 
-def test_a_folder_that_was_made_anew_is_not_taken_for_broken_messages(scripted: Open) -> None:
+def test_a_recreated_folder_is_not_mistaken_for_broken_messages(scripted: Open) -> None:
     remade = False
 
     def answer(command: str) -> bytes | None:
@@ -314,16 +314,16 @@ def test_a_folder_that_was_made_anew_is_not_taken_for_broken_messages(scripted: 
         read(session)
 
 
-def test_gibberish_without_end_is_a_violation(scripted: Open) -> None:
-    session, _ = scripted(lambda command: b"?!\r\n" if asked_for(command) else None)
+def test_endless_gibberish_is_a_protocol_violation(scripted: Open) -> None:
+    session, _ = scripted(lambda command: b"?!\r\n" if requested_uids(command) else None)
     with pytest.raises(ProtocolViolation) as caught:
         read(session)
     assert "?!" in caught.value.server_text
 
 
-def test_what_was_not_asked_for_is_not_handed_out(scripted: Open) -> None:
+def test_unrequested_messages_are_not_returned(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
-        if asked_for(command) is None:
+        if requested_uids(command) is None:
             return None
         split = (
             b'* 3 FETCH (UID 3 FLAGS (b))\r\n* 3 FETCH (UID 3 INTERNALDATE "01-Jan-2020 00:00:00 +0000")\r\n'
@@ -335,11 +335,11 @@ def test_what_was_not_asked_for_is_not_handed_out(scripted: Open) -> None:
         return message(2) + message(77) + noise + split + message(2) + b"TAG OK done\r\n"
 
     session, _ = scripted(answer)
-    found = [one for one in session.messages(INBOX, UidSet.of([2, 3])) if isinstance(one, Message)]
-    assert [(one.uid, one.flags, one.body) for one in found] == [(2, ("a",), b"x"), (3, ("b",), b"y")]
+    messages = [item for item in session.messages(INBOX, UidSet.of([2, 3])) if isinstance(item, Message)]
+    assert [(item.uid, item.flags, item.body) for item in messages] == [(2, ("a",), b"x"), (3, ("b",), b"y")]
 
 
-def test_a_header_that_cannot_be_had_is_like_no_other(scripted: Open) -> None:
+def test_an_unavailable_header_is_returned_empty(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
         if "HEADER.FIELDS" not in command:
             return None
@@ -349,11 +349,11 @@ def test_a_header_that_cannot_be_had_is_like_no_other(scripted: Open) -> None:
         return b"TAG NO [SERVERBUG] oops\r\n"
 
     session, _ = scripted(answer)
-    found = list(session.headers(INBOX, UidSet.of([1, 2])))
-    assert found == [HeaderLines(Uid(1), 5, b"\r\n\r\n"), HeaderLines(Uid(2), 0, b"")]
+    headers = list(session.headers(INBOX, UidSet.of([1, 2])))
+    assert headers == [HeaderLines(Uid(1), 5, b"\r\n\r\n"), HeaderLines(Uid(2), 0, b"")]
 
 
-def test_uids_come_from_fetch_where_searching_is_not_to_be_had(scripted: Open) -> None:
+def test_uids_come_from_fetch_where_search_fails(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
         if command.startswith("UID SEARCH"):
             return b"TAG NO not today\r\n"
@@ -367,7 +367,7 @@ def test_uids_come_from_fetch_where_searching_is_not_to_be_had(scripted: Open) -
 
 
 @pytest.mark.parametrize("made_up", [b"1:4294967295", b"x", b"1:8:9", b"(1 2)", b""])
-def test_uids_that_a_search_makes_up_are_asked_for_again(scripted: Open, made_up: bytes) -> None:
+def test_invalid_search_results_are_replaced_by_fetch(scripted: Open, made_up: bytes) -> None:
     def answer(command: str) -> bytes | None:
         if command.startswith("UID SEARCH"):
             return b'* ESEARCH (TAG "M2") UID ALL ' + made_up + b"\r\nTAG OK done\r\n"
@@ -409,7 +409,7 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
 @pytest.mark.parametrize(
     "count", [lambda session: session.status("INBOX"), lambda session: session.statuses(["INBOX"])]
 )
-def test_the_open_folder_is_left_before_it_is_counted_and_opened_again_to_read(
+def test_the_open_folder_is_unselected_before_status_and_reopened_to_read(
     scripted: Open, count: Callable[[ImapSession], object]
 ) -> None:
     session, server = scripted(lambda _command: None)
@@ -420,7 +420,7 @@ def test_the_open_folder_is_left_before_it_is_counted_and_opened_again_to_read(
     assert verbs[-5:] == ["UID", "UNSELECT", "STATUS", "EXAMINE", "UID"]
 
 
-def test_a_folder_that_cannot_be_left_is_counted_all_the_same(scripted: Open) -> None:
+def test_a_folder_that_cannot_be_unselected_is_still_counted(scripted: Open) -> None:
     session, _ = scripted(lambda command: b"TAG BAD not now\r\n" if command == "UNSELECT" else None)
     session.uids(INBOX)
     assert session.status("INBOX").messages == 8
@@ -439,7 +439,9 @@ def test_a_folder_that_cannot_be_left_is_counted_all_the_same(scripted: Open) ->
         (b"* BYE\r\n", ConnectionLost),
     ],
 )
-def test_a_folder_that_does_not_open_says_why(scripted: Open, answer: bytes, kind: type[MailError]) -> None:
+def test_a_folder_that_does_not_open_raises_the_matching_error(
+    scripted: Open, answer: bytes, kind: type[MailError]
+) -> None:
     session, _ = scripted(lambda command: answer if command.startswith("EXAMINE") else None)
     for use in (lambda: read(session), lambda: session.uids(INBOX)):
         with pytest.raises(kind) as caught:
@@ -447,26 +449,28 @@ def test_a_folder_that_does_not_open_says_why(scripted: Open, answer: bytes, kin
         assert caught.value.side is Side.SOURCE
 
 
-# --- Many folders at once ------------------------------------------------------------------------------
+# --- Many folders --------------------------------------------------------------------------------------
 
 
 def counted(name: str, messages: int) -> bytes:
     return f"* STATUS {name} (MESSAGES {messages} UIDNEXT 99 UIDVALIDITY 9)\r\n".encode()
 
 
-def test_folders_are_counted_without_waiting_for_each_others_answers(scripted: Open) -> None:
+def test_status_commands_are_pipelined(scripted: Open) -> None:
     names = ["A", "B", "C"]
 
     def answer(command: str) -> bytes | None:
         if not command.startswith("STATUS"):
             return None
         if '"C"' not in command:
-            return b""  # not before the last command is there
+            return b""  # no response before the last command has arrived
         return b"".join(counted(name, n) + b"M%d OK done\r\n" % n for n, name in enumerate(names, start=1))
 
     session, _ = scripted(answer)
-    found = session.statuses(names)
-    assert {name: one.messages for name, one in found.items() if isinstance(one, FolderStatus)} == {
+    statuses = session.statuses(names)
+    assert {
+        name: status.messages for name, status in statuses.items() if isinstance(status, FolderStatus)
+    } == {
         "A": 1,
         "B": 2,
         "C": 3,
@@ -475,25 +479,27 @@ def test_folders_are_counted_without_waiting_for_each_others_answers(scripted: O
 
 def test_hundreds_of_folders_are_counted_with_one_command_each(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
-        found = re.match(r'STATUS "F(\d+)"', command)
-        return counted(f"F{found[1]}", int(found[1])) + b"TAG OK done\r\n" if found else None
+        match = re.match(r'STATUS "F(\d+)"', command)
+        return counted(f"F{match[1]}", int(match[1])) + b"TAG OK done\r\n" if match else None
 
     names = [f"F{n}" for n in range(250)]
     session, server = scripted(answer)
-    found = session.statuses(names)
-    assert [one.messages for one in found.values() if isinstance(one, FolderStatus)] == list(range(250))
-    assert list(found) == names
+    statuses = session.statuses(names)
+    assert [status.messages for status in statuses.values() if isinstance(status, FolderStatus)] == list(
+        range(250)
+    )
+    assert list(statuses) == names
     assert sum(command.startswith("STATUS") for command in server.commands) == 250
 
 
-def test_answers_in_another_order_count_for_the_folders_that_they_name(scripted: Open) -> None:
-    asked: list[str] = []
+def test_out_of_order_status_responses_are_matched_by_folder_name(scripted: Open) -> None:
+    commands: list[str] = []
 
     def answer(command: str) -> bytes | None:
         if not command.startswith("STATUS"):
             return None
-        asked.append(command)
-        match len(asked), command.split(" ")[1]:
+        commands.append(command)
+        match len(commands), command.split(" ")[1]:
             case 1, _:
                 return counted("B", 2) + b"TAG OK done\r\n"
             case 2, _:
@@ -504,20 +510,25 @@ def test_answers_in_another_order_count_for_the_folders_that_they_name(scripted:
                 return counted(name, "_ABCD".index(name[1])) + b"TAG OK done\r\n"
 
     session, _ = scripted(answer)
-    found = session.statuses(["A", "B", "C", "D"])
-    assert [one.messages for one in found.values() if isinstance(one, FolderStatus)] == [1, 2, 3, 4]
+    statuses = session.statuses(["A", "B", "C", "D"])
+    assert [status.messages for status in statuses.values() if isinstance(status, FolderStatus)] == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
-def test_a_server_that_wants_a_pause_is_no_folder_that_cannot_be_opened(scripted: Open) -> None:
+def test_a_requested_backoff_does_not_make_a_folder_unusable(scripted: Open) -> None:
     session, _ = scripted(lambda command: BACKOFF if command.startswith('STATUS "B"') else None)
     with pytest.raises(Throttled):
         session.statuses(["INBOX", "B", "C"])
 
 
-RAW_UTF8 = "Entwürfe".encode().decode("latin-1")  # as `commands` shows it
+RAW_UTF8 = "Entwürfe".encode().decode("latin-1")  # as `ScriptedServer.commands` records it
 
 
-def test_two_folders_whose_names_read_alike_are_both_opened_by_every_session() -> None:
+def test_folders_with_equal_decoded_names_are_distinguished_in_every_session() -> None:
     def answer(command: str) -> bytes | None:
         if command.startswith("LIST"):
             lines = [b'* LIST () "/" "Entw&APw-rfe"', '* LIST () "/" "Entwürfe"'.encode(), b"TAG OK done"]
@@ -546,7 +557,7 @@ def batch(*bodies: bytes) -> list[Outgoing]:
 
 
 def appends(answers: dict[int, bytes], otherwise: bytes) -> Answer:
-    """Answers the n-th APPEND, from 1."""
+    """Answer the n-th APPEND, counted from 1."""
     count = 0
 
     def answer(command: str) -> bytes | None:
@@ -602,7 +613,7 @@ def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
         session.append(INBOX, batch(b"a", b"b"))
     assert type(caught.value) is kind
     assert caught.value.side is Side.DESTINATION
-    assert session.status("INBOX").messages == 8  # the session is of use again
+    assert session.status("INBOX").messages == 8  # the session is usable again
     assert server.connections == (2 if kind is ConnectionLost else 1)
 
 
@@ -617,23 +628,23 @@ def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
         b"TAG BAD invalid rfc5322 message: x",
     ],
 )
-def test_a_refusal_that_is_the_messages_fault_is_its_own(scripted: Open, refusal: bytes) -> None:
+def test_a_refusal_of_one_message_affects_only_that_message(scripted: Open, refusal: bytes) -> None:
     session, _ = scripted(appends({1: refusal + b"\r\n"}, STORED), side=Side.DESTINATION)
     results = session.append(INBOX, batch(b"a", b"b"))
     assert isinstance(results[0], Rejected)
     assert results[1] == Stored(Uid(2))
 
 
-CHOKES = [b"TAG NO [SERVERBUG] Internal error occurred\r\n", b"TAG NO [UNAVAILABLE] later\r\n"]
+SERVER_FAILURES = [b"TAG NO [SERVERBUG] Internal error occurred\r\n", b"TAG NO [UNAVAILABLE] later\r\n"]
 APPENDING = [CAPABILITIES, "IMAP4rev1 AUTH=PLAIN", f"{CAPABILITIES} MULTIAPPEND"]
 
 
 def drafts(refused: set[int], count: int) -> list[Outgoing]:
-    """Messages of which the `refused` carry the mark that `chokes_on_drafts` looks for."""
+    """Messages; those in `refused` carry the flag that `fails_on_drafts` refuses."""
     return [Outgoing(Uid(n), ("\\Draft",) if n in refused else (), "", b"x") for n in range(count)]
 
 
-def chokes_on_drafts(refusal: bytes) -> Answer:
+def fails_on_drafts(refusal: bytes) -> Answer:
     def answer(command: str) -> bytes | None:
         if not command.startswith("APPEND"):
             return None
@@ -642,13 +653,13 @@ def chokes_on_drafts(refusal: bytes) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("refusal", CHOKES)
+@pytest.mark.parametrize("refusal", SERVER_FAILURES)
 @pytest.mark.parametrize("capabilities", APPENDING)
 @pytest.mark.parametrize("refused", [{4}, {0, 12}, {3, 4, 5, 6}, {0, 2, 4, 6, 8, 10, 12}])
-def test_a_message_that_the_server_chokes_on_does_not_keep_the_others_out(
+def test_a_message_that_the_server_fails_on_does_not_block_the_others(
     scripted: Open, refused: set[int], capabilities: str, refusal: bytes
 ) -> None:
-    session, _ = scripted(chokes_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    session, _ = scripted(fails_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
     results = session.append(INBOX, drafts(refused, 13))
     assert {n for n, result in enumerate(results) if isinstance(result, Rejected)} == refused
     words = refusal.decode().split(" ", 2)[2].strip()
@@ -657,13 +668,13 @@ def test_a_message_that_the_server_chokes_on_does_not_keep_the_others_out(
     }
 
 
-@pytest.mark.parametrize("refusal", CHOKES)
+@pytest.mark.parametrize("refusal", SERVER_FAILURES)
 @pytest.mark.parametrize("capabilities", APPENDING)
 @pytest.mark.parametrize(("refused", "count"), [(range(3), 3), (range(100), 100), (range(20, 100), 100)])
-def test_a_server_that_stores_nothing_more_is_unavailable_and_no_message_is_blamed(
+def test_a_server_that_stores_nothing_more_is_unavailable(
     scripted: Open, capabilities: str, refusal: bytes, refused: range, count: int
 ) -> None:
-    session, server = scripted(chokes_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    session, server = scripted(fails_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
     with pytest.raises(ServerUnavailable):
         session.append(INBOX, drafts(set(refused), count))
     assert session.status("INBOX").messages == 8
@@ -679,9 +690,7 @@ def test_a_server_that_stores_nothing_more_is_unavailable_and_no_message_is_blam
         b"TAG NO [SERVERBUG] Permission denied for flag\r\n",
     ],
 )
-def test_a_keyword_that_the_server_refuses_is_given_up_for_the_message(
-    scripted: Open, refusal: bytes
-) -> None:
+def test_a_refused_keyword_is_dropped_to_store_the_message(scripted: Open, refusal: bytes) -> None:
     session, server = scripted(appends({1: refusal}, STORED), side=Side.DESTINATION)
     results = session.append(INBOX, [Outgoing(Uid(1), ("\\Seen", "odd", "odder"), "", b"a")])
     assert results == [Stored(Uid(2), keywords_dropped=2)]
@@ -698,16 +707,16 @@ def test_a_keyword_that_the_server_refuses_is_given_up_for_the_message(
         b"TAG OK [APPENDUID 9 5,5] done",
     ],
 )
-def test_uids_that_are_not_told_or_do_not_fit_are_unknown(scripted: Open, answer: bytes) -> None:
+def test_missing_or_mismatched_appenduids_are_unknown(scripted: Open, answer: bytes) -> None:
     session, _ = scripted(appends({}, answer + b"\r\n"), side=Side.DESTINATION)
     assert session.append(INBOX, batch(b"a")) == [Stored(None)]
 
 
 @pytest.mark.parametrize("offers", ["LITERAL+", "LITERAL+ MULTIAPPEND", ""])
-def test_what_ctrl_c_interrupts_is_not_sent_again(
+def test_an_append_interrupted_by_ctrl_c_is_not_sent_again(
     scripted: Open, monkeypatch: pytest.MonkeyPatch, offers: str
 ) -> None:
-    """Whatever is asked of the session afterwards: nobody knows how far the first command came."""
+    """Later use of the session does not resend it, because the outcome of the first command is unknown."""
     capabilities = f"IMAP4rev1 AUTH=PLAIN {offers}"
     session, server = scripted(appends({}, STORED), side=Side.DESTINATION, capabilities=capabilities)
     session.status("INBOX")

@@ -1,4 +1,4 @@
-"""Servers that strangers name are reached through the guard, at every connection, certificates included."""
+"""Servers named by untrusted users are reached through the egress guard, with verified certificates."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
     new_host: Dovecot, make_user: MakeUser
 ) -> None:
     user = make_user(new_host)
-    strangers = replace(user.account, public_only=True)
+    untrusted = replace(user.account, public_only=True)
     closed = ImapSessions(ca_file=user.ca_file, timeouts=QUICK)
     with pytest.raises(HostForbidden, match="not a mail server on the public internet") as caught:
-        closed.open(strangers, Secret(user.password), Side.SOURCE)
+        closed.open(untrusted, Secret(user.password), Side.SOURCE)
     assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
-    closed.open(user.account, Secret(user.password), Side.SOURCE).close()  # what the operator names is free
+    closed.open(
+        user.account, Secret(user.password), Side.SOURCE
+    ).close()  # servers named by the operator are not restricted
     guard = EgressGuard(allowed=LOOPBACK, ports=())
     opened = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for security, endpoint in ((Security.TLS, new_host.imaps), (Security.STARTTLS, new_host.starttls)):
-        where = replace(strangers, endpoint=replace(endpoint, security=security))
-        session = opened.open(where, Secret(user.password), Side.SOURCE)
+        target = replace(untrusted, endpoint=replace(endpoint, security=security))
+        session = opened.open(target, Secret(user.password), Side.SOURCE)
         assert session.status("INBOX").messages == 0
         session.close()
 
 
-def test_the_certificate_has_to_prove_the_name_and_not_the_address(
+def test_the_certificate_must_match_the_name_and_not_the_address(
     new_host: Dovecot, make_user: MakeUser
 ) -> None:
     user = make_user(new_host)
@@ -62,7 +64,7 @@ def test_the_certificate_has_to_prove_the_name_and_not_the_address(
         ).close()
 
 
-def test_each_new_connection_is_judged_anew(new_host: Dovecot, make_user: MakeUser) -> None:
+def test_each_new_connection_is_checked_again(new_host: Dovecot, make_user: MakeUser) -> None:
     user = make_user(new_host)
     leads_to = ["127.0.0.1"]
 

@@ -1,4 +1,4 @@
-"""Into mailboxes that take tokens: by what an organisation allowed, and by what their owners did."""
+"""Copies into mailboxes that accept tokens: with an organisation's permission or their owners' consent."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
-    """Owners can sign in at both; organisations let us into new.example."""
+def access(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
+    """Owners can sign in at both providers; organisation grants cover new.example."""
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
     return everything_set_up(running_authority, key_file, "new.example")
 
 
 @pytest.fixture
-def deps(ways: MailboxAccess, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
+def deps(access: MailboxAccess, mail_host: Dovecot, tmp_path: Path) -> Iterator[Deps]:
     settings = Settings.load(data=tmp_path, ca_file=mail_host.ca_file, settle_quiet_seconds=0)
     with standalone(settings) as made:
-        yield replace(made, access=ways, public_url=PUBLIC_URL)
+        yield replace(made, access=access, public_url=PUBLIC_URL)
 
 
 def filled(host: Dovecot, name: str) -> User:
@@ -82,10 +82,10 @@ def filled(host: Dovecot, name: str) -> User:
     return user
 
 
-def worked(
+def run_legs(
     deps: Deps, import_id: ImportId, until: Callable[[Import], bool] = lambda i: i.state in ENDED
 ) -> Import:
-    """The import after as many legs as it takes."""
+    """Run legs until the condition holds, and return the import."""
     for _ in range(60):
         handle_ring(deps, import_id)
         import_ = deps.store.import_(import_id)
@@ -108,7 +108,7 @@ def submitted(deps: Deps, row: Row) -> Import:
     return import_
 
 
-def signs_in(deps: Deps, host: Authority, import_: Import, side: Side, account: str = "") -> None:
+def sign_in_owner(deps: Deps, host: Authority, import_: Import, side: Side, account: str = "") -> None:
     """The owner opens the link of that side and agrees."""
     token = owner_consent.links(deps, [import_])[import_.id][side].rpartition("/")[2]
     question = owner_consent.begin(deps, token)
@@ -116,25 +116,25 @@ def signs_in(deps: Deps, host: Authority, import_: Import, side: Side, account: 
 
 
 def open_consents(host: Authority, mailbox: str) -> int:
-    """How many consents of that owner still stand at Google, which takes them back."""
-    mine = [t for t in host.rules.tokens if (t.mailbox, t.client.client_id) == (mailbox, "mailhaul-google")]
-    return len({t.family for t in mine} - {t.family for t in mine if t.revoked})
+    """How many consents of the owner are still valid at Google, which supports revocation."""
+    tokens = [t for t in host.rules.tokens if (t.mailbox, t.client.client_id) == (mailbox, "mailhaul-google")]
+    return len({t.family for t in tokens} - {t.family for t in tokens if t.revoked})
 
 
-# --- By an organisation's permission --------------------------------------------------------------------
+# --- With an organisation's permission ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("provider", list(HOSTS))
 @pytest.mark.usefixtures("host")
-def test_an_organisation_opens_a_destination_to_check_to_copy_and_to_undo(
+def test_an_organisation_grant_opens_a_destination_for_check_copy_and_undo(
     deps: Deps, mail_host: Dovecot, provider: str
 ) -> None:
     old = filled(mail_host, f"ada.{provider}@old.example")
     new = new_user(mail_host, f"ada.{provider}@new.example")
     row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
     opened = row_credentials(deps, row, NO_RIGHT)
-    *_, found = check(deps, (old.account, opened.source), (new.account, opened.destination))
-    assert (found.done, found.destination.look) == (True, CheckPhase.DONE)
+    *_, result = check(deps, (old.account, opened.source), (new.account, opened.destination))
+    assert (result.done, result.destination.look) == (True, CheckPhase.DONE)
     ended = copy(deps, row)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read()) == []
@@ -144,11 +144,13 @@ def test_an_organisation_opens_a_destination_to_check_to_copy_and_to_undo(
 
 
 @contextmanager
-def speaking(dialect: Dialect, host: Authority, ca: CertificateAuthority, root: Path) -> Iterator[Imitation]:
+def running_imitation(
+    dialect: Dialect, host: Authority, ca: CertificateAuthority, root: Path
+) -> Iterator[Imitation]:
     def opens(name: str, token: str) -> bool:
         return any(
-            one.access_token == token and one.mailbox in ("", name) and not one.is_expired()
-            for one in host.rules.tokens
+            issued.access_token == token and issued.mailbox in ("", name) and not issued.is_expired()
+            for issued in host.rules.tokens
         )
 
     with imitation(dialect, root, ca, opens) as server:
@@ -158,7 +160,7 @@ def speaking(dialect: Dialect, host: Authority, ca: CertificateAuthority, root: 
 @pytest.mark.parametrize(
     ("dialect", "provider"), [(Exchange(passwords=False), "microsoft"), (Gmail(), "google")]
 )
-def test_into_a_host_with_manners_of_its_own(
+def test_copies_into_exchange_and_gmail(
     deps: Deps,
     host: Authority,
     mail_host: Dovecot,
@@ -168,7 +170,7 @@ def test_into_a_host_with_manners_of_its_own(
     provider: str,
 ) -> None:
     old = filled(mail_host, f"ada.{dialect.name.partition('.')[0].lower()}@old.example")
-    with speaking(dialect, host, ca, tmp_path) as server:
+    with running_imitation(dialect, host, ca, tmp_path) as server:
         new = new_user(server, "grace@new.example")
         row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
         ended = copy(deps, row)
@@ -183,13 +185,13 @@ def test_into_a_host_with_manners_of_its_own(
         assert ("\\Flagged" in letter.flags) == (number % 3 == 0), letter
 
 
-# --- By its owner's consent -----------------------------------------------------------------------------
+# --- With its owner's consent ---------------------------------------------------------------------------
 
 
-def test_tokens_of_five_seconds_and_legs_of_two_at_the_destination(
+def test_five_second_tokens_and_two_second_legs_at_the_destination(
     deps: Deps, host: Authority, mail_host: Dovecot
 ) -> None:
-    """Each leg takes the refresh token that the one before has kept: an older one is refused."""
+    """Each leg uses the refresh token that the previous leg stored: an older token is refused."""
     old, new = new_user(mail_host, "ada5@old.example"), new_user(mail_host, "grace5@team.example")
     old.fill(
         Stored(INBOX, (), DATE, b"Subject: number %d\r\n\r\n%s\r\n" % (n, b"x" * 1500)) for n in range(600)
@@ -202,14 +204,14 @@ def test_tokens_of_five_seconds_and_legs_of_two_at_the_destination(
         into = replace(new.account, endpoint=slow.endpoint)
         row = Row(1, old.account, Secret(old.password), into, None, "", "microsoft")
         import_ = submitted(deps, row)
-        signs_in(deps, host, import_, Side.DESTINATION)
-        ended = worked(deps, import_.id)
+        sign_in_owner(deps, host, import_, Side.DESTINATION)
+        ended = run_legs(deps, import_.id)
     assert ended.state is State.COMPLETE, ended.problem
     assert compare(old.read(), new.read()) == []
     assert report_of(deps, ended).totals.copied == 600
     assert host.count("refresh_token") >= 3
-    mine = [token for token in host.rules.tokens if token.mailbox == new.account.address]
-    assert sum(not token.replaced for token in mine) == 1, "one consent, renewed again and again"
+    tokens = [token for token in host.rules.tokens if token.mailbox == new.account.address]
+    assert sum(not token.replaced for token in tokens) == 1, "one consent, renewed repeatedly"
 
 
 @pytest.mark.parametrize("first", Side)
@@ -222,30 +224,30 @@ def test_two_owners_sign_in_one_after_the_other(
     addresses = {side: import_.account(side).address for side in Side}
     then = next(side for side in Side if side is not first)
     with pytest.raises(LoginRejected, match=f"the mailbox is {addresses[first]}"):
-        signs_in(deps, host, import_, first, account=addresses[then])
+        sign_in_owner(deps, host, import_, first, account=addresses[then])
     assert owner_consent.pending_sides(deps, import_) == tuple(Side)
-    signs_in(deps, host, import_, first)
-    waiting = worked(deps, import_.id, waits_for_owner)
+    sign_in_owner(deps, host, import_, first)
+    waiting = run_legs(deps, import_.id, waits_for_owner)
     assert waiting.problem is not None
     assert waiting.problem.side is then
     assert new.read().count() == 0
-    signs_in(deps, host, waiting, then)
-    ended = worked(deps, import_.id)
+    sign_in_owner(deps, host, waiting, then)
+    ended = run_legs(deps, import_.id)
     assert ended.state is State.COMPLETE, ended.problem
     assert compare(old.read(), new.read()) == []
-    assert open_consents(host, addresses[Side.DESTINATION]) == 0, "given back to Google"
+    assert open_consents(host, addresses[Side.DESTINATION]) == 0, "revoked at Google"
     assert deps.store.grants(import_.id) is None
 
 
-def test_when_one_owner_does_not_come_the_other_s_consent_is_given_back(
+def test_a_consent_is_revoked_when_the_other_owner_never_signs_in(
     deps: Deps, host: Authority, mail_host: Dovecot
 ) -> None:
     old, new = filled(mail_host, "late@old.example"), new_user(mail_host, "early@team.example")
     deps = replace(deps, deadlines=replace(deps.deadlines, consent=timedelta(seconds=2)))
     import_ = submitted(deps, Row(1, old.account, None, new.account, None, "microsoft", "google"))
-    signs_in(deps, host, import_, Side.DESTINATION)
+    sign_in_owner(deps, host, import_, Side.DESTINATION)
     assert open_consents(host, new.account.address) == 1
-    ended = worked(deps, import_.id)
+    ended = run_legs(deps, import_.id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code, ended.problem.side) == (
         State.STOPPED,
@@ -256,15 +258,15 @@ def test_when_one_owner_does_not_come_the_other_s_consent_is_given_back(
     assert new.read().count() == 0
 
 
-def test_a_consent_that_is_withdrawn_at_the_destination_stops_the_import_and_a_new_one_goes_on(
+def test_a_consent_withdrawn_at_the_destination_stops_the_import_and_a_new_import_completes(
     deps: Deps, host: Authority, mail_host: Dovecot
 ) -> None:
     old, new = filled(mail_host, "ada.back@old.example"), new_user(mail_host, "grace.back@team.example")
     row = Row(1, old.account, Secret(old.password), new.account, None, "", "google")
     import_ = submitted(deps, row)
-    signs_in(deps, host, import_, Side.DESTINATION)
+    sign_in_owner(deps, host, import_, Side.DESTINATION)
     host.withdraw(new.account.address)
-    ended = worked(deps, import_.id)
+    ended = run_legs(deps, import_.id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code, ended.problem.side) == (
         State.STOPPED,
@@ -272,18 +274,18 @@ def test_a_consent_that_is_withdrawn_at_the_destination_stops_the_import_and_a_n
         Side.DESTINATION,
     )
     again = submitted(deps, row)
-    signs_in(deps, host, again, Side.DESTINATION)
-    assert worked(deps, again.id).state is State.COMPLETE
+    sign_in_owner(deps, host, again, Side.DESTINATION)
+    assert run_legs(deps, again.id).state is State.COMPLETE
     assert compare(old.read(), new.read()) == []
 
 
-def test_an_undo_says_that_what_the_owner_allowed_is_over(
+def test_an_undo_reports_that_the_owners_consent_has_ended(
     deps: Deps, host: Authority, mail_host: Dovecot
 ) -> None:
     old, new = filled(mail_host, "ada.undo@old.example"), new_user(mail_host, "grace.undo@team.example")
     import_ = submitted(deps, Row(1, old.account, Secret(old.password), new.account, None, "", "microsoft"))
-    signs_in(deps, host, import_, Side.DESTINATION)
-    ended = worked(deps, import_.id)
+    sign_in_owner(deps, host, import_, Side.DESTINATION)
+    ended = run_legs(deps, import_.id)
     assert ended.state is State.COMPLETE
     with pytest.raises(UndoRefused, match="the owner's consent ended with the import"):
         undo_credential(deps, ended, HOSTS["microsoft"], organisation=True)

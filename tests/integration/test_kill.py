@@ -1,7 +1,7 @@
-"""Workers killed at random moments, queues flushed in the middle: nothing lost, nothing twice.
+"""Workers are killed at random moments and queues flushed mid-run: nothing is lost or duplicated.
 
-`make test` plays one of the rounds, `make soak` all of them. MAILHAUL_TEST_ROUNDS sets how many there are
-(default 3); a round's random numbers come from its number.
+`make test` runs one of the rounds, `make soak` all of them. MAILHAUL_TEST_ROUNDS sets how many there are
+(default 3). The number of a round seeds its random numbers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ QUICK = {
 
 @pytest.fixture
 def installation(tmp_path: Path, new_host: Dovecot, valkey_url: str) -> Installation:
-    """A Mailhaul whose workers are quick to notice that another one died."""
+    """An installation whose workers quickly notice that another worker died."""
     return Installation(tmp_path, QUICK | {"CA_FILE": str(new_host.ca_file), "REDIS_URL": valkey_url})
 
 
@@ -54,7 +54,7 @@ def filled(make_user: MakeUser, host: Dovecot, seed: int) -> User:
 
 
 def kill_at_work(process: subprocess.Popen[bytes], users: Sequence[User], chance: random.Random) -> None:
-    """Kills it at a random moment after it has stored a random number of messages."""
+    """Kill the process at a random moment after it has stored a random number of messages."""
     try:
         goal = stored(users) + chance.randrange(len(users) * 120)
         wait_until(lambda: process.poll() is not None or stored(users) >= goal, timeout_s=60)
@@ -64,21 +64,21 @@ def kill_at_work(process: subprocess.Popen[bytes], users: Sequence[User], chance
 
 
 def stored(users: Sequence[User]) -> int:
-    """How many messages their mailboxes hold by now."""
+    """How many messages the users' mailboxes hold."""
     total = 0
     for user in users:
         client = connect(user.account.endpoint, user.account.login, user.password, user.ca_file)
         for line in client.list()[1]:
             assert isinstance(line, bytes)
             name = line.partition(b' "/" ')[2].decode("ascii")
-            told = re.search(rb"\(MESSAGES ([0-9]+)\)", client.status(name, "(MESSAGES)")[1][0])
-            total += int(told[1]) if told else 0  # a parent that holds no mail
+            count = re.search(rb"\(MESSAGES ([0-9]+)\)", client.status(name, "(MESSAGES)")[1][0])
+            total += int(count[1]) if count else 0  # a parent that holds no mail
         client.logout()
     return total
 
 
-def let_leases_run_out(installation: Installation) -> None:
-    """As if the time had passed for which whoever was killed had reserved anything."""
+def expire_leases(installation: Installation) -> None:
+    """Expire all leases and slots, so that the reservations of a killed process end."""
     engine = open_engine(f"sqlite:///{installation.data / 'mailhaul.db'}")
     with engine.begin() as connection:
         for table in (leases, slots):
@@ -88,7 +88,7 @@ def let_leases_run_out(installation: Installation) -> None:
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_a_killed_worker_loses_nothing_and_doubles_nothing(
+def test_a_killed_worker_loses_and_duplicates_nothing(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, round_: int
 ) -> None:
     chance = random.Random(round_)
@@ -96,8 +96,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     batch = installation.json("batch", str(installation.csv("people.csv", routes)))
     for last in (False, False, True):
         kill_at_work(installation.start_worker(), [new for _, new in routes], chance)
-        if not last:  # the worker that stays waits for the real end
-            let_leases_run_out(installation)
+        if not last:  # the last worker waits until they expire
+            expire_leases(installation)
     with installation.worker():
         installation.run("watch", batch[0]["batch_id"])
     report = installation.json("report", batch[0]["batch_id"])
@@ -110,7 +110,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_a_killed_foreground_copy_goes_on_where_it_was(
+def test_a_killed_foreground_copy_resumes(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, round_: int
 ) -> None:
     chance = random.Random(1000 + round_)
@@ -120,7 +120,7 @@ def test_a_killed_foreground_copy_goes_on_where_it_was(
         command = [*installation.command, *words]
         process = start_group(command, installation.log_file, environment=installation.environment())
         kill_at_work(process, [new], chance)
-        let_leases_run_out(installation)
+        expire_leases(installation)
     report = installation.json(*words)
     assert compare(old.read(), new.read(), folder_map=LANDS_IN) == []
     assert report["totals"]["adds_up"]
@@ -153,7 +153,7 @@ def test_a_flushed_queue_loses_nothing(
         assert compare(old.read(), new.read(), folder_map=LANDS_IN) == []
 
 
-def test_two_workers_at_once_share_the_work_and_double_nothing(
+def test_two_workers_share_the_work_and_duplicate_nothing(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     # Two old mailboxes go into one new one, and a third into another.

@@ -1,4 +1,4 @@
-"""What becomes of labels, chosen at the console: looked at before, kept to while copying, told afterwards."""
+"""Label rules chosen at the console: shown by a check, applied to the copy and reported afterwards."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def old(gmail_host: Imitation, make_user: MakeUser) -> User:
 
 
 @pytest.mark.parametrize(("rule", "wanted"), [("one", ONCE), ("keywords", ONCE), ("each", FOR_EACH)])
-def test_a_check_counts_what_will_be_copied_and_the_report_says_by_which_rule(
+def test_a_check_predicts_the_copy_and_the_report_names_the_label_rule(
     installation: Installation,
     old: User,
     new_host: Dovecot,
@@ -48,17 +48,17 @@ def test_a_check_counts_what_will_be_copied_and_the_report_says_by_which_rule(
     wanted: dict[str, int],
 ) -> None:
     words = (*installation.copy_words(old, make_user(new_host))[1:], "--labels", rule)
-    found = installation.json("check", *words)
-    assert found["labels"]["rule"] == rule
-    assert {f["source_folder"]: f["messages"] for f in found["folders"] if f["messages"]} == wanted
-    mean_bytes = found["source"]["size_bytes"] / sum(wanted.values())
+    check = installation.json("check", *words)
+    assert check["labels"]["rule"] == rule
+    assert {f["source_folder"]: f["messages"] for f in check["folders"] if f["messages"]} == wanted
+    mean_bytes = check["source"]["size_bytes"] / sum(wanted.values())
     assert 1000 < mean_bytes < 1100
-    assert found["to_copy"]["messages"] == sum(wanted.values())
-    told = " ".join(installation.run("check", *words).stdout.split())
-    assert found["labels"]["sentence"] in told
-    assert ("more in the folders of other labels" in told) == (rule != "each")
+    assert check["to_copy"]["messages"] == sum(wanted.values())
+    output = " ".join(installation.run("check", *words).stdout.split())
+    assert check["labels"]["sentence"] in output
+    assert ("more in the folders of other labels" in output) == (rule != "each")
     copied = installation.json("copy", *words)
-    assert copied["labels"] == found["labels"]
+    assert copied["labels"] == check["labels"]
     assert {f["source_folder"]: f["copied"] for f in copied["folders"] if f["copied"]} == wanted
     again = installation.json("check", *words)
     assert again["to_copy"]["messages"] == 0
@@ -68,7 +68,7 @@ def test_a_check_counts_what_will_be_copied_and_the_report_says_by_which_rule(
     assert explained["facts"]["labels"].startswith(f"{rule}: ")
 
 
-def test_a_host_with_folders_says_nothing_of_labels(
+def test_a_host_without_labels_reports_no_label_rule(
     installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     words = (*installation.copy_words(make_user(old_host), make_user(new_host))[1:], "--labels", "each")

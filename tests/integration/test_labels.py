@@ -1,4 +1,4 @@
-"""Gmail's labels as folders: the engine over the real adapter, from a server that speaks like Gmail."""
+"""Gmail's labels as folders: the engine with the real adapter, from a server that imitates Gmail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mail(number: int) -> bytes:
 
 @dataclass
 class Move:
-    """A Gmail account, a new mailbox in memory, and what is remembered between imports."""
+    """A Gmail account, a new mailbox in memory, and the state kept between imports."""
 
     server: Imitation
     user: User
@@ -58,7 +58,7 @@ class Move:
     def run(
         self, rule: LabelRule = LabelRule.ONE, *, lanes: int = 1, batches: int = 10_000
     ) -> dict[str, FolderTally]:
-        """One import to its end; the tallies of its folders."""
+        """Run one import to its end and return the tallies of its folders."""
         self.imports += 1
         import_ = Import(
             ImportId(f"import{self.imports}"), self.user.account, DESTINATION, self.clock.now(), labels=rule
@@ -105,8 +105,8 @@ class Move:
             for session in opened:
                 session.close()
 
-    def there(self) -> dict[str, list[str]]:
-        """Folder -> the subjects in it."""
+    def subjects(self) -> dict[str, list[str]]:
+        """The subjects in each folder of the destination."""
         return {
             name: [_subject(whole(message.body)) for message in folder.messages.values()]
             for name, folder in self.destination.folders.items()
@@ -130,7 +130,7 @@ def move(gmail_host: Imitation, make_user: MakeUser) -> Move:
     return made
 
 
-def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move: Move) -> None:
+def test_each_message_is_copied_once_into_the_folder_of_its_most_specific_label(move: Move) -> None:
     for number, labels in enumerate(
         [
             ("\\Inbox",),
@@ -149,7 +149,7 @@ def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move:
     move.old.put(mail(10), ("\\Draft",), flags=("\\Draft",))
     move.old.spam.add(move.old.put(mail(11)))
     tallies = move.run()
-    assert move.there() == {
+    assert move.subjects() == {
         "INBOX": ["0", "5"],
         "Work": ["1"],
         "Work/Clients/Ada": ["2"],
@@ -171,11 +171,11 @@ def test_each_message_goes_once_into_the_folder_of_its_most_specific_label(move:
     assert max(move.server.bodies[letter.number] for letter in move.old.all.letters.values()) <= 2
 
 
-def test_the_next_import_copies_nothing_and_hears_of_new_mail_only(move: Move) -> None:
+def test_the_next_import_copies_only_new_mail(move: Move) -> None:
     for number in range(20):
         move.old.put(mail(number), ("Work",) if number % 2 else ("\\Inbox", "Private"))
     move.run()
-    before, bodies = move.there(), move.server.bodies.total()
+    before, bodies = move.subjects(), move.server.bodies.total()
     tallies = move.run()
     assert sum(tally.copied for tally in tallies.values()) == 0
     assert sum(tally.present for tally in tallies.values()) == 20
@@ -183,32 +183,32 @@ def test_the_next_import_copies_nothing_and_hears_of_new_mail_only(move: Move) -
     tallies = move.run()
     assert tallies["Work"].copied == 1
     assert move.server.bodies.total() == bodies + 1
-    assert move.there() == before | {"Work": [*before["Work"], "20"]}
+    assert move.subjects() == before | {"Work": [*before["Work"], "20"]}
 
 
-def test_labels_that_change_between_imports_copy_nothing_again(move: Move) -> None:
+def test_label_changes_between_imports_copy_nothing_again(move: Move) -> None:
     letters = [move.old.put(mail(number), ("Work",)) for number in range(4)]
     move.run()
-    before, bodies = move.there(), move.server.bodies.total()
-    move.old.label(letters[0], "Work/Ada")  # a more specific one
+    before, bodies = move.subjects(), move.server.bodies.total()
+    move.old.label(letters[0], "Work/Ada")  # a more specific label
     move.old.unlabel(letters[1], "Work")  # archived
-    move.old.unlabel(letters[2], "Work")  # another
+    move.old.unlabel(letters[2], "Work")  # another label
     move.old.label(letters[2], "Private")
     tallies = move.run()
-    assert move.there() == before
+    assert move.subjects() == before
     assert move.server.bodies.total() == bodies
     assert tallies["Work"].present == 4
     assert (tallies["Work/Ada"].elsewhere, tallies["Private"].elsewhere) == (1, 1)
-    for letter in letters:  # a label that is gone altogether
+    for letter in letters:  # a label that is deleted
         for label in list(letter.labels):
             move.old.unlabel(letter, label)
     move.old.delete("Work")
     tallies = move.run()
-    assert move.there() == before
+    assert move.subjects() == before
     assert tallies["Work"].present == 4
 
 
-def test_a_label_that_changes_while_an_append_is_doubtful_makes_no_second_copy(move: Move) -> None:
+def test_a_label_change_while_an_append_is_in_doubt_makes_no_second_copy(move: Move) -> None:
     letter = move.old.put(mail(1), ("Work",))
     lost = iter([Fault.AFTER])
     move.destination.fault = lambda operation: next(lost, None) if operation == "append" else None
@@ -217,20 +217,20 @@ def test_a_label_that_changes_while_an_append_is_doubtful_makes_no_second_copy(m
     move.old.unlabel(letter, "Work")
     move.old.label(letter, "Private")
     move.run()
-    assert move.there() == {"Work": ["1"]}
+    assert move.subjects() == {"Work": ["1"]}
 
 
-def test_what_moved_in_and_out_of_a_label_is_seen_though_the_numbers_are_the_same(move: Move) -> None:
+def test_moves_between_labels_are_detected_although_the_counts_are_equal(move: Move) -> None:
     letters = [move.old.put(mail(number), ("Work",) if number != 1 else ("Play",)) for number in range(3)]
     move.run(LabelRule.EACH)
     move.old.unlabel(letters[0], "Work")
     move.old.label(letters[1], "Work")
     tallies = move.run(LabelRule.EACH)
-    assert move.there()["Work"] == ["0", "2", "1"]
+    assert move.subjects()["Work"] == ["0", "2", "1"]
     assert (tallies["Work"].present, tallies["Work"].copied) == (1, 1)
 
 
-def test_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
+def test_the_keywords_rule_makes_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
     move.old.put(mail(1), ("Work/Ada", "To do (soon)", "Gr&APYA3w-e", "\\Inbox"), flags=("\\Seen",))
     move.old.put(mail(2), ("\\Inbox", "\\Starred"))
     move.run(LabelRule.KEYWORDS)
@@ -245,17 +245,17 @@ def test_one_copy_with_the_other_labels_as_keywords(move: Move) -> None:
     }
 
 
-def test_one_copy_for_each_label(move: Move) -> None:
+def test_the_each_rule_makes_one_copy_per_label(move: Move) -> None:
     move.old.put(mail(1), ("Work", "Private", "\\Inbox"))
     move.old.put(mail(2))
     tallies = move.run(LabelRule.EACH)
-    assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
+    assert move.subjects() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
     assert not any(tally.elsewhere for tally in tallies.values())
-    move.run(LabelRule.ONE)  # another choice the next time takes nothing back and adds nothing
-    assert move.there() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
+    move.run(LabelRule.ONE)  # another rule at the next import removes and adds nothing
+    assert move.subjects() == {"INBOX": ["1"], "Work": ["1"], "Private": ["1"], "Archive": ["2"]}
 
 
-def test_all_mail_by_any_name_and_labels_that_programs_are_not_shown(
+def test_a_localised_all_mail_and_hidden_labels_are_copied(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     settings = GmailSettings(names=GERMAN, parent="[Google Mail]", hidden=frozenset({"Work"}))
@@ -266,7 +266,7 @@ def test_all_mail_by_any_name_and_labels_that_programs_are_not_shown(
         move.old.put(mail(2), ("Work",))
         move.old.put(mail(3), ("\\Draft",))
         move.run()
-        assert move.there() == {"Archive": ["1"], "Work": ["2"], "[Google Mail]/Entwürfe": ["3"]}
+        assert move.subjects() == {"Archive": ["1"], "Work": ["2"], "[Google Mail]/Entwürfe": ["3"]}
 
 
 def test_hidden_all_mail_stops_the_import_before_anything_is_copied(
@@ -278,10 +278,10 @@ def test_hidden_all_mail_stops_the_import_before_anything_is_copied(
         move.old.put(mail(1), ("\\Inbox",))
         with pytest.raises(MailHidden, match="tick “Show in IMAP” beside “All Mail”"):
             move.run()
-        assert move.there() == {}
+        assert move.subjects() == {}
 
 
-def test_a_folder_limit_that_cuts_mail_off_stops_the_import(
+def test_a_folder_limit_that_hides_mail_stops_the_import(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Gmail(GmailSettings(folder_limit=1000)), tmp_path, ca) as server:
@@ -290,10 +290,10 @@ def test_a_folder_limit_that_cuts_mail_off_stops_the_import(
             move.old.put(mail(number), ("Old",) if number < 10 else ())
         with pytest.raises(MailHidden, match=r"1,000 messages of a folder.*“Do not limit"):
             move.run()
-        assert move.there() == {}
+        assert move.subjects() == {}
 
 
-def test_what_may_be_a_folder_limit_is_told_in_the_report(
+def test_a_possible_folder_limit_is_reported(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Gmail(GmailSettings(folder_limit=1000)), tmp_path, ca) as server:
@@ -309,7 +309,7 @@ def test_what_may_be_a_folder_limit_is_told_in_the_report(
         assert len(move.refusals) == 1
 
 
-def test_mail_that_comes_in_meanwhile_is_copied_too(move: Move) -> None:
+def test_mail_that_arrives_during_the_copy_is_copied_too(move: Move) -> None:
     for number in range(5):
         move.old.put(mail(number), ("Work",))
     arriving = iter([5])
@@ -321,11 +321,11 @@ def test_mail_that_comes_in_meanwhile_is_copied_too(move: Move) -> None:
 
     move.destination.stores = stores
     tallies = move.run()
-    assert move.there() == {"Work": ["0", "1", "2", "3", "4", "5"]}
+    assert move.subjects() == {"Work": ["0", "1", "2", "3", "4", "5"]}
     assert tallies["Work"].source_recount == 6
 
 
-def test_mail_that_its_owner_deletes_meanwhile_is_no_failure(move: Move) -> None:
+def test_mail_deleted_during_the_copy_is_not_a_failure(move: Move) -> None:
     letters = [move.old.put(mail(number), ("Work",)) for number in range(300)]
 
     def stores(body: bytes) -> bytes:
@@ -340,7 +340,7 @@ def test_mail_that_its_owner_deletes_meanwhile_is_no_failure(move: Move) -> None
     assert tallies["Work"].source_recount == 299
 
 
-def test_five_thousand_messages_with_overlapping_labels_cross_once_each(move: Move) -> None:
+def test_five_thousand_messages_with_overlapping_labels_are_fetched_once_each(move: Move) -> None:
     draw = random.Random(7)
     labels = ["\\Inbox", "\\Sent", "\\Important", *(f"Label {n}" for n in range(12)), "Label 1/Deep"]
     letters = [
@@ -349,7 +349,7 @@ def test_five_thousand_messages_with_overlapping_labels_cross_once_each(move: Mo
     tallies = move.run(lanes=3)
     assert not move.refusals  # as many as a folder limit allows, and without a gap: nothing is hidden
     assert {move.server.bodies[letter.number] for letter in letters} == {1}
-    assert sum(map(len, move.there().values())) == 5000
+    assert sum(map(len, move.subjects().values())) == 5000
     assert sum(tally.copied for tally in tallies.values()) == 5000
     with_label = Counter(label for letter in letters for label in letter.labels)
     for label in labels[3:]:

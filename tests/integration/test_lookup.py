@@ -1,4 +1,4 @@
-"""Looking up on the network: name servers and web servers of our own, and what they may not do to us."""
+"""Network look-ups against local name and web servers, which may also be slow or hostile."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ Handler = Callable[[BaseHTTPRequestHandler], None]
 
 
 def at_loopback(_host: str, port: int, **kind: Any) -> list[Any]:
-    """Every name is this machine."""
+    """Resolve every name to this machine."""
     return list(socket.getaddrinfo("127.0.0.1", port, **kind))
 
 
 @contextmanager
 def web_server(authority: CertificateAuthority, handler: Handler, *names: str) -> Iterator[int]:
-    """An https server that answers GET with `handler`; its port."""
+    """Run an HTTPS server that answers GET with `handler`. Yields its port."""
 
     class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # the library's name
+        def do_GET(self) -> None:  # named by the library
             handler(self)
 
         def log_message(self, *_: object) -> None:
@@ -106,11 +106,13 @@ def test_a_file_is_fetched_and_a_missing_one_is_none(
         assert web.fetch(f"{site}/nothing") is None
 
 
-def test_redirects_stay_with_their_host(authority: CertificateAuthority, web: GuardedWeb) -> None:
-    asked = []
+def test_redirects_are_followed_only_within_the_host(
+    authority: CertificateAuthority, web: GuardedWeb
+) -> None:
+    requested = []
 
     def handler(request: BaseHTTPRequestHandler) -> None:
-        asked.append((request.headers["Host"].partition(":")[0], request.path))
+        requested.append((request.headers["Host"].partition(":")[0], request.path))
         port = request.server.server_address[1]  # type: ignore[index]
         match request.path:
             case "/same":
@@ -135,12 +137,14 @@ def test_redirects_stay_with_their_host(authority: CertificateAuthority, web: Gu
         for path in ("/other", "/plain"):
             with pytest.raises(LookupFailed, match="another host"):
                 web.fetch(f"{site}{path}")
-    assert {host for host, _ in asked} == {"old.example"}
+    assert {host for host, _ in requested} == {"old.example"}
 
 
-def test_large_files_and_slow_ones_are_given_up(authority: CertificateAuthority, web: GuardedWeb) -> None:
-    def drip(request: BaseHTTPRequestHandler, *, told: bool) -> None:
-        request.wfile.write(b"HTTP/1.0 200 OK\r\n" + (b"Content-Length: 9999\r\n" if told else b"") + b"\r\n")
+def test_large_and_slow_responses_are_abandoned(authority: CertificateAuthority, web: GuardedWeb) -> None:
+    def drip(request: BaseHTTPRequestHandler, *, with_length: bool) -> None:
+        request.wfile.write(
+            b"HTTP/1.0 200 OK\r\n" + (b"Content-Length: 9999\r\n" if with_length else b"") + b"\r\n"
+        )
         for _ in range(100):
             request.wfile.write(b"x")
             time.sleep(0.05)
@@ -153,16 +157,16 @@ def test_large_files_and_slow_ones_are_given_up(authority: CertificateAuthority,
                 case "/large":
                     send(request, b"x" * 65_537)
                 case "/drips":
-                    drip(request, told=False)
+                    drip(request, with_length=False)
                 case "/drips-told":
-                    drip(request, told=True)
+                    drip(request, with_length=True)
                 case "/head":
                     for _ in range(100):
                         request.wfile.write(b"H")
                         time.sleep(0.05)
                 case "/silent":
                     time.sleep(3)
-        except OSError:  # we hung up
+        except OSError:  # the client closed the connection
             request.close_connection = True
 
     with web_server(authority, handler, "old.example") as port:
@@ -177,7 +181,7 @@ def test_large_files_and_slow_ones_are_given_up(authority: CertificateAuthority,
             assert time.monotonic() - started < 2.5, path
 
 
-def test_only_a_server_that_proves_its_name_at_a_public_address_is_asked(
+def test_only_a_verified_server_at_a_public_address_is_queried(
     authority: CertificateAuthority, web: GuardedWeb
 ) -> None:
     with web_server(authority, send, "old.example") as port:
@@ -195,7 +199,7 @@ def test_only_a_server_that_proves_its_name_at_a_public_address_is_asked(
 
 
 @pytest.mark.parametrize(("error", "there"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, None)])
-def test_a_name_that_is_not_there_is_no_trouble(error: int, there: bool | None) -> None:
+def test_an_unknown_name_is_not_an_error(error: int, there: bool | None) -> None:
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(error, "x")
 
@@ -267,7 +271,7 @@ def with_code(code: dns.rcode.Rcode, query: dns.message.Message) -> dns.message.
     return reply
 
 
-def test_records_come_in_the_order_of_their_preference() -> None:
+def test_records_are_sorted_by_preference() -> None:
     with name_server(from_zone) as server:
         resolver = DnsResolver(servers=[server], timeout_s=2)
         assert resolver.mail_exchangers("old.example") == [
@@ -283,14 +287,14 @@ def test_records_come_in_the_order_of_their_preference() -> None:
         ]
         assert resolver.services("_imap._tcp.old.example") == [(".", 0)]
         assert resolver.mail_exchangers("nobody.example") == []
-        assert resolver.services("old.example") == []  # the name is there, the record is not
+        assert resolver.services("old.example") == []  # the name exists without such a record
 
 
 @pytest.mark.parametrize(
     "answer",
     [lambda _query: None, partial(with_code, dns.rcode.SERVFAIL), partial(with_code, dns.rcode.REFUSED)],
 )
-def test_name_servers_that_do_not_answer_are_told_apart_from_names_that_are_not_there(
+def test_failing_name_servers_are_distinguished_from_unknown_names(
     answer: Answer,
 ) -> None:
     with name_server(answer) as server:
@@ -303,13 +307,13 @@ def test_name_servers_that_do_not_answer_are_told_apart_from_names_that_are_not_
 # --- Usual names ---------------------------------------------------------------------------------------
 
 
-def test_a_usual_name_counts_when_a_mail_server_there_proves_it(new_host: Dovecot) -> None:
+def test_a_usual_name_is_accepted_only_with_a_verified_mail_server(new_host: Dovecot) -> None:
     tls = tls_context(new_host.ca_file)
     timeouts = Timeouts(connect_s=2, io_s=2)
     opened = ImapProber(EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
     port = new_host.imaps.port
     assert opened.answers(Endpoint("localhost", port))
-    assert not opened.answers(Endpoint("imap.old.example", port))  # the certificate is another's
+    assert not opened.answers(Endpoint("imap.old.example", port))  # the certificate is for another name
     assert not opened.answers(Endpoint("localhost", free_ports(1)[0]))
     assert not ImapProber(EgressGuard(ports=(), look_up=at_loopback), tls, timeouts).answers(
         Endpoint("localhost", port)

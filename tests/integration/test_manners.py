@@ -1,4 +1,4 @@
-"""What hosts do differently, against servers that speak like them."""
+"""Peculiarities of hosts, against servers that imitate them."""
 
 from __future__ import annotations
 
@@ -53,18 +53,20 @@ def session_of(user: User, side: Side) -> Iterator[ImapSession]:
 
 
 def appended(user: User, *messages: Outgoing) -> tuple[list[Stored], dict[Uid, set[str]]]:
-    """What APPEND told, and the flags that another look then finds."""
+    """The results of APPEND, and the flags that a new session then reads."""
     with session_of(user, Side.DESTINATION) as session:
         inbox = session.status("INBOX").ref("INBOX")
         results = session.append(inbox, messages)
     with session_of(user, Side.SOURCE) as session:
-        found = session.messages(inbox, session.uids(inbox))
-        flags = {one.uid: set(one.flags) for one in found if isinstance(one, Message)}
+        fetched = session.messages(inbox, session.uids(inbox))
+        flags = {message.uid: set(message.flags) for message in fetched if isinstance(message, Message)}
     assert all(isinstance(result, Stored) for result in results)
     return [result for result in results if isinstance(result, Stored)], flags
 
 
-def test_exchange_gets_flagged_after_the_append(exchange_host: Imitation, make_user: MakeUser) -> None:
+def test_exchange_gets_the_flagged_flag_after_the_append(
+    exchange_host: Imitation, make_user: MakeUser
+) -> None:
     user = make_user(exchange_host)
     stores = exchange_host.commands["UID STORE"]
     results, flags = appended(
@@ -82,7 +84,7 @@ def test_exchange_gets_flagged_after_the_append(exchange_host: Imitation, make_u
     assert [result.keywords_dropped for result in results] == [0, 0, 0]
 
 
-def test_a_flag_that_exchange_does_not_take_costs_no_message(
+def test_a_flag_that_exchange_refuses_does_not_lose_the_message(
     exchange_host: Imitation, make_user: MakeUser
 ) -> None:
     user = make_user(exchange_host)
@@ -98,11 +100,13 @@ def test_a_flag_that_exchange_does_not_take_costs_no_message(
 
 def test_exchange_sends_no_second_read_receipt(exchange_host: Imitation, make_user: MakeUser) -> None:
     user = make_user(exchange_host)
-    asks = b"Disposition-Notification-To: grace@new.example\r\n"
+    receipt_request = b"Disposition-Notification-To: grace@new.example\r\n"
     results, flags = appended(
         user,
-        Outgoing(Uid(1), ("\\Seen",), DATE, mail(1, asks)),
-        Outgoing(Uid(2), (), DATE, mail(2, asks)),  # not read yet: its sender may hear when it is
+        Outgoing(Uid(1), ("\\Seen",), DATE, mail(1, receipt_request)),
+        Outgoing(
+            Uid(2), (), DATE, mail(2, receipt_request)
+        ),  # unread: its sender may still get a read receipt
         Outgoing(Uid(3), ("\\Seen",), DATE, mail(3)),
     )
     assert [flags[result.uid] for result in results if result.uid] == [
@@ -125,7 +129,7 @@ def survey_of(user: User) -> Survey:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_no_mail_is_left_out_in_any_language(
+def test_folders_without_mail_are_left_out_in_any_language(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, language: str
 ) -> None:
     with imitation(Exchange(language=language), tmp_path, ca) as server:
@@ -134,16 +138,16 @@ def test_what_is_no_mail_is_left_out_in_any_language(
             f for f in server.mailbox(user.account.login).folders.values() if f.name.startswith("Calend")
         )
         server.mailbox(user.account.login).append(calendar, (), DATE, mail(1))
-        found = survey_of(user)
-    kept = {folder.role for folder in found.folders if folder.name in found.statuses}
-    assert kept == {*FolderRole} - {FolderRole.ALL, FolderRole.FLAGGED}
-    assert len(found.statuses) == 6
-    left_out = {name: error for name, error in found.unusable.items() if isinstance(error, FolderLeftOut)}
-    assert len(left_out) == len(found.unusable) == len(LANGUAGES[language]) - 5
+        surveyed = survey_of(user)
+    roles = {folder.role for folder in surveyed.folders if folder.name in surveyed.statuses}
+    assert roles == {*FolderRole} - {FolderRole.ALL, FolderRole.FLAGGED}
+    assert len(surveyed.statuses) == 6
+    left_out = {name: error for name, error in surveyed.unusable.items() if isinstance(error, FolderLeftOut)}
+    assert len(left_out) == len(surveyed.unusable) == len(LANGUAGES[language]) - 5
     assert left_out[calendar.name].messages == 1
 
 
-def test_a_folder_of_that_name_in_another_language_holds_mail(
+def test_a_folder_with_such_a_name_in_another_language_is_kept(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Exchange(language="fr"), tmp_path, ca) as server:
@@ -153,7 +157,7 @@ def test_a_folder_of_that_name_in_another_language_holds_mail(
         assert {"Tasks", "Calendar", "Projets/Notes"} <= set(survey_of(user).statuses)
 
 
-def test_elsewhere_a_calendar_is_a_folder_like_any_other(new_host: Dovecot, make_user: MakeUser) -> None:
+def test_a_calendar_folder_on_other_hosts_is_kept(new_host: Dovecot, make_user: MakeUser) -> None:
     user = make_user(new_host)
     user.fill([], folders=[("Calendar",), ("Contacts",)])
     assert {"Calendar", "Contacts"} <= set(survey_of(user).statuses)
@@ -179,11 +183,14 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
     assert ended.state is State.COMPLETE, ended.problem
     assert (report.totals.copied, dict(report.totals.skipped)) == (5, {exchange_folders.NO_MAIL_REASON: 5})
     assert not report.refusals
-    there = new.read().folders
-    assert {path: len(found) for path, found in there.items() if found} == {("INBOX",): 3, ("Sent",): 2}
+    folders = new.read().folders
+    assert {path: len(messages) for path, messages in folders.items() if messages} == {
+        ("INBOX",): 3,
+        ("Sent",): 2,
+    }
 
 
-def test_exchange_closes_after_ten_refusals_and_all_that_it_takes_is_there(
+def test_all_acceptable_mail_arrives_although_exchange_closes_after_ten_refusals(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, new_host: Dovecot
 ) -> None:
     with imitation(Exchange(), tmp_path, ca) as server:
@@ -202,14 +209,14 @@ def test_exchange_closes_after_ten_refusals_and_all_that_it_takes_is_there(
         assert len(server.mailbox(new.account.login).folders["INBOX"].letters) == 25
 
 
-# --- Pauses --------------------------------------------------------------------------------------------
+# --- Backoffs ------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("status", ["BAD", "NO"])
 @pytest.mark.parametrize("command", ["EXAMINE", "UID FETCH", "STATUS", "LIST"])
-def test_a_pause_that_exchange_asks_for_is_kept_to_the_second(
+def test_a_backoff_requested_by_exchange_is_applied_exactly(
     exchange_host: Imitation, make_user: MakeUser, status: str, command: str
 ) -> None:
     user = make_user(exchange_host)
@@ -228,11 +235,11 @@ def test_a_pause_that_exchange_asks_for_is_kept_to_the_second(
     with pytest.raises(Throttled) as caught:
         use()
     assert caught.value.until == NOW + timedelta(milliseconds=299_961)
-    assert len(list(session.messages(inbox, UidSet.of([1])))) == 1  # after it all is well
+    assert len(list(session.messages(inbox, UidSet.of([1])))) == 1  # the session works afterwards
     session.close()
 
 
-def test_a_pause_in_place_of_an_append(exchange_host: Imitation, make_user: MakeUser) -> None:
+def test_a_backoff_in_place_of_an_append_is_raised(exchange_host: Imitation, make_user: MakeUser) -> None:
     user = make_user(exchange_host)
     with session_of(user, Side.DESTINATION) as session:
         inbox = session.status("INBOX").ref("INBOX")
@@ -241,7 +248,7 @@ def test_a_pause_in_place_of_an_append(exchange_host: Imitation, make_user: Make
             session.append(inbox, [Outgoing(Uid(n), (), DATE, mail(n)) for n in range(1, 4)])
 
 
-def test_gmail_takes_no_more_connections_than_it_does(
+def test_the_connection_limit_of_gmail_is_throttling(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Gmail(GmailSettings(max_connections=1)), tmp_path, ca) as server:
@@ -253,7 +260,7 @@ def test_gmail_takes_no_more_connections_than_it_does(
             ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
 
 
-def test_gmails_daily_cap_is_a_pause_and_what_came_before_it_is_kept(
+def test_the_daily_limit_of_gmail_is_throttling(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Gmail(GmailSettings(daily_bytes=1000)), tmp_path, ca) as server:
@@ -268,7 +275,7 @@ def test_gmails_daily_cap_is_a_pause_and_what_came_before_it_is_kept(
                 came += session.messages(inbox, session.uids(inbox))
 
 
-def test_gmails_slowing_down_is_no_failure(gmail_host: Imitation, make_user: MakeUser) -> None:
+def test_a_throttled_response_of_gmail_is_not_a_failure(gmail_host: Imitation, make_user: MakeUser) -> None:
     user = make_user(gmail_host)
     with session_of(user, Side.SOURCE) as session:
         gmail_host.says("STATUS", gmail.THROTTLED)
@@ -278,7 +285,9 @@ def test_gmails_slowing_down_is_no_failure(gmail_host: Imitation, make_user: Mak
 
 
 @pytest.mark.parametrize("said", [gmail.APP_PASSWORD, gmail.BROWSER, gmail.IMAP_OFF])
-def test_gmails_refusals_of_a_password(gmail_host: Imitation, make_user: MakeUser, said: str) -> None:
+def test_gmails_password_refusals_are_rejected_logins(
+    gmail_host: Imitation, make_user: MakeUser, said: str
+) -> None:
     user = make_user(gmail_host)
     gmail_host.says("AUTHENTICATE", said)
     with pytest.raises(LoginRejected) as caught:
@@ -288,7 +297,7 @@ def test_gmails_refusals_of_a_password(gmail_host: Imitation, make_user: MakeUse
 
 @dataclass
 class Tokens:
-    """One token, whatever is asked for."""
+    """Always returns the same token."""
 
     token: str
 
@@ -297,7 +306,7 @@ class Tokens:
 
 
 @pytest.mark.parametrize("dialect", [Gmail(), Exchange(passwords=False), Yahoo()], ids=lambda d: d.name)
-def test_all_three_take_access_tokens(
+def test_all_three_hosts_accept_access_tokens(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, dialect: Dialect
 ) -> None:
     with imitation(dialect, tmp_path, ca, lambda user, token: token == f"token of {user}") as server:
@@ -314,7 +323,7 @@ def test_all_three_take_access_tokens(
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_server_that_does_a_part_of_each_command_hands_out_everything(
+def test_everything_is_read_from_a_server_that_does_only_part_of_each_command(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, announced: bool
 ) -> None:
     dialect = Yahoo(message_limit=7, announces_limit=announced)
@@ -331,14 +340,14 @@ def test_a_server_that_does_a_part_of_each_command_hands_out_everything(
             assert uids == UidSet.of(inbox.letters)
             assert session.uids(folder, Uid(60)) == uids.at_or_above(60)
             assert [uid for uid, _ in session.sizes(folder, uids)] == list(uids)
-            assert sorted(one.uid for one in session.headers(folder, uids)) == list(uids)
+            assert sorted(message.uid for message in session.headers(folder, uids)) == list(uids)
             assert sorted(
-                one.uid for one in session.messages(folder, uids) if isinstance(one, Message)
+                message.uid for message in session.messages(folder, uids) if isinstance(message, Message)
             ) == list(uids)
 
 
 @pytest.mark.parametrize("says", [yahoo.UNAVAILABLE, yahoo.TRY_LATER, yahoo.SERVER_BUG])
-def test_one_message_that_yahoo_cannot_hand_out_does_not_keep_the_others_back(
+def test_a_message_that_yahoo_cannot_return_does_not_block_the_others(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, says: str
 ) -> None:
     dialect = Yahoo(message_limit=10, broken_says=says)
@@ -350,12 +359,15 @@ def test_one_message_that_yahoo_cannot_hand_out_does_not_keep_the_others_back(
         dialect.broken.add(inbox.letters[13].number)
         with session_of(user, Side.SOURCE) as session:
             folder = session.status("INBOX").ref("INBOX")
-            found = list(session.messages(folder, session.uids(folder)))
-    assert sorted(one.uid for one in found if isinstance(one, Message)) == [*range(1, 13), *range(14, 21)]
-    assert [one.uid for one in found if isinstance(one, NotHandedOut)] == [13]
+            results = list(session.messages(folder, session.uids(folder)))
+    assert sorted(result.uid for result in results if isinstance(result, Message)) == [
+        *range(1, 13),
+        *range(14, 21),
+    ]
+    assert [result.uid for result in results if isinstance(result, NotHandedOut)] == [13]
 
 
-def test_more_of_a_folder_is_read_from_the_server_for_exports(
+def test_more_of_a_folder_is_read_from_the_export_server(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with (
@@ -377,7 +389,7 @@ def test_more_of_a_folder_is_read_from_the_server_for_exports(
             session.close()
 
 
-def test_a_folder_that_may_be_cut_off_is_told(
+def test_a_possibly_truncated_folder_is_reported(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
 ) -> None:
     with imitation(Yahoo(view_messages=10), tmp_path, ca) as server:
@@ -391,16 +403,16 @@ def test_a_folder_that_may_be_cut_off_is_told(
             user.account, Secret(user.password), Side.SOURCE
         )
         session.folders_and_statuses()
-        (told,) = session.partial_folders().items()
+        (partial,) = session.partial_folders().items()
         session.close()
-    assert told[0] == "INBOX"
-    assert told[1].startswith(
+    assert partial[0] == "INBOX"
+    assert partial[1].startswith(
         "localhost shows at most 10 messages per folder, and exactly that many of this one"
     )
 
 
 @pytest.mark.parametrize("named", ["usual", "export"])
-def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
+def test_a_folder_truncated_by_the_export_server_is_reported(
     tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser, named: str
 ) -> None:
     with (
@@ -419,7 +431,7 @@ def test_the_server_for_exports_shows_not_all_either_and_that_is_told(
         sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
         session = sessions.open(account, Secret(user.password), Side.SOURCE)
         session.folders_and_statuses()
-        (told,) = session.partial_folders().items()
+        (partial,) = session.partial_folders().items()
         session.close()
-    assert told[0] == "INBOX"
-    assert "shows at most 12 messages per folder" in told[1]
+    assert partial[0] == "INBOX"
+    assert "shows at most 12 messages per folder" in partial[1]

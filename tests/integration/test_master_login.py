@@ -30,7 +30,7 @@ from tests.rehearsal.sample import FOLDER_MAP, sample_mailbox
 from tests.rehearsal.scripted import scripted_server, usual_answer
 
 GRACE = "grace@new.example"
-PASSWORD = token_urlsafe()  # in no line of the source
+PASSWORD = token_urlsafe()  # so that no line of the source contains it
 FORMS = {"authorisation identity": "", "both names": "*"}
 MAIL = Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\none\r\n")
 
@@ -61,9 +61,7 @@ def messages(session: ImapSession) -> int:
 
 
 @pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
-def test_a_master_user_opens_the_mailbox_that_is_asked_for(
-    host: Dovecot, grace: User, separator: str
-) -> None:
+def test_a_master_user_opens_the_requested_mailbox(host: Dovecot, grace: User, separator: str) -> None:
     grace.fill([MAIL])
     new_user(host, "ada@new.example")
     login = MasterLogin("overseer", Secret(PASSWORD), separator)
@@ -71,7 +69,7 @@ def test_a_master_user_opens_the_mailbox_that_is_asked_for(
     assert messages(opened(host.ca_file, host.account("ada@new.example"), login)) == 0
 
 
-def test_cyrus_takes_the_authorisation_identity_of_an_admin(cyrus_host: Cyrus) -> None:
+def test_cyrus_accepts_the_authorisation_identity_of_an_admin(cyrus_host: Cyrus) -> None:
     cyrus_host.add_user("cyrus-admin", PASSWORD)
     user = new_user(cyrus_host, GRACE)
     user.fill([MAIL])
@@ -85,7 +83,7 @@ def test_cyrus_takes_the_authorisation_identity_of_an_admin(cyrus_host: Cyrus) -
     [("overseer", "wrong"), ("nobody", PASSWORD), (GRACE, PASSWORD), ("ada\0x", "x")],
     ids=["wrong password", "nobody", "an owner", "NUL in the name"],  # PASSWORD differs between workers
 )
-def test_another_name_or_password_opens_nothing(
+def test_a_wrong_master_name_or_password_opens_nothing(
     host: Dovecot, grace: User, separator: str, name: str, password: str
 ) -> None:
     login = MasterLogin(name, Secret(password), separator)
@@ -94,7 +92,7 @@ def test_another_name_or_password_opens_nothing(
     assert refused.value.side is Side.DESTINATION
 
 
-def test_an_owners_password_is_no_master_users(host: Dovecot, grace: User) -> None:
+def test_an_owners_password_is_no_master_password(host: Dovecot, grace: User) -> None:
     ada = new_user(host, "ada@new.example")
     for separator in FORMS.values():
         login = MasterLogin(ada.account.login, Secret(ada.password), separator)
@@ -102,7 +100,7 @@ def test_an_owners_password_is_no_master_users(host: Dovecot, grace: User) -> No
             opened(host.ca_file, grace.account, login)
 
 
-def test_a_mailbox_that_no_command_can_carry_is_not_asked_for(host: Dovecot) -> None:
+def test_a_mailbox_name_with_nul_is_not_sent(host: Dovecot) -> None:
     """A NUL would end the authorisation identity and begin another name."""
     account = Account(GRACE, f"{GRACE}\0overseer", host.imaps)
     for separator in FORMS.values():
@@ -110,7 +108,7 @@ def test_a_mailbox_that_no_command_can_carry_is_not_asked_for(host: Dovecot) -> 
             opened(host.ca_file, account, MasterLogin("overseer", Secret(PASSWORD), separator))
 
 
-def test_without_plain_the_operator_is_told_of_the_other_spelling() -> None:
+def test_without_plain_the_error_names_the_separator_setting() -> None:
     def answer(command: str) -> bytes | None:
         return usual_answer(command, "IMAP4rev1") if command == "CAPABILITY" else None
 
@@ -123,7 +121,7 @@ def test_without_plain_the_operator_is_told_of_the_other_spelling() -> None:
 
 
 @pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
-def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator: str) -> None:
+def test_a_command_echoed_by_the_server_does_not_reveal_the_password(separator: str) -> None:
     def repeats(command: str) -> bytes | None:
         if command.startswith("AUTHENTICATE"):
             return f"TAG NO Error in command: {command} {PASSWORD}\r\n".encode()
@@ -134,10 +132,10 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator
         with pytest.raises(MasterRefused) as refused:
             opened(None, account, MasterLogin("overseer", Secret(PASSWORD), separator))
         [sent] = [command for command in server.commands if command.startswith("AUTHENTICATE")]
-    told = f"{refused.value} {refused.value.server_text} {traceback.format_exception(refused.value)}"
-    assert "Error in command" in told
-    assert PASSWORD not in told
-    assert sent.rpartition(" ")[2] not in told
+    shown = f"{refused.value} {refused.value.server_text} {traceback.format_exception(refused.value)}"
+    assert "Error in command" in shown
+    assert PASSWORD not in shown
+    assert sent.rpartition(" ")[2] not in shown
 
 
 # --- From the file to the mailbox -------------------------------------------------------------------
@@ -145,7 +143,7 @@ def test_a_server_that_repeats_what_it_was_sent_gives_no_password_away(separator
 HEAD = "source_address,source_password,source_server,destination_address,destination_password\n"
 
 
-def installed(root: Path, server: Endpoint, ca_file: Path, **more: str) -> Installation:
+def installed(root: Path, server: Endpoint, ca_file: Path, **overrides: str) -> Installation:
     settings = {
         "CA_FILE": str(ca_file),
         "DESTINATION_SERVER": str(server),
@@ -154,67 +152,67 @@ def installed(root: Path, server: Endpoint, ca_file: Path, **more: str) -> Insta
         "TICK_SECONDS": "1",
         "LOG_LEVEL": "debug",
     }
-    return Installation(root, settings | more)
+    return Installation(root, settings | overrides)
 
 
 def rows(old: User, *addresses: str) -> str:
-    one = f"{old.account.address},{old.password},{old.account.endpoint}"
-    return HEAD + "".join(f"{one},{address},\n" for address in addresses)
+    source = f"{old.account.address},{old.password},{old.account.endpoint}"
+    return HEAD + "".join(f"{source},{address},\n" for address in addresses)
 
 
 @pytest.mark.parametrize("separator", FORMS.values(), ids=FORMS)
-def test_a_file_without_passwords_of_new_mailboxes_is_copied_undone_and_run_again(
+def test_a_file_without_destination_passwords_is_copied_undone_and_run_again(
     tmp_path: Path, host: Dovecot, old_host: Dovecot, make_user: MakeUser, separator: str
 ) -> None:
     old, new = make_user(old_host), new_user(host, f"new{len(separator)}@new.example")
     old.fill(sample_mailbox())
-    ours = installed(tmp_path, host.imaps, host.ca_file, DESTINATION_MASTER_SEPARATOR=separator)
+    installation = installed(tmp_path, host.imaps, host.ca_file, DESTINATION_MASTER_SEPARATOR=separator)
     file = tmp_path / "people.csv"
     file.write_text(rows(old, new.account.address, "nobody-there@new.example"), encoding="utf-8")
-    [batch] = ours.json("batch", str(file))
+    [batch] = installation.json("batch", str(file))
     good, wrong = (row["id"] for row in batch["rows"])
     changed = f"{PASSWORD}-changed"
-    ours.settings["DESTINATION_MASTER_PASSWORD"] = changed  # while imports are under way
+    installation.settings["DESTINATION_MASTER_PASSWORD"] = changed  # while imports are under way
     host.add_master("overseer", changed)
     try:
-        with ours.worker():
-            ours.run("watch", batch["batch_id"], ends=3)
+        with installation.worker():
+            installation.run("watch", batch["batch_id"], ends=3)
             assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
-            stopped = next(one for one in ours.json("list") if one["id"] == wrong)
+            stopped = next(import_ for import_ in installation.json("list") if import_["id"] == wrong)
             assert (stopped["state"], stopped["problem"]["code"]) == ("stopped", "master_refused")
-            ours.run("undo", good, "--yes")
+            installation.run("undo", good, "--yes")
             assert new.read().count() == 0
-            ours.run("retry", good, "--from-password-env", "OLD", environment={"OLD": old.password})
-            again = ours.json("list")[0]["id"]
-            ours.run("watch", again)
+            installation.run("retry", good, "--from-password-env", "OLD", environment={"OLD": old.password})
+            again = installation.json("list")[0]["id"]
+            installation.run("watch", again)
             assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
     finally:
         host.add_master("overseer", PASSWORD)
-    stored = b"".join(path.read_bytes() for path in ours.data.rglob("*") if path.is_file())
-    seen = stored + ours.log().encode() + "".join(ours.transcript).encode()
+    stored = b"".join(path.read_bytes() for path in installation.data.rglob("*") if path.is_file())
+    seen = stored + installation.log().encode() + "".join(installation.transcript).encode()
     assert PASSWORD.encode() not in seen
     assert b64encode(f"\0overseer\0{PASSWORD}".encode())[8:-8] not in seen
 
 
-def test_the_master_users_password_goes_to_no_other_host(
+def test_the_master_password_is_sent_to_no_other_host(
     tmp_path: Path, host: Dovecot, new_host: Dovecot, old_host: Dovecot, make_user: MakeUser
 ) -> None:
-    """Neither by a row nor by a setting that names another host while an import is under way."""
+    """Neither a row nor a setting that names another host while an import is under way leads it there."""
     old = make_user(old_host)
     new_user(new_host, GRACE)
-    ours = installed(tmp_path, host.imaps, host.ca_file)
+    installation = installed(tmp_path, host.imaps, host.ca_file)
     file = tmp_path / "people.csv"
     head, row = rows(old, GRACE).splitlines()
     elsewhere = f"{head},destination_server\n{row},{new_host.imaps}\n"
     file.write_text(elsewhere, encoding="utf-8")
-    [problem] = ours.json("batch", str(file), ends=2)["problems"]
+    [problem] = installation.json("batch", str(file), ends=2)["problems"]
     assert (problem["line"], problem["column"]) == (2, "destination_password")
     assert problem["rule"] == "master_elsewhere"
     file.write_text(rows(old, GRACE), encoding="utf-8")
-    [batch] = ours.json("batch", str(file))
-    ours.settings["DESTINATION_SERVER"] = str(new_host.imaps)
-    with ours.worker():
-        ours.run("watch", batch["batch_id"], ends=3)
-    [stopped] = ours.json("list")
+    [batch] = installation.json("batch", str(file))
+    installation.settings["DESTINATION_SERVER"] = str(new_host.imaps)
+    with installation.worker():
+        installation.run("watch", batch["batch_id"], ends=3)
+    [stopped] = installation.json("list")
     assert stopped["problem"]["code"] == "master_refused"
     assert "overseer" not in new_host.log()

@@ -1,6 +1,7 @@
-"""What others do to both mailboxes while a copy runs, and what servers refuse in the middle of a batch.
+"""Changes by other clients to both mailboxes during a copy, and refusals in the middle of a batch.
 
-On real servers: a proxy holds the copy at a chosen byte while somebody else acts. The judge is the checker.
+On real servers: a proxy holds the copy at a chosen byte while another client acts. The independent checker
+compares the results.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def old(old_host: Dovecot, make_user: MakeUser) -> User:
 def run(
     own_copier: Copier, old: User, new: User, host: RehearsalHost, when: bytes, act: Callable[[], object]
 ) -> Import:
-    """A copy, with `act` done before the destination hears the command or literal with `when` in it."""
+    """Run a copy that calls `act` before the destination receives the command or literal with `when`."""
     with fault_proxy(host.starttls, trigger=when, faults=[Fault("act", "server", 0, act)]) as proxy:
         ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         proxy.settle()
@@ -71,15 +72,15 @@ def run(
 
 
 def owner(user: User) -> imaplib.IMAP4:
-    """The owner's other program."""
+    """A connection of the owner's other mail client."""
     return connect(user.account.endpoint, user.account.login, user.password, user.ca_file)
 
 
 def expunge(user: User, folder: FolderPath, subjects: str) -> None:
     client = owner(user)
     client.select(naming_of(client).wire_name(folder))
-    found = client.uid("SEARCH", "SUBJECT", f'"{subjects}"')[1][0].decode().replace(" ", ",")
-    client.uid("STORE", found, "+FLAGS", "(\\Deleted)")
+    uids = client.uid("SEARCH", "SUBJECT", f'"{subjects}"')[1][0].decode().replace(" ", ",")
+    client.uid("STORE", uids, "+FLAGS", "(\\Deleted)")
     client.expunge()
     client.logout()
 
@@ -98,7 +99,7 @@ def digests(mailbox: Mailbox) -> Counter[str]:
 
 
 @BOTH
-def test_mail_that_arrives_meanwhile_is_copied_too(
+def test_mail_that_arrives_during_the_copy_is_copied_too(
     own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
@@ -109,20 +110,20 @@ def test_mail_that_arrives_meanwhile_is_copied_too(
 
 
 @pytest.mark.parametrize("origin", ["old_host", "cyrus_host"])
-def test_mail_that_is_removed_meanwhile_is_nowhere_twice_and_the_rest_is_there(
+def test_mail_removed_during_the_copy_is_not_duplicated_and_the_rest_arrives(
     own_copier: Copier, new_host: Dovecot, make_user: MakeUser, request: pytest.FixtureRequest, origin: str
 ) -> None:
     old, new = make_user(request.getfixturevalue(origin)), make_user(new_host)
     old.fill(MAIL)
     before = digests(old.read())
     ended = run(own_copier, old, new, new_host, b"number 2.", lambda: expunge(old, BOX, "number 1"))
-    after, came = digests(old.read()), digests(new.read())
+    after, copied = digests(old.read()), digests(new.read())
     assert len(before) - len(after) == 4  # 1, 10, 11 and 12
-    assert after <= came <= before
+    assert after <= copied <= before
     assert ended.state is State.COMPLETE
 
 
-def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
+def test_a_source_folder_renumbered_during_the_copy_is_copied_once(
     own_copier: Copier, old_host: Dovecot, new_host: Dovecot, old: User, make_user: MakeUser
 ) -> None:
     new = make_user(new_host)
@@ -139,7 +140,7 @@ def test_a_source_folder_that_is_renumbered_meanwhile_is_copied_once(
 # --- At the destination -----------------------------------------------------------------------------------
 
 
-def test_a_destination_folder_that_is_renumbered_meanwhile_gets_nothing_twice(
+def test_a_destination_folder_renumbered_during_the_copy_gets_no_duplicates(
     own_copier: Copier, new_host: Dovecot, old: User, make_user: MakeUser
 ) -> None:
     new = make_user(new_host)
@@ -154,7 +155,7 @@ def test_a_destination_folder_that_is_renumbered_meanwhile_gets_nothing_twice(
 
 
 @BOTH
-def test_a_destination_folder_that_is_removed_meanwhile_ends_without_a_double(
+def test_a_destination_folder_removed_during_the_copy_gets_no_duplicates(
     own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
@@ -162,29 +163,29 @@ def test_a_destination_folder_that_is_removed_meanwhile_ends_without_a_double(
     act = partial(remove, new, BOX)
     with fault_proxy(host.starttls, trigger=b"number 6.", faults=[Fault("act", "server", 0, act)]) as proxy:
         ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
-        # What is left is refused, or, where the server fails in the middle of it, goes into a new folder.
+        # The remaining mail is refused or, if the server fails in the middle of it, goes into a new folder.
         if ended.state is State.INCOMPLETE:
             assert own_copier.report(ended).totals.failed == 8
         # Mail that went into the folder before its owner removed it does not come back.
         assert own_copier.copy(old, new, destination=proxy.endpoint).state is State.COMPLETE
-    came = [message.subject for message in new.read().folders[BOX]]
-    assert sorted(came) == sorted(f"number {number}." for number in range(5, 13))
+    subjects = [message.subject for message in new.read().folders[BOX]]
+    assert sorted(subjects) == sorted(f"number {number}." for number in range(5, 13))
 
 
 @BOTH
-def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
+def test_a_destination_folder_recreated_during_the_copy_gets_all_mail(
     own_copier: Copier, old: User, make_user: MakeUser, request: pytest.FixtureRequest, to: str
 ) -> None:
     host = request.getfixturevalue(to)
     new = make_user(host)
 
-    def make_anew() -> None:
+    def recreate() -> None:
         remove(new, BOX)
         client = owner(new)
         assert client.create("Box")[0] == "OK"
         client.logout()
 
-    ended = run(own_copier, old, new, host, b"number 6.", make_anew)
+    ended = run(own_copier, old, new, host, b"number 6.", recreate)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read(), zones=False) == []
 
@@ -193,7 +194,7 @@ def test_a_destination_folder_that_is_made_anew_meanwhile_gets_all_of_it(
 
 
 @IN_EACH_SHAPE
-def test_one_message_that_dovecot_refuses_keeps_no_other_back(
+def test_a_message_refused_by_dovecot_does_not_block_the_others(
     own_copier: Copier, tmp_path: Path, ca: CertificateAuthority, old: User, make_user: MakeUser, shape: str
 ) -> None:
     old.fill([mail(13), mail(14, 50_000), mail(15)])
@@ -202,7 +203,7 @@ def test_one_message_that_dovecot_refuses_keeps_no_other_back(
 
 
 @IN_EACH_SHAPE
-def test_one_message_that_cyrus_refuses_keeps_no_other_back(
+def test_a_message_refused_by_cyrus_does_not_block_the_others(
     own_copier: Copier, cyrus_host: Cyrus, old: User, make_user: MakeUser, shape: str
 ) -> None:
     broken = b"Subject: x\r\nno header line\r\n\r\n" + b"x" * 50_000
@@ -223,7 +224,7 @@ def _all_but_one_arrive(own_copier: Copier, old: User, new: User, host: Rehearsa
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("kind", ["dovecot", "cyrus"])
 @IN_EACH_SHAPE
-def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_room(
+def test_a_copy_into_a_full_mailbox_resumes_once_there_is_room(
     own_copier: Copier,
     tmp_path: Path,
     ca: CertificateAuthority,
@@ -251,9 +252,9 @@ def test_a_mailbox_that_is_full_in_the_middle_of_a_batch_goes_on_once_there_is_r
             assert ended.state is State.STOPPED
             assert ended.problem is not None
             assert ended.problem.code == "destination_full"
-            there = digests(new.read())
-            assert 3 < there.total() < 15
-            assert max(there.values()) == 1
+            stored = digests(new.read())
+            assert 3 < stored.total() < 15
+            assert max(stored.values()) == 1
             expunge(new, INBOX, "number 9")
             ended = own_copier.copy(old, new, destination=proxy.endpoint, pace=pace)
         assert ended.state is State.COMPLETE

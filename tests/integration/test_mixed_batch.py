@@ -1,5 +1,5 @@
-"""One batch with rows of every kind: plain, by an organisation's grant, by their owners' consent, throttled,
-with a wrong password, and where no IMAP server is."""
+"""One batch with rows of every kind: plain, with an organisation's grant, with owner consent, throttled,
+with a wrong password, and with a server that does not speak IMAP."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Owners(UsualNames):
 
 @pytest.fixture
 def token_host(tmp_path: Path, ca: CertificateAuthority, running_authority: Authority) -> Iterator[Dovecot]:
-    """Takes the tokens that `running_authority` gives out."""
+    """A mail host that accepts the tokens that `running_authority` issues."""
     options = DovecotOptions(
         separator=".",
         prefix="INBOX.",
@@ -85,7 +85,7 @@ def token_host(tmp_path: Path, ca: CertificateAuthority, running_authority: Auth
 
 @pytest.fixture
 def throttling(tmp_path: Path, ca: CertificateAuthority) -> Iterator[list[Imitation]]:
-    """Three that speak like Exchange; each asks for a pause at the first messages that it is to hand out."""
+    """Three servers that imitate Exchange. Each requests a backoff at the first FETCH."""
     pause = f"BAD Request is throttled. Suggested Backoff Time: {PAUSE_S * 1000} milliseconds"
     with ExitStack() as running:
         servers = [running.enter_context(imitation(Exchange(), tmp_path, ca)) for _ in range(3)]
@@ -125,7 +125,7 @@ def installation(
 
 @contextmanager
 def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deps]:
-    """The installation as a front end of its own has it."""
+    """The dependencies of the installation, as a separate front end opens them."""
     with monkeypatch.context() as here:
         for name, value in installation.environment().items():
             if name.startswith("MAILHAUL_"):
@@ -136,7 +136,7 @@ def opened(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @dataclass
 class Rows:
-    """The lines of a batch, by kind, and the routes that are to arrive whole."""
+    """The lines of a batch, and its routes by kind."""
 
     lines: list[str]
     routes: dict[str, list[tuple[User, User]]]
@@ -159,7 +159,7 @@ def rows(
     make_user: MakeUser,
     smtp: SmtpCatcher,
 ) -> Rows:
-    """25 of them."""
+    """A batch of 25 rows."""
     made = Rows([], {})
 
     def filled(user: User) -> User:
@@ -181,7 +181,7 @@ def rows(
         made.add("throttled", old, make_user(new_host), password=old.password, server=old.account.endpoint)
     old = filled(make_user(old_host))
     made.add("wrong", old, make_user(new_host), password="not-this-one", server=old.account.endpoint)
-    nowhere = f"imaps://localhost:{smtp.url.rpartition(':')[2]}"  # a mail server, but for SMTP
+    nowhere = f"imaps://localhost:{smtp.url.rpartition(':')[2]}"  # a mail server that speaks SMTP
     made.add("no imap", make_user(old_host), make_user(new_host), password="any", server=nowhere)
     return made
 
@@ -199,7 +199,7 @@ def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
     )
     assert [str(problem) for problem in parsed.problems] == []
     submission = submit(deps, parsed.rows, name="all.csv", submitter=ADMIN, organisation=True)
-    assert [one.outcome for one in submission.rows] == [RowOutcome.STARTED] * 25
+    assert [row.outcome for row in submission.rows] == [RowOutcome.STARTED] * 25
     assert submission.batch is not None
     return submission.batch.id
 
@@ -209,10 +209,10 @@ def imports_of(deps: Deps, batch_id: BatchId) -> list[Import]:
 
 
 def waiting(imports: Sequence[Import]) -> list[Import]:
-    return [one for one in imports if one.state not in ENDED]
+    return [import_ for import_ in imports if import_.state not in ENDED]
 
 
-def link_in(smtp: SmtpCatcher, address: str) -> str:
+def consent_token_in(smtp: SmtpCatcher, address: str) -> str:
     """The token in the mail that asks the owner to sign in."""
     [mail] = smtp.to(address)
     text = mail.message.get_body(("plain",))
@@ -222,18 +222,18 @@ def link_in(smtp: SmtpCatcher, address: str) -> str:
 
 
 def legs(installation: Installation) -> dict[str, list[tuple[datetime, datetime, str | None]]]:
-    """When each leg of each import began and ended, and with what problem."""
-    found: dict[str, list[tuple[datetime, datetime, str | None]]] = {}
+    """The start, end and problem of each leg, by import."""
+    legs_by_import: dict[str, list[tuple[datetime, datetime, str | None]]] = {}
     for line in installation.log().splitlines():
         if '"leg.finished"' in line:
-            told = json.loads(line)
-            ended = datetime.fromisoformat(told["timestamp"]).replace(tzinfo=UTC)
-            began = ended - timedelta(seconds=told["seconds"])
-            found.setdefault(told["import_id"], []).append((began, ended, told["problem"]))
-    return found
+            event = json.loads(line)
+            ended = datetime.fromisoformat(event["timestamp"]).replace(tzinfo=UTC)
+            began = ended - timedelta(seconds=event["seconds"])
+            legs_by_import.setdefault(event["import_id"], []).append((began, ended, event["problem"]))
+    return legs_by_import
 
 
-def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
+def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
     installation: Installation,
     rows: Rows,
     token_host: Dovecot,
@@ -245,19 +245,19 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
         batch_id = submitted(deps, rows, token_host)
         owners = rows.addresses("microsoft")
         with installation.worker(), installation.worker():
-            # All others end while the owners have not signed in yet.
+            # All other imports end before the owners sign in.
             assert wait_until(
                 lambda: len(waiting(imports_of(deps, batch_id))) == 5, timeout_s=PATIENCE_S, every_s=0.2
             ), [(i.source.address, i.state, i.problem) for i in waiting(imports_of(deps, batch_id))]
-            asked = waiting(imports_of(deps, batch_id))
-            assert {one.source.address for one in asked} == owners
-            assert {one.problem.code for one in asked if one.problem} == {"consent_needed"}
-            shown = installation.json("show", batch_id)
-            links = {one["source"]["address"]: one["consent_links"].get("source") for one in shown}
+            pending = waiting(imports_of(deps, batch_id))
+            assert {entry.source.address for entry in pending} == owners
+            assert {entry.problem.code for entry in pending if entry.problem} == {"consent_needed"}
+            listed = installation.json("show", batch_id)
+            links = {entry["source"]["address"]: entry["consent_links"].get("source") for entry in listed}
             assert {address for address, link in links.items() if link} == owners
-            tokens = {address: link_in(smtp, address) for address in owners}
-            kept = stored(installation)
-            assert not [token for token in tokens.values() if token.encode() in kept]
+            tokens = {address: consent_token_in(smtp, address) for address in owners}
+            stored_bytes = stored(installation)
+            assert not [token for token in tokens.values() if token.encode() in stored_bytes]
             assert all(links[address].endswith(token) for address, token in tokens.items())
 
             first, *_ = sorted(owners)
@@ -271,47 +271,47 @@ def test_rows_of_every_kind_end_as_they_should_and_nothing_is_lost(
             assert wait_until(lambda: len(smtp.to(ADMIN)) == 26, timeout_s=PATIENCE_S)
         report = installation.json("report", batch_id, ends=3)
 
-    ended = {one["source"]["address"]: one for one in report["imports"]}
+    ended = {entry["source"]["address"]: entry for entry in report["imports"]}
     for kind in ("plain", "google", "microsoft", "throttled"):
         for old, new in rows.routes[kind]:
-            one = ended[old.account.address]
-            assert (one["state"], one["totals"]["adds_up"]) == ("complete", True), one["verdict"]
+            entry = ended[old.account.address]
+            assert (entry["state"], entry["totals"]["adds_up"]) == ("complete", True), entry["verdict"]
             if kind == "throttled":
-                assert one["totals"]["copied"] == new.read().count() == 7
+                assert entry["totals"]["copied"] == new.read().count() == 7
             else:
                 assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
     why = {kind: ended[next(iter(rows.addresses(kind)))] for kind in ("wrong", "no imap")}
-    assert {kind: (one["state"], one["problem"]["code"]) for kind, one in why.items()} == {
+    assert {kind: (entry["state"], entry["problem"]["code"]) for kind, entry in why.items()} == {
         "wrong": ("stopped", "login_rejected"),
         "no imap": ("stopped", "not_an_imap_server"),
     }
     assert "password" in why["wrong"]["verdict"]
     assert report["states"] == {"complete": 23, "stopped": 2}
     assert report["totals"]["adds_up"]
-    told = smtp.to(ADMIN)[-1].message.get_body(("plain",))
-    assert told is not None
-    assert "23 of 25 mailboxes complete" in " ".join(told.get_content().split())
+    body = smtp.to(ADMIN)[-1].message.get_body(("plain",))
+    assert body is not None
+    assert "23 of 25 mailboxes complete" in " ".join(body.get_content().split())
 
-    pauses = [one for one in legs(installation).values() if any(p == "throttled" for *_, p in one)]
+    pauses = [entry for entry in legs(installation).values() if any(p == "throttled" for *_, p in entry)]
     assert len(pauses) == 3
-    for many in pauses:
-        for (_, ended_at, problem), (next_began, _, _) in pairwise(many):
-            if problem == "throttled":  # the pause began as the leg ended, or a moment before
+    for import_legs in pauses:
+        for (_, ended_at, problem), (next_began, _, _) in pairwise(import_legs):
+            if problem == "throttled":  # the backoff begins when the leg ends, or slightly earlier
                 assert timedelta(seconds=PAUSE_S - 0.5) <= next_began - ended_at
 
     assert running_authority.count(JWT_BEARER) >= 5
     assert running_authority.count("authorization_code") == 6
     everything = installation.log() + "".join(installation.transcript)
     assert SECRET not in everything
-    given = [str(t.refresh_token) for t in running_authority.rules.tokens if t.refresh_token]
-    assert len(given) >= 5
-    kept = stored(installation)
-    assert not [token for token in given if token in everything or token.encode() in kept]
+    refresh_tokens = [str(t.refresh_token) for t in running_authority.rules.tokens if t.refresh_token]
+    assert len(refresh_tokens) >= 5
+    stored_bytes = stored(installation)
+    assert not [token for token in refresh_tokens if token in everything or token.encode() in stored_bytes]
     assert "not-this-one" not in everything
 
 
 def stored(installation: Installation) -> bytes:
-    """All that the database's files hold."""
+    """The contents of the database files."""
     return b"".join(file.read_bytes() for file in sorted(installation.data.glob("mailhaul.db*")))
 
 

@@ -1,4 +1,4 @@
-"""People sign in to the pages at an OpenID provider, over HTTPS; what it says wrongly lets nobody in."""
+"""Sign-in to the pages at an OpenID provider over HTTPS. Invalid responses are refused."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def issuer(host: Authority) -> Authority:
 
 
 def office_at(issuer: Authority, root: Path, **settings: Any) -> WebOffice:
-    """An installation whose people sign in there."""
-    given = {**overlay(application(issuer, "openid")), "ca_file": issuer.ca_file, **settings}
-    made = Settings.load(data=root, **given)
-    return WebOffice(root, given, people(made), made.master)
+    """An installation whose users sign in at the issuer."""
+    overrides = {**overlay(application(issuer, "openid")), "ca_file": issuer.ca_file, **settings}
+    made = Settings.load(data=root, **overrides)
+    return WebOffice(root, overrides, people(made), made.master)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def office(issuer: Authority, tmp_path: Path) -> WebOffice:
     return office_at(issuer, tmp_path)
 
 
-def asked_at(browser: Browser) -> str:
-    """Where the button leads."""
+def sign_in_url(browser: Browser) -> str:
+    """The URL that the sign-in button leads to."""
     browser.get("/")
     page = browser.post("/sign-in/openid")
     assert page.status_code == 200, page.text
@@ -58,16 +58,16 @@ def asked_at(browser: Browser) -> str:
 
 
 def sign_in(browser: Browser, issuer: Authority, account: str = ADA) -> Response:
-    """There and back."""
-    answer = issuer.browse(asked_at(browser), account=account)
-    return came_back(browser, answer)
+    """Sign in at the issuer and return to the pages."""
+    answer = issuer.browse(sign_in_url(browser), account=account)
+    return return_from_issuer(browser, answer)
 
 
-def came_back(browser: Browser, answer: dict[str, str]) -> Response:
+def return_from_issuer(browser: Browser, answer: dict[str, str]) -> Response:
     return browser._seen(browser.client.get("/sign-in/openid", params=answer))
 
 
-def test_who_signs_in_is_in_with_a_new_token_and_their_own_mailbox(
+def test_a_sign_in_starts_a_new_web_session_with_the_users_mailbox(
     office: WebOffice, issuer: Authority
 ) -> None:
     browser = office.browser()
@@ -78,14 +78,14 @@ def test_who_signs_in_is_in_with_a_new_token_and_their_own_mailbox(
     assert ADA in browser.get("/mailboxes").text
     assert "openid" not in browser.client.cookies
     assert office.doors.knocks == []
-    visit = office.deps.store.web_session(
+    web_session = office.deps.store.web_session(
         web_session_id(browser.client.cookies["visit"]), office.deps.clock.now()
     )
-    assert visit is not None
-    assert visit.person == person_at(issuer.openid, ADA)
+    assert web_session is not None
+    assert web_session.person == person_at(issuer.openid, ADA)
 
 
-def test_an_import_asks_for_the_password_of_the_new_mailbox_once(
+def test_an_import_requests_the_password_of_the_new_mailbox_once(
     office: WebOffice, issuer: Authority
 ) -> None:
     browser = office.browser()
@@ -101,7 +101,7 @@ def test_an_import_asks_for_the_password_of_the_new_mailbox_once(
     assert ADA in browser.get(begun).text
 
 
-def test_a_mailbox_outside_the_claim_is_no_destination(office: WebOffice, issuer: Authority) -> None:
+def test_a_mailbox_outside_the_claim_is_refused_as_destination(office: WebOffice, issuer: Authority) -> None:
     browser = office.browser()
     sign_in(browser, issuer)
     browser.get("/new")
@@ -114,9 +114,7 @@ def test_a_mailbox_outside_the_claim_is_no_destination(office: WebOffice, issuer
     assert "grace" not in browser.get("/imports").text
 
 
-def test_a_claim_with_a_list_holds_all_mailboxes_and_nothing_that_is_none(
-    issuer: Authority, tmp_path: Path
-) -> None:
+def test_a_list_claim_yields_all_valid_mailboxes(issuer: Authority, tmp_path: Path) -> None:
     issuer.rules.claims = lambda claims: (
         claims | {"mail_addresses": [ADA, "sales@new.example", "x", 7, "a b@c"]}
     )
@@ -127,29 +125,27 @@ def test_a_claim_with_a_list_holds_all_mailboxes_and_nothing_that_is_none(
 
 
 @pytest.mark.parametrize("by_user_info", [False, True], ids=["ID token", "UserInfo"])
-def test_a_claim_with_domains_is_the_batch_right_for_these_alone(
+def test_a_domains_claim_grants_the_batch_right_for_these_domains_only(
     issuer: Authority, tmp_path: Path, by_user_info: bool
 ) -> None:
-    told = {"mail_domains": ["New.example", "*", 7, "mail.other.example"]}
+    extra_claims = {"mail_domains": ["New.example", "*", 7, "mail.other.example"]}
     if by_user_info:
-        issuer.rules.user_info = told
+        issuer.rules.user_info = extra_claims
     else:
-        issuer.rules.claims = lambda claims: claims | told
-    given = {"destination_server": "imap.new.example", "destination_master_user": "overseer"}
-    given |= {"destination_master_password": "m4ster", "openid_domains_claim": "mail_domains"}
-    office = office_at(issuer, tmp_path, **given)
+        issuer.rules.claims = lambda claims: claims | extra_claims
+    settings = {"destination_server": "imap.new.example", "destination_master_user": "overseer"}
+    settings |= {"destination_master_password": "m4ster", "openid_domains_claim": "mail_domains"}
+    office = office_at(issuer, tmp_path, **settings)
     browser = office.browser()
     sign_in(browser, issuer)
     assert "You administer mail.other.example, new.example" in browser.get("/file").text
     head = "source_address,source_password,source_server,destination_address,destination_password\n"
-    for address, said in ((GRACE, "all in order"), ("ada@other.example", "You do not administer")):
+    for address, message in ((GRACE, "all in order"), ("ada@other.example", "You do not administer")):
         browser.post("/file", rows=f"{head}ada@old.example,x,imap.old.example,{address},\n")
-        assert said in browser.get("/file/preview").text, address
+        assert message in browser.get("/file/preview").text, address
 
 
-def test_a_claim_that_comes_by_user_info_counts_for_the_same_person_only(
-    issuer: Authority, tmp_path: Path
-) -> None:
+def test_a_userinfo_claim_is_accepted_only_for_the_same_subject(issuer: Authority, tmp_path: Path) -> None:
     office = office_at(issuer, tmp_path, openid_claim="mail_addresses")
     issuer.rules.user_info = {"mail_addresses": [GRACE]}
     assert sign_in(office.browser(), issuer).status_code == 303
@@ -157,7 +153,7 @@ def test_a_claim_that_comes_by_user_info_counts_for_the_same_person_only(
     assert sign_in(office.browser(), issuer).status_code == 403
 
 
-def test_two_sign_ins_are_two_people_and_none_sees_the_other(office: WebOffice, issuer: Authority) -> None:
+def test_two_users_do_not_see_each_others_batches(office: WebOffice, issuer: Authority) -> None:
     ada, grace = office.browser(), office.browser()
     sign_in(ada, issuer)
     ada.get("/mailboxes")
@@ -185,7 +181,7 @@ WRONG: dict[str, Callable[[Claims], Claims]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_an_id_token_that_is_not_right_lets_nobody_in(
+def test_an_invalid_id_token_is_refused(
     office: WebOffice, issuer: Authority, wrong: Callable[[Claims], Claims]
 ) -> None:
     issuer.rules.claims = wrong
@@ -194,20 +190,18 @@ def test_an_id_token_that_is_not_right_lets_nobody_in(
     assert browser.get("/new").headers["location"] == "/"
 
 
-def test_a_signature_of_somebody_else_lets_nobody_in(office: WebOffice, issuer: Authority) -> None:
+def test_a_signature_with_another_key_is_refused(office: WebOffice, issuer: Authority) -> None:
     issuer.rules.signs_with = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
     assert sign_in(office.browser(), issuer).status_code == 403
 
 
-def base64url(told: Claims) -> str:
-    return urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode()
+def base64url(claims: Claims) -> str:
+    return urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none"])
-def test_a_token_that_anybody_could_have_made_lets_nobody_in(
-    office: WebOffice, issuer: Authority, algorithm: str
-) -> None:
-    """Signed with the issuer's public key as if it were a shared secret, and not signed at all."""
+def test_a_forged_id_token_is_refused(office: WebOffice, issuer: Authority, algorithm: str) -> None:
+    """Signed with the issuer's public key as if it were a shared secret, or not signed at all."""
 
     def forged(form: Any) -> tuple[int, dict[str, str], Any]:
         code = issuer.rules.codes[form["code"]]
@@ -223,45 +217,43 @@ def test_a_token_that_anybody_could_have_made_lets_nobody_in(
     assert sign_in(office.browser(), issuer).status_code == 403
 
 
-def test_new_keys_of_the_issuer_are_taken_at_once(office: WebOffice, issuer: Authority) -> None:
+def test_new_keys_of_the_issuer_are_accepted_immediately(office: WebOffice, issuer: Authority) -> None:
     assert sign_in(office.browser(), issuer).status_code == 303
     new = RSAKey.generate_key(2048, {"use": "sig", "kid": "new"})
     issuer.rules.signs_with, issuer.rules.published = new, [issuer.rules.key, new]
     assert sign_in(office.browser(), issuer).status_code == 303
 
 
-def test_an_answer_serves_once_and_only_the_browser_that_asked(office: WebOffice, issuer: Authority) -> None:
+def test_a_sign_in_response_works_once_and_only_in_its_browser(office: WebOffice, issuer: Authority) -> None:
     ada, eve = office.browser(), office.browser()
-    answer = issuer.browse(asked_at(ada), account=ADA)
-    asked_at(eve)
-    assert came_back(eve, answer).status_code == 403
-    kept, token = ada.client.cookies["openid"], ada.client.cookies["visit"]
+    answer = issuer.browse(sign_in_url(ada), account=ADA)
+    sign_in_url(eve)
+    assert return_from_issuer(eve, answer).status_code == 403
+    cookie, token = ada.client.cookies["openid"], ada.client.cookies["visit"]
     eve.client.cookies.clear()
-    eve.client.cookies.set("openid", kept)
-    assert came_back(eve, answer).status_code == 403, "sealed for another browser"
-    assert came_back(ada, answer).status_code == 303
+    eve.client.cookies.set("openid", cookie)
+    assert return_from_issuer(eve, answer).status_code == 403, "sealed for another browser"
+    assert return_from_issuer(ada, answer).status_code == 303
     ada.client.cookies.clear()
-    ada.client.cookies.set("openid", kept)
+    ada.client.cookies.set("openid", cookie)
     ada.client.cookies.set("visit", token)
     exchanged = issuer.count("authorization_code")
-    assert came_back(ada, answer).status_code == 403, "used"
-    assert issuer.count("authorization_code") == exchanged, "the issuer was not even asked"
+    assert return_from_issuer(ada, answer).status_code == 403, "already used"
+    assert issuer.count("authorization_code") == exchanged, "no request reaches the issuer"
 
 
-def test_an_answer_that_took_too_long_or_names_another_issuer_is_not_taken(
-    office: WebOffice, issuer: Authority
-) -> None:
+def test_a_late_response_or_one_of_another_issuer_is_refused(office: WebOffice, issuer: Authority) -> None:
     browser = office.browser()
-    answer = issuer.browse(asked_at(browser), account=ADA)
-    assert came_back(browser, answer | {"iss": "https://login.other.example"}).status_code == 403
-    answer = issuer.browse(asked_at(browser), account=ADA)
+    answer = issuer.browse(sign_in_url(browser), account=ADA)
+    assert return_from_issuer(browser, answer | {"iss": "https://login.other.example"}).status_code == 403
+    answer = issuer.browse(sign_in_url(browser), account=ADA)
     office.office.clock.sleep(601)
-    assert came_back(browser, answer).status_code == 403
+    assert return_from_issuer(browser, answer).status_code == 403
 
 
-def test_who_does_not_agree_is_told_so(office: WebOffice, issuer: Authority) -> None:
+def test_a_denied_sign_in_is_reported(office: WebOffice, issuer: Authority) -> None:
     browser = office.browser()
-    denied = came_back(browser, issuer.browse(asked_at(browser), answer="deny"))
+    denied = return_from_issuer(browser, issuer.browse(sign_in_url(browser), answer="deny"))
     assert denied.status_code == 403
     assert "The sign-in failed" in denied.text
 
@@ -275,14 +267,14 @@ def test_signing_out_ends_the_session_at_the_issuer_too(office: WebOffice, issue
     assert browser.get("/new").headers["location"] == "/"
 
 
-def test_an_issuer_that_is_away_or_calls_itself_something_else_keeps_nobody_from_the_page(
+def test_an_unreachable_or_misnamed_issuer_does_not_block_the_pages(
     issuer: Authority, tmp_path: Path
 ) -> None:
     office = office_at(issuer, tmp_path, openid_issuer=f"{issuer.url}/nobody")
     browser = office.browser()
     browser.get("/")
     assert browser.post("/sign-in/openid").status_code == 503
-    assert browser.sign_in().status_code == 303, "with the mailbox, as ever"
+    assert browser.sign_in().status_code == 303, "the sign-in with a mailbox still works"
     with_a_slash = office_at(issuer, tmp_path, openid_issuer=f"{issuer.openid}/").people
     assert with_a_slash is not None
     with pytest.raises(ServerUnavailable, match="another"):

@@ -1,4 +1,4 @@
-"""The wheel and the sdist: complete, installable into an empty environment, and good for a copy."""
+"""The wheel and the sdist are complete, install into an empty environment and can run a copy."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_a_copy_runs_from_the_wheel_in_an_empty_environment(
     ]
     run([*pip, "--require-hashes", "-r", ROOT / "requirements.lock"])
     run([*pip, "--no-deps", distributions["wheel"]])
-    where = run([folder / "python", "-I", "-c", "import importer; print(importer.__file__)"], cwd=tmp_path)
-    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
+    location = run([folder / "python", "-I", "-c", "import importer; print(importer.__file__)"], cwd=tmp_path)
+    assert Path(location.strip()).is_relative_to(tmp_path / "venv")
 
     installation = Installation(tmp_path, command=(str(folder / "python"), "-I", "-m", "importer.cli"))
     installation.settings["CA_FILE"] = str(new_host.ca_file)

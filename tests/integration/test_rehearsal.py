@@ -1,4 +1,4 @@
-"""The rehearsal is trusted by every other test: its servers work, and the checker sees what it must see."""
+"""The rehearsal servers and the checker, which all other tests rely on, work as expected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_mailbox() -> None:
     assert list(corpus(300, seed=7)) != list(corpus(300, seed=8))
 
 
-def test_the_sample_holds_what_trips_importers() -> None:
+def test_the_sample_contains_difficult_messages() -> None:
     messages = list(sample_mailbox())
     contents = [message.content for message in messages]
     assert len(messages) >= 110
@@ -60,7 +60,7 @@ def test_the_sample_holds_what_trips_importers() -> None:
     assert {"$Forwarded", "work"} <= {flag for message in messages for flag in message.flags}
 
 
-def test_the_corpus_has_the_promised_mixture() -> None:
+def test_the_corpus_has_the_documented_mixture() -> None:
     messages = list(corpus(10_000))
     contents = [message.content for message in messages]
     sizes = sorted(map(len, contents))
@@ -83,7 +83,7 @@ def test_folder_names_survive_modified_utf7() -> None:
 
 
 @pytest.mark.parametrize("host_name", ["old_host", "new_host", "cyrus_host", "small_host"])
-def test_a_host_keeps_what_was_filled_in(
+def test_a_host_stores_filled_messages_unchanged(
     host_name: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
     host = request.getfixturevalue(host_name)
@@ -91,7 +91,7 @@ def test_a_host_keeps_what_was_filled_in(
     messages = list(sample_mailbox())
     assert user.fill(messages, EMPTY_FOLDERS) == len(messages)
     zones = host_name == "small_host"  # Dovecot stores the instant and answers in its own zone
-    assert compare(_meant(messages, EMPTY_FOLDERS), user.read(), duplicates_once=False, zones=zones) == []
+    assert compare(_expected(messages, EMPTY_FOLDERS), user.read(), duplicates_once=False, zones=zones) == []
 
 
 @pytest.mark.parametrize("host_name", ["new_host", "cyrus_host", "small_host"])
@@ -107,7 +107,7 @@ def test_a_host_upgrades_a_connection_with_starttls(
 
 
 @pytest.mark.parametrize("host_name", ["new_host", "cyrus_host", "small_host"])
-def test_a_new_password_counts_at_once_and_a_wrong_one_is_refused_quickly(
+def test_a_new_password_applies_immediately_and_a_wrong_one_is_refused_quickly(
     host_name: str, request: pytest.FixtureRequest, make_user: MakeUser
 ) -> None:
     host = request.getfixturevalue(host_name)
@@ -135,10 +135,10 @@ def test_a_server_without_multiappend_and_literal_plus_announces_neither(
         client.logout()
         messages = list(sample_mailbox())[-10:]
         user.fill(messages)
-        assert compare(_meant(messages), user.read(), duplicates_once=False, zones=False) == []
+        assert compare(_expected(messages), user.read(), duplicates_once=False, zones=False) == []
 
 
-def test_quota_and_largest_message_are_refused_with_their_codes(
+def test_exceeding_the_quota_or_the_message_size_is_refused_with_its_code(
     tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     options = DovecotOptions(mail_driver="mdbox", quota_bytes=100_000, max_mail_bytes=60_000)
@@ -152,7 +152,7 @@ def test_quota_and_largest_message_are_refused_with_their_codes(
         client.logout()
 
 
-def test_cyrus_keeps_its_mail_over_a_kill_and_leaves_no_process(
+def test_cyrus_keeps_its_mail_across_a_kill_and_leaves_no_process(
     tmp_path: Path, ca: CertificateAuthority
 ) -> None:
     if lacks := cyrus_lacks():
@@ -178,9 +178,9 @@ def test_cyrus_keeps_its_mail_over_a_kill_and_leaves_no_process(
 def _processes_of(home: str) -> list[str]:
     """The command lines of all processes that name `home`."""
     lines = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            lines.append(one.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            lines.append(cmdline.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
     return [line for line in lines if home in line]
 
 
@@ -287,7 +287,7 @@ def test_the_checker_catches_damage_to_one_message(
     assert differences[0].startswith(complaint)
 
 
-def test_the_checker_is_content_with_a_faithful_copy_between_hosts(
+def test_the_checker_accepts_a_faithful_copy_between_hosts(
     old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     source, destination = make_user(old_host), make_user(new_host)
@@ -300,17 +300,17 @@ def test_the_checker_is_content_with_a_faithful_copy_between_hosts(
     assert difference.startswith("lost: INBOX: “Merry Christmas”")
 
 
-def test_the_checker_wants_exact_duplicates_once_unless_told_otherwise() -> None:
-    one = _seen(Stored(INBOX, ("\\Seen",), _SOME_DATE, b"Subject: twice\r\n\r\n"))
-    unread = replace(one, flags=frozenset())
-    twice, once = _mailbox({INBOX: [one, unread]}), _mailbox({INBOX: [unread]})
+def test_the_checker_expects_exact_duplicates_once_by_default() -> None:
+    seen = _seen(Stored(INBOX, ("\\Seen",), _SOME_DATE, b"Subject: twice\r\n\r\n"))
+    unread = replace(seen, flags=frozenset())
+    twice, once = _mailbox({INBOX: [seen, unread]}), _mailbox({INBOX: [unread]})
     assert compare(twice, once) == []
     assert compare(twice, twice) == [f"doubled: INBOX: {unread}"]
-    assert compare(twice, once, duplicates_once=False) == [f"lost: INBOX: {one}"]
+    assert compare(twice, once, duplicates_once=False) == [f"lost: INBOX: {seen}"]
     assert compare(twice, twice, duplicates_once=False) == []
 
 
-def test_the_checker_wants_earlier_mail_untouched_and_not_repeated() -> None:
+def test_the_checker_expects_earlier_mail_untouched_and_not_repeated() -> None:
     old, new = (
         _seen(Stored(INBOX, (), _SOME_DATE, b"Subject: %b\r\n\r\n" % word)) for word in (b"old", b"new")
     )
@@ -320,7 +320,7 @@ def test_the_checker_wants_earlier_mail_untouched_and_not_repeated() -> None:
     assert compare(source, _mailbox({INBOX: [old, old, new]}), prior=prior) == [f"doubled: INBOX: {old}"]
 
 
-def test_the_checker_misses_an_empty_folder_and_a_subscription() -> None:
+def test_the_checker_reports_a_missing_empty_folder_and_subscription() -> None:
     leer: FolderPath = ("Leer",)
     source = _mailbox({INBOX: [], leer: []}, subscribed=[leer])
     assert compare(source, _mailbox({INBOX: []})) == ["folder missing: Leer"]
@@ -367,7 +367,7 @@ def test_the_checker_runs_from_the_command_line(
 # --- Valkey and SMTP ----------------------------------------------------------------------------
 
 
-def test_valkey_keeps_its_data_over_a_restart_and_loses_it_in_a_flush(tmp_path: Path) -> None:
+def test_valkey_keeps_its_data_across_a_restart_and_loses_it_in_a_flush(tmp_path: Path) -> None:
     with valkey(tmp_path) as server:
         server.client().set("ring", "1")
         server.restart()
@@ -376,7 +376,7 @@ def test_valkey_keeps_its_data_over_a_restart_and_loses_it_in_a_flush(tmp_path: 
         assert server.client().get("ring") is None
 
 
-def test_a_paused_valkey_answers_nobody_until_it_is_resumed(valkey_server: Valkey) -> None:
+def test_a_paused_valkey_does_not_answer_until_it_is_resumed(valkey_server: Valkey) -> None:
     impatient = redis.Redis.from_url(valkey_server.url, socket_timeout=0.2, retry=None)
     valkey_server.pause()
     try:
@@ -406,7 +406,7 @@ def test_the_smtp_catcher_keeps_mails_with_their_envelope(smtp: SmtpCatcher) -> 
         ("drop_accepted", 1),
     ],
 )
-def test_an_smtp_fault_strikes_once_and_is_over(fault: str, kept: int, smtp: SmtpCatcher) -> None:
+def test_an_smtp_fault_occurs_only_once(fault: str, kept: int, smtp: SmtpCatcher) -> None:
     setattr(smtp.faults, fault, 1)
     with pytest.raises(smtplib.SMTPException):
         _send(smtp, "first", "ada@old.example")
@@ -425,7 +425,7 @@ def test_smtp_recipients_can_be_refused_or_deferred_one_by_one(smtp: SmtpCatcher
     assert [mail.recipients for mail in smtp.messages] == [("ada@old.example",), ("bob@new.example",)]
 
 
-# --- What the tests above share -----------------------------------------------------------------
+# --- Helpers ------------------------------------------------------------------------------------
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -459,8 +459,8 @@ def _mailbox(folders: Mapping[FolderPath, Sequence[Seen]], subscribed: Iterable[
     return Mailbox(folders, frozenset(subscribed))
 
 
-def _meant(messages: Iterable[Stored], empty: Iterable[FolderPath] = ()) -> Mailbox:
-    """The mailbox that filling in `messages` has to make."""
+def _expected(messages: Iterable[Stored], empty: Iterable[FolderPath] = ()) -> Mailbox:
+    """The mailbox that filling in `messages` must produce."""
     folders: dict[FolderPath, list[Seen]] = {path: [] for path in empty}
     for message in messages:
         folders.setdefault(message.folder, []).append(_seen(message))

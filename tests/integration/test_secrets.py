@@ -1,4 +1,4 @@
-"""Secrets stay in nobody's sight: not in the database, the queue, the logs, the mails, any output."""
+"""Secrets appear nowhere: not in the database, the queue, the logs, the mails or any output."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CANARIES = ('Canary-Old-1 "x', "Canary-New-2 ü\\x", "Canary-Bad-3 ü'x")
 
 
 def spellings(secret: str) -> set[bytes]:
-    """The ways in which a secret could be written down."""
+    """The encodings in which a secret could appear."""
     raw = secret.encode()
     login = b"\0".join((b"", b"ada@old.example", raw))
     inner = base64.b64encode(raw)[:-4]
@@ -123,14 +123,14 @@ def test_a_whole_batch_leaves_no_password_anywhere(
             places[str(path)] = path.read_bytes()
     assert len(places["log"]) > 200
     assert any("mailhaul.db" in name for name in places)
-    found = [
+    leaks = [
         (name, canary)
         for name, content in places.items()
         for canary in CANARIES
         for spelling in spellings(canary)
         if spelling in content
     ]
-    assert found == []
+    assert leaks == []
 
 
 def test_signing_in_and_the_pages_leave_no_secret_anywhere(
@@ -142,7 +142,7 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
     valkey_server: Valkey,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Tokens, links, cookies and what people type into forms; while imports run, and after."""
+    """Tokens, links, cookies and form input are checked while imports run and afterwards."""
     [port] = free_ports()
     url = f"http://localhost:{port}"
     with authority(ca) as provider:
@@ -165,19 +165,19 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
             new = new_user(new_host, f"reader{port}@new.example", CANARIES[1])
             other = new_user(old_host, f"other{port}@old.example", CANARIES[0])
             secrets = {*CANARIES, CLIENT_SECRET}
-            link = asked(installation, monkeypatch, old, new)
+            link = start_waiting_import(installation, monkeypatch, old, new)
             secrets.add(link.rpartition("/")[2])
-            before = kept(installation) + dump(valkey_server)
+            before = stored_bytes(installation) + dump(valkey_server)
             with installation.worker(), requests.Session() as person, requests.Session() as owner:
                 smtp.wait_for(1)  # the mail with the link
-                people_type(person, url, new, other)
-                secrets |= a_control_panel(installation, url, new)
+                fill_in_forms(person, url, new, other)
+                secrets |= use_control_panel(installation, url, new)
                 owner_signs_in(owner, link, provider)
-                while_under_way = kept(installation) + dump(valkey_server)
+                while_under_way = stored_bytes(installation) + dump(valkey_server)
                 for session in (person, owner):
                     secrets |= {cookie.value or "" for cookie in session.cookies if cookie.name != "language"}
                 smtp.wait_for(1 + 2 * 2, timeout_s=120)  # the old and the new mailbox of each
-            assert [one["state"] for one in installation.json("list")] == ["complete", "complete"]
+            assert [import_["state"] for import_ in installation.json("list")] == ["complete", "complete"]
         for token in provider.rules.tokens:
             secrets |= {token.access_token, token.refresh_token}
     secrets.discard("")
@@ -189,20 +189,20 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
     places = {
         "before": before,
         "while it runs": while_under_way,
-        "after": kept(installation) + dump(valkey_server),
+        "after": stored_bytes(installation) + dump(valkey_server),
         "log": installation.log().encode(),
         "output": "".join(installation.transcript).encode(),
         "mails": b"".join(m.message.as_bytes() for m in smtp.messages if m.message.as_bytes() != to_owner),
     }
-    assert {name: found for name, place in places.items() if (found := secrets_in(place, secrets))} == {}
+    assert {name: leaks for name, place in places.items() if (leaks := secrets_in(place, secrets))} == {}
 
 
 def secrets_in(place: bytes, secrets: Iterable[str]) -> set[str]:
     return {secret for secret in secrets if any(spelling in place for spelling in spellings(secret))}
 
 
-def kept(installation: Installation) -> bytes:
-    """All that its files hold, but for the log."""
+def stored_bytes(installation: Installation) -> bytes:
+    """The contents of the data files, without the log."""
     return b"".join(path.read_bytes() for path in sorted(installation.data.rglob("*")) if path.is_file())
 
 
@@ -218,8 +218,10 @@ def pages(installation: Installation, port: int) -> Iterator[None]:
         stop_group(process, patience_s=10)
 
 
-def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User, new: User) -> str:
-    """An import that waits for its owner; the link that they got."""
+def start_waiting_import(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User, new: User
+) -> str:
+    """Start an import that waits for its owner, and return the owner's link."""
     with monkeypatch.context() as here:
         for name, value in installation.environment().items():
             if name.startswith("MAILHAUL_"):
@@ -231,14 +233,14 @@ def asked(installation: Installation, monkeypatch: pytest.MonkeyPatch, old: User
 
 
 def form(session: requests.Session, page: str, action: str, **fields: str) -> requests.Response:
-    """Fills in a form of a page, as a browser does."""
-    shown = session.get(page, timeout=10)
-    [csrf] = set(re.findall(r'name="csrf" value="([0-9a-f]+)"', shown.text))
+    """Fill in and submit a form of a page, as a browser does."""
+    response = session.get(page, timeout=10)
+    [csrf] = set(re.findall(r'name="csrf" value="([0-9a-f]+)"', response.text))
     return session.post(action, data={"csrf": csrf, **fields}, timeout=30)
 
 
-def people_type(session: requests.Session, url: str, new: User, other: User) -> None:
-    """A wrong password, the right ones, and a file; and things that go wrong."""
+def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -> None:
+    """Enter wrong and right passwords, and a file with mistakes."""
     for password in (CANARIES[2], new.password):
         form(session, f"{url}/", f"{url}/sign-in", address=new.account.address, password=password)
     form(session, f"{url}/new", f"{url}/new", address=other.account.address)
@@ -256,20 +258,20 @@ def people_type(session: requests.Session, url: str, new: User, other: User) -> 
 
 
 def owner_signs_in(session: requests.Session, link: str, provider: Authority) -> None:
-    """Over the link, first as somebody else."""
+    """Sign in through the link, first with another account."""
     for account in ("grace@team.example", ""):
         page = form(session, link, link).text
-        [on] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
-        answer = provider.browse(unescape(on), account=account)
+        [location] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
+        answer = provider.browse(unescape(location), account=account)
         back = f"{link.partition('/consent/')[0]}/sign-in/microsoft"
-        told = session.get(back, params=answer, timeout=30)
-    assert told.status_code == 200, told.text
+        response = session.get(back, params=answer, timeout=30)
+    assert response.status_code == 200, response.text
 
 
-def a_control_panel(installation: Installation, url: str, new: User) -> set[str]:
-    """Its token; it sends what is wrong, and what is right."""
+def use_control_panel(installation: Installation, url: str, new: User) -> set[str]:
+    """Send invalid requests as a control panel, and return its token."""
     token = installation.run("token", "create", "panel", "--scope", "write").stdout.strip()
-    installation.transcript.remove(f"{token}\n")  # it is shown this once
+    installation.transcript.remove(f"{token}\n")  # the token is shown only here
     for password in (CANARIES[2], 7, {CANARIES[2]: CANARIES[2]}):
         body = {
             "imports": [
@@ -287,6 +289,6 @@ def a_control_panel(installation: Installation, url: str, new: User) -> set[str]
 
 
 def dump(valkey: Valkey) -> bytes:
-    """All that is in the queue."""
+    """The contents of the queue."""
     client = valkey.client()
     return b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())

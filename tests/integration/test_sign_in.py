@@ -1,4 +1,4 @@
-"""Signing in, over HTTP, at an authorisation server that is stricter than Google's and Microsoft's."""
+"""Sign-in over HTTP at an authorisation server that is stricter than Google's and Microsoft's."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PROVIDERS = ["google", "microsoft"]
 
 
 @pytest.fixture
-def ways(host: Authority, tmp_path: Path) -> MailboxAccess:
-    """Everything set up, with the organisation old.example."""
+def access(host: Authority, tmp_path: Path) -> MailboxAccess:
+    """Access with everything set up, including the organisation old.example."""
     return everything_set_up(host, tmp_path / "service-account.json", "old.example")
 
 
-def consent(host: Authority, ways: MailboxAccess, provider: str, mailbox: str = ADA) -> Consent:
-    question = ways.begin_sign_in(provider, mailbox)
-    return ways.complete_sign_in(provider, question, host.browse(question.url), mailbox)
+def consent(host: Authority, access: MailboxAccess, provider: str, mailbox: str = ADA) -> Consent:
+    question = access.begin_sign_in(provider, mailbox)
+    return access.complete_sign_in(provider, question, host.browse(question.url), mailbox)
 
 
 def tokens_of(credential: OwnerCredential) -> AccessTokens:
@@ -43,15 +43,15 @@ def tokens_of(credential: OwnerCredential) -> AccessTokens:
 
 
 def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
-    """The error that it ends in, after a look for secrets in all that it leads to."""
+    """The error that the call raises, after checking that it does not lead to a secret."""
     with pytest.raises(MailError) as caught:
         call()
     error = caught.value
     assert str(error).endswith("."), str(error)
     chain: BaseException | None = error
     while chain is not None:
-        told = "".join(traceback.format_exception(chain)) + repr(vars(chain)) + repr(chain.args)
-        assert not any(secret.reveal() in told for secret in (Secret(SECRET), *hidden))
+        report = "".join(traceback.format_exception(chain)) + repr(vars(chain)) + repr(chain.args)
+        assert not any(secret.reveal() in report for secret in (Secret(SECRET), *hidden))
         chain = chain.__cause__ or chain.__context__
     return error
 
@@ -60,76 +60,78 @@ def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_owner_consents_and_the_tokens_renew_themselves(
-    host: Authority, ways: MailboxAccess, provider: str
+def test_an_owner_consents_and_the_tokens_are_renewed_automatically(
+    host: Authority, access: MailboxAccess, provider: str
 ) -> None:
-    given = consent(host, ways, provider)
-    assert given.grant.provider == provider
-    assert given.addresses == (ADA,)
-    kept: list[OAuthGrant] = []
-    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append, initial_token=given.token))
-    assert tokens.access_token() == given.token.secret
-    assert not kept
+    granted = consent(host, access, provider)
+    assert granted.grant.provider == provider
+    assert granted.addresses == (ADA,)
+    saved: list[OAuthGrant] = []
+    tokens = tokens_of(access.credential(granted.grant, ADA, saved.append, initial_token=granted.token))
+    assert tokens.access_token() == granted.token.secret
+    assert not saved
     second = tokens.access_token(refused=True)
-    assert second != given.token.secret
+    assert second != granted.token.secret
     assert tokens.access_token() == second
-    assert [one.refresh_token != given.grant.refresh_token for one in kept] == [True]
-    later = tokens_of(ways.credential(kept[-1], ADA, kept.append))
+    assert [grant.refresh_token != granted.grant.refresh_token for grant in saved] == [True]
+    later = tokens_of(access.credential(saved[-1], ADA, saved.append))
     assert later.access_token() != second
     assert host.count("refresh_token") == 2
 
 
-def test_the_question_is_asked_as_each_provider_wants_it(ways: MailboxAccess) -> None:
-    asked = {p: dict(parse_qsl(urlsplit(ways.begin_sign_in(p, ADA).url).query)) for p in PROVIDERS}
-    for provider, query in asked.items():
+def test_the_sign_in_url_has_the_parameters_of_each_provider(access: MailboxAccess) -> None:
+    queries = {p: dict(parse_qsl(urlsplit(access.begin_sign_in(p, ADA).url).query)) for p in PROVIDERS}
+    for provider, query in queries.items():
         assert query["client_id"] == f"mailhaul-{provider}"
         assert query["redirect_uri"] == f"{PUBLIC_URL}/sign-in/{provider}"
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         assert query["login_hint"] == ADA
         assert len(query["state"]) >= 32
-    assert (asked["google"]["access_type"], asked["google"]["prompt"]) == ("offline", "consent")
-    assert asked["google"]["scope"].split() == ["openid", "email", "https://mail.google.com/"]
-    assert "offline_access" in asked["microsoft"]["scope"].split()
-    assert "https://outlook.office.com/IMAP.AccessAsUser.All" in asked["microsoft"]["scope"].split()
+    assert (queries["google"]["access_type"], queries["google"]["prompt"]) == ("offline", "consent")
+    assert queries["google"]["scope"].split() == ["openid", "email", "https://mail.google.com/"]
+    assert "offline_access" in queries["microsoft"]["scope"].split()
+    assert "https://outlook.office.com/IMAP.AccessAsUser.All" in queries["microsoft"]["scope"].split()
 
 
-def test_a_refresh_token_that_stays_is_kept(host: Authority, ways: MailboxAccess) -> None:
+def test_a_refresh_token_that_does_not_rotate_is_not_saved_again(
+    host: Authority, access: MailboxAccess
+) -> None:
     host.rules.rotates = False
-    given = consent(host, ways, "google")
-    kept: list[OAuthGrant] = []
-    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append))
+    granted = consent(host, access, "google")
+    saved: list[OAuthGrant] = []
+    tokens = tokens_of(access.credential(granted.grant, ADA, saved.append))
     assert tokens.access_token() != tokens.access_token(refused=True)
-    assert not kept
+    assert not saved
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_owner_who_says_no_is_told_how_to_say_yes(
-    host: Authority, ways: MailboxAccess, provider: str
+def test_a_denied_consent_explains_how_to_grant_it(
+    host: Authority, access: MailboxAccess, provider: str
 ) -> None:
-    question = ways.begin_sign_in(provider, ADA)
+    question = access.begin_sign_in(provider, ADA)
     back = host.browse(question.url, answer="deny")
-    error = problem(lambda: ways.complete_sign_in(provider, question, back, ADA))
+    error = problem(lambda: access.complete_sign_in(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "open the link again" in str(error)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_somebody_elses_mailbox_is_not_taken_for_the_one_asked_for(
-    host: Authority, ways: MailboxAccess, provider: str
+def test_a_sign_in_to_another_mailbox_is_refused(
+    host: Authority, access: MailboxAccess, provider: str
 ) -> None:
-    question = ways.begin_sign_in(provider, ADA)
+    question = access.begin_sign_in(provider, ADA)
     back = host.browse(question.url, account="eve@old.example")
-    error = problem(lambda: ways.complete_sign_in(provider, question, back, ADA))
+    error = problem(lambda: access.complete_sign_in(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert "signed in" in str(error)
     assert "eve@old.example" in str(error)
 
 
-def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.begin_sign_in("google", "Ada.Lovelace@googlemail.com")
+def test_another_spelling_of_the_same_mailbox_is_accepted(host: Authority, access: MailboxAccess) -> None:
+    question = access.begin_sign_in("google", "Ada.Lovelace@googlemail.com")
     back = host.browse(question.url, account="adalovelace@gmail.com")
-    given = ways.complete_sign_in("google", question, back, "Ada.Lovelace@googlemail.com")
-    assert given.addresses == ("adalovelace@gmail.com",)
+    granted = access.complete_sign_in("google", question, back, "Ada.Lovelace@googlemail.com")
+    assert granted.addresses == ("adalovelace@gmail.com",)
 
 
 @pytest.mark.parametrize(
@@ -141,84 +143,85 @@ def test_the_same_mailbox_may_be_written_otherwise(host: Authority, ways: Mailbo
         ({"code": ""}, "Google"),
     ],
 )
-def test_an_answer_that_does_not_fit_is_refused(
-    host: Authority, ways: MailboxAccess, spoilt: dict[str, str], word: str
+def test_a_mismatched_sign_in_response_is_refused(
+    host: Authority, access: MailboxAccess, spoilt: dict[str, str], word: str
 ) -> None:
-    question = ways.begin_sign_in("google", ADA)
+    question = access.begin_sign_in("google", ADA)
     back = host.browse(question.url) | spoilt
-    error = problem(lambda: ways.complete_sign_in("google", question, back, ADA))
+    error = problem(lambda: access.complete_sign_in("google", question, back, ADA))
     assert isinstance(error, LoginRejected)
     assert word in str(error)
 
 
-def test_a_code_is_of_no_use_without_the_verifier_or_the_nonce_of_its_question(
-    host: Authority, ways: MailboxAccess
+def test_a_code_requires_the_verifier_and_the_nonce_of_its_question(
+    host: Authority, access: MailboxAccess
 ) -> None:
     for other in ({"verifier": Secret("v" * 48)}, {"nonce": "another"}):
-        question = ways.begin_sign_in("google", ADA)
+        question = access.begin_sign_in("google", ADA)
         back = host.browse(question.url)
         changed = replace(question, **other)
-        assert isinstance(problem(lambda: ways.complete_sign_in("google", changed, back, ADA)), LoginRejected)  # noqa: B023
+        error = problem(lambda: access.complete_sign_in("google", changed, back, ADA))  # noqa: B023
+        assert isinstance(error, LoginRejected)
 
 
-def test_a_code_counts_once(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.begin_sign_in("google", ADA)
+def test_a_code_works_once(host: Authority, access: MailboxAccess) -> None:
+    question = access.begin_sign_in("google", ADA)
     back = host.browse(question.url)
-    ways.complete_sign_in("google", question, back, ADA)
-    assert isinstance(problem(lambda: ways.complete_sign_in("google", question, back, ADA)), LoginRejected)
+    access.complete_sign_in("google", question, back, ADA)
+    assert isinstance(problem(lambda: access.complete_sign_in("google", question, back, ADA)), LoginRejected)
 
 
-def test_mail_that_was_not_ticked_is_told_at_once(host: Authority, ways: MailboxAccess) -> None:
-    question = ways.begin_sign_in("google", ADA)
-    asked = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
-    back = host.browse(asked.url)
-    error = problem(lambda: ways.complete_sign_in("google", question, back, ADA))
+def test_a_missing_mail_permission_is_reported_immediately(host: Authority, access: MailboxAccess) -> None:
+    question = access.begin_sign_in("google", ADA)
+    changed = replace(question, url=question.url.replace("https%3A%2F%2Fmail.google.com%2F", "profile"))
+    back = host.browse(changed.url)
+    error = problem(lambda: access.complete_sign_in("google", question, back, ADA))
     assert "permission to read mail was not granted" in str(error)
 
 
-# --- When it ends -------------------------------------------------------------------------------------
+# --- The end of a consent -----------------------------------------------------------------------------
 
 
-def test_a_consent_that_was_taken_back_ends_in_words_and_is_not_asked_about_again(
-    host: Authority, ways: MailboxAccess
+def test_a_withdrawn_consent_is_reported_and_not_requested_again(
+    host: Authority, access: MailboxAccess
 ) -> None:
-    given = consent(host, ways, "google")
-    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
+    granted = consent(host, access, "google")
+    tokens = tokens_of(access.credential(granted.grant, ADA, lambda _grant: None))
     host.withdraw(ADA)
     for _ in range(3):
-        error = problem(tokens.access_token, given.grant.refresh_token)
+        error = problem(tokens.access_token, granted.grant.refresh_token)
         assert isinstance(error, GrantExpired)
         assert "sign in to Google again" in str(error)
     assert host.count("refresh_token") == 1
 
 
-def test_a_consent_can_be_given_back_where_the_provider_takes_it(
-    host: Authority, ways: MailboxAccess
+def test_a_consent_can_be_revoked_where_the_provider_supports_it(
+    host: Authority, access: MailboxAccess
 ) -> None:
-    given = consent(host, ways, "google")
-    assert ways.revoke_consent(given.grant)
-    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
+    granted = consent(host, access, "google")
+    assert access.revoke_consent(granted.grant)
+    tokens = tokens_of(access.credential(granted.grant, ADA, lambda _grant: None))
     assert isinstance(problem(tokens.access_token), GrantExpired)
-    assert not ways.revoke_consent(consent(host, ways, "microsoft").grant)
+    assert not access.revoke_consent(consent(host, access, "microsoft").grant)
 
 
-def test_a_refresh_token_that_was_replaced_ends_the_consent(host: Authority, ways: MailboxAccess) -> None:
-    """What the rehearsal is strict about: it shows when two refresh at the same time."""
-    given = consent(host, ways, "microsoft")
-    kept: list[OAuthGrant] = []
-    tokens_of(ways.credential(given.grant, ADA, kept.append)).access_token()
+def test_reusing_a_replaced_refresh_token_ends_the_consent(host: Authority, access: MailboxAccess) -> None:
+    """The authority is strict about this, which reveals concurrent refreshes."""
+    granted = consent(host, access, "microsoft")
+    saved: list[OAuthGrant] = []
+    tokens_of(access.credential(granted.grant, ADA, saved.append)).access_token()
     assert isinstance(
-        problem(tokens_of(ways.credential(given.grant, ADA, kept.append)).access_token), GrantExpired
+        problem(tokens_of(access.credential(granted.grant, ADA, saved.append)).access_token), GrantExpired
     )
     assert isinstance(
-        problem(tokens_of(ways.credential(kept[-1], ADA, kept.append)).access_token), GrantExpired
+        problem(tokens_of(access.credential(saved[-1], ADA, saved.append)).access_token), GrantExpired
     )
 
 
-def test_eight_threads_share_one_refresh(host: Authority, ways: MailboxAccess) -> None:
-    given = consent(host, ways, "microsoft")
-    kept: list[OAuthGrant] = []
-    tokens = tokens_of(ways.credential(given.grant, ADA, kept.append))
+def test_eight_threads_share_one_refresh(host: Authority, access: MailboxAccess) -> None:
+    granted = consent(host, access, "microsoft")
+    saved: list[OAuthGrant] = []
+    tokens = tokens_of(access.credential(granted.grant, ADA, saved.append))
     host.as_new()
     host.slow_s = 0.1
     with ThreadPoolExecutor(8) as pool:
@@ -227,28 +230,30 @@ def test_eight_threads_share_one_refresh(host: Authority, ways: MailboxAccess) -
         again = {t.reveal() for t in pool.map(lambda _n: tokens.access_token(refused=True), range(8))}
         assert (len(again), host.count("refresh_token")) == (1, 2)
     assert host.at_once() == 1
-    assert len(kept) == 2
+    assert len(saved) == 2
 
 
-def test_a_token_is_replaced_before_it_ends(host: Authority, ways: MailboxAccess) -> None:
+def test_a_token_is_replaced_before_it_expires(host: Authority, access: MailboxAccess) -> None:
     host.rules.life_s = 1
-    given = consent(host, ways, "google")
-    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None, initial_token=given.token))
-    assert tokens.access_token() == given.token.secret
+    granted = consent(host, access, "google")
+    tokens = tokens_of(
+        access.credential(granted.grant, ADA, lambda _grant: None, initial_token=granted.token)
+    )
+    assert tokens.access_token() == granted.token.secret
     seen = {tokens.access_token().reveal()}
     while len(seen) < 3:
         token = tokens.access_token()
         seen.add(token.reveal())
-        found = host.rules.by_token(token.reveal())
-        assert found is not None
-        assert not found.is_expired()
+        issued = host.rules.by_token(token.reveal())
+        assert issued is not None
+        assert not issued.is_expired()
     assert host.count("refresh_token") == 2
 
 
-# --- Trouble ------------------------------------------------------------------------------------------
+# --- Errors -------------------------------------------------------------------------------------------
 
 
-def said(error: str, description: str = "") -> dict[str, str]:
+def error_body(error: str, description: str = "") -> dict[str, str]:
     return {"error": error} | ({"error_description": description} if description else {})
 
 
@@ -259,45 +264,45 @@ def said(error: str, description: str = "") -> dict[str, str]:
         (200, {}, "<html>", ServerUnavailable, "later"),
         (302, {"Location": "https://evil.example/"}, "", ServerUnavailable, "later"),
         (200, {}, {"token_type": "Bearer"}, ServerUnavailable, "later"),
-        (400, {}, said("temporarily_unavailable"), ServerUnavailable, "later"),
-        (429, {"Retry-After": "120"}, said("slow_down"), Throttled, "pause"),
-        (429, {"Retry-After": "9" * 9}, said("slow_down"), Throttled, "pause"),
-        (429, {"Retry-After": "9" * 5000}, said("slow_down"), ServerUnavailable, "later"),
-        (400, {}, said("invalid_client", "AADSTS7000222: expired"), LoginRejected, "client secret"),
-        (400, {}, said("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
-        (400, {}, said("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
-        (400, {}, said("interaction_required", "AADSTS53003: no"), GrantExpired, "conditional access"),
-        (400, {}, said("unheard_of"), LoginRejected, "operator of Mailhaul"),
+        (400, {}, error_body("temporarily_unavailable"), ServerUnavailable, "later"),
+        (429, {"Retry-After": "120"}, error_body("slow_down"), Throttled, "pause"),
+        (429, {"Retry-After": "9" * 9}, error_body("slow_down"), Throttled, "pause"),
+        (429, {"Retry-After": "9" * 5000}, error_body("slow_down"), ServerUnavailable, "later"),
+        (400, {}, error_body("invalid_client", "AADSTS7000222: expired"), LoginRejected, "client secret"),
+        (400, {}, error_body("invalid_grant", "AADSTS65001: no consent"), GrantExpired, "administrator"),
+        (400, {}, error_body("invalid_grant", "AADSTS50076: MFA"), GrantExpired, "second factor"),
+        (400, {}, error_body("interaction_required", "AADSTS53003: no"), GrantExpired, "conditional access"),
+        (400, {}, error_body("unheard_of"), LoginRejected, "operator of Mailhaul"),
     ],
 )
-def test_what_a_provider_answers_in_place_of_a_token(
+def test_each_provider_error_raises_its_exception(
     host: Authority,
-    ways: MailboxAccess,
+    access: MailboxAccess,
     status: int,
     headers: dict[str, str],
     body: object,
     kind: type[MailError],
     word: str,
 ) -> None:
-    given = consent(host, ways, "microsoft")
+    granted = consent(host, access, "microsoft")
     host.trouble = lambda _form: (status, headers, body)
-    tokens = tokens_of(ways.credential(given.grant, ADA, lambda _grant: None))
-    error = problem(tokens.access_token, given.grant.refresh_token)
+    tokens = tokens_of(access.credential(granted.grant, ADA, lambda _grant: None))
+    error = problem(tokens.access_token, granted.grant.refresh_token)
     assert type(error) is kind
     assert word in str(error)
     if isinstance(error, Throttled):
         assert error.until is not None
-        asked_s = min(int(headers["Retry-After"]), 86_400)
-        assert asked_s - 20 < (error.until - datetime.now(UTC)).total_seconds() <= asked_s
+        requested_s = min(int(headers["Retry-After"]), 86_400)
+        assert requested_s - 20 < (error.until - datetime.now(UTC)).total_seconds() <= requested_s
     host.as_new()
     if not isinstance(error, GrantExpired):
         assert tokens.access_token()
 
 
-def test_a_provider_that_cannot_be_reached_is_waited_for(
-    host: Authority, ways: MailboxAccess, tmp_path: Path
+def test_an_unreachable_provider_is_unavailable(
+    host: Authority, access: MailboxAccess, tmp_path: Path
 ) -> None:
-    given = consent(host, ways, "google")
+    granted = consent(host, access, "google")
 
     def at(authority: str) -> Settings:
         return Settings.load(
@@ -308,10 +313,10 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
         )
 
     tokens = tokens_of(
-        configured_access(at("https://localhost:1")).credential(given.grant, ADA, lambda _grant: None)
+        configured_access(at("https://localhost:1")).credential(granted.grant, ADA, lambda _grant: None)
     )
     assert isinstance(problem(tokens.access_token), ServerUnavailable)
-    tokens = tokens_of(configured_access(at(host.google)).credential(given.grant, ADA, lambda _grant: None))
+    tokens = tokens_of(configured_access(at(host.google)).credential(granted.grant, ADA, lambda _grant: None))
     error = problem(tokens.access_token)
     assert isinstance(error, ServerUnavailable)
     assert "certificate" in str(error)
@@ -321,36 +326,38 @@ def test_a_provider_that_cannot_be_reached_is_waited_for(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_organisation_opens_the_mailboxes_of_its_domains_and_no_others(
-    host: Authority, ways: MailboxAccess, provider: str
+def test_an_organisation_grant_covers_only_mailboxes_of_its_domains(
+    host: Authority, access: MailboxAccess, provider: str
 ) -> None:
-    assert ways.organisation_grant(provider, "ada@else.example") is None
-    assert ways.organisation_grant(provider, "ada@evil-old.example") is None
-    grant = ways.organisation_grant(provider, "Ada@Old.Example")
+    assert access.organisation_grant(provider, "ada@else.example") is None
+    assert access.organisation_grant(provider, "ada@evil-old.example") is None
+    grant = access.organisation_grant(provider, "Ada@Old.Example")
     assert grant is not None
-    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    tokens = tokens_of(access.credential(grant, ADA, lambda _grant: None))
     assert tokens.access_token() != tokens.access_token(refused=True)
     with pytest.raises(GrantExpired):
-        ways.credential(grant, "ada@else.example", lambda _grant: None)
+        access.credential(grant, "ada@else.example", lambda _grant: None)
 
 
-def test_each_assertion_is_new(host: Authority, ways: MailboxAccess) -> None:
-    grant = ways.organisation_grant("google", ADA)
+def test_each_assertion_is_new(host: Authority, access: MailboxAccess) -> None:
+    grant = access.organisation_grant("google", ADA)
     assert grant is not None
-    shown = len(host.rules.assertions)
-    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    count_before = len(host.rules.assertions)
+    tokens = tokens_of(access.credential(grant, ADA, lambda _grant: None))
     for _ in range(3):
         tokens.access_token(refused=True)
-    assert len(host.rules.assertions) == shown + 3
+    assert len(host.rules.assertions) == count_before + 3
     assert {t.scope for t in host.rules.tokens[-3:]} == {google.ORGANISATION_SCOPE}
     assert {t.mailbox for t in host.rules.tokens[-3:]} == {ADA}
 
 
-def test_one_token_of_microsofts_opens_every_mailbox_there(host: Authority, ways: MailboxAccess) -> None:
-    grant = ways.organisation_grant("microsoft", ADA)
+def test_one_microsoft_token_opens_every_mailbox_of_the_organisation(
+    host: Authority, access: MailboxAccess
+) -> None:
+    grant = access.organisation_grant("microsoft", ADA)
     assert grant is not None
     both = [
-        tokens_of(ways.credential(grant, mailbox, lambda _grant: None)).access_token()
+        tokens_of(access.credential(grant, mailbox, lambda _grant: None)).access_token()
         for mailbox in (ADA, "eve@old.example")
     ]
     assert both[0] == both[1]
@@ -366,18 +373,18 @@ _UNAUTHORIZED = (
 @pytest.mark.parametrize(
     ("told", "word"),
     [
-        (said("unauthorized_client", _UNAUTHORIZED), "Domain-wide delegation"),
-        (said("invalid_grant", "Invalid email or User ID"), "no such mailbox"),
-        (said("invalid_grant", "Invalid JWT Signature."), "create a new key"),
+        (error_body("unauthorized_client", _UNAUTHORIZED), "Domain-wide delegation"),
+        (error_body("invalid_grant", "Invalid email or User ID"), "no such mailbox"),
+        (error_body("invalid_grant", "Invalid JWT Signature."), "create a new key"),
     ],
 )
-def test_what_an_organisation_has_to_mend_is_told(
-    host: Authority, ways: MailboxAccess, told: dict[str, str], word: str
+def test_an_organisation_error_explains_the_fix(
+    host: Authority, access: MailboxAccess, told: dict[str, str], word: str
 ) -> None:
-    grant = ways.organisation_grant("google", ADA)
+    grant = access.organisation_grant("google", ADA)
     assert grant is not None
     host.trouble = lambda _form: (400, {}, told)
-    tokens = tokens_of(ways.credential(grant, ADA, lambda _grant: None))
+    tokens = tokens_of(access.credential(grant, ADA, lambda _grant: None))
     error = problem(tokens.access_token)
     assert type(error) is LoginRejected
     assert word in str(error)
@@ -385,7 +392,7 @@ def test_what_an_organisation_has_to_mend_is_told(
     assert tokens.access_token()
 
 
-def test_a_key_file_that_is_none_is_told_without_being_quoted(tmp_path: Path) -> None:
+def test_an_invalid_key_file_is_reported_without_being_quoted(tmp_path: Path) -> None:
     for text in (
         "hunter2",
         '{"client_email": "hunter2"}',

@@ -1,4 +1,4 @@
-"""A line that turns out to be slow is compressed in the middle of a session, and nothing is lost."""
+"""A slow line switches to compression in the middle of a session, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def letters(number: int, size: int) -> bytes:
 
 @pytest.fixture
 def compressions(monkeypatch: pytest.MonkeyPatch) -> list[Side]:
-    """Which side's connections were compressed, in order."""
-    found: list[Side] = []
+    """The sides whose connections were compressed, in order."""
+    sides: list[Side] = []
     compress = Connection.compress
 
     def noted(connection: Connection) -> None:
-        found.append(connection.peer.side)
+        sides.append(connection.peer.side)
         compress(connection)
 
     monkeypatch.setattr(Connection, "compress", noted)
-    return found
+    return sides
 
 
 @pytest.mark.parametrize("slow", [True, False])
-def test_a_slow_line_is_compressed_on_the_way(
+def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
     tmp_path: Path, ca: CertificateAuthority, compressions: list[Side], slow: bool
 ) -> None:
     with dovecot(tmp_path, DovecotOptions(compress=True), ca=ca) as host:
@@ -78,8 +78,8 @@ def test_a_slow_line_is_compressed_on_the_way(
             destination.close()
             compressions.clear()
             source = opened(Side.SOURCE)
-            shown = source.uids(inbox)
-            read = [one for some in shown.chunks(10) for one in source.messages(inbox, some)]
-            assert {one.body for one in read if isinstance(one, Message)} == set(bodies.values())
+            uids = source.uids(inbox)
+            read = [message for chunk in uids.chunks(10) for message in source.messages(inbox, chunk)]
+            assert {message.body for message in read if isinstance(message, Message)} == set(bodies.values())
             assert compressions == [Side.SOURCE] * slow
             source.close()

@@ -1,4 +1,4 @@
-"""Logging in with access tokens: at a real Dovecot that asks the authorisation server about each of them."""
+"""Logging in with access tokens at a real Dovecot, which introspects each at the authorisation server."""
 
 from __future__ import annotations
 
@@ -44,30 +44,30 @@ from tests.rehearsal.proxy import cutting_proxy
 from tests.rehearsal.scripted import CAPABILITIES, scripted_server, usual_answer
 
 ADA = "ada@old.example"
-ONE, TWO = Secret(token_urlsafe()), Secret(token_urlsafe())  # in no line of the source
+ONE, TWO = Secret(token_urlsafe()), Secret(token_urlsafe())  # so that no line of the source contains them
 
 
 @pytest.fixture(scope="module")
-def ways(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
+def access(running_authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> MailboxAccess:
     key_file = tmp_path_factory.mktemp("keys") / "service-account.json"
     return everything_set_up(running_authority, key_file, "old.example")
 
 
 @dataclass
 class SignedIn:
-    """An owner's consent and what came of it."""
+    """The tokens of an owner's consent, and the grants that were saved."""
 
     tokens: AccessTokens
-    kept: list[OAuthGrant] = field(default_factory=list)
+    saved: list[OAuthGrant] = field(default_factory=list)
 
 
-def sign_in(host: Authority, ways: MailboxAccess, mailbox: str, provider: str = "google") -> SignedIn:
-    asked = ways.begin_sign_in(provider, mailbox)
-    given = ways.complete_sign_in(provider, asked, host.browse(asked.url), mailbox)
-    kept: list[OAuthGrant] = []
-    credential = ways.credential(given.grant, mailbox, kept.append, initial_token=given.token)
+def sign_in(host: Authority, access: MailboxAccess, mailbox: str, provider: str = "google") -> SignedIn:
+    question = access.begin_sign_in(provider, mailbox)
+    consent = access.complete_sign_in(provider, question, host.browse(question.url), mailbox)
+    saved: list[OAuthGrant] = []
+    credential = access.credential(consent.grant, mailbox, saved.append, initial_token=consent.token)
     assert not isinstance(credential, Secret)
-    return SignedIn(credential, kept)
+    return SignedIn(credential, saved)
 
 
 def sessions(ca_file: Path | None) -> ImapSessions:
@@ -84,38 +84,38 @@ def opened(mail_host: Dovecot, credential: Credential, mailbox: str = ADA) -> Im
 
 
 def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
-    """The error that it ends in, after a look for the tokens in all that it leads to."""
+    """The error that the call raises, after checking that it does not lead to the tokens."""
     with pytest.raises(MailError) as caught:
         call()
     error = caught.value
     assert error.side is Side.SOURCE
     assert str(error).endswith(".")
-    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    report = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     for secret in hidden:
-        assert secret.reveal() not in told + repr(vars(error)) + repr(error.args)
+        assert secret.reveal() not in report + repr(vars(error)) + repr(error.args)
     return error
 
 
 @dataclass
 class Fixed:
-    """Tokens as they are told."""
+    """Returns the given tokens in order, and records each `refused`."""
 
     values: list[Secret]
-    asked: list[bool] = field(default_factory=list)
+    refusals: list[bool] = field(default_factory=list)
 
     def access_token(self, *, refused: bool = False) -> Secret:
-        self.asked.append(refused)
-        return self.values[min(len(self.asked), len(self.values)) - 1]
+        self.refusals.append(refused)
+        return self.values[min(len(self.refusals), len(self.values)) - 1]
 
 
-# --- Getting in ---------------------------------------------------------------------------------------
+# --- Successful logins --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mechanism", [XOAUTH2, OAUTHBEARER])
-def test_both_mechanisms_get_in_and_tell_why_they_do_not(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot, mechanism: str
+def test_both_mechanisms_log_in_and_report_the_reason_of_a_refusal(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot, mechanism: str
 ) -> None:
-    token = sign_in(host, ways, ADA).tokens.access_token()
+    token = sign_in(host, access, ADA).tokens.access_token()
     for secret, lets_in in ((token, True), (Secret("wr0ng"), False)):
         client = Client(mail_host.imaps, tls_context(mail_host.ca_file), Timeouts())
         exchange = mechanism_of(mechanism, ADA, secret, mail_host.imaps)
@@ -132,9 +132,9 @@ def test_both_mechanisms_get_in_and_tell_why_they_do_not(
 
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
 def test_an_owners_consent_opens_the_mailbox(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot, provider: str
+    host: Authority, access: MailboxAccess, mail_host: Dovecot, provider: str
 ) -> None:
-    session = opened(mail_host, sign_in(host, ways, ADA, provider).tokens)
+    session = opened(mail_host, sign_in(host, access, ADA, provider).tokens)
     assert session.status("INBOX").messages == 0
     session.close()
     assert host.count("refresh_token") == 0
@@ -142,33 +142,35 @@ def test_an_owners_consent_opens_the_mailbox(
 
 @pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
-def test_an_organisation_opens_the_mailbox(ways: MailboxAccess, mail_host: Dovecot, provider: str) -> None:
-    grant = ways.organisation_grant(provider, ADA)
+def test_an_organisation_grant_opens_the_mailbox(
+    access: MailboxAccess, mail_host: Dovecot, provider: str
+) -> None:
+    grant = access.organisation_grant(provider, ADA)
     assert grant is not None
-    session = opened(mail_host, ways.credential(grant, ADA, lambda _grant: None))
+    session = opened(mail_host, access.credential(grant, ADA, lambda _grant: None))
     assert session.status("INBOX").messages == 0
     session.close()
 
 
-def test_a_refused_token_is_replaced_once_and_then_gets_in(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot
+def test_a_refused_token_is_replaced_once_and_then_logs_in(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot
 ) -> None:
-    owner = sign_in(host, ways, ADA)
+    owner = sign_in(host, access, ADA)
     stale = host.rules.by_token(owner.tokens.access_token().reveal())
     assert stale is not None
     stale.ends_at = 0
     opened(mail_host, owner.tokens).close()
     assert host.count("refresh_token") == 1
-    assert len(owner.kept) == 1
+    assert len(owner.saved) == 1
 
 
-# --- Not getting in -----------------------------------------------------------------------------------
+# --- Failures -----------------------------------------------------------------------------------------
 
 
-def test_a_token_for_another_mailbox_is_refused_in_words(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot
+def test_a_token_for_another_mailbox_is_refused_with_advice(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot
 ) -> None:
-    owner = sign_in(host, ways, "eve@old.example")
+    owner = sign_in(host, access, "eve@old.example")
     token = owner.tokens.access_token()
     error = problem(lambda: opened(mail_host, owner.tokens), token)
     assert type(error) is LoginRejected
@@ -177,10 +179,10 @@ def test_a_token_for_another_mailbox_is_refused_in_words(
     assert host.count("refresh_token") == 1
 
 
-def test_a_consent_that_was_taken_back_is_told_at_the_next_login(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot
+def test_a_withdrawn_consent_is_reported_at_the_next_login(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot
 ) -> None:
-    owner = sign_in(host, ways, ADA)
+    owner = sign_in(host, access, ADA)
     token = owner.tokens.access_token()
     host.withdraw(ADA)
     error = problem(lambda: opened(mail_host, owner.tokens), token)
@@ -188,17 +190,17 @@ def test_a_consent_that_was_taken_back_is_told_at_the_next_login(
     assert "sign in to Google again" in str(error)
 
 
-def test_an_authorisation_server_that_is_away_is_waited_for(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot
+def test_an_authorisation_server_that_is_down_is_unavailable(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot
 ) -> None:
     host.rules.life_s = 0
-    owner = sign_in(host, ways, ADA)
+    owner = sign_in(host, access, ADA)
     host.trouble = lambda _form: (503, {}, "")
     assert type(problem(lambda: opened(mail_host, owner.tokens))) is ServerUnavailable
 
 
-def test_a_token_is_sent_once_and_only_one_more_is_tried() -> None:
-    challenge = b"+ eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=\r\n"  # as Google's, facts of XOAUTH2
+def test_each_token_is_sent_once_and_only_one_replacement_is_tried() -> None:
+    challenge = b"+ eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=\r\n"  # as Google sends it for XOAUTH2
 
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
@@ -223,7 +225,7 @@ def test_a_token_is_sent_once_and_only_one_more_is_tried() -> None:
     assert type(error) is LoginRejected
     assert "Invalid credentials" in error.server_text
     assert '"status":"400"' in error.server_text
-    assert tokens.asked == [False, True]
+    assert tokens.refusals == [False, True]
 
 
 REFUSALS = [
@@ -235,7 +237,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("mailbox", "reply", "word"), REFUSALS)
-def test_each_refusal_ends_in_what_to_do_there(mailbox: str, reply: bytes, word: str) -> None:
+def test_each_refusal_explains_what_to_do(mailbox: str, reply: bytes, word: str) -> None:
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
             return usual_answer(command, CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2"))
@@ -250,7 +252,7 @@ def test_each_refusal_ends_in_what_to_do_there(mailbox: str, reply: bytes, word:
     assert word in str(error)
 
 
-def test_exchange_that_lets_in_and_opens_nothing_is_told_for_what_it_is() -> None:
+def test_an_exchange_login_that_opens_no_mailbox_is_reported() -> None:
     def answer(command: str) -> bytes | None:
         if command == "CAPABILITY":
             return usual_answer(command, CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2"))
@@ -260,7 +262,7 @@ def test_exchange_that_lets_in_and_opens_nothing_is_told_for_what_it_is() -> Non
             return b"TAG OK AUTHENTICATE completed.\r\n"
         return b"TAG BAD User is authenticated but not connected.\r\n"
 
-    def look(endpoint: Endpoint) -> None:
+    def list_folders(endpoint: Endpoint) -> None:
         account = Account("ada@outlook.com", "ada@outlook.com", endpoint)
         session = sessions(None).open(account, Fixed([ONE]), Side.SOURCE)
         try:
@@ -269,12 +271,12 @@ def test_exchange_that_lets_in_and_opens_nothing_is_told_for_what_it_is() -> Non
             session.close()
 
     with scripted_server(answer) as server:
-        error = problem(lambda: look(server.endpoint), ONE)
+        error = problem(lambda: list_folders(server.endpoint), ONE)
     assert type(error) is LoginRejected
     assert "belongs to another mailbox" in str(error)
 
 
-def test_a_host_that_takes_passwords_only_is_told() -> None:
+def test_a_host_that_accepts_only_passwords_is_reported() -> None:
     with scripted_server() as server:
         account = Account(ADA, ADA, server.endpoint)
         error = problem(lambda: sessions(None).open(account, Fixed([ONE]), Side.SOURCE), ONE)
@@ -282,10 +284,10 @@ def test_a_host_that_takes_passwords_only_is_told() -> None:
     assert "passwords only" in str(error)
 
 
-def test_microsoft_without_passwords_says_so() -> None:
+def test_microsoft_without_passwords_suggests_signing_in() -> None:
     def answer(command: str) -> bytes | None:
-        wanted = CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2 LOGINDISABLED")
-        return usual_answer(command, wanted) if command == "CAPABILITY" else None
+        capabilities = CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2 LOGINDISABLED")
+        return usual_answer(command, capabilities) if command == "CAPABILITY" else None
 
     with scripted_server(answer) as server:
         account = Account("ada@outlook.com", "ada@outlook.com", server.endpoint)
@@ -294,50 +296,52 @@ def test_microsoft_without_passwords_says_so() -> None:
     assert "sign in with Microsoft" in str(error)
 
 
-# --- From the console ---------------------------------------------------------------------------------
+# --- Foreground copies --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("provider", ["google", "microsoft"])
 @pytest.mark.usefixtures("host")
-def test_a_copy_takes_what_an_organisation_allowed(
-    ways: MailboxAccess, mail_host: Dovecot, provider: str, tmp_path: Path
+def test_a_copy_uses_the_grant_of_an_organisation(
+    access: MailboxAccess, mail_host: Dovecot, provider: str, tmp_path: Path
 ) -> None:
     old = new_user(mail_host, f"ada.{provider}@old.example")
     new = new_user(mail_host, f"grace.{provider}@new.example")
     old.fill([Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\none\r\n")])
     row = Row(1, old.account, None, new.account, Secret(new.password), provider)
     with standalone(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
-        assert copy(replace(deps, access=ways), row).state is State.COMPLETE
+        assert copy(replace(deps, access=access), row).state is State.COMPLETE
         with pytest.raises(GrantExpired, match="can only be opened after its owner signs in"):
             copy(deps, row)
     assert compare(old.read(), new.read()) == []
 
 
-# --- Tokens that end in the middle --------------------------------------------------------------------
+# --- Tokens that expire during a session --------------------------------------------------------------
 
 
-def test_sessions_that_reconnect_do_it_with_a_fresh_token(
-    host: Authority, ways: MailboxAccess, mail_host: Dovecot
+def test_reconnecting_sessions_use_a_fresh_token(
+    host: Authority, access: MailboxAccess, mail_host: Dovecot
 ) -> None:
-    owner = sign_in(host, ways, ADA)
+    owner = sign_in(host, access, ADA)
     with cutting_proxy(mail_host.imaps) as proxy:
         account = replace(mail_host.account(ADA), endpoint=proxy.endpoint)
         made = sessions(mail_host.ca_file)
         with ThreadPoolExecutor(8) as pool:
-            all_of_them = list(pool.map(lambda _n: made.open(account, owner.tokens, Side.SOURCE), range(8)))
+            opened_sessions = list(
+                pool.map(lambda _n: made.open(account, owner.tokens, Side.SOURCE), range(8))
+            )
             for token in host.rules.tokens:
                 token.ends_at = 0
             host.slow_s = 0.1
             proxy.cut()
-            assert {s.messages for s in pool.map(lambda one: one.status("INBOX"), all_of_them)} == {0}
-        for session in all_of_them:
+            assert {s.messages for s in pool.map(lambda each: each.status("INBOX"), opened_sessions)} == {0}
+        for session in opened_sessions:
             session.close()
     assert host.count("refresh_token") == 1
     assert host.at_once() == 1
 
 
 class _ByToken:
-    """A session factory that lets the old mailbox in by `source` tokens and the new one by the others."""
+    """A session factory that opens each mailbox with the tokens of its side."""
 
     def __init__(self, inner: ImapSessions, source: AccessTokens, destination: AccessTokens) -> None:
         self._inner = inner
@@ -349,9 +353,9 @@ class _ByToken:
         return self._inner.open(account, self._tokens[side], side, labels)
 
 
-def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
+def test_five_second_tokens_last_through_a_copy_of_two_thousand_messages(
     host: Authority,
-    ways: MailboxAccess,
+    access: MailboxAccess,
     mail_host: Dovecot,
     tmp_path: Path,
 ) -> None:
@@ -362,7 +366,10 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
         for n in range(2000)
     )
     host.rules.life_s, host.slow_s = 5, 0.05
-    owners = sign_in(host, ways, old.account.address), sign_in(host, ways, new.account.address, "microsoft")
+    owners = (
+        sign_in(host, access, old.account.address),
+        sign_in(host, access, new.account.address, "microsoft"),
+    )
     over = threading.Event()
     with (
         cutting_proxy(mail_host.imaps) as source,
@@ -371,7 +378,7 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
     ):
 
         def interrupt() -> None:
-            """Connections break, so that tokens that still are good are of no use."""
+            """Cut connections, so that sessions have to log in again with valid tokens."""
             cuts = 0
             while not over.wait(2.0):
                 (destination if cuts % 3 == 2 else source).cut()
@@ -402,10 +409,10 @@ def test_tokens_of_five_seconds_while_two_thousand_messages_are_copied(
     )
     assert took > timedelta(seconds=10)
     assert refreshes >= 4
-    assert refreshes == len(owners[0].kept) + len(owners[1].kept)  # none was lost, none came twice
-    for path in ("/google/", "/microsoft/"):  # single-flight: no owner's token is fetched twice at a time
-        mine = sorted((r.began_at_s, r.ended_at_s) for r in host.requests if path in r.path)
-        assert all(this[1] <= next_[0] for this, next_ in pairwise(mine))
+    assert refreshes == len(owners[0].saved) + len(owners[1].saved)  # none was lost or duplicated
+    for path in ("/google/", "/microsoft/"):  # single-flight: no owner's token is fetched twice concurrently
+        spans = sorted((r.began_at_s, r.ended_at_s) for r in host.requests if path in r.path)
+        assert all(this[1] <= next_[0] for this, next_ in pairwise(spans))
 
 
 def _at(user: User, endpoint: Endpoint) -> Account:
