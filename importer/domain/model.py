@@ -356,7 +356,8 @@ class Intent:
 
 
 class RefusalCode(StrEnum):
-    """Why something could not be copied, machine-readable; `Refusal.reason` is the text. See docs/errors.md."""
+    """Why something could not be copied, machine-readable; `Refusal.reason` is the text. See
+    docs/errors.md."""
 
     NOT_HANDED_OUT = "not_handed_out"  # the source lists the message but does not deliver it
     TOO_LARGE = "too_large"  # for the destination

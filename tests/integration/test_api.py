@@ -1,4 +1,4 @@
-"""The API as a process, with Dovecot behind it: the examples in `docs/api.md` work as shown."""
+"""The API as a process, with Dovecot behind it: the examples in `docs/usage/api.md` work as shown."""
 
 from __future__ import annotations
 
