@@ -59,6 +59,11 @@ def test_the_image_is_built_from_existing_files_that_are_not_ignored() -> None:
         assert not any(fnmatch.fnmatch(name, line) for line in ignored if not line.startswith(("!", "*")))
 
 
+def test_the_image_gets_every_file_that_building_the_package_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {project["readme"], *project["license-files"], "pyproject.toml"} <= set(copied_paths())
+
+
 def test_the_image_has_locked_versions_and_neither_root_nor_secrets() -> None:
     steps = list(instructions())
     installs = [
