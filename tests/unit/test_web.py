@@ -78,6 +78,24 @@ def test_a_verified_mailbox_login_begins_a_session_with_a_new_token(office: WebO
     assert (account.endpoint, side) == (HOST, Side.DESTINATION)
 
 
+def test_every_input_of_the_forms_has_valid_attributes(office: WebOffice) -> None:
+    browser = office.browser()
+    pages = [
+        browser.get("/"),
+        browser.post("/sign-in", address="ada@new.example", password="wrong"),
+        browser.post("/sign-in", address="", password=""),
+    ]
+    browser.sign_in()
+    pages += [browser.get("/new"), browser.post("/new", address="nobody")]
+    browser.post("/new", address="ada@old.example")
+    pages.append(browser.get("/new/mailbox"))
+    for page in pages:
+        inputs = re.findall(r"<input\b[^>]*>", page.text)
+        assert len(inputs) >= 2  # the CSRF token and a field
+        for tag in inputs:
+            assert re.fullmatch(r'<input(\s+[a-z-]+(="[^"]*")?(?=[\s>]))+\s*>', tag), tag
+
+
 def test_a_planted_token_is_not_accepted_and_not_adopted(office: WebOffice) -> None:
     browser = office.browser()
     browser.client.cookies.set("visit", "planted", domain="127.0.0.1")
