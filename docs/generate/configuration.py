@@ -17,8 +17,8 @@ Settings are environment variables, read when a process starts. An empty variabl
 reported together. Each variable may be a file instead, so that secrets are in no environment: see `MAILHAUL_SECRETS_DIR`.
 
 **One machine** needs no configuration: `mailhaul up` runs an embedded Valkey, one or more workers and the pages, and keeps
-its state in a SQLite file. Most installations want `MAILHAUL_DESTINATION_SERVER` and `MAILHAUL_SMTP_URL`; without the
-latter no mail is sent, and the results are available all the same.
+its state in a SQLite file. Most installations need `MAILHAUL_DESTINATION_SERVER` and `MAILHAUL_SMTP_URL`; without the
+latter no mail is sent, and the reports are available all the same.
 
 **Several machines, or many mailboxes**: put the state into PostgreSQL and the queue into Redis or Valkey, run
 `mailhaul migrate` once, and start as many `mailhaul worker` as you like. All of them, and the console, need the same

@@ -118,11 +118,11 @@ REASONS: Final = {
         "Nothing. `MAILHAUL_DAILY_LIMITS` if the host allows more; moving more than that locks the mailbox for a day.",
     ),
     "folder_unusable": (
-        "A folder cannot be opened or created. Usually it is a line in the result and stops nothing.",
+        "A folder cannot be opened or created. Usually it is a line in the report and stops nothing.",
         "If it stops an import, the server refuses something basic. See `server_text`.",
     ),
     "folder_left_out": (
-        "A folder holds no mail, such as a calendar at Exchange. A line in the result; it stops nothing.",
+        "A folder holds no mail, such as a calendar at Exchange. A line in the report; it stops nothing.",
         "Nothing.",
     ),
     "folder_changed": (
@@ -143,8 +143,8 @@ REASONS: Final = {
         "Make room. `mailhaul doctor` shows the free space.",
     ),
     "internal": (
-        "An internal error. It waits a minute and tries again, and fails after four in a row; earlier errors of servers"
-        " do not count.",
+        "An internal error. It waits a minute and tries again (exit code 5), and fails after four in a row (exit code"
+        " 6); earlier errors of servers do not count.",
         "Find `leg.failed` with the import's id: the traceback is for a bug report. A lost database shows here too.",
     ),
     "mail_error": ("An error of no known kind.", "As for `protocol_violation`."),
@@ -202,7 +202,7 @@ def _reasons() -> Iterator[str]:
 
 def _refusals() -> Iterator[str]:
     yield "## Why a message or folder was not copied\n"
-    yield "`refusals` of a result, and the last column of its CSV file, have a code beside the words of `reason`.\n"
+    yield "`refusals` of a report, and the last column of its CSV file, have a code beside the words of `reason`.\n"
     yield from table(("code", "meaning"), ((f"`{code}`", REFUSALS.get(code, "?")) for code in RefusalCode))
 
 

@@ -2,7 +2,7 @@
 
 A set is a hash table of buckets in a file, with linear probing: a digest is in the bucket that its leading
 bits select or, if that is full, in one of the following buckets. Free places are zero. A Bloom filter in
-memory, one byte per digest, answers most look-ups of absent digests without reading the file.
+memory, one to two bytes per digest, answers most look-ups of absent digests without reading the file.
 
 Invariant: a table is at most three quarters full, so every probe ends at a free place.
 """

@@ -58,8 +58,9 @@ def batch(
 ) -> None:
     """Submit the imports of a CSV file.
 
-    Nothing starts unless every row is valid. Submitting a file again starts only the rows that are new, have
-    failed or have another password.
+    Nothing starts unless every row is valid. The same file again starts only the rows that are new, did not
+    end complete, were undone, or have another password or, for a source with labels, another choice about
+    labels; another sync_flags alone starts nothing.
 
     \b
     Example:

@@ -38,8 +38,8 @@ def check(
 
     \b
     Example:
-      mailhaul check --from imaps://ada@old.example --from-password-file old.txt \\
-        --to imaps://ada@new.example --to-password-file new.txt
+      mailhaul check --from ada@old.example --from-password-file old.txt \\
+        --to imaps://ada@new.example@imap.new.example --to-password-file new.txt
     """
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = mailbox_options.import_row(settings, mailboxes)

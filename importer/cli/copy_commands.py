@@ -44,8 +44,8 @@ def copy(
 
     \b
     Example:
-      mailhaul copy --from imaps://ada@old.example --from-password-file old.txt \\
-        --to imaps://ada@new.example --to-password-file new.txt
+      mailhaul copy --from ada@old.example --from-password-file old.txt \\
+        --to imaps://ada@new.example@imap.new.example --to-password-file new.txt
     """
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
@@ -90,12 +90,12 @@ def submit(
 ) -> None:
     """Queue one mailbox for the workers to copy.
 
-    A mail reports the result.
+    If MAILHAUL_SMTP_URL is set, the report is also sent by mail.
 
     \b
     Example:
-      mailhaul submit --from imaps://ada@old.example --from-password-file old.txt \\
-        --to imaps://ada@new.example --to-password-file new.txt \\
+      mailhaul submit --from ada@old.example --from-password-file old.txt \\
+        --to imaps://ada@new.example@imap.new.example --to-password-file new.txt \\
         --notify admin@new.example
     """
     settings = Settings.load(

@@ -90,7 +90,8 @@ _source = click.option(
     "--from",
     "source",
     required=True,
-    help="Old mailbox, such as imaps://ada@old.example[:993], imap:// for STARTTLS, or a mail address.",
+    help="Old mailbox: a mail address, or imaps://LOGIN@HOST[:PORT] (imap:// for STARTTLS), such as"
+    " imaps://ada@old.example@imap.old.example.",
 )
 _destination = click.option("--to", "destination", required=True, help="New mailbox, written like --from.")
 

@@ -4,7 +4,11 @@
                       -> WAITING -> RUNNING           waiting for a certain time, for a stated reason
                       -> STOPPED                      a person has to act; submitting again resumes the copy
                       -> FAILED                       internal error
-    any state above   -> PAUSED -> RUNNING            on request; CANCELLED if it is never resumed
+    QUEUED            -> WAITING                      an owner has to sign in first
+    QUEUED | WAITING  -> STOPPED                      the stored passwords do not open, or an owner's sign-in
+                                                      has expired or is no longer set up
+    WAITING           -> STOPPED                      a foreground copy that would wait too long
+    any in GOING      -> PAUSED -> RUNNING            on request; CANCELLED if it is never resumed
     any in ALIVE      -> CANCELLED                    on request
 
 An import stays RUNNING between legs. A `model.ControlRequest` may be recorded at any time without the lease;

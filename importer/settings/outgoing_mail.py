@@ -56,7 +56,7 @@ class MailSettings(HostSettings):
     )
     submitter: str = setting(
         "",
-        "Recipient of batch summaries if the submitter gave no address.",
+        "Recipient of completion mails and batch summaries if the submitter gave no address.",
         "one mail address",
         text,
         _address,

@@ -29,7 +29,7 @@ class TransferSettings(MailSettings):
     )
     settle_quiet_seconds: int = setting(
         10,
-        "How long to wait before searching for messages whose upload was not confirmed.",
+        "How long to keep searching for messages whose upload was not confirmed.",
         "a whole number from 0 to 600",
         whole(0, 600),
     )

@@ -160,8 +160,10 @@ def _where_next(took: float) -> None:
     console.print(f"\n[green]Done in {took:.0f} seconds.[/] Where to go next:")
     console.print("   .demo/mail.html              the completion mail as its reader sees it")
     console.print("   .demo/workers.log            what the worker logged")
-    console.print("   .venv/bin/mailhaul --help   the console; README.md explains it")
-    console.print("   .venv/bin/mailhaul copy --from imaps://you@old.example --to imaps://you@new.example")
+    console.print("   .venv/bin/mailhaul --help   the console; docs/cli.md explains it")
+    console.print(
+        "   .venv/bin/mailhaul copy --from you@old.example --to imaps://you@new.example@imap.new.example"
+    )
 
 
 def say(text: str) -> None:

@@ -139,7 +139,7 @@ def test_copy_and_submit_reject_an_unsupported_host_before_the_password_prompt(m
         ("copy", "[env: MAILHAUL_DATA]"),
         ("copy", "[env: MAILHAUL_SUBMITTER]"),
         ("worker", "[env: MAILHAUL_WORKER_THREADS]"),
-        ("copy", "imaps://ada@old.example[:993]"),
+        ("copy", "imaps://LOGIN@HOST[:PORT]"),
     ],
 )
 def test_help_lists_the_environment_variables(mailhaul: Console, command: str, variable: str) -> None:

@@ -57,7 +57,8 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind = CertificateRefused
             sentence = (
                 f"The certificate of {host} does not prove that it is {host} ({error.verify_message})."
-                " Check the server name; if it is right, its operator has to fix the certificate."
+                " Check the server name; if it is right, its operator has to fix the certificate. To trust a"
+                " private certificate authority, set MAILHAUL_CA_FILE, or --ca-file where a command has it."
             )
         case ssl.SSLError() if "EOF" not in server_text:
             kind = NotAnImapServer

@@ -102,7 +102,7 @@ def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
 
 
 def mailbox_refused(error: MailError) -> ProblemAnswer:
-    """The member `reason` is one of the codes in the runbook."""
+    """The member `reason` is one of the codes in docs/errors.md."""
     return ProblemAnswer("mailbox_refused", printable(str(error), 600), reason=error.code)
 
 

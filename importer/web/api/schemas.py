@@ -124,7 +124,7 @@ class AccountOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """Why an import waits or stopped; the runbook lists the codes."""
+    """Why an import waits or stopped; docs/errors.md lists the codes."""
 
     code: str
     message: str
