@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import tomllib
@@ -181,6 +182,29 @@ def test_every_api_event_is_explained() -> None:
 def test_every_doctor_check_is_in_the_runbook() -> None:
     rows = table(RUNBOOK, "part", "what it may say", "what to do")
     assert {codes(part)[0] for part, _, _ in rows if part} == set(PARTS)
+
+
+def texts_of_the_product() -> Iterator[str]:
+    """Every string in the code, with "{}" for each inserted value, and every template."""
+    for package in ("importer", "providers"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.Constant(str(text)):
+                        yield text
+                    case ast.JoinedStr(parts):
+                        yield "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in parts)
+        for path in sorted((ROOT / package).rglob("templates/*.*")):
+            yield path.read_text(encoding="utf-8")
+
+
+def test_the_runbook_quotes_what_the_product_says() -> None:
+    text = " ".join(RUNBOOK.read_text(encoding="utf-8").split())
+    quotes = re.findall(r"“([^”]+)”", text)
+    assert len(quotes) >= 5
+    product = [" ".join(text.split()) for text in texts_of_the_product()]
+    for quote in quotes:
+        assert any(quote in text for text in product), f"nothing says “{quote}”"
 
 
 # --- Architecture ---------------------------------------------------------------------------------
