@@ -7,7 +7,13 @@ from rich.table import Table
 from importer.cli.exit_codes import stdout
 from importer.cli.text_views import plain, print_json
 from importer.domain.folder_mapping.label_rules import SENTENCES
-from importer.domain.reporting.formatting import counted, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.reporting.formatting import (
+    counted,
+    spoken_bytes,
+    spoken_instant,
+    spoken_span,
+    with_server_words,
+)
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
 from importer.domain.reporting.report import ExitCode
 from providers.errors import GrantExpired, LoginRejected, MasterRefused
@@ -45,7 +51,8 @@ def print_check(check: Check, *, as_json: bool = False) -> None:
 def _print_side(name: str, side: SideCheck) -> None:
     mailbox = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
     if side.look is CheckPhase.FAILED:
-        message = plain(side.problem.message if side.problem else "", 600)
+        problem = side.problem
+        message = plain(with_server_words(problem.message, problem.server_text) if problem else "", 600)
         stdout.print(f"[red]✗[/] {mailbox}: {message}", soft_wrap=True)
         return
     facts = [counted(side.messages, "message"), f"in {counted(side.folders, 'folder')}"]

@@ -18,7 +18,14 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.model import FolderTally, Import, State
 from importer.domain.reporting.explanation import Action, Explanation
-from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_instant, spoken_span
+from importer.domain.reporting.formatting import (
+    counted,
+    printable,
+    spoken_bytes,
+    spoken_instant,
+    spoken_span,
+    with_server_words,
+)
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.service.access.owner_consent import Links
@@ -65,7 +72,7 @@ def wait_reason(import_: Import, now: datetime) -> str:
     """Why an import waits or has stopped, with the time when it resumes; "" if it does neither."""
     if import_.problem is None:
         return ""
-    text = import_.problem.message
+    text = with_server_words(import_.problem.message, import_.problem.server_text)
     if import_.state is State.WAITING and import_.not_before is not None and import_.not_before > now:
         text += (
             f" Resumes at {spoken_instant(import_.not_before)}, in {spoken_span(import_.not_before - now)}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from importer.domain.model import Import
-from importer.domain.reporting.formatting import printable
+from importer.domain.model import Import, Problem
+from importer.domain.reporting.formatting import printable, with_server_words
 from importer.i18n.translations import N_, CatalogTranslator
 from providers.errors import Side
 
@@ -92,6 +92,12 @@ def import_problem(texts: CatalogTranslator, import_: Import) -> str:
         return ""
     side = problem.side or Side.DESTINATION
     return by_code(texts, problem.code, problem.message, import_.account(side).endpoint.host, side)
+
+
+def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) -> str:
+    """The sentence about a problem, with the server's words."""
+    words = printable(problem.server_text, 400) if problem is not None else ""
+    return with_server_words(sentence, words, texts.gettext("The server said:"))
 
 
 def by_code(texts: CatalogTranslator, code: str, fallback: str, host: str, side: Side = Side.SOURCE) -> str:

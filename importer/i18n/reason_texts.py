@@ -21,8 +21,13 @@ _OWN_REASONS: Final = (
     N_("larger than the new mailbox accepts (%(size)s)"),
     N_("The folder “%(folder)s” could not be created in the new mailbox."),
     N_("The folder “%(folder)s” in the new mailbox is read-only."),
+    N_("shared and public folders do not belong to this mailbox"),
+    N_("The folder “%(folder)s” cannot be opened on %(host)s: %(words)s"),
+    N_("The folder “%(folder)s” cannot be created on %(host)s: %(words)s"),
     N_("The folder “%(folder)s” cannot be opened on %(host)s."),
     N_("The folder “%(folder)s” cannot be created on %(host)s."),
+    N_("%(host)s lists a folder in a way that cannot be read: %(words)s"),
+    N_("%(host)s does not list its folders: %(words)s"),
     N_(
         "%(host)s shows at most %(number)s messages per folder, and exactly that many of this one:"
         " older messages may be missing."

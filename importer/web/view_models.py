@@ -9,7 +9,7 @@ from typing import Final
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.reporting.report import Report
-from importer.i18n.problem_texts import import_problem
+from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
 
@@ -122,7 +122,8 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
         case State.QUEUED:
             return texts.gettext("It will start automatically in a moment.")
         case State.WAITING:
-            reason, problem = import_problem(texts, import_), import_.problem
+            problem = import_.problem
+            reason = quoting(texts, import_problem(texts, import_), problem)
             needs_owner = problem is not None and problem.code == "consent_needed"
             continues = (
                 texts.gettext("It then continues automatically.")
@@ -132,7 +133,8 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
             return f"{reason} {continues}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
             cancelled = import_.state is State.CANCELLED
-            return import_problem(texts, import_) or (texts.gettext(_COPIES_STAY) if cancelled else "")
+            explained = quoting(texts, import_problem(texts, import_), import_.problem)
+            return explained or (texts.gettext(_COPIES_STAY) if cancelled else "")
         case _:
             return ""
 

@@ -526,9 +526,11 @@ def test_a_command_echoed_by_the_server_does_not_reveal_the_password(capabilitie
     with scripted_server(repeats) as server:
         with pytest.raises(LoginRejected) as caught:
             sessions().open(account(server.endpoint), Secret(password), Side.SOURCE)
-        [sent] = [command for command in server.commands if command.startswith(("LOGIN", "AUTHENTICATE"))]
+        tried = [command for command in server.commands if command.startswith(("LOGIN", "AUTHENTICATE"))]
     error = caught.value
     assert "Error in command" in error.server_text
     shown = f"{error} {error.server_text}"
     assert "k4n4r13" not in shown
-    assert sent.rpartition(" ")[2].strip('"') not in shown
+    assert tried
+    for sent in tried:
+        assert sent.rpartition(" ")[2].strip('"') not in shown

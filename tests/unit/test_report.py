@@ -128,7 +128,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         ),
         (
             report(folder(found=9, copied=4), state=State.STOPPED, problem=FULL),
-            "Stopped. The new mailbox is full. Free some space."
+            "Stopped. The new mailbox is full. Free some space. The server said: “NO [OVERQUOTA]”."
             " So far, 4 of 9 messages are in the new mailbox.",
         ),
         (

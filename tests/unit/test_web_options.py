@@ -13,7 +13,7 @@ from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Import, Problem, Quota
 from importer.domain.planning.time_estimate import Estimate
-from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
+from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.web_sessions import VerifiedMailbox
 from importer.web.pages.source_check import _facts
@@ -151,7 +151,7 @@ RESULT = Check(
         FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
     ),
     closed=(("Secret", "no"),),
-    left_out=(("Calendar", exchange_folders.NO_MAIL_REASON),),
+    left_out=(LeftOut("Calendar", exchange_folders.NO_MAIL_REASON),),
     done=True,
     labels=LabelRule.ONE,
 )

@@ -6,7 +6,8 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from importer.adapters.egress_guard import AddressForbidden
 from importer.adapters.imap.imapclient_adapter import EarlyBytes, SilentServer
@@ -17,6 +18,7 @@ from importer.adapters.imap.response_errors import (
     printable,
     server_words,
     throttled,
+    with_alerts,
 )
 from importer.adapters.imap.wire import Reply, parse_reply
 from providers.endpoint import Security
@@ -150,13 +152,15 @@ def login_error(
     *,
     explain: Callable[[str], str],
     secrets: tuple[str, ...],
+    alerts: Sequence[str] = (),
 ) -> MailError:
     """Translate a failed login with a password.
 
-    `bye_text` is the text of the server's BYE, "" if there was none. `explain` maps the server's words to the
-    steps to take at this provider. `secrets` are redacted from the server's words.
+    `alerts` is what the server wants its users to read. `bye_text` is the text of the server's BYE, "" if
+    there was none. `explain` maps the server's words to the steps to take at this provider. `secrets` are
+    redacted from the server's words.
     """
-    refusal = _refusal(error, bye_text, peer, secrets)
+    refusal = _refusal(error, bye_text, peer, secrets, alerts)
     return _login_rejected(refusal, peer, explain) if isinstance(refusal, Reply) else refusal
 
 
@@ -168,10 +172,11 @@ def token_error(
     explain: Callable[[str], str],
     secrets: tuple[str, ...],
     challenge: str,
+    alerts: Sequence[str] = (),
 ) -> MailError:
     """Translate a failed login with an access token; parameters as for `login_error`. `challenge` is the
     server's explanation before its NO, usually JSON (RFC 7628 section 3.2.2)."""
-    refusal = _refusal(error, bye_text, peer, secrets)
+    refusal = _refusal(error, bye_text, peer, secrets, alerts)
     if not isinstance(refusal, Reply):
         return refusal
     words = server_words(refusal)
@@ -194,13 +199,42 @@ def may_be_the_token(refused: LoginRejected) -> bool:
     return classify(refused.server_text) not in _NO_IMAP_ACCESS
 
 
-def _refusal(error: Exception, bye_text: str, peer: Peer, secrets: tuple[str, ...]) -> Reply | MailError:
+_ABOUT_PASSWORD = re.compile(
+    r"AUTHENTICATIONFAILED|password|credential|invalid (?:login|user)|log-?in (?:failed|failure|incorrect)"
+    r"|auth\w* fail",
+    re.I,
+)
+_ABOUT_MECHANISM = re.compile(
+    r"mechanism|unsupported|not (?:supported|implemented|enabled|available|recogni[sz]ed)"
+    r"|unknown (?:auth|comm)|\[CANNOT\]",
+    re.I,
+)
+
+
+def refuses_mechanism(error: imaplib.IMAP4.error) -> bool:
+    """Return whether the server refused AUTHENTICATE as such: then the password was not judged, and LOGIN may
+    be tried. False in doubt, since a second attempt with a wrong password may lock the account."""
+    if isinstance(error, imaplib.IMAP4.abort):
+        return False
+    reply = _login_reply(str(error))
+    words = server_words(reply)
+    if _ABOUT_PASSWORD.search(words) or classify(words) is not None:
+        return False
+    return reply.status == "BAD" or _ABOUT_MECHANISM.search(words) is not None
+
+
+def _refusal(
+    error: Exception, bye_text: str, peer: Peer, secrets: tuple[str, ...], alerts: Sequence[str]
+) -> Reply | MailError:
     """Return the server's NO, or the error it means if it does not concern the login."""
     text = str(error) if isinstance(error, imaplib.IMAP4.error) else ""
     cut_off = isinstance(error, imaplib.IMAP4.abort | OSError)
     if cut_off and bye_text:
         text = bye_text
     reply = _login_reply(_redacted(text, secrets))
+    said = with_alerts(reply.text, [_redacted(alert, secrets) for alert in alerts])
+    if len(said) > len(reply.text) and reply.text:
+        reply = replace(reply, text=said)
     if reply.code == "OVERQUOTA" or classify(reply.text) is Meaning.TROUBLE:
         return throttled(reply, peer)
     account_problem = account_error(reply, peer)

@@ -22,7 +22,8 @@ from importer.adapters.imap import connect_errors, deflate, response_errors
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.connect_watchdog import ConnectWatchdog
 from importer.adapters.imap.deflate import KnownLines, LinkSpeed
-from importer.adapters.imap.imapclient_adapter import Client, Timeouts
+from importer.adapters.imap.fallbacks import Fallbacks
+from importer.adapters.imap.imapclient_adapter import MAX_ALERTS, Client, Timeouts
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.spool import Spool, SpoolFiles
@@ -37,8 +38,13 @@ from providers.grants import Credential, MasterLogin
 _READ_BYTES = 128 << 10
 """Maximum size of one read: some 30 small messages."""
 
+_MAX_REPEATED_IN_VAIN = 3
+"""Commands that get BAD alone as well, after which the others are not repeated."""
+
 _SEND_BYTES = 128 << 10
 """Small pieces of a command are joined up to this size: each send call costs a wait for other threads."""
+
+_ID = b'ID ("name" "mailhaul")'
 
 Tls = Callable[[], ssl.SSLContext]
 """Called only when needed: reading the system's authorities takes tens of milliseconds."""
@@ -74,9 +80,13 @@ class Connection:
         known_lines: KnownLines,
         stall_watchdog: StallWatchdog,
         spool_folder: Path | None = None,
+        fallbacks: Fallbacks | None = None,
     ) -> None:
         self.peer = peer
-        self.capabilities = capabilities
+        self.fallbacks = fallbacks or Fallbacks()
+        self.capabilities = self.fallbacks.usable(capabilities)
+        self.greeting = client.greeting
+        self.alerts: list[str] = client.alerts  # what the server wants its users to read (RFC 9051: ALERT)
         self.usable = True
         self.waiting = False  # for bytes from the server, at this moment
         self.received_bytes = 0
@@ -88,6 +98,8 @@ class Connection:
         self._tags = 0
         self._unanswered = 0
         self._unawaited_tags: set[str] = set()  # of commands whose replies are discarded
+        self._ahead: dict[str, bytes] = {}  # sent before the previous reply arrived: tag -> command, if known
+        self._stored_replies: dict[str, Tagged] = {}
         self._queued: list[bytes] = []  # commands to send before the next one
         self._known_lines = known_lines
         self._stream = LinkSpeed(client.incoming, client.socket())
@@ -109,6 +121,16 @@ class Connection:
 
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
+
+    def disable(self, *capabilities: str) -> None:
+        """Do not use these capabilities again, here or on later connections to the account."""
+        self.fallbacks.disable(capabilities)
+        self.capabilities = self.fallbacks.usable(self.capabilities)
+
+    def send_one_at_a_time(self) -> None:
+        """Send no command ahead of the previous reply, here or on later connections to the account."""
+        self.fallbacks.one_at_a_time = True
+        self.capabilities = self.fallbacks.usable(self.capabilities)
 
     @property
     def message_limit(self) -> int | None:
@@ -141,6 +163,8 @@ class Connection:
         Several commands may be started first; await them in the order in which they were started.
         """
         tag = self.new_tag()
+        if tag in self._ahead:
+            self._ahead[tag] = command
         self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
         return tag
 
@@ -159,22 +183,71 @@ class Connection:
             self._reader.max_line_bytes = default
 
     def follow(self, tag: str) -> Generator[WireEvent, None, Reply]:
-        """Yield the events until a command completes, as `run` does."""
+        """Yield the events until a command completes, as `run` does.
+
+        A command that was sent ahead and got BAD is repeated once, alone.
+        """
+        repeated = False
         while True:
-            event = self.next_event()
+            event = self._stored_replies.pop(tag, None) or self.next_event()
             if isinstance(event, Tagged) and event.tag == tag:
+                if self._may_be_early(event.reply) and (command := self._ahead.pop(tag, b"")):
+                    self._await_others()
+                    tag, repeated = self.start(command), True
+                    continue
+                if repeated and event.reply.status != "BAD":
+                    self.send_one_at_a_time()
                 if event.reply.status != "OK":
                     raise CommandRefused(event.reply)
                 return event.reply
+            if isinstance(event, Tagged) and event.tag in self._ahead:
+                self._stored_replies[event.tag] = event
+                continue
             yield event
+
+    def _may_be_early(self, reply: Reply) -> bool:
+        """Return whether the command may have been refused because it was sent ahead."""
+        return reply.status == "BAD" and response_errors.account_error(reply, self.peer) is None
+
+    def _await_others(self) -> None:
+        """Read and keep the replies to all commands that were sent ahead."""
+        while self._unanswered > 0:
+            event = self.next_event()
+            if isinstance(event, Tagged):
+                self._stored_replies[event.tag] = event
 
     def call_all(self, commands: Sequence[bytes]) -> list[Answer]:
         """Send all commands, then read the response to each, refusals included.
 
         The commands have to be few and short enough that neither side blocks on a write. The events of an
-        answer are those since the previous tagged reply; the caller has to attribute them to commands.
-        Raises ConnectionLost, ProtocolViolation and Throttled.
+        answer are those since the previous tagged reply; the caller has to attribute them to commands. A
+        command that gets BAD is repeated once, alone. Raises ConnectionLost, ProtocolViolation and Throttled.
         """
+        if self.fallbacks.one_at_a_time or len(commands) == 1:
+            return [self._answer(command) for command in commands]
+        answers = self._call_ahead(commands)
+        in_vain = 0
+        for index, answer in enumerate(answers):
+            if self._may_be_early(answer.reply) and in_vain < _MAX_REPEATED_IN_VAIN:
+                alone = self._answer(commands[index])
+                answers[index] = Answer((*answer.events, *alone.events), alone.reply)
+                in_vain += alone.reply.status == "BAD"
+                if alone.reply.status != "BAD" and not self.fallbacks.one_at_a_time:
+                    self.send_one_at_a_time()
+        return answers
+
+    def _answer(self, command: bytes) -> Answer:
+        events: list[WireEvent] = []
+        running = self.run(command)
+        try:
+            while True:
+                events.append(next(running))
+        except StopIteration as ended:
+            return Answer(tuple(events), ended.value)
+        except CommandRefused as refused:
+            return Answer(tuple(events), refused.reply)
+
+    def _call_ahead(self, commands: Sequence[bytes]) -> list[Answer]:
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
@@ -193,6 +266,8 @@ class Connection:
         if answers.keys() != set(tags):
             self.drop()
             raise response_errors.violation(self.peer, "a reply with an unknown tag")
+        for tag in tags:
+            self._ahead.pop(tag, None)
         return [answers[tag] for tag in tags]
 
     def send_with_next(self, command: bytes) -> None:
@@ -216,7 +291,10 @@ class Connection:
             self.compress()
         self._tags += 1
         self._unanswered += 1
-        return f"M{self._tags}"
+        tag = f"M{self._tags}"
+        if self._unanswered > 1 or self._queued:
+            self._ahead[tag] = b""
+        return tag
 
     def send(self, parts: Iterable[Body]) -> None:
         """Send the parts in order, holding one piece of a spooled part at a time. Raises ConnectionLost."""
@@ -246,14 +324,28 @@ class Connection:
         event = self._events.popleft()
         if isinstance(event, Tagged):
             self.refusals += event.reply.status != "OK"
+            if event.reply.status != "BAD" and self._ahead.pop(event.tag, None) is not None:
+                self.fallbacks.note_answer_ahead()
+            self._note_alert(event.reply)
             if event.tag in self._unawaited_tags:
                 self._unawaited_tags.discard(event.tag)
                 return self.next_event()
             self._unanswered -= 1
-        elif isinstance(event, Untagged) and event.reply.status == "BYE":
-            self.drop()
-            raise response_errors.lost(self.peer, response_errors.server_words(event.reply))
+        elif isinstance(event, Untagged):
+            self._note_alert(event.reply)
+            if event.reply.status == "BYE":
+                self._note_loss(silent=False)
+                self.drop()
+                raise response_errors.lost(self.peer, response_errors.server_words(event.reply))
         return event
+
+    def _note_alert(self, reply: Reply) -> None:
+        if reply.code == "ALERT" and len(self.alerts) < MAX_ALERTS:
+            self.alerts.append(response_errors.printable(reply.text))
+
+    def _note_loss(self, *, silent: bool) -> None:
+        if self._ahead:
+            self.fallbacks.note_loss_ahead(silent=silent)
 
     def compress(self) -> None:
         """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. No command may be
@@ -265,6 +357,7 @@ class Connection:
             self.collect(tag)
         except CommandRefused:
             self._stream.use_plain()
+            self.disable(deflate.CAPABILITY)
         else:
             self._stream.compress()
 
@@ -288,11 +381,16 @@ class Connection:
             raise response_errors.violation(self.peer, str(error)) from error
 
     def _broken(self, error: Exception | None) -> MailError:
+        silent = isinstance(error, TimeoutError)
+        if self.usable:
+            self._note_loss(silent=silent)
         self.drop()
         if self._stream.broken:
             self._known_lines.mark_broken(self.peer.endpoint)
         if self._cut:
             return response_errors.too_slow(self.peer)
+        if silent:
+            return response_errors.silent(self.peer)
         return response_errors.lost(self.peer, str(error) if error else "")
 
     def cut(self) -> None:
@@ -327,6 +425,7 @@ def open_connection(
     known_lines: KnownLines,
     stall_watchdog: StallWatchdog,
     spool_folder: Path | None = None,
+    fallbacks: Fallbacks | None = None,
 ) -> Connection:
     """Connect (a few attempts within seconds), encrypt and log in.
 
@@ -346,10 +445,20 @@ def open_connection(
                 client.close_abruptly()
                 raise
         connection = Connection(
-            client, peer, capabilities, max_literal_bytes, known_lines, stall_watchdog, spool_folder
+            client,
+            peer,
+            capabilities,
+            max_literal_bytes,
+            known_lines,
+            stall_watchdog,
+            spool_folder,
+            fallbacks,
         )
         if connection.has("ID"):  # RFC 2971: some hosts require it
-            connection.send_with_next(b'ID ("name" "mailhaul")')
+            if connection.fallbacks.one_at_a_time:
+                connection.call_all([_ID])
+            else:
+                connection.send_with_next(_ID)
         if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
             connection.compress()
         return connection

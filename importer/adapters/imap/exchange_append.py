@@ -1,12 +1,14 @@
 """Exchange and Exchange Online as the destination: works around what their APPEND ignores or limits.
 
-Sources: imapsync FAQ.Exchange and FAQ.Office365; RFC 3503 for read receipts. Exchange is recognised by
-capabilities that it offers after login and no other server does (jstedfast/MailKit#791 and #1494).
+Sources: imapsync FAQ.Exchange and FAQ.Office365; RFC 3503 for read receipts. Exchange is recognised by its
+greeting, by capabilities that it offers after login and no other server does (jstedfast/MailKit#791 and
+#1494), or by offering exactly what its generations on premises do.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -25,14 +27,24 @@ from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
 _EXCHANGE_CAPABILITIES: Final = frozenset(
     {"CLIENTACCESSRULES", "CLIENTNETWORKPRESENCELOCATION", "BACKENDAUTHENTICATE"}
 )
+_GREETING = re.compile(r"Microsoft Exchange", re.I)
+# Exchange 2003 to 2019 offers no more than this, apart from ways to log in.
+_ON_PREMISES_ALWAYS: Final = frozenset({"IMAP4", "IMAP4REV1", "UIDPLUS", "CHILDREN", "NAMESPACE", "LITERAL+"})
+_ON_PREMISES: Final = _ON_PREMISES_ALWAYS | {
+    *("IDLE", "LOGIN-REFERRALS", "MAILBOX-REFERRALS", "STARTTLS", "LOGINDISABLED", "SASL-IR", "ID", "MOVE"),
+    *("UNSELECT", "XPROXY3"),
+}
 _MAX_REFUSALS: Final = 10  # then Exchange closes the connection
 _FLAGGED: Final = "\\Flagged"
 _RECEIPT_SENT: Final = "$MDNSent"
 
 
-def is_exchange(capabilities: frozenset[str]) -> bool:
-    """Return whether a server with these capabilities after login is Exchange."""
-    return bool(_EXCHANGE_CAPABILITIES & capabilities)
+def is_exchange(capabilities: frozenset[str], greeting: str = "") -> bool:
+    """Return whether a server with this greeting and these capabilities after login is Exchange."""
+    if _EXCHANGE_CAPABILITIES & capabilities or _GREETING.search(greeting):
+        return True
+    offered = {capability for capability in capabilities if not capability.startswith("AUTH=")}
+    return _ON_PREMISES_ALWAYS <= offered <= _ON_PREMISES
 
 
 def append(

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.connection import Connection, open_connection, probe, tls_context
 from importer.adapters.imap.deflate import Compression, KnownLines
+from importer.adapters.imap.fallbacks import KnownFallbacks
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login import Login
@@ -84,6 +85,7 @@ class ImapSessions:
         self._provider_of = provider_of
         self._guard = guard or EgressGuard(ports=PUBLIC_PORTS)
         self._known_lines = KnownLines(compression)
+        self._known_fallbacks = KnownFallbacks()
         self._stall_watchdog = StallWatchdog(self._timeouts.stall_s)
         # Shared by all sessions of an account: a session that did not list a folder itself still opens it
         # under the name that LIST gave.
@@ -114,6 +116,7 @@ class ImapSessions:
         dial = self._guard.connect if account.public_only else socket.create_connection
         by_token = not isinstance(credential, Secret | MasterLogin)
         endpoint, visible_messages = self._server(account.endpoint, side)
+        fallbacks = self._known_fallbacks.of(account.key)
 
         def connect() -> Connection:
             return open_connection(
@@ -126,6 +129,7 @@ class ImapSessions:
                 stall_watchdog=self._stall_watchdog,
                 spool_folder=self._spool_folder,
                 known_lines=self._known_lines,
+                fallbacks=fallbacks,
             )
 
         names = self._names.setdefault(account.key, FolderNames())

@@ -15,11 +15,21 @@ from functools import partial
 from typing import Final
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.commands import quoted
 from importer.adapters.imap.connection import Answer, Connection
-from importer.adapters.imap.list_responses import as_folders, guess_hierarchy, read_list, read_namespaces
+from importer.adapters.imap.list_responses import (
+    Listed,
+    ListLines,
+    as_folders,
+    guess_hierarchy,
+    merged,
+    read_list,
+    read_namespaces,
+    without_listed_children,
+)
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, LiteralData, Value, WireError, WireEvent
+from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Value, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Folder, FolderRef, FolderStatus, Hierarchy, KeywordRule
 from providers.errors import FolderUnusable
@@ -27,12 +37,20 @@ from providers.errors import FolderUnusable
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The folders of the personal namespace with their roles and subscriptions. `statuses` holds those that
-    the server sent along with the list (LIST-STATUS); it is empty if the server does not support that."""
+    """The folders of the personal namespace with their roles and subscriptions; INBOX is always among them
+    (RFC 9051 section 5.1). `statuses` holds those that the server sent along with the list (LIST-STATUS).
+
+    `foreign` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
+    no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it.
+    """
 
     hierarchy: Hierarchy
     folders: tuple[Folder, ...]
     statuses: Mapping[str, FolderStatus]
+    foreign: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    refusal: Reply | None = None
+    inbox_listed: bool = True
 
 
 _SEARCH_LINE_BYTES: Final = 64 << 20
@@ -40,6 +58,9 @@ _SEARCH_LINE_BYTES: Final = 64 << 20
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
+
+_MAX_LEVELS_ASKED: Final = 1000
+"""Lists of one level each that are asked for folders which the list of all left out."""
 
 MAX_PIPELINED: Final = 100
 """Commands sent ahead of their replies: some 10 KB in each direction, which fits every socket buffer."""
@@ -50,11 +71,12 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     `statuses`.
 
     Commands are pipelined. A server may respond in another order (RFC 9051 section 5.5), so responses are
-    recognised by their names.
+    recognised by their names. Servers are known that leave folders out of the extended LIST, so the plain one
+    is sent along, and what either lists counts. Extensions that are refused are not used again.
     """
     if modseqs:
         link.unselect(connection)  # the status of the selected folder may be as old as its selection
-    commands = [b"NAMESPACE"] if connection.has("NAMESPACE") else []
+    commands = {b"NAMESPACE": b"NAMESPACE"} if connection.has("NAMESPACE") else {}
     extended = connection.has("LIST-EXTENDED")
     if extended:
         # Cyrus returns special uses only on request (RFC 6154 section 2); most others always do.
@@ -62,48 +84,163 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
         options.append(b"SUBSCRIBED")
         if connection.has("LIST-STATUS"):  # RFC 5819
             options.append(b"STATUS " + _status_query(connection, modseqs))
-        commands.append(b'LIST "" "*" RETURN (%s)' % b" ".join(options))
-    else:
-        commands += [b'LIST "" "*"', b'LSUB "" "*"']
-    answers = connection.call_all(commands)
-    events = [event for answer in answers for event in answer.events]
-    refused = {
-        c.split(b" ")[0]: a.reply for c, a in zip(commands, answers, strict=True) if a.reply.status != "OK"
-    }
-    for name in (b"NAMESPACE", b"LIST"):
-        if name in refused:
-            words = response_errors.server_words(refused[name])
-            raise response_errors.account_error(refused[name], link.peer) or response_errors.violation(
-                link.peer, words
-            )
-    listed = read_list(events, link.names)
-    if extended:
-        subscribed = None
-    elif b"LSUB" in refused:  # a server without subscriptions shows all folders
+        commands[b"LIST-EXTENDED"] = b'LIST "" "*" RETURN (%s)' % b" ".join(options)
+    commands[b"LIST"] = b'LIST "" "*"'
+    if not extended:
+        commands[b"LSUB"] = b'LSUB "" "*"'
+    answers = _call_all(link, connection, commands)
+    events = [event for answer in answers.values() for event in answer.events]
+    lines = read_list(events, link.names)
+    refused = {name for name, answer in answers.items() if answer.reply.status != "OK"}
+    if b"NAMESPACE" in refused:
+        connection.disable("NAMESPACE")
+    if b"LIST-EXTENDED" in refused:
+        connection.disable("LIST-EXTENDED", "LIST-STATUS")
+    if extended and (refused or _disagree(lines)):
+        answers |= _call_all(link, connection, {b"LSUB": b'LSUB "" "*"'})
+        events += answers[b"LSUB"].events
+    listed = list(lines.listed)
+    namespaces = read_namespaces(events, link.names)
+    listed = _with_unlisted(link, connection, listed, namespaces.own)
+    subscriptions = read_list(events, link.names, command="LSUB").listed
+    if b"LSUB" in answers and answers[b"LSUB"].reply.status != "OK":
+        # A server without subscriptions shows all folders.
         subscribed = frozenset(folder.name for folder in listed)
     else:
-        subscribed = frozenset(folder.name for folder in read_list(events, link.names, command="LSUB"))
-    namespaces = read_namespaces(events, link.names)
+        subscribed = frozenset(folder.name for folder in subscriptions)
+    refusal = answers[b"LIST"].reply if not lines.listed and b"LIST" in refused else None
+    if refusal is None:
+        listed = merged(listed, _existing(link, connection, listed, subscriptions))
+    inbox_listed = any(folder.name == "INBOX" for folder in listed)
+    if not inbox_listed:
+        delimiter = next((folder.delimiter for folder in listed if folder.delimiter), None)
+        listed.insert(0, Listed("INBOX", delimiter, frozenset()))
     return Listing(
         namespaces.personal or guess_hierarchy(listed),
         tuple(as_folders(listed, namespaces, subscribed)),
         _listed_statuses(link, events),
+        foreign=tuple(line.name for line in listed if line.selectable and namespaces.is_foreign(line.name)),
+        unreadable=lines.unreadable,
+        refusal=refusal,
+        inbox_listed=inbox_listed,
     )
 
 
+def _call_all(
+    link: ReconnectingConnection, connection: Connection, commands: Mapping[bytes, bytes]
+) -> dict[bytes, Answer]:
+    """Run the commands, each under its own name. Raises the error of a refusal that concerns the account."""
+    answers = dict(zip(commands, connection.call_all(list(commands.values())), strict=True))
+    for answer in answers.values():
+        error = (
+            None if answer.reply.status == "OK" else response_errors.account_error(answer.reply, link.peer)
+        )
+        if error is not None:
+            raise error
+    return answers
+
+
+def _disagree(lines: ListLines) -> bool:
+    """Return whether a folder is in one of the two lists only."""
+    return any(times < 2 for times in lines.times)
+
+
+def _with_unlisted(
+    link: ReconnectingConnection, connection: Connection, listed: Sequence[Listed], prefixes: Sequence[str]
+) -> list[Listed]:
+    """Add folders that the list must have left out, asking level by level: children of a folder that has
+    some, folders below a prefix of the user, and everything if not even INBOX is listed."""
+    folders, asked = list(listed), set[bytes]()
+    names = [folder.name for folder in folders]
+    patterns = [
+        link.names.encode(prefix) + b"%"
+        for prefix in prefixes
+        if prefix and not any(name.startswith(prefix) for name in names)
+    ]
+    if "INBOX" not in names:
+        patterns.append(b"%")
+    while len(asked) < _MAX_LEVELS_ASKED:
+        for folder in without_listed_children(folders):
+            with contextlib.suppress(UnicodeEncodeError):
+                delimiter = (folder.delimiter or "").encode("latin-1")
+                patterns.append(link.names.encode(folder.name) + delimiter + b"%")
+        patterns = [pattern for pattern in dict.fromkeys(patterns) if pattern not in asked]
+        if not patterns:
+            break
+        asked |= set(patterns)
+        commands = {pattern: b'LIST "" ' + quoted(pattern) for pattern in patterns[:MAX_PIPELINED]}
+        answers = _call_all(link, connection, commands)
+        events = [event for answer in answers.values() for event in answer.events]
+        folders = merged(folders, read_list(events, link.names).listed)
+        patterns = patterns[MAX_PIPELINED:]
+    return folders
+
+
+def _existing(
+    link: ReconnectingConnection,
+    connection: Connection,
+    listed: Sequence[Listed],
+    subscriptions: Sequence[Listed],
+) -> list[Listed]:
+    """Return the subscribed folders that LIST leaves out and that exist all the same."""
+    known = {folder.name for folder in listed}
+    missing = [folder for folder in subscriptions if folder.name not in known and folder.selectable]
+    missing = missing[:MAX_PIPELINED]
+    if not missing:
+        return []
+    found = pipelined_status(link, connection, [folder.name for folder in missing], _STATUS_QUERY)
+    return [folder for folder in missing if folder.name in found]
+
+
 def status(link: ReconnectingConnection, connection: Connection, folder: str) -> FolderStatus:
-    """Return UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be selected."""
+    """Return UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be selected; from EXAMINE if STATUS
+    is refused or incomplete."""
     if link.selected is not None and link.selected.folder == folder:
         link.unselect(connection)  # the status of the selected folder may be as old as its selection
-    answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
-    # The folder name in the response is not needed, and some servers send it malformed.
-    folder_status = next(filter(None, map(_read_status, answer.events)), None)
+    folder_status = None
+    if not connection.fallbacks.by_examine:
+        try:
+            answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
+        except FolderUnusable as unusable:
+            return _examined_status(link, connection, folder, unusable)
+        # The folder name in the response is not needed, and some servers send it malformed.
+        folder_status = next(filter(None, map(_read_status, answer.events)), None)
     if folder_status is None:
-        raise response_errors.folder_unusable(
-            link.peer, folder, "opened", "STATUS without UIDVALIDITY or UIDNEXT"
-        )
+        folder_status = _examined_status(link, connection, folder)
+        connection.fallbacks.by_examine = True
     link.uidvalidities[folder] = folder_status.uidvalidity
     return folder_status
+
+
+def _examined_status(
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: str,
+    refused: FolderUnusable | None = None,
+) -> FolderStatus:
+    """Return the status of a folder as EXAMINE tells it. Raises `refused`, the refusal of STATUS, if that is
+    refused as well and has no more to say."""
+    try:
+        selected = link.select(connection, folder, b"EXAMINE")
+    except FolderUnusable as unusable:
+        raise (refused if refused is not None and refused.server_text else unusable) from None
+    uidnext: int | None = selected.uidnext
+    if uidnext is None:
+        uidnext = _highest_uid(link, connection, folder) + 1 if selected.messages else 1
+    link.unselect(connection)  # some servers append to no folder that is open for reading
+    return FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages)
+
+
+def _highest_uid(link: ReconnectingConnection, connection: Connection, folder: str) -> int:
+    """Return the UID of the last message of the open folder."""
+    try:
+        answer = connection.call(b"FETCH * (UID)")
+    except CommandRefused as refused:
+        raise response_errors.folder_error(refused.reply, link.peer, folder, "opened") from None
+    uids = [event.uid for event in answer.events if isinstance(event, Fetched) and event.uid is not None]
+    if not uids:
+        raise response_errors.folder_unusable(link.peer, folder, "opened", "no UIDNEXT")
+    return max(uids)
 
 
 def statuses(
@@ -119,8 +256,11 @@ def statuses(
         link.unselect(connection)
     query = _status_query(connection, modseqs)
     pipelined: dict[str, FolderStatus] = {}
-    for start in range(0, len(folders), MAX_PIPELINED):
+    for start in range(0, 0 if connection.fallbacks.by_examine else len(folders), MAX_PIPELINED):
         pipelined |= _pipelined_statuses(link, connection, folders[start : start + MAX_PIPELINED], query)
+    if folders and not pipelined and query != _STATUS_QUERY:
+        connection.disable("CONDSTORE")  # the server knows no HIGHESTMODSEQ after all
+        return statuses(link, connection, folders)
     result: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:

@@ -11,8 +11,9 @@ offer what the invariants of `connection.py` and `login.py` require:
   formatting.
 - `_imap.literal`, `_simple_command`: AUTHENTICATE PLAIN with SASL-IR, and LOGIN with arguments quoted
   correctly or sent as a literal.
-- `_do_capabilites`, `_imap.untagged_responses`: capabilities sent along with the login, the text of a BYE,
-  and discarding responses from before TLS.
+- `_imap.untagged_responses`: capabilities sent along with the login, the text of a BYE, and discarding
+  responses from before TLS.
+- `_get_line`, `_match`, `tagged_commands`, `welcome`: understand lines that imaplib rejects.
 - `_imap.file`: detect data injected before the TLS handshake, and hand the stream to `connection.py` after
   login.
 - `_imap.state`: detect PREAUTH, and mark the connection as logged in.
@@ -25,13 +26,14 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import re
 import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import cast
+from typing import Final, cast
 
 from imapclient import IMAPClient, SocketTimeout
 
@@ -40,6 +42,17 @@ from providers.endpoint import Endpoint
 
 Dial = Callable[[tuple[str, int], float | None], socket.socket]
 """Opens a TCP connection to (host, port): `socket.create_connection`, or the method of a guard."""
+
+
+MAX_ALERTS: Final = 5
+"""Alerts of one connection that are kept."""
+
+_MAX_STRAY_LINES: Final = 100
+"""Lines of one connection, before the end of the login, that are no IMAP response and are ignored."""
+
+_STATUS_LINE = re.compile(rb"\s*(OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
+_UNTAGGED_LINE = re.compile(rb"\*\s*(?:([0-9]+)\s+)?([A-Za-z][A-Za-z-]*)(?:\s+(.*))?\Z", re.DOTALL)
+_ALERT = re.compile(rb"\[ALERT\] *([^\r\n]+)", re.IGNORECASE)
 
 
 class EarlyBytes(Exception):
@@ -81,6 +94,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         """With `tls`, the connection is encrypted from its first byte on."""
         self._endpoint = endpoint
         self._dial = dial
+        self._single_answer = _SingleAnswer(b"")
         timeout = SocketTimeout(timeouts.connect_s, timeouts.io_s)
         super().__init__(endpoint.host, endpoint.port, ssl=tls is not None, ssl_context=tls, timeout=timeout)
         # IMAPClient sets 5, which makes imaplib format every literal twice, even without logging: five times
@@ -101,17 +115,23 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         # imaplib discards its read buffer unchecked and wraps the socket with the given context.
         self.starttls(cast(ssl.SSLContext, _CheckedContext(tls, self._imap)))
 
-    def login_plain(self, answer: bytes) -> None:
-        """Run AUTHENTICATE PLAIN with the message of RFC 4616. Raises imaplib.IMAP4.error, its subclass
-        `abort` if the connection is lost.
+    def login_plain(self, answer: bytes, *, wait: bool = False) -> None:
+        """Run AUTHENTICATE PLAIN with the message of RFC 4616; with `wait`, send the answer after a challenge
+        only. Raises imaplib.IMAP4.error, its subclass `abort` if the connection is lost.
 
         IMAPClient's own `plain_login` reports a lost connection as a wrong password.
         """
         answer = b64encode(answer)
         # Some servers that offer SASL-IR (RFC 4959: saves a round trip) send a challenge anyway.
-        self._imap.literal = _SingleAnswer(answer).process
-        initial = (answer.decode("ascii"),) if self.has_capability("SASL-IR") else ()
+        self._single_answer = _SingleAnswer(answer)
+        self._imap.literal = self._single_answer.process
+        initial = (answer.decode("ascii"),) if self.has_capability("SASL-IR") and not wait else ()
         self._demand_ok("AUTHENTICATE", "PLAIN", *initial)
+
+    @property
+    def cancelled(self) -> bool:
+        """True if the server asked again for what `login_plain` had answered, so that it was cancelled."""
+        return self._single_answer.cancelled
 
     def authenticate(self, mechanism: str, answer: Callable[[bytes], bytes | None]) -> None:
         """Run AUTHENTICATE (RFC 9051 section 6.2.2); raises as `login_plain` does.
@@ -144,10 +164,20 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         return capability in self._imap.capabilities
 
     def fresh_capabilities(self) -> frozenset[str]:
-        """Return the capabilities after login, in upper case: sent along with the OK, else by CAPABILITY."""
-        sent = self._imap.untagged_responses.pop("CAPABILITY", None)
-        words: bytes = sent[-1] if sent else b" ".join(self._do_capabilites())
-        return frozenset(words.decode("latin-1").upper().split())
+        """Return the capabilities after login, in upper case: sent along with the OK, else by CAPABILITY. A
+        server that refuses CAPABILITY has those of before the login. Raises imaplib.IMAP4.abort."""
+        sent = self._imap.untagged_responses.pop("CAPABILITY", None) or self._imap.asked_capabilities()
+        return frozenset(_capability_words(sent) if sent else self._imap.capabilities)
+
+    @property
+    def greeting(self) -> str:
+        """The first line of the server."""
+        return bytes(self._imap.welcome).decode("utf-8", "replace")
+
+    @property
+    def alerts(self) -> list[str]:
+        """What the server wants its users to read (RFC 9051 section 7.1: ALERT), up to MAX_ALERTS texts."""
+        return cast(list[str], self._imap.alerts)
 
     def bye_text(self) -> str:
         """Return the text of the server's BYE, "" if there was none. imaplib's errors do not include it."""
@@ -172,13 +202,19 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         return cast(BufferedReader, self._imap.file)
 
 
+def _capability_words(lines: list[bytes]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(b" ".join(lines).decode("latin-1").upper().split()))
+
+
 class _SingleAnswer:
     """Callback for imaplib that answers the first `+`, whatever the challenge, and then cancels."""
 
     def __init__(self, answer: bytes) -> None:
         self._answers = [answer]
+        self.cancelled = False
 
     def process(self, _challenge: bytes) -> bytes:
+        self.cancelled = not self._answers
         return self._answers.pop() if self._answers else b"*"  # cancels (RFC 9051 section 6.2.2)
 
 
@@ -186,6 +222,10 @@ class _Imap4(imaplib.IMAP4):
     def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, timeout_s: float, dial: Dial) -> None:
         self._tls = tls
         self._dial = dial
+        self.alerts: list[str] = []
+        self._stray_lines = 0
+        self._in_literal = False
+        self.welcome = b""  # until the greeting
         super().__init__(endpoint.host, endpoint.port, timeout_s)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -208,13 +248,72 @@ class _Imap4(imaplib.IMAP4):
             raise SilentServer from None
 
     def _get_capabilities(self) -> None:
-        """Use the capabilities of the greeting, if it has any. After STARTTLS they are requested again."""
-        sent = self.untagged_responses.pop("CAPABILITY", None)
-        if sent:
-            words = cast(bytes, sent[-1])
-            self.capabilities = tuple(words.decode("latin-1").upper().split())
-        else:
-            super()._get_capabilities()  # type: ignore[misc]  # typeshed leaves it out
+        """Use the capabilities of the greeting, if it has any. After STARTTLS they are requested again.
+
+        A server that refuses the command, or that names no version that imaplib knows, counts as IMAP4rev1,
+        which IMAP4rev2 includes as far as it is used here.
+        """
+        sent = self.untagged_responses.pop("CAPABILITY", None) or self.asked_capabilities()
+        words = _capability_words(cast(list[bytes], sent))
+        self.capabilities = words if "IMAP4REV1" in words else (*words, "IMAP4REV1")
+
+    def asked_capabilities(self) -> list[bytes]:
+        """Return the responses to CAPABILITY, none if the server refuses it. Raises imaplib.IMAP4.abort."""
+        self.untagged_responses.pop("CAPABILITY", None)
+        try:
+            _, lines = self.capability()
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            return []
+        return [line for line in lines if isinstance(line, bytes)]
+
+    def read(self, size: int) -> bytes:
+        """Read a literal; the rest of its line follows."""
+        self._in_literal = True
+        return super().read(size)
+
+    def _get_line(self) -> bytes:
+        """Return the next line in the form that imaplib requires. Lines that are no response are skipped."""
+        while True:
+            line = self.readline()
+            if not line:
+                raise self.abort("socket error: EOF")
+            if not line.endswith(b"\n"):
+                raise self.abort(f"socket error: unterminated line: {line[:60]!r}")
+            line = line.rstrip(b"\r\n")
+            if self._in_literal:
+                self._in_literal = False
+                return line
+            alert = _ALERT.search(line)
+            if alert and len(self.alerts) < MAX_ALERTS:
+                self.alerts.append(alert[1].decode("utf-8", "replace"))
+            if understood := self._understood(line):
+                return understood
+            self._stray_lines += 1
+            if self._stray_lines > _MAX_STRAY_LINES:
+                raise self.abort(f"unexpected response: {line[:60]!r}")
+
+    def _understood(self, line: bytes) -> bytes:
+        """Return the line as RFC 9051 would have it, b"" if it is no response.
+
+        Tolerated: missing or several blanks after `*`, lower-case status words, a reply without text. Before
+        the greeting, only empty lines are skipped, and a status word may lack its `*`.
+        """
+        if line.startswith(b"+") and self.welcome:
+            return line
+        if untagged := _UNTAGGED_LINE.match(line):
+            number, name, rest = untagged.groups()
+            parts = (b"*", number, name.upper(), rest)
+            return b" ".join(part for part in parts if part is not None)
+        if not self.welcome:
+            if line.strip() and not _STATUS_LINE.match(line):
+                raise self.error(line)
+            return b"* " + line.lstrip() if line.strip() else b""
+        tag, _, rest = line.partition(b" ")
+        if self.tagged_commands.get(tag, b"") is not None or not (status := _STATUS_LINE.match(rest)):
+            return b""  # also a second reply to the same command
+        return b" ".join((tag, status[1].upper(), rest[status.end() :].lstrip()))
 
     def _log(self, line: str) -> None:
         """Discard the line: imaplib keeps its last ten commands for a transcript, including LOGIN."""

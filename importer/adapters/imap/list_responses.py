@@ -1,13 +1,19 @@
-"""Parses the responses to LIST, LSUB and NAMESPACE into folders and their hierarchy."""
+"""Parses the responses to LIST, LSUB and NAMESPACE into folders and their hierarchy.
+
+Lines that violate the grammar are understood as what they must mean, as long as two folders never become one;
+a line that names no folder is returned as it is, for the report.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import LiteralData, Value, WireError, WireEvent
+from importer.domain.messages.message_body import Body
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
 
@@ -34,59 +40,166 @@ class Listed:
     delimiter: str | None
     attributes: frozenset[str]
 
+    @property
+    def selectable(self) -> bool:
+        return not self.attributes & _UNSELECTABLE
+
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """NAMESPACE (RFC 2342): the hierarchy of the user's own folders, and the prefixes of other users' and
-    shared folders."""
+    """NAMESPACE (RFC 2342): the hierarchy of the user's own folders, the prefixes of other users' and shared
+    folders, and those of all the user's own namespaces."""
 
     personal: Hierarchy | None
     foreign: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+    def is_foreign(self, name: str) -> bool:
+        """Return whether the folder belongs to other users, or to all."""
+        return name != "INBOX" and any(_within(name, prefix) for prefix in self.foreign)
 
 
-def read_list(events: Iterable[WireEvent], names: FolderNames, *, command: str = "LIST") -> list[Listed]:
-    """Parse the lines of LIST or LSUB, in the server's order, each name once. Raises WireError."""
+@dataclass(frozen=True, slots=True)
+class ListLines:
+    """The lines of LIST or LSUB, in the server's order, each name once, and the lines that name no folder.
+
+    `times` counts how often each name was listed.
+    """
+
+    listed: tuple[Listed, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
+
+
+def read_list(events: Iterable[WireEvent], names: FolderNames, *, command: str = "LIST") -> ListLines:
+    """Parse the lines of LIST or LSUB. A folder that is listed more than once has all attributes of its
+    lines, except that one line is enough to make it selectable."""
     result: dict[str, Listed] = {}
+    times: dict[str, int] = {}
+    unreadable: dict[bytes, str] = {}
     for event in events:
         if not isinstance(event, LiteralData) or event.name != command:
             continue
-        match event.values():
-            case (tuple(attributes), None | bytes() as delimiter, None | bytes() as raw, *_):
-                # An atom NIL in the position of the name is a folder named NIL.
-                name = names.decode(b"NIL" if raw is None else raw)
-                words = frozenset(a.decode("latin-1").lower() for a in attributes if isinstance(a, bytes))
-                result.setdefault(name, Listed(name, _text(delimiter), words))
-            case _:
-                raise WireError(f"not a response to {command}")
+        line = _read_line(event.text, event.literals)
+        if line is None:
+            head = _ATTRIBUTES.match(event.text)
+            unreadable.setdefault(event.text[head.end() :] if head else event.text, _as_text(event.text))
+            continue
+        attributes, delimiter, raw = line
+        name = names.decode(raw)
+        listed = Listed(name, _text(delimiter), attributes)
+        result[name] = _merged(result[name], listed) if name in result else listed
+        times[name] = times.get(name, 0) + 1
+    return ListLines(tuple(result.values()), tuple(unreadable.values()), tuple(times.values()))
+
+
+def merged(first: Iterable[Listed], second: Iterable[Listed]) -> list[Listed]:
+    """Return the folders of both, as `read_list` combines lines."""
+    result = {listed.name: listed for listed in first}
+    for listed in second:
+        result[listed.name] = _merged(result[listed.name], listed) if listed.name in result else listed
     return list(result.values())
 
 
-def as_folders(
-    listed: Iterable[Listed], namespaces: Namespaces, subscribed: frozenset[str] | None
-) -> list[Folder]:
-    """Return the folders of the personal namespace. With `subscribed=None`, the attribute \\Subscribed
-    decides."""
+def _merged(first: Listed, second: Listed) -> Listed:
+    attributes = first.attributes | second.attributes
+    if not (first.attributes & _UNSELECTABLE and second.attributes & _UNSELECTABLE):
+        attributes -= _UNSELECTABLE
+    return replace(first, delimiter=first.delimiter or second.delimiter, attributes=attributes)
+
+
+_UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
+
+_ATTRIBUTES = re.compile(rb" *\(([^()]*)\) *")
+_DELIMITER = re.compile(rb'(?:NIL|""|"\\(.)"|"(.)"|([^\s"A-Za-z0-9]))(?: +|\Z)', re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\["\\])*)"(?: +\(.*\))?\Z', re.DOTALL)
+_LITERAL = re.compile(rb"~?\{[0-9]{1,20}\+?\}\r\n")
+# RFC 5258 section 3.5 and RFC 5465 after an unquoted name; anything else is a part of the name.
+_EXTENDED_DATA = re.compile(rb' +\( *"?(?:CHILDINFO|OLDNAME)"? +\(.*\) *\)\Z', re.IGNORECASE | re.DOTALL)
+_ESCAPED = re.compile(rb'\\(["\\])')
+
+
+def _read_line(text: bytes, literals: Sequence[Body]) -> tuple[frozenset[str], bytes, bytes] | None:
+    """Return attributes, delimiter and name of a line of LIST; None if it names no folder."""
+    head = _ATTRIBUTES.match(text)
+    words = head[1].decode("latin-1").lower().split() if head else []
+    text = text[head.end() :] if head else text.lstrip(b" ")
+    delimiter = _DELIMITER.match(text)
+    if delimiter is None:
+        return None
+    name = _name(text[delimiter.end() :], literals, escapes=delimiter[2] != b"\\")
+    if name is None:
+        return None
+    return frozenset(words), delimiter[1] or delimiter[2] or delimiter[3] or b"", name
+
+
+def _name(text: bytes, literals: Sequence[Body], *, escapes: bool) -> bytes | None:
+    """Return the folder name at the end of a line. Names that should be quoted and are not extend to the end
+    of the line. `escapes`: the server escapes characters in quoted strings."""
+    if literals:
+        literal = literals[0]
+        return literal if _LITERAL.match(text) and isinstance(literal, bytes) else None
+    stray = text.lstrip(b"*%")  # what no atom may contain (RFC 9051: list-wildcards)
+    if stray.startswith(b'"') or stray.rstrip(b" ").upper() == b"INBOX":
+        text = stray
+    text = text.rstrip(b" ")
+    if escapes and (quoted := _QUOTED.match(text)):
+        return _ESCAPED.sub(rb"\1", quoted[1])
+    if len(text) > 1 and text.startswith(b'"') and text.endswith(b'"'):
+        return text[1:-1]
+    if extended := _EXTENDED_DATA.search(text):
+        text = text[: extended.start()]
+    return text or None
+
+
+def as_folders(listed: Iterable[Listed], namespaces: Namespaces, subscribed: frozenset[str]) -> list[Folder]:
+    """Return the folders of the personal namespace. `subscribed` are those that LSUB lists; the
+    attribute \\Subscribed counts as well."""
     return [
         Folder(
             line.name,
             line.delimiter,
             role=_role(line),
-            selectable=not line.attributes & {"\\noselect", "\\nonexistent"},
-            subscribed="\\subscribed" in line.attributes if subscribed is None else line.name in subscribed,
+            selectable=line.selectable,
+            subscribed="\\subscribed" in line.attributes or line.name in subscribed,
         )
         for line in listed
-        if line.name and not any(_within(line.name, prefix) for prefix in namespaces.foreign)
+        if line.name and not namespaces.is_foreign(line.name)
     ]
 
 
 def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespaces:
-    """Parse the response to NAMESPACE. Raises WireError."""
+    """Parse the response to NAMESPACE; one that cannot be parsed tells nothing.
+
+    A prefix that is announced as the user's own is not foreign, whatever else is said of it.
+    """
     for event in events:
         if isinstance(event, LiteralData) and event.name == "NAMESPACE":
-            personal, *others = (_prefixes(value, names) for value in event.values())
-            foreign = tuple(namespace.prefix for group in others for namespace in group if namespace.prefix)
-            return Namespaces(personal[0] if personal else None, foreign)
+            try:
+                personal, *others = (_prefixes(value, names) for value in event.values())
+            except (WireError, ValueError):
+                return Namespaces(None)
+            own = tuple(namespace.prefix for namespace in personal)
+            foreign = tuple(
+                namespace.prefix
+                for group in others
+                for namespace in group
+                if namespace.prefix and namespace.prefix not in own
+            )
+            return Namespaces(personal[0] if personal else None, foreign, own)
     return Namespaces(None)
+
+
+def without_listed_children(listed: Sequence[Listed]) -> list[Listed]:
+    """Return the folders that have children according to their attributes (RFC 3348), but none is listed."""
+    parents = {
+        folder.name.rpartition(folder.delimiter)[0] for folder in listed if folder.delimiter is not None
+    }
+    return [
+        folder
+        for folder in listed
+        if "\\haschildren" in folder.attributes and folder.delimiter and folder.name not in parents
+    ]
 
 
 def guess_hierarchy(listed: Iterable[Listed]) -> Hierarchy:
@@ -119,6 +232,10 @@ def _role(listed: Listed) -> FolderRole | None:
 
 def _within(name: str, prefix: str) -> bool:
     return name.startswith(prefix) or f"{name}{prefix[-1]}" == prefix
+
+
+def _as_text(line: bytes) -> str:
+    return line.decode("utf-8", "backslashreplace")
 
 
 def _text(delimiter: bytes | None) -> str | None:

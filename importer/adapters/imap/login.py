@@ -1,7 +1,8 @@
 """Login with a password, with an access token, or as a master user.
 
 Invariants
-- One attempt per connection: a lockout is worse than an error.
+- One attempt per connection: a lockout is worse than an error. LOGIN follows AUTHENTICATE only if the server
+  refused the mechanism or the command, and not the password.
 - No exception raised here holds a password or a token, or leads to one by cause, context or frame.
 """
 
@@ -73,7 +74,7 @@ def _password_error(
     try:
         answer = plain_answer(login.user, password, on_behalf_of)
         if client.has_capability("AUTH=PLAIN"):
-            client.login_plain(answer)
+            _log_in_plain(client, login, password, answer, may_use_login=not on_behalf_of)
         elif client.has_capability("LOGINDISABLED"):
             return connect_errors.logins_disabled(peer, login.explain("LOGINDISABLED"))
         else:
@@ -87,8 +88,28 @@ def _password_error(
             peer,
             explain=login.explain,
             secrets=_sent_forms(password, answer),
+            alerts=client.alerts,
         )
     return None
+
+
+def _log_in_plain(
+    client: Client, login: Login, password: Secret, answer: bytes, *, may_use_login: bool
+) -> None:
+    """Log in with AUTHENTICATE PLAIN; if the server refuses the command and not the password, in the older
+    forms. Raises what `Client.login_plain` raises."""
+    may_use_login = may_use_login and not client.has_capability("LOGINDISABLED")
+    try:
+        client.login_plain(answer)
+    except imaplib.IMAP4.error as error:
+        if client.cancelled or not connect_errors.refuses_mechanism(error):
+            raise
+        if may_use_login:
+            client.login_command(login.user, password.reveal())
+        elif client.has_capability("SASL-IR"):
+            client.login_plain(answer, wait=True)
+        else:
+            raise
 
 
 def _master_error(client: Client, peer: Peer, login: Login, master: MasterLogin) -> MailError | None:
@@ -146,6 +167,7 @@ def _token_error(client: Client, peer: Peer, login: Login, token: Secret) -> Mai
             explain=login.explain,
             secrets=_sent_forms(token, response),
             challenge=exchange.server_reason if exchange else "",
+            alerts=client.alerts,
         )
     return None
 

@@ -25,6 +25,7 @@ from providers.errors import (
     MailError,
     ProtocolViolation,
     ServerTooSlow,
+    Side,
 )
 
 MAX_READ_ATTEMPTS = 3
@@ -61,6 +62,7 @@ class ReconnectingConnection:
         self._append_queue: AppendQueue | None = None
         self._closed = False
         self.peer: Peer = self._connection.peer
+        self.alerts = self._connection.alerts  # of the last connection
         self.names = names
         self.selected: SelectedFolder | None = None  # on the current connection
         self.uidvalidities: dict[str, UidValidity] = {}  # folder -> last known UIDVALIDITY
@@ -77,6 +79,7 @@ class ReconnectingConnection:
         if self._closed:
             raise response_errors.lost(self.peer, "the session is closed")
         self._connection = self._connect()
+        self.alerts = self._connection.alerts
         return self._connection
 
     def current_connection(self) -> Connection:
@@ -114,7 +117,7 @@ class ReconnectingConnection:
             self._connection.close()
         self._connection = None
 
-    def retry_read(self, operation: Callable[[Connection], T]) -> T:
+    def retry_read(self, operation: Callable[[Connection], T], *, attempts: int = MAX_READ_ATTEMPTS) -> T:
         """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
         losses = 0
         while True:
@@ -129,7 +132,7 @@ class ReconnectingConnection:
                 error = response_errors.violation(self.peer, str(caught))
             self.drop()
             losses += 1
-            if losses >= MAX_READ_ATTEMPTS:
+            if losses >= attempts:
                 raise error
             pause(losses)
 
@@ -145,7 +148,7 @@ class ReconnectingConnection:
     def examine(self, connection: Connection, folder: FolderRef) -> SelectedFolder:
         """Open the folder for reading (EXAMINE). Raises FolderUnusable and FolderChanged."""
         selected = self.select(connection, folder.name, b"EXAMINE")
-        self.check_uidvalidity(folder, selected.uidvalidity)
+        self._check_selected(folder, selected)
         return selected
 
     def examine_and_send(
@@ -158,13 +161,15 @@ class ReconnectingConnection:
         """
         selected = self.selected
         if not reopen and selected is not None and selected.folder == folder.name and selected.read_only:
-            self.check_uidvalidity(folder, selected.uidvalidity)
+            self._check_selected(folder, selected)
             return selected, connection.start(command)
+        if connection.fallbacks.one_at_a_time:
+            return self.examine(connection, folder), connection.start(command)
         select_tag = self._start_select(connection, folder.name, b"EXAMINE")
         command_tag = connection.start(command)
         try:
             selected = self._finish_select(connection, folder.name, select_tag, b"EXAMINE")
-            self.check_uidvalidity(folder, selected.uidvalidity)
+            self._check_selected(folder, selected)
         except (FolderUnusable, FolderChanged):
             with contextlib.suppress(CommandRefused):
                 connection.collect(command_tag)
@@ -192,6 +197,12 @@ class ReconnectingConnection:
         self.selected = selected
         self.uidvalidities[folder] = selected.uidvalidity
         return selected
+
+    def _check_selected(self, folder: FolderRef, selected: SelectedFolder) -> None:
+        """Raise FolderChanged if the UIDVALIDITY differs, except for an empty source folder: there is nothing
+        to confuse, and some servers give it another UIDVALIDITY each time."""
+        if selected.messages or self.peer.side is not Side.SOURCE:
+            self.check_uidvalidity(folder, selected.uidvalidity)
 
     def check_uidvalidity(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
         """Raise FolderChanged if the UIDVALIDITY differs from that of `folder`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +29,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.server_messages import Meaning, affects_whole_host, classify, suggested_pause
+from providers.server_messages import LOGIN_SENTENCES, Meaning, affects_whole_host, classify, suggested_pause
 
 SERVER_TEXT_CHARS = 300
 
@@ -86,6 +86,13 @@ def lost(peer: Peer, cause: str = "") -> ConnectionLost:
         f"The connection to {peer} was lost. Mailhaul connects again.",
         side=peer.side,
         server_text=printable(cause),
+    )
+
+
+def silent(peer: Peer) -> ConnectionLost:
+    """The server accepted a command and did not answer it in time."""
+    return ConnectionLost(
+        f"{peer.sentence_start} stopped answering. Mailhaul connects again.", side=peer.side
     )
 
 
@@ -148,6 +155,24 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
     return None
 
 
+def nothing_allowed(words: str, peer: Peer) -> MailError:
+    """The server accepted the login and refuses the list of folders and INBOX with `words`."""
+    meaning = classify(words)
+    if meaning in LOGIN_SENTENCES:
+        sentence = LOGIN_SENTENCES[meaning].format(host=peer.endpoint.host)
+        return LoginRejected(sentence, side=peer.side, server_text=words)
+    return ServerUnavailable(
+        f"{peer.endpoint.host} accepts the login and then refuses to show the mailbox.",
+        side=peer.side,
+        server_text=words,
+    )
+
+
+def with_alerts(words: str, alerts: Sequence[str]) -> str:
+    """Return the server's words, and its alerts unless they are among them."""
+    return printable("; ".join([words] * bool(words) + [alert for alert in alerts if alert not in words]))
+
+
 def throttled(reply: Reply, peer: Peer, *, before_login: bool = False) -> Throttled:
     """The server requests a pause, of a given length if it says so. `before_login`: the reply came before the
     login, so it concerns the whole host."""
@@ -198,10 +223,21 @@ def folder_error(reply: Reply, peer: Peer, folder: str, what: str) -> MailError:
 
 
 def folder_unusable(peer: Peer, folder: str, what: str, server_text: str = "") -> FolderUnusable:
+    words = f": {printable(server_text)}" if server_text else "."
     return FolderUnusable(
-        f"The folder “{printable(folder)}” cannot be {what} on {peer}.",
+        f"The folder “{printable(folder)}” cannot be {what} on {peer}{words}",
         side=peer.side,
         server_text=server_text,
+    )
+
+
+def list_unreadable(peer: Peer, line: str, *, refused: bool) -> FolderUnusable:
+    """A line of the folder list names no folder, or the server refuses the list as a whole."""
+    sentence = "does not list its folders" if refused else "lists a folder in a way that cannot be read"
+    return FolderUnusable(
+        f"{peer.sentence_start} {sentence}: {printable(line) or 'no reason given'}",
+        side=peer.side,
+        server_text=printable(line),
     )
 
 

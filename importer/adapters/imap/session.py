@@ -10,6 +10,7 @@ Invariants
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from importer.adapters.imap import (
 )
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
-from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import Uid, UidSet
@@ -48,7 +49,16 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
-from providers.errors import FolderLeftOut, FolderUnusable, ProtocolViolation, Side
+from providers.errors import (
+    ConnectionLost,
+    ErrorScope,
+    FolderLeftOut,
+    FolderUnusable,
+    MailError,
+    ProtocolViolation,
+    ServerTooSlow,
+    Side,
+)
 
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda message: message.size_bytes is not None, 10_000)
 _HEADERS: Final = Query(
@@ -68,6 +78,14 @@ _MESSAGES: Final = Query(
     10_000,
 )
 
+FOREIGN_REASON: Final = "shared and public folders do not belong to this mailbox"
+"""Why folders outside the user's own namespaces (RFC 2342) are left out."""
+
+_MISSING = re.compile(
+    r"NONEXISTENT|TRYCREATE|(?:does not|doesn't|not) exist|no such|unknown mailbox|not found", re.I
+)
+"""Words of a server that has no such folder."""
+
 _GMAIL_EXTENSION: Final = "X-GM-EXT-1"
 
 _MAX_SIZE_BYTES: Final = 2**63 - 1  # bound for the sizes that servers report
@@ -86,7 +104,16 @@ def _outcome_unknown(link: ReconnectingConnection) -> Iterator[None]:
 
 
 def _is_exchange(_link: ReconnectingConnection, connection: Connection) -> bool:
-    return exchange_append.is_exchange(connection.capabilities)
+    return exchange_append.is_exchange(connection.capabilities, connection.greeting)
+
+
+def _status_or_error(
+    folder: str, link: ReconnectingConnection, connection: Connection
+) -> FolderStatus | FolderUnusable:
+    try:
+        return folder_commands.status(link, connection, folder)
+    except FolderUnusable as unusable:
+        return unusable
 
 
 def _folders_without_mail(
@@ -153,10 +180,12 @@ class ImapSession:
         listed = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.uidvalidities.update((name, status.uidvalidity) for name, status in listed.items())
         rest = [name for name in selectable if name not in listed]
-        requested = self._retry_read(partial(folder_commands.statuses, folders=rest, modseqs=modseqs))
-        statuses = {**listed, **requested}
-        if self.side is Side.SOURCE and self._retry_read(_is_exchange):
-            statuses |= _folders_without_mail(statuses)
+        statuses = {**listed, **self._statuses(rest, modseqs=modseqs)}
+        self._settle_inbox(listing, statuses)
+        if self.side is Side.SOURCE:
+            if self._retry_read(_is_exchange):
+                statuses |= _folders_without_mail(statuses)
+            statuses |= self._foreign_folders(listing) | self._unreadable_lines(listing)
         self._possibly_truncated = [
             name
             for name, status in statuses.items()
@@ -164,11 +193,90 @@ class ImapSession:
         ]
         return listing.folders, statuses
 
+    def _settle_inbox(
+        self, listing: folder_commands.Listing, statuses: dict[str, FolderStatus | FolderUnusable]
+    ) -> None:
+        """Remove an INBOX from `statuses` that the server neither lists nor opens. Raises LoginRejected or
+        ServerUnavailable if the server refuses both the list and INBOX."""
+        inbox = statuses.get("INBOX")
+        if not isinstance(inbox, FolderUnusable):
+            return
+        if listing.refusal is not None:
+            words = response_errors.server_words(listing.refusal) or inbox.server_text
+            raise self._with_alerts(response_errors.nothing_allowed(words, self.peer))
+        if not listing.inbox_listed and (self.side is Side.DESTINATION or _MISSING.search(inbox.server_text)):
+            del statuses["INBOX"]
+
+    def _foreign_folders(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
+        """Return the folders of other users and of all, which are left out, with their number of messages."""
+        known = dict(listing.statuses)
+        asked = [name for name in listing.foreign if name not in known][: folder_commands.MAX_PIPELINED]
+        if asked:
+            answers = self._statuses(asked)
+            known |= {name: status for name, status in answers.items() if isinstance(status, FolderStatus)}
+        return {
+            name: FolderLeftOut(
+                FOREIGN_REASON, messages=known[name].messages if name in known else 0, side=self.side
+            )
+            for name in listing.foreign
+        }
+
+    def _unreadable_lines(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
+        unreadable = {f"LIST {response_errors.printable(line)}": line for line in listing.unreadable}
+        if listing.refusal is not None:
+            unreadable["LIST"] = response_errors.server_words(listing.refusal)
+        return {
+            name: response_errors.list_unreadable(self.peer, line, refused=name == "LIST")
+            for name, line in unreadable.items()
+        }
+
     def status(self, folder: str) -> FolderStatus:
         return self._retry_read(lambda link, connection: folder_commands.status(link, connection, folder))
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
-        return self._retry_read(lambda link, connection: folder_commands.statuses(link, connection, folders))
+        return self._statuses(folders)
+
+    def _statuses(
+        self, folders: Sequence[str], *, modseqs: bool = False
+    ) -> dict[str, FolderStatus | FolderUnusable]:
+        """Return the status of each folder. If the connection ends repeatedly, ask for one at a time."""
+        try:
+            return self._retry_read(
+                partial(folder_commands.statuses, folders=folders, modseqs=modseqs), attempts=2
+            )
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):
+            return self._statuses_singly(folders)
+
+    def _statuses_singly(self, folders: Sequence[str]) -> dict[str, FolderStatus | FolderUnusable]:
+        """Return the status of each folder. One at which the connection ends is left for the end and asked
+        for twice more, alone; if the server answers otherwise, it is unusable."""
+        result: dict[str, FolderStatus | FolderUnusable] = {}
+        suspects: list[str] = []
+        consecutive = 0
+        for folder in folders:
+            try:
+                result[folder] = self._retry_read(partial(_status_or_error, folder), attempts=1)
+                consecutive = 0
+            except ServerTooSlow:
+                raise
+            except (ConnectionLost, ProtocolViolation):
+                consecutive += 1
+                if consecutive >= response_errors.MAX_CONSECUTIVE_FAILURES:
+                    raise
+                suspects.append(folder)
+                pause(consecutive)
+        for folder in suspects:
+            try:
+                result[folder] = self._retry_read(partial(_status_or_error, folder), attempts=2)
+            except ServerTooSlow:
+                raise
+            except (ConnectionLost, ProtocolViolation) as error:
+                self._retry_read(lambda _link, connection: connection.call(b"NOOP"))
+                words = error.server_text or "the connection ends each time it is requested"
+                result[folder] = response_errors.folder_unusable(self.peer, folder, "opened", words)
+        return {folder: result[folder] for folder in folders}
 
     def create(self, folder: str) -> None:
         try:
@@ -335,7 +443,7 @@ class ImapSession:
                 queue.await_all()
                 folder_commands.status(link, queue.connection, folder.name)
             link.check_uidvalidity(folder, link.uidvalidities[folder.name])
-            if exchange_append.is_exchange(queue.connection.capabilities):
+            if _is_exchange(link, queue.connection):
                 exchange_results = exchange_append.append(link, folder, mailbox, messages)
                 return lambda: exchange_results
             append = queue.begin(folder, mailbox, messages, keep=keep)
@@ -348,11 +456,47 @@ class ImapSession:
 
     # -----------------------------------------------------------------------------------------------
 
-    def _retry_read(self, operation: Callable[[ReconnectingConnection, Connection], T]) -> T:
-        return self._link.retry_read(lambda connection: operation(self._link, connection))
+    def _retry_read(
+        self,
+        operation: Callable[[ReconnectingConnection, Connection], T],
+        *,
+        attempts: int = MAX_READ_ATTEMPTS,
+    ) -> T:
+        try:
+            return self._link.retry_read(
+                lambda connection: operation(self._link, connection), attempts=attempts
+            )
+        except MailError as error:
+            raise self._with_alerts(error) from error.__cause__
+
+    def _with_alerts(self, error: MailError) -> MailError:
+        """Add to the error what the server wanted its users to read, unless a single folder is concerned."""
+        if error.scope is not ErrorScope.FOLDER:
+            error.server_text = response_errors.with_alerts(error.server_text, self._link.alerts)
+        return error
 
     def _listing(self, *, modseqs: bool = False) -> folder_commands.Listing:
-        listing = self._retry_read(partial(folder_commands.list_folders, modseqs=modseqs))
+        """Return all folders. If the connection ends each time, ask without extensions."""
+        steps: list[tuple[str, ...]] = [(), ("LIST-EXTENDED", "LIST-STATUS"), ("NAMESPACE",)]
+        avoided: list[str] = []
+
+        def list_folders(link: ReconnectingConnection, connection: Connection) -> folder_commands.Listing:
+            connection.capabilities -= set(avoided)
+            return folder_commands.list_folders(link, connection, modseqs=modseqs)
+
+        for step in steps:
+            avoided += step
+            try:
+                listing = self._retry_read(list_folders, attempts=1 if step else 2)
+            except ServerTooSlow:
+                raise
+            except (ConnectionLost, ProtocolViolation):
+                if step == steps[-1]:
+                    raise
+            else:
+                break
+        if avoided:
+            self._retry_read(lambda _link, connection: connection.disable(*avoided))
         self._hierarchy = listing.hierarchy
         return listing
 

@@ -263,7 +263,9 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable
 def _verdict(report: Report, texts: CatalogTranslator) -> str:
     """The verdict in the recipient's language. English mails quote the problem's message; in other languages
     it is derived from the problem's code."""
-    problem = None if texts.language == "en" else import_problem(texts, report.import_)
+    problem = report.import_.problem.message if report.import_.problem else ""
+    if texts.language != "en":
+        problem = import_problem(texts, report.import_)
     return printable(report.translated_verdict(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
 
 

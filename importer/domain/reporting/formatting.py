@@ -94,3 +94,12 @@ def printable(text: str, max_chars: int = 200) -> str:
             chars.append(char)
     line = " ".join("".join(chars).split())
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
+
+
+def with_server_words(sentence: str, server_text: str, label: str = "The server said:") -> str:
+    """The sentence about a problem, followed by the server's words unless it quotes them already."""
+    words = server_text.strip()
+    if not words or words in sentence:
+        return sentence
+    stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
+    return f"{sentence}{stop} {label} “{words}”"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from importer.domain.folder_mapping.label_rules import SENTENCES, LabelRule
 from importer.domain.model import Account, Problem, Quota
@@ -53,7 +54,11 @@ class SideCheck:
             "look": self.look.value,
             "problem": None
             if self.problem is None
-            else {"code": self.problem.code, "message": self.problem.message},
+            else {
+                "code": self.problem.code,
+                "message": self.problem.message,
+                "server_text": self.problem.server_text,
+            },
             "folders": self.folders,
             "messages": self.messages,
             "size_bytes": self.size_bytes,
@@ -117,17 +122,25 @@ class FolderCheck:
         }
 
 
+class LeftOut(NamedTuple):
+    """A source folder that is not copied; `messages` is 0 if unknown."""
+
+    folder: str
+    reason: str
+    messages: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The check so far. `closed` are source folders that cannot be opened, `left_out` those that contain no
-    mail, as (name, reason). `labels` is the label rule by which messages were counted; None if the source has
-    no labels."""
+    """The check so far. `closed` are source folders that cannot be opened, as (name, reason); `left_out`
+    those that hold no mail or do not belong to the mailbox. `labels` is the label rule by which messages were
+    counted; None if the source has no labels."""
 
     source: SideCheck
     destination: SideCheck
     folders: tuple[FolderCheck, ...] = ()
     closed: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     estimate: Estimate | None = None
     done: bool = False
     labels: LabelRule | None = None
@@ -197,8 +210,9 @@ class Check:
             )
         for name, reason in self.closed:
             yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {reason}"
-        for name, reason in self.left_out:
-            yield f"The folder “{name}” is left out: {reason}."
+        for name, reason, messages in self.left_out:
+            count = f" ({counted(messages, 'message')})" if messages else ""
+            yield f"The folder “{name}”{count} is left out: {reason}."
         if self.estimate is not None and self.estimate.capped_until is not None:
             end = spoken_instant(self.estimate.capped_until)
             yield f"One of the hosts limits the amount of data per day; the copy will take until about {end}."
@@ -217,7 +231,7 @@ class Check:
             "destination": self.destination.as_json(),
             "folders": [folder.as_json() for folder in self.folders],
             "closed": [{"folder": name, "reason": reason} for name, reason in self.closed],
-            "left_out": [{"folder": name, "reason": reason} for name, reason in self.left_out],
+            "left_out": [left_out._asdict() for left_out in self.left_out],
             "to_copy": {"messages": to_copy.messages, "size_bytes": to_copy.size_bytes},
             "free_bytes": self.free_bytes,
             "free_messages": self.free_messages,

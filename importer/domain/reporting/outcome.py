@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from importer.domain.model import Import, State
-from importer.domain.reporting.formatting import English, Translator
+from importer.domain.reporting.formatting import English, Translator, with_server_words
 from importer.domain.reporting.totals import Totals
 
 _ENGLISH: Translator = English()
@@ -27,9 +27,11 @@ def verdict(
 
     `unread_folders` could not be opened, and the number of their messages is unknown; `partly_shown` folders
     are listed only in part by the old mailbox. `problem` is the message of the import's problem translated
-    for `say`, and `reason` translates reasons.
+    for `say` (None: its own message, with the server's words), and `reason` translates reasons.
     """
-    message = (import_.problem.message if import_.problem else "") if problem is None else problem
+    message = problem or ""
+    if problem is None and import_.problem is not None:
+        message = with_server_words(import_.problem.message, import_.problem.server_text)
     waiting = say.gettext("Waiting.")
     if import_.not_before:
         waiting = say.gettext("Waiting until %(instant)s.", instant=say.moment(import_.not_before))

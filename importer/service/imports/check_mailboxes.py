@@ -33,7 +33,7 @@ from importer.domain.model import (
 )
 from importer.domain.planning.time_estimate import Amount, Throughput, estimate
 from importer.domain.receipts.folder_history import FolderHistory
-from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
+from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.deps import Deps
@@ -184,12 +184,12 @@ class _MailboxCheck:
                 for pair in pairs
                 if pair.source.name in source.statuses
             ]
-        no_mail = [name for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)]
+        left_out = {name: why for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)}
         self.result = replace(
             self.result,
             folders=tuple(folders),
-            closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in no_mail),
-            left_out=tuple((n, str(source.unusable[n])) for n in no_mail),
+            closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in left_out),
+            left_out=tuple(LeftOut(n, str(why), why.messages) for n, why in left_out.items()),
         )
 
     def _measure_folders(self) -> Iterator[Check]:

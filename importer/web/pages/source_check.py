@@ -20,7 +20,7 @@ from starlette.responses import Response
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.people.identities import RateLimit
 from importer.domain.reporting.mailbox_check import Check
-from importer.i18n.problem_texts import by_code
+from importer.i18n.problem_texts import by_code, quoting
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.rate_limits import RateLimited, consume
@@ -125,7 +125,11 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
-            side.value: by_code(texts, problem.code, problem.message, checked.account.endpoint.host, side)
+            side.value: quoting(
+                texts,
+                by_code(texts, problem.code, problem.message, checked.account.endpoint.host, side),
+                problem,
+            )
             for side, checked in ((Side.SOURCE, result.source), (Side.DESTINATION, result.destination))
             if (problem := checked.problem) is not None
         },

@@ -1,0 +1,72 @@
+"""What the server of one account announced and then refused or could not handle: it is not used again.
+
+One object serves all sessions of an account, so that a refusal costs one command per run and not one per
+connection. Its methods may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+_NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
+
+_MAX_LOSSES_AHEAD: Final = 2
+"""Consecutive connections lost while commands were sent ahead, after which none is sent ahead."""
+
+_REMEMBERED_S: Final = 3600.0
+_MAX_ACCOUNTS: Final = 1000
+
+
+class Fallbacks:
+    """`one_at_a_time`: the server does not handle a command that arrives before the previous one is answered
+    (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS tells nothing."""
+
+    def __init__(self) -> None:
+        self.one_at_a_time = False
+        self.by_examine = False
+        self._disabled: frozenset[str] = frozenset()
+        self._losses_ahead = 0
+
+    def disable(self, capabilities: Iterable[str]) -> None:
+        self._disabled |= frozenset(capabilities)
+
+    def usable(self, announced: frozenset[str]) -> frozenset[str]:
+        """Return the announced capabilities that may be used."""
+        usable = announced - self._disabled
+        return usable - _NON_SYNCHRONIZING if self.one_at_a_time else usable
+
+    def note_loss_ahead(self, *, silent: bool) -> None:
+        """A connection was lost while a command that was sent ahead was outstanding; `silent`: the server
+        stopped answering, as one does that forgets such commands."""
+        self._losses_ahead += 1
+        if silent or self._losses_ahead >= _MAX_LOSSES_AHEAD:
+            self.one_at_a_time = True
+
+    def note_answer_ahead(self) -> None:
+        """A command that was sent ahead was executed."""
+        self._losses_ahead = 0
+
+
+class KnownFallbacks:
+    """The fallbacks of the accounts that were used within the last hour."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_account: OrderedDict[str, tuple[float, Fallbacks]] = OrderedDict()
+
+    def of(self, account_key: str) -> Fallbacks:
+        """Return the fallbacks of an account, new ones after an hour: servers are updated."""
+        now = self._clock()
+        with self._lock:
+            created_at, fallbacks = self._by_account.get(account_key, (now, Fallbacks()))
+            if now - created_at > _REMEMBERED_S:
+                created_at, fallbacks = now, Fallbacks()
+            self._by_account[account_key] = created_at, fallbacks
+            while len(self._by_account) > _MAX_ACCOUNTS:
+                self._by_account.popitem(last=False)
+        return fallbacks
