@@ -40,14 +40,14 @@ class Listing:
     """The folders of the personal namespace with their roles and subscriptions; INBOX is always among them
     (RFC 9051 section 5.1). `statuses` holds those that the server sent along with the list (LIST-STATUS).
 
-    `foreign` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
+    `shared` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
     no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it.
     """
 
     hierarchy: Hierarchy
     folders: tuple[Folder, ...]
     statuses: Mapping[str, FolderStatus]
-    foreign: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     refusal: Reply | None = None
     inbox_listed: bool = True
@@ -119,7 +119,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
         namespaces.personal or guess_hierarchy(listed),
         tuple(as_folders(listed, namespaces, subscribed)),
         _listed_statuses(link, events),
-        foreign=tuple(line.name for line in listed if line.selectable and namespaces.is_foreign(line.name)),
+        shared=tuple(line.name for line in listed if line.selectable and namespaces.is_shared(line.name)),
         unreadable=lines.unreadable,
         refusal=refusal,
         inbox_listed=inbox_listed,

@@ -166,7 +166,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     def fresh_capabilities(self) -> frozenset[str]:
         """Return the capabilities after login, in upper case: sent along with the OK, else by CAPABILITY. A
         server that refuses CAPABILITY has those of before the login. Raises imaplib.IMAP4.abort."""
-        sent = self._imap.untagged_responses.pop("CAPABILITY", None) or self._imap.asked_capabilities()
+        sent = self._imap.untagged_responses.pop("CAPABILITY", None) or self._imap.requested_capabilities()
         return frozenset(_capability_words(sent) if sent else self._imap.capabilities)
 
     @property
@@ -253,11 +253,11 @@ class _Imap4(imaplib.IMAP4):
         A server that refuses the command, or that names no version that imaplib knows, counts as IMAP4rev1,
         which IMAP4rev2 includes as far as it is used here.
         """
-        sent = self.untagged_responses.pop("CAPABILITY", None) or self.asked_capabilities()
+        sent = self.untagged_responses.pop("CAPABILITY", None) or self.requested_capabilities()
         words = _capability_words(cast(list[bytes], sent))
         self.capabilities = words if "IMAP4REV1" in words else (*words, "IMAP4REV1")
 
-    def asked_capabilities(self) -> list[bytes]:
+    def requested_capabilities(self) -> list[bytes]:
         """Return the responses to CAPABILITY, none if the server refuses it. Raises imaplib.IMAP4.abort."""
         self.untagged_responses.pop("CAPABILITY", None)
         try:

@@ -51,12 +51,12 @@ class Namespaces:
     folders, and those of all the user's own namespaces."""
 
     personal: Hierarchy | None
-    foreign: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
 
-    def is_foreign(self, name: str) -> bool:
+    def is_shared(self, name: str) -> bool:
         """Return whether the folder belongs to other users, or to all."""
-        return name != "INBOX" and any(_within(name, prefix) for prefix in self.foreign)
+        return name != "INBOX" and any(_within(name, prefix) for prefix in self.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +164,14 @@ def as_folders(listed: Iterable[Listed], namespaces: Namespaces, subscribed: fro
             subscribed="\\subscribed" in line.attributes or line.name in subscribed,
         )
         for line in listed
-        if line.name and not namespaces.is_foreign(line.name)
+        if line.name and not namespaces.is_shared(line.name)
     ]
 
 
 def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespaces:
     """Parse the response to NAMESPACE; one that cannot be parsed tells nothing.
 
-    A prefix that is announced as the user's own is not foreign, whatever else is said of it.
+    A prefix that is announced as the user's own is not shared, whatever else is said of it.
     """
     for event in events:
         if isinstance(event, LiteralData) and event.name == "NAMESPACE":
@@ -180,13 +180,13 @@ def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespac
             except (WireError, ValueError):
                 return Namespaces(None)
             own = tuple(namespace.prefix for namespace in personal)
-            foreign = tuple(
+            shared = tuple(
                 namespace.prefix
                 for group in others
                 for namespace in group
                 if namespace.prefix and namespace.prefix not in own
             )
-            return Namespaces(personal[0] if personal else None, foreign, own)
+            return Namespaces(personal[0] if personal else None, shared, own)
     return Namespaces(None)
 
 

@@ -78,7 +78,7 @@ _MESSAGES: Final = Query(
     10_000,
 )
 
-FOREIGN_REASON: Final = "shared and public folders do not belong to this mailbox"
+SHARED_REASON: Final = "shared and public folders do not belong to this mailbox"
 """Why folders outside the user's own namespaces (RFC 2342) are left out."""
 
 _MISSING = re.compile(
@@ -185,7 +185,7 @@ class ImapSession:
         if self.side is Side.SOURCE:
             if self._retry_read(_is_exchange):
                 statuses |= _folders_without_mail(statuses)
-            statuses |= self._foreign_folders(listing) | self._unreadable_lines(listing)
+            statuses |= self._shared_folders(listing) | self._unreadable_lines(listing)
         self._possibly_truncated = [
             name
             for name, status in statuses.items()
@@ -207,18 +207,18 @@ class ImapSession:
         if not listing.inbox_listed and (self.side is Side.DESTINATION or _MISSING.search(inbox.server_text)):
             del statuses["INBOX"]
 
-    def _foreign_folders(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
+    def _shared_folders(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
         """Return the folders of other users and of all, which are left out, with their number of messages."""
         known = dict(listing.statuses)
-        asked = [name for name in listing.foreign if name not in known][: folder_commands.MAX_PIPELINED]
+        asked = [name for name in listing.shared if name not in known][: folder_commands.MAX_PIPELINED]
         if asked:
             answers = self._statuses(asked)
             known |= {name: status for name, status in answers.items() if isinstance(status, FolderStatus)}
         return {
             name: FolderLeftOut(
-                FOREIGN_REASON, messages=known[name].messages if name in known else 0, side=self.side
+                SHARED_REASON, messages=known[name].messages if name in known else 0, side=self.side
             )
-            for name in listing.foreign
+            for name in listing.shared
         }
 
     def _unreadable_lines(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
