@@ -20,7 +20,7 @@ Two attributes alone decide what happens next: `scope` (what is affected) and `r
     + MailHidden              account    human        the host exposes only part of the mail over IMAP
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
     + FolderUnusable          folder     skip         cannot be opened or created; reported
-    | + FolderLeftOut                                 contains no mail
+    | + FolderLeftOut                                 contains no mail, or belongs to others
     + FolderChanged           folder     replan       UIDVALIDITY differs
 
 The text of an error is for the reader of the report: what happened and what to do next. It never contains a

@@ -31,6 +31,7 @@ OLD = "IMAP4rev1 UIDPLUS NAMESPACE UNSELECT"
 MODERN = OLD + " LIST-EXTENDED LIST-STATUS SPECIAL-USE ESEARCH"
 EXTENDED, PLAIN = 'LIST "" "*" RETURN', 'LIST "" "*"'
 OK = b"TAG OK done\r\n"
+INBOX = FolderRef("INBOX", UidValidity(9))
 Open = Callable[..., tuple[ImapSession, ScriptedServer]]
 
 
@@ -320,6 +321,28 @@ def test_a_folder_that_ends_the_connection_is_left_out_by_name(scripted: Open, c
     assert list(surveyed.unusable) == ["Evil"]
     assert "this did not go well" in str(surveyed.unusable["Evil"])
     assert server.connections <= 9
+
+
+@pytest.mark.parametrize("uids", [True, False])
+def test_a_folder_that_ends_the_connection_when_it_is_opened_is_unusable(scripted: Open, uids: bool) -> None:
+    def answer(command: str) -> bytes | None:
+        return b"* BYE this did not go well\r\n" if command.startswith("EXAMINE") else None
+
+    opened, _ = scripted(answer)
+    with pytest.raises(FolderUnusable, match="this did not go well"):
+        opened.uids(INBOX) if uids else list(opened.sizes(INBOX, UidSet.of([1])))
+    assert opened.status("INBOX").messages == 8
+
+
+def test_a_uidvalidity_that_examine_leaves_out_is_that_of_status(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        return lines(b"8 EXISTS", b"OK [UIDNEXT 9] x") if command.startswith("EXAMINE") else None
+
+    opened, _ = scripted(answer)
+    inbox = opened.status("INBOX").ref("INBOX")
+    assert opened.uids(inbox) == UidSet()
+    with pytest.raises(FolderUnusable, match="no UIDVALIDITY"):
+        opened.uids(FolderRef("Sent", UidValidity(9)))
 
 
 def test_a_server_that_ends_every_connection_blames_no_folder(scripted: Open) -> None:

@@ -69,7 +69,9 @@ def fetch(
     while todo:
         requested = todo.popleft()
         command = b"UID FETCH %s %s" % (str(requested).encode(), query.items)
-        _, tag = link.retry_read(partial(link.examine_and_send, folder=folder, command=command))
+        _, tag = link.retry_folder(
+            folder.name, partial(link.examine_and_send, folder=folder, command=command)
+        )
         done: set[int] = set()
         partial_replies: list[Reply] = []
         losses.start_wait()

@@ -136,6 +136,24 @@ class ReconnectingConnection:
                 raise error
             pause(losses)
 
+    def retry_folder(self, folder: str, operation: Callable[[Connection], T]) -> T:
+        """Run `retry_read` on an operation that opens `folder`. If the connection ends at it each time while
+        the server answers otherwise, raise FolderUnusable: the other folders can still be read."""
+        try:
+            return self.retry_read(operation)
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):
+            self.retry_read(_check_answers, attempts=1)
+        try:
+            return self.retry_read(operation, attempts=1)
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation) as error:
+            self.retry_read(_check_answers, attempts=1)
+            words = error.server_text or "the connection ends each time it is opened"
+            raise response_errors.folder_unusable(self.peer, folder, "opened", words) from error
+
     # --- Folders -----------------------------------------------------------------------------------
 
     def quoted(self, folder: str) -> bytes:
@@ -191,7 +209,8 @@ class ReconnectingConnection:
         except CommandRefused as refused:
             raise response_errors.folder_error(refused.reply, self.peer, folder, "opened") from None
         read_only = command == b"EXAMINE" or answer.reply.code == "READ-ONLY"
-        selected = _read_select(folder, answer.events, read_only=read_only)
+        known = self.uidvalidities.get(folder)
+        selected = _read_select(folder, answer.events, read_only=read_only, uidvalidity=known)
         if selected is None:
             raise response_errors.folder_unusable(self.peer, folder, "opened", "no UIDVALIDITY")
         self.selected = selected
@@ -217,8 +236,15 @@ class ReconnectingConnection:
                 connection.call(b"UNSELECT")
 
 
-def _read_select(folder: str, events: tuple[WireEvent, ...], *, read_only: bool) -> SelectedFolder | None:
-    uidvalidity = uidnext = permanent_flags = None
+def _check_answers(connection: Connection) -> None:
+    connection.call(b"NOOP")
+
+
+def _read_select(
+    folder: str, events: tuple[WireEvent, ...], *, read_only: bool, uidvalidity: UidValidity | None
+) -> SelectedFolder | None:
+    """`uidvalidity` is what STATUS tells, for servers that leave it out here."""
+    uidnext = permanent_flags = None
     messages = 0
     for event in events:
         match event:

@@ -326,8 +326,9 @@ class ImapSession:
     # --- Reading -----------------------------------------------------------------------------------
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
-        return self._retry_read(
-            lambda link, connection: folder_commands.uids(link, connection, folder, at_or_above)
+        return self._link.retry_folder(
+            folder.name,
+            lambda connection: folder_commands.uids(self._link, connection, folder, at_or_above),
         )
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
