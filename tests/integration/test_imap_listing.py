@@ -220,6 +220,17 @@ def test_a_list_with_status_that_ends_the_connection_is_not_asked_for_again(scri
     assert count(server, EXTENDED) == 2
 
 
+def test_an_id_that_ends_the_connection_is_done_without(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        if command.startswith("ID"):
+            return b"* BYE unknown client\r\n"
+        return listed("INBOX", "Sent") if command.startswith("LIST") else status_of(command)
+
+    opened, server = scripted(answer, MODERN + " ID")
+    assert names(survey(opened)) == ["INBOX", "Sent"]
+    assert count(server, "ID") == 2
+
+
 def test_a_list_that_is_refused_leaves_inbox_and_says_so(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
         if command.startswith("LIST"):

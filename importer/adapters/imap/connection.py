@@ -277,6 +277,15 @@ class Connection:
         self._unawaited_tags.add(tag)
         self._queued.append(tag.encode() + b" " + line_safe(command) + b"\r\n")
 
+    def call_id(self) -> None:
+        """Send ID (RFC 2971) and wait for its reply."""
+        try:
+            self.call_all([_ID])
+        except ConnectionLost:
+            self.fallbacks.note_loss_at_id()
+            raise
+        self.fallbacks.note_answer_to_id()
+
     def _raise_throttled(self, answers: Iterable[Answer]) -> None:
         """Exchange requests a pause and then sends BYE: report the pause, not the lost connection."""
         for answer in answers:
@@ -329,6 +338,7 @@ class Connection:
             self._note_alert(event.reply)
             if event.tag in self._unawaited_tags:
                 self._unawaited_tags.discard(event.tag)
+                self.fallbacks.note_answer_to_id()
                 return self.next_event()
             self._unanswered -= 1
         elif isinstance(event, Untagged):
@@ -344,6 +354,8 @@ class Connection:
             self.alerts.append(response_errors.printable(reply.text))
 
     def _note_loss(self, *, silent: bool) -> None:
+        if self._unawaited_tags:
+            self.fallbacks.note_loss_at_id()
         if self._ahead:
             self.fallbacks.note_loss_ahead(silent=silent)
 
@@ -456,7 +468,7 @@ def open_connection(
         )
         if connection.has("ID"):  # RFC 2971: some hosts require it
             if connection.fallbacks.one_at_a_time:
-                connection.call_all([_ID])
+                connection.call_id()
             else:
                 connection.send_with_next(_ID)
         if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):

@@ -30,6 +30,7 @@ class Fallbacks:
         self.by_examine = False
         self._disabled: frozenset[str] = frozenset()
         self._losses_ahead = 0
+        self._losses_at_id = 0
 
     def disable(self, capabilities: Iterable[str]) -> None:
         self._disabled |= frozenset(capabilities)
@@ -45,6 +46,16 @@ class Fallbacks:
         self._losses_ahead += 1
         if silent or self._losses_ahead >= _MAX_LOSSES_AHEAD:
             self.one_at_a_time = True
+
+    def note_loss_at_id(self) -> None:
+        """A connection was lost before ID was answered. Some hosts require ID, so it takes two in a row to do
+        without."""
+        self._losses_at_id += 1
+        if self._losses_at_id >= _MAX_LOSSES_AHEAD:
+            self.disable({"ID"})
+
+    def note_answer_to_id(self) -> None:
+        self._losses_at_id = 0
 
     def note_answer_ahead(self) -> None:
         """A command that was sent ahead was executed."""
