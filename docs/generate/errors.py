@@ -158,6 +158,7 @@ REFUSALS: Final = {
     RefusalCode.BREAKS_CONNECTION: "The new server closed the connection each time the message was stored.",
     RefusalCode.FOLDER_UNUSABLE: "Its folder cannot be opened, created or written to, on one of the sides.",
     RefusalCode.PARTLY_SHOWN: "The old server shows only a part of the folder; that part was copied.",
+    RefusalCode.SURPLUS: "The recount found more copies in the new mailbox than were made: some messages are there twice.",
     RefusalCode.OTHER: "Another reason; `reason` has it.",
 }
 

@@ -365,6 +365,7 @@ class RefusalCode(StrEnum):
     BREAKS_CONNECTION = "breaks_connection"  # the destination closes the connection at each append of it
     FOLDER_UNUSABLE = "folder_unusable"  # cannot be opened, created or written to, on either side
     PARTLY_SHOWN = "partly_shown"  # the source lists only a part of the folder
+    SURPLUS = "surplus"  # the destination holds more copies of the folder's messages than were made
     OTHER = "other"
 
 

@@ -50,6 +50,8 @@ from importer.engine.recount import recount
 from importer.engine.settle import settle
 from providers.errors import FolderUnusable
 
+SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
+
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
 
@@ -236,10 +238,27 @@ class FolderCopy:
             result = recount(lane, self.history, self._tally_of_history())
         except FolderUnusable:
             return tally, False
+        if result.surplus:
+            self._report_surplus(result.surplus)
         arrived = bool(result.arrived - self._unfetched) and self._unusable is None
         if not arrived:
             self._write_checkpoint(result.tally)
         return result.tally, arrived
+
+    def _report_surplus(self, surplus: int) -> None:
+        """Record that the destination holds more copies than were made, once per import and folder."""
+        leg, code = self.leg, RefusalCode.SURPLUS
+        reason = SURPLUS_REASON.format(number=surplus)
+        known = (
+            refusal.reason
+            for refusal in leg.ledger.refusals(leg.import_.id)
+            if (refusal.folder, refusal.code) == (self.source.name, code)
+        )
+        if reason not in known:
+            refusal = Refusal(
+                leg.import_.id, self.source.name, ANY_UIDVALIDITY, None, reason, count=surplus, code=code
+            )
+            leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
 
     def release(self) -> None:
         """Free the memory of a finished pair, which would add up over folders; its numbers stay."""

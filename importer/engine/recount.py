@@ -1,27 +1,37 @@
 """The recount: lists both sides again and compares them with the ledger.
 
 It relies on the servers, not on the copier's own state: a copy counts as confirmed if its UID is listed in
-the destination folder.
+the destination folder. Messages beyond those that should be there are a surplus if their content is that of a
+copy; mail that arrived from elsewhere is not.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from importer.compact.uid_set import UidSet
 from importer.concurrency import run_both
-from importer.domain.model import FolderTally
+from importer.domain.messages.message_identity import digest
+from importer.domain.model import FolderTally, NotHandedOut
 from importer.domain.receipts.folder_history import FolderHistory, recounted
 from importer.engine.leg_context import Lane
-from providers.errors import FolderUnusable
+from providers.errors import FolderChanged, FolderUnusable
+
+MOST_READ: Final = 1000
+"""Messages of a folder that are read to find out whether they are copies that should not be there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The tally with the recount in it, and the UIDs that the source lists and that have no outcome yet."""
+    """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, and how
+    many more copies the destination folder holds than the ledger knows."""
 
     tally: FolderTally
     arrived: UidSet
+    surplus: int = 0
 
 
 def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
@@ -29,20 +39,47 @@ def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
-    listed, confirmed = run_both(
+    listed, (confirmed, surplus) = run_both(
         lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
     )
-    return Recount(recounted(tally, confirmed=confirmed, source_recount=len(listed)), history.todo(listed))
+    counted = recounted(tally, confirmed=confirmed, source_recount=len(listed))
+    return Recount(counted, history.todo(listed), surplus)
 
 
-def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> int:
+def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[int, int]:
+    """How many of the copies the destination lists, and how many more."""
     if not tally.copied:
-        return 0
+        return 0, 0
     try:
         listed = lane.destination.uids(history.destination)
     except FolderUnusable:
-        return 0
+        return 0, 0
     known = history.copied_to
     # Without UIDPLUS the server reported no UIDs for some copies: only their number can be compared.
     unknown = tally.copied - len(known)
-    return len(known & listed) + min(unknown, len(listed - history.destination_uids))
+    others = listed - history.destination_uids
+    confirmed = len(known & listed) + min(unknown, len(others))
+    if not unknown:
+        others = others.at_or_above(known.lowest or 1)
+    if len(others) <= unknown:
+        return confirmed, 0
+    counts = _known_contents(lane, history, others)
+    if unknown:
+        return confirmed, sum(count - 1 for count in counts)
+    # A copy that was moved away and back has another UID now.
+    moved = len(history.destination_uids - listed)
+    return confirmed, max(0, sum(counts) - moved)
+
+
+def _known_contents(lane: Lane, history: FolderHistory, uids: UidSet) -> Collection[int]:
+    """How often each content that has a receipt occurs among messages without one. Usually these are few, new
+    mail; of many, the latest are read."""
+    counts: Counter[bytes] = Counter()
+    latest = list(uids.chunks(MOST_READ))[-1:]
+    try:
+        for message in lane.destination.messages(history.destination, *latest):
+            if not isinstance(message, NotHandedOut) and history.knows(content := digest(message.body)):
+                counts[content] += 1
+    except (FolderUnusable, FolderChanged):
+        return ()
+    return counts.values()

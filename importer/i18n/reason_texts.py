@@ -19,6 +19,7 @@ _OWN_REASONS: Final = (
     N_("completion mail of an earlier import"),
     N_("calendars, contacts, notes and similar items are not mail"),
     N_("larger than the new mailbox accepts (%(size)s)"),
+    N_("more copies in the new mailbox than were made: %(number)s"),
     N_("The folder “%(folder)s” could not be created in the new mailbox."),
     N_("The folder “%(folder)s” in the new mailbox is read-only."),
     N_("shared and public folders do not belong to this mailbox"),

@@ -22,12 +22,15 @@ def verdict(
     say: Translator = _ENGLISH,
     problem: str | None = None,
     reason: Callable[[str], str] = str,
+    *,
+    surplus: int = 0,
 ) -> str:
     """One to four sentences: the state or the end of the import, what to do, and its progress.
 
     `unread_folders` could not be opened, and the number of their messages is unknown; `partly_shown` folders
-    are listed only in part by the old mailbox. `problem` is the message of the import's problem translated
-    for `say` (None: its own message, with the server's words), and `reason` translates reasons.
+    are listed only in part by the old mailbox, and the new one holds `surplus` copies too many. `problem` is
+    the message of the import's problem translated for `say` (None: its own message, with the server's words),
+    and `reason` translates reasons.
     """
     message = problem or ""
     if problem is None and import_.problem is not None:
@@ -38,7 +41,7 @@ def verdict(
     progress = _so_far(say, totals)
     sentences: Mapping[State, tuple[str, ...]] = {
         State.COMPLETE: (_all_there(say, totals, reason),),
-        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, reason),),
+        State.INCOMPLETE: (_not_all_there(say, totals, unread_folders, partly_shown, surplus, reason),),
         State.STOPPED: (say.gettext("Stopped."), message, progress),
         State.WAITING: (waiting, message, say.gettext("It continues automatically."), progress),
         State.FAILED: (
@@ -127,7 +130,12 @@ def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) ->
 
 
 def _not_all_there(
-    say: Translator, totals: Totals, unread_folders: int, partly_shown: int, reason: Callable[[str], str]
+    say: Translator,
+    totals: Totals,
+    unread_folders: int,
+    partly_shown: int,
+    surplus: int,
+    reason: Callable[[str], str],
 ) -> str:
     sentences = []
     if totals.failed:
@@ -175,6 +183,16 @@ def _not_all_there(
                 " checked again: a filter, another program or its owner may have moved or removed them.",
                 totals.copied,
                 lost=say.number(totals.unconfirmed),
+            )
+        )
+    if surplus:
+        if not sentences:
+            sentences.append(_all_there(say, totals, reason))
+        sentences.append(
+            say.ngettext(
+                "The new mailbox holds %(num)s message more than was copied: it is there twice.",
+                "The new mailbox holds %(num)s messages more than were copied: they are there twice.",
+                surplus,
             )
         )
     if not totals.adds_up:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Final, assert_never
 
 from importer.domain.folder_mapping.label_rules import SENTENCES
-from importer.domain.model import Account, Batch, FolderTally, Import, Problem, Refusal, State
+from importer.domain.model import Account, Batch, FolderTally, Import, Problem, Refusal, RefusalCode, State
 from importer.domain.people.consent_schedule import CONSENT_EXPIRED
 from importer.domain.reporting.formatting import English, Translator
 from importer.domain.reporting.outcome import batch_verdict, verdict
@@ -127,8 +127,16 @@ class Report:
         `reason`."""
         folders = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in folders)
+        surplus = sum(r.count for r in self.refusals if r.code is RefusalCode.SURPLUS)
         return verdict(
-            self.import_, self.totals, len(folders) - partly, partly, say or English(), problem, reason
+            self.import_,
+            self.totals,
+            len(folders) - partly,
+            partly,
+            say or English(),
+            problem,
+            reason,
+            surplus=surplus,
         )
 
     def as_json(self) -> dict[str, object]:
