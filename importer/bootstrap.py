@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from importer.adapters.digest_file import DigestFiles
@@ -59,7 +60,27 @@ LARGEST_MESSAGE_BYTES: Final = MAX_LITERAL_BYTES
 
 
 class SystemClock:
-    """Implements `Clock`."""
+    """Implements `Clock`.
+
+    `elapsed_s` follows the clock that counts suspension (CLOCK_BOOTTIME on Linux, CLOCK_MONOTONIC elsewhere)
+    and runs ahead whenever the wall clock does: a virtual machine that was stopped by its host learns of it
+    only when its wall clock is set. A wall clock that is set back changes nothing.
+    """
+
+    def __init__(
+        self, steady: Callable[[], float] | None = None, wall: Callable[[], float] = time.time
+    ) -> None:
+        clock_id = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        self._steady = steady or partial(time.clock_gettime, clock_id)
+        self._wall = wall
+        self._wall_ahead_s = wall() - self._steady()
+        self._lock = Lock()
+
+    def elapsed_s(self) -> float:
+        with self._lock:
+            steady = self._steady()
+            self._wall_ahead_s = max(self._wall_ahead_s, self._wall() - steady)
+            return steady + self._wall_ahead_s
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -146,7 +167,7 @@ def _current_store(settings: Settings) -> SqlStore:
             from importer.adapters.store.schema import migrate
 
             migrate(settings.database_url)
-    return SqlStore.open(settings.database_url)
+    return SqlStore.open(settings.database_url, _database_patience_s(settings))
 
 
 def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Callable[[], bool]) -> Deps:
@@ -289,8 +310,14 @@ def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: boo
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
     """The store, whatever its schema. Raises what the database raises, sqlalchemy.exc.SQLAlchemyError."""
-    with closing(SqlStore.open(settings.database_url)) as store:
+    with closing(SqlStore.open(settings.database_url, _database_patience_s(settings))) as store:
         yield store
+
+
+def _database_patience_s(settings: Settings) -> float:
+    """How long the database may be silent: a worker that is cut off from it notices well before its leases
+    end."""
+    return max(2.0, min(20.0, settings.lease_seconds / 3))
 
 
 def open_vault(settings: Settings) -> FernetVault:

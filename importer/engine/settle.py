@@ -4,9 +4,18 @@ Invariant: after `settle` no intent of the folder is open, and every message of 
 at the destination has a receipt. An append is never repeated without this check (RFC 4315 has no way to ask
 "did it land?").
 
-A stored message can be missed, and may then be copied again, in three cases: the server stores it after the
-wait; the server altered it, and its headers do not identify it (no Message-ID, not unique, or no longer
-readable at the source); the destination folder cannot be opened, or its UIDVALIDITY has changed.
+By the time a leg settles, nobody sends what it finds open. Either the same process sent it and its connection
+is closed, or another process did, whose send deadline has passed: it lies a quarter of a lease before anybody
+else can acquire the lease (`importer/service/legs/heartbeat.py`). What the operating system of a frozen
+process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and lands within that quarter and
+the wait here. The age of an intent says nothing, since the clocks of two workers may differ and an append may
+take an hour, so the wait is always the same.
+
+A stored message can be missed, and may then be copied again, in three cases: the server receives or stores it
+after the wait (a host in between buffers more than the line carries meanwhile, or a whole machine was
+suspended together with the last bytes of an append); the server altered it, and its headers do not identify
+it (no Message-ID, not unique, or no longer readable at the source); the destination folder cannot be opened,
+or its UIDVALIDITY has changed.
 """
 
 from __future__ import annotations
@@ -37,8 +46,14 @@ CHECK_INTERVAL_S: Final = 1.0
 MAX_SOLO_ATTEMPTS: Final = 9
 """Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
 
-LONG_AGO: Final = timedelta(minutes=10)
-"""After this time no server is still storing what it received: one check is enough."""
+
+class _Wait:
+    """The checks that are left for messages that are missing. All appends of a folder wait together: what one
+    of them waited, the others did too. Checks are counted, not timed: a clock that jumps must neither end the
+    wait nor prolong it."""
+
+    def __init__(self, duration: timedelta = timedelta(0)) -> None:
+        self.checks_left = round(duration.total_seconds() / CHECK_INTERVAL_S)
 
 
 def settle(leg: Leg, lane: Lane, folder: str) -> None:
@@ -50,13 +65,10 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     refused. Raises LeaseLost, and what the sessions raise.
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
+    wait = _Wait(leg.limits.settle_quiet)
     for intent in open_:
-        age = leg.clock.now() - intent.sent_at
-        # Checks are counted, not timed: a clock that jumps must neither end the wait nor prolong it.
-        quiet_s = leg.limits.settle_quiet.total_seconds()
-        checks = 1 if age > LONG_AGO else 1 + round(quiet_s / CHECK_INTERVAL_S)
         concurrent = [other for other in open_ if other.slot != intent.slot]
-        landed, _ = _landed(leg, lane, intent, concurrent, checks=checks, match_headers=True)
+        landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
         _record(leg, intent, landed, closes=True)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
@@ -72,7 +84,7 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     """
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
-    landed, unmatched = _landed(leg, lane, intent, concurrent, checks=1, match_headers=False)
+    landed, unmatched = _landed(leg, lane, intent, concurrent, _Wait(), match_headers=False)
     doubtful = leave_doubt and bool(unmatched) and len(landed) < len(intent.source_uids)
     return _record(leg, intent, landed, closes=not doubtful)
 
@@ -118,7 +130,7 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
 
 
 def _landed(
-    leg: Leg, lane: Lane, intent: Intent, concurrent: Sequence[Intent], *, checks: int, match_headers: bool
+    leg: Leg, lane: Lane, intent: Intent, concurrent: Sequence[Intent], wait: _Wait, *, match_headers: bool
 ) -> tuple[dict[int, Uid], dict[Uid, bytes]]:
     """Return index within the intent -> destination UID of each message that landed, and destination UID ->
     headers of each unmatched message: one that equals nothing that was sent.
@@ -142,10 +154,7 @@ def _landed(
     settled = _contents(receipts_without_uids)
     unmatched: dict[Uid, bytes] = {}
     checked = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
-    for check in range(checks):
-        if check:
-            leg.clock.sleep(CHECK_INTERVAL_S)
-            leg.budget.spent()  # raises LeaseLost if the lease was lost during the wait
+    while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         for message in destination.messages(folder, tail):
             if isinstance(message, NotHandedOut):
@@ -157,11 +166,13 @@ def _landed(
             elif index is not None:
                 landed.setdefault(index, message.uid)
         checked |= tail
-        if match_headers and (len(landed) + len(unmatched) >= len(wanted) or check == checks - 1):
+        if match_headers and (len(landed) + len(unmatched) >= len(wanted) or not wait.checks_left):
             landed |= _altered(lane, intent, [*concurrent, *receipts_without_uids], landed, unmatched)
-        if len(landed) == len(wanted):
-            break
-    return landed, unmatched
+        if len(landed) == len(wanted) or not wait.checks_left:
+            return landed, unmatched
+        wait.checks_left -= 1
+        leg.clock.sleep(CHECK_INTERVAL_S)
+        leg.budget.spent()  # raises LeaseLost if the lease was lost during the wait
 
 
 def _altered(

@@ -1,9 +1,17 @@
-"""Leases: exclusive rights to work on something, until they expire."""
+"""Leases: exclusive rights to work on something, until they expire.
+
+Invariants:
+- When a lease expires is decided by the store's clock alone (PostgreSQL: the server's), so workers whose
+  clocks differ agree on it.
+- A lease expires `ttl` after the store handled the request, thus later than `ttl` after the holder began to
+  ask. A holder that counts from there with a clock of its own (`importer/service/legs/heartbeat.py`) stops
+  before anybody else can acquire the lease.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -17,22 +25,22 @@ class Lease:
 
 
 class LeaseLost(Exception):
-    """Another holder has the lease now. Nothing was written."""
+    """Another holder has the lease now, or may have it. Nothing was written, and nothing more is sent."""
 
 
 class Leases(Protocol):
     """Leases by name, with fencing."""
 
-    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+    def acquire(self, name: str, owner: str, ttl: timedelta) -> Lease | None:
         """Return a new lease, or None while a lease of that name has not expired, even one of the same
         owner."""
         ...
 
-    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+    def renew(self, lease: Lease, ttl: timedelta) -> bool:
         """False if the lease is no longer held by this owner."""
         ...
 
-    def holder(self, name: str, now: datetime) -> str | None:
+    def holder(self, name: str) -> str | None:
         """The owner of the current lease; None if there is none."""
         ...
 

@@ -179,6 +179,17 @@ class MailboxSession(Protocol):
         or if the server refuses."""
         ...
 
+    def fence(self, check: Callable[[], None]) -> None:
+        """Call `check` before each piece of bytes that is sent to a destination, within messages too. What it
+        raises (LeaseLost) ends the method that sends, and bytes that were not sent yet are dropped. Call it
+        before the first append."""
+        ...
+
+    def cut_off(self) -> None:
+        """Cut the connection, from any thread, once the fence raises: a method that waits then raises what
+        the fence raises. Never raises."""
+        ...
+
     def close(self) -> None:
         """Log out. Never raises."""
         ...

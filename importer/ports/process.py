@@ -16,6 +16,11 @@ class Clock(Protocol):
         """The current time, timezone-aware, UTC."""
         ...
 
+    def elapsed_s(self) -> float:
+        """Seconds since some moment in the past, for deadlines. Never goes back, and counts the time during
+        which the machine was suspended. Differences between two processes mean nothing."""
+        ...
+
     def sleep(self, seconds: float) -> None: ...
 
 

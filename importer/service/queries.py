@@ -64,8 +64,8 @@ def explain(deps: Deps, import_: Import) -> Explanation:
     now = deps.clock.now()
     context = ExplanationContext(
         now=now,
-        worker=deps.store.holder(f"import:{import_.id}", now) or "",
-        writer=deps.store.holder(f"mailbox:{import_.destination.key}", now) or "",
+        worker=deps.store.holder(f"import:{import_.id}") or "",
+        writer=deps.store.holder(f"mailbox:{import_.destination.key}") or "",
         undone=deps.store.undo_report(import_.id),
         has_passwords=deps.store.grants(import_.id) is not None,
     )

@@ -30,7 +30,7 @@ class Tick:
         Safe to call from any number of workers at any time: only one of them runs it.
         """
         deps, now = self._deps, self._deps.clock.now()
-        lease = deps.store.acquire("tick", deps.lease_owner, now, TICK_LEASE)
+        lease = deps.store.acquire("tick", deps.lease_owner, TICK_LEASE)
         if lease is None:
             return
         try:

@@ -200,7 +200,7 @@ def test_a_webhook_call_is_settled_finally_or_rescheduled(store: Store) -> None:
 def test_an_import_is_finished_and_its_calls_are_posted_atomically(store: Store) -> None:
     fill(store)
     import_ = store.imports()[0]
-    lease = store.acquire(f"import:{import_.id}", "w", NOW, HOUR)
+    lease = store.acquire(f"import:{import_.id}", "w", HOUR)
     assert lease is not None
     ended = replace(import_, state=State.CANCELLED)
     assert not store.finish_import(ended, (), lease, password_fingerprint="another", calls=[a_call()])

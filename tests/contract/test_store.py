@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,13 +16,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
@@ -60,6 +62,7 @@ from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.endpoint import Endpoint, Security
 from providers.errors import Side
 from tests.contract.conftest import OpenStore
+from tests.rehearsal.proxy import cutting_proxy
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -155,9 +158,14 @@ def a_notice(key: str, **facts: Any) -> Notice:
 
 
 def hold(store: Store, name: str = "import:one", owner: str = "worker") -> Lease:
-    lease = store.acquire(name, owner, NOW, TTL)
+    lease = store.acquire(name, owner, TTL)
     assert lease is not None
     return lease
+
+
+def let_expire(store: Store, lease: Lease) -> None:
+    """Make the lease expire now."""
+    assert store.renew(lease, -SECOND)
 
 
 def concurrently(*calls: Callable[[], T]) -> list[T]:
@@ -177,12 +185,23 @@ def concurrently(*calls: Callable[[], T]) -> list[T]:
 
 def test_a_held_lease_is_refused_until_it_expires(store: Store) -> None:
     first = hold(store)
-    assert store.acquire("import:one", "rival", NOW + TTL - SECOND, TTL) is None
-    assert store.acquire("import:one", "worker", NOW + TTL - SECOND, TTL) is None
-    assert store.acquire("import:two", "rival", NOW, TTL) == Lease("import:two", "rival", first.fence)
-    second = store.acquire("import:one", "rival", NOW + TTL, TTL)
+    assert store.acquire("import:one", "rival", TTL) is None
+    assert store.acquire("import:one", "worker", TTL) is None
+    assert store.acquire("import:two", "rival", TTL) == Lease("import:two", "rival", first.fence)
+    let_expire(store, first)
+    second = store.acquire("import:one", "rival", TTL)
     assert second is not None
     assert second.fence > first.fence
+
+
+def test_a_lease_lasts_for_its_duration(store: Store) -> None:
+    short = timedelta(seconds=0.4)
+    asked_at = time.monotonic()
+    assert store.acquire("import:one", "worker", short)
+    while (taken := store.acquire("import:one", "rival", TTL)) is None:
+        time.sleep(0.01)
+    assert time.monotonic() - asked_at >= short.total_seconds()
+    assert taken.owner == "rival"
 
 
 def test_the_fence_increases_after_a_release_even_for_the_same_owner(store: Store) -> None:
@@ -195,52 +214,67 @@ def test_the_fence_increases_after_a_release_even_for_the_same_owner(store: Stor
 
 
 def test_holder_returns_the_owner_of_a_current_lease(store: Store) -> None:
-    assert store.holder("import:one", NOW) is None
+    assert store.holder("import:one") is None
     lease = hold(store)
-    assert store.holder("import:one", NOW + TTL - SECOND) == "worker"
-    assert store.holder("import:one", NOW + TTL) is None
+    assert store.holder("import:one") == "worker"
+    let_expire(store, lease)
+    assert store.holder("import:one") is None
+    assert store.renew(lease, TTL)
+    assert store.holder("import:one") == "worker"
     store.release(lease)
-    assert store.holder("import:one", NOW) is None
-
-
-def test_renewing_extends_a_lease(store: Store) -> None:
-    lease = hold(store)
-    assert store.renew(lease, NOW + TTL - SECOND, TTL)
-    assert store.acquire("import:one", "rival", NOW + TTL, TTL) is None
-    assert store.acquire("import:one", "rival", NOW + 2 * TTL, TTL) is not None
+    assert store.holder("import:one") is None
 
 
 def test_an_expired_lease_can_be_renewed_until_it_is_taken_over(store: Store) -> None:
     lease = hold(store)
-    assert store.renew(lease, NOW + 5 * TTL, TTL)
-    assert store.acquire("import:one", "rival", NOW + 5 * TTL, TTL) is None
+    let_expire(store, lease)
+    assert store.renew(lease, TTL)
+    assert store.acquire("import:one", "rival", TTL) is None
 
 
 def test_a_lost_lease_is_neither_renewed_nor_released(store: Store) -> None:
     lost = hold(store)
-    held = store.acquire("import:one", "worker", NOW + TTL, TTL)
+    let_expire(store, lost)
+    held = store.acquire("import:one", "worker", TTL)
     assert held is not None
-    assert not store.renew(lost, NOW + TTL, TTL)
+    assert not store.renew(lost, TTL)
     store.release(lost)
-    assert store.acquire("import:one", "rival", NOW + TTL, TTL) is None
-    assert store.renew(held, NOW + TTL, TTL)
+    assert store.acquire("import:one", "rival", TTL) is None
+    assert store.renew(held, TTL)
 
 
 def test_a_released_lease_is_gone(store: Store) -> None:
     lease = hold(store)
     store.release(lease)
-    assert not store.renew(lease, NOW, TTL)
+    assert not store.renew(lease, TTL)
     store.release(lease)
-    assert store.acquire("import:one", "rival", NOW, TTL) is not None
+    assert store.acquire("import:one", "rival", TTL) is not None
 
 
 def test_of_concurrent_acquirers_one_gets_the_lease(open_store: OpenStore) -> None:
-    first, second = open_store(), open_store()
+    one, two = open_store(), open_store()
     for round_ in range(10):  # for new names and for expired leases
-        name, now = f"mailbox {round_ % 5}", NOW + round_ * TTL
-        rivals = [(first, "a"), (second, "b")] * 2
-        got = concurrently(*(partial(worker.acquire, name, owner, now, TTL) for worker, owner in rivals))
-        assert len([lease for lease in got if lease]) == 1
+        rivals = [(one, "a"), (two, "b")] * 2
+        name = f"mailbox {round_ % 5}"
+        got = concurrently(*(partial(worker.acquire, name, owner, TTL) for worker, owner in rivals))
+        [lease] = [lease for lease in got if lease]
+        let_expire(one, lease)
+
+
+def test_expiry_follows_the_clock_of_the_database_not_of_the_worker(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite, all workers share the machine's clock."""
+    if url.startswith("sqlite"):
+        pytest.skip("one machine has one clock")
+    ahead, right = SqlStore.open(url), SqlStore.open(url)
+    lease = hold(right)
+    tomorrow = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(days=1))
+    monkeypatch.setattr("importer.adapters.store.database.datetime", tomorrow)
+    assert ahead.acquire(lease.name, "rival", TTL) is None
+    assert ahead.holder(lease.name) == "worker"
+    ahead.close()
+    right.close()
 
 
 # --- Fencing --------------------------------------------------------------------------------------
@@ -309,7 +343,8 @@ def test_a_lost_lease_writes_nothing(
     store: Store, worked_on: Lease, write: Callable[[Store, Lease], object]
 ) -> None:
     before = everything(store)
-    taken = store.acquire(worked_on.name, "rival", NOW + TTL, TTL)
+    let_expire(store, worked_on)
+    taken = store.acquire(worked_on.name, "rival", TTL)
     assert taken is not None
     for lease in (
         worked_on,
@@ -329,8 +364,9 @@ def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
     """Otherwise the old holder's write could be committed after the new holder has read."""
     old, new = SqlStore.open(url), SqlStore.open(url)
     lease = hold(old)
+    let_expire(old, lease)
     taken: list[Lease | None] = []
-    rival = threading.Thread(target=lambda: taken.append(new.acquire(lease.name, "rival", NOW + TTL, TTL)))
+    rival = threading.Thread(target=lambda: taken.append(new.acquire(lease.name, "rival", TTL)))
     with old.writing(lease):
         rival.start()
         rival.join(0.3)
@@ -339,6 +375,36 @@ def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
     assert [held.owner for held in taken if held] == ["rival"]
     old.close()
     new.close()
+
+
+def test_a_worker_frozen_in_a_transaction_blocks_a_takeover_only_briefly(url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite's write lock belongs to the process until it goes on or ends")
+    frozen, new = SqlStore.open(url, answer_within_s=1), SqlStore.open(url)
+    lease = hold(frozen)
+    let_expire(frozen, lease)
+    with pytest.raises(SQLAlchemyError), frozen.writing(lease):
+        assert new.acquire(lease.name, "rival", TTL) is not None
+    frozen.close()
+    new.close()
+
+
+def test_a_silent_database_counts_as_lost(url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("a file does not fall silent")
+    parts = make_url(url)
+    server = Endpoint("localhost", 5432, Security.PLAINTEXT)
+    with cutting_proxy(server, Path(str(parts.query["host"])) / ".s.PGSQL.5432") as proxy:
+        through = parts.set(host="127.0.0.1", port=proxy.endpoint.port, query={})
+        store = SqlStore.open(through.render_as_string(hide_password=False), answer_within_s=1)
+        lease = hold(store)
+        proxy.freeze()
+        for _ in range(2):  # on a connection that was open, and on a new one
+            began = time.monotonic()
+            with pytest.raises(OperationalError):
+                store.renew(lease, TTL)
+            assert time.monotonic() - began < 20
+        store.close()
 
 
 # --- The ledger -----------------------------------------------------------------------------------
@@ -895,9 +961,9 @@ def test_due_imports_are_unfinished_unleased_and_past_not_before(store: Store) -
         *(an_import(s, state=s, not_before=past) for s in ENDED),
     )
     add(store, an_import("copy"), sealed=None)
-    assert store.acquire("import:held", "worker", NOW, TTL)
-    assert store.acquire("import:expired", "worker", NOW - TTL, TTL)
-    assert store.acquire("mailbox:queued", "worker", NOW, TTL)
+    assert store.acquire("import:held", "worker", TTL)
+    assert store.acquire("import:expired", "worker", -TTL)
+    assert store.acquire("mailbox:queued", "worker", TTL)
     store.release(hold(store, "import:released"))
     due = ["expired", "running", "queued", "waited", "released"]
     assert list(store.due_imports(NOW.astimezone(timezone(timedelta(hours=9))))) == due
@@ -972,7 +1038,7 @@ def work(url: str, process: int) -> None:
             store.note_intent(ROUTE, an_intent(n + 1, name), lease)
             store.record(ROUTE, name, [a_receipt(n + 1, folder=name)], [], lease, closes_slot=0)
             assert len(list(store.receipts(ROUTE, name))) == n + 1
-            assert store.renew(lease, NOW, TTL)
+            assert store.renew(lease, TTL)
         store.release(lease)
 
     concurrently(*(partial(leg, thread) for thread in range(WORKER_THREADS)))
@@ -1013,7 +1079,7 @@ def test_all_data_is_present_after_reopening(url: str) -> None:
     first.close()
     second = SqlStore.open(url)
     assert everything(second) == before
-    assert second.acquire(held.name, "rival", NOW, TTL) is None
+    assert second.acquire(held.name, "rival", TTL) is None
     second.ping()
     second.close()
 

@@ -179,7 +179,8 @@ def test_a_lost_lease_undoes_nothing(store: Store, write: Callable[[Store, int, 
     store.map_folders(ROUTE, {"Archiv": "Archive"}, held)
     store.record(ROUTE, "Archive", [copied(1)], [], held)
     [before] = store.copies(ROUTE, ONE)
-    assert store.acquire(held.name, "rival", NOW + TTL, TTL) is not None
+    assert store.renew(held, -TTL)
+    assert store.acquire(held.name, "rival", TTL) is not None
     with pytest.raises(LeaseLost):
         write(store, before.number, held)
     assert list(store.copies(ROUTE, ONE)) == [before]

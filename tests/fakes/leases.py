@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from importer.ports.leases import Lease, LeaseLost
@@ -19,32 +20,35 @@ class _Hold:
 
 
 class MemoryLeases:
-    """`importer.ports.leases.Leases`, thread-safe."""
+    """`importer.ports.leases.Leases`, thread-safe. `lease_clock` decides when leases expire."""
+
+    lease_clock: Callable[[], datetime]
 
     def __init__(self) -> None:
         self._lock = RLock()
         super().__init__()
         self._holds: dict[str, _Hold] = {}
+        self.lease_clock = lambda: datetime.now(UTC)
 
-    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+    def acquire(self, name: str, owner: str, ttl: timedelta) -> Lease | None:
         with self._lock:
-            hold = self._holds.get(name)
+            hold, now = self._holds.get(name), self.lease_clock()
             if hold is not None and hold.owner is not None and hold.expires_at > now:
                 return None
             fence = 1 if hold is None else hold.fence + 1
             self._holds[name] = _Hold(owner, fence, now + ttl)
             return Lease(name, owner, fence)
 
-    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+    def renew(self, lease: Lease, ttl: timedelta) -> bool:
         with self._lock:
             if not self._holds_still(lease):
                 return False
-            self._holds[lease.name] = _Hold(lease.owner, lease.fence, now + ttl)
+            self._holds[lease.name] = _Hold(lease.owner, lease.fence, self.lease_clock() + ttl)
             return True
 
-    def holder(self, name: str, now: datetime) -> str | None:
+    def holder(self, name: str) -> str | None:
         with self._lock:
-            return self._holds[name].owner if self._is_held(name, now) else None
+            return self._holds[name].owner if self._is_held(name) else None
 
     def release(self, lease: Lease) -> None:
         with self._lock:
@@ -59,6 +63,6 @@ class MemoryLeases:
         if not self._holds_still(lease):
             raise LeaseLost(lease.name)
 
-    def _is_held(self, name: str, now: datetime) -> bool:
+    def _is_held(self, name: str) -> bool:
         hold = self._holds.get(name)
-        return hold is not None and hold.owner is not None and hold.expires_at > now
+        return hold is not None and hold.owner is not None and hold.expires_at > self.lease_clock()

@@ -190,6 +190,7 @@ class MemorySession:
     def __init__(self, mailbox: MemoryMailbox, side: Side) -> None:
         self.side = side
         self._mailbox = mailbox
+        self._check: Callable[[], None] = lambda: None
 
     def hierarchy(self) -> Hierarchy:
         return self._mailbox.hierarchy
@@ -277,6 +278,7 @@ class MemorySession:
         return self._mailbox.append_limit_bytes
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        self._check()
         lost = self._reach("append")
         target = self._open(folder)
         if lost is Fault.LATE:
@@ -402,6 +404,13 @@ class MemorySession:
         if lost is not Fault.DURING:
             del self._mailbox.folders[folder.name]
         self._lose(lost)
+
+    def fence(self, check: Callable[[], None]) -> None:
+        """Looked at before each append."""
+        self._check = check
+
+    def cut_off(self) -> None:
+        """Nothing waits here."""
 
     def close(self) -> None:
         """Nothing to release."""

@@ -221,7 +221,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 for i in self._imports.values()
                 if self._has_grants(i)
                 and (i.not_before is None or i.not_before <= now or _has_pending_request(i))
-                and not self._is_held(f"import:{i.id}", now)
+                and not self._is_held(f"import:{i.id}")
             ]
             due.sort(key=lambda i: i.created_at)
             return [i.id for i in due[:limit]]

@@ -83,7 +83,7 @@ class Move:
             opened.append(source)
             return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
 
-        lease = self.store.acquire("mailbox", "test", self.clock.now(), timedelta(minutes=1))
+        lease = self.store.acquire("mailbox", "test", timedelta(minutes=1))
         assert lease is not None
         try:
             return run_leg(

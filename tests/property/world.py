@@ -72,6 +72,9 @@ class TestClock:
     def now(self) -> datetime:
         return self._now
 
+    def elapsed_s(self) -> float:
+        return self._now.timestamp()
+
     def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
         self.on_sleep()
@@ -195,7 +198,7 @@ class World:
             self.store.release(lease)
 
     def _lease(self) -> Lease:
-        lease = self.store.acquire("mailbox", "test", self.clock.now(), timedelta(minutes=1))
+        lease = self.store.acquire("mailbox", "test", timedelta(minutes=1))
         assert lease is not None
         return lease
 

@@ -39,6 +39,9 @@ class HastyClock:
     def now(self) -> datetime:
         return datetime.now(UTC) + self._ahead
 
+    def elapsed_s(self) -> float:
+        return time.monotonic() + self._ahead.total_seconds()
+
     def sleep(self, seconds: float) -> None:
         self._settle()
         time.sleep(min(seconds, _SLEEP_S))

@@ -334,7 +334,7 @@ def test_pause_resume_retry_and_cancel(office: WebOffice, panel: Panel) -> None:
     )
     assert panel.post(f"/imports/{id_}/resume").json()["import"]["state"] == "queued"
     assert panel.post(f"/imports/{id_}/retry").status_code == 200
-    lease = office.deps.store.acquire(f"import:{id_}", "w", office.deps.clock.now(), timedelta(minutes=1))
+    lease = office.deps.store.acquire(f"import:{id_}", "w", timedelta(minutes=1))
     assert lease is not None
     later = panel.post(f"/imports/{id_}/pause")
     assert (later.status_code, later.json()["effect"], later.json()["import"]["wish"]) == (

@@ -93,7 +93,7 @@ def test_a_pause_withdrawn_in_the_same_leg_changes_nothing(office: Office) -> No
 
 def test_a_request_at_the_end_of_a_leg_is_applied_at_the_next_ring(office: Office) -> None:
     _, import_id = office.submit()
-    lease = office.store.acquire(f"import:{import_id}", "ending", office.clock.now(), MINUTE)
+    lease = office.store.acquire(f"import:{import_id}", "ending", MINUTE)
     assert lease is not None
     assert pause(office.deps, import_id).effect is Effect.SOON
     office.store.release(lease)
@@ -107,7 +107,7 @@ def test_a_request_at_the_end_of_a_leg_is_applied_at_the_next_ring(office: Offic
 def test_a_resume_request_is_not_lost_while_a_leg_is_pausing(office: Office) -> None:
     _, import_id = office.submit()
     pause(office.deps, import_id)
-    lease = office.store.acquire(f"import:{import_id}", "pausing", office.clock.now(), MINUTE)
+    lease = office.store.acquire(f"import:{import_id}", "pausing", MINUTE)
     assert lease is not None
     assert resume(office.deps, import_id).effect is Effect.SOON
     office.store.release(lease)

@@ -133,7 +133,7 @@ def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
     waiting = office.import_(import_id)
     explanation = explain_now(office.deps, waiting)
     assert explanation.since == began
-    office.store.acquire(f"import:{import_id}", "worker 7", office.clock.now(), HOUR)
+    office.store.acquire(f"import:{import_id}", "worker 7", HOUR)
     assert ("worker", "worker 7") in explain_now(office.deps, waiting).facts
     office.clock.sleep(3601)
     pause(office.deps, import_id)

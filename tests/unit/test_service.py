@@ -53,6 +53,9 @@ class Clock:
     def now(self) -> datetime:
         return self.time
 
+    def elapsed_s(self) -> float:
+        return self.time.timestamp()
+
     def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
 
@@ -93,6 +96,7 @@ class Office:
     access: MemoryAccess = field(default_factory=MemoryAccess)
 
     def __post_init__(self) -> None:
+        self.store.lease_clock = self.clock.now
         for n in range(6):
             self.old.folders["INBOX"].add((), DATE, b"Subject: %d\r\n\r\ntext\r\n" % n)
         self.sessions = Sessions({SOURCE.key: self.old, DESTINATION.key: self.new})
@@ -208,7 +212,7 @@ def test_a_new_password_ends_the_wait(office: Office) -> None:
 def test_a_previously_accepted_login_is_retried_a_few_times(office: Office) -> None:
     _, import_id = office.submit()
     with_survey = replace(office.import_(import_id).progress, folders_total=1)
-    lease = office.store.acquire(f"import:{import_id}", "before", office.clock.now(), MINUTE)
+    lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
     office.store.set_progress(import_id, with_survey, lease)
     office.store.release(lease)
@@ -225,7 +229,7 @@ def test_a_previously_accepted_login_is_retried_a_few_times(office: Office) -> N
 
 def test_a_rejected_login_after_a_long_outage_is_retried(office: Office) -> None:
     _, import_id = office.submit()
-    lease = office.store.acquire(f"import:{import_id}", "before", office.clock.now(), MINUTE)
+    lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
     office.store.set_progress(import_id, Progress(folders_total=1), lease)
     office.store.release(lease)
@@ -329,7 +333,7 @@ def test_a_foreground_copy_ends_instead_of_a_long_wait_and_sends_no_mail(
 
 
 def test_a_foreground_copy_reports_a_busy_destination(office: Office) -> None:
-    office.store.acquire(f"mailbox:{DESTINATION.key}", "other", office.clock.now(), 60 * MINUTE)
+    office.store.acquire(f"mailbox:{DESTINATION.key}", "other", 60 * MINUTE)
     ended = copy(office.deps, a_row())
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "destination_busy")
@@ -426,13 +430,13 @@ def test_an_unreachable_server_of_a_new_import_stops_it_within_30_minutes(office
 def test_a_worker_without_the_lease_cannot_overwrite_tallies_and_progress(office: Office) -> None:
     _, import_id = office.submit()
     name = f"import:{import_id}"
-    lost_lease = office.store.acquire(name, "frozen", office.clock.now(), MINUTE)
+    lost_lease = office.store.acquire(name, "frozen", MINUTE)
     assert lost_lease is not None
     frozen = ProgressRecorder(office.store, import_id, lost_lease, office.clock)
     frozen.progressed(Progress("INBOX", messages_done=1))
     frozen.tally_changed(FolderTally("INBOX", "INBOX", copied=1))
     office.clock.sleep(61)
-    lease = office.store.acquire(name, "other", office.clock.now(), MINUTE)
+    lease = office.store.acquire(name, "other", MINUTE)
     assert lease is not None
     current = ProgressRecorder(office.store, import_id, lease, office.clock)
     current.progressed(Progress("INBOX", messages_done=5))

@@ -59,7 +59,7 @@ def test_a_running_import_must_be_cancelled_first(office: Office) -> None:
 @pytest.mark.parametrize("name", ["import", "mailbox"])
 def test_undo_needs_the_leases_of_import_and_mailbox(office: Office, done: Import, name: str) -> None:
     lease_name = f"import:{done.id}" if name == "import" else f"mailbox:{DESTINATION.key}"
-    lease = office.store.acquire(lease_name, "another", office.clock.now(), MINUTE)
+    lease = office.store.acquire(lease_name, "another", MINUTE)
     assert lease is not None
     with pytest.raises(UndoRefused):
         undo(office.deps, done, PASSWORD)

@@ -114,7 +114,7 @@ def test_the_installations_webhook_gets_every_import(office: Office, receiver: R
 def test_an_import_that_needs_attention_is_reported_once(office: Office, receiver: Receiver) -> None:
     add_webhook(office, receiver, "panel", "https://panel.example/hook")
     id_ = start(office)
-    lease = office.store.acquire(f"import:{id_}", "w", office.clock.now(), timedelta(minutes=5))
+    lease = office.store.acquire(f"import:{id_}", "w", timedelta(minutes=5))
     assert lease is not None
     problem = Problem("login_rejected", "no", Side.SOURCE, "no")
     finish(office.deps, office.import_(id_), State.STOPPED, lease, problem)

@@ -23,6 +23,7 @@ from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.connect_watchdog import ConnectWatchdog
 from importer.adapters.imap.deflate import KnownLines, LinkSpeed
 from importer.adapters.imap.fallbacks import Fallbacks
+from importer.adapters.imap.fenced_sender import FencedSender
 from importer.adapters.imap.imapclient_adapter import MAX_ALERTS, Client, Timeouts
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.response_errors import CommandRefused, Peer
@@ -30,6 +31,7 @@ from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.adapters.imap.wire import Reply, ResponseReader, Tagged, Untagged, WireError, WireEvent
 from importer.domain.messages.message_body import Body, pieces
+from importer.ports.leases import LeaseLost
 from importer.ports.process import OwnDiskFull
 from providers.endpoint import Secret, Security
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
@@ -102,7 +104,8 @@ class Connection:
         self._stored_replies: dict[str, Tagged] = {}
         self._queued: list[bytes] = []  # commands to send before the next one
         self._known_lines = known_lines
-        self._stream = LinkSpeed(client.incoming, client.socket())
+        self._sender = FencedSender(client.socket())
+        self._stream = LinkSpeed(client.incoming, self._sender)
         if deflate.CAPABILITY in capabilities and known_lines.should_measure(peer.endpoint):
             self._stream.measure()
         self._cut = False
@@ -325,6 +328,14 @@ class Connection:
                 stream.sendall(b"".join(small))
         except OSError as error:
             raise self._broken(error) from error
+        except BaseException:  # LeaseLost, or an interruption: perhaps in the middle of a command
+            self.drop()
+            raise
+
+    def fence(self, check: Callable[[], None]) -> None:
+        """Call `check` before each piece of bytes is sent. What it raises is raised by the method that sends
+        or waits, and the connection is dropped together with the bytes that were not sent yet."""
+        self._sender.fence(check)
 
     def next_event(self) -> WireEvent:
         """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
@@ -394,9 +405,11 @@ class Connection:
 
     def _broken(self, error: Exception | None) -> MailError:
         silent = isinstance(error, TimeoutError)
-        if self.usable:
-            self._note_loss(silent=silent)
+        was_usable = self.usable
         self.drop()
+        self._sender.check()  # raises if the connection was cut because of it
+        if was_usable:
+            self._note_loss(silent=silent)
         if self._stream.broken:
             self._known_lines.mark_broken(self.peer.endpoint)
         if self._cut:
@@ -410,6 +423,10 @@ class Connection:
         self._cut = True
         self._client.cut()
 
+    def cut_off(self) -> None:
+        """Shut down the connection from another thread, once the fence raises."""
+        self._client.cut()
+
     def drop(self) -> None:
         """Close the socket without LOGOUT; idempotent."""
         self.usable = False
@@ -421,8 +438,9 @@ class Connection:
         if self.idle:
             if self._stream.measuring:  # it is too late to start compression
                 self._stream.use_plain()
-            with contextlib.suppress(MailError):
+            with contextlib.suppress(MailError, LeaseLost):
                 self.start(b"LOGOUT")
+                self._sender.end_gracefully()
         self.drop()
 
 

@@ -57,6 +57,14 @@ class Incoming(Protocol):
     def readline(self, size: int | None = -1, /) -> bytes: ...
 
 
+class SendingSide(Protocol):
+    """Where bytes are sent to, such as a socket."""
+
+    def sendall(self, data: bytes | bytearray, /) -> None: ...
+
+    def getsockopt(self, level: int, option: int, size_bytes: int, /) -> bytes: ...
+
+
 class KnownLines:
     """Which endpoints are reached over slow lines: one object for all connections of a process."""
 
@@ -90,7 +98,7 @@ class KnownLines:
 class LinkSpeed:
     """The byte stream of one connection. `slow` becomes true when the measured throughput is low."""
 
-    def __init__(self, incoming: Incoming, outgoing: socket.socket) -> None:
+    def __init__(self, incoming: Incoming, outgoing: SendingSide) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
         self._meter: _Meter | None = None
@@ -135,7 +143,7 @@ class LinkSpeed:
 class _Deflated:
     """Raw deflate in both directions (RFC 1951: no header, no checksum)."""
 
-    def __init__(self, incoming: Incoming, outgoing: socket.socket) -> None:
+    def __init__(self, incoming: Incoming, outgoing: SendingSide) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
         self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -174,7 +182,7 @@ class _Deflated:
 class _Meter:
     """Measures how long bytes wait for the line, in each direction, while there are any to transfer."""
 
-    def __init__(self, incoming: Incoming, outgoing: socket.socket) -> None:
+    def __init__(self, incoming: Incoming, outgoing: SendingSide) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
         self._download = _Samples()
@@ -224,7 +232,7 @@ class _Samples:
         self._bytes, self._waited_s = 0, 0.0
 
 
-def _acknowledged(outgoing: socket.socket) -> tuple[int, float]:
+def _acknowledged(outgoing: SendingSide) -> tuple[int, float]:
     """Return how many bytes the peer has acknowledged, and for how many seconds any were in flight; zeros if
     the kernel does not report it. Read from struct tcp_info (linux/tcp.h), Linux 4.10 or later."""
     if _TCP_INFO is None:

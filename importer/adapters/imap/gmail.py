@@ -301,6 +301,12 @@ class GmailSource:
     ) -> Callable[[], Sequence[AppendResult] | None]:
         _read_only()
 
+    def fence(self, check: Callable[[], None]) -> None:
+        _read_only()
+
+    def cut_off(self) -> None:
+        _read_only()
+
     def supports_uid_expunge(self) -> bool:
         return False
 

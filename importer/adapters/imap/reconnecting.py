@@ -57,7 +57,8 @@ class ReconnectingConnection:
 
     def __init__(self, connect: Callable[[], Connection], names: FolderNames) -> None:
         """Connect and log in."""
-        self._connect = connect
+        self._open = connect
+        self._fence: Callable[[], None] | None = None
         self._connection: Connection | None = connect()
         self._append_queue: AppendQueue | None = None
         self._closed = False
@@ -81,6 +82,25 @@ class ReconnectingConnection:
         self._connection = self._connect()
         self.alerts = self._connection.alerts
         return self._connection
+
+    def _connect(self) -> Connection:
+        if self._fence is None:
+            return self._open()
+        self._fence()
+        connection = self._open()
+        connection.fence(self._fence)
+        return connection
+
+    def fence(self, check: Callable[[], None]) -> None:
+        """Call `check` before each piece of bytes is sent, on this connection and on later ones."""
+        self._fence = check
+        if self._connection is not None:
+            self._connection.fence(check)
+
+    def cut_off(self) -> None:
+        """Shut down the current connection from another thread, once the fence raises."""
+        if (connection := self._connection) is not None:
+            connection.cut_off()
 
     def current_connection(self) -> Connection:
         """Return the connection on which a command was started, to await its reply. Raises ConnectionLost."""

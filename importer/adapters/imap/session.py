@@ -161,6 +161,12 @@ class ImapSession:
         """Return whether the server has a capability."""
         return self._retry_read(lambda _link, connection: connection.has(capability))
 
+    def fence(self, check: Callable[[], None]) -> None:
+        self._link.fence(check)
+
+    def cut_off(self) -> None:
+        self._link.cut_off()
+
     def close(self) -> None:
         self._link.close()
 

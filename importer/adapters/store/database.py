@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, Table, bindparam, select, text
+from sqlalchemy import Connection, Engine, Table, bindparam, func, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -72,6 +73,13 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
     from sqlalchemy.dialects import postgresql  # loading takes 20 ms, and a foreground copy does not use it
 
     return postgresql.insert(table)
+
+
+def database_now(connection: Connection) -> Any:
+    """The time by the clock that all processes of this database share, for comparisons and for sums with a
+    timedelta: that of the PostgreSQL server, and on SQLite that of the one machine, read after the write lock
+    was acquired."""
+    return datetime.now(UTC) if _is_sqlite(connection) else func.clock_timestamp()
 
 
 class _RaisingDiskFull:

@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
-from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.database import Database, database_now, insert_into
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
 from importer.adapters.store.webhook_calls import add_calls
@@ -188,22 +188,22 @@ class SqlImports(Database):
             _change(connection, import_id, {"progress": asdict(progress)})
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
-        held = and_(
-            leases.c.name == literal("import:", Text) + imports.c.id,
-            leases.c.owner.is_not(None),
-            leases.c.expires_at > now,
-        )
-        due = (
-            select(imports.c.id)
-            .where(
-                *HAS_GRANTS,
-                or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _PENDING_REQUEST),
-                ~select(leases.c.name).where(held).exists(),
-            )
-            .order_by(imports.c.created_at, imports.c.seq)
-            .limit(limit)
-        )
         with self.reading() as connection:
+            held = and_(
+                leases.c.name == literal("import:", Text) + imports.c.id,
+                leases.c.owner.is_not(None),
+                leases.c.expires_at > database_now(connection),
+            )
+            due = (
+                select(imports.c.id)
+                .where(
+                    *HAS_GRANTS,
+                    or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _PENDING_REQUEST),
+                    ~select(leases.c.name).where(held).exists(),
+                )
+                .order_by(imports.c.created_at, imports.c.seq)
+                .limit(limit)
+            )
             return [ImportId(id_) for id_ in connection.execute(due).scalars()]
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.database import Database, database_now, insert_into
 from importer.adapters.store.tables import leases
 from importer.ports.leases import Lease
 
@@ -14,8 +14,9 @@ from importer.ports.leases import Lease
 class SqlLeases(Database):
     """Implements `importer.ports.leases.Leases`. Released rows remain, so that `fence` never decreases."""
 
-    def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> Lease | None:
+    def acquire(self, name: str, owner: str, ttl: timedelta) -> Lease | None:
         with self.writing() as connection:
+            now = database_now(connection)
             insertion = insert_into(connection, leases).values(
                 name=name, owner=owner, fence=1, expires_at=now + ttl
             )
@@ -31,14 +32,16 @@ class SqlLeases(Database):
             fence: int | None = connection.execute(acquired).scalar()
             return None if fence is None else Lease(name, owner, fence)
 
-    def renew(self, lease: Lease, now: datetime, ttl: timedelta) -> bool:
+    def renew(self, lease: Lease, ttl: timedelta) -> bool:
         with self.writing() as connection:
-            renewed = update(leases).where(_is(lease)).values(expires_at=now + ttl)
+            expires_at = database_now(connection) + ttl
+            renewed = update(leases).where(_is(lease)).values(expires_at=expires_at)
             return connection.execute(renewed).rowcount == 1
 
-    def holder(self, name: str, now: datetime) -> str | None:
-        statement = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at > now)
+    def holder(self, name: str) -> str | None:
         with self.reading() as connection:
+            unexpired = leases.c.expires_at > database_now(connection)
+            statement = select(leases.c.owner).where(leases.c.name == name, unexpired)
             owner: str | None = connection.execute(statement).scalar()
             return owner
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,23 +26,67 @@ _BUSY_TIMEOUT_S: Final = 60.0
 _ACCEPTED: Final = "sqlite:////var/lib/mailhaul/mailhaul.db or postgresql://user@host/database"
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, answer_within_s: float | None = None) -> Engine:
     """Creates an engine for `sqlite:///FILE` or `postgresql://...`. It connects on first use.
 
     An engine belongs to one process: open it after forking. A missing SQLite file is created, readable by its
     owner only; its directory must exist (FileNotFoundError). Raises ValueError with a sentence for any other
-    URL. No exception of the engine quotes the URL or a statement's values.
+    URL. With `answer_within_s`, a PostgreSQL server that does not answer for so long counts as lost
+    (sqlalchemy.exc.OperationalError). No exception of the engine quotes the URL or a statement's values.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed)
-    return create_engine(
-        parsed,
+    return _open_postgresql(parsed, answer_within_s)
+
+
+def _open_postgresql(url: URL, answer_within_s: float | None) -> Engine:
+    """The limits hold on both sides. This one gives up on a server that it cannot reach; the server ends
+    statements, waits for locks and transactions of a client that was frozen or cut off, so that it blocks
+    nobody who takes over its work. What the URL says takes precedence (libpq's parameters)."""
+    limits = {} if answer_within_s is None else _network_limits(answer_within_s)
+    engine = create_engine(
+        url,
         hide_parameters=True,
         pool_pre_ping=True,  # the server may have restarted
         pool_size=8,
         max_overflow=24,
+        connect_args={name: value for name, value in limits.items() if name not in url.query},
     )
+    if answer_within_s is not None:
+        event.listen(engine, "do_connect", partial(_connect_patiently, answer_within_s))
+        event.listen(engine, "connect", partial(_limit_statements, answer_within_s))
+    return engine
+
+
+def _network_limits(answer_within_s: float) -> dict[str, int]:
+    """libpq's connection parameters."""
+    within_s = max(2, round(answer_within_s))  # libpq treats 1 as 2
+    return {
+        "connect_timeout": within_s,
+        "keepalives_idle": max(1, within_s // 2),
+        "keepalives_interval": max(1, within_s // 6),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * within_s,
+    }
+
+
+def _connect_patiently(
+    answer_within_s: float, _dialect: Any, _record: Any, arguments: tuple[Any, ...], parameters: Any
+) -> Any:
+    from importer.adapters.store.limited_connection import limited_connection  # noqa: PLC0415  # psycopg takes 60 ms to load
+
+    return limited_connection(answer_within_s).connect(*arguments, **parameters)
+
+
+def _limit_statements(answer_within_s: float, connection: Any, _record: Any) -> None:
+    """Not as a startup parameter (`options`), which PgBouncer refuses."""
+    limit_ms = round(1000 * answer_within_s)
+    autocommit, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, str(limit_ms)))
+    connection.autocommit = autocommit
 
 
 def _parsed(url: str) -> URL:

@@ -37,6 +37,6 @@ class SqlStore(
     """
 
     @classmethod
-    def open(cls, url: str) -> SqlStore:
-        """See `open_engine` for the URL and what it raises."""
-        return cls(open_engine(url))
+    def open(cls, url: str, answer_within_s: float | None = None) -> SqlStore:
+        """See `open_engine` for the arguments and what it raises."""
+        return cls(open_engine(url, answer_within_s))

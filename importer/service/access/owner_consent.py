@@ -159,9 +159,7 @@ def pending_sides(deps: Deps, import_: Import) -> tuple[Side, ...]:
 
 def start_consent(deps: Deps, import_id: ImportId) -> None:
     """Create the links of a newly stored import and mail its owners."""
-    lease = deps.store.acquire(
-        f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
-    )
+    lease = deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.deadlines.lease)
     if lease is not None:  # otherwise a worker does it
         try:
             import_ = deps.store.import_(import_id)

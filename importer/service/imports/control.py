@@ -125,9 +125,7 @@ def _request(
     recorded = deps.store.request_control(import_id, request)
     if recorded is None:
         raise _unknown(import_id)
-    lease = deps.store.acquire(
-        f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
-    )
+    lease = deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.deadlines.lease)
     if lease is None:
         return recorded
     try:

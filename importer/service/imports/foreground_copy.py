@@ -43,10 +43,11 @@ def copy(
     """
     credentials = row_credentials(deps, row, right_of_console(deps.master_user))
     import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
+    asked_at_s = deps.clock.elapsed_s()
     lease = _acquired(deps, import_.id)
     if lease is None:
         raise LeaseLost
-    with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease):
+    with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease, asked_at_s=asked_at_s):
         _end_interrupted(deps, import_.route)
         deps.store.add_batch(_batch(import_), [(import_, None)])
         try:
@@ -69,7 +70,15 @@ def _run(
 ) -> Import:
     progress, wait_until = import_.progress, deps.clock.now() + MAX_WAIT
     while True:
-        import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
+        try:
+            import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
+        except LeaseLost:
+            # The machine was asleep for longer than a lease. If nobody took over, the next leg goes on.
+            current = deps.store.import_(import_.id)
+            if current is None or not deps.store.renew(lease, deps.deadlines.lease):
+                raise
+            import_ = current
+            continue
         if import_.state in import_state.ENDED:
             return import_
         now = deps.clock.now()
@@ -97,7 +106,7 @@ def _batch(import_: Import) -> Batch:
 
 
 def _acquired(deps: Deps, import_id: ImportId) -> Lease | None:
-    return deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease)
+    return deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.deadlines.lease)
 
 
 def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import:

@@ -70,6 +70,7 @@ def undo(
     """
     if import_.state not in ENDED:
         raise UndoRefused("undo_too_early", "The import is still in progress. Cancel it first, then undo it.")
+    asked_at_s = deps.clock.elapsed_s()
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
         raise UndoRefused("undo_busy", "This import is being processed right now. Try again in a minute.")
@@ -82,12 +83,19 @@ def undo(
         )
     host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
     with Heartbeat(
-        deps.store, [lease, mailbox], deps.clock, deps.deadlines.lease, host_limits.renew_slots
+        deps.store,
+        [lease, mailbox],
+        deps.clock,
+        deps.deadlines.lease,
+        asked_at_s=asked_at_s,
+        on_renew=host_limits.renew_slots,
     ) as heartbeat:
         try:
             host_limits.raise_if_postponed()
             host_limits.acquire_slots(0)
             session = deps.sessions.open(import_.destination, credential, Side.DESTINATION)
+            session.fence(heartbeat.check)
+            heartbeat.when_lost(session.cut_off)
             try:
                 report = _undo(deps, import_, session, mailbox, heartbeat, on_folder)
             finally:
@@ -133,4 +141,4 @@ def _undo(
 
 
 def _acquired(deps: Deps, name: str) -> Lease | None:
-    return deps.store.acquire(name, deps.lease_owner, deps.clock.now(), deps.deadlines.lease)
+    return deps.store.acquire(name, deps.lease_owner, deps.deadlines.lease)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from types import TracebackType
@@ -31,12 +31,15 @@ class ConnectionPairs:
         destination: tuple[Account, Credential],
         host_limits: HostLimits,
         labels: LabelView,
+        may_send: Callable[[], None] = lambda: None,
     ) -> None:
+        """`may_send` raises LeaseLost once nothing more may be sent to the destination."""
         self._sessions = sessions
         self._source = source
         self._destination = destination
         self._host_limits = host_limits
         self._labels = labels
+        self._may_send = may_send
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
 
@@ -60,9 +63,18 @@ class ConnectionPairs:
     def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
         labels = self._labels if side is Side.SOURCE else None
         session = self._sessions.open(account, credential, side, labels)
+        if side is Side.DESTINATION:
+            session.fence(self._may_send)
         with self._lock:
             self._opened.append(session)
         return session
+
+    def cut_off(self) -> None:
+        """Cut all connections to the destination, from any thread, once `may_send` raises."""
+        with self._lock:
+            destinations = [session for session in self._opened if session.side is Side.DESTINATION]
+        for session in destinations:
+            session.cut_off()
 
     def __enter__(self) -> ConnectionPairs:
         return self

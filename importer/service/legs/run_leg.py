@@ -2,6 +2,7 @@
 
 Invariants:
 - A leg runs under the lease of its import and the lease of its destination mailbox.
+- Nothing is sent to the destination after the send deadline of the mailbox lease (`heartbeat.py`).
 - The end of an import and the mails about it are written in one transaction.
 """
 
@@ -56,14 +57,13 @@ def handle_ring(deps: Deps, import_id: ImportId) -> None:
     pending pause or cancel request is applied first, and no leg runs if the import has ended, waits or is
     paused.
     """
-    lease = deps.store.acquire(
-        f"import:{import_id}", deps.lease_owner, deps.clock.now(), deps.deadlines.lease
-    )
+    asked_at_s = deps.clock.elapsed_s()
+    lease = deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.deadlines.lease)
     if lease is None:
         return
     after: Import | None = None
     try:
-        with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease):
+        with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease, asked_at_s=asked_at_s):
             import_ = deps.store.import_(import_id)
             sealed = deps.store.grants(import_id)
             if import_ is not None and sealed is not None:
@@ -102,9 +102,8 @@ def run_leg(
     began = deps.clock.now()
     running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
-    mailbox = deps.store.acquire(
-        f"mailbox:{import_.destination.key}", deps.lease_owner, began, deps.deadlines.lease
-    )
+    asked_at_s = deps.clock.elapsed_s()
+    mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.lease_owner, deps.deadlines.lease)
     if mailbox is None:
         busy = import_state.queued_behind(running, _BUSY, began, began + MAILBOX_BUSY_WAIT)
         deps.store.update_import(busy, lease)
@@ -114,9 +113,18 @@ def run_leg(
     ending: LegEnd | Exception
     try:
         with Heartbeat(
-            deps.store, [mailbox], deps.clock, deps.deadlines.lease, host_limits.renew_slots
+            deps.store,
+            [mailbox],
+            deps.clock,
+            deps.deadlines.lease,
+            asked_at_s=asked_at_s,
+            on_renew=host_limits.renew_slots,
         ) as heartbeat:
-            ending = _run(deps, running, log_in, mailbox, heartbeat, observer, host_limits)
+            try:
+                ending = _run(deps, running, log_in, mailbox, heartbeat, observer, host_limits)
+            except Exception:
+                heartbeat.check()  # whatever failed after the connections were cut failed because of that
+                raise
     except LeaseLost:
         raise
     except Exception as error:  # never leave the import without a next state
@@ -147,7 +155,10 @@ def _run(
     destination = (import_.destination, logins.destination)
     try:
         labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
-        with ConnectionPairs(deps.sessions, source, destination, host_limits, labels) as lanes:
+        with ConnectionPairs(
+            deps.sessions, source, destination, host_limits, labels, heartbeat.check
+        ) as lanes:
+            heartbeat.when_lost(lanes.cut_off)
             first = lanes.open(0)
             observer.has_labels = first.source.has_labels()
             end = run_engine_leg(

@@ -1,0 +1,115 @@
+"""The sending half of a connection: looks before each piece whether it may still be sent.
+
+A process that is frozen in the middle of an append, or cut off from its store, must not send the rest once
+another worker may have taken over. A look before each command is not enough, since an append takes minutes on
+a slow line.
+
+What remains on its way: the piece that was handed over between the last look and the freeze, and what the
+operating system holds. Both are bounded, by the sizes below; `importer/engine/settle.py` waits for them.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+_PIECE_BYTES: Final = 128 << 10
+"""While the line keeps up. Each call may cost a wait for other threads, so pieces are as large as they can be
+without blocking."""
+
+_SMALL_PIECE_BYTES: Final = 16 << 10
+"""While the line does not keep up: one TLS record (RFC 8446 section 5.1). A longer piece would be several
+writes without a look in between."""
+
+_UNSENT_BYTES: Final = 160 << 10
+"""What the operating system may hold beyond what is in flight. By default it takes megabytes, and sends them
+while the process is frozen, or after it was killed."""
+
+_KEEPS_UP_BYTES: Final = _UNSENT_BYTES - _PIECE_BYTES
+"""With no more than this unsent, a whole piece fits without blocking."""
+
+_UNACKNOWLEDGED_MS: Final = 60_000
+"""After this time without an acknowledgement the operating system gives up what it holds (RFC 5482)."""
+
+_TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_TCP_INFO_BYTES: Final = 192
+_NOT_SENT: Final = struct.Struct("=I")
+_NOT_SENT_AT: Final = 144  # tcpi_notsent_bytes
+
+_ABORT: Final = struct.pack("ii", 1, 0)
+_GRACEFUL: Final = struct.pack("ii", 0, 0)
+
+
+class FencedSender:
+    """Sends to a socket. Until `fence` is called it does nothing else."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._check: Callable[[], None] | None = None
+
+    def fence(self, check: Callable[[], None]) -> None:
+        """Call `check` before each piece from now on; what it raises ends `sendall`.
+
+        Closing the socket then discards what the operating system still holds (RST instead of FIN), also if
+        the process is killed.
+        """
+        self._check = check
+        self._set(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        for name, value in (("TCP_NOTSENT_LOWAT", _UNSENT_BYTES), ("TCP_USER_TIMEOUT", _UNACKNOWLEDGED_MS)):
+            if (option := getattr(socket, name, None)) is not None:
+                self._set(socket.IPPROTO_TCP, option, value)
+
+    def check(self) -> None:
+        """Raise what the fence raises, if there is one."""
+        if self._check is not None:
+            self._check()
+
+    def end_gracefully(self) -> None:
+        """Let closing deliver what was sent."""
+        if self._check is not None:
+            self._set(socket.SOL_SOCKET, socket.SO_LINGER, _GRACEFUL)
+
+    def sendall(self, data: bytes | bytearray) -> None:
+        """Send everything. Raises OSError, and what the fence raises."""
+        if self._check is None:
+            self._socket.sendall(data)
+            return
+        with memoryview(data) as whole:
+            sent = 0
+            while sent < len(whole):
+                # Wait first, then look, then send what does not block: a process is frozen while it waits.
+                piece_bytes = _PIECE_BYTES if self._keeps_up() else self._wait_for_room()
+                self._check()
+                sent += self._socket.send(whole[sent : sent + piece_bytes])
+
+    def _keeps_up(self) -> bool:
+        """Whether the operating system holds next to nothing. Unlike polling, this does not let other threads
+        run in between. Read from struct tcp_info (linux/tcp.h), Linux 4.6 or later."""
+        if _TCP_INFO is None:
+            return False
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
+            return bool(_NOT_SENT.unpack_from(info, _NOT_SENT_AT)[0] <= _KEEPS_UP_BYTES)
+        except (OSError, struct.error):
+            return False
+
+    def _wait_for_room(self) -> int:
+        """Wait until there is room for a small piece; return its size. Raises TimeoutError."""
+        timeout_s = self._socket.gettimeout()
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT)
+        if not poll.poll(None if timeout_s is None else timeout_s * 1000):
+            raise TimeoutError("timed out")
+        return _SMALL_PIECE_BYTES
+
+    def getsockopt(self, level: int, option: int, size_bytes: int) -> bytes:
+        return self._socket.getsockopt(level, option, size_bytes)
+
+    def _set(self, level: int, option: int, value: int | bytes) -> None:
+        with suppress(OSError):  # not TCP, or closed already
+            self._socket.setsockopt(level, option, value)
