@@ -154,6 +154,8 @@ REASONS: Final = {
 REFUSALS: Final = {
     RefusalCode.NOT_HANDED_OUT: "The old server lists the message and does not deliver it.",
     RefusalCode.TOO_LARGE: "It is larger than the new mailbox accepts.",
+    RefusalCode.NOT_COMPARED: "It may be in the new mailbox already: the new server lists a message with the same"
+    " header and does not deliver it.",
     RefusalCode.NOT_TAKEN: "The new server refused the message; `reason` has its words.",
     RefusalCode.BREAKS_CONNECTION: "The new server closed the connection each time the message was stored.",
     RefusalCode.FOLDER_UNUSABLE: "Its folder cannot be opened, created or written to, on one of the sides.",

@@ -224,6 +224,9 @@ def _remarks(report: Report) -> Iterator[str]:
     if totals.keywords_dropped:
         keywords = counted(totals.keywords_dropped, "keyword")
         yield f"{keywords} left out, which the new mailbox cannot store."
+    if totals.recognised:
+        messages = counted(totals.recognised, "message")
+        yield f"{messages} already there recognised, though changed by another program."
     if totals.flags_updated:
         messages = counted(totals.flags_updated, "message")
         yield f"{messages} got the flags that the old mailbox has by now."

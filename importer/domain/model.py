@@ -309,6 +309,11 @@ class Outcome(StrEnum):
     FAILED = "failed"  # with a reason: a Refusal
 
 
+CHANGED_ELSEWHERE: Final = "recognised, though changed by another program"
+"""The reason of PRESENT messages that are at the destination in a form that another program is known to make
+of messages (`messages/canonical_form.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The record of one append batch, or of messages settled without an append: one row in the ledger.
@@ -361,6 +366,7 @@ class RefusalCode(StrEnum):
 
     NOT_HANDED_OUT = "not_handed_out"  # the source lists the message but does not deliver it
     TOO_LARGE = "too_large"  # for the destination
+    NOT_COMPARED = "not_compared"  # it may be at the destination already, in a message that cannot be read
     NOT_TAKEN = "not_taken"  # the destination rejected the message
     BREAKS_CONNECTION = "breaks_connection"  # the destination closes the connection at each append of it
     FOLDER_UNUSABLE = "folder_unusable"  # cannot be opened, created or written to, on either side
@@ -397,7 +403,8 @@ class FolderTally:
     The recount is independent of the copier: `confirmed` of the `copied` messages were listed by the
     destination afterwards, and `source_recount` messages by the source. `elsewhere` messages have this
     folder's label and are counted in another label's folder. `flags_updated` messages had been copied before
-    and got the source's current flags.
+    and got the source's current flags. `recognised` of the `present` messages were changed by another
+    program.
     """
 
     source_folder: str
@@ -414,6 +421,7 @@ class FolderTally:
     source_recount: int | None = None
     elsewhere: int = 0
     flags_updated: int = 0
+    recognised: int = 0
 
     @property
     def skipped_total(self) -> int:

@@ -29,6 +29,7 @@ from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_identity import digest_of_sent, header_block, with_crlf
 from importer.domain.messages.normalise import fit_flags, fit_internaldate
 from importer.domain.model import (
+    CHANGED_ELSEWHERE,
     AppendResult,
     Intent,
     Message,
@@ -54,6 +55,9 @@ MAX_UNREAD_ATTEMPTS: Final = 4
 """Legs without progress in a row after which a message that breaks the connection is refused. Together these
 legs wait for half a minute, in which a disturbed network recovers."""
 
+NOT_COMPARED: Final = (
+    "it may be in the new mailbox already: the new server lists such a message but does not deliver it"
+)
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
@@ -246,8 +250,15 @@ class InFlightBatch:
         with pair.lock:
             for item in unsettled:
                 key = item.key
-                if key.digest in existing:
-                    decided.settled.append((Outcome.PRESENT, "", key.uid, key.digest, existing[key.digest]))
+                if (match := existing.matches.get(key.digest)) is not None:
+                    reason = CHANGED_ELSEWHERE if match.changed else ""
+                    decided.settled.append((Outcome.PRESENT, reason, key.uid, key.digest, match.uid))
+                elif key.digest in existing.unknown:
+                    decided.refusals.append(
+                        _refusal(
+                            pair, key.uid, RefusalCode.NOT_COMPARED, NOT_COMPARED, key.header, key.size_bytes
+                        )
+                    )
                 elif key.digest in self._claimed:
                     decided.twins.append(key)
                 elif key.digest in pair.claims or pair.history.knows(key.digest):

@@ -16,6 +16,7 @@ from importer.i18n.translations import N_, CatalogTranslator
 _OWN_REASONS: Final = (
     N_("removed from the old mailbox while it was being copied"),
     N_("the old server lists it but does not deliver it"),
+    N_("it may be in the new mailbox already: the new server lists such a message but does not deliver it"),
     N_("completion mail of an earlier import"),
     N_("calendars, contacts, notes and similar items are not mail"),
     N_("larger than the new mailbox accepts (%(size)s)"),

@@ -119,7 +119,9 @@ def a_checkpoint() -> FolderCheckpoint:
         FolderStatus(UidValidity(2**32 - 1), Uid(12), 7),
         FolderRef("Drafts", UidValidity(3)),
         Uid(0),
-        FolderTally("Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5),
+        FolderTally(
+            "Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5, recognised=1
+        ),
     )
 
 
@@ -857,7 +859,9 @@ def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     assert store.grants(ImportId("two")) == SEALED
 
     skipped = {"our mail": 2}
-    inbox = FolderTally("INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9)
+    inbox = FolderTally(
+        "INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9, recognised=2
+    )
     store.save_tally(import_id, FolderTally("INBOX", "INBOX"), held)
     store.save_tally(import_id, FolderTally("Archiv", "Archive"), held)
     store.save_tally(import_id, inbox, held)

@@ -201,6 +201,13 @@ def test_dropped_keywords_and_new_mail_are_mentioned_only_if_there_are_any() -> 
         assert "arrived in the old" not in body
 
 
+def test_recognised_messages_are_mentioned_only_if_there_are_any() -> None:
+    for recognised, mentioned in ((0, False), (1, True), (3, True)):
+        notice = completion_notice(report(FolderTally("I", "I", 4, 0, 4, recognised=recognised)))
+        for body in (notice.text, notice.html):
+            assert ("changed by another program" in body.replace("\n  ", " ")) == mentioned
+
+
 def test_labels_and_updated_flags_are_mentioned_only_if_there_are_any() -> None:
     usual = completion_notice(report(FolderTally("I", "I", 2, 2), labels=LabelRule.EACH))
     inbox = FolderTally("I", "I", 2, 2, flags_updated=3)

@@ -8,6 +8,7 @@ import pytest
 
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_identity import (
+    CandidateKeys,
     ExistingMailIndex,
     digest,
     first_field,
@@ -178,27 +179,48 @@ NAMELESS = without(b"Message-ID")
 
 
 def test_equal_headers_are_candidates_of_any_size() -> None:
-    candidates = index((9, 100, HEADER), (4, 200, HEADER), (5, 100, OTHER)).candidates(HEADER, 100)
-    assert candidates == (4, 9)
+    existing = index((9, 100, HEADER), (4, 200, HEADER), (5, 100, OTHER))
+    assert existing.candidates(CandidateKeys.of(HEADER), 100) == (4, 9)
 
 
 def test_all_messages_of_equal_size_are_candidates_for_one_without_message_id() -> None:
     existing = index((1, 100, HEADER), (2, 100, OTHER), (3, 101, OTHER), (4, 100, b"Subject: x\r\n\r\n"))
-    assert existing.candidates(NAMELESS, 100) == (1, 2, 4)
+    assert existing.candidates(CandidateKeys.of(NAMELESS), 100) == (1, 2, 4)
 
 
 def test_existing_messages_of_equal_size_without_message_id_are_candidates() -> None:
-    existing = index((1, 100, NAMELESS), (2, 101, NAMELESS), (3, 100, OTHER))
-    assert existing.candidates(HEADER, 100) == (1,)
+    other = NAMELESS.replace(b"Disk", b"Tape")
+    existing = index((1, 100, other), (2, 101, other), (3, 100, OTHER))
+    assert existing.candidates(CandidateKeys.of(HEADER), 100) == (1,)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        HEADER.replace(b"From: Ada <ada@old.example>\r\n", b""),
+        HEADER.replace(b"Disk", b"=?utf-8?q?Disk?="),
+        NAMELESS,
+    ],
+    ids=["no From", "other Subject", "no Message-ID"],
+)
+def test_a_message_is_a_candidate_though_the_server_tells_one_field_differently(there: bytes) -> None:
+    assert index((1, 120, there)).candidates(CandidateKeys.of(HEADER), 100) == (1,)
+
+
+def test_messages_of_equal_size_or_date_and_subject_are_unlikely_candidates() -> None:
+    there = index((1, 100, OTHER.replace(b"Disk", b"Tape")), (2, 101, OTHER), (3, 101, b"Subject: x\r\n\r\n"))
+    keys = CandidateKeys.of(HEADER)
+    assert there.candidates(keys, 100) == ()
+    assert list(there.unlikely_candidates(keys, 100)) == [2, 1]
 
 
 def test_a_candidate_for_two_reasons_is_returned_once() -> None:
-    assert index((7, 100, NAMELESS)).candidates(NAMELESS, 100) == (7,)
+    assert index((7, 100, NAMELESS)).candidates(CandidateKeys.of(NAMELESS), 100) == (7,)
 
 
 def test_without_similar_messages_there_is_no_candidate() -> None:
-    assert index((1, 100, OTHER)).candidates(HEADER, 100) == ()
-    assert index().candidates(HEADER, 100) == ()
+    assert index((1, 100, OTHER)).candidates(CandidateKeys.of(HEADER), 100) == ()
+    assert index().candidates(CandidateKeys.of(HEADER), 100) == ()
 
 
 # --- notices --------------------------------------------------------------------------------------------
@@ -253,7 +275,7 @@ def test_a_munged_header_is_a_candidate() -> None:
     sent = "Message-ID: <1@old.example>\r\nSubject: Grüße\r\n\r\n".encode("latin-1")
     stored = b"Message-ID: <1@old.example>\r\nSubject: GrXXe\r\n\r\n"
     assert munged(sent) == stored
-    assert index((1, 100, stored)).candidates(sent, 100) == (1,)
+    assert index((1, 100, stored)).candidates(CandidateKeys.of(sent), 100) == (1,)
 
 
 def test_bare_line_feeds_become_crlf_and_nothing_else_changes() -> None:

@@ -242,6 +242,7 @@ def test_json_has_all_fields() -> None:
         "copied_bytes": 10,
         "keywords_dropped": 0,
         "flags_updated": 0,
+        "recognised": 0,
         "confirmed": None,
         "adds_up": True,
     }

@@ -129,6 +129,7 @@ class ReportMailView:
     refusals_more: int
     labels: str
     flags_updated: int
+    recognised: int
 
     @classmethod
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
@@ -152,6 +153,7 @@ class ReportMailView:
             refusals_more=refused_total - sum(refusal.count for refusal in refusals),
             labels=label_rule(texts, import_.labels) if import_.has_labels else "",
             flags_updated=totals.flags_updated,
+            recognised=totals.recognised,
         )
 
     @property

@@ -139,6 +139,7 @@ def tally(row: AnyRow) -> FolderTally:
         source_recount=row.source_recount,
         elsewhere=row.elsewhere,
         flags_updated=row.flags_updated,
+        recognised=row.recognised,
     )
 
 

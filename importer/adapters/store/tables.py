@@ -146,6 +146,7 @@ folder_tallies: Final = Table(
     Column("source_recount", BigInteger),
     Column("elsewhere", BigInteger, nullable=False),
     Column("flags_updated", BigInteger, nullable=False),
+    Column("recognised", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("import_id", "source_key"),
 )
 

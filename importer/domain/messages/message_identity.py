@@ -7,10 +7,11 @@ Header bytes may be anything that occurs in mail: folded, LF-only, undecodable, 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from re import compile as regex
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid
@@ -146,7 +147,7 @@ def munged(header: bytes) -> bytes:
 class ExistingMailIndex:
     """Index of the messages in one destination folder that have no receipt, by header and size.
 
-    Uses about 25 bytes per message: keys are cut to eight bytes, which may add candidates but never loses
+    Uses about 40 bytes per message: keys are cut to eight bytes, which may add candidates but never loses
     one.
     """
 
@@ -154,26 +155,74 @@ class ExistingMailIndex:
         self._by_key = UidsByKey(_KEY_BYTES)
         self._by_size = UidsByKey(_SIZE_BYTES)
         self._nameless_by_size = UidsByKey(_SIZE_BYTES)  # without Message-ID
+        self._by_date_and_subject = UidsByKey(_KEY_BYTES)
 
     def add(self, uid: Uid, size_bytes: int, header: bytes) -> None:
         """Add a message. Each UID may be added once."""
-        key = header_key(munged(header))
-        self._by_key.add(key.digest[:_KEY_BYTES], uid)
+        keys = CandidateKeys.of(header)
+        self._by_key.add(keys.message_id or keys.without_id, uid)
         self._by_size.add(_scattered(size_bytes), uid)
-        if not key.has_message_id:
+        if not keys.message_id:
             self._nameless_by_size.add(_scattered(size_bytes), uid)
+        if keys.date_and_subject:
+            self._by_date_and_subject.add(keys.date_and_subject, uid)
 
-    def candidates(self, body_header: bytes, size_bytes: int) -> tuple[Uid, ...]:
-        """Ascending UIDs of messages that may equal the message with this header and size; compare their
+    def has_size(self, uid: Uid, size_bytes: int) -> bool:
+        """Whether a message of the folder was listed with this size."""
+        return uid in self._by_size.get(_scattered(size_bytes))
+
+    def namesakes(self, keys: CandidateKeys) -> set[Uid]:
+        """UIDs of messages that have the same Message-ID, or none and the same Date, From and Subject. Their
+        size may differ, because tools add and remove fields and line ends."""
+        nameless = self._by_key.get(keys.without_id)
+        return {*self._by_key.get(keys.message_id), *nameless} if keys.message_id else {*nameless}
+
+    def candidates(self, keys: CandidateKeys, size_bytes: int) -> tuple[Uid, ...]:
+        """Ascending UIDs of messages that may equal the message with these keys and this size; compare their
         bytes.
 
-        These are the messages with an equal key, and messages of equal size: those without Message-ID,
-        because servers and tools add a missing one, or all of them if the message itself has no Message-ID.
+        These are its `namesakes`, and messages of equal size: those without Message-ID, because servers and
+        tools add a missing one, or all of them if the message itself has no Message-ID.
         """
-        key = header_key(munged(body_header))
-        same_size = self._nameless_by_size if key.has_message_id else self._by_size
-        by_key, by_size = self._by_key.get(key.digest[:_KEY_BYTES]), same_size.get(_scattered(size_bytes))
-        return tuple(sorted({*by_key, *by_size}))
+        same_size = self._nameless_by_size if keys.message_id else self._by_size
+        return tuple(sorted({*self.namesakes(keys), *same_size.get(_scattered(size_bytes))}))
+
+    def unlikely_candidates(self, keys: CandidateKeys, size_bytes: int) -> Iterator[Uid]:
+        """UIDs of messages that equal the message only if the server reads its header in another way than
+        this program does: those with the same Date and Subject, and those of equal size."""
+        if keys.date_and_subject:
+            yield from self._by_date_and_subject.get(keys.date_and_subject)
+        yield from self._by_size.get(_scattered(size_bytes))
+
+
+class CandidateKeys(NamedTuple):
+    """Keys over the identifying fields of a header as Cyrus stores it. `message_id` and `date_and_subject`
+    are b"" if the fields are missing."""
+
+    message_id: bytes
+    without_id: bytes
+    date_and_subject: bytes
+
+    @classmethod
+    def of(cls, header: bytes) -> Self:
+        """`header` is a header block or the response to BODY[HEADER.FIELDS (...)], with fields in any
+        order."""
+        fields = _first_fields(munged(header), IDENTIFYING_FIELDS)
+        message_id, date, from_, subject = (fields.get(name, b"") for name in IDENTIFYING_FIELDS)
+        return cls(
+            _short_key(b"id", message_id) if message_id else b"",
+            _short_key(b"no id", date, from_, subject),
+            _short_key(b"date", date, subject) if date or subject else b"",
+        )
+
+
+def has_identifying_field(header: bytes) -> bool:
+    """Whether any of the identifying fields has a value."""
+    return any(_first_fields(header, IDENTIFYING_FIELDS).values())
+
+
+def _short_key(*values: bytes) -> bytes:
+    return sha256(b"\n".join(values)).digest()[:_KEY_BYTES]  # a value contains no line feed
 
 
 def _scattered(size_bytes: int) -> bytes:

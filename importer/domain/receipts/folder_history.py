@@ -18,6 +18,7 @@ from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    CHANGED_ELSEWHERE,
     FolderCheckpoint,
     FolderRef,
     FolderTally,
@@ -176,6 +177,7 @@ class FolderHistory:
         before, is counted once."""
         counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
+        recognised = 0
         listed = source_uids | self.refused
         for (outcome, reason), settled in self._settled.items():
             current, earlier = settled.current.uids, len(settled.earlier.uids & source_uids)
@@ -187,6 +189,7 @@ class FolderHistory:
                 counts[Outcome.PRESENT] += earlier
             else:
                 counts[outcome] += len(current) + earlier
+                recognised += len(current) + earlier if reason == CHANGED_ELSEWHERE else 0
         return FolderTally(
             source_folder=self.source.name,
             destination_folder=destination_folder,
@@ -198,6 +201,7 @@ class FolderHistory:
             failed=len(self.refused - self.settled),
             copied_bytes=self.copied_bytes,
             keywords_dropped=self.keywords_dropped,
+            recognised=recognised,
         )
 
 
@@ -215,7 +219,10 @@ def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterab
                     keywords_dropped=tally.keywords_dropped + receipt.keywords_dropped,
                 )
             case Outcome.PRESENT:
-                tally = replace(tally, present=tally.present + number)
+                recognised = number if receipt.reason == CHANGED_ELSEWHERE else 0
+                tally = replace(
+                    tally, present=tally.present + number, recognised=tally.recognised + recognised
+                )
             case Outcome.DUPLICATE:
                 tally = replace(tally, duplicate=tally.duplicate + number)
             case Outcome.SKIPPED:

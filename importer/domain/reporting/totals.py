@@ -22,6 +22,7 @@ class Totals:
     copied_bytes: int = 0
     keywords_dropped: int = 0
     flags_updated: int = 0
+    recognised: int = 0  # of `present`: changed by another program
     confirmed: int | None = None
 
     @classmethod
@@ -42,6 +43,7 @@ class Totals:
             copied_bytes=sum(folder.copied_bytes for folder in folders),
             keywords_dropped=sum(folder.keywords_dropped for folder in folders),
             flags_updated=sum(folder.flags_updated for folder in folders),
+            recognised=sum(folder.recognised for folder in folders),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
         )
 
@@ -79,6 +81,7 @@ class Totals:
             "copied_bytes": self.copied_bytes,
             "keywords_dropped": self.keywords_dropped,
             "flags_updated": self.flags_updated,
+            "recognised": self.recognised,
             "confirmed": self.confirmed,
             "adds_up": self.adds_up,
         }
