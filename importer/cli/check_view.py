@@ -91,13 +91,16 @@ def _note(folder: FolderCheck) -> str:
     notes = [] if folder.reason in ("same name", "INBOX") else [folder.reason]
     if folder.elsewhere:
         notes.append(f"{folder.elsewhere:,} more in the folders of other labels")
+    if folder.recognised:
+        notes.append(f"{folder.recognised:,} seem to be there already")
     return plain("; ".join(notes))
 
 
 def _print_estimate(check: Check) -> None:
     amount = check.to_copy
+    limit = "about" if check.recognised else "at most"
     stdout.print(
-        f"To copy: at most {counted(amount.messages, 'message')}, {spoken_bytes(amount.size_bytes)}."
+        f"To copy: {limit} {counted(amount.messages, 'message')}, {spoken_bytes(amount.size_bytes)}."
     )
     estimate = check.estimate
     if estimate is None:

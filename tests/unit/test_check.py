@@ -15,7 +15,7 @@ from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret
-from providers.errors import ServerUnavailable
+from providers.errors import ServerUnavailable, Side
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -99,6 +99,39 @@ def test_already_imported_messages_are_not_counted_again(office: Office) -> None
     [inbox] = run_check(office)[-1].folders
     assert (inbox.messages, inbox.known, inbox.there) == (7, 6, 6)
     assert inbox.to_copy.messages == 1
+
+
+def test_messages_that_another_program_brought_are_forecast(office: Office) -> None:
+    existing = [f"X-TUID: 2nBQcJjxNzpR\r\nSubject: {n}\r\n\r\ntext\r\n".encode() for n in range(4)]
+    for body in (existing[3], *existing, b"Subject: other\r\n\r\n"):
+        office.new.folders["INBOX"].add((), DATE, body)
+    check_ = run_check(office)[-1]
+    [inbox] = check_.folders
+    assert (inbox.messages, inbox.known, inbox.recognised, inbox.there) == (6, 0, 4, 6)
+    assert (check_.recognised, check_.to_copy.messages) == (4, 2)
+    assert check_.as_json()["recognised"] == 4
+    assert office.work(office.submit()[1]).state is State.COMPLETE
+    assert len(office.new.folders["INBOX"].messages) == 8
+    assert run_check(office)[-1].recognised == 0
+
+
+def test_messages_of_one_header_are_forecast_as_often_as_they_are_there(office: Office) -> None:
+    office.old.folders["INBOX"].messages.clear()
+    for percent in range(80, 90):
+        office.old.folders["INBOX"].add((), DATE, b"Subject: disk\r\n\r\n%d %% full\r\n" % percent)
+    office.new.folders["INBOX"].add((), DATE, b"Subject: disk\r\n\r\n80 % full\r\n")
+    assert run_check(office)[-1].to_copy.messages == 9
+
+
+def test_a_destination_that_cannot_be_examined_does_not_stop_the_check(office: Office) -> None:
+    def fault(operation: str) -> None:
+        if operation == "headers":
+            raise ServerUnavailable("It is busy.", side=Side.DESTINATION)
+
+    office.new.folders["INBOX"].add((), DATE, b"Subject: 0\r\n\r\ntext\r\n")
+    office.new.fault = fault
+    check_ = run_check(office)[-1]
+    assert (check_.ready, check_.recognised, check_.to_copy.messages) == (True, 0, 6)
 
 
 def test_missing_room_and_oversized_messages_are_reported(office: Office) -> None:

@@ -85,8 +85,9 @@ class FolderCheck:
 
     `elsewhere`: messages with this label that will be copied into another label's folder. `there`: messages
     now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
-    which are not copied again. `too_large`: messages that exceed the destination's size limit, among those
-    checked.
+    which are not copied again. `recognised`: messages that another program seems to have brought there,
+    judged by their headers; of a large folder an estimate. `too_large`: messages that exceed the
+    destination's size limit, among those checked.
     """
 
     source_folder: str
@@ -99,12 +100,12 @@ class FolderCheck:
     exact: bool = True
     too_large: int = 0
     elsewhere: int = 0
+    recognised: int = 0
 
     @property
     def to_copy(self) -> Amount:
-        """An upper limit: messages that reached the destination in another way are recognised only during the
-        copy."""
-        left = max(0, self.messages - self.known)
+        """An upper limit, except for `recognised` messages: during the copy their bytes decide."""
+        left = max(0, self.messages - self.known - self.recognised)
         return Amount(left, round((self.size_bytes or 0) * left / self.messages) if self.messages else 0)
 
     def as_json(self) -> dict[str, object]:
@@ -117,6 +118,7 @@ class FolderCheck:
             "exact": self.exact,
             "there": self.there,
             "known": self.known,
+            "recognised": self.recognised,
             "too_large": self.too_large,
             "elsewhere": self.elsewhere,
         }
@@ -146,8 +148,13 @@ class Check:
     labels: LabelRule | None = None
 
     @property
+    def recognised(self) -> int:
+        """Messages that another program seems to have brought to the destination."""
+        return sum(folder.recognised for folder in self.folders)
+
+    @property
     def to_copy(self) -> Amount:
-        """The maximum that an import would copy."""
+        """The maximum that an import would copy, if `recognised` messages prove to be there."""
         amounts = [folder.to_copy for folder in self.folders]
         return Amount(
             sum(amount.messages for amount in amounts), sum(amount.size_bytes for amount in amounts)
@@ -232,6 +239,7 @@ class Check:
             "folders": [folder.as_json() for folder in self.folders],
             "closed": [{"folder": name, "reason": reason} for name, reason in self.closed],
             "left_out": [left_out._asdict() for left_out in self.left_out],
+            "recognised": self.recognised,
             "to_copy": {"messages": to_copy.messages, "size_bytes": to_copy.size_bytes},
             "free_bytes": self.free_bytes,
             "free_messages": self.free_messages,

@@ -37,6 +37,7 @@ from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderChe
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxSession
 from importer.service.deps import Deps
+from importer.service.imports.existing_forecast import count_existing
 from importer.service.imports.finish import report_of
 from importer.service.imports.submit import new_id
 from importer.service.legs.connections import previous_placements
@@ -231,29 +232,55 @@ class _MailboxCheck:
         self._update_dates(outlines, exact=complete)
         mean_bytes = sampled_bytes / len(outlines) if outlines else 0
         limit = self.result.destination.max_message_bytes
+        history = self._history(folder, ref)
         return replace(
             folder,
             messages=len(uids),
             size_bytes=reported_bytes if reported_bytes is not None else round(mean_bytes * len(uids)),
             exact=reported_bytes is not None or complete,
             too_large=0 if limit is None else sum(outline.size_bytes > limit for outline in outlines),
-            known=self._count_settled(folder, ref, uids),
+            known=0 if history is None else len(uids) - len(history.todo(uids)),
+            recognised=self._count_recognised(folder, ref, uids, history),
         )
 
-    def _count_settled(self, folder: FolderCheck, ref: FolderRef, uids: UidSet) -> int:
-        """How many of the messages earlier imports of the route have settled."""
+    def _history(self, folder: FolderCheck, ref: FolderRef) -> FolderHistory | None:
+        """What earlier imports of the route have settled in the folder; None if nothing."""
         destination = self._surveys.get(Side.DESTINATION)
         last = None
         for last in self._receipts(folder):  # noqa: B007  # there may be too many to hold in memory
             pass
         if destination is None or last is None:
-            return 0
+            return None
         status = destination.statuses.get(folder.destination_folder)
         uidvalidity = status.uidvalidity if status else last.destination.uidvalidity
         target = FolderRef(folder.destination_folder, uidvalidity)
         history = FolderHistory(ImportId("check"), ref, target, status.uidnext if status else None)
         history.recall(self._receipts(folder))
-        return len(uids) - len(history.todo(uids))
+        return history
+
+    def _count_recognised(
+        self, folder: FolderCheck, ref: FolderRef, uids: UidSet, history: FolderHistory | None
+    ) -> int:
+        """How many of the messages are probably at the destination without a receipt. Of a large folder a
+        sample is examined. Whatever the destination does not tell counts as not there."""
+        destination = self._surveys.get(Side.DESTINATION)
+        status = destination.statuses.get(folder.destination_folder) if destination else None
+        session = self._sessions.get(Side.DESTINATION)
+        todo = uids if history is None else history.todo(uids)
+        if session is None or status is None or not status.messages or not todo:
+            return 0
+        sample = _sampled(todo)
+        there = status.ref(folder.destination_folder)
+        try:
+            existing = session.uids(there) - (UidSet() if history is None else history.destination_uids)
+            count = count_existing(self._sessions[Side.SOURCE], ref, sample, session, there, existing)
+        except (FolderUnusable, FolderChanged):
+            return 0
+        except MailError as error:
+            if error.side is Side.SOURCE:
+                raise
+            return 0
+        return round(count * len(todo) / len(sample))
 
     def _receipts(self, folder: FolderCheck) -> Iterator[Receipt]:
         return self._deps.store.receipts(self._route, folder.destination_folder)
