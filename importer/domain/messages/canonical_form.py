@@ -141,6 +141,8 @@ def _without_last_line_ends(message: Iterator[bytes]) -> Iterator[bytes]:
 
 def _end_of_content(data: bytes) -> int:
     """The length of `data` without the CRLFs at its end. Each LF in it follows a CR."""
+    if data.endswith(b"\r"):
+        return len(data)
     content = len(data.rstrip(b"\r\n"))
     lone_cr = data.rfind(b"\r\r", content)
     return content if lone_cr < 0 else lone_cr + 1
