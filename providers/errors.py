@@ -74,9 +74,18 @@ class MailError(Exception):
 
 
 class ConnectionLost(MailError):
-    """Connection reset, timeout or BYE. The outcome of a pending APPEND is unknown."""
+    """Connection reset, timeout or BYE. The outcome of a pending APPEND is unknown.
+
+    `announced`: the server said BYE with words of its own, which are in `server_text`.
+    """
 
     code = "connection_lost"
+
+    def __init__(
+        self, message: str, *, announced: bool = False, side: Side | None = None, server_text: str = ""
+    ) -> None:
+        super().__init__(message, side=side, server_text=server_text)
+        self.announced = announced
 
 
 class ServerTooSlow(ConnectionLost):

@@ -260,9 +260,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The destination permanently rejected this message. `reason` is for the report."""
+    """The destination rejected this message. `reason` is for the report. `certain`: another try cannot change
+    it."""
 
     reason: str
+    certain: bool = False
 
 
 AppendResult = Stored | Rejected

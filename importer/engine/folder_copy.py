@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
+from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderCheckpoint,
@@ -43,12 +44,19 @@ from importer.domain.model import (
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
+from importer.engine.doubts import Doubts
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.recount import recount
 from importer.engine.settle import settle
-from providers.errors import FolderUnusable
+from providers.errors import FolderUnusable, MailError, Side
+
+MAX_PASSES: Final = 12
+"""Passes over one pair in a leg. Each further one is caused by messages in doubt, or by trouble."""
+
+PATIENCE_WITH_FOLDER: Final = 3
+"""Legs without progress after which a folder that ends connections is given up."""
 
 SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
 
@@ -72,6 +80,22 @@ class Target:
     rule: KeywordRule
     limit_bytes: int | None
     foreign: ExistingMail
+
+
+def folder_reason(error: MailError, folder: str) -> str:
+    """Why nothing (more) of `folder` could be copied, with the server's own words."""
+    reason = (
+        str(error)
+        if isinstance(error, FolderUnusable)
+        else _ENDS_CONNECTION[error.side or Side.SOURCE].format(folder)
+    )
+    return f"{reason} ({error.server_text})" if error.server_text not in reason else reason
+
+
+_ENDS_CONNECTION: Final = {
+    Side.SOURCE: "The connection to the old mailbox ended each time the folder “{}” was opened.",
+    Side.DESTINATION: "The connection to the new mailbox ended each time the folder for “{}” was opened.",
+}
 
 
 class Deferred(NamedTuple):
@@ -113,6 +137,11 @@ class FolderCopy:
         self._queue: deque[MessageBatch] = deque()
         self._deferred: dict[Uid, Deferred] = {}
         self._unusable: str | None = None
+        self._doubts = Doubts()
+        self._troubles = 0  # passes that ended early
+        self._renew: Side | None = None  # which connection the next pass has to replace
+        self._pass_over = False  # the pass ends early: the folder is in trouble
+        self._passes = 0
         self._unfetched = UidSet()
         self._tally = FolderTally(source.name, destination)
         self._remaining = 0
@@ -123,8 +152,12 @@ class FolderCopy:
     def prepare(self, lane: Lane) -> None:
         """Settle doubtful appends and queue the messages to copy. An unusable folder is reported by `finish`,
         not here. Raises what the sessions and the ledger raise otherwise."""
+        self._passes += 1
+        self._pass_over = False
         try:
+            self._renew_connection(lane)
             settle(self.leg, lane, self.destination)
+            self.claims.clear()  # nothing is under way now
             self._limit_bytes = lane.destination.append_limit_bytes()
             receipts = self._receipts()
             first = next(receipts, None)
@@ -135,13 +168,31 @@ class FolderCopy:
             if isinstance(batches_of_all, FolderUnusable):
                 raise batches_of_all
             pending = self._begin()
+            self._doubts.forget_settled(pending)
             if pending:
                 self._target = self._prepare_target(lane, folder or self._recreate(lane))
                 # The batches of all messages serve only if none of them is settled or refused already.
-                reusable = batches_of_all and pending == self._listed
-                self._queue.extend(batches_of_all if reusable else self._batches_of(lane, pending))
+                reusable = batches_of_all and pending == self._listed and not self._doubts
+                self._queue.extend(batches_of_all if reusable else self._planned(lane, pending))
         except FolderUnusable as error:
-            self.give_up(str(error))
+            self.troubled(error)
+
+    def _renew_connection(self, lane: Lane) -> None:
+        side, self._renew = self._renew, None
+        if side is Side.SOURCE:
+            lane.source.renew()
+        elif side is Side.DESTINATION:
+            lane.destination.renew()
+
+    def _planned(self, lane: Lane, pending: UidSet) -> Iterator[MessageBatch]:
+        """The batches of `pending`: at last the messages that are in doubt, and of these the ones that have
+        to be sent alone after all others."""
+        if believed := self._doubts.believed():
+            self.record([], believed)
+        yield from self._batches_of(lane, pending - self._doubts.all - self.history.refused)
+        yield from self._batches_of(lane, self._doubts.batched)
+        for batch in self._batches_of(lane, self._doubts.alone, max_messages=1):
+            yield replace(batch, apart=True)
 
     def _begin(self) -> UidSet:
         pending = self.history.todo(self._listed)
@@ -173,6 +224,75 @@ class FolderCopy:
         """Leave messages to the next leg, without an outcome: this leg could not fetch them."""
         with self.lock:
             self._unfetched |= uids
+            for uid in uids:
+                self._doubts.settled(uid)
+
+    # --- Doubts about messages -----------------------------------------------------------------------
+
+    def doubt_lost(self, uids: Sequence[Uid], stored_batches: int, *, announced: bool) -> None:
+        """The connection ended while these messages were sent. They are tried again in a further pass."""
+        with self.lock:
+            self._doubts.lost(uids, stored_batches, announced=announced)
+
+    def doubt_lost_alone(self, uid: Uid, stored_batches: int) -> tuple[int, int]:
+        """The connection ended while a message was sent alone, as the first one. Return how often it did, and
+        `stored_batches` when it was lost for the first time."""
+        with self.lock:
+            return self._doubts.lost_alone(uid, stored_batches)
+
+    def doubt_refused(self, refusal: Refusal) -> None:
+        """The destination refused a message for the first time. It is tried again in a further pass."""
+        with self.lock:
+            self._doubts.refused(refusal)
+
+    def needs_new_connection(self, uid: Uid) -> bool:
+        """Whether this message, which is in doubt, has to be the first one on its connection."""
+        with self.lock:
+            if self._doubts.first(uid):
+                return True
+            refused = self._doubts.was_refused(uid)
+        return refused and self.leg.appends.may_renew()
+
+    @property
+    def undone(self) -> bool:
+        """Whether messages have no outcome that a further pass can give them."""
+        open_ = self._remaining > len(self._unfetched) or bool(self._doubts)
+        return open_ and self._unusable is None and self._passes < MAX_PASSES
+
+    @property
+    def left_undone(self) -> int:
+        """The number of messages that were left without an outcome after all passes."""
+        return len(self._doubts.all)
+
+    # --- Trouble with a folder -----------------------------------------------------------------------
+
+    @property
+    def pass_over(self) -> bool:
+        """Whether the pass ends early."""
+        return self._pass_over
+
+    def troubled(self, error: MailError) -> None:
+        """One of the folders cannot be used, was recreated, or ends connections. The pass ends, and a further
+        one follows. If it ends in the same way, a folder that cannot be used is given up, and one that ends
+        connections after some legs. Raises `error` if the leg has to end."""
+        unusable = isinstance(error, FolderUnusable)
+        with self.lock:
+            if self._pass_over:
+                return  # another lane has met the same
+            self._pass_over = True
+            self._troubles += 1
+            self._queue.clear()
+            first = self._troubles == 1
+            if first and unusable and self.leg.appends.may_renew():
+                self._renew = error.side
+                return
+        if first and not unusable:
+            return
+        if not unusable and self.leg.import_.attempts < PATIENCE_WITH_FOLDER:
+            raise error
+        self.give_up(folder_reason(error, self.source.name))
+
+    # --- Ending ----------------------------------------------------------------------------------------
 
     @property
     def unfetched(self) -> int:
@@ -183,13 +303,16 @@ class FolderCopy:
         """Mark a folder as unusable. `finish` then refuses the messages that have no outcome."""
         with self.lock:
             self._unusable = reason
+            self._pass_over = True
             self._queue.clear()
             self._deferred.clear()
 
-    def finish(self) -> bool:
+    def finish(self, lane: Lane) -> bool:
         """Called by the last lane at work on the pair. False if deferred messages were queued again."""
         # After `give_up` no further outcome is expected: deferred messages are refused like all others.
-        if self._deferred and self._unusable is None:
+        if self._pass_over:
+            self._deferred.clear()  # the next pass lists them again
+        if self._deferred:
             self._settle_twins()
             with self.lock:
                 sizes = [(uid, message.size_bytes) for uid, message in self._deferred.items()]
@@ -198,7 +321,7 @@ class FolderCopy:
             if self._queue:
                 return False
         if self._unusable is not None:
-            self._refuse_rest(self._unusable)
+            self._refuse_rest(lane, self._unusable)
         return True
 
     def _settle_twins(self) -> None:
@@ -335,13 +458,27 @@ class FolderCopy:
         with self.lock:
             self.history.extend(receipts)
             self.history.refuse(refusals)
+            if self._doubts:
+                for receipt in receipts:
+                    for uid in receipt.source_uids:
+                        self._doubts.settled(uid)
+                for refusal in refusals:
+                    if refusal.uid is not None:
+                        self._doubts.settled(refusal.uid, refusal)
             self._tally = with_batch(self._tally, receipts, refusals)
             self._remaining -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
 
     # --- Preparing -------------------------------------------------------------------------------------
 
     def _open_destination(self, lane: Lane) -> _DestinationFolder | None:
-        """The destination folder; None if it is missing or cannot be opened."""
+        """The destination folder; None if it is missing or cannot be opened, which is asked once more over a
+        new connection if the server lists the folder."""
+        try:
+            return _DestinationFolder(*lane.destination.open_for_appending(self.destination))
+        except FolderUnusable:
+            if self.destination not in {folder.name for folder in lane.destination.folders()}:
+                return None
+        lane.destination.renew()
         try:
             return _DestinationFolder(*lane.destination.open_for_appending(self.destination))
         except FolderUnusable:
@@ -423,13 +560,17 @@ class FolderCopy:
             return unusable
         return []
 
-    def _batches_of(self, lane: Lane, uids: UidSet) -> list[MessageBatch]:
+    def _batches_of(self, lane: Lane, uids: UidSet, max_messages: int | None = None) -> list[MessageBatch]:
         """Batches of `uids`. Messages that the source no longer lists come first: their fetch reports why."""
-        listed, listed_batches = self._listed_batches(lane, uids)
-        vanished = (uids - listed).chunks(self._max_messages)
+        if not uids:
+            return []
+        listed, listed_batches = self._listed_batches(lane, uids, max_messages)
+        vanished = (uids - listed).chunks(max_messages or self._max_messages)
         return [*(MessageBatch(chunk, 0) for chunk in vanished), *listed_batches]
 
-    def _listed_batches(self, lane: Lane, uids: UidSet) -> tuple[UidSet, list[MessageBatch]]:
+    def _listed_batches(
+        self, lane: Lane, uids: UidSet, max_messages: int | None = None
+    ) -> tuple[UidSet, list[MessageBatch]]:
         """The members of `uids` that the source lists, and their batches."""
         listed = Ascending()
 
@@ -438,14 +579,23 @@ class FolderCopy:
                 listed.add(uid)
                 yield uid, size_bytes
 
-        listed_batches = list(self._grouped(sizes(), limit_bytes=self._limit_bytes))
+        limit_bytes = self._limit_bytes
+        listed_batches = list(self._grouped(sizes(), limit_bytes=limit_bytes, max_messages=max_messages))
         return listed.uids, listed_batches
 
     def _grouped(
-        self, sizes: Iterable[tuple[Uid, int]], *, limit_bytes: int | None = None
+        self,
+        sizes: Iterable[tuple[Uid, int]],
+        *,
+        limit_bytes: int | None = None,
+        max_messages: int | None = None,
     ) -> Iterator[MessageBatch]:
-        max_bytes = self.leg.limits.batch_bytes
-        return batches(sizes, max_messages=self._max_messages, max_bytes=max_bytes, limit_bytes=limit_bytes)
+        return batches(
+            sizes,
+            max_messages=max_messages or self._max_messages,
+            max_bytes=self.leg.limits.batch_bytes,
+            limit_bytes=limit_bytes,
+        )
 
     @property
     def _max_messages(self) -> int:
@@ -453,17 +603,26 @@ class FolderCopy:
         the connection."""
         return max(1, self.leg.limits.batch_messages >> min(self.leg.import_.attempts, 20))
 
-    def _refuse_rest(self, reason: str) -> None:
-        """Refuse every message that has no outcome: the folder is unusable on one of the sides."""
+    def _refuse_rest(self, lane: Lane, reason: str) -> None:
+        """Refuse every message that has no outcome: the folder is unusable on one of the sides. Date, subject
+        and size are read from the source, where it can be read."""
         leg, source, code = self.leg, self.source, RefusalCode.FOLDER_UNUSABLE
+        readable = True
         for uids in self.history.todo(self._listed).chunks(REFUSED_AT_ONCE):
-            self.record(
-                [],
-                [
-                    Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason, code=code)
-                    for uid in uids
-                ],
-            )
+            refusals = {
+                uid: Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason, code=code)
+                for uid in uids
+            }
+            try:
+                for lines in lane.source.headers(source, uids) if readable else ():
+                    if lines.uid in refusals:
+                        date, subject = date_and_subject(lines.header)
+                        refusals[lines.uid] = replace(
+                            refusals[lines.uid], date=date, subject=subject, size_bytes=lines.size_bytes
+                        )
+            except MailError:
+                readable = False
+            self.record([], list(refusals.values()))
         if not self._listed and not self.history.unlistable:
             whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0, code=code)
             self.record([], [whole])

@@ -26,7 +26,7 @@ from importer.domain.reporting.formatting import counted
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
-from providers.errors import ConnectionLost, MailError, Side
+from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
 
 PASSES: Final = 3
 """Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
@@ -34,6 +34,11 @@ PASSES: Final = 3
 _BROKE: Final = (
     "Everything that could be read is copied, but the connection to the old mailbox ended each time {} had to"
     " be read. Mailhaul tries again."
+)
+
+_UNDONE: Final = (
+    "Everything else is copied, but the connection to the new mailbox ended while {} had to be stored."
+    " Mailhaul tries again."
 )
 
 TallyListener = Callable[[FolderCopy, FolderTally], None]
@@ -50,6 +55,7 @@ class _Job:
     def __init__(self, pair: FolderCopy) -> None:
         self.pair = pair
         self.begun = False
+        self.postponed = False  # has messages in doubt, which are tried again after everything else
         self.joinable = False  # prepared, and may have batches queued
         self.lanes = 0  # number of lanes at work on it
         self.done = False
@@ -103,6 +109,9 @@ class Lanes:
             thread.join()
         if self._error is not None:
             raise self._error
+        undone = sum(job.pair.left_undone for job in self._jobs)
+        if undone and not self._budget_spent:
+            raise ConnectionLost(_UNDONE.format(counted(undone, "message")), side=Side.DESTINATION)
         unfetched = sum(job.pair.unfetched for job in self._jobs)
         if unfetched and not self._budget_spent:
             raise ConnectionLost(_BROKE.format(counted(unfetched, "message")), side=Side.SOURCE)
@@ -121,7 +130,7 @@ class Lanes:
         """Wait for a pair that a free lane can work on. None once all pairs are done or the lanes stop."""
         with self._changed:
             while not self._stopping:
-                job = self._unbegun() or self._joinable()
+                job = self._unbegun() or self._joinable() or self._unbegun(postponed=True)
                 if job is not None:
                     job.lanes += 1
                     return job
@@ -137,26 +146,54 @@ class Lanes:
         job.begun = True
         while True:
             if unprepared:
-                job.pair.prepare(lane)
+                self._prepare(lane, job)
                 self._make_joinable(job)
             on_concluded = partial(self._batch_concluded, job)
             Pipeline(job.pair, lane, self._held, lambda: not self._stopping, on_concluded).run()
             if not self._stays_as_last(job):
                 return
             unprepared = False
-            if job.pair.finish():
+            if not job.pair.finish(lane):
+                self._make_joinable(job)
+            elif job.pair.undone:
+                if self._postpone(job):
+                    return
+                unprepared = True
+            else:
                 tally, arrived = job.pair.recount(lane)
                 self._on_tally(job.pair, tally)
                 passes += 1
                 if not arrived or passes == PASSES:
                     break
                 unprepared = True
-            else:
-                self._make_joinable(job)
         job.pair.release()
         with self._changed:
             job.done = True
             self._changed.notify_all()
+
+    def _prepare(self, lane: Lane, job: _Job) -> None:
+        """Prepare a pair. If that ends the connection each time although the mailbox answers otherwise, it is
+        this pair that has to wait, and to be given up in the end."""
+        try:
+            job.pair.prepare(lane)
+        except (ConnectionLost, ProtocolViolation) as error:
+            if error.scope is not ErrorScope.SESSION or error.side is None:
+                raise
+            session = lane.source if error.side is Side.SOURCE else lane.destination
+            session.renew()
+            session.folders()
+            job.pair.troubled(error)
+
+    def _postpone(self, job: _Job) -> bool:
+        """Leave a pair until all others are done. False if there are no others that this lane could do."""
+        with self._changed:
+            job.joinable = False
+            if not (self._unbegun() or self._joinable()):
+                return False
+            job.begun, job.postponed = False, True
+            job.lanes -= 1
+            self._changed.notify_all()
+            return True
 
     def _batch_concluded(self, job: _Job) -> None:
         self._on_tally(job.pair, job.pair.tally)
@@ -178,10 +215,10 @@ class Lanes:
             self._changed.notify_all()
         self._held.stop_waiting()
 
-    def _unbegun(self) -> _Job | None:
+    def _unbegun(self, *, postponed: bool = False) -> _Job | None:
         busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
         free = (job for job in self._jobs if not (job.begun or job.lanes or job.pair.destination in busy))
-        return next(free, None)
+        return next((job for job in free if job.postponed is postponed), None)
 
     def _joinable(self) -> _Job | None:
         return next((job for job in self._jobs if job.joinable and job.pair.queued_batches), None)

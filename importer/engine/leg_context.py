@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Import
+from importer.domain.planning.retry_policy import MAX_VERDICTS_IN_A_ROW
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxSession
@@ -24,6 +27,41 @@ class TransferLimits:
     lanes: int = 1
     held_bytes: int = 20 * 1024 * 1024
     settle_quiet: timedelta = timedelta(seconds=10)
+
+
+class AppendRecord:
+    """How the destination has answered the appends of one leg, over all lanes. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stored = 0
+        self._verdicts_in_a_row = 0
+        self._renewals_left = _RENEWALS
+
+    def stored(self) -> None:
+        """It stored a batch, or a part of it."""
+        with self._lock:
+            self._stored += 1
+            self._verdicts_in_a_row = 0
+
+    @property
+    def stored_batches(self) -> int:
+        return self._stored
+
+    def may_refuse(self) -> bool:
+        """Count a message that is to be refused because it ends connections. False: too many in a row."""
+        with self._lock:
+            self._verdicts_in_a_row += 1
+            return self._verdicts_in_a_row <= MAX_VERDICTS_IN_A_ROW
+
+    def may_renew(self) -> bool:
+        """Count a connection that is opened only to rule out that the old one is the reason for a refusal."""
+        with self._lock:
+            self._renewals_left -= 1
+            return self._renewals_left >= 0
+
+
+_RENEWALS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +92,4 @@ class Leg:
     is_notice: Callable[[bytes], bool]  # recognises our own completion mails by their header
     limits: TransferLimits = field(default_factory=TransferLimits)
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
+    appends: AppendRecord = field(default_factory=AppendRecord)

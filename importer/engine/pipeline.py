@@ -8,8 +8,8 @@ ledger.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +17,19 @@ from typing import Final
 
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
 from importer.domain.planning.message_batches import MessageBatch
+from importer.domain.planning.retry_policy import Blame, blame
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Lane
-from importer.engine.transfer import FetchedBatch, InFlightBatch, fetch_batch
+from importer.engine.transfer import FetchedBatch, InFlightBatch, MessageKey, fetch_batch
 from importer.ports.leases import LeaseLost
-from providers.errors import FolderUnusable, MailError
+from providers.errors import (
+    ConnectionLost,
+    FolderChanged,
+    FolderUnusable,
+    MailError,
+    ServerTooSlow,
+    Side,
+)
 
 SLOTS: Final = 2
 """Appends under way on one lane: the server stores one while we process its answer to the other."""
@@ -66,20 +74,36 @@ class ByteBudget:
 @dataclass(frozen=True, slots=True)
 class _Fetching:
     size_bytes: int
+    planned: MessageBatch
     batch: Future[FetchedBatch]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
+    number: int  # in the order of sending
     size_bytes: int  # held until the batch is concluded
+    planned: MessageBatch
     batch: InFlightBatch
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A batch that was sent, or partly sent, when the connection ended."""
+
+    number: int  # in the order of sending
+    planned: MessageBatch
+    batch: InFlightBatch
+    error: ConnectionLost
+    alone: bool  # sent apart, as the first append on its connection
 
 
 class Pipeline:
     """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
 
-    `on_concluded` is called after each batch. An unusable folder ends the pair (`FolderCopy.give_up`); every
-    other error is raised.
+    `on_concluded` is called after each batch. An unusable or changed folder ends the pass
+    (`FolderCopy.troubled`). If the connection to the destination ends during an append, the append is settled
+    over a new connection; its first message that was not stored, or its batch, may be the reason and is tried
+    again later (`FolderCopy.doubt_lost`). Every other error is raised.
     """
 
     def __init__(
@@ -98,6 +122,8 @@ class Pipeline:
         self._fetching: _Fetching | None = None
         self._sending: _Sending | None = None
         self._number = 0
+        self._lost: list[_Lost] = []
+        self._unused = False  # no append was answered on the connection to the destination so far
 
     def run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix=f"lane-{self._lane.number}-reader") as reader:
@@ -110,14 +136,77 @@ class Pipeline:
 
     def _step(self, reader: ThreadPoolExecutor) -> None:
         """Send the fetched batch, begin to fetch the next, and only then conclude the one sent before."""
-        previous, self._sending = self._sending, None
-        try:
-            self._send(reader)
-        finally:
-            if previous:
-                self._conclude(previous)
+        if self._fetching and self._fetching.planned.apart:
+            self._send_apart(reader)
+        else:
+            previous, self._sending = self._sending, None
+            try:
+                self._send(reader)
+            finally:
+                if previous:
+                    self._conclude(previous)
+        if self._lost:
+            self._recover()
         if self._fetching is None:
             self._fetch_ahead(reader, wait=self._sending is None)
+
+    def _send_apart(self, reader: ThreadPoolExecutor) -> None:
+        """Send a message about which there is a doubt, with no other append under way on the connection, and
+        as the first one if that can decide the doubt."""
+        self._conclude_sent()
+        if self._lost or self._fetching is None:
+            return
+        (uid,) = self._fetching.planned.uids
+        if not self._unused and self._pair.needs_new_connection(uid):
+            self._lane.destination.renew()
+            self._unused = True
+        self._send(reader)
+        self._conclude_sent()
+
+    def _conclude_sent(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending:
+            self._conclude(sending)
+
+    def _recover(self) -> None:
+        """Settle what was under way when the connection to the destination ended, and doubt the first batch
+        that was not stored completely. Raises the error if a person or the next leg has to deal with it."""
+        self._conclude_sent()
+        if self._fetching:
+            wait([self._fetching.batch])  # settling reads headers at the source
+        lost, self._lost = sorted(self._lost, key=lambda one: one.number), []
+        waited = blamed = False
+        for one in lost:
+            rest = one.batch.recover(one.error, waited=waited)
+            waited = True
+            if rest and not blamed:
+                blamed = True
+                self._blame(one, rest)
+        self._unused = True
+        self._on_concluded()
+
+    def _blame(self, lost: _Lost, rest: Sequence[MessageKey]) -> None:
+        appends, error = self._pair.leg.appends, lost.error
+        stored = appends.stored_batches
+        if not lost.alone:
+            uids = [key.uid for key in rest]
+            self._pair.doubt_lost(uids, stored, announced=error.announced)
+            if lost.planned.apart:
+                self._pair.return_batch(lost.planned)  # at once, as the first on the new connection
+            return
+        (key,) = rest
+        times, stored_at_first = self._pair.doubt_lost_alone(key.uid, stored)
+        blamed = blame(
+            times,
+            announced=error.announced,
+            stored_before=stored > 0,
+            stored_between=stored > stored_at_first,
+            attempts=self._pair.leg.import_.attempts,
+        )
+        if blamed is Blame.SERVER or (blamed is Blame.MESSAGE and not appends.may_refuse()):
+            raise error
+        if blamed is Blame.MESSAGE:
+            self._pair.record([], [lost.batch.refuse(key, error)])
 
     def _fetch_ahead(self, reader: ThreadPoolExecutor, *, wait: bool) -> None:
         """Begin to fetch the next batch. Without `wait`, do so only if there is room for its bytes."""
@@ -127,7 +216,8 @@ class Pipeline:
         alone = len(batch.uids) == 1  # large messages travel alone; the largest are spooled to disk
         size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
         if self._held.acquire(size_bytes, wait=wait):
-            self._fetching = _Fetching(size_bytes, reader.submit(fetch_batch, self._pair, self._lane, batch))
+            fetched = reader.submit(fetch_batch, self._pair, self._lane, batch)
+            self._fetching = _Fetching(size_bytes, batch, fetched)
         else:
             self._pair.return_batch(batch)
 
@@ -135,21 +225,42 @@ class Pipeline:
         fetching, self._fetching = self._fetching, None
         if fetching is None:
             return
-        if not self._may_continue():  # the fetched batch is dropped
+        if self._pair.pass_over or not self._may_continue():  # the fetched batch is dropped
             self._held.release(fetching.size_bytes)
             return
-        in_flight = InFlightBatch(self._pair, self._lane, self._slot(), partial(self._fetch_again, reader))
+        self._number = number = self._number + 1
+        in_flight = InFlightBatch(
+            self._pair,
+            self._lane,
+            self._slot(),
+            partial(self._fetch_again, reader),
+            apart=fetching.planned.apart,
+        )
         held_bytes = 0
         try:
             fetched = fetching.batch.result()
             self._fetch_ahead(reader, wait=False)
             if in_flight.send(fetched):
                 held_bytes = fetching.size_bytes
-            self._sending = _Sending(held_bytes, in_flight)
+            self._sending = _Sending(number, held_bytes, fetching.planned, in_flight)
+        except ConnectionLost as error:
+            self._note_lost(number, fetching.planned, in_flight, error)
         except FolderUnusable as error:
-            self._pair.give_up(str(error))
+            self._pair.troubled(error)
+        except FolderChanged as error:
+            if error.side is not Side.DESTINATION:
+                raise
+            self._pair.troubled(error)
         finally:
             self._held.release(fetching.size_bytes - held_bytes)
+
+    def _note_lost(
+        self, number: int, planned: MessageBatch, batch: InFlightBatch, error: ConnectionLost
+    ) -> None:
+        """Keep a batch for `_recover`. Raises the error if it has another cause than the append."""
+        if error.side is not Side.DESTINATION or not batch.sent or isinstance(error, ServerTooSlow):
+            raise error
+        self._lost.append(_Lost(number, planned, batch, error, planned.apart and self._unused))
 
     def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
         """Fetch a batch again after a joint refusal, once the running fetch is done. Its bytes do not
@@ -159,8 +270,15 @@ class Pipeline:
     def _conclude(self, sending: _Sending) -> None:
         try:
             sending.batch.conclude()
+            self._unused = False
+        except ConnectionLost as error:
+            self._note_lost(sending.number, sending.planned, sending.batch, error)
         except FolderUnusable as error:
-            self._pair.give_up(str(error))
+            self._pair.troubled(error)
+        except FolderChanged as error:
+            if error.side is not Side.DESTINATION:
+                raise
+            self._pair.troubled(error)
         finally:
             self._held.release(sending.size_bytes)
             self._on_concluded()
@@ -176,5 +294,4 @@ class Pipeline:
 
     def _slot(self) -> int:
         """Each lane has slots of its own and uses them in turn."""
-        self._number += 1
         return self._lane.number * SLOTS + self._number % SLOTS

@@ -46,29 +46,54 @@ def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
     return Recount(counted, history.todo(listed), surplus)
 
 
-def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[int, int]:
-    """How many of the copies the destination lists, and how many more."""
+def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[int | None, int]:
+    """How many of the copies the destination lists, asked twice if these are not all, and how many more; None
+    if it could not be asked."""
     if not tally.copied:
         return 0, 0
+    listed = _listed(lane, history)
+    confirmed = None if listed is None else _seen(listed, history, tally)
+    if confirmed != tally.copied:  # perhaps because of what came before on this connection
+        lane.destination.renew()
+        again = _listed(lane, history)
+        if again is not None:
+            listed = again
+            confirmed = max(confirmed or 0, _seen(again, history, tally))
+    return confirmed, 0 if listed is None else _surplus(lane, history, tally, listed)
+
+
+def _listed(lane: Lane, history: FolderHistory) -> UidSet | None:
+    """The messages that the destination lists; None if it does not open the folder."""
     try:
-        listed = lane.destination.uids(history.destination)
+        return lane.destination.uids(history.destination)
     except FolderUnusable:
-        return 0, 0
+        return None
+
+
+def _seen(listed: UidSet, history: FolderHistory, tally: FolderTally) -> int:
+    """The number of copies among the messages listed."""
     known = history.copied_to
     # Without UIDPLUS the server reported no UIDs for some copies: only their number can be compared.
     unknown = tally.copied - len(known)
     others = listed - history.destination_uids
-    confirmed = len(known & listed) + min(unknown, len(others))
+    return len(known & listed) + min(unknown, len(others))
+
+
+def _surplus(lane: Lane, history: FolderHistory, tally: FolderTally, listed: UidSet) -> int:
+    """The number of copies among the messages listed that the ledger does not know."""
+    known = history.copied_to
+    unknown = tally.copied - len(known)
+    others = listed - history.destination_uids
     if not unknown:
         others = others.at_or_above(known.lowest or 1)
     if len(others) <= unknown:
-        return confirmed, 0
+        return 0
     counts = _known_contents(lane, history, others)
     if unknown:
-        return confirmed, sum(count - 1 for count in counts)
+        return sum(count - 1 for count in counts)
     # A copy that was moved away and back has another UID now.
     moved = len(history.destination_uids - listed)
-    return confirmed, max(0, sum(counts) - moved)
+    return max(0, sum(counts) - moved)
 
 
 def _known_contents(lane: Lane, history: FolderHistory, uids: UidSet) -> Collection[int]:

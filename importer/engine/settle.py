@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -66,7 +67,7 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
     wait = _Wait(leg.limits.settle_quiet)
-    for intent in open_:
+    for intent in [_with_first_uidvalidity(lane, intent) for intent in open_]:
         concurrent = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
         _record(leg, intent, landed, closes=True)
@@ -82,11 +83,40 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     any append under way: they may be sent messages that the server altered. Returns the receipt if anything
     landed, else an empty list. Raises LeaseLost, and what the session raises.
     """
+    intent = _with_first_uidvalidity(lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
     landed, unmatched = _landed(leg, lane, intent, concurrent, _Wait(), match_headers=False)
     doubtful = leave_doubt and bool(unmatched) and len(landed) < len(intent.source_uids)
     return _record(leg, intent, landed, closes=not doubtful)
+
+
+def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Receipt]:
+    """Settle an append during which the connection was lost, in the middle of a leg. The source must not be
+    in use.
+
+    The check for a missing message is repeated as in `settle`; with `brief` it is not: the server said BYE,
+    so it stores nothing more, or the wait is over. Returns the receipt if anything landed, else an empty
+    list. Raises LeaseLost, and what the sessions raise.
+    """
+    intent = _with_first_uidvalidity(lane, intent)
+    open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
+    concurrent = [other for other in open_ if other.slot != intent.slot]
+    wait = _Wait() if brief else _Wait(leg.limits.settle_quiet)
+    landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
+    return _record(leg, intent, landed, closes=True)
+
+
+def _with_first_uidvalidity(lane: Lane, intent: Intent) -> Intent:
+    """The intent with the folder's current UIDVALIDITY if the folder had never held a message: some servers
+    assign another one to an empty folder with its first message."""
+    if intent.uidnext > 1:
+        return intent
+    try:
+        status = lane.destination.status(intent.destination.name)
+    except FolderUnusable:
+        return intent
+    return replace(intent, destination=status.ref(intent.destination.name))
 
 
 def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:

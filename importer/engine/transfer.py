@@ -46,10 +46,11 @@ from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.engine.folder_copy import Deferred, FolderCopy
 from importer.engine.leg_context import Lane
-from importer.engine.settle import settle_answered
+from importer.engine.settle import settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
+ENDED_CONNECTION: Final = "the new mailbox ended the connection each time it was to be stored"
 NOT_HANDED_OUT: Final = "the old server lists it but does not deliver it"
 MAX_UNREAD_ATTEMPTS: Final = 4
 """Legs without progress in a row after which a message that breaks the connection is refused. Together these
@@ -58,6 +59,10 @@ legs wait for half a minute, in which a disturbed network recovers."""
 NOT_COMPARED: Final = (
     "it may be in the new mailbox already: the new server lists such a message but does not deliver it"
 )
+
+LEGS_WITH_SECOND_ATTEMPTS: Final = 2
+"""Legs without progress from which on a refused message is not tried again: there was no time for it."""
+
 OWN_NOTICE: Final = "completion mail of an earlier import"
 
 
@@ -198,9 +203,18 @@ class InFlightBatch:
     """
 
     def __init__(
-        self, pair: FolderCopy, lane: Lane, slot: int, fetch_again: Callable[[MessageBatch], FetchedBatch]
+        self,
+        pair: FolderCopy,
+        lane: Lane,
+        slot: int,
+        fetch_again: Callable[[MessageBatch], FetchedBatch],
+        *,
+        apart: bool = False,
     ) -> None:
+        """`apart`: a message that is sent alone because of a doubt; a refusal of it counts."""
         self._pair = pair
+        self._apart = apart
+        self._intent: Intent | None = None
         self._lane = lane
         self._slot = slot
         self._fetch_again = fetch_again
@@ -223,14 +237,58 @@ class InFlightBatch:
     def conclude(self) -> None:
         """Wait for the outcome and record it."""
         decided, append = self._decided, self._sent_append
-        self._decided, self._sent_append = _Decided(), None
+        self._sent_append = None
         receipts = self._await_receipts(decided, append) if append else []
-        self._pair.record(
-            [*receipts, *self._settled_receipts(decided)],
-            decided.refusals,
-            closes_slot=self._slot if append else None,
+        self._record(decided, receipts, closes_slot=self._slot if append else None)
+
+    def recover(self, lost: ConnectionLost, *, waited: bool) -> list[MessageKey]:
+        """Settle an append during which the connection was lost, over a new connection. Return the messages
+        that were not stored; they have no outcome then.
+
+        The source must not be in use. `waited`: an append that was sent later has been settled already.
+        Raises `lost` if nothing was sent, and what the sessions and the ledger raise.
+        """
+        decided, intent = self._decided, self._intent
+        if intent is None:
+            raise lost
+        brief = waited or lost.announced
+        receipts = settle_lost(self._pair.leg, self._lane, intent, brief=brief)
+        self._pair.add_to_history(receipts)
+        stored = UidSet.of(uid for receipt in receipts for uid in receipt.source_uids)
+        digests = {key.digest for key in decided.new if key.uid in stored}
+        decided.settled += [
+            (Outcome.DUPLICATE, "", key.uid, key.digest, None)
+            for key in decided.twins
+            if key.digest in digests
+        ]
+        self._record(decided, [])
+        return [key for key in decided.new if key.uid not in stored]
+
+    def refuse(self, key: MessageKey, lost: ConnectionLost) -> Refusal:
+        """The refusal of a message at which the connection ends."""
+        words = f" ({lost.server_text})" if lost.server_text else ""
+        return _refusal(
+            self._pair,
+            key.uid,
+            RefusalCode.BREAKS_CONNECTION,
+            ENDED_CONNECTION + words,
+            key.header,
+            key.size_bytes,
         )
-        # Last: after a lost reply no other lane may append what may have landed. The next leg settles it.
+
+    @property
+    def sent(self) -> bool:
+        """Whether messages were sent, or may have been."""
+        return self._intent is not None
+
+    def _record(
+        self, decided: _Decided, receipts: Sequence[Receipt], *, closes_slot: int | None = None
+    ) -> None:
+        self._decided = _Decided()
+        self._pair.record(
+            [*receipts, *self._settled_receipts(decided)], decided.refusals, closes_slot=closes_slot
+        )
+        # Last: after a lost reply no other lane may append what may have landed.
         with self._pair.lock:
             self._pair.claims -= self._claimed
 
@@ -310,6 +368,7 @@ class InFlightBatch:
             slot=self._slot,
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
+        self._intent = intent
         leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
         flags_of_each = [message.flags for message in outgoing]
         with self._settling(intent):
@@ -358,15 +417,16 @@ class InFlightBatch:
         self, decided: _Decided, append: _SentAppend, results: Sequence[AppendResult]
     ) -> list[Receipt]:
         pair = self._pair
-        reasons = {
-            key.digest: result.reason
+        rejected = {
+            key.digest: result
             for key, result in zip(decided.new, results, strict=True)
             if isinstance(result, Rejected)
         }
-        self._decide_refused(decided, reasons)
+        self._decide_refused(decided, rejected)
         stored = [i for i, result in enumerate(results) if isinstance(result, Stored)]
         if not stored:
             return []
+        pair.leg.appends.stored()
         refused_keywords = sum(r.keywords_dropped for r in results if isinstance(r, Stored))
         uids = [result.uid for result in results if isinstance(result, Stored) and result.uid is not None]
         if len(uids) < len(stored):
@@ -405,22 +465,22 @@ class InFlightBatch:
         leg = self._pair.leg
         self._pair.add_to_history(settle_answered(leg, self._lane, intent, leave_doubt=leave_doubt))
 
-    def _decide_refused(self, decided: _Decided, reasons: dict[bytes, str]) -> None:
-        """Refuse the messages that the destination refused, with their twins; other twins are duplicates."""
+    def _decide_refused(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
+        """Refuse the messages that the destination refused, with their twins, or try them once more if they
+        were not sent apart. Other twins are duplicates."""
         for key in (*decided.new, *decided.twins):
-            if key.digest in reasons:
-                decided.refusals.append(
-                    _refusal(
-                        self._pair,
-                        key.uid,
-                        RefusalCode.NOT_TAKEN,
-                        reasons[key.digest],
-                        key.header,
-                        key.size_bytes,
-                    )
-                )
+            if key.digest not in rejected:
+                continue
+            result = rejected[key.digest]
+            refusal = _refusal(
+                self._pair, key.uid, RefusalCode.NOT_TAKEN, result.reason, key.header, key.size_bytes
+            )
+            if self._apart or result.certain or self._pair.leg.import_.attempts >= LEGS_WITH_SECOND_ATTEMPTS:
+                decided.refusals.append(refusal)
+            else:
+                self._pair.doubt_refused(refusal)
         for key in decided.twins:
-            if key.digest not in reasons:
+            if key.digest not in rejected:
                 decided.settled.append((Outcome.DUPLICATE, "", key.uid, key.digest, None))
 
     # --- Receipts -------------------------------------------------------------------------------------

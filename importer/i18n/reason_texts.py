@@ -23,6 +23,9 @@ _OWN_REASONS: Final = (
     N_("more copies in the new mailbox than were made: %(number)s"),
     N_("The folder “%(folder)s” could not be created in the new mailbox."),
     N_("The folder “%(folder)s” in the new mailbox is read-only."),
+    N_("the new mailbox ended the connection each time it was to be stored"),
+    N_("The connection to the old mailbox ended each time the folder “%(folder)s” was opened."),
+    N_("The connection to the new mailbox ended each time the folder for “%(folder)s” was opened."),
     N_("shared and public folders do not belong to this mailbox"),
     N_("The folder “%(folder)s” cannot be opened on %(host)s: %(words)s"),
     N_("The folder “%(folder)s” cannot be created on %(host)s: %(words)s"),
@@ -58,15 +61,28 @@ _FORMER: Final = {
 
 
 def reason(texts: CatalogTranslator, stored: str) -> str:
-    """A stored reason, translated if it is one of Mailhaul's own; a server's text stays as it is.
+    """A stored reason, translated if it is one of Mailhaul's own; a server's text stays as it is, also in
+    brackets after one of our own.
 
     The result may contain foreign text.
     """
+    if (translated := _translated(texts, stored)) is not None:
+        return translated
+    own, bracket, words = stored.partition(" (")
+    while bracket:
+        if words.endswith(")") and (translated := _translated(texts, own)) is not None:
+            return f"{translated} ({printable(words[:-1], 400)})"
+        more, bracket, words = words.partition(" (")
+        own = f"{own} ({more}"
+    return printable(stored, 400)
+
+
+def _translated(texts: CatalogTranslator, stored: str) -> str | None:
     for message, pattern in _PATTERNS:
         if match := pattern.fullmatch(stored):
             values = match.groupdict()
             return texts.gettext(message, **values) if values else texts.gettext(message)
-    return printable(stored, 400)
+    return None
 
 
 def _pattern(message: str) -> re.Pattern[str]:

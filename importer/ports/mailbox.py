@@ -190,6 +190,12 @@ class MailboxSession(Protocol):
         the fence raises. Never raises."""
         ...
 
+    def renew(self) -> None:
+        """Continue on a new connection: no folder is open there, and nothing that an earlier command left
+        behind affects the next one. Outstanding appends are completed first. Raises what connecting raises.
+        """
+        ...
+
     def close(self) -> None:
         """Log out. Never raises."""
         ...

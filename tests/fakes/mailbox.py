@@ -412,6 +412,9 @@ class MemorySession:
     def cut_off(self) -> None:
         """Nothing waits here."""
 
+    def renew(self) -> None:
+        self._lose(self._reach("renew"))
+
     def close(self) -> None:
         """Nothing to release."""
 

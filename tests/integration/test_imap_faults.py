@@ -595,7 +595,6 @@ def test_single_appends_keep_their_order_and_their_refusals(scripted: Open, lite
         (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled),
         (BACKOFF.strip(), Throttled),
         (b"TAG NO [UNAVAILABLE] later", ServerUnavailable),
-        (b"TAG OK [APPENDUID 10 1] done", FolderChanged),
         (b"* BYE going down", ConnectionLost),
         (b"gibberish", ConnectionLost),
     ],
@@ -733,3 +732,123 @@ def test_an_append_interrupted_by_ctrl_c_is_not_sent_again(
     sent = [command for command in server.commands if command.startswith("APPEND")]
     session.status("INBOX")
     assert [command for command in server.commands if command.startswith("APPEND")] == sent
+
+
+# --- Destinations that mind what is open, or what is created ------------------------------------------------
+
+
+def minds_the_open_folder(*, unselects: bool) -> Answer:
+    """Refuses to store into the folder that is open, as Courier does."""
+    state = {"open": ""}
+
+    def answer(command: str) -> bytes | None:
+        verb, _, rest = command.partition(" ")
+        if verb in ("SELECT", "EXAMINE"):
+            state["open"] = rest.strip('"')
+        elif verb == "AUTHENTICATE":
+            state["open"] = ""
+        elif verb == "UNSELECT":
+            if not unselects:
+                return b"TAG BAD unknown\r\n"
+            state["open"] = ""
+        elif verb == "APPEND":
+            into = rest.split(" ")[0].strip('"')
+            refused = into == state["open"]
+            return b"TAG NO Current box is selected READ-ONLY.\r\n" if refused else b"TAG OK stored\r\n"
+        elif verb == "STATUS":
+            name = rest.split(" ")[0]
+            return f"* STATUS {name} (MESSAGES 8 UIDNEXT 9 UIDVALIDITY 9)\r\nTAG OK done\r\n".encode()
+        return None
+
+    return answer
+
+
+@pytest.mark.parametrize("unselects", [True, False])
+@pytest.mark.parametrize("others", [[], ["Sent"]])
+def test_messages_are_stored_into_a_folder_that_is_not_open(
+    scripted: Open, unselects: bool, others: list[str]
+) -> None:
+    capabilities = CAPABILITIES if unselects else CAPABILITIES.replace(" UNSELECT", "")
+    server_answer = minds_the_open_folder(unselects=unselects)
+    session, server = scripted(server_answer, side=Side.DESTINATION, capabilities=capabilities)
+    for name in others:
+        session.status(name)
+    session.open_for_appending("INBOX")
+    session.uids(INBOX)
+    assert session.append(INBOX, [Outgoing(Uid(1), (), "", b"x"), Outgoing(Uid(2), (), "", b"x")]) == [
+        Stored(None),
+        Stored(None),
+    ]
+    assert not any(command.startswith("CLOSE") for command in server.commands)
+    if unselects or others:
+        assert server.connections == 1
+
+
+def test_servers_that_are_known_to_be_safe_keep_the_folder_open(scripted: Open) -> None:
+    session, server = scripted(
+        lambda command: b"TAG OK stored\r\n" if command.startswith("APPEND") else None,
+        side=Side.DESTINATION,
+        capabilities=f"{CAPABILITIES} THREAD=REFS",
+    )
+    session.open_for_appending("INBOX")
+    session.append(INBOX, [Outgoing(Uid(1), (), "", b"x")])
+    assert "UNSELECT" not in server.commands
+
+
+@pytest.mark.parametrize("code", ["APPENDUID 12 9", "APPENDUID 4711 12"])
+def test_an_appenduid_that_contradicts_the_folder_is_not_believed(scripted: Open, code: str) -> None:
+    def answer(command: str) -> bytes | None:
+        return f"TAG OK [{code}] stored\r\n".encode() if command.startswith("APPEND") else None
+
+    session, server = scripted(answer, side=Side.DESTINATION)
+    session.status("INBOX")
+    for uid in (1, 2, 3):
+        assert session.append(INBOX, [Outgoing(Uid(uid), (), "", b"x")]) == [Stored(None)]
+    assert sum(command.startswith("STATUS") for command in server.commands) == 2
+    assert server.connections == 1
+
+
+def test_an_appenduid_of_a_folder_that_was_recreated_is_believed(scripted: Open) -> None:
+    uidvalidity = [9]
+
+    def answer(command: str) -> bytes | None:
+        if command.startswith("APPEND"):
+            uidvalidity[0] = 10
+            return b"TAG OK [APPENDUID 10 1] stored\r\n"
+        if command.startswith("STATUS"):
+            return (
+                b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY %d)\r\nTAG OK done\r\n' % uidvalidity[0]
+            )
+        return None
+
+    session, _ = scripted(answer, side=Side.DESTINATION)
+    session.status("INBOX")
+    with pytest.raises(FolderChanged):
+        session.append(INBOX, [Outgoing(Uid(1), (), "", b"x")])
+
+
+def test_a_create_that_ends_the_connection_is_a_refusal_of_that_folder(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        if command == 'CREATE "Bad"':
+            return b"* BYE no such names\r\n"
+        return b"TAG NO none\r\n" if command.endswith('"Bad"') or command.startswith('STATUS "Bad"') else None
+
+    session, server = scripted(answer, side=Side.DESTINATION)
+    assert session.create_and_subscribe(["One", "Bad", "Two"], ["One", "Two"]) == ["Bad"]
+    for command in ('CREATE "One"', 'CREATE "Two"', 'SUBSCRIBE "Two"'):
+        assert command in server.commands
+    with pytest.raises(FolderUnusable) as refused:
+        session.create("Bad")
+    assert refused.value.server_text == "no such names"
+
+
+def test_the_words_of_a_goodbye_behind_a_message_are_kept(scripted: Open) -> None:
+    session, _ = scripted(
+        lambda command: b"* BYE a forbidden character\r\n" if command.startswith("APPEND") else None,
+        side=Side.DESTINATION,
+    )
+    session.status("INBOX")
+    with pytest.raises(ConnectionLost) as lost:
+        session.append(INBOX, [Outgoing(Uid(1), (), "", b"x")])
+    assert lost.value.announced
+    assert lost.value.server_text == "a forbidden character"

@@ -48,6 +48,10 @@ _SEND_BYTES = 128 << 10
 
 _ID = b'ID ("name" "mailhaul")'
 
+_GOODBYE_TIMEOUT_S = 1.0
+_GOODBYE_READS = 20
+"""How long and how often a connection that broke during a write is read for a BYE."""
+
 Tls = Callable[[], ssl.SSLContext]
 """Called only when needed: reading the system's authorities takes tens of milliseconds."""
 
@@ -327,7 +331,7 @@ class Connection:
             if small:
                 stream.sendall(b"".join(small))
         except OSError as error:
-            raise self._broken(error) from error
+            raise self._unread_goodbye() or self._broken(error) from error
         except BaseException:  # LeaseLost, or an interruption: perhaps in the middle of a command
             self.drop()
             raise
@@ -357,7 +361,7 @@ class Connection:
             if event.reply.status == "BYE":
                 self._note_loss(silent=False)
                 self.drop()
-                raise response_errors.lost(self.peer, response_errors.server_words(event.reply))
+                raise self._goodbye(event.reply)
         return event
 
     def _note_alert(self, reply: Reply) -> None:
@@ -402,6 +406,25 @@ class Connection:
         except WireError as error:
             self.drop()
             raise response_errors.violation(self.peer, str(error)) from error
+
+    def _goodbye(self, reply: Reply) -> ConnectionLost:
+        return response_errors.lost(self.peer, response_errors.server_words(reply), announced=True)
+
+    def _unread_goodbye(self) -> ConnectionLost | None:
+        """Return the BYE that the server sent before it closed the connection in the middle of a command, if
+        there is one. The connection is not usable afterwards."""
+        with contextlib.suppress(OSError, ValueError, WireError, OwnDiskFull):
+            self._client.socket().settimeout(_GOODBYE_TIMEOUT_S)
+            for _ in range(_GOODBYE_READS):
+                data = self._stream.read1(_READ_BYTES)
+                for event in self._reader.feed(data) if data else ():
+                    if isinstance(event, Untagged) and event.reply.status == "BYE":
+                        self._note_loss(silent=False)
+                        self.drop()
+                        return self._goodbye(event.reply)
+                if not data:
+                    break
+        return None
 
     def _broken(self, error: Exception | None) -> MailError:
         silent = isinstance(error, TimeoutError)

@@ -150,6 +150,9 @@ class GmailSource:
         self._session = session
         self._labels = labels
 
+    def renew(self) -> None:
+        self._session.renew()
+
     def close(self) -> None:
         self._session.close()
 

@@ -67,6 +67,7 @@ class ReconnectingConnection:
         self.names = names
         self.selected: SelectedFolder | None = None  # on the current connection
         self.uidvalidities: dict[str, UidValidity] = {}  # folder -> last known UIDVALIDITY
+        self.trusts_append_uids = True  # until an APPENDUID (RFC 4315) proves to be invalid
 
     def connection(self) -> Connection:
         """Return an idle connection; reconnect if the last one was lost or has unread responses.
@@ -124,7 +125,10 @@ class ReconnectingConnection:
         self.selected = None
 
     def reconnect(self) -> None:
-        """Replace the connection, which must be idle, with a new one. Raises what connecting raises."""
+        """Replace the connection with a new one, once outstanding appends are complete. Raises what
+        connecting raises."""
+        if self._append_queue is not None:
+            self._append_queue.await_all()
         if self._connection is not None:
             self._connection.close()
         self._connection = None
@@ -248,12 +252,35 @@ class ReconnectingConnection:
         if uidvalidity != folder.uidvalidity:
             raise response_errors.folder_changed(self.peer, folder.name)
 
+    def leave(self, folder: str) -> None:
+        """Make sure that `folder` is not the open folder, so that messages can be appended to it.
+
+        Courier refuses an APPEND into the folder that the connection has examined, and GNU mailutils loses
+        messages that are appended into the selected one. UNSELECT where the server has it; else another
+        folder is examined, which closes this one without expunging (RFC 9051 section 6.4.1); a mailbox
+        without another folder gets a new connection. Raises what connecting and reading raise.
+        """
+        connection = self.connection()
+        if not self._is_open(folder):
+            return
+        self.unselect(connection)
+        for other in [name for name in self.uidvalidities if name.casefold() != folder.casefold()][:3]:
+            if not self._is_open(folder):
+                return
+            with contextlib.suppress(FolderUnusable):
+                self.select(connection, other, b"EXAMINE")
+        if self._is_open(folder):
+            self.reconnect()
+
+    def _is_open(self, folder: str) -> bool:
+        return self.selected is not None and self.selected.folder.casefold() == folder.casefold()
+
     def unselect(self, connection: Connection) -> None:
         """Close the open folder without expunging (UNSELECT, RFC 3691), if the server supports that."""
         if self.selected is not None and connection.has("UNSELECT"):
-            self.selected = None
-            with contextlib.suppress(CommandRefused):  # the folder then stays open, which does no harm
+            with contextlib.suppress(CommandRefused):  # the folder then stays open
                 connection.call(b"UNSELECT")
+                self.selected = None
 
 
 def _check_answers(connection: Connection) -> None:

@@ -80,10 +80,12 @@ def printable(text: str) -> str:
     return line if len(line) <= SERVER_TEXT_CHARS else line[: SERVER_TEXT_CHARS - 1] + "…"
 
 
-def lost(peer: Peer, cause: str = "") -> ConnectionLost:
-    """The connection broke; `cause` is the text from the operating system or the server."""
+def lost(peer: Peer, cause: str = "", *, announced: bool = False) -> ConnectionLost:
+    """The connection broke; `cause` is the text from the operating system or, if `announced`, of the server's
+    BYE."""
     return ConnectionLost(
         f"The connection to {peer} was lost. Mailhaul connects again.",
+        announced=announced and bool(printable(cause)),
         side=peer.side,
         server_text=printable(cause),
     )
@@ -257,12 +259,17 @@ _FULL = re.compile(
 )
 
 
+def too_large(reply: Reply) -> bool:
+    """Return whether an APPEND is refused because of the size of the message."""
+    return reply.code == "TOOBIG" or bool(_TOO_LARGE.search(reply.text))
+
+
 def append_error(reply: Reply, peer: Peer, folder: str) -> MailError | None:
     """Return the error that a refused APPEND means beyond its message; None if it concerns the message
     only."""
     if classify(reply.text) in _PAUSE_MEANINGS:
         return throttled(reply, peer)
-    this_message = reply.code in ("TOOBIG", "LIMIT") or _TOO_LARGE.search(reply.text)
+    this_message = reply.code == "LIMIT" or too_large(reply)
     if reply.code == "OVERQUOTA" or (_FULL.search(reply.text) and not this_message):
         return QuotaExceeded(
             f"The mailbox at {peer.endpoint.host} is full. Make room or have it enlarged, then start the"

@@ -10,6 +10,7 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
 import re
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from importer.adapters.imap import (
     response_errors,
     store_flags,
 )
+from importer.adapters.imap.append import into_open_folder
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
 from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
@@ -90,6 +92,8 @@ _GMAIL_EXTENSION: Final = "X-GM-EXT-1"
 
 _MAX_SIZE_BYTES: Final = 2**63 - 1  # bound for the sizes that servers report
 
+_MAX_CREATES_LOST: Final = 10
+
 T = TypeVar("T")
 
 
@@ -145,6 +149,7 @@ class ImapSession:
         self.side = side
         self._link = ReconnectingConnection(connect, names)
         self._hierarchy: Hierarchy | None = None
+        self._creates_lost = 0  # CREATEs in a row that ended the connection twice
         self._visible_messages = visible_messages
         self._possibly_truncated: list[str] = []  # folders
 
@@ -166,6 +171,9 @@ class ImapSession:
 
     def cut_off(self) -> None:
         self._link.cut_off()
+
+    def renew(self) -> None:
+        self._link.reconnect()
 
     def close(self) -> None:
         self._link.close()
@@ -285,14 +293,40 @@ class ImapSession:
         return {folder: result[folder] for folder in folders}
 
     def create(self, folder: str) -> None:
+        """Create the folder; it may exist already. A CREATE that ends the connection twice is a refusal, as
+        long as not all of them do."""
         try:
-            self._folder_command(b"CREATE", folder, "created")
+            self._create_once(folder)
+        except (ConnectionLost, ProtocolViolation) as first:
+            self._link.drop()
+            if isinstance(first, ServerTooSlow) or self._creates_lost > _MAX_CREATES_LOST:
+                raise
+            if self._opens(folder):  # the connection ended after the folder was created
+                return
+            try:
+                self._create_once(folder)
+            except (ConnectionLost, ProtocolViolation) as error:
+                self._link.drop()
+                self._creates_lost += 1
+                words = error.server_text or "the connection ended"
+                raise response_errors.folder_unusable(self.peer, folder, "created", words) from error
+        self._creates_lost = 0
+
+    def _create_once(self, folder: str) -> None:
+        link = self._link
+        try:
+            folder_commands.folder_command(link, link.connection(), b"CREATE", folder, what="created")
         except FolderUnusable as refused:
             # The folder may exist already; servers have no common reply for that.
-            try:
-                self.status(folder)
-            except FolderUnusable:
+            if not self._opens(folder):
                 raise refused from None
+
+    def _opens(self, folder: str) -> bool:
+        try:
+            self.status(folder)
+        except FolderUnusable:
+            return False
+        return True
 
     def subscribe(self, folder: str) -> None:
         self._folder_command(b"SUBSCRIBE", folder, "subscribed to")
@@ -302,15 +336,23 @@ class ImapSession:
             *((b"CREATE", folder) for folder in create),
             *((b"SUBSCRIBE", folder) for folder in subscribe),
         ]
+        try:
+            refused = folder_commands.run_all(self._link, self._link.connection(), requests)
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them: each on its own
+            self._link.drop()
+            refused = requests
         failed = []
-        for command, folder in self._retry_read(
-            lambda link, connection: folder_commands.run_all(link, connection, requests)
-        ):
+        for command, folder in refused:
             if command == b"CREATE":  # it may exist already, which `create` checks
                 try:
                     self.create(folder)
                 except FolderUnusable:
                     failed.append(folder)
+            elif refused is requests:
+                with contextlib.suppress(FolderUnusable):
+                    self.subscribe(folder)
         return failed
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
@@ -439,10 +481,13 @@ class ImapSession:
         self, folder: FolderRef, messages: Sequence[Outgoing], *, keep: bool
     ) -> Callable[[], Sequence[AppendResult] | None]:
         link = self._link
+        mailbox = link.quoted(folder.name)
         queue = link.append_queue()
         if queue is None:
             raise response_errors.lost(link.peer, "the connection was lost before this append")
-        mailbox = link.quoted(folder.name)
+        if link.selected is not None and not into_open_folder(queue.connection.capabilities):
+            link.leave(folder.name)
+            queue = link.append_queue() or queue
         with _outcome_unknown(link):
             if queue.connection.should_compress:
                 queue.await_all()
@@ -457,9 +502,25 @@ class ImapSession:
 
         def results() -> Sequence[AppendResult] | None:
             with _outcome_unknown(link):
-                return append.results()
+                stored = append.results()
+                if append.other_uidvalidity and link.trusts_append_uids:
+                    self._confirm_uidvalidity(folder)
+                return stored
 
         return results
+
+    def _confirm_uidvalidity(self, folder: FolderRef) -> None:
+        """An APPENDUID contradicts the UIDVALIDITY of the folder: ask for it once more, in another way.
+
+        Raises FolderChanged if the messages went into another folder of that name; else the server's
+        APPENDUIDs are invalid, and are not trusted any more.
+        """
+        try:
+            status = self.status(folder.name)
+        except FolderUnusable:
+            return  # not known yet
+        self._link.check_uidvalidity(folder, status.uidvalidity)
+        self._link.trusts_append_uids = False
 
     # -----------------------------------------------------------------------------------------------
 

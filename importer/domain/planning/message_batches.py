@@ -11,10 +11,11 @@ from importer.compact.uid_set import Uid, UidSet
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
     """Source messages to fetch together, and their total size in bytes as reported by the server (0 if
-    unknown)."""
+    unknown). `apart`: a message that is sent alone, with no other append under way on the connection."""
 
     uids: UidSet
     total_bytes: int
+    apart: bool = False
 
 
 def batches(

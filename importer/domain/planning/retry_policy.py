@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, assert_never
 
 from providers.errors import LoginRejected, MailError, Remedy, Throttled
@@ -73,6 +74,42 @@ def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, agai
             return WaitUntil(now + _step(RECONNECT_WAITS_S, attempts))
         case _:
             assert_never(error.remedy)
+
+
+MAX_VERDICTS_IN_A_ROW: Final = 5
+"""Messages that may be refused one after another because they end connections. If no other message is stored
+in between, the server is at fault, and the leg ends."""
+
+
+class Blame(StrEnum):
+    """What is believed to end the connection whenever a certain message is sent."""
+
+    MESSAGE = "message"  # it is refused
+    UNKNOWN = "unknown"  # try it once more, after everything else
+    SERVER = "server"  # or the line: the leg ends, and the next one tries again after a while
+
+
+MAX_LOST_ALONE: Final = 3
+
+
+def blame(
+    lost_alone: int, *, announced: bool, stored_before: bool, stored_between: bool, attempts: int
+) -> Blame:
+    """Decide why the connection ends at a message.
+
+    `lost_alone`: how often it did in this leg, with the message sent alone and as the first one on a
+    connection. `announced`: the server said BYE with words of its own, as no disturbed line does.
+    `stored_before`: the server stored other messages in this leg; `stored_between`: also since the connection
+    ended at this message for the first time, so the line works. `attempts`: legs without progress before this
+    one.
+    """
+    if announced and lost_alone >= (1 if stored_before else 2):
+        return Blame.MESSAGE
+    if stored_between and lost_alone > 1:
+        return Blame.MESSAGE
+    if lost_alone < MAX_LOST_ALONE:
+        return Blame.UNKNOWN
+    return Blame.MESSAGE if attempts else Blame.SERVER
 
 
 def _step(waits_s: tuple[int, ...], attempts: int) -> timedelta:

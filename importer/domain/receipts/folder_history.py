@@ -248,6 +248,7 @@ def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
     )
 
 
-def recounted(tally: FolderTally, *, confirmed: int, source_recount: int) -> FolderTally:
-    """The tally with the result of the independent recount."""
+def recounted(tally: FolderTally, *, confirmed: int | None, source_recount: int) -> FolderTally:
+    """The tally with the result of the independent recount; `confirmed` is None if the destination could not
+    be counted."""
     return replace(tally, confirmed=confirmed, source_recount=source_recount)

@@ -185,6 +185,14 @@ def _not_all_there(
                 lost=say.number(totals.unconfirmed),
             )
         )
+    if totals.unchecked:
+        sentences.append(
+            say.ngettext(
+                "%(num)s copied message could not be checked in the new mailbox: start the import again.",
+                "%(num)s copied messages could not be checked in the new mailbox: start the import again.",
+                totals.unchecked,
+            )
+        )
     if surplus:
         if not sentences:
             sentences.append(_all_there(say, totals, reason))

@@ -11,7 +11,8 @@ from importer.domain.model import FolderTally
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Message counts by outcome of several folders; `confirmed` is None until all copies were recounted."""
+    """Message counts by outcome of several folders; `confirmed` is None until all copies were recounted.
+    `unchecked` counts the copies in folders that could not be recounted at the destination."""
 
     found: int = 0
     copied: int = 0
@@ -24,6 +25,7 @@ class Totals:
     flags_updated: int = 0
     recognised: int = 0  # of `present`: changed by another program
     confirmed: int | None = None
+    unchecked: int = 0
 
     @classmethod
     def of(cls, tallies: Iterable[FolderTally]) -> Totals:
@@ -45,6 +47,11 @@ class Totals:
             flags_updated=sum(folder.flags_updated for folder in folders),
             recognised=sum(folder.recognised for folder in folders),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
+            unchecked=sum(
+                folder.copied
+                for folder in folders
+                if folder.confirmed is None and folder.source_recount is not None
+            ),
         )
 
     @property

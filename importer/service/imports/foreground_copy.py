@@ -21,7 +21,7 @@ from importer.service.legs.progress_recorder import ProgressCallback
 from importer.service.legs.run_leg import run_leg
 
 MAX_WAIT: Final = timedelta(seconds=25)
-"""A longer wait ends the command: copied messages stay, and running it again resumes."""
+"""Longer waits without progress end the command: copied messages stay, and running it again resumes."""
 
 
 def copy(
@@ -68,7 +68,7 @@ def _run(
     on_progress: ProgressCallback | None,
     on_wait: Callable[[Import], None] | None,
 ) -> Import:
-    progress, wait_until = import_.progress, deps.clock.now() + MAX_WAIT
+    progress, may_wait = import_.progress, MAX_WAIT
     while True:
         try:
             import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
@@ -83,15 +83,16 @@ def _run(
             return import_
         now = deps.clock.now()
         if import_.progress != progress:
-            progress, wait_until = import_.progress, now + MAX_WAIT
+            progress, may_wait = import_.progress, MAX_WAIT
         until = import_.not_before or now
-        if until > wait_until or deps.stopping():
+        if until - now > may_wait or deps.stopping():
             return _stop(
                 deps, import_, lease, _too_long(import_.problem) if import_.problem else _INTERRUPTED
             )
         if until > now:
             if on_wait is not None:
                 on_wait(import_)
+            may_wait -= until - now
             deps.clock.sleep((until - now).total_seconds())
 
 
