@@ -169,12 +169,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter. `cautious`: create
-    folders only under names that every known server accepts, because this server rejected others."""
+    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter."""
 
     prefix: str = ""
     delimiter: str | None = "/"
-    cautious: bool = False
 
 
 @dataclass(frozen=True, slots=True)

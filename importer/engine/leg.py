@@ -15,6 +15,7 @@ from enum import StrEnum
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
+from importer.domain.folder_mapping.last_resorts import Created, Resort, created
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FolderCheckpoint,
@@ -97,8 +98,7 @@ def _plan(
     # A remembered folder that is missing was removed by its owner and is not created again, unless the
     # whole mailbox is new.
     new = [pair for pair in pairs if new_mailbox or pair.source.name not in remembered]
-    if refused := _create_folders(leg, source, destination, new):
-        pairs = _renamed(leg, source, destination, pairs, refused, remembered)
+    pairs = _create_folders(leg, source, destination, pairs, new, remembered)
     # Written once the folders exist: after a crash in between, the next leg must see the same changes.
     if epoch != known_epoch:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
@@ -108,46 +108,110 @@ def _plan(
     return pairs, new_mailbox
 
 
-def _mapped(source: Survey, destination: Survey, remembered: Mapping[str, str]) -> list[FolderPair]:
+def _mapped(
+    source: Survey,
+    destination: Survey,
+    remembered: Mapping[str, str],
+    *,
+    resorts: Mapping[str, Resort] | None = None,
+    refused: Collection[str] = (),
+) -> list[FolderPair]:
     mapped = map_folders(
-        source.folders, source.hierarchy, destination.folders, destination.hierarchy, remembered
+        source.folders,
+        source.hierarchy,
+        destination.folders,
+        destination.hierarchy,
+        remembered,
+        resorts=resorts,
+        refused=refused,
     )
     return [pair for pair in mapped if pair.source.name in source.statuses]
 
 
 def _create_folders(
-    leg: Leg, source: Survey, destination: Survey, new: Sequence[FolderPair]
-) -> Collection[str]:
-    """Create and subscribe the destinations of `new`; return the names that the server refused.
+    leg: Leg,
+    source: Survey,
+    destination: Survey,
+    pairs: list[FolderPair],
+    new: Sequence[FolderPair],
+    remembered: Mapping[str, str],
+) -> list[FolderPair]:
+    """Create and subscribe the destinations of `new` and return `pairs` with the names that the folders have
+    now. A refused name is replaced as far as necessary (`Resort`); if all are refused, the first one stays,
+    and the copy of that folder reports the reason."""
+    resorts: dict[str, Resort] = {}
+    refused: set[str] = set()
+    by_source = {pair.source.name: pair for pair in pairs}
+    while new:
+        result = _created(leg, source, destination, new, by_source)
+        refused |= result.missing
+        fixed = dict(remembered)
+        for name, pair in by_source.items():
+            if pair.destination not in refused:
+                by_source[name] = replace(
+                    pair, destination=result.actual.get(pair.destination, pair.destination)
+                )
+                fixed[name] = by_source[name].destination
+        again = [
+            pair
+            for pair in new
+            if pair.destination in result.missing
+            and pair.source.name not in remembered
+            and resorts.get(pair.source.name, Resort.NONE) < max(Resort)
+        ]
+        resorts |= {
+            pair.source.name: Resort(resorts.get(pair.source.name, Resort.NONE) + 1) for pair in again
+        }
+        remapped = {
+            pair.source.name: pair
+            for pair in _mapped(source, destination, fixed, resorts=resorts, refused=refused)
+        }
+        new = [
+            remapped[pair.source.name]
+            for pair in again
+            if remapped[pair.source.name].destination not in refused
+        ]
+        by_source |= {pair.source.name: pair for pair in new}
+    return [
+        by_source[pair.source.name] if by_source[pair.source.name].destination not in refused else pair
+        for pair in pairs
+    ]
+
+
+def _created(
+    leg: Leg,
+    source: Survey,
+    destination: Survey,
+    new: Sequence[FolderPair],
+    by_source: Mapping[str, FolderPair],
+) -> Created:
+    """Create and subscribe the destinations of `new`; the names that they are listed under then.
 
     Folders are subscribed as at the source, or all of them if the source has no subscriptions.
     """
     no_subscriptions = not any(folder.subscribed for folder in source.folders)
-    missing = dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
-    if missing:
-        leg.ledger.note_created(leg.import_.id, list(missing), leg.lease)
-    return leg.lane.destination.create_and_subscribe(
-        list(missing),
-        [pair.destination for pair in new if pair.source.subscribed or no_subscriptions],
+    missing = list(
+        dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
     )
-
-
-def _renamed(
-    leg: Leg,
-    source: Survey,
-    destination: Survey,
-    pairs: Sequence[FolderPair],
-    refused: Collection[str],
-    remembered: Mapping[str, str],
-) -> list[FolderPair]:
-    """`pairs` with the refused destinations renamed, as far as the server accepts the new names."""
-    fixed = dict(remembered) | {p.source.name: p.destination for p in pairs if p.destination not in refused}
-    cautious = replace(destination, hierarchy=replace(destination.hierarchy, cautious=True))
-    remapped = {pair.source.name: pair for pair in _mapped(source, cautious, fixed)}
-    new = [remapped[p.source.name] for p in pairs if p.destination != remapped[p.source.name].destination]
-    also_refused = _create_folders(leg, source, destination, new)
-    created = {pair.source.name: pair for pair in new if pair.destination not in also_refused}
-    return [created.get(pair.source.name, pair) for pair in pairs]
+    if missing:
+        leg.ledger.note_created(leg.import_.id, missing, leg.lease)
+    session = leg.lane.destination
+    subscribed = [pair.destination for pair in new if pair.source.subscribed or no_subscriptions]
+    refused = session.create_and_subscribe(missing, subscribed)
+    if not missing:
+        return Created({}, frozenset())
+    result = created(
+        missing,
+        refused=refused,
+        before=[folder.name for folder in destination.folders],
+        now=[folder.name for folder in session.folders() if folder.selectable],
+        others={pair.destination for pair in by_source.values()} - set(missing),
+    )
+    renamed = {wanted: actual for wanted, actual in result.actual.items() if wanted != actual}
+    if renamed:
+        leg.ledger.note_created(leg.import_.id, list(renamed.values()), leg.lease)
+        session.create_and_subscribe([], [renamed[name] for name in subscribed if name in renamed])
+    return result
 
 
 def _changed(

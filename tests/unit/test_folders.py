@@ -8,6 +8,7 @@ from unicodedata import normalize
 import pytest
 
 from importer.domain.folder_mapping.folder_map import map_folders
+from importer.domain.folder_mapping.last_resorts import Created, Resort, created
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
@@ -35,6 +36,8 @@ def mapped(
     at_source: Hierarchy = SLASH,
     at_destination: Hierarchy = SLASH,
     remembered: Mapping[str, str] | None = None,
+    resorts: Mapping[str, Resort] | None = None,
+    refused: Sequence[str] = (),
 ) -> dict[str, str]:
     pairs = map_folders(
         listed(source, at_source),
@@ -42,6 +45,8 @@ def mapped(
         listed(destination, at_destination),
         at_destination,
         {} if remembered is None else remembered,
+        resorts=resorts,
+        refused=refused,
     )
     return {pair.source.name: pair.destination for pair in pairs}
 
@@ -451,12 +456,76 @@ def test_a_preview_names_roles_and_earlier_choices() -> None:
     ]
 
 
-def test_a_portable_name_is_accepted_by_every_server() -> None:
-    cautious = Hierarchy("", "/", cautious=True)
+def test_a_careful_name_is_accepted_by_every_server() -> None:
     names = ["Wichtig!", "50 % & mehr?", 'a/"b"/c', "a/_b_"]
-    assert mapped(names, at_destination=cautious) == {
+    assert mapped(names, resorts=dict.fromkeys(names[:3], Resort.CAREFUL)) == {
         "Wichtig!": "Wichtig!",
         "50 % & mehr?": "50 _ _ mehr_",
         'a/"b"/c': "a/_b_ (2)/c",
         "a/_b_": "a/_b_",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "resort", "there", "expected"),
+    [
+        ("old.example", Resort.CAREFUL, SLASH, "old_example"),
+        ("Person K.", Resort.CAREFUL, SLASH, "Person K_"),
+        ("emoji 😀 x", Resort.PLAIN, SLASH, "emoji _ x"),
+        ("Entwürfe", Resort.PLAIN, SLASH, "Entwurfe"),
+        ("cur", Resort.PLAIN, SLASH, "cur_"),
+        ("日本", Resort.PLAIN, SLASH, "Folder"),
+        ("Projects/2024/Q1", Resort.UP, SLASH, "Projects/2024_Q1"),
+        ("Projects/2024/Q1", Resort.FLAT, SLASH, "Projects_2024_Q1"),
+        ("Projects/2024", Resort.UP, Hierarchy("INBOX.", "."), "INBOX.Projects_2024"),
+        ("Projects/2024", Resort.NUMBERED, SLASH, "Folder"),
+    ],
+)
+def test_a_refused_name_has_last_resorts(name: str, resort: Resort, there: Hierarchy, expected: str) -> None:
+    assert mapped([name], at_destination=there, resorts={name: resort})[name] == expected
+
+
+def test_a_refused_name_is_not_proposed_again() -> None:
+    """Names that are equal but for case, where the server has one folder for both."""
+    mapping = mapped(
+        ["Ideas", "ideas"],
+        remembered={"Ideas": "Ideas"},
+        resorts={"ideas": Resort.CAREFUL},
+        refused=["ideas"],
+    )
+    assert mapping == {"Ideas": "Ideas", "ideas": "ideas (2)"}
+
+
+def test_last_resorts_stay_apart() -> None:
+    names = ["日本", "中国", "a/😀", "a/🎉", "a_Folder"]
+    mapping = mapped(names, resorts=dict.fromkeys(names[:4], Resort.FLAT))
+    assert len(set(mapping.values())) == len(names)
+
+
+def match(wanted: list[str], now: list[str], **more: Sequence[str]) -> Created:
+    given = {"refused": (), "before": (), "others": ()} | more
+    return created(wanted, now=now, **given)
+
+
+def test_a_created_folder_is_used_under_the_name_that_is_listed() -> None:
+    assert match(["a", "b"], ["a", "b"]).actual == {"a": "a", "b": "b"}
+    # another name altogether, which no other folder explains
+    assert match(["a", "b?"], ["INBOX", "a", "b_"], before=["INBOX"]).actual == {"a": "a", "b?": "b_"}
+    # refused because there is one already that differs by case alone
+    assert match(["Ideas"], ["ideas"], before=["ideas"], refused=["Ideas"]).actual == {"Ideas": "ideas"}
+    # a list that leaves something out is not believed against an OK
+    assert match(["a", "b"], []).actual == {"a": "a", "b": "b"}
+
+
+def test_two_folders_never_become_one_when_a_server_ignores_case() -> None:
+    found = match(["Ideas", "ideas"], ["Ideas"], refused=["ideas"])
+    assert found.actual == {"Ideas": "Ideas"}
+    assert found.missing == {"ideas"}
+    found = match(["ideas"], ["Ideas"], others=["Ideas"])
+    assert not found.actual
+    assert found.missing == {"ideas"}
+
+
+def test_a_folder_is_missing_only_if_it_was_refused() -> None:
+    assert match(["a"], ["INBOX"], refused=["a"]).missing == {"a"}
+    assert not match(["a"], ["a"], refused=["a"]).missing

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Final
 
 from importer.domain.folder_mapping.folder_names import acceptable, cut, encoded_bytes
+from importer.domain.folder_mapping.last_resorts import Resort
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
@@ -45,6 +46,9 @@ def map_folders(
     destination: Sequence[Folder],
     destination_hierarchy: Hierarchy,
     remembered: Mapping[str, str],
+    *,
+    resorts: Mapping[str, Resort] | None = None,
+    refused: Collection[str] = (),
 ) -> tuple[FolderPair, ...]:
     """One pair for each selectable source folder, in the order of `source`.
 
@@ -53,6 +57,9 @@ def map_folders(
     is one; a child below its parent; all other folders to their own name, changed only as far as the
     destination requires. The order of the LISTs matters only for the choice among several folders of one
     role.
+
+    `refused` are names that the destination refused to create and that are not proposed again; `resorts`
+    tells for source folders how much of their names may be changed instead.
     """
     folders = {folder.name: folder for folder in reversed(source)}  # a name listed twice counts once
     for name in remembered:  # folders that were removed from the source keep their destination names
@@ -66,7 +73,8 @@ def map_folders(
     preset |= _kept_roles([(folder, places[folder.name]) for folder in folders.values()], existing, fixed)
     preset |= _new_roles([(folder, places[folder.name]) for folder in listed], existing, fixed)
     with_mail = {places[folder.name] for folder in listed if folder.selectable}
-    targets = _assign(places.values(), with_mail, fixed, preset, destination_hierarchy)
+    naming = _Naming(destination_hierarchy, _resorts_of_places(places, resorts or {}))
+    targets = _assign(places.values(), with_mail, fixed, preset, naming, refused)
     return tuple(
         FolderPair(folder, remembered.get(folder.name, targets[place].name), targets[place].reason)
         for folder, place in ((folder, places[folder.name]) for folder in listed)
@@ -127,6 +135,20 @@ def _top_down(places: Iterable[_Place]) -> list[_Place]:
     return sorted(with_ancestors, key=lambda place: (len(place.parts), place))
 
 
+def _resorts_of_places(places: Mapping[str, _Place], resorts: Mapping[str, Resort]) -> dict[_Place, Resort]:
+    """The resort of each place and of its ancestors, whose names may be the reason for the refusal."""
+    result: dict[_Place, Resort] = {}
+    for name, resort in resorts.items():
+        if (place := places.get(name)) is None:
+            continue
+        result[place] = max(resort, result.get(place, Resort.NONE))
+        above, current = min(resort, Resort.PLAIN), place.parent
+        while current is not None:
+            result[current] = max(above, result.get(current, Resort.NONE))
+            current = current.parent
+    return result
+
+
 # --- Roles ------------------------------------------------------------------------------------------
 
 _Placed = tuple[Folder, _Place]
@@ -180,6 +202,14 @@ def _role_target(name: str, role: FolderRole) -> _Target:
 
 
 @dataclass(frozen=True, slots=True)
+class _Naming:
+    """How names are chosen at the destination."""
+
+    hierarchy: Hierarchy
+    resorts: Mapping[_Place, Resort]
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     """A destination name. `plain`: chosen by role or without changing a component, so that it may be
     shared."""
@@ -198,12 +228,13 @@ class _Proposal:
     room_bytes: int
     plain: bool
     reason: str
+    brackets: bool = True
 
     def target(self) -> _Target:
         return _Target(self.stem + self.leaf, self.plain, self.reason)
 
     def numbered(self, number: int) -> _Target:
-        suffix = f" ({number})"
+        suffix = f" ({number})" if self.brackets else f" {number}"
         name = self.stem + cut(self.leaf, self.room_bytes - len(suffix)) + suffix
         reason = "another folder already has that name"
         return _Target(name, False, reason if self.plain else f"{self.reason}; {reason}")
@@ -214,13 +245,16 @@ def _assign(
     with_mail: Collection[_Place],
     fixed: Mapping[_Place, str],
     preset: Mapping[_Place, _Target],
-    hierarchy: Hierarchy,
+    naming: _Naming,
+    refused: Collection[str],
 ) -> dict[_Place, _Target]:
     """A target for every place and all of its ancestors. Remembered names and roles are assigned first, then
     names that need no change. Changed names are chosen last, so that they avoid all others."""
+    hierarchy = naming.hierarchy
     order = _top_down(places)
-    targets = dict(preset) | _remembered(order, fixed, preset, hierarchy)
+    targets = dict(preset) | _remembered(order, fixed, preset, naming)
     shareable = {INBOX: False}  # key of every name in use -> whether other folders may share it
+    shareable |= {_key(name, hierarchy): False for name in refused}
     for target in targets.values():
         key = _key(target.name, hierarchy)
         shareable[key] = target.plain and shareable.get(key, True)
@@ -232,7 +266,7 @@ def _assign(
         if place.parent and place.parent not in targets:
             changed.append(place)
             continue
-        target = _propose(place, targets[place.parent] if place.parent else None, hierarchy).target()
+        target = _propose(place, targets[place.parent] if place.parent else None, naming).target()
         if target.plain and shareable.get(target.name, True):
             targets[place] = target
             shareable[target.name] = True
@@ -246,9 +280,9 @@ def _assign(
     numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for place in changed:
         parent = targets[place.parent] if place.parent else None
-        proposal = _propose(place, parent, hierarchy)
+        proposal = _propose(place, parent, naming)
         if taken(proposal.target(), place):
-            proposal = _propose(place, parent, hierarchy, min_room_bytes=_MIN_ROOM_BYTES)
+            proposal = _propose(place, parent, naming, min_room_bytes=_MIN_ROOM_BYTES)
         target = proposal.target()
         while taken(target, place):
             target = proposal.numbered(next(numbers[proposal.target().name]))
@@ -261,13 +295,13 @@ def _remembered(
     order: Sequence[_Place],
     fixed: Mapping[_Place, str],
     preset: Mapping[_Place, _Target],
-    hierarchy: Hierarchy,
+    naming: _Naming,
 ) -> dict[_Place, _Target]:
     """The targets of the remembered places; plain if the folder would get the same name now."""
     targets: dict[_Place, _Target] = {}
     for place in order:
         parent = targets[place.parent] if place.parent else None
-        target = preset[place] if place in preset else _propose(place, parent, hierarchy).target()
+        target = preset[place] if place in preset else _propose(place, parent, naming).target()
         if place in fixed:
             plain = target.plain and target.name == fixed[place]
             target = _Target(fixed[place], plain, "as in the earlier import")
@@ -284,18 +318,26 @@ def _key(name: str, hierarchy: Hierarchy) -> str:
     return INBOX if _is_inbox(name) or _is_inbox(below) else name
 
 
-def _propose(
-    place: _Place, parent: _Target | None, hierarchy: Hierarchy, *, min_room_bytes: int = 0
-) -> _Proposal:
+def _propose(place: _Place, parent: _Target | None, naming: _Naming, *, min_room_bytes: int = 0) -> _Proposal:
     """The name of `place` below `parent`, changed as far as the destination requires.
 
     If there is room for fewer than `min_room_bytes`, or for neither the whole name nor _MIN_ROOM_BYTES of it,
     the folder moves to the nearest ancestor with enough room.
     """
+    hierarchy, resort = naming.hierarchy, naming.resorts.get(place, Resort.NONE)
     prefix, delimiter = hierarchy.prefix, hierarchy.delimiter
     own, stem, changes = place.parts[-1], prefix, []
-    if parent is None:
+    if resort is Resort.NUMBERED:
+        own = "Folder"
+        changes.append("the destination refuses every other name")
+    elif parent is None:
         pass
+    elif resort >= Resort.UP and delimiter is not None:
+        above, _, name = parent.name.removeprefix(prefix).rpartition(delimiter)
+        below_root = resort is Resort.FLAT or not above
+        stem = prefix if below_root else prefix + above + delimiter
+        own = f"{parent.name.removeprefix(prefix) if below_root else name}_{own}"
+        changes.append("the destination refuses a folder in that place")
     elif delimiter is None:
         own = f"{parent.name.removeprefix(prefix)}_{own}"
         changes.append("the destination has no nested folders")
@@ -314,7 +356,7 @@ def _propose(
         stem = max("".join(stem[:-1].rpartition(delimiter)[:2]), prefix, key=len)
         room_bytes = _room_bytes(stem, hierarchy)
         changes = ["the path is too long for the destination"]
-    leaf, unfit = acceptable(own, delimiter, at_root=stem == prefix, cautious=hierarchy.cautious)
+    leaf, unfit = acceptable(own, delimiter, at_root=stem == prefix, resort=resort)
     changes += unfit
     if encoded_bytes(leaf) > room_bytes:
         leaf = cut(leaf, room_bytes)
@@ -322,7 +364,7 @@ def _propose(
     follows = parent is not None and parent.reason not in ("same name", "INBOX")
     plain = not changes and (parent is None or parent.plain) and _key(stem + leaf, hierarchy) != INBOX
     reason = "; ".join(changes) or ("follows its parent folder" if follows else "same name")
-    return _Proposal(stem, leaf, room_bytes, plain, reason)
+    return _Proposal(stem, leaf, room_bytes, plain, reason, brackets=resort < Resort.PLAIN)
 
 
 def _room_bytes(stem: str, hierarchy: Hierarchy) -> int:

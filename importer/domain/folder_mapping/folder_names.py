@@ -6,6 +6,8 @@ from bisect import bisect_right
 from typing import Final
 from unicodedata import category
 
+from importer.domain.folder_mapping.last_resorts import Resort, plain
+
 REFUSED_SOMEWHERE: Final = frozenset('"%*;<>^`{|}\\#&~?:')
 """Characters that at least one server rejects in folder names. Cyrus 3.6 rejects each of the first twelve
 except "*", in any context (tested character by character). RFC 9051 section 5.1 warns of "%", "*", "#" and
@@ -13,19 +15,20 @@ except "*", in any context (tested character by character). RFC 9051 section 5.1
 
 
 def acceptable(
-    component: str, delimiter: str | None, *, at_root: bool, cautious: bool = False
+    component: str, delimiter: str | None, *, at_root: bool, resort: Resort = Resort.NONE
 ) -> tuple[str, list[str]]:
     """The component in a form that servers accept, and the reasons for all changes, in English.
 
     Control characters and line separators are replaced because of RFC 9051 section 5.1; "/" beside another
     delimiter, "~" at the start of a whole name, "." and ".." because Dovecot 2.3 rejects them (it accepts "%"
-    and "*"). `cautious`: the server rejected the unchanged name, so REFUSED_SOMEWHERE is replaced too.
+    and "*"). With `resort` the server rejected the name before; REFUSED_SOMEWHERE and dots, which Dovecot's
+    Maildir++ rejects whatever its delimiter is, are replaced too, or all characters but plain ones.
     """
     substitute = "-" if delimiter == "_" else "_"
     changes: dict[str, None] = {}
     chars = []
     for char in component:
-        if char in (delimiter, "/") or (cautious and char in REFUSED_SOMEWHERE):
+        if char in (delimiter, "/") or (resort and (char in REFUSED_SOMEWHERE or char == ".")):
             changes[f"“{char}” is not allowed in names at the destination"] = None
         elif category(char) in ("Cc", "Zl", "Zp", "Cs"):  # Cs: lone surrogates, which cannot be encoded
             changes["control characters are not allowed in a name"] = None
@@ -43,6 +46,9 @@ def acceptable(
     elif at_root and name.startswith("~"):
         changes["“~” is not allowed at the start of names at the destination"] = None
         name = substitute + name[1:]
+    if resort >= Resort.PLAIN and (simple := plain(name, substitute)) != name:
+        changes["the destination accepts only a plain name"] = None
+        name = simple
     return name, list(changes)
 
 
