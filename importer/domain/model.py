@@ -227,11 +227,13 @@ class Message(NamedTuple):  # created for every message, in a fifth of the time 
 
 class NotHandedOut(NamedTuple):
     """A message that the source lists but did not deliver. `broke_connection`: the connection was lost each
-    time the message was fetched alone; the cause may be the message or the network."""
+    time the message was fetched alone; the cause may be the message or the network. `too_large`: this
+    installation accepts no message of that size."""
 
     uid: Uid
     reason: str
     broke_connection: bool = False
+    too_large: bool = False
 
 
 class Outgoing(NamedTuple):  # for the same reason as Message

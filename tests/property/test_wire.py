@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.adapters.imap.wire import Fetched, ResponseReader, WireError, WireEvent, parse_values
+from importer.adapters.imap.wire import (
+    Fetched,
+    Reply,
+    ResponseReader,
+    Tagged,
+    Unparsed,
+    WireError,
+    WireEvent,
+    parse_values,
+)
 from importer.compact.uid_set import Uid
 
 DATES = st.sampled_from([" 1-Feb-2003 04:05:06 +0130", "31-Dec-1999 23:59:59 -1200"])
@@ -69,6 +78,39 @@ def test_splitting_the_input_anywhere_gives_the_same_events(lines: list[bytes], 
     for byte in stream:
         pieces += reader.feed(bytes([byte]))
     assert pieces == whole
+
+
+DEVIATIONS = st.sampled_from(
+    [
+        (b"* ", b"*  "),
+        (b"* ", b" *\t"),
+        (b")\r\n", b"\r\n)\r\n"),
+        (b")\r\n", b")\r\n\r\n"),
+        (b")\r\n", b"))\r\n"),
+        (b")\r\n", b")\n"),
+    ]
+)
+
+
+@given(fetch_responses(), st.lists(DEVIATIONS, max_size=3), st.data())
+def test_a_response_with_deviations_is_parsed_however_it_is_split(
+    response: tuple[bytes, Fetched], deviations: list[tuple[bytes, bytes]], data: st.DataObject
+) -> None:
+    line, expected = response
+    for regular, odd in deviations:
+        if regular == b"* ":
+            line = odd + line.lstrip(b"* \t")
+        elif line.endswith(regular):
+            line = line[: -len(regular)] + odd
+    stream = line + b"M1 OK done\r\n"
+    whole = ResponseReader().feed(stream)
+    assert whole[0] == expected
+    assert [event for event in whole[1:] if not isinstance(event, Unparsed)] == [
+        Tagged("M1", Reply("OK", text="done"))
+    ]
+    cut = data.draw(st.integers(0, len(stream)))
+    reader = ResponseReader()
+    assert reader.feed(stream[:cut]) + reader.feed(stream[cut:]) == whole
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"* 1 FETCH (" + tail + b"\r\n") | st.binary(max_size=60))

@@ -22,6 +22,7 @@ from importer.adapters.imap.wire import (
     Reply,
     ResponseReader,
     Tagged,
+    Unparsed,
     Untagged,
     WireError,
     WireEvent,
@@ -135,6 +136,11 @@ def test_unsolicited_responses_are_reported() -> None:
         (b"[overquota]", Reply("NO", "OVERQUOTA")),
         (b"[APPENDUID 38505 3955:3957,1] ok", Reply("NO", "APPENDUID", "38505 3955:3957,1", "ok")),
         (b"[UIDVALIDITY 3857529045] UIDs [valid]", Reply("NO", "UIDVALIDITY", "3857529045", "UIDs [valid]")),
+        (
+            b"[PERMANENTFLAGS (\\Seen a]b [c] \\*)] kept",
+            Reply("NO", "PERMANENTFLAGS", "(\\Seen a]b [c] \\*)", "kept"),
+        ),
+        (b"[PERMANENTFLAGS (\\Seen] kept", Reply("NO", "PERMANENTFLAGS", "(\\Seen", "kept")),
         (b"no [code] here", Reply("NO", text="no [code] here")),
         ("Größe".encode(), Reply("NO", text="Größe")),
         (b"\xff", Reply("NO", text="\ufffd")),
@@ -154,24 +160,105 @@ def test_values_distinguish_strings_lists_literals_and_nil() -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    "line",
     [
-        b"220 mail.example ESMTP\r\n",
-        b"HTTP/1.1 400 Bad Request\r\n",
-        b"\r\n",
-        b"* \r\n",
-        b"* 1 FETCH (UID 5\r\n",
-        b"* 1 FETCH (UID 5))\r\n",
-        b"* 1 FETCH (UID)\r\n",
-        b"* 1 FETCH (UID five)\r\n",
-        b"* 1 FETCH UID 5\r\n",
-        b'* 1 FETCH (UID 5 INTERNALDATE "1-Jan)\r\n',
-        b"* 1 FETCH (UID 5 BODY[] (1 2))\r\n",
+        b"220 mail.example ESMTP",
+        b"HTTP/1.1 400 Bad Request",
+        b"* ",
+        b"* 1 FETCH (UID)",
+        b"* 1 FETCH UID 5",
+        b'* 1 FETCH (UID 5 INTERNALDATE "1-Jan)',
+        b"* 1 FETCH (UID 5 BODY[] (1 2))",
+        b"an advertisement of the host",
     ],
 )
-def test_invalid_responses_are_rejected(garbage: bytes) -> None:
+def test_a_line_without_meaning_costs_only_itself(line: bytes) -> None:
+    assert read(line + b"\r\n* 5 EXISTS\r\n") == [Unparsed(line), LiteralData("EXISTS", 5)]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"M7 YES of course\r\n",  # no other reply will come
+        b"\r\n" * 1001,
+        b"buy now\r\n" * 1001,
+        # What follows a literal may be the rest of a message, of which the server announced too little.
+        b"* 4 FETCH (UID 4 BODY[] {3}\r\nabcdef gh)\r\n",
+        b"* 4 FETCH (UID 4 BODY[] {3}\r\nabcdef\r\n)\r\nM1 OK done\r\n",
+        b"* 4 FETCH (UID 4 BODY[] {3}\r\nabc\r\n* 5 FETCH (UID 5)\r\n",
+    ],
+)
+def test_what_makes_all_that_follows_uncertain_is_refused(garbage: bytes) -> None:
+    reader = ResponseReader()
     with pytest.raises(WireError):
-        read(garbage)
+        for _ in range(2):  # events before the error come first
+            reader.feed(garbage)
+
+
+def test_an_invalid_response_names_its_message() -> None:
+    with pytest.raises(WireError) as refused:
+        read(b"* 4 FETCH (UID 40 BODY[] {3}\r\nabcdef gh)\r\n")
+    assert refused.value.uid == 40
+
+
+# --- What is not as it should be, and can only mean one thing ---------------------------------------------
+
+CONTENT = b"* 7 FETCH (UID 42 BODY[] {3}\r\nabc"
+READ = Fetched(7, Uid(42), body=b"abc")
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (b"*  5 EXISTS\r\n", LiteralData("EXISTS", 5)),
+        (b"*\t5 EXISTS\r\n", LiteralData("EXISTS", 5)),
+        (b" * 5 EXISTS\r\n", LiteralData("EXISTS", 5)),
+        (b"*5 EXISTS\r\n", LiteralData("EXISTS", 5)),
+        (b"* 5 EXISTS\n", LiteralData("EXISTS", 5)),
+        (b"\r\n  \r\n* 5 EXISTS\r\n", LiteralData("EXISTS", 5)),
+        (b"*   OK [UIDNEXT 5] x\r\n", Untagged(Reply("OK", "UIDNEXT", "5", "x"))),
+        (b" M1 OK done\r\n", Tagged("M1", Reply("OK", text="done"))),
+        (CONTENT + b"\r\n)\r\n", READ),
+        (CONTENT + b"\r\n\r\n \r\n)\r\n", READ),
+        (CONTENT + b"))\r\n", READ),
+        (CONTENT + b") FLAGS (\\Seen))\r\n", READ._replace(flags=("\\Seen",))),
+        (b"*  7 FETCH (UID 42 BODY[] {3}\r\nabc)\r\n", READ),
+        (b"* 7 FETCH (UID 42 RFC822 {3}\r\nabc)\r\n", READ),
+        (b"* 7 FETCH (UID 42 BODY[]<0> {3}\r\nabc)\r\n", READ),
+        (b"* 7 FETCH (UID 42 RFC822.SIZE -2)\r\n", Fetched(7, Uid(42))),
+        (b"* 7 FETCH (UID 42 RFC822.SIZE NIL INTERNALDATE NIL)\r\n", Fetched(7, Uid(42))),
+        (b"* 7 FETCH (UID five RFC822.SIZE 3)\r\n", Fetched(7, size_bytes=3)),
+        (b"* 7 FETCH (UID 42 FLAGS (\\ \\Seen))\r\n", Fetched(7, Uid(42), ("\\Seen",))),
+    ],
+)
+def test_a_deviation_that_means_one_thing_is_understood(line: bytes, event: WireEvent) -> None:
+    assert read(line) == [event]
+
+
+def test_a_parenthesis_that_closes_too_early_costs_nothing() -> None:
+    lines = CONTENT + b')\r\n FLAGS (\\Seen) INTERNALDATE "1-Feb-2003 04:05:06 +0000")\r\nM1 OK done\r\n'
+    assert read(lines) == [
+        READ,
+        Fetched(7, Uid(42), ("\\Seen",), "1-Feb-2003 04:05:06 +0000"),
+        Tagged("M1", Reply("OK", text="done")),
+    ]
+
+
+def test_a_parenthesis_that_never_closes_ends_with_the_next_response() -> None:
+    lines = b"* 7 FETCH (UID 42 FLAGS (\\Seen)\r\n* 8 FETCH (UID 43 FLAGS (\r\nM1 OK done\r\n"
+    assert read(lines) == [
+        Fetched(7, Uid(42), ("\\Seen",)),
+        Fetched(8, Uid(43), ()),
+        Tagged("M1", Reply("OK", text="done")),
+    ]
+
+
+def test_items_are_only_added_to_the_response_just_before() -> None:
+    assert read(b"* 7 FETCH (UID 42)\r\n* 5 EXISTS\r\n FLAGS (\\Seen))\r\n") == [
+        Fetched(7, Uid(42)),
+        LiteralData("EXISTS", 5),
+        Unparsed(b"FLAGS (\\Seen))"),
+    ]
 
 
 def test_endless_lines_and_huge_literals_are_rejected_before_buffering() -> None:

@@ -23,6 +23,7 @@ from importer.adapters.imap.fallbacks import KnownFallbacks
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login import Login
+from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.session import ImapSession
 from importer.adapters.imap.stall_watchdog import StallWatchdog
@@ -90,6 +91,7 @@ class ImapSessions:
         # Shared by all sessions of an account: a session that did not list a folder itself still opens it
         # under the name that LIST gave.
         self._names: WeakValueDictionary[str, FolderNames] = WeakValueDictionary()
+        self._logins: WeakValueDictionary[str, LoginLimiter] = WeakValueDictionary()
         self._labels: WeakKeyDictionary[LabelView, GmailLabels] = WeakKeyDictionary()
 
     @cached_property
@@ -133,7 +135,8 @@ class ImapSessions:
             )
 
         names = self._names.setdefault(account.key, FolderNames())
-        return ImapSession(connect, side, names, visible_messages)
+        logins = self._logins.setdefault(account.key, LoginLimiter())
+        return ImapSession(connect, side, names, visible_messages, logins)
 
     def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
         """Return the server to use for an account at `endpoint`, and the number of messages per folder that

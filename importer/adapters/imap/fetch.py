@@ -4,6 +4,9 @@ Invariants
 - A UID is yielded at most once, and only if it was requested.
 - A command that is refused, or that ends the connection, is repeated for smaller and smaller parts of the
   remaining UIDs, until the message that causes it is isolated; all other messages are yielded.
+- A message whose response is invalid is requested once more, alone; after that it is not requested again.
+- A response that lacks items is merged with later ones; what is still missing when the command completes
+  does not cost the message, if the query can do without it.
 """
 
 from __future__ import annotations
@@ -18,10 +21,14 @@ from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, Reply, WireEvent
+from importer.adapters.imap.wire import Fetched, LiteralTooLarge, Reply, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
+from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerTooSlow, ServerUnavailable
+
+MAX_VIOLATIONS = 2
+"""Invalid responses for one message, after which it is not requested again."""
 
 LOST_CONNECTION_BUDGET_S = 600.0
 """Total time that one fetch may spend on waits that end in a lost connection. Without it, a network that
@@ -30,22 +37,25 @@ drops large packets would be mistaken for one bad message after another, each af
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to fetch. `complete` returns whether a response has all items; `max_members` is the maximum number
-    of messages per command."""
+    """What to fetch. `complete` returns whether a response has all items, `usable` whether it suffices if the
+    server sends no more; `max_members` is the maximum number of messages per command."""
 
     items: bytes
     complete: Callable[[Fetched], bool]
     max_members: int
+    usable: Callable[[Fetched], bool] = lambda _message: False
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """A message that exists but that the server does not return; `reason` is for the report.
-    `broke_connection`: the connection ended at it MAX_READ_ATTEMPTS times in a row."""
+    `broke_connection`: the connection ended at it MAX_READ_ATTEMPTS times in a row. `too_large`: it is larger
+    than this installation accepts."""
 
     uid: Uid
     reason: str
     broke_connection: bool = False
+    too_large: bool = False
 
 
 @lru_cache(maxsize=1024)  # called for every message; a mailbox has few combinations
@@ -60,34 +70,70 @@ def fetch(
     """Yield the messages of `uids` that the folder still holds, in the server's order; each has a `uid`.
 
     Raises Throttled, FolderChanged and FolderUnusable; ConnectionLost if the server can no longer be reached;
-    and ServerUnavailable, ProtocolViolation or ConnectionLost if it returns no message at all.
+    and ServerUnavailable or ConnectionLost if it returns no message at all. If nothing but invalid responses
+    come, the rest of the folder is Unreadable, and `link` remembers that.
     """
-    limit = link.retry_read(lambda connection: connection.message_limit) or query.max_members
-    todo = deque(uid_pieces(uids, min(limit, query.max_members)))
-    losses = _Losses()
-    consecutive_failures = 0
-    while todo:
-        requested = todo.popleft()
-        command = b"UID FETCH %s %s" % (str(requested).encode(), query.items)
+    return _Fetch(link, folder, query).run(uids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a command did not complete; `error` is None if the server refused it because of its messages.
+    `remaining` are the messages that did not come."""
+
+    remaining: UidSet
+    error: MailError | None
+    words: str
+    any_came: bool
+
+
+class _Fetch:
+    """One call of `fetch`."""
+
+    def __init__(self, link: ReconnectingConnection, folder: FolderRef, query: Query) -> None:
+        self._link = link
+        self._folder = folder
+        self._query = query
+        self._todo = deque[UidSet]()
+        self._losses = _Losses()
+        self._violations = Counter[int]()  # invalid responses by UID
+        self._consecutive_failures = 0
+
+    def run(self, uids: UidSet) -> Iterator[Fetched | Unreadable]:
+        link, max_members = self._link, self._query.max_members
+        if words := link.unreadable.get((self._folder, self._query.items)):
+            yield from self._unreadable(uids, words)
+            return
+        limit = link.retry_read(lambda connection: connection.message_limit) or max_members
+        self._todo.extend(uid_pieces(uids, min(limit, max_members)))
+        while self._todo:
+            failure = yield from self._request(self._todo.popleft())
+            if failure is not None:
+                yield from self._handle(failure)
+
+    def _request(self, requested: UidSet) -> Generator[Fetched | Unreadable, None, _Failure | None]:
+        """Send one command and yield what comes. Return why it failed, None if it did not."""
+        link = self._link
+        command = b"UID FETCH %s %s" % (str(requested).encode(), self._query.items)
         _, tag = link.retry_folder(
-            folder.name, partial(link.examine_and_send, folder=folder, command=command)
+            self._folder.name, partial(link.examine_and_send, folder=self._folder, command=command)
         )
         done: set[int] = set()
         partial_replies: list[Reply] = []
+        losses = self._losses
         losses.start_wait()
         try:
-            for uid, message in _responses(link, tag, requested, query, done, partial_replies):
+            for uid, message in _responses(link, tag, requested, self._query, done, partial_replies):
                 done.add(uid)
                 yield message
                 losses.start_wait()
-                consecutive_failures = 0
+                self._consecutive_failures = 0
             if partial_replies and done:  # RFC 9738 section 3.1: the rest has to be requested again
-                todo.appendleft(requested - UidSet.of(done))
-            continue
+                self._todo.appendleft(requested - UidSet.of(done))
         except ServerTooSlow:
             link.drop()
             raise
-        except (ConnectionLost, ProtocolViolation) as lost:  # a message above the size limit is a violation
+        except (ConnectionLost, ProtocolViolation) as lost:
             link.drop()
             error: MailError | None = lost
             words = lost.server_text
@@ -95,23 +141,68 @@ def fetch(
             link.selected = None  # reopening the folder shows whether the folder is the cause
             error = _error_beyond_message(refused, link)
             words = response_errors.server_words(refused.reply)
-        remaining = requested - UidSet.of(done)
+        else:
+            return None
+        link.progress |= bool(done)
+        return _Failure(requested - UidSet.of(done), error, words, bool(done))
+
+    def _handle(self, failure: _Failure) -> Iterator[Unreadable]:
+        """Request again what may still come, and yield what will not."""
+        remaining, error, words = failure.remaining, failure.error, failure.words
+        if isinstance(error, ProtocolViolation) and (found := _culprit(error, remaining)):
+            culprit, cause = found
+            alone = UidSet.of((culprit,))
+            self._violations[culprit] += 1
+            if rest := remaining - alone:
+                self._todo.appendleft(rest)
+            if isinstance(cause, LiteralTooLarge):
+                reason = _too_large_reason(self._link, cause.size_bytes)
+                yield Unreadable(culprit, reason, too_large=True)
+                return
+            if self._violations[culprit] < MAX_VIOLATIONS:
+                self._todo.appendleft(alone)
+                return
+            remaining = alone
         if isinstance(error, ConnectionLost):
-            times_lost = losses.record(error, remaining)
+            times_lost = self._losses.record(error, remaining)
             # Among several messages, halving finds the one that ends the connection faster.
-            if remaining and (done or (len(remaining) == 1 and times_lost < MAX_READ_ATTEMPTS)):
+            if remaining and (failure.any_came or (len(remaining) == 1 and times_lost < MAX_READ_ATTEMPTS)):
                 pause(times_lost)
-                todo.appendleft(remaining)
-                continue
+                self._todo.appendleft(remaining)
+                return
             words = "the connection ends each time it is requested"
         if len(remaining) > 1:
-            todo.extendleft(reversed(list(remaining.chunks(-(-len(remaining) // 2)))))
-            continue
-        for uid in remaining:
-            consecutive_failures += error is not None
-            if error is not None and consecutive_failures >= response_errors.MAX_CONSECUTIVE_FAILURES:
-                raise error
-            yield Unreadable(uid, _reason(link, words), isinstance(error, ConnectionLost))
+            self._todo.extendleft(reversed(list(remaining.chunks(-(-len(remaining) // 2)))))
+        elif remaining:
+            yield from self._give_up(remaining, error, words)
+
+    def _give_up(self, alone: UidSet, error: MailError | None, words: str) -> Iterator[Unreadable]:
+        """Yield one message as unreadable. Raise `error` if too many in a row failed: then the server is the
+        cause. If it responds, but never validly, the rest of the folder is unreadable instead."""
+        self._consecutive_failures += error is not None
+        if error is None or self._consecutive_failures < response_errors.MAX_CONSECUTIVE_FAILURES:
+            yield from self._unreadable(alone, words, broke_connection=isinstance(error, ConnectionLost))
+            return
+        if not isinstance(error, ProtocolViolation):
+            raise error
+        self._link.unreadable[self._folder, self._query.items] = words
+        for uids in (alone, *self._todo):
+            yield from self._unreadable(uids, words)
+        self._todo.clear()
+
+    def _unreadable(
+        self, uids: UidSet, words: str, *, broke_connection: bool = False
+    ) -> Iterator[Unreadable]:
+        reason = _reason(self._link, words)
+        return (Unreadable(uid, reason, broke_connection) for uid in uids)
+
+
+def _culprit(error: ProtocolViolation, remaining: UidSet) -> tuple[Uid, WireError] | None:
+    """Return the message at which a response became invalid, and the cause, if both are certain."""
+    cause = error.__cause__
+    if isinstance(cause, WireError) and cause.uid is not None and cause.uid in remaining:
+        return Uid(cause.uid), cause
+    return None
 
 
 class _Losses:
@@ -160,20 +251,27 @@ def _responses(
     """
     connection = link.current_connection()
     incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
-    for event in _collect_limit(connection.follow(tag), partial_replies):
-        if not isinstance(event, Fetched) or event.uid is None:
-            continue
-        uid = event.uid
-        if uid not in requested or uid in done:
-            continue
-        earlier = incomplete.pop(uid, None)
-        message = event if earlier is None else _merge(earlier, event)
-        if query.complete(message):
-            yield uid, message
-        else:
-            incomplete[uid] = message
-    for uid in incomplete:
-        yield uid, Unreadable(uid, _reason(link, "its content is missing in the response"))
+    try:
+        for event in _collect_limit(connection.follow(tag), partial_replies):
+            if not isinstance(event, Fetched) or event.uid is None:
+                continue
+            uid = event.uid
+            if uid not in requested or uid in done:
+                continue
+            earlier = incomplete.pop(uid, None)
+            message = event if earlier is None else _merge(earlier, event)
+            if query.complete(message):
+                yield uid, message
+            else:
+                incomplete[uid] = message
+    except (ConnectionLost, ProtocolViolation, CommandRefused):
+        for uid, message in incomplete.items():  # what came need not be requested again
+            if query.usable(message):
+                yield uid, message
+        raise
+    for uid, message in incomplete.items():
+        missing = Unreadable(uid, _reason(link, "its content is missing in the response"))
+        yield uid, message if query.usable(message) else missing
 
 
 def _collect_limit(
@@ -193,9 +291,17 @@ def _merge(old: Fetched, new: Fetched) -> Fetched:
         old.size_bytes if new.size_bytes is None else new.size_bytes,
         old.header if new.header is None else new.header,
         old.body if new.body is None else new.body,
+        withheld=old.withheld or new.withheld,
         labels=old.labels if new.labels is None else new.labels,
     )
 
 
 def _reason(link: ReconnectingConnection, words: str) -> str:
     return f"{link.peer.sentence_start} does not hand out this message: {words or 'no reason given'}"
+
+
+def _too_large_reason(link: ReconnectingConnection, size_bytes: int) -> str:
+    return (
+        f"larger than Mailhaul copies ({spoken_bytes(size_bytes)}; the limit is"
+        f" {spoken_bytes(link.max_message_bytes)})"
+    )

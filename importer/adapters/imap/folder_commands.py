@@ -11,7 +11,6 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from importer.adapters.imap import response_errors
@@ -30,8 +29,8 @@ from importer.adapters.imap.list_responses import (
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Value, WireError, WireEvent
-from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.model import Folder, FolderRef, FolderStatus, Hierarchy, KeywordRule
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.model import Folder, FolderStatus, Hierarchy, KeywordRule
 from providers.errors import FolderUnusable
 
 
@@ -52,9 +51,6 @@ class Listing:
     refusal: Reply | None = None
     inbox_listed: bool = True
 
-
-_SEARCH_LINE_BYTES: Final = 64 << 20
-"""Maximum length of an ESEARCH response. A message takes at most 11 bytes of it."""
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
@@ -291,24 +287,6 @@ def open_for_appending(
     return folder_status, KeywordRule("\\*" in selected.permanent_flags, keywords)
 
 
-def uids(link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid) -> UidSet:
-    """Return the UIDs that the folder holds now; works for a million messages too."""
-    if not connection.has("ESEARCH") or connection.message_limit is not None:
-        selected = link.examine(connection, folder)
-    else:
-        criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
-        command = b"UID SEARCH RETURN (ALL) " + criterion
-        selected, tag = link.examine_and_send(connection, folder, command, reopen=True)
-        max_line_bytes = 1000 + 11 * selected.messages
-        matches = _search_result(connection, tag, min(max_line_bytes, _SEARCH_LINE_BYTES))
-        # New mail may have arrived since the selection, but a set far larger than the folder is invalid.
-        if matches is not None and len(matches) <= 1000 + 2 * selected.messages:
-            return matches.at_or_above(at_or_above)
-    if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
-        return UidSet()
-    return _fetch_uids(link, connection, folder, at_or_above)
-
-
 def folder_command(
     link: ReconnectingConnection,
     connection: Connection,
@@ -420,70 +398,3 @@ def _read_status(event: WireEvent) -> FolderStatus | None:
         numbers[b"MESSAGES"],
         highest_modseq=numbers.get(b"HIGHESTMODSEQ", 0),
     )
-
-
-def _search_result(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:
-    """Return the UIDs in the response to UID SEARCH RETURN (ALL), RFC 4731. None if the command was refused
-    or the response cannot be parsed."""
-    try:
-        answer = connection.collect(tag, max_line_bytes=max_line_bytes)
-    except CommandRefused:
-        return None
-    for event in answer.events:
-        if isinstance(event, LiteralData) and event.name == "ESEARCH":
-            values = [v.upper() if isinstance(v, bytes) else v for v in event.values()]
-            if b"ALL" not in values:
-                return UidSet()  # no match
-            match values[values.index(b"ALL") + 1 :]:
-                case [bytes() as uids, *_]:
-                    with contextlib.suppress(ValueError):
-                        return UidSet.parse(uids.decode("ascii"))
-    return None
-
-
-def _fetch_uids(
-    link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
-) -> UidSet:
-    """Return the UIDs by UID FETCH of the UIDs only: SEARCH puts all UIDs on one line, and lines are limited
-    to about a megabyte.
-
-    A server may execute only a part of a command (RFC 9738, Yahoo), for the highest UIDs or the lowest. The
-    UIDs below and above the returned ones are requested until the set is complete.
-    """
-    fetch_range = partial(_fetch_uid_range, link, connection, folder, at_or_above)
-    known, truncated = fetch_range(b"%d:*" % at_or_above)
-    while truncated and (lowest := known.lowest) and (highest := known.highest):
-        below, below_truncated = (
-            fetch_range(b"%d:%d" % (at_or_above, lowest - 1)) if lowest > at_or_above else (UidSet(), False)
-        )
-        above, above_truncated = fetch_range(b"%d:*" % (highest + 1))
-        new = (below | above) - known
-        known |= new
-        truncated = bool(new) and (below_truncated or above_truncated)
-    return known
-
-
-def _fetch_uid_range(
-    link: ReconnectingConnection,
-    connection: Connection,
-    folder: FolderRef,
-    at_or_above: Uid,
-    uid_range: bytes,
-) -> tuple[UidSet, bool]:
-    """Return the UIDs that one command yields, and whether the server executed only a part of it."""
-    ranges: list[tuple[int, int]] = []
-    running = connection.run(b"UID FETCH " + uid_range + b" (UID)")
-    try:
-        while True:
-            event = next(running)
-            # n:* includes the last message even if its UID is below n (RFC 9051: seq-range).
-            if not isinstance(event, Fetched) or event.uid is None or event.uid < at_or_above:
-                continue
-            if ranges and ranges[-1][1] + 1 == event.uid:
-                ranges[-1] = (ranges[-1][0], event.uid)
-            else:
-                ranges.append((event.uid, event.uid))
-    except StopIteration as ended:
-        return UidSet.from_ranges(ranges), ended.value.code == "MESSAGELIMIT"
-    except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,9 +14,10 @@ from importer.adapters.imap import response_errors
 from importer.adapters.imap.append import AppendQueue
 from importer.adapters.imap.commands import UnsafeText
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import LiteralData, Untagged, WireError, WireEvent
+from importer.adapters.imap.wire import MAX_LITERAL_BYTES, LiteralData, Untagged, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
 from providers.errors import (
@@ -55,8 +57,15 @@ def pause(consecutive_losses: int) -> None:
 class ReconnectingConnection:
     """Holds the connection of a session. `drop` it after any failure; the next read opens another."""
 
-    def __init__(self, connect: Callable[[], Connection], names: FolderNames) -> None:
-        """Connect and log in."""
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        names: FolderNames,
+        logins: LoginLimiter | None = None,
+    ) -> None:
+        """Connect and log in. `logins` is shared by the connections of an account."""
+        self._logins = logins or LoginLimiter()
+        self._logins.count()
         self._open = connect
         self._fence: Callable[[], None] | None = None
         self._connection: Connection | None = connect()
@@ -66,8 +75,11 @@ class ReconnectingConnection:
         self.alerts = self._connection.alerts  # of the last connection
         self.names = names
         self.selected: SelectedFolder | None = None  # on the current connection
+        self.progress = False  # the current connection brought messages
         self.uidvalidities: dict[str, UidValidity] = {}  # folder -> last known UIDVALIDITY
         self.trusts_append_uids = True  # until an APPENDUID (RFC 4315) proves to be invalid
+        # (folder, items of a query) -> words: the server's responses to this query are invalid
+        self.unreadable: dict[tuple[FolderRef, bytes], str] = {}
 
     def connection(self) -> Connection:
         """Return an idle connection; reconnect if the last one was lost or has unread responses.
@@ -80,6 +92,8 @@ class ReconnectingConnection:
         self.drop()
         if self._closed:
             raise response_errors.lost(self.peer, "the session is closed")
+        self._logins.wait(progress=self.progress)
+        self.progress = False
         self._connection = self._connect()
         self.alerts = self._connection.alerts
         return self._connection
@@ -102,6 +116,11 @@ class ReconnectingConnection:
         """Shut down the current connection from another thread, once the fence raises."""
         if (connection := self._connection) is not None:
             connection.cut_off()
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The largest message that a connection accepts."""
+        return MAX_LITERAL_BYTES if self._connection is None else self._connection.max_literal_bytes
 
     def current_connection(self) -> Connection:
         """Return the connection on which a command was started, to await its reply. Raises ConnectionLost."""
@@ -144,6 +163,7 @@ class ReconnectingConnection:
     def retry_read(self, operation: Callable[[Connection], T], *, attempts: int = MAX_READ_ATTEMPTS) -> T:
         """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
         losses = 0
+        violations = Counter[str]()
         while True:
             try:
                 return operation(self.connection())
@@ -156,7 +176,9 @@ class ReconnectingConnection:
                 error = response_errors.violation(self.peer, str(caught))
             self.drop()
             losses += 1
-            if losses >= attempts:
+            if isinstance(error, ProtocolViolation):  # the same one again will not change any more
+                violations[error.server_text] += 1
+            if losses >= attempts or 2 in violations.values():
                 raise error
             pause(losses)
 

@@ -32,9 +32,12 @@ from importer.adapters.imap import (
 )
 from importer.adapters.imap.append import into_open_folder
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.content_reader import ContentReader
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
+from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import Peer
+from importer.adapters.imap.uid_lister import UidLister
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
@@ -62,23 +65,25 @@ from providers.errors import (
     Side,
 )
 
-_SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda message: message.size_bytes is not None, 10_000)
+_SIZES: Final = Query(
+    b"(UID RFC822.SIZE)",
+    lambda message: message.size_bytes is not None,
+    10_000,
+    usable=lambda message: True,
+)
 _HEADERS: Final = Query(
     b"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])",
     lambda message: message.size_bytes is not None and message.header is not None,
     1_000,
+    usable=lambda message: message.header is not None,
 )
 _OUTLINES: Final = Query(
     b"(UID RFC822.SIZE INTERNALDATE)",
     lambda message: message.size_bytes is not None and message.internaldate is not None,
     10_000,
+    usable=lambda message: True,
 )
 _FLAGS: Final = Query(b"(UID FLAGS)", lambda message: message.flags is not None, 10_000)
-_MESSAGES: Final = Query(
-    b"(UID FLAGS INTERNALDATE BODY.PEEK[])",
-    lambda message: None not in (message.body, message.flags, message.internaldate),
-    10_000,
-)
 
 SHARED_REASON: Final = "shared and public folders do not belong to this mailbox"
 """Why folders outside the user's own namespaces (RFC 2342) are left out."""
@@ -143,15 +148,18 @@ class ImapSession:
         side: Side,
         names: FolderNames,
         visible_messages: int | None = None,
+        logins: LoginLimiter | None = None,
     ) -> None:
         """`visible_messages`: number of messages per folder that the server shows at most, None if
         unknown."""
         self.side = side
-        self._link = ReconnectingConnection(connect, names)
+        self._link = ReconnectingConnection(connect, names, logins)
         self._hierarchy: Hierarchy | None = None
         self._creates_lost = 0  # CREATEs in a row that ended the connection twice
         self._visible_messages = visible_messages
         self._possibly_truncated: list[str] = []  # folders
+        self._content_reader = ContentReader(self._link)
+        self._uid_lister = UidLister()
 
     @property
     def link(self) -> ReconnectingConnection:
@@ -376,8 +384,11 @@ class ImapSession:
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         return self._link.retry_folder(
             folder.name,
-            lambda connection: folder_commands.uids(self._link, connection, folder, at_or_above),
+            lambda connection: self._uid_lister.uids(self._link, connection, folder, at_or_above),
         )
+
+    def unlisted(self, folder: FolderRef) -> int:
+        return self._uid_lister.unlisted.get(folder, 0)
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for piece in uids.chunks(_SIZES.max_members):
@@ -403,12 +414,7 @@ class ImapSession:
                 yield HeaderLines(message.uid, message.size_bytes or 0, message.header or b"")
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
-        for message in fetch(self._link, folder, uids, _MESSAGES):
-            if isinstance(message, Unreadable):
-                yield NotHandedOut(message.uid, message.reason, message.broke_connection)
-            elif message.uid is not None and message.body is not None:
-                flags = without_recent(message.flags or ())
-                yield Message(message.uid, flags, message.internaldate or "", message.body)
+        return self._content_reader.messages(folder, uids)
 
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0

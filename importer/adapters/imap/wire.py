@@ -4,7 +4,10 @@ alone.
 Invariants
 - Splitting the input anywhere gives the same events (verified by tests/property/test_wire.py).
 - Memory is bounded: no line above `max_line_bytes`, no literals above `max_literal_bytes` per response.
-- No guessing: input that is not an IMAP response (RFC 9051 section 9) raises WireError.
+- Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are read as what they mean: blanks
+  around the asterisk, empty lines, a FETCH response that goes on in the next line, numbers that are none.
+- A line that has no meaning is an `Unparsed` event and costs only itself. What cannot be told from the
+  content of a message raises WireError: after it no byte of the connection can be trusted.
 - The fast path for FETCH responses in their common form (`_FETCH`) gives the same result as the full parser.
 """
 
@@ -22,6 +25,9 @@ from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES, Body, Spo
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_LITERAL_BYTES: Final = 256 << 20
+MAX_STRAY_LINES: Final = 1000
+"""Empty and unparsed lines without a response between them, after which the server is not believed any
+longer."""
 
 Value: TypeAlias = "bytes | Spooled | tuple[Value, ...] | None"
 """A parsed part of a response: atom, string or literal (spooled if large); parenthesised list; NIL."""
@@ -36,11 +42,22 @@ class Sink(Protocol):
 
 
 class WireError(Exception):
-    """The bytes are not an IMAP response. The message quotes at most the first 60 of them."""
+    """The bytes are not an IMAP response. The message quotes at most the first 60 of them. `uid` is that of
+    the FETCH response in which it happened, if it is known."""
+
+    uid: int | None = None
 
 
 class LiteralTooLarge(WireError):
     """The server announced a literal above the size limit."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"a literal of {size_bytes} bytes")
+        self.size_bytes = size_bytes
+
+
+class _Unclosed(WireError):
+    """A parenthesis is open at the end of the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +97,12 @@ class Continue:
 
 
 class Fetched(NamedTuple):  # one per message: five times as fast to create as a frozen dataclass
-    """One FETCH response; items that it does not contain are None. `uid` is None in unsolicited responses.
+    """One FETCH response; items that it does not contain are None, and so are numbers and dates that are NIL
+    or malformed. `uid` is None in unsolicited responses.
 
-    `internaldate` is the server's text, unparsed. `body` is BODY[], `header` any BODY[HEADER...]. `withheld`
-    means that the server sent NIL for the requested content. `labels` are Gmail's labels in its own encoding.
+    `internaldate` is the server's text, unparsed. `body` is BODY[], RFC822 or BODY[]<0>, `header` any
+    BODY[HEADER...]. `withheld` means that the server sent NIL for the requested content. `labels` are Gmail's
+    labels in its own encoding.
     """
 
     sequence: int
@@ -115,7 +134,14 @@ class LiteralData:
         return parse_values(self.text, self.literals)
 
 
-WireEvent = Tagged | Untagged | Continue | Fetched | LiteralData
+@dataclass(frozen=True, slots=True)
+class Unparsed:
+    """A line that is no IMAP response."""
+
+    text: bytes = field(repr=False)
+
+
+WireEvent = Tagged | Untagged | Continue | Fetched | LiteralData | Unparsed
 
 
 class ResponseReader:
@@ -143,6 +169,11 @@ class ResponseReader:
         self._text = bytearray()  # complete lines of this response, each ending in a literal's size
         self._literals: list[Body] = []
         self._held_bytes = 0  # by the literals of this response
+        self._last_line = b""
+        self._unclosed = False  # `_text` ends in a line with an open parenthesis
+        # Sequence number and UID of the last response, if it was a FETCH.
+        self._last_fetched: tuple[int, Uid | None] | None = None
+        self._stray_lines = 0  # since the last response
         self._broken: WireError | None = None
 
     def feed(self, data: bytes) -> list[WireEvent]:
@@ -157,6 +188,8 @@ class ResponseReader:
         try:
             self._read(data, events)
         except WireError as error:
+            named = _UID.search(self._text) or _UID.search(self._last_line)
+            error.uid = int(named[1]) if named else None
             if not events:
                 raise
             self._broken = error
@@ -181,6 +214,8 @@ class ResponseReader:
             if not (self._partial or self._text) and (complete := self._match_complete_fetch(data, at)):
                 fetched, at = complete
                 events.append(fetched)
+                self._last_fetched = fetched[:2]
+                self._stray_lines = 0
                 continue
             end = data.find(b"\n", at) + 1
             self._partial += data[at : end or len(data)]
@@ -189,9 +224,7 @@ class ResponseReader:
             if not end:
                 break
             at = end
-            event = self._line()
-            if event is not None:
-                events.append(event)
+            self._line(events)
 
     def _finish_literal(self) -> Body:
         """Return the literal that is complete now."""
@@ -212,29 +245,106 @@ class ResponseReader:
             return None
         return _common_fetch(head, data[after:end]), end + 3
 
-    def _line(self) -> WireEvent | None:
+    def _line(self, events: list[WireEvent]) -> None:
+        """Process the line in `_partial` and add the events that it completes."""
         line = bytes(self._partial)
         self._partial.clear()
-        line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
-        if not self._text and not line.startswith(b"* "):
-            return _tagged_or_continuation(line)
-        if not self._text and (status := _STATUS.match(line, 2)):
-            return Untagged(parse_reply(status[1], status[2] or b""))
+        line = self._last_line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        if self._unclosed and (line.startswith(b"*") or _TAGGED.match(line)):
+            events.append(self._close_response())
+        if not self._text:
+            if not line.strip():
+                self._count_stray_line()
+                return
+            line = self._repaired(line)
+            event = _status_or_tagged(line)
+            if event is not None:
+                self._last_fetched = None
+                events.append(self._counted(event))
+                return
         announced = _LITERAL_SIZE.search(line, max(0, len(line) - 32))
         if announced:
             self._expect(int(announced[1]), is_content=_CONTENT.search(line) is not None)
-            self._text += line + b"\r\n"
-            return None
-        text, literals = bytes(self._text) + line, tuple(self._literals)
+            self._append_text(line + b"\r\n")
+            return
+        self._append_text(line)
+        try:
+            events.append(self._finish_response(bytes(self._text)))
+        except _Unclosed:
+            self._unclosed = True
+            if not line.strip():
+                self._count_stray_line()
+
+    def _repaired(self, line: bytes) -> bytes:
+        """Return the first line of a response with one blank after its asterisk.
+
+        A line that is indented and follows a FETCH response holds further items of it: the server closed the
+        parenthesis too early.
+        """
+        if line.startswith(b"* ") and line[2:3] not in (b" ", b"\t"):
+            return line
+        stripped = line.lstrip(b" \t")
+        if stripped.startswith(b"*"):
+            return b"* " + stripped[1:].lstrip(b" \t")
+        if stripped != line and self._last_fetched and not _TAGGED.match(stripped):
+            sequence, uid = self._last_fetched
+            known = b"" if uid is None else b"UID %d" % uid
+            return b"* %d FETCH (%s%s" % (sequence, known, line)
+        return stripped
+
+    def _append_text(self, line: bytes) -> None:
+        if self._unclosed:
+            self._unclosed = False
+            self._text += b" "
+        self._text += line
+
+    def _finish_response(self, text: bytes) -> WireEvent:
+        """Return the response that is complete with `text`. Raises _Unclosed if it goes on."""
+        literals = tuple(self._literals)
+        try:
+            event = _untagged(text, literals)
+        except _Unclosed:
+            raise
+        except WireError:
+            if literals:
+                raise
+            event = Unparsed(text)
         self._text.clear()
         self._literals = []
         self._held_bytes = 0
-        return _untagged(text, literals)
+        self._last_fetched = event[:2] if isinstance(event, Fetched) else None
+        return self._counted(event)
+
+    def _close_response(self) -> WireEvent:
+        """End a response whose parenthesis the server never closes. Raises WireError if it has literals."""
+        self._unclosed = False
+        if self._literals:
+            raise WireError("an unclosed parenthesis")
+        for missing in (b")", b"))"):
+            try:
+                return self._finish_response(bytes(self._text) + missing)
+            except _Unclosed:
+                continue
+        event = Unparsed(bytes(self._text))
+        self._text.clear()
+        return self._counted(event)
+
+    def _counted(self, event: WireEvent) -> WireEvent:
+        if isinstance(event, Unparsed):
+            self._count_stray_line()
+        else:
+            self._stray_lines = 0
+        return event
+
+    def _count_stray_line(self) -> None:
+        self._stray_lines += 1
+        if self._stray_lines > MAX_STRAY_LINES:
+            raise WireError(f"more than {MAX_STRAY_LINES} lines that are no IMAP response")
 
     def _expect(self, size_bytes: int, *, is_content: bool) -> None:
         self._held_bytes += size_bytes
         if self._held_bytes > self.max_literal_bytes:
-            raise LiteralTooLarge(f"a literal of {size_bytes} bytes")
+            raise LiteralTooLarge(size_bytes)
         if not size_bytes:
             self._literals.append(b"")
             return
@@ -258,7 +368,10 @@ _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re
 _TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _DATA = re.compile(rb"\* (?:([0-9]{1,20}) )?([A-Za-z][A-Za-z0-9._-]*)(?: |(?=\()|\Z)")
 _CODE = re.compile(rb"\[([^\s\[\]]+)(?: ([^\]]*))?\] ?")
-_CONTENT = re.compile(rb"BODY\[\] \{[0-9]{1,20}\}\Z", re.IGNORECASE)
+_CODE_WITH_LIST = re.compile(rb"\[([^\s\[\]]+) (\([^()]*\))\] ?")  # a keyword in the list may contain "]"
+_UID = re.compile(rb"\bUID ([0-9]{1,10})\b", re.IGNORECASE)
+_OWN_TAG = re.compile(rb"M[0-9]+(?: |\Z)")
+_CONTENT = re.compile(rb"(?:BODY\[\](?:<0>)?|RFC822) \{[0-9]{1,20}\}\Z", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
@@ -277,20 +390,28 @@ def _preallocated(size_bytes: int) -> BytesIO:
 def parse_reply(status: bytes, rest: bytes) -> Reply:
     """Parse a status word and the rest of its line. Without a well-formed response code, the rest is all
     text."""
-    code = _CODE.match(rest)
+    code = _CODE_WITH_LIST.match(rest) or _CODE.match(rest)
     if code is None:
         return Reply(_text(status).upper(), text=_words(rest))
     words = _words(rest[code.end() :])
     return Reply(_text(status).upper(), _text(code[1]).upper(), _text(code[2] or b""), words)
 
 
-def _tagged_or_continuation(line: bytes) -> WireEvent:
+def _status_or_tagged(line: bytes) -> WireEvent | None:
+    """Return the event of a response that is complete on this line, None for untagged data. Raises WireError
+    for a reply to a command that says neither OK nor NO nor BAD."""
+    if line.startswith(b"* "):
+        status = _STATUS.match(line, 2)
+        return Untagged(parse_reply(status[1], status[2] or b"")) if status else None
     if line == b"+" or line.startswith(b"+ "):
         return Continue(_text(line[2:]))
     tagged = _TAGGED.match(line)
-    if tagged is None:
+    if tagged is not None:
+        return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
+    if _OWN_TAG.match(line):  # no other reply will come
         raise WireError(f"not an IMAP response: {_text(line[:60])!r}")
-    return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
+    # A further line of a response starts with "* " here: `_repaired` made it so.
+    return Unparsed(line)
 
 
 def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
@@ -321,14 +442,20 @@ def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:
     number = int(head[1]) if head[1] else None
     name, rest = _text(head[2]).upper(), text[head.end() :]
     if name == "FETCH" and number is not None:
-        return _fetched(number, parse_values(rest, literals))
+        return _fetched(number, rest, literals)
     return LiteralData(name, number, rest, literals)
 
 
-def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
-    items = values[0] if len(values) == 1 else None
-    if not isinstance(items, tuple) or len(items) % 2:
+def _fetched(sequence: int, text: bytes, literals: tuple[Body, ...]) -> Fetched:
+    values = parse_values(text, literals, ignore_unmatched=True)
+    items = values[0] if values else None
+    if not isinstance(items, tuple):
+        raise WireError("a FETCH response without a list")
+    items += values[1:]  # the parenthesis closed too early
+    if len(items) % 2:
         raise WireError("a FETCH response that is not a list of pairs")
+    if literals and not all(isinstance(n, bytes) and _ITEM_NAME.match(n) for n in items[::2]):
+        raise WireError("a FETCH response with an unknown item, perhaps the rest of a message")
     uid: Uid | None = None
     flags: tuple[str, ...] | None = None
     internaldate: str | None = None
@@ -340,7 +467,8 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
     for name, value in zip(items[::2], items[1::2], strict=True):
         match name.upper() if isinstance(name, bytes) else b"":
             case b"UID":
-                uid = Uid(_number(value))
+                number = _number(value)
+                uid = None if number is None else Uid(number)
             case b"RFC822.SIZE":
                 size_bytes = _number(value)
             case b"FLAGS":
@@ -348,7 +476,7 @@ def _fetched(sequence: int, values: tuple[Value, ...]) -> Fetched:
                 flags = tuple(_text(flag) for flag in words if _is_flag(flag))
             case b"INTERNALDATE" if isinstance(value, bytes):
                 internaldate = _text(value)
-            case b"BODY[]":
+            case b"BODY[]" | b"BODY[]<0>" | b"RFC822":
                 body = _content(value)
                 withheld = value is None
             case b"X-GM-LABELS":
@@ -373,9 +501,19 @@ def _is_flag(value: object) -> TypeGuard[bytes]:
     return isinstance(value, bytes) and _FLAG.fullmatch(value) is not None
 
 
-def _number(value: Value) -> int:
+_ITEM_NAME = re.compile(
+    rb"(?:UID|FLAGS|MODSEQ|INTERNALDATE|SAVEDATE|ENVELOPE|EMAILID|THREADID|RFC822(?:\.\w+)?|(?:BODY|BINARY)\b.*"
+    rb"|PREVIEW|SNIPPET|ANNOTATION|X-[\w.-]+)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of items. Behind a literal nothing else is accepted: it may be the rest of a message whose size the
+server announced wrongly."""
+
+
+def _number(value: Value) -> int | None:
+    """Return a number, None for anything else: NIL, -2."""
     if not isinstance(value, bytes) or not value.isdigit() or len(value) > 20:
-        raise WireError("a FETCH response without a number where one is required")
+        return None
     return int(value)
 
 
@@ -397,9 +535,11 @@ _TOKEN = re.compile(
 _ESCAPED = re.compile(rb"\\(.)")
 
 
-def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, ...]:
+def parse_values(
+    text: bytes, literals: tuple[Body, ...] = (), *, ignore_unmatched: bool = False
+) -> tuple[Value, ...]:
     """Parse the values in `text`, in which each `{n}` CRLF represents the next of `literals`. Raises
-    WireError."""
+    WireError. With `ignore_unmatched`, closing parentheses that match none are left out."""
     stack: list[list[Value]] = [[]]
     at, next_literal, end = 0, 0, len(text.rstrip(b" "))
     while at < end:
@@ -411,10 +551,11 @@ def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, .
         if kind == 1:
             stack.append([])
         elif kind == 2:
-            inner = tuple(stack.pop())
-            if not stack:
+            if len(stack) > 1:
+                inner = tuple(stack.pop())
+                stack[-1].append(inner)
+            elif not ignore_unmatched:
                 raise WireError("an unmatched closing parenthesis")
-            stack[-1].append(inner)
         elif kind == 3:
             quoted = token[3]
             stack[-1].append(_ESCAPED.sub(rb"\1", quoted) if b"\\" in quoted else quoted)
@@ -424,7 +565,7 @@ def parse_values(text: bytes, literals: tuple[Body, ...] = ()) -> tuple[Value, .
         else:
             stack[-1].append(None if token[5].upper() == b"NIL" else token[5])
     if len(stack) != 1:
-        raise WireError("an unclosed parenthesis")
+        raise _Unclosed("an unclosed parenthesis")
     return tuple(stack[0])
 
 

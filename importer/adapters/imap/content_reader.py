@@ -1,0 +1,200 @@
+"""Reads whole messages. A content that cannot be all of it is requested in another way before it is believed.
+
+Such a content is missing or empty although the server states a size, shorter than that size, or a multipart
+message without its end: Courier's BODY[] ends after some hundred parts, and its RFC822.SIZE agrees. The other
+ways are RFC822 and BODY[]<0.n>; the longest content counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
+from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.wire import Fetched
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
+from importer.domain.model import FolderRef, Message, NotHandedOut
+from importer.domain.reporting.formatting import spoken_bytes
+from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
+
+_HELD_BYTES: Final = 8 << 20
+"""Doubtful content that is kept until it is requested again; beyond it only the second content counts."""
+
+_SAMPLES: Final = 3
+"""Messages whose size is confirmed to be wrong, after which sizes of this server raise no doubts."""
+
+
+def _has_all(message: Fetched) -> bool:
+    return None not in (message.body, message.flags, message.internaldate, message.size_bytes)
+
+
+def _has_content(message: Fetched) -> bool:
+    return message.body is not None and message.flags is not None
+
+
+_MESSAGES: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", _has_all, 10_000, _has_content)
+
+# The folder is open read-only, so that this does not set \\Seen.
+_AS_RFC822: Final = Query(
+    b"(UID FLAGS INTERNALDATE RFC822.SIZE RFC822)", _has_all, 10_000, lambda message: message.body is not None
+)
+
+
+def _as_partial(size_bytes: int) -> Query:
+    return Query(
+        b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.%d>)" % size_bytes,
+        _has_all,
+        1,
+        lambda message: message.body is not None,
+    )
+
+
+@dataclass(slots=True)
+class _Doubtful:
+    """A message to request again. `size_alone`: its size is the only reason."""
+
+    message: Fetched
+    length: int
+    size_alone: bool = False
+    refused: Unreadable | None = None
+
+
+class ContentReader:
+    """Reads the messages of one session."""
+
+    def __init__(self, link: ReconnectingConnection) -> None:
+        self._link = link
+        self._wrong_sizes = 0  # messages that are shorter than their size however they are requested
+
+    def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        """Yield messages as `MailboxSession.messages` does."""
+        doubtful: dict[Uid, _Doubtful] = {}
+        held_bytes = 0
+        settled: list[int] = []
+        for message in fetch(self._link, folder, uids, _MESSAGES):
+            if isinstance(message, Unreadable):
+                if message.broke_connection or message.too_large:
+                    settled.append(message.uid)
+                    yield NotHandedOut(
+                        message.uid, message.reason, message.broke_connection, message.too_large
+                    )
+                else:
+                    doubtful[message.uid] = _Doubtful(Fetched(0, message.uid), 0, refused=message)
+                continue
+            uid = message.uid
+            if uid is None:
+                continue
+            doubt = self._doubt(message)
+            if doubt is None:
+                settled.append(uid)
+                yield _message(message)
+                continue
+            if held_bytes + doubt.length <= _HELD_BYTES:
+                held_bytes += doubt.length
+            else:
+                doubt.message = message._replace(body=None)
+            doubtful[uid] = doubt
+        if len(settled) + len(doubtful) < len(uids):  # vanished, or the response was not understood
+            for uid in uids - UidSet.of((*settled, *doubtful)):
+                doubtful[uid] = _Doubtful(Fetched(0, uid), 0)
+        if doubtful:
+            yield from self._second_look(folder, doubtful)
+
+    def _doubt(self, message: Fetched) -> _Doubtful | None:
+        """Return why the content may not be all of it, None if there is no sign of that."""
+        body, size_bytes = message.body, message.size_bytes
+        if not body:
+            return None if size_bytes == 0 else _Doubtful(message, 0)
+        length = len(body)
+        if lacks_its_end(body):
+            return _Doubtful(message, length)
+        if size_bytes is None or length >= size_bytes or self._wrong_sizes >= _SAMPLES:
+            return None
+        length = sent_bytes(body)  # servers may count CRLF and send LF
+        return _Doubtful(message, length, size_alone=True) if length < size_bytes else None
+
+    def _second_look(
+        self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]
+    ) -> Iterator[Message | NotHandedOut]:
+        by_size = [uid for uid, doubt in doubtful.items() if doubt.size_alone]
+        first, rest = UidSet.of(doubtful), UidSet()
+        if len(by_size) > _SAMPLES:  # all sizes are wrong, rather than all contents
+            rest = UidSet.of(by_size[_SAMPLES:])
+            first -= rest
+        yield from self._ask_again(folder, doubtful, first)
+        if self._wrong_sizes >= _SAMPLES:
+            settled = [uid for uid in rest if doubtful[uid].message.body is not None]
+            yield from (_message(doubtful[uid].message) for uid in settled)
+            rest -= UidSet.of(settled)
+        if rest:
+            yield from self._ask_again(folder, doubtful, rest)
+
+    def _ask_again(
+        self, folder: FolderRef, doubtful: dict[Uid, _Doubtful], uids: UidSet
+    ) -> Iterator[Message | NotHandedOut]:
+        unanswered = uids
+        for message in self._fetch(folder, uids, _AS_RFC822):
+            if message.uid is not None:
+                unanswered -= UidSet.of((message.uid,))
+                yield from self._decide(folder, doubtful[message.uid], message)
+        for uid in unanswered:
+            yield from self._decide(folder, doubtful[uid], Fetched(0, uid))
+
+    def _decide(
+        self, folder: FolderRef, doubt: _Doubtful, second: Fetched
+    ) -> Iterator[Message | NotHandedOut]:
+        best = _longer(doubt.message, second)
+        size_bytes = best.size_bytes or 0
+        if best.uid is not None and size_bytes > _length(best) and (not best.body or doubt.size_alone):
+            for partial in self._fetch(folder, UidSet.of((best.uid,)), _as_partial(size_bytes)):
+                best = _longer(best, partial)
+        if best.uid is None:
+            return
+        if best.body or (best.body is not None and best.size_bytes == 0):
+            self._wrong_sizes += doubt.size_alone and _length(best) < size_bytes
+            yield _message(best)
+        elif doubt.refused is not None and not (best.withheld or best.body is not None):
+            yield NotHandedOut(best.uid, doubt.refused.reason)
+        elif best.withheld or best.body is not None:
+            yield NotHandedOut(best.uid, self._no_content(size_bytes))
+
+    def _no_content(self, size_bytes: int) -> str:
+        host = self._link.peer.endpoint.host
+        if not size_bytes:
+            return f"{host} delivered no content for it"
+        return f"{host} delivered no content for it, although it states a size of {spoken_bytes(size_bytes)}"
+
+    def _fetch(self, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched]:
+        """Yield what the server sends; nothing if it does not understand the query."""
+        try:
+            for message in fetch(self._link, folder, uids, query):
+                if not isinstance(message, Unreadable):
+                    yield message
+        except (ConnectionLost, ProtocolViolation, ServerUnavailable):
+            self._link.drop()
+
+
+def _longer(one: Fetched, other: Fetched) -> Fetched:
+    """Return the one with the longer content, with what only the other has."""
+    best, rest = (one, other) if _length(one) >= _length(other) else (other, one)
+    return best._replace(
+        body=rest.body if best.body is None else best.body,
+        flags=rest.flags if best.flags is None else best.flags,
+        internaldate=rest.internaldate if best.internaldate is None else best.internaldate,
+        size_bytes=rest.size_bytes if best.size_bytes is None else best.size_bytes,
+        withheld=best.withheld or rest.withheld,
+    )
+
+
+def _length(message: Fetched) -> int:
+    return sent_bytes(message.body) if message.body else 0
+
+
+def _message(message: Fetched) -> Message:
+    if message.uid is None or message.body is None:
+        raise ValueError("not a whole message")
+    flags = without_recent(message.flags or ())
+    return Message(message.uid, flags, message.internaldate or "", message.body)

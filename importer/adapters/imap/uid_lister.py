@@ -1,0 +1,221 @@
+"""Finds the UIDs of a folder. What a server counts (EXISTS) and what it lists have to agree; if it lists
+fewer, it is asked in other ways, and all UIDs count that any of them names.
+
+Where the first answers agree nothing else is asked. The way that was right is the first one from then on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from importer.adapters.imap import response_errors
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.reconnecting import ReconnectingConnection, SelectedFolder
+from importer.adapters.imap.response_errors import CommandRefused
+from importer.adapters.imap.wire import Fetched, LiteralData, WireError
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.model import FolderRef
+from providers.errors import FolderUnusable
+
+_SEARCH_LINE_BYTES: Final = 64 << 20
+"""Maximum length of an ESEARCH response. A message takes at most 11 bytes of it."""
+
+_ROUNDS: Final = 2
+"""Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
+
+_Way = Callable[[ReconnectingConnection, Connection, FolderRef, SelectedFolder, Uid], UidSet]
+
+
+class UidLister:
+    """Lists the folders of one session. `unlisted` holds, for each folder whose UIDs were listed, how many
+    messages the server counts beyond them; folders where there are none are left out."""
+
+    def __init__(self) -> None:
+        self.unlisted: dict[FolderRef, int] = {}
+        self._search_is_wrong = False  # UID SEARCH RETURN named fewer messages than another way
+
+    def uids(
+        self, link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
+    ) -> UidSet:
+        """Return the UIDs that the folder holds now; works for a million messages too. Raises as the
+        functions of `folder_commands` do."""
+        known, missing = UidSet(), 0
+        for _ in range(_ROUNDS):
+            selected, listed = self._first_answer(link, connection, folder, at_or_above)
+            known = listed
+            missing = _missing(selected, listed, at_or_above)
+            if not missing:
+                break
+            known, missing = self._ask_otherwise(link, connection, folder, selected, known, at_or_above)
+            if not missing:
+                break
+        if missing and at_or_above <= 1:
+            self.unlisted[folder] = missing
+        else:
+            self.unlisted.pop(folder, None)
+        return known
+
+    def _first_answer(
+        self, link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
+    ) -> tuple[SelectedFolder, UidSet]:
+        use_search = connection.has("ESEARCH") and connection.message_limit is None
+        if use_search and not self._search_is_wrong:
+            criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
+            command = b"UID SEARCH RETURN (ALL) " + criterion
+            selected, tag = link.examine_and_send(connection, folder, command, reopen=True)
+            max_line_bytes = 1000 + 11 * selected.messages
+            matches = _search_result(connection, tag, min(max_line_bytes, _SEARCH_LINE_BYTES))
+            # New mail may have arrived since the selection, but a set far larger than the folder is invalid.
+            if matches is not None and len(matches) <= 1000 + 2 * selected.messages:
+                return selected, matches.at_or_above(at_or_above)
+        else:
+            selected = link.examine(connection, folder)
+        if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
+            return selected, UidSet()
+        return selected, _by_uid_fetch(link, connection, folder, selected, at_or_above)
+
+    def _ask_otherwise(
+        self,
+        link: ReconnectingConnection,
+        connection: Connection,
+        folder: FolderRef,
+        selected: SelectedFolder,
+        known: UidSet,
+        at_or_above: Uid,
+    ) -> tuple[UidSet, int]:
+        """Return all UIDs that any way names, and how many messages are counted beyond them."""
+        ways: tuple[_Way, ...] = (_by_uid_fetch, _by_number, _by_search)
+        missing = _missing(selected, known, at_or_above)
+        for way in ways:
+            try:
+                new = way(link, connection, folder, selected, at_or_above) - known
+            except FolderUnusable:  # refused: the next way may not be
+                continue
+            known |= new
+            self._search_is_wrong |= bool(new)
+            missing = _missing(selected, known, at_or_above)
+            if not missing:
+                break
+        return known, missing
+
+
+def _missing(selected: SelectedFolder, listed: UidSet, at_or_above: Uid) -> int:
+    """Return how many messages the server counts and does not list. Of a part of the folder only a sign is
+    known: the message before UIDNEXT is not listed."""
+    if at_or_above <= 1:
+        return max(0, selected.messages - len(listed))
+    uidnext = selected.uidnext
+    if not selected.messages or uidnext is None or uidnext <= at_or_above:
+        return 0
+    return int((listed.highest or 0) + 1 < uidnext)
+
+
+def _search_result(connection: Connection, tag: str, max_line_bytes: int) -> UidSet | None:
+    """Return the UIDs in the response to UID SEARCH RETURN (ALL), RFC 4731. None if the command was refused
+    or the response cannot be parsed."""
+    try:
+        answer = connection.collect(tag, max_line_bytes=max_line_bytes)
+    except CommandRefused:
+        return None
+    for event in answer.events:
+        if isinstance(event, LiteralData) and event.name == "ESEARCH":
+            try:
+                values = [v.upper() if isinstance(v, bytes) else v for v in event.values()]
+            except WireError:
+                return None
+            if b"ALL" not in values:
+                return UidSet()  # no match
+            match values[values.index(b"ALL") + 1 :]:
+                case [bytes() as uids, *_]:
+                    with contextlib.suppress(ValueError):
+                        return UidSet.parse(uids.decode("ascii"))
+    return None
+
+
+def _by_search(
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: FolderRef,
+    selected: SelectedFolder,
+    at_or_above: Uid,
+) -> UidSet:
+    """Return the UIDs by UID SEARCH without RETURN."""
+    line_bytes = min(1000 + 22 * selected.messages, _SEARCH_LINE_BYTES)
+    try:
+        answer = connection.call(b"UID SEARCH ALL", max_line_bytes=line_bytes)
+    except CommandRefused as refused:
+        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+    words = [
+        word
+        for event in answer.events
+        if isinstance(event, LiteralData) and event.name == "SEARCH"
+        for word in event.text.split()
+    ]
+    return UidSet.of(int(w) for w in words if w.isdigit() and len(w) <= 10 and 0 < int(w) >= at_or_above)
+
+
+def _by_number(
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: FolderRef,
+    selected: SelectedFolder,
+    at_or_above: Uid,
+) -> UidSet:
+    """Return the UIDs by FETCH with message numbers."""
+    if not selected.messages:
+        return UidSet()
+    command = b"FETCH 1:%d (UID)" % selected.messages
+    return _named(link, connection, folder, command, at_or_above)[0]
+
+
+def _by_uid_fetch(
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: FolderRef,
+    selected: SelectedFolder,
+    at_or_above: Uid,
+) -> UidSet:
+    """Return the UIDs by UID FETCH of the UIDs only: SEARCH puts all UIDs on one line, and lines are limited
+    to about a megabyte.
+
+    A server may execute only a part of a command (RFC 9738, Yahoo), for the highest UIDs or the lowest. The
+    UIDs below and above the returned ones are requested until the set is complete.
+    """
+    named = partial(_named, link, connection, folder, at_or_above=at_or_above)
+    known, truncated = named(b"UID FETCH %d:* (UID)" % at_or_above)
+    while truncated and (lowest := known.lowest) and (highest := known.highest):
+        below, below_truncated = (
+            named(b"UID FETCH %d:%d (UID)" % (at_or_above, lowest - 1))
+            if lowest > at_or_above
+            else (UidSet(), False)
+        )
+        above, above_truncated = named(b"UID FETCH %d:* (UID)" % (highest + 1))
+        new = (below | above) - known
+        known |= new
+        truncated = bool(new) and (below_truncated or above_truncated)
+    return known
+
+
+def _named(
+    link: ReconnectingConnection, connection: Connection, folder: FolderRef, command: bytes, at_or_above: Uid
+) -> tuple[UidSet, bool]:
+    """Return the UIDs that one command yields, and whether the server executed only a part of it."""
+    ranges: list[tuple[int, int]] = []
+    running = connection.run(command)
+    try:
+        while True:
+            event = next(running)
+            # n:* includes the last message even if its UID is below n (RFC 9051: seq-range).
+            if not isinstance(event, Fetched) or event.uid is None or event.uid < max(1, at_or_above):
+                continue
+            if ranges and ranges[-1][1] + 1 == event.uid:
+                ranges[-1] = (ranges[-1][0], event.uid)
+            else:
+                ranges.append((event.uid, event.uid))
+    except StopIteration as ended:
+        return UidSet.from_ranges(ranges), ended.value.code == "MESSAGELIMIT"
+    except CommandRefused as refused:
+        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
