@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from importer.adapters.imap.login_limiter import LoginLimiter
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
@@ -138,3 +139,9 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server. Use `fresh_database` to create a database on it."""
     with postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def _logins_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests break connections far more often than hosts do."""
+    monkeypatch.setattr(LoginLimiter, "wait", lambda self, *, progress=False: self.count())

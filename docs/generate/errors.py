@@ -154,11 +154,13 @@ REASONS: Final = {
 REFUSALS: Final = {
     RefusalCode.NOT_HANDED_OUT: "The old server lists the message and does not deliver it.",
     RefusalCode.TOO_LARGE: "It is larger than the new mailbox accepts.",
-    RefusalCode.NOT_COMPARED: "It may be in the new mailbox already: the new server lists a message with the same"
-    " header and does not deliver it.",
+    RefusalCode.NOT_COMPARED: "It may be in the new mailbox already: the new server lists such a message and does"
+    " not deliver it.",
+    RefusalCode.BEYOND_LIMIT: "The message is larger than Mailhaul copies (256 MiB).",
     RefusalCode.NOT_TAKEN: "The new server refused the message; `reason` has its words.",
     RefusalCode.BREAKS_CONNECTION: "The new server closed the connection each time the message was stored.",
     RefusalCode.FOLDER_UNUSABLE: "Its folder cannot be opened, created or written to, on one of the sides.",
+    RefusalCode.UNLISTED: "The old server counts messages that it does not list, however it is asked.",
     RefusalCode.PARTLY_SHOWN: "The old server shows only a part of the folder; that part was copied.",
     RefusalCode.SURPLUS: "The recount found more copies in the new mailbox than were made: some messages are there twice.",
     RefusalCode.OTHER: "Another reason; `reason` has it.",

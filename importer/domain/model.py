@@ -23,6 +23,10 @@ Route = NewType("Route", str)
 """Identifies a pair of source and destination mailbox, shared by all imports between them. Receipts belong to
 a route, not to an import."""
 
+FORMER_UIDVALIDITY: Final = UidValidity(-1)
+"""The UIDVALIDITY of receipts whose source folder was renumbered without a new UIDVALIDITY: their UIDs mean
+nothing any more, their digests still count."""
+
 ANY_UIDVALIDITY: Final = UidValidity(0)
 """The UIDVALIDITY of receipts whose destination folder was removed and is to be created again: such receipts
 are valid for the new folder."""
@@ -369,9 +373,11 @@ class RefusalCode(StrEnum):
     NOT_HANDED_OUT = "not_handed_out"  # the source lists the message but does not deliver it
     TOO_LARGE = "too_large"  # for the destination
     NOT_COMPARED = "not_compared"  # it may be at the destination already, in a message that cannot be read
+    BEYOND_LIMIT = "beyond_limit"  # larger than Mailhaul copies
     NOT_TAKEN = "not_taken"  # the destination rejected the message
     BREAKS_CONNECTION = "breaks_connection"  # the destination closes the connection at each append of it
     FOLDER_UNUSABLE = "folder_unusable"  # cannot be opened, created or written to, on either side
+    UNLISTED = "unlisted"  # the source counts messages that it does not list
     PARTLY_SHOWN = "partly_shown"  # the source lists only a part of the folder
     SURPLUS = "surplus"  # the destination holds more copies of the folder's messages than were made
     OTHER = "other"

@@ -32,6 +32,7 @@ from importer.domain.messages.message_identity import (
 )
 from importer.domain.model import FolderRef, HeaderLines, Message, NotHandedOut
 from importer.ports.mailbox import MailboxSession
+from providers.errors import FolderUnusable
 
 UNLIKELY_CANDIDATES: Final = 200
 """Bodies that are read from one folder although their headers say that they are other messages, until one of
@@ -162,7 +163,8 @@ class ExistingMail:
     # --- Reading -------------------------------------------------------------------------------------
 
     def _list(self, session: MailboxSession, uids: UidSet) -> None:
-        """Index the folder. Messages whose headers the server does not tell are read as a whole."""
+        """Index the folder. Messages whose headers the server does not tell are read as a whole. Raises
+        FolderUnusable if it does not tell the size of one of them either: that one may equal any message."""
         listed = UidBitmap()
         for lines in session.headers(self._folder, uids):
             listed.add(lines.uid)
@@ -174,10 +176,17 @@ class ExistingMail:
         for message in self._messages(session, UidSet.of(self._nameless_sizes)):
             self._add(HeaderLines(message.uid, len(message.body), header_block(message.body)))
         unread = UidSet.of(self._unread)
-        sizes = {self._nameless_sizes[uid] for uid in unread}
-        if 0 in sizes:  # the answer about the header had no size
-            sizes |= {size_bytes for _, size_bytes in session.sizes(self._folder, unread)}
-        self._unknown_sizes = sizes - {0}
+        sizes = {uid: self._nameless_sizes[uid] for uid in unread}
+        if 0 in sizes.values():  # the answer about the header had no size
+            sizes |= {uid: size_bytes for uid, size_bytes in session.sizes(self._folder, unread) if size_bytes}
+        self._unknown_sizes = {size_bytes for size_bytes in sizes.values() if size_bytes}
+        nothing_known = sum(not size_bytes for size_bytes in sizes.values())
+        if nothing_known:
+            raise FolderUnusable(
+                f"{nothing_known} messages in “{self._folder.name}” of the new mailbox cannot be read: they may"
+                " be the ones to copy.",
+                side=session.side,
+            )
 
     def _add(self, lines: HeaderLines) -> None:
         self._index.add(lines.uid, lines.size_bytes, lines.header)

@@ -43,7 +43,7 @@ from importer.domain.model import (
     RefusalCode,
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
-from importer.domain.receipts.folder_history import FolderHistory, with_batch
+from importer.domain.receipts.folder_history import FolderHistory, with_batch, with_unlisted
 from importer.engine.doubts import Doubts
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
@@ -62,6 +62,9 @@ SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}
 
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
+
+
+UNLISTED: Final = "messages that the old server counts and does not list, however it is asked: {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ class FolderCopy:
         self._pass_over = False  # the pass ends early: the folder is in trouble
         self._passes = 0
         self._unfetched = UidSet()
+        self._unlisted = 0  # messages that the source counts and does not list
+        self._prepared = False
         self._tally = FolderTally(source.name, destination)
         self._remaining = 0
         self._limit_bytes: int | None = None  # the largest message that the destination accepts
@@ -167,6 +172,7 @@ class FolderCopy:
             self._load_history(folder, receipts if first is None else chain((first,), receipts))
             if isinstance(batches_of_all, FolderUnusable):
                 raise batches_of_all
+            self._forget_old_numbers(folder)
             pending = self._begin()
             self._doubts.forget_settled(pending)
             if pending:
@@ -194,6 +200,16 @@ class FolderCopy:
         for batch in self._batches_of(lane, self._doubts.alone, max_messages=1):
             yield replace(batch, apart=True)
 
+    def _forget_old_numbers(self, folder: _DestinationFolder | None) -> None:
+        """If the source was renumbered under the same UIDVALIDITY, an old UID means another message: have the
+        old receipts count by content alone. A folder of labels numbers no messages of its own."""
+        uidnext = max(self._status.uidnext, Uid((self._listed.highest or 0) + 1))
+        if not self._prepared and not self._status.contents and self.history.renumbered(uidnext):
+            leg = self.leg
+            leg.ledger.renumber(leg.import_.route, self.destination, self.source, leg.lease)
+            self._load_history(folder, self._receipts())
+        self._prepared = True  # later, the survey's UIDNEXT is older than the messages that arrived since
+
     def _begin(self) -> UidSet:
         pending = self.history.todo(self._listed)
         self._tally = self._tally_of_history()
@@ -201,7 +217,7 @@ class FolderCopy:
         return pending
 
     def _tally_of_history(self) -> FolderTally:
-        tally = self.history.tally(self._listed, self.destination)
+        tally = with_unlisted(self.history.tally(self._listed, self.destination), self._unlisted)
         return replace(tally, elsewhere=self._status.elsewhere, flags_updated=self._flags_updated)
 
     def next_batch(self) -> MessageBatch | None:
@@ -358,12 +374,16 @@ class FolderCopy:
         try:
             if self.leg.import_.sync_flags and self._unusable is None:
                 self._update_flags(lane)
-            result = recount(lane, self.history, self._tally_of_history())
+            self._unlisted = 0  # the recount counts them itself
+            result = recount(lane, self.history, self._tally_of_history(), self._status.messages)
         except FolderUnusable:
             return tally, False
         if result.surplus:
             self._report_surplus(result.surplus)
         arrived = bool(result.arrived - self._unfetched) and self._unusable is None
+        self._unlisted = result.unlisted
+        if result.unlisted and not self.history.unlisted_known:
+            self._refuse_unlisted(result.unlisted)
         if not arrived:
             self._write_checkpoint(result.tally)
         return result.tally, arrived
@@ -538,6 +558,13 @@ class FolderCopy:
             )
         self.uidnext = folder.status.uidnext
         existing = lane.destination.uids(ref) if folder.status.messages else UidSet()
+        unlisted = lane.destination.unlisted(ref) if folder.status.messages else 0
+        if unlisted > len(self.history.destination_uids - existing):  # not only our own copies
+            raise FolderUnusable(
+                f"The new mailbox does not list {unlisted} of the messages that it counts in"
+                f" “{self.destination}”: they may be the ones to copy.",
+                side=lane.destination.side,
+            )
         foreign = ExistingMail(lane.destination, ref, existing - self.history.destination_uids)
         return Target(ref, folder.rule, self._limit_bytes, foreign)
 
@@ -556,6 +583,7 @@ class FolderCopy:
                     self._listed = listed
                     return all_batches
             self._listed = lane.source.uids(self.source)
+            self._unlisted = lane.source.unlisted(self.source)
         except FolderUnusable as unusable:
             return unusable
         return []
@@ -602,6 +630,22 @@ class FolderCopy:
         """Messages in a batch. It halves with each leg without progress, to isolate a message that breaks
         the connection."""
         return max(1, self.leg.limits.batch_messages >> min(self.leg.import_.attempts, 20))
+
+    def _refuse_unlisted(self, number: int) -> None:
+        """Note that the source counts messages that could not be found in any way."""
+        refusal = Refusal(
+            self.leg.import_.id,
+            self.source.name,
+            self.source.uidvalidity,
+            None,
+            UNLISTED.format(number=number),
+            count=number,
+            code=RefusalCode.UNLISTED,
+        )
+        self.leg.ledger.record(
+            self.leg.import_.route, self.destination, [], [refusal], self.leg.lease, closes_slot=None
+        )
+        self.history.refuse([refusal])
 
     def _refuse_rest(self, lane: Lane, reason: str) -> None:
         """Refuse every message that has no outcome: the folder is unusable on one of the sides. Date, subject

@@ -16,7 +16,7 @@ from importer.compact.uid_set import UidSet
 from importer.concurrency import run_both
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import FolderTally, NotHandedOut
-from importer.domain.receipts.folder_history import FolderHistory, recounted
+from importer.domain.receipts.folder_history import FolderHistory, recounted, with_unlisted
 from importer.engine.leg_context import Lane
 from providers.errors import FolderChanged, FolderUnusable
 
@@ -27,23 +27,33 @@ MOST_READ: Final = 1000
 @dataclass(frozen=True, slots=True)
 class Recount:
     """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, and how
-    many more copies the destination folder holds than the ledger knows."""
+    many messages the source counts beyond those that it lists, and how many more copies the destination folder
+    holds than the ledger knows."""
 
     tally: FolderTally
     arrived: UidSet
+    unlisted: int = 0
     surplus: int = 0
 
 
-def recount(lane: Lane, history: FolderHistory, tally: FolderTally) -> Recount:
-    """Count one folder again on both sides.
+def recount(lane: Lane, history: FolderHistory, tally: FolderTally, surveyed_messages: int) -> Recount:
+    """Count one folder again on both sides; `surveyed_messages` is the source's count before.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
     listed, (confirmed, surplus) = run_both(
         lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
     )
-    counted = recounted(tally, confirmed=confirmed, source_recount=len(listed))
-    return Recount(counted, history.todo(listed), surplus)
+    unlisted = lane.source.unlisted(history.source)
+    if len(listed) + unlisted < surveyed_messages:  # removed meanwhile, or STATUS counts more than EXISTS
+        counted = lane.source.status(history.source.name).messages
+        if len(listed) + unlisted < counted:  # the list may be older than the count
+            listed = lane.source.uids(history.source)
+            unlisted = max(lane.source.unlisted(history.source), counted - len(listed))
+    tally = recounted(
+        with_unlisted(tally, unlisted), confirmed=confirmed, source_recount=len(listed) + unlisted
+    )
+    return Recount(tally, history.todo(listed), unlisted, surplus)
 
 
 def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[int | None, int]:

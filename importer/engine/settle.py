@@ -186,8 +186,10 @@ def _landed(
     checked = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
     while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
+        unread: list[Uid] = []
         for message in destination.messages(folder, tail):
             if isinstance(message, NotHandedOut):
+                unread.append(message.uid)
                 continue
             content = digest(message.body)
             index = wanted.get(content)
@@ -195,6 +197,9 @@ def _landed(
                 unmatched[message.uid] = header_block(message.body)
             elif index is not None:
                 landed.setdefault(index, message.uid)
+        if unread:  # one of them may be what was sent: its headers can tell
+            for lines in destination.headers(folder, UidSet.of(unread)):
+                unmatched[lines.uid] = lines.header
         checked |= tail
         if match_headers and (len(landed) + len(unmatched) >= len(wanted) or not wait.checks_left):
             landed |= _altered(lane, intent, [*concurrent, *receipts_without_uids], landed, unmatched)

@@ -164,11 +164,16 @@ class _BatchReader:
             )
             self._pair.leave_unfetched(broke_connection)
             still_listed -= broke_connection
-        if still_listed:
-            reasons = {
-                uid: unreadable[uid].reason if uid in unreadable else NOT_HANDED_OUT for uid in still_listed
-            }
-            result.refusals += self._refusals(reasons, RefusalCode.NOT_HANDED_OUT)
+        reasons = {
+            uid: unreadable[uid].reason if uid in unreadable else NOT_HANDED_OUT for uid in still_listed
+        }
+        beyond_limit = {uid for uid in reasons if uid in unreadable and unreadable[uid].too_large}
+        for code, uids in (
+            (RefusalCode.NOT_HANDED_OUT, reasons.keys() - beyond_limit),
+            (RefusalCode.BEYOND_LIMIT, beyond_limit),
+        ):
+            if uids:
+                result.refusals += self._refusals({uid: reasons[uid] for uid in sorted(uids)}, code)
 
     def _refusals(self, reasons: dict[Uid, str], code: RefusalCode) -> Iterator[Refusal]:
         """Refusals of messages that were not fetched, with date and subject from their headers."""

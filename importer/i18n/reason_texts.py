@@ -18,6 +18,17 @@ _OWN_REASONS: Final = (
     N_("the old server lists it but does not deliver it"),
     N_("it may be in the new mailbox already: the new server lists such a message but does not deliver it"),
     N_("completion mail of an earlier import"),
+    N_("%(host)s delivered no content for it"),
+    N_("%(host)s delivered no content for it, although it states a size of %(size)s"),
+    N_("larger than Mailhaul copies (%(size)s; the limit is %(limit)s)"),
+    N_("messages that the old server counts and does not list, however it is asked: %(number)s"),
+    N_(
+        "The new mailbox does not list %(number)s of the messages that it counts in “%(folder)s”: they may be"
+        " the ones to copy."
+    ),
+    N_(
+        "%(number)s messages in “%(folder)s” of the new mailbox cannot be read: they may be the ones to copy."
+    ),
     N_("calendars, contacts, notes and similar items are not mail"),
     N_("larger than the new mailbox accepts (%(size)s)"),
     N_("more copies in the new mailbox than were made: %(number)s"),

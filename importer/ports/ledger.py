@@ -62,6 +62,10 @@ class Ledger(Protocol):
         """Note that a new folder replaces it: detached receipts get its UIDVALIDITY, without UIDs."""
         ...
 
+    def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
+        """Note that the source folder was renumbered: its receipts get FORMER_UIDVALIDITY at the source."""
+        ...
+
     def copies(self, route: Route, import_id: ImportId) -> Iterator[Copies]:
         """That import's COPIED receipts that are not undone, folder by folder, oldest first."""
         ...

@@ -74,6 +74,11 @@ class MailboxSession(Protocol):
         """The UIDs that the folder lists now."""
         ...
 
+    def unlisted(self, folder: FolderRef) -> int:
+        """How many messages the server counted in the folder beyond those that it lists, however it is asked.
+        Valid after `uids` of the whole folder."""
+        ...
+
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         """(UID, RFC822.SIZE in bytes), ascending, lazily; vanished messages are left out."""
         ...

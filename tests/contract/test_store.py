@@ -34,6 +34,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_state import ENDED
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
     Account,
     Batch,
     BatchId,
@@ -293,6 +294,7 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "checkpoint": lambda s, held: s.save_checkpoint(ROUTE, a_checkpoint(), held),
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
     "attach": recreate_folder,
+    "renumber": lambda s, held: s.renumber(ROUTE, "Archive", a_receipt(1).source, held),
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
     "record": lambda s, held: s.record(ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_slot=0),
     "update_import": lambda s, held: s.update_import(an_import("one", state=State.STOPPED), held),
@@ -530,6 +532,15 @@ def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_epoch_chang
     assert list(store.receipts(ROUTE, "Archive")) == [void, a_receipt(20)]
     assert list(store.receipts(ROUTE, "Sent")) == unaffected
     assert list(store.receipts(OTHER_ROUTE, "Archive")) == detached
+
+
+def test_receipts_of_a_renumbered_source_folder_keep_all_but_its_uidvalidity(store: Store) -> None:
+    held = hold(store)
+    other = replace(a_receipt(9), source=FolderRef("Other", UidValidity(1)))
+    store.record(ROUTE, "Archive", [a_receipt(1), other], [], held)
+    store.renumber(ROUTE, "Archive", a_receipt(1).source, held)
+    former = FolderRef(a_receipt(1).source.name, FORMER_UIDVALIDITY)
+    assert list(store.receipts(ROUTE, "Archive")) == [replace(a_receipt(1), source=former), other]
 
 
 def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) -> None:

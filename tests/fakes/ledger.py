@@ -9,6 +9,7 @@ from itertools import count
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
     FolderCheckpoint,
     FolderRef,
     ImportId,
@@ -99,6 +100,14 @@ class MemoryLedger(MemoryLeases):
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
                     row.receipt = replace(row.receipt, destination=there, destination_uids=())
+
+    def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            former = FolderRef(source.name, FORMER_UIDVALIDITY)
+            for row in self._rows.get((route, destination_folder), []):
+                if row.receipt.source == source:
+                    row.receipt = replace(row.receipt, source=former)
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         with self._lock:

@@ -108,6 +108,7 @@ class MemoryMailbox:
         self.fault: Callable[[str], Fault | None] = lambda _operation: None
         self.refuses: Callable[[bytes], str | None] = lambda _body: None
         self.withholds: Callable[[bytes], bool] = lambda _body: False  # listed but not handed out
+        self.unlisted: dict[str, int] = {}  # folder -> messages that the host counts and does not list
         self.closed: set[str] = set()  # folders that cannot be opened
         self.unreadable: Callable[[bytes], str | None] = lambda _body: None
         self.breaks: Callable[[bytes], bool] = lambda _body: (
@@ -234,6 +235,9 @@ class MemorySession:
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         self._reach("uids")
         return UidSet.of(uid for uid in list(self._open(folder).messages) if uid >= at_or_above)
+
+    def unlisted(self, folder: FolderRef) -> int:
+        return self._mailbox.unlisted.get(folder.name, 0)
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         for message in self._fetch("sizes", folder, uids):

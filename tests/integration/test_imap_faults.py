@@ -294,9 +294,7 @@ def test_an_oversized_message_is_reported_and_the_others_are_read(scripted: Open
     session, _ = scripted(answer)
     received, reasons = read(session)
     assert received == [1, 2, 3, 4, 6, 7, 8]
-    assert reasons == {
-        5: "The source server localhost does not hand out this message: a literal of 20000 bytes"
-    }
+    assert reasons == {5: "larger than Mailhaul copies (20 kB; the limit is 10 kB)"}
 
 
 def test_a_recreated_folder_is_not_mistaken_for_broken_messages(scripted: Open) -> None:
@@ -614,6 +612,28 @@ def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
     assert caught.value.side is Side.DESTINATION
     assert session.status("INBOX").messages == 8  # the session is usable again
     assert server.connections == (2 if kind is ConnectionLost else 1)
+
+
+@pytest.mark.parametrize(("now", "changed"), [(9, False), (10, True)])
+def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
+    scripted: Open, now: int, changed: bool
+) -> None:
+    appended = appends({}, b"TAG OK [APPENDUID 10 1] done\r\n")
+
+    def answer(command: str) -> bytes | None:
+        if command.startswith("STATUS") and any(c.startswith("APPEND") for c in server.commands):
+            return b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY %d)\r\nTAG OK done\r\n' % now
+        return appended(command)
+
+    session, server = scripted(answer, side=Side.DESTINATION)
+    if changed:
+        with pytest.raises(FolderChanged):
+            session.append(INBOX, batch(b"a", b"b"))
+        return
+    for _ in range(2):
+        assert session.append(INBOX, batch(b"a", b"b")) == [Stored(None), Stored(None)]
+    assert server.connections == 1
+    assert sum(command.startswith("STATUS") for command in server.commands) == 2
 
 
 @pytest.mark.parametrize(

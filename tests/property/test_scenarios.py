@@ -691,3 +691,66 @@ def test_a_uidvalidity_that_comes_with_the_first_message_is_no_other_folder() ->
         patch.setattr(MemorySession, "append", renumbers)
         tally = one_leg(world, batch=1)
     assert (tally.copied, tally.present, tally.confirmed) == (2, 0, 2)
+# --- Answers that do not agree ------------------------------------------------------------------------
+
+
+def test_messages_that_the_source_counts_and_does_not_list_are_refused_by_number() -> None:
+    world = world_of(ONE, TWO)
+    world.source.unlisted["Work"] = 3
+    for run in (1, 2):  # the second has nothing new to copy, and still is not complete
+        tally = world.run().tallies["Work"]
+        assert (tally.found, tally.failed, tally.source_recount, tally.adds_up) == (5, 3, 5, True)
+        (refusal,) = world.store.refusals(ImportId(f"import{run}"))
+        assert (refusal.code, refusal.count, refusal.uid) == (RefusalCode.UNLISTED, 3, None)
+
+
+def test_mail_in_the_new_mailbox_that_cannot_be_read_is_neither_doubled_nor_called_present() -> None:
+    world = world_of(ONE, TWO)
+    world.destination.create("Work").add((), DATE, ONE)
+    world.destination.unreadable = lambda body: "broken" if body == ONE else None
+    tally = world.run().tallies["Work"]
+    assert copied_bodies(world) == [ONE, TWO]
+    assert (tally.found, tally.copied, tally.present, tally.failed) == (2, 1, 0, 1)
+    (refusal,) = world.store.refusals(ImportId("import1"))
+    assert refusal.code is RefusalCode.NOT_COMPARED
+
+
+def test_mail_in_the_new_mailbox_of_which_nothing_is_known_stops_its_folder_alone() -> None:
+    world = world_of(ONE, TWO)
+    world.source.create("Other").add((), DATE, THREE)
+    world.destination.create("Work").add((), DATE, ONE)
+    world.destination.withholds = lambda body: body == ONE
+    tallies = world.run().tallies
+    assert copied_bodies(world) == [ONE]
+    assert (tallies["Work"].copied, tallies["Work"].failed, tallies["Other"].copied) == (0, 2, 1)
+
+
+def test_a_folder_that_the_new_mailbox_does_not_list_in_full_gets_nothing_twice() -> None:
+    world = world_of(ONE, TWO)
+    world.destination.create("Work").add((), DATE, ONE)
+    world.destination.unlisted["Work"] = 1
+    tally = world.run().tallies["Work"]
+    assert copied_bodies(world) == [ONE]
+    assert (tally.found, tally.copied, tally.failed) == (2, 0, 2)
+    world.destination.unlisted.clear()
+    assert world.run().tallies["Work"].copied == 1
+    assert copied_bodies(world) == [ONE, TWO]
+
+
+@pytest.mark.parametrize("new", [(TWO, THREE), (THREE,), (ONE, TWO, THREE)])
+def test_a_source_renumbered_under_the_same_uidvalidity_is_copied_by_content(new: tuple[bytes, ...]) -> None:
+    world = world_of(
+        mail("gone", "gone", "gone"), ONE, TWO, *(mail("gone", f"{n}", f"g{n}") for n in "12345")
+    )
+    world.run()
+    folder = world.source.folders["Work"]
+    folder.messages.clear()
+    folder.uidnext = 1
+    for body in new:
+        folder.add((), DATE, body)
+    tally = world.run().tallies["Work"]
+    assert sorted(copied_bodies(world)).count(THREE) == 1
+    assert len(copied_bodies(world)) == 9
+    assert (tally.copied, tally.present, tally.found) == (1, len(new) - 1, len(new))
+    again = world.run().tallies["Work"]
+    assert (again.copied, again.present) == (0, len(new))

@@ -138,6 +138,7 @@ class AppendCommand:
         self._keep = keep or len(self._sendable) == 1
         self._consecutive_errors: list[MailError] = []
         """Errors of the messages rejected since the last stored one, where the server may be at fault."""
+        # By APPENDUID. Some servers report nonsense there, so that the folder has to be asked.
         self._sent_tag: str | None = None  # of the command that `send` sent, if it sent one
         self._done = False
         self._results: list[AppendResult] | None = None

@@ -96,7 +96,6 @@ class Connection:
         self.usable = True
         self.waiting = False  # for bytes from the server, at this moment
         self.received_bytes = 0
-        self.max_literal_bytes = max_literal_bytes
         self.refusals = 0  # NO and BAD so far: some servers close the connection after a number of them
         self._client = client
         spool = partial(Spool, SpoolFiles(spool_folder))

@@ -23,6 +23,9 @@ from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailabl
 _HELD_BYTES: Final = 8 << 20
 """Doubtful content that is kept until it is requested again; beyond it only the second content counts."""
 
+_ASKED_AT_ONCE: Final = 100
+"""Messages that are requested again with one command and held together."""
+
 _SAMPLES: Final = 3
 """Messages whose size is confirmed to be wrong, after which sizes of this server raise no doubts."""
 
@@ -32,15 +35,17 @@ def _has_all(message: Fetched) -> bool:
 
 
 def _has_content(message: Fetched) -> bool:
-    return message.body is not None and message.flags is not None
+    return _has_answer(message) and message.flags is not None
+
+
+def _has_answer(message: Fetched) -> bool:
+    return message.body is not None or message.withheld
 
 
 _MESSAGES: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", _has_all, 10_000, _has_content)
 
 # The folder is open read-only, so that this does not set \\Seen.
-_AS_RFC822: Final = Query(
-    b"(UID FLAGS INTERNALDATE RFC822.SIZE RFC822)", _has_all, 10_000, lambda message: message.body is not None
-)
+_AS_RFC822: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE RFC822)", _has_all, 10_000, _has_answer)
 
 
 def _as_partial(size_bytes: int) -> Query:
@@ -48,7 +53,7 @@ def _as_partial(size_bytes: int) -> Query:
         b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.%d>)" % size_bytes,
         _has_all,
         1,
-        lambda message: message.body is not None,
+        _has_answer,
     )
 
 
@@ -135,13 +140,11 @@ class ContentReader:
     def _ask_again(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful], uids: UidSet
     ) -> Iterator[Message | NotHandedOut]:
-        unanswered = uids
-        for message in self._fetch(folder, uids, _AS_RFC822):
-            if message.uid is not None:
-                unanswered -= UidSet.of((message.uid,))
-                yield from self._decide(folder, doubtful[message.uid], message)
-        for uid in unanswered:
-            yield from self._decide(folder, doubtful[uid], Fetched(0, uid))
+        for piece in uids.chunks(_ASKED_AT_ONCE):
+            # All of a response is read before the next command is sent.
+            answered = {message.uid: message for message in self._fetch(folder, piece, _AS_RFC822)}
+            for uid in piece:
+                yield from self._decide(folder, doubtful[uid], answered.get(uid, Fetched(0, uid)))
 
     def _decide(
         self, folder: FolderRef, doubt: _Doubtful, second: Fetched

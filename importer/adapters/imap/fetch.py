@@ -156,7 +156,7 @@ class _Fetch:
             if rest := remaining - alone:
                 self._todo.appendleft(rest)
             if isinstance(cause, LiteralTooLarge):
-                reason = _too_large_reason(self._link, cause.size_bytes)
+                reason = _too_large_reason(cause)
                 yield Unreadable(culprit, reason, too_large=True)
                 return
             if self._violations[culprit] < MAX_VIOLATIONS:
@@ -300,8 +300,8 @@ def _reason(link: ReconnectingConnection, words: str) -> str:
     return f"{link.peer.sentence_start} does not hand out this message: {words or 'no reason given'}"
 
 
-def _too_large_reason(link: ReconnectingConnection, size_bytes: int) -> str:
+def _too_large_reason(literal: LiteralTooLarge) -> str:
     return (
-        f"larger than Mailhaul copies ({spoken_bytes(size_bytes)}; the limit is"
-        f" {spoken_bytes(link.max_message_bytes)})"
+        f"larger than Mailhaul copies ({spoken_bytes(literal.size_bytes)}; the limit is"
+        f" {spoken_bytes(literal.limit_bytes)})"
     )

@@ -210,6 +210,9 @@ class GmailSource:
         self._check_uidvalidity(index, folder)
         return index.uids(folder.name).at_or_above(at_or_above)
 
+    def unlisted(self, folder: FolderRef) -> int:
+        return 0 if self._is_label_view(folder.name) else self._session.unlisted(folder)
+
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         return self._session.sizes(*self._resolve(folder, uids))
 

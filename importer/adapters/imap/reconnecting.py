@@ -17,7 +17,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import MAX_LITERAL_BYTES, LiteralData, Untagged, WireError, WireEvent
+from importer.adapters.imap.wire import LiteralData, Untagged, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
 from providers.errors import (
@@ -116,11 +116,6 @@ class ReconnectingConnection:
         """Shut down the current connection from another thread, once the fence raises."""
         if (connection := self._connection) is not None:
             connection.cut_off()
-
-    @property
-    def max_message_bytes(self) -> int:
-        """The largest message that a connection accepts."""
-        return MAX_LITERAL_BYTES if self._connection is None else self._connection.max_literal_bytes
 
     def current_connection(self) -> Connection:
         """Return the connection on which a command was started, to await its reply. Raises ConnectionLost."""

@@ -51,9 +51,10 @@ class WireError(Exception):
 class LiteralTooLarge(WireError):
     """The server announced a literal above the size limit."""
 
-    def __init__(self, size_bytes: int) -> None:
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(f"a literal of {size_bytes} bytes")
         self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
 class _Unclosed(WireError):
@@ -344,7 +345,7 @@ class ResponseReader:
     def _expect(self, size_bytes: int, *, is_content: bool) -> None:
         self._held_bytes += size_bytes
         if self._held_bytes > self.max_literal_bytes:
-            raise LiteralTooLarge(size_bytes)
+            raise LiteralTooLarge(size_bytes, self.max_literal_bytes)
         if not size_bytes:
             self._literals.append(b"")
             return

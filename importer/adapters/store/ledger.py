@@ -31,7 +31,16 @@ from importer.adapters.store.tables import (
     routes,
 )
 from importer.compact.uid_set import UidValidity
-from importer.domain.model import ANY_UIDVALIDITY, FolderRef, ImportId, Intent, Receipt, Refusal, Route
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
+    FolderRef,
+    ImportId,
+    Intent,
+    Receipt,
+    Refusal,
+    Route,
+)
 from importer.ports.leases import Lease
 
 _PAGE_ROWS: Final = 250
@@ -122,6 +131,18 @@ class SqlLedger(Database):
                 .where(_into(receipts, route, folder.name))
                 .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
                 .values(destination_uidvalidity=to, destination_uids="")
+            )
+
+    def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            connection.execute(
+                update(receipts)
+                .where(_into(receipts, route, destination_folder))
+                .where(
+                    receipts.c.source_folder == source.name,
+                    receipts.c.source_uidvalidity == source.uidvalidity,
+                )
+                .values(source_uidvalidity=FORMER_UIDVALIDITY)
             )
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:

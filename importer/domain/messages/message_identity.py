@@ -158,7 +158,7 @@ class ExistingMailIndex:
         self._by_date_and_subject = UidsByKey(_KEY_BYTES)
 
     def add(self, uid: Uid, size_bytes: int, header: bytes) -> None:
-        """Add a message. Each UID may be added once."""
+        """Add a message; a size of 0 means that it is unknown. Each UID may be added once."""
         keys = CandidateKeys.of(header)
         self._by_key.add(keys.message_id or keys.without_id, uid)
         self._by_size.add(_scattered(size_bytes), uid)
@@ -181,11 +181,12 @@ class ExistingMailIndex:
         """Ascending UIDs of messages that may equal the message with these keys and this size; compare their
         bytes.
 
-        These are its `namesakes`, and messages of equal size: those without Message-ID, because servers and
-        tools add a missing one, or all of them if the message itself has no Message-ID.
+        These are its `namesakes`, and messages of equal or unknown size: those without Message-ID, because
+        servers and tools add a missing one, or all of them if the message itself has no Message-ID.
         """
         same_size = self._nameless_by_size if keys.message_id else self._by_size
-        return tuple(sorted({*self.namesakes(keys), *same_size.get(_scattered(size_bytes))}))
+        by_size = {*same_size.get(_scattered(size_bytes)), *same_size.get(_scattered(0))}
+        return tuple(sorted(self.namesakes(keys) | by_size))
 
     def unlikely_candidates(self, keys: CandidateKeys, size_bytes: int) -> Iterator[Uid]:
         """UIDs of messages that equal the message only if the server reads its header in another way than

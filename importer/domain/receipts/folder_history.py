@@ -4,6 +4,8 @@ Invariants:
 - A receipt is valid while its destination folder has the UIDVALIDITY it was written under, or after the
   mailbox owner removed the folder (ANY_UIDVALIDITY). All other receipts are ignored, and so are those with a
   UID that the folder has not assigned yet: it is a new folder on a server that reuses UIDVALIDITYs.
+- A source folder that has not assigned a settled UID was renumbered (`renumbered`): the ledger then keeps its
+  receipts under FORMER_UIDVALIDITY, where only their digests count.
 - A source UID has at most one outcome: a settled message is never processed again.
 """
 
@@ -26,6 +28,7 @@ from importer.domain.model import (
     Outcome,
     Receipt,
     Refusal,
+    RefusalCode,
 )
 
 _MAX_UNMERGED: Final = 5_000
@@ -76,6 +79,7 @@ class FolderHistory:
     uidnext: Uid | None = None  # of the destination when it was opened, None if it is missing
     detached: bool = False  # some receipts have ANY_UIDVALIDITY: they are for a folder to be created
     unlistable: bool = False  # this import already refused the folder as a whole
+    unlisted_known: bool = False  # this import already has a refusal for the messages that are not listed
     # Digests of messages with a receipt in this folder: first seen by this import, and all others.
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
@@ -140,7 +144,9 @@ class FolderHistory:
         for refusal in refusals:
             if refusal.folder != self.source.name or refusal.uidvalidity != self.source.uidvalidity:
                 continue
-            if refusal.uid is None:
+            if refusal.code is RefusalCode.UNLISTED:
+                self.unlisted_known = True
+            elif refusal.uid is None:
                 self.unlistable = True
             else:
                 self._refused.add((refusal.uid,))
@@ -152,6 +158,10 @@ class FolderHistory:
         for settled in self._settled.values():
             uids = uids | settled.current.uids | settled.earlier.uids
         return uids
+
+    def renumbered(self, uidnext: Uid) -> bool:
+        """Whether a settled message has a UID that the source has not assigned yet."""
+        return (self.settled.highest or 0) >= uidnext
 
     @property
     def refused(self) -> UidSet:
@@ -231,6 +241,11 @@ def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterab
             case Outcome.FAILED:
                 raise ValueError("a failed message has a refusal, not a receipt")
     return replace(tally, failed=tally.failed + sum(refusal.uid is not None for refusal in refusals))
+
+
+def with_unlisted(tally: FolderTally, number: int) -> FolderTally:
+    """The tally with messages that the source counts and does not list: they exist and were not copied."""
+    return replace(tally, found=tally.found + number, failed=tally.failed + number) if number else tally
 
 
 def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
