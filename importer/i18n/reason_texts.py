@@ -20,6 +20,7 @@ _OWN_REASONS: Final = (
     N_("completion mail of an earlier import"),
     N_("%(host)s delivered no content for it"),
     N_("%(host)s delivered no content for it, although it states a size of %(size)s"),
+    N_("%(host)s delivered only %(part)s of it, although it states %(size)s"),
     N_("larger than Mailhaul copies (%(size)s; the limit is %(limit)s)"),
     N_("messages that the old server counts and does not list, however it is asked: %(number)s"),
     N_(

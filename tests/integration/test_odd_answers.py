@@ -233,6 +233,19 @@ def test_a_multipart_message_that_never_had_an_end_is_copied_as_it_is() -> None:
     assert sum("FETCH" in command for command in box.asked) == 2
 
 
+def test_a_part_of_a_message_is_refused_where_all_other_sizes_are_exact() -> None:
+    messages, refused, server = read(Box(size=lambda uid: b"50" if uid == 4 else b"5"))
+    assert (len(messages), list(refused), server.connections) == (7, [4], 1)
+    assert refused[Uid(4)] == "localhost delivered only 5 bytes of it, although it states 50 bytes"
+
+
+def test_other_messages_tell_whether_a_size_is_believed() -> None:
+    box = Box(size=lambda uid: b"50" if uid == 4 else b"5")
+    assert list(read(box, UidSet.parse("4"))[1]) == [4]
+    box = Box(size=lambda _uid: b"50")
+    assert list(read(box, UidSet.parse("4"))[0]) == [4]
+
+
 def test_sizes_that_are_all_wrong_are_not_believed_after_a_few() -> None:
     box = Box(size=lambda _uid: b"15")
     messages, refused, _ = read(box)

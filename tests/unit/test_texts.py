@@ -9,7 +9,8 @@ from itertools import combinations
 import pytest
 
 from importer.adapters.imap.exchange_folders import NO_MAIL_REASON
-from importer.engine.transfer import NOT_HANDED_OUT, OWN_NOTICE, VANISHED
+from importer.engine.folder_copy import UNLISTED
+from importer.engine.transfer import NOT_COMPARED, NOT_HANDED_OUT, OWN_NOTICE, VANISHED
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts
@@ -91,6 +92,14 @@ OURS = (
     NOT_HANDED_OUT,
     NO_MAIL_REASON,
     "larger than the new mailbox accepts (25.0 MB)",
+    NOT_COMPARED,
+    UNLISTED.format(number=3),
+    "imap.old.example delivered no content for it",
+    "imap.old.example delivered no content for it, although it states a size of 5 bytes",
+    "imap.old.example delivered only 5 bytes of it, although it states 50 bytes",
+    "larger than Mailhaul copies (270 MB; the limit is 268 MB)",
+    "The new mailbox does not list 3 of the messages that it counts in “Work”: they may be the ones to copy.",
+    "3 messages in “Work” of the new mailbox cannot be read: they may be the ones to copy.",
     "The folder “A (b) %” cannot be opened on imap.old.example.",
 )
 

@@ -2,7 +2,8 @@
 
 Such a content is missing or empty although the server states a size, shorter than that size, or a multipart
 message without its end: Courier's BODY[] ends after some hundred parts, and its RFC822.SIZE agrees. The other
-ways are RFC822 and BODY[]<0.n>; the longest content counts.
+ways are RFC822 and BODY[]<0.n>; the longest content counts. If it is still shorter than its size, that size
+is believed only on a server whose other sizes are exact.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailabl
 
 _HELD_BYTES: Final = 8 << 20
 """Doubtful content that is kept until it is requested again; beyond it only the second content counts."""
+
+_RIGHT_FOR_EACH_WRONG: Final = 4
+_OTHERS: Final = 5
+_SMALL_BYTES: Final = 64 << 10
 
 _ASKED_AT_ONCE: Final = 100
 """Messages that are requested again with one command and held together."""
@@ -43,6 +48,8 @@ def _has_answer(message: Fetched) -> bool:
 
 
 _MESSAGES: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", _has_all, 10_000, _has_content)
+
+_SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda message: message.size_bytes is not None, 10_000)
 
 # The folder is open read-only, so that this does not set \\Seen.
 _AS_RFC822: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE RFC822)", _has_all, 10_000, _has_answer)
@@ -72,6 +79,8 @@ class ContentReader:
 
     def __init__(self, link: ReconnectingConnection) -> None:
         self._link = link
+        self._right_sizes = 0
+        self._compared_others = False
         self._wrong_sizes = 0  # messages that are shorter than their size however they are requested
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
@@ -112,8 +121,10 @@ class ContentReader:
         """Return why the content may not be all of it, None if there is no sign of that."""
         body, size_bytes = message.body, message.size_bytes
         if not body:
-            return None if size_bytes == 0 else _Doubtful(message, 0)
+            is_empty = body is not None and size_bytes == 0
+            return None if is_empty else _Doubtful(message, 0)
         length = len(body)
+        self._right_sizes += length == size_bytes
         if lacks_its_end(body):
             return _Doubtful(message, length)
         if size_bytes is None or length >= size_bytes or self._wrong_sizes >= _SAMPLES:
@@ -151,18 +162,48 @@ class ContentReader:
     ) -> Iterator[Message | NotHandedOut]:
         best = _longer(doubt.message, second)
         size_bytes = best.size_bytes or 0
-        if best.uid is not None and size_bytes > _length(best) and (not best.body or doubt.size_alone):
+        if (
+            best.uid is not None
+            and size_bytes > _length(best)
+            and (not best.body or self._wrong_sizes < _SAMPLES)
+        ):
             for partial in self._fetch(folder, UidSet.of((best.uid,)), _as_partial(size_bytes)):
                 best = _longer(best, partial)
         if best.uid is None:
             return
+        if best.body and _length(best) < size_bytes:
+            if self._sizes_are_right(folder, best.uid):
+                yield NotHandedOut(best.uid, self._only_a_part(_length(best), size_bytes))
+                return
+            self._wrong_sizes += 1
         if best.body or (best.body is not None and best.size_bytes == 0):
-            self._wrong_sizes += doubt.size_alone and _length(best) < size_bytes
             yield _message(best)
         elif doubt.refused is not None and not (best.withheld or best.body is not None):
             yield NotHandedOut(best.uid, doubt.refused.reason)
         elif best.withheld or best.body is not None:
             yield NotHandedOut(best.uid, self._no_content(size_bytes))
+
+    def _sizes_are_right(self, folder: FolderRef, doubtful: Uid) -> bool:
+        """Whether nearly all sizes were exact, so that this one tells of a part that is missing."""
+        if not self._compared_others and self._right_sizes + self._wrong_sizes < _OTHERS:
+            self._compared_others = True
+            self._compare_others(folder, doubtful)
+        return self._right_sizes >= _RIGHT_FOR_EACH_WRONG * (self._wrong_sizes + 1)
+
+    def _compare_others(self, folder: FolderRef, doubtful: Uid) -> None:
+        """Compare the sizes of some small messages with their contents."""
+        around = UidSet.from_ranges([(max(1, doubtful - 50), doubtful + 50)]) - UidSet.of((doubtful,))
+        sizes = [(m.size_bytes, m.uid) for m in self._fetch(folder, around, _SIZES) if m.size_bytes and m.uid]
+        small = [uid for size_bytes, uid in sorted(sizes)[:_OTHERS] if size_bytes <= _SMALL_BYTES]
+        for message in self._fetch(folder, UidSet.of(small), _MESSAGES) if small else ():
+            if message.body and message.size_bytes:
+                self._right_sizes += _length(message) == message.size_bytes
+                self._wrong_sizes += _length(message) < message.size_bytes
+
+    def _only_a_part(self, length: int, size_bytes: int) -> str:
+        host = self._link.peer.endpoint.host
+        stated = spoken_bytes(size_bytes)
+        return f"{host} delivered only {spoken_bytes(length)} of it, although it states {stated}"
 
     def _no_content(self, size_bytes: int) -> str:
         host = self._link.peer.endpoint.host
