@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from re import DOTALL, IGNORECASE
+from re import IGNORECASE
 from re import compile as regex
 from typing import Final
 
 from importer.domain.messages.message_body import Body, pieces
-from importer.domain.messages.message_identity import header_block, with_crlf
+from importer.domain.messages.message_identity import with_crlf
 
-_BOUNDARY: Final = regex(
-    rb"(?:\A|\n)content-type:[ \t\r\n]*multipart/[^\n]*(?:\n[ \t][^\n]*)*?[;\s]boundary=[ \t]*"
-    rb"(?:\"([^\"\r\n]+)\"|([^\s;\"]+))",
-    IGNORECASE | DOTALL,
-)
+_CONTENT_TYPE: Final = regex(rb"content-type[ \t]*:[ \t\r\n]*multipart/", IGNORECASE)
+_BOUNDARY: Final = regex(rb"[;\s]boundary[ \t]*=[ \t]*(?:\"([^\"\r\n]+)\"|([^\s;\"]+))", IGNORECASE)
 
 
 def lacks_its_end(body: Body) -> bool:
     """Whether the message is multipart and its last delimiter (RFC 2046 section 5.1.1) is missing. Some mail
     never had one, so this is a reason to look again, not to refuse."""
-    header = header_block(body)
-    if b"ultipart/" not in header and b"ULTIPART/" not in header:  # a fast check: every message passes here
+    header, header_bytes = (body, _header_bytes(body)) if isinstance(body, bytes) else (body.header, None)
+    # Fast checks: every message passes here.
+    at = header.find(b"ultipart/", 0, header_bytes)
+    if at < 0:
+        at = header.find(b"ULTIPART/", 0, header_bytes)
+    if at < 0:
         return False
-    found = _BOUNDARY.search(header)
-    if found is None:
+    boundary = _boundary(header[_field_start(header, at) : header_bytes])
+    if boundary is None:
         return False
-    end = b"--" + (found[1] or found[2]).rstrip() + b"--"
+    end = b"--" + boundary + b"--"
     if isinstance(body, bytes):
         return body.rfind(end) < 0
     tail = b""
@@ -39,3 +40,33 @@ def lacks_its_end(body: Body) -> bool:
 def sent_bytes(body: Body) -> int:
     """The length of the content with CRLF line ends."""
     return len(with_crlf(body)) if isinstance(body, bytes) else len(body)
+
+
+def _header_bytes(body: bytes) -> int:
+    """The length of the header, roughly: up to the first empty line."""
+    end = body.find(b"\n\r\n")
+    lf_end = body.find(b"\n\n", 0, end if end >= 0 else None)
+    return max(end, lf_end) if min(end, lf_end) < 0 else min(end, lf_end)
+
+
+def _field_start(header: bytes, at: int) -> int:
+    """The start of the field that covers the offset `at`, with its folded lines."""
+    start = at
+    while start > 0:
+        start = header.rfind(b"\n", 0, start - 1) + 1
+        if header[start : start + 1] not in (b" ", b"\t"):
+            break
+    return start
+
+
+def _boundary(field_and_rest: bytes) -> bytes | None:
+    """The boundary in a Content-Type field for a multipart message; None if it is another field."""
+    if not _CONTENT_TYPE.match(field_and_rest):
+        return None
+    end = 0
+    while True:  # a field ends before a line that is not indented
+        end = field_and_rest.find(b"\n", end) + 1
+        if not end or field_and_rest[end : end + 1] not in (b" ", b"\t"):
+            break
+    found = _BOUNDARY.search(field_and_rest, 0, end or len(field_and_rest))
+    return (found[1] or found[2]).rstrip() if found else None
