@@ -178,13 +178,15 @@ class ExistingMail:
         unread = UidSet.of(self._unread)
         sizes = {uid: self._nameless_sizes[uid] for uid in unread}
         if 0 in sizes.values():  # the answer about the header had no size
-            sizes |= {uid: size_bytes for uid, size_bytes in session.sizes(self._folder, unread) if size_bytes}
+            sizes |= {
+                uid: size_bytes for uid, size_bytes in session.sizes(self._folder, unread) if size_bytes
+            }
         self._unknown_sizes = {size_bytes for size_bytes in sizes.values() if size_bytes}
         nothing_known = sum(not size_bytes for size_bytes in sizes.values())
         if nothing_known:
             raise FolderUnusable(
-                f"{nothing_known} messages in “{self._folder.name}” of the new mailbox cannot be read: they may"
-                " be the ones to copy.",
+                f"{nothing_known} messages in “{self._folder.name}” of the new mailbox cannot be read: they"
+                " may be the ones to copy.",
                 side=session.side,
             )
 

@@ -27,8 +27,8 @@ MOST_READ: Final = 1000
 @dataclass(frozen=True, slots=True)
 class Recount:
     """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, and how
-    many messages the source counts beyond those that it lists, and how many more copies the destination folder
-    holds than the ledger knows."""
+    many messages the source counts beyond those that it lists, and how many more copies the destination
+    folder holds than the ledger knows."""
 
     tally: FolderTally
     arrived: UidSet

@@ -691,6 +691,8 @@ def test_a_uidvalidity_that_comes_with_the_first_message_is_no_other_folder() ->
         patch.setattr(MemorySession, "append", renumbers)
         tally = one_leg(world, batch=1)
     assert (tally.copied, tally.present, tally.confirmed) == (2, 0, 2)
+
+
 # --- Answers that do not agree ------------------------------------------------------------------------
 
 
