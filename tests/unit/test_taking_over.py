@@ -69,8 +69,16 @@ def test_whoever_takes_over_waits_for_what_is_on_its_way_whatever_the_clocks_say
     office: Office, skew: timedelta
 ) -> None:
     _, import_id = office.submit()
-    # The reply is lost; the server stores what it received only later.
-    office.new.fault = at_append(1, lambda: None, Fault.LATE)
+    # The reply is lost, and the server out of reach; it stores what it received only later.
+    faults = iter([Fault.LATE])
+    appended = False
+
+    def ends(operation: str) -> Fault | None:
+        nonlocal appended
+        appended = appended or operation == "append"
+        return next(faults, Fault.BEFORE) if appended else None
+
+    office.new.fault = ends
     assert office.work(import_id).state is State.WAITING
     assert bodies(office) == []
     _shift_intents(office, import_id, skew)

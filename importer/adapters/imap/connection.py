@@ -373,6 +373,8 @@ class Connection:
             self.fallbacks.note_loss_at_id()
         if self._ahead:
             self.fallbacks.note_loss_ahead(silent=silent)
+        elif self._unanswered and not silent:
+            self.fallbacks.note_loss_otherwise()
 
     def compress(self) -> None:
         """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. No command may be

@@ -17,6 +17,8 @@ _NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
 _MAX_LOSSES_AHEAD: Final = 2
 """Consecutive connections lost while commands were sent ahead, after which none is sent ahead."""
 
+_MAX_RESUMED: Final = 3
+
 _REMEMBERED_S: Final = 3600.0
 _MAX_ACCOUNTS: Final = 1000
 
@@ -30,6 +32,8 @@ class Fallbacks:
         self.by_examine = False
         self._disabled: frozenset[str] = frozenset()
         self._losses_ahead = 0
+        self._by_losses = False  # the reason for `one_at_a_time`
+        self._resumed = 0
         self._losses_at_id = 0
 
     def disable(self, capabilities: Iterable[str]) -> None:
@@ -45,7 +49,16 @@ class Fallbacks:
         stopped answering, as one does that forgets such commands."""
         self._losses_ahead += 1
         if silent or self._losses_ahead >= _MAX_LOSSES_AHEAD:
+            self._by_losses = not silent and not self.one_at_a_time
             self.one_at_a_time = True
+
+    def note_loss_otherwise(self) -> None:
+        """A connection was lost at a command that was not sent ahead: perhaps at a message for which the
+        server ends each connection, so earlier losses say little about commands sent ahead."""
+        self._losses_ahead = 0
+        if self._by_losses and self._resumed < _MAX_RESUMED:
+            self._by_losses = self.one_at_a_time = False
+            self._resumed += 1
 
     def note_loss_at_id(self) -> None:
         """A connection was lost before ID was answered. Some hosts require ID, so it takes two in a row to do
