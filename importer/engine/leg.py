@@ -32,7 +32,7 @@ from importer.engine.lanes import Lanes
 from importer.engine.leg_context import Leg
 from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
-from providers.errors import FolderLeftOut, ServerUnavailable, Side
+from providers.errors import FolderLeftOut, FolderUnusable, ServerUnavailable, Side
 
 
 class LegEnd(StrEnum):
@@ -200,13 +200,22 @@ def _created(
     refused = session.create_and_subscribe(missing, subscribed)
     if not missing:
         return Created({}, frozenset())
+    now = {folder.name for folder in session.folders() if folder.selectable}
     result = created(
         missing,
         refused=refused,
         before=[folder.name for folder in destination.folders],
-        now=[folder.name for folder in session.folders() if folder.selectable],
+        now=now,
         others={pair.destination for pair in by_source.values()} - set(missing),
     )
+    unlisted = [wanted for wanted, actual in result.actual.items() if wanted == actual and actual not in now]
+    if unlisted:  # created, the server said; perhaps its list is incomplete
+        statuses = session.statuses(unlisted)
+        gone = {name for name in unlisted if isinstance(statuses[name], FolderUnusable)}
+        result = Created(
+            {wanted: actual for wanted, actual in result.actual.items() if wanted not in gone},
+            result.missing | gone,
+        )
     renamed = {wanted: actual for wanted, actual in result.actual.items() if wanted != actual}
     if renamed:
         leg.ledger.note_created(leg.import_.id, list(renamed.values()), leg.lease)

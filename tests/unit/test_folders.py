@@ -511,6 +511,9 @@ def test_a_created_folder_is_used_under_the_name_that_is_listed() -> None:
     assert match(["a", "b"], ["a", "b"]).actual == {"a": "a", "b": "b"}
     # another name altogether, which no other folder explains
     assert match(["a", "b?"], ["INBOX", "a", "b_"], before=["INBOX"]).actual == {"a": "a", "b?": "b_"}
+    # names that the server shortens
+    short = match(["Archive", "Projects", "Archive/2024"], ["Archiv", "Projec"]).actual
+    assert short == {"Archive": "Archiv", "Projects": "Projec", "Archive/2024": "Archive/2024"}
     # refused because there is one already that differs by case alone
     assert match(["Ideas"], ["ideas"], before=["ideas"], refused=["Ideas"]).actual == {"Ideas": "ideas"}
     # a list that leaves something out is not believed against an OK

@@ -86,9 +86,14 @@ def created(
             unmatched.append(name)
     new = sorted(listed - set(before) - taken)
     if len(new) == 1 and len(unmatched) == 1:
-        actual[unmatched[0]] = new[0]
-    else:
-        actual.update((name, name) for name in unmatched)
+        actual[unmatched.pop()] = new[0]
+    for name in sorted(unmatched, key=len):  # perhaps the server shortens names
+        shortened = max((one for one in new if one and name.startswith(one)), key=len, default=None)
+        if shortened is not None:
+            actual[name] = shortened
+            new.remove(shortened)
+            unmatched.remove(name)
+    actual.update((name, name) for name in unmatched)
     return Created(actual, frozenset(missing))
 
 
