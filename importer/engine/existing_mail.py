@@ -182,11 +182,12 @@ class ExistingMail:
                 uid: size_bytes for uid, size_bytes in session.sizes(self._folder, unread) if size_bytes
             }
         self._unknown_sizes = {size_bytes for size_bytes in sizes.values() if size_bytes}
-        nothing_known = sum(not size_bytes for size_bytes in sizes.values())
-        if nothing_known:
+        unknown = UidSet.of(uid for uid, size_bytes in sizes.items() if not size_bytes)
+        number = len(unknown & session.uids(self._folder)) if unknown else 0  # the rest has vanished
+        if number:
             raise FolderUnusable(
-                f"{nothing_known} messages in “{self._folder.name}” of the new mailbox cannot be read: they"
-                " may be the ones to copy.",
+                f"{number} messages in “{self._folder.name}” of the new mailbox cannot be read: they may be"
+                " the ones to copy.",
                 side=session.side,
             )
 
