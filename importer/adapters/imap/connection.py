@@ -439,6 +439,8 @@ class Connection:
             self._known_lines.mark_broken(self.peer.endpoint)
         if self._cut:
             return response_errors.too_slow(self.peer)
+        if silent and self._reader.unparsed:  # perhaps meant as the reply
+            return response_errors.violation(self.peer, self._reader.unparsed[:60].decode("latin-1"))
         if silent:
             return response_errors.silent(self.peer)
         return response_errors.lost(self.peer, str(error) if error else "")

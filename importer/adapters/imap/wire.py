@@ -175,6 +175,7 @@ class ResponseReader:
         # Sequence number and UID of the last response, if it was a FETCH.
         self._last_fetched: tuple[int, Uid | None] | None = None
         self._stray_lines = 0  # since the last response
+        self.unparsed: bytes = b""  # the last line since then that is no response
         self._broken: WireError | None = None
 
     def feed(self, data: bytes) -> list[WireEvent]:
@@ -217,6 +218,7 @@ class ResponseReader:
                 events.append(fetched)
                 self._last_fetched = fetched[:2]
                 self._stray_lines = 0
+                self.unparsed = b""
                 continue
             end = data.find(b"\n", at) + 1
             self._partial += data[at : end or len(data)]
@@ -332,8 +334,10 @@ class ResponseReader:
 
     def _counted(self, event: WireEvent) -> WireEvent:
         if isinstance(event, Unparsed):
+            self.unparsed = event.text
             self._count_stray_line()
         else:
+            self.unparsed = b""
             self._stray_lines = 0
         return event
 
