@@ -190,6 +190,7 @@ def test_a_line_without_meaning_costs_only_itself(line: bytes) -> None:
         b"buy now\r\n" * 1001,
         # What follows a literal may be the rest of a message, of which the server announced too little.
         b"* 4 FETCH (UID 4 BODY[] {3}\r\nabcdef gh)\r\n",
+        b"* 4 FETCH (UID 4 BODY[] {15}\r\nabc)\r\nM5 OK Done completed\r\n",  # no more will come
         b"* 4 FETCH (UID 4 BODY[] {3}\r\nabcdef\r\n)\r\nM1 OK done\r\n",
         b"* 4 FETCH (UID 4 BODY[] {3}\r\nabc\r\n* 5 FETCH (UID 5)\r\n",
     ],

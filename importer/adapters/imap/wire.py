@@ -274,6 +274,9 @@ class ResponseReader:
         try:
             events.append(self._finish_response(bytes(self._text)))
         except _Unclosed:
+            rest = line.strip(b" )\t")
+            if self._literals and rest and not _ITEM_NAME.match(rest.split()[0]):
+                raise  # the rest of a message, or of another response: to wait for more may be in vain
             self._unclosed = True
             if not line.strip():
                 self._count_stray_line()
