@@ -210,10 +210,19 @@ def test_label_changes_between_imports_copy_nothing_again(move: Move) -> None:
 
 def test_a_label_change_while_an_append_is_in_doubt_makes_no_second_copy(move: Move) -> None:
     letter = move.old.put(mail(1), ("Work",))
-    lost = iter([Fault.AFTER])
-    move.destination.fault = lambda operation: next(lost, None) if operation == "append" else None
+    # The reply is lost, and the server out of reach from then on: the leg cannot settle the append itself.
+    faults = iter([Fault.AFTER])
+    appended = False
+
+    def ends(operation: str) -> Fault | None:
+        nonlocal appended
+        appended = appended or operation == "append"
+        return next(faults, Fault.BEFORE) if appended else None
+
+    move.destination.fault = ends
     with pytest.raises(ConnectionLost):
         move.run()
+    move.destination.fault = lambda _operation: None
     move.old.unlabel(letter, "Work")
     move.old.label(letter, "Private")
     move.run()

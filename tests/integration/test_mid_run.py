@@ -164,8 +164,11 @@ def test_a_destination_folder_removed_during_the_copy_gets_no_duplicates(
     with fault_proxy(host.starttls, trigger=b"number 6.", faults=[Fault("act", "server", 0, act)]) as proxy:
         ended = own_copier.copy(old, new, destination=proxy.endpoint, settle=proxy.settle, pace=PACE)
         # The remaining mail is refused or, if the server fails in the middle of it, goes into a new folder.
+        # The four messages that the owner removed with the folder are not there any more, and the report says
+        # so.
         if ended.state is State.INCOMPLETE:
-            assert own_copier.report(ended).totals.failed == 8
+            totals = own_copier.report(ended).totals
+            assert totals.failed == 8 or (totals.copied, totals.unconfirmed) == (12, 4)
         # Mail that went into the folder before its owner removed it does not come back.
         assert own_copier.copy(old, new, destination=proxy.endpoint).state is State.COMPLETE
     subjects = [message.subject for message in new.read().folders[BOX]]
