@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test soak pythons check lint setup format lock document clean
+.PHONY: demo test soak pythons check lint setup format lock document sbom audit clean
 
 demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
@@ -56,7 +56,14 @@ document: $(READY)  ## the pages of docs/ that are made from the code
 lock: $(READY)  ## resolve the dependencies anew
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra release --constraint requirements-dev.lock pyproject.toml -o requirements-release.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --constraint requirements-dev.lock - -o requirements-build.lock
 
+sbom:  ## dist/sbom.cdx.json (CycloneDX) and dist/licences.md: what a release installs
+	PYTHON="$(PYTHON)" sh .ci/supply-chain sbom
+
+audit:  ## looks the locked versions up among known vulnerabilities; needs the internet
+	PYTHON="$(PYTHON)" sh .ci/supply-chain audit
+
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
