@@ -211,6 +211,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
         ),
+        audit_kept=timedelta(days=settings.audit_days),
         webhook_sender=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,

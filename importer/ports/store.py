@@ -20,6 +20,7 @@ from importer.domain.model import (
 )
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.api_clients import ApiClients
+from importer.ports.audit_trail import AuditTrail
 from importer.ports.budgets import Budgets
 from importer.ports.consents import Consents
 from importer.ports.leases import Lease, Leases
@@ -41,9 +42,11 @@ class RouteUnderWay(Exception):
     """An import of the same route is in progress already. Nothing was added."""
 
 
-class Store(Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, WebhookCalls, Protocol):
+class Store(
+    Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, WebhookCalls, AuditTrail, Protocol
+):
     """The source of truth: batches, imports, sealed grants and tallies, beside the ledger, leases, outbox,
-    budgets, consents, web sessions, API clients and webhook calls."""
+    budgets, consents, web sessions, API clients, webhook calls and the audit trail."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Add everything or nothing. Raises RouteUnderWay if a new import has grants and its route already

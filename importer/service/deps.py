@@ -81,6 +81,7 @@ class Deps:
     )  # an empty set for about that many digests
     public_url: str = ""
     revokes_consents: bool = True
+    audit_kept: timedelta = timedelta(days=365)
     deadlines: Deadlines = field(default_factory=Deadlines)
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called
     webhook: Webhook | None = None  # of the installation: receives the events of all imports

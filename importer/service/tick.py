@@ -37,6 +37,7 @@ class Tick:
             self._ring(now)
             _post_missing_summaries(deps, now)
             deps.store.sweep(now)
+            deps.store.sweep_audit_events(now - deps.audit_kept)
             mails = deps.outgoing_mail is not None and deps.store.due_notices(now, limit=1)
             if mails or (deps.webhook_sender is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()

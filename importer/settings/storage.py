@@ -11,7 +11,7 @@ from platformdirs import user_data_dir
 
 from importer.settings import secret_files
 from importer.settings.fields import Seen, setting
-from importer.settings.value_types import file, secret, text
+from importer.settings.value_types import file, secret, text, whole
 from providers.endpoint import Secret
 
 _DATABASE_SCHEMES: Final = ("sqlite", "postgresql+psycopg")
@@ -75,6 +75,12 @@ class StorageSettings:
         _redis,
         shown="embedded Valkey in MAILHAUL_DATA",
         hidden=True,
+    )
+    audit_days: int = setting(
+        365,
+        "Days that security events are kept in the audit trail.",
+        "a whole number from 1 to 3650",
+        whole(1, 3650),
     )
     secret_key: Secret | None = setting(
         None,

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from importer.domain.people.api_tokens import ApiToken, TokenId
 from importer.ports.api_clients import KeptAnswer
-from tests.fakes.web_sessions import MemoryVisits
+from tests.fakes.audit_trail import MemoryAuditTrail
 
 
-class MemoryClients(MemoryVisits):
+class MemoryClients(MemoryAuditTrail):
     """`importer.ports.api_clients.ApiClients`, thread-safe. The sweep of web sessions removes responses
     too."""
 

@@ -53,6 +53,7 @@ SAME_MODULE_NAME: Final = {
     "schema": "the port and its store",
     "store": "the port and the package that implements it",
     "web_sessions": "the port, its store, and the use cases about it",
+    "audit_trail": "the port and its store",
     "webhook_calls": "the port and its store",
     # A package and a module about the same thing.
     "imports": "the use cases, and their tables in the store",

@@ -107,6 +107,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "OPENID_BUTTON": ("Sign in with Example", "Sign in with Example"),
         "PUBLIC_URL": ("https://haul.example/", "https://haul.example"),
         "CONSENT_DAYS": ("3", 3),
+        "AUDIT_DAYS": ("30", 30),
         "GIVE_BACK_CONSENT": ("no", False),
         "API_CALLS_PER_MINUTE": ("60", 60),
         "WEBHOOK_URL": ("https://panel.example/hook", "https://panel.example/hook"),

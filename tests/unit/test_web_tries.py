@@ -16,13 +16,13 @@ from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.identities import NO_PERSON
 from importer.service.access.api_clients import issue_token
+from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import (
     CONSENT_REQUESTS_PER_PERSON,
     LOOKUPS_PER_PERSON,
     PER_HOST,
     ROWS_PER_PERSON,
     RateLimited,
-    client_network,
     consume,
 )
 from importer.service.access.web_sessions import verify_login

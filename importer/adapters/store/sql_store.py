@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importer.adapters.store.api_clients import SqlApiClients
+from importer.adapters.store.audit_trail import SqlAuditTrail
 from importer.adapters.store.budgets import SqlBudgets
 from importer.adapters.store.checkpoints import SqlCheckpoints
 from importer.adapters.store.consents import SqlConsents
@@ -27,6 +28,7 @@ class SqlStore(
     SqlWebSessions,
     SqlApiClients,
     SqlWebhookCalls,
+    SqlAuditTrail,
     SqlImports,
 ):
     """Implements `importer.ports.store.Store` in SQLite or PostgreSQL, for concurrent threads and processes.

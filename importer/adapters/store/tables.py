@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -21,8 +22,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
+from importer.adapters.store.append_only import AUDIT_TRIGGERS
 from importer.adapters.store.columns import ExactText, Instant
 
 # SQLite numbers rows automatically only in INTEGER columns, which hold 64 bits there.
@@ -371,3 +374,22 @@ calls: Final = Table(
     Column("error", ExactText, nullable=False),
     Index(None, "state", "not_before"),
 )
+
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    Column("seq", _SERIAL, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("actor", ExactText, nullable=False),
+    Column("client", ExactText, nullable=False),
+    Column("target", ExactText, nullable=False),
+    Column("concerns", ExactText, nullable=False),
+    Column("detail", ExactText, nullable=False),
+    Index(None, "concerns", "seq"),
+    Index(None, "target", "seq"),
+)
+for _dialect, _statements in AUDIT_TRIGGERS.items():
+    for _statement in _statements:
+        event.listen(audit_events, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

@@ -15,7 +15,8 @@ from importer.domain.csv_import.csv_cells import Refused, address
 from importer.domain.model import Account
 from importer.domain.people.identities import WebSession, person_at
 from importer.ports.vault import VaultError
-from importer.service.access.rate_limits import PER_CLIENT, client_network, consume
+from importer.service.access.client_networks import client_network
+from importer.service.access.rate_limits import PER_CLIENT, consume
 from importer.service.access.web_sessions import VerifiedMailbox, begin_session, web_session_id
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret

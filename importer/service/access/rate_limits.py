@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import PersonId, RateLimit
+from importer.service.access.client_networks import client_network
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 
@@ -68,22 +68,6 @@ def _guess_keys(account: Account, client: str, *, own_host: bool) -> dict[str, R
     }
     host = account.endpoint.host.lower().rstrip(".")
     return keys if own_host else keys | {f"login:host:{host}": PER_HOST}
-
-
-def client_network(client: str) -> str:
-    """The network that counts as one client: an IPv4 address, or the /64 prefix of an IPv6 address.
-
-    A client can choose the other 64 bits itself (RFC 4291 section 2.5.4).
-    """
-    try:
-        address = ip_address(client.partition("%")[0])
-    except ValueError:
-        return client
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
-    return str(address)
 
 
 def consume(deps: Deps, keys: Mapping[str, RateLimit]) -> None:

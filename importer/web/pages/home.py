@@ -13,7 +13,8 @@ from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import LANGUAGES
-from importer.service.access.rate_limits import RateLimited, client_network
+from importer.service.access.client_networks import client_network
+from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
 from importer.web.cookies import delete_session_token, set_language, set_session_token
 from importer.web.error_texts import cell_problem, mail_problem, rate_limited

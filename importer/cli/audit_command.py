@@ -1,0 +1,86 @@
+"""`audit`: security events, newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from importer.bootstrap import standalone
+from importer.cli import options, text_views
+from importer.cli.exit_codes import stdout
+from importer.cli.options import EnumChoice
+from importer.domain.audit_event import AuditAction, AuditEvent
+from importer.domain.reporting.formatting import spoken_instant
+from importer.service.access.audit import search_events
+from importer.settings import Settings
+
+
+@click.command
+@click.option(
+    "--action",
+    "actions",
+    type=EnumChoice(AuditAction),
+    multiple=True,
+    metavar="ACTION",
+    help=f"Only these; may be repeated. One of {', '.join(AuditAction)}.",
+)
+@click.option("--actor", metavar="NAME", help="Only events by this actor, as the list shows it.")
+@click.option("--target", metavar="ID", help="Only events about this import, token, mailbox or host.")
+@click.option("--days", type=click.IntRange(1), metavar="NUMBER", help="Only events of the last days.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    metavar="NUMBER",
+    default=100,
+    show_default=True,
+    help="How many events at most.",
+)
+@options.data
+@options.as_json
+def audit(
+    actions: tuple[AuditAction, ...],
+    actor: str | None,
+    target: str | None,
+    days: int | None,
+    limit: int,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """List security events, newest first.
+
+    Sign-ins, refusals, limits, and who started, paused, cancelled or undid an import, and from where.
+
+    \b
+    Example:
+      mailhaul audit --action sign-in --days 7
+    """
+    since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+    with standalone(Settings.load(data=data)) as deps:
+        events = search_events(deps, actions=actions, actor=actor, target=target, since=since, limit=limit)
+    if as_json:
+        text_views.print_json([event.as_json() for event in events])
+        return
+    for event in events:
+        _print_event(event)
+    if not events:
+        stdout.print("No such events.")
+    elif len(events) == limit:
+        stdout.print(f"These are the newest {limit}; --limit shows more.")
+
+
+def _print_event(event: AuditEvent) -> None:
+    """Two lines at 80 columns: what and when, then who, from where and why."""
+    line = Table.grid(padding=(0, 2))
+    line.add_row(
+        spoken_instant(event.at), event.action.value, event.outcome.value, text_views.plain(event.target)
+    )
+    stdout.print(line)
+    by = event.actor.name or "not signed in"
+    origin = f" from {event.actor.client}" if event.actor.client else ""
+    why = f": {event.detail}" if event.detail else ""
+    stdout.print(
+        f"    by {text_views.plain(by)}{text_views.plain(origin)}{text_views.plain(why)}", style="dim"
+    )

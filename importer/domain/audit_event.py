@@ -1,0 +1,77 @@
+"""Security events: who did what to what, from where, when, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class AuditAction(StrEnum):
+    """What was done, or tried."""
+
+    SIGN_IN = "sign-in"
+    SIGN_OUT = "sign-out"
+    SESSIONS_END = "sessions.end"  # a person's other sessions, or all of them
+    MAILBOX_OPEN = "mailbox.open"  # a login at a mailbox by a form, a check or the API
+    HOST_REFUSE = "host.refuse"  # a server that must not be reached
+    FORM_REFUSE = "form.refuse"  # a form of another site, or without a valid CSRF token
+    LIMIT_HIT = "limit.hit"
+    TOKEN_USE = "token.use"  # noqa: S105 - an API token, once a day and network; refusals always
+    TOKEN_CREATE = "token.create"  # noqa: S105
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105
+    IMPORT_START = "import.start"
+    IMPORT_PAUSE = "import.pause"
+    IMPORT_RESUME = "import.resume"
+    IMPORT_CANCEL = "import.cancel"
+    IMPORT_UNDO = "import.undo"
+    CONSENT_GIVE = "consent.give"
+    CONSENT_DECLINE = "consent.decline"
+
+
+class AuditOutcome(StrEnum):
+    """How it ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"  # nothing is known about the right: the host did not answer, for example
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where. `name` is a PersonId, `token:<id>`, `operator:<user>` or "" for a visitor who
+    is not signed in; `client` is a network address or ""."""
+
+    name: str
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One security event.
+
+    `target` is what was acted on: the id of an import or token, the key of an account, a host, a counter.
+    `concerns` is the PersonId of the person whose mailbox, import or session it is; that person may read the
+    event. `detail` is a reason or a code, never a password and never a message's content.
+    """
+
+    at: datetime
+    action: AuditAction
+    outcome: AuditOutcome
+    actor: Actor
+    target: str = ""
+    concerns: str = ""
+    detail: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The event with its time in ISO 8601."""
+        return {
+            "at": self.at.isoformat(),
+            "action": self.action.value,
+            "outcome": self.outcome.value,
+            "actor": self.actor.name,
+            "client": self.actor.client,
+            "target": self.target,
+            "concerns": self.concerns,
+            "detail": self.detail,
+        }

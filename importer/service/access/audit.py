@@ -1,0 +1,90 @@
+"""Records security events in the audit trail and in the log.
+
+Invariants: an event holds no password, token or message content; a flood of refusals from one network fills
+neither the database nor the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.people.identities import RateLimit
+from importer.service.access.client_networks import client_network
+from importer.service.deps import Deps
+
+REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
+"""Refusals and failures of one network that are recorded; more are one event that says so."""
+
+MAX_FIELD_CHARS: Final = 200
+"""Longer targets and details are cut: they may come from strangers."""
+
+log = structlog.get_logger()
+
+
+def record_event(
+    deps: Deps,
+    action: AuditAction,
+    outcome: AuditOutcome,
+    actor: Actor,
+    *,
+    target: str = "",
+    concerns: str = "",
+    detail: str = "",
+) -> None:
+    """Add one event. Raises what the database raises."""
+    if outcome is not AuditOutcome.DONE and actor.client:
+        number = deps.store.count(
+            f"audit:{client_network(actor.client)}",
+            deps.clock.now(),
+            timedelta(seconds=REFUSALS_PER_NETWORK.seconds),
+        )
+        if number > REFUSALS_PER_NETWORK.tries + 1:
+            return
+        if number > REFUSALS_PER_NETWORK.tries:
+            action, outcome, target, concerns = AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, "audit", ""
+            detail = "Further refusals of this network are not recorded for up to an hour."
+    event = AuditEvent(
+        deps.clock.now(),
+        action,
+        outcome,
+        Actor(actor.name[:MAX_FIELD_CHARS], actor.client[:MAX_FIELD_CHARS]),
+        target[:MAX_FIELD_CHARS],
+        concerns,
+        detail[:MAX_FIELD_CHARS],
+    )
+    deps.store.add_audit_event(event)
+    log.info(
+        "audit.recorded",
+        action=event.action.value,
+        outcome=event.outcome.value,
+        actor=event.actor.name,
+        client=event.actor.client,
+        target=event.target,
+        detail=event.detail,
+    )
+
+
+def events_about(deps: Deps, person: str, limit: int = 100) -> Sequence[AuditEvent]:
+    """The newest events about one person, newest first: that person may see them."""
+    return deps.store.audit_events(concerns=person, limit=limit)
+
+
+def search_events(
+    deps: Deps,
+    *,
+    actor: str | None = None,
+    concerns: str | None = None,
+    target: str | None = None,
+    actions: Sequence[AuditAction] = (),
+    since: datetime | None = None,
+    limit: int = 100,
+) -> Sequence[AuditEvent]:
+    """The newest events that match all conditions, newest first: for operators of the installation."""
+    return deps.store.audit_events(
+        actor=actor, concerns=concerns, target=target, actions=actions, since=since, limit=limit
+    )

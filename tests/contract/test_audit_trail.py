@@ -1,0 +1,69 @@
+"""The contract of `importer.ports.audit_trail.AuditTrail`; the databases refuse to change an event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from importer.adapters.store import SqlStore
+from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.ports.store import Store
+from tests.contract.conftest import OpenStore
+
+NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ANN = Actor("mailbox:ann@new.example@imap.new.example", "192.0.2.1")
+OPERATOR = Actor("operator:root")
+
+
+def an_event(hours: int = 0, actor: Actor = ANN, **changes: object) -> AuditEvent:
+    values: dict[str, object] = {"target": "i1", "concerns": ANN.name, "detail": "words \\ ü \x00"}
+    return AuditEvent(
+        NOW + hours * HOUR,
+        AuditAction.IMPORT_PAUSE,
+        AuditOutcome.DONE,
+        actor,
+        **values | changes,  # type: ignore[arg-type]
+    )
+
+
+def test_events_come_back_unchanged_newest_first(store: Store) -> None:
+    events = [an_event(hour) for hour in range(3)]
+    for event in events:
+        store.add_audit_event(event)
+    assert [*store.audit_events()] == events[::-1]
+    assert [*store.audit_events(limit=2)] == [events[2], events[1]]
+
+
+def test_every_condition_selects(store: Store) -> None:
+    by_operator = an_event(1, OPERATOR, target="i2", concerns="mailbox:bob")
+    store.add_audit_event(an_event())
+    store.add_audit_event(by_operator)
+    assert [*store.audit_events(actor="operator:root")] == [by_operator]
+    assert [*store.audit_events(concerns="mailbox:bob")] == [by_operator]
+    assert [*store.audit_events(target="i2")] == [by_operator]
+    assert [*store.audit_events(since=NOW + HOUR)] == [by_operator]
+    assert [*store.audit_events(actions=[AuditAction.SIGN_IN])] == []
+    assert [*store.audit_events(actor=ANN.name, target="i2")] == []
+
+
+def test_the_sweep_removes_old_events_only(store: Store) -> None:
+    store.add_audit_event(an_event(0))
+    store.add_audit_event(an_event(2))
+    store.sweep_audit_events(NOW + HOUR)
+    assert [event.at for event in store.audit_events()] == [NOW + 2 * HOUR]
+
+
+@pytest.mark.parametrize("open_store", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize("statement", ["UPDATE audit_events SET detail = ''", "DELETE FROM audit_events"])
+def test_the_database_refuses_to_change_or_to_delete_an_event(open_store: OpenStore, statement: str) -> None:
+    store = open_store()
+    assert isinstance(store, SqlStore)
+    recent = AuditEvent(datetime.now(UTC), AuditAction.SIGN_IN, AuditOutcome.REFUSED, ANN)
+    store.add_audit_event(recent)
+    with pytest.raises(DatabaseError, match="append-only"), store.writing() as connection:
+        connection.execute(text(statement))
+    assert [*store.audit_events()] == [recent]

@@ -1,0 +1,56 @@
+"""Recording security events: bounds, and what is written to the log."""
+
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.service.access.audit import (
+    MAX_FIELD_CHARS,
+    REFUSALS_PER_NETWORK,
+    events_about,
+    record_event,
+    search_events,
+)
+from tests.unit.test_service import Office
+
+ANN = Actor("mailbox:ann", "192.0.2.1")
+
+
+def refuse(office: Office, client: str) -> None:
+    record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.REFUSED, Actor("", client), target="ann")
+
+
+def test_an_event_is_in_the_trail_and_in_the_log() -> None:
+    office = Office()
+    with capture_logs() as lines:
+        record_event(
+            office.deps, AuditAction.IMPORT_PAUSE, AuditOutcome.DONE, ANN, target="i1", concerns="mailbox:ann"
+        )
+    (event,) = events_about(office.deps, "mailbox:ann")
+    assert (event.at, event.action, event.actor) == (office.clock.now(), AuditAction.IMPORT_PAUSE, ANN)
+    assert [line["event"] for line in lines] == ["audit.recorded"]
+
+
+def test_a_flood_of_refusals_from_one_network_is_recorded_as_such() -> None:
+    office = Office()
+    for number in range(REFUSALS_PER_NETWORK.tries + 50):
+        refuse(office, f"2001:db8::{number:x}")  # one /64 network
+    assert len(search_events(office.deps, limit=1000)) == REFUSALS_PER_NETWORK.tries + 1
+    assert search_events(office.deps)[0].action is AuditAction.LIMIT_HIT
+    refuse(office, "192.0.2.2")  # another network is not affected
+    record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.DONE, Actor("mailbox:ann", "2001:db8::1"))
+    assert [event.action for event in search_events(office.deps, limit=2)] == [AuditAction.SIGN_IN] * 2
+
+
+def test_what_strangers_send_is_cut() -> None:
+    office = Office()
+    record_event(
+        office.deps,
+        AuditAction.SIGN_IN,
+        AuditOutcome.REFUSED,
+        Actor("x" * 9999, "y" * 9999),
+        target="z" * 9999,
+    )
+    (event,) = search_events(office.deps)
+    assert {len(event.actor.name), len(event.actor.client), len(event.target)} == {MAX_FIELD_CHARS}
