@@ -10,7 +10,9 @@ import click
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr
+from importer.cli.operator_events import record_operator
 from importer.cli.options import PATH, ImportChoices
+from importer.domain.audit_event import AuditAction
 from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_files import template as template_text
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
@@ -92,6 +94,8 @@ def batch(
             )
             for rows in split(parsed)
         ]
+        started = [import_.id for submission in submissions for import_ in submission.started]
+        record_operator(deps, AuditAction.IMPORT_START, started)
         _print_submissions(deps, submissions, wait=wait, as_json=as_json)
 
 

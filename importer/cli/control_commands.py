@@ -11,8 +11,10 @@ import click
 from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
 from importer.cli.query_commands import imports_of
+from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId
 from importer.domain.people.batch_right import right_of_console
@@ -47,7 +49,7 @@ def pause(id_: str, data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul pause k3v9m2xw7abc
     """
-    _change_imports(id_, control.pause, data, as_json=as_json)
+    _change_imports(id_, control.pause, AuditAction.IMPORT_PAUSE, data, as_json=as_json)
 
 
 @click.command
@@ -63,7 +65,7 @@ def resume(id_: str, data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul resume k3v9m2xw7abc
     """
-    _change_imports(id_, control.resume, data, as_json=as_json)
+    _change_imports(id_, control.resume, AuditAction.IMPORT_RESUME, data, as_json=as_json)
 
 
 @click.command
@@ -89,10 +91,12 @@ def retry(
             raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
         if import_.state not in ENDED:
             changed = control.resume(deps, import_.id)
+            _record_change(deps, AuditAction.IMPORT_RESUME, changed)
             if changed.effect is not Effect.TOO_LATE:
                 _print_change(changed)
                 return
         submitted = _resubmitted(deps, import_, source_password, destination_password)
+        record_operator(deps, AuditAction.IMPORT_START, [submitted.import_.id])
         text_views.print_submitted_row(submitted)
         text_views.print_consent_links(owner_consent.links(deps, [submitted.import_]))
 
@@ -110,7 +114,7 @@ def cancel(id_: str, data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul cancel k3v9m2xw7abc
     """
-    _change_imports(id_, control.cancel, data, as_json=as_json)
+    _change_imports(id_, control.cancel, AuditAction.IMPORT_CANCEL, data, as_json=as_json)
 
 
 def _resubmitted(
@@ -134,11 +138,18 @@ def _resubmitted(
 
 
 def _change_imports(
-    id_: str, change: Callable[[Deps, ImportId], Changed], data: Path | None, *, as_json: bool
+    id_: str,
+    change: Callable[[Deps, ImportId], Changed],
+    action: AuditAction,
+    data: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
     with queued(Settings.load(data=data)) as deps:
         changes = [change(deps, import_.id) for import_ in imports_of(deps, id_)]
+        for changed in changes:
+            _record_change(deps, action, changed)
     if as_json:
         text_views.print_json([_change_json(changed) for changed in changes])
     else:
@@ -146,6 +157,12 @@ def _change_imports(
             _print_change(changed)
     impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
     raise exit_with(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
+
+
+def _record_change(deps: Deps, action: AuditAction, changed: Changed) -> None:
+    done = changed.effect in (Effect.DONE, Effect.SOON)
+    outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
+    record_operator(deps, action, [changed.import_.id], outcome, changed.effect)
 
 
 def _print_change(changed: Changed) -> None:

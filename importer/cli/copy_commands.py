@@ -10,8 +10,10 @@ import click
 from importer.bootstrap import access_of, queued, standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.exit_codes import exit_with, stderr
+from importer.cli.operator_events import record_operator
 from importer.cli.options import ImportChoices, MailboxPair
 from importer.cli.progress_bar import progress_bar
+from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.service.access import owner_consent
@@ -69,6 +71,7 @@ def copy(
                 on_progress=watch,
                 on_wait=print_wait,
             )
+        record_operator(deps, AuditAction.IMPORT_START, [import_.id], detail="copy in the foreground")
         send_due_mail(deps)
         report = report_of(deps, import_)
     text_views.print_report(report, as_json=as_json)
@@ -117,6 +120,7 @@ def submit(
             organisation=True,
             right=right_of_console(deps.master_user),
         )
+        record_operator(deps, AuditAction.IMPORT_START, [i.id for i in submission.started])
         submitted = submission.rows[0]
         import_ = submitted.import_
         links = owner_consent.links(deps, [import_])

@@ -14,7 +14,9 @@ from rich.table import Table
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, stderr, stdout
+from importer.cli.operator_events import record_operator
 from importer.cli.options import EnumChoice
+from importer.domain.audit_event import AuditAction
 from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
 from importer.domain.reporting.formatting import spoken_instant
 from importer.service.access.api_clients import Issued, issue_token, list_tokens, revoke
@@ -79,6 +81,8 @@ def create(
         issued = issue_token(
             deps, name, granted, domains=allowed, lifetime=lifetime, webhook_url=webhook or ""
         )
+        detail = f"{name}: {', '.join(sorted(granted))}"
+        record_operator(deps, AuditAction.TOKEN_CREATE, [issued.token.id], detail=detail)
     _print_issued(issued, as_json=as_json)
 
 
@@ -116,6 +120,8 @@ def revoke_(id_: str, data: Path | None) -> None:
     """
     with standalone(Settings.load(data=data)) as deps:
         revoked = revoke(deps, id_)
+        if revoked is not None:
+            record_operator(deps, AuditAction.TOKEN_REVOKE, [revoked.id], detail=revoked.name)
     if revoked is None:
         raise Usage(f"There is no token {text_views.plain(id_)}; `mailhaul token list` shows all tokens.")
     stdout.print(f"Revoked the token {revoked.id} of {text_views.plain(revoked.name)}.")

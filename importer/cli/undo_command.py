@@ -11,7 +11,9 @@ from rich.table import Table
 from importer.bootstrap import standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
+from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
+from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
@@ -59,6 +61,7 @@ def undo(
             raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
         if not yes:
             _confirm(import_, report_of(deps, import_).totals.copied)
+        record_operator(deps, AuditAction.IMPORT_UNDO, [import_.id])
         try:
             credential = _credential(deps, import_, destination_password)
             report = _undo_with_status(deps, import_, credential)

@@ -28,6 +28,20 @@ class AuditAction(StrEnum):
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
 
+    @classmethod
+    def about_imports(cls) -> frozenset[AuditAction]:
+        """The actions whose target is an import."""
+        return frozenset(
+            (
+                cls.IMPORT_START,
+                cls.IMPORT_PAUSE,
+                cls.IMPORT_RESUME,
+                cls.IMPORT_CANCEL,
+                cls.IMPORT_UNDO,
+                cls.CONSENT_GIVE,
+            )
+        )
+
 
 class AuditOutcome(StrEnum):
     """How it ended."""

@@ -12,13 +12,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from importer.domain.audit_event import AuditAction
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
 from importer.web.api.application import mounted
+from importer.web.audit_middleware import AuditMiddleware, audit_note
 from importer.web.concurrency_limit import ConcurrencyLimit
 from importer.web.live_progress import Feed
 from importer.web.middleware import BodyTooLarge, RequestGuard
 from importer.web.pages import (
+    activity_page,
     consent_page,
     csv_upload,
     home,
@@ -67,6 +70,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         consent_page.router,
         import_pages.router,
         csv_upload.router,
+        activity_page.router,
     ):
         app.include_router(router, include_in_schema=False)
     app.router.routes.append(mounted(app.state.site))
@@ -79,7 +83,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(PageNotFound, _page_not_found)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
-    return RequestGuard(app, settings.web_origin)
+    return AuditMiddleware(RequestGuard(app, settings.web_origin), deps)
 
 
 def _invalid_request(request: Request, _error: Exception) -> Response:
@@ -104,6 +108,8 @@ def _sign_in_needed(_request: Request, _error: Exception) -> Response:
 
 
 def _form_expired(request: Request, _error: Exception) -> Response:
+    note = audit_note(request)
+    note.action, note.detail = AuditAction.FORM_REFUSE, "no valid CSRF token"
     return page(current_visitor(request), "error.html", 403, kind="expired")
 
 

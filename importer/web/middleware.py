@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from importer.domain.audit_event import AuditAction
+from importer.web.audit_middleware import audit_note
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """A CSV file of 64 KiB as a form, with room for its quoting."""
@@ -66,6 +70,11 @@ class RequestGuard:
         if self._same_origin(scope, headers):
             await self._app(scope, _limited(receive, headers), send_with_headers)
         else:
+            note = audit_note(HTTPConnection(scope))
+            note.action, note.detail = (
+                AuditAction.FORM_REFUSE,
+                f"from {headers.get('origin', 'another site')}",
+            )
             refusal = PlainTextResponse("This request does not come from a page of this site.", 403)
             await refusal(scope, receive, send_with_headers)
 

@@ -25,6 +25,7 @@ from importer.service.access.web_sessions import (
 )
 from importer.service.deps import Deps
 from importer.settings import Settings
+from importer.web.audit_middleware import AuditNote, audit_note
 from importer.web.concurrency_limit import ConcurrencyLimit
 from importer.web.live_progress import Feed
 from importer.web.undo_jobs import UndoJobs
@@ -74,6 +75,7 @@ class Visitor:
     texts: CatalogTranslator
     client: str  # network address, for rate limits
     path: str
+    audit: AuditNote
 
     @property
     def csrf(self) -> str:
@@ -129,14 +131,17 @@ def current_visitor(request: Request) -> Visitor:
     """Identify the visitor by the cookies of the request."""
     site: Site = request.app.state.site
     token = request.cookies.get(site.session_cookie, "")
+    session, note = find_session(site.deps, token), audit_note(request)
+    note.actor = session.person if session is not None else ""
     language = chosen(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
     return Visitor(
         site,
         token or secrets.token_urlsafe(32),
-        find_session(site.deps, token),
+        session,
         texts(language),
         request.client.host if request.client else "",
         request.url.path,
+        note,
     )
 
 

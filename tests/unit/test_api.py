@@ -413,7 +413,7 @@ def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
     id_ = panel.start()["id"]
     panel.post(f"/imports/{id_}/cancel")
     released, original_open = threading.Event(), office.doors.open
-    undo_jobs = office.app._app.state.site.undo_jobs  # type: ignore[attr-defined]
+    undo_jobs = office.pages.state.site.undo_jobs
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
     monkeypatch.setattr(office.doors, "open", lambda *args: released.wait(5) and original_open(*args))
     for _ in range(8):

@@ -17,6 +17,7 @@ from importer.domain.model import Import, Progress, State
 from importer.i18n.translations import texts
 from importer.service.access.web_sessions import find_session, read_session_data
 from importer.web import live_progress, rendering
+from importer.web.audit_middleware import AuditNote
 from importer.web.live_progress import Feed, Snapshot
 from importer.web.pages import import_pages
 from importer.web.request_context import Guest, Visitor
@@ -71,9 +72,9 @@ def guest_of(office: WebOffice, browser: Browser, feed: Feed) -> Guest:
     token = browser.client.cookies["visit"]
     session = find_session(office.deps, token)
     assert session is not None
-    site = replace(office.app._app.state.site, feed=feed)  # type: ignore[attr-defined]
+    site = replace(office.pages.state.site, feed=feed)
     return Guest(
-        Visitor(site, token, session, texts("en"), "", "/batches/x"),
+        Visitor(site, token, session, texts("en"), "", "/batches/x", AuditNote()),
         session,
         read_session_data(office.deps, session),
     )

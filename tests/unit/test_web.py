@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from markupsafe import escape
 from starlette.routing import Mount
@@ -17,7 +16,7 @@ from importer.service.access.web_sessions import web_session_id
 from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings, SettingsError
 from importer.web.app import create_app
-from importer.web.middleware import MAX_BODY_BYTES, RequestGuard
+from importer.web.middleware import MAX_BODY_BYTES
 from providers.catalog import Catalog
 from providers.errors import Side
 from tests.lookups import the_catalog_alone
@@ -41,11 +40,8 @@ def ada(office: WebOffice) -> Browser:
 
 def routes(office: WebOffice) -> list[tuple[str, str]]:
     """The (method, path) pairs of all pages."""
-    assert isinstance(office.app, RequestGuard)
-    inner: Any = office.app._app
-    assert isinstance(inner, FastAPI)
     pages = []
-    for route in _flat(inner.routes):
+    for route in _flat(office.pages.routes):
         pages += [(method, route.path) for method in sorted(route.methods or ())]
     return pages
 

@@ -202,8 +202,8 @@ class Tarpit(Doors):
 
 def test_a_slow_host_does_not_block_the_pages_of_other_people(office: WebOffice) -> None:
     slow = Tarpit()
-    office.app._app.state.site = replace(  # type: ignore[attr-defined]
-        office.app._app.state.site,  # type: ignore[attr-defined]
+    office.pages.state.site = replace(
+        office.pages.state.site,
         deps=replace(office.deps, sessions=slow),
     )
     mallory = office.browser()

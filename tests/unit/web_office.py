@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
@@ -108,6 +109,14 @@ class WebOffice:
         )
         self.settings = Settings.load(data=self.root, **{"destination_server": HOST, **self.overlay})
         self.app = create_app(self.deps, self.settings, the_catalog_alone)
+
+    @property
+    def pages(self) -> FastAPI:
+        """The application inside its middleware."""
+        app: Any = self.app
+        while not isinstance(app, FastAPI):
+            app = app._app
+        return app
 
     def browser(self) -> Browser:
         client = TestClient(self.app, base_url=self.settings.web_origin, follow_redirects=False)

@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 
 from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.model import ImportId
+from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import RateLimit
 from importer.service.access.client_networks import client_network
 from importer.service.deps import Deps
@@ -67,6 +69,37 @@ def record_event(
         target=event.target,
         detail=event.detail,
     )
+
+
+def record_import_event(
+    deps: Deps,
+    action: AuditAction,
+    outcome: AuditOutcome,
+    actor: Actor,
+    import_id: str,
+    *,
+    detail: str = "",
+) -> None:
+    """Add an event about an import: it concerns the owner of the import."""
+    import_ = deps.store.import_(ImportId(import_id))
+    batch = deps.store.batch(import_.batch_id) if import_ is not None and import_.batch_id else None
+    concerns = batch.owner if batch is not None else actor.name
+    record_event(deps, action, outcome, actor, target=import_id, concerns=concerns, detail=detail)
+
+
+def record_token_use(deps: Deps, token: ApiToken, client: str) -> None:
+    """Add the event that a token is used, once a day for each network that it is used from."""
+    key = f"audit:token:{token.id}:{client_network(client)}"
+    if deps.store.count(key, deps.clock.now(), timedelta(days=1)) == 1:
+        actor = Actor(f"token:{token.id}", client)
+        record_event(
+            deps, AuditAction.TOKEN_USE, AuditOutcome.DONE, actor, target=token.id, concerns=token.client
+        )
+
+
+def record_limit(deps: Deps, key: str) -> None:
+    """Add the event that the counter `key` has reached its limit."""
+    record_event(deps, AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, Actor(""), target=key)
 
 
 def events_about(deps: Deps, person: str, limit: int = 100) -> Sequence[AuditEvent]:

@@ -10,6 +10,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import PersonId, RateLimit
+from importer.service.access.audit import record_limit
 from importer.service.access.client_networks import client_network
 from importer.service.deps import Deps
 from providers.endpoint import Secret
@@ -74,7 +75,10 @@ def consume(deps: Deps, keys: Mapping[str, RateLimit]) -> None:
     """Count one attempt under each key. Raises RateLimited at the first key whose limit is exceeded."""
     now = deps.clock.now()
     for key, limit in keys.items():
-        if deps.store.count(key, now, timedelta(seconds=limit.seconds)) > limit.tries:
+        number = deps.store.count(key, now, timedelta(seconds=limit.seconds))
+        if number == limit.tries + 1:  # the first that is refused; the others would say nothing new
+            record_limit(deps, key)
+        if number > limit.tries:
             raise RateLimited(limit.seconds)
 
 

@@ -11,13 +11,16 @@ from functools import partial
 import structlog
 
 from importer.domain import import_state
+from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
 from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
+from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke
 from importer.service.deps import Deps
 from importer.service.notify.webhooks import webhook_calls
+from providers.errors import HostForbidden
 
 log = structlog.get_logger()
 
@@ -69,6 +72,15 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed
+    if problem is not None and problem.code == HostForbidden.code:
+        record_import_event(
+            deps,
+            AuditAction.HOST_REFUSE,
+            AuditOutcome.REFUSED,
+            Actor("worker"),
+            ended.id,
+            detail=problem.message,
+        )
     if ended.batch_id is not None:
         try:
             post_batch_summary(deps, ended.batch_id)

@@ -9,11 +9,13 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from importer.domain.audit_event import AuditAction
 from importer.domain.model import Account, Batch, Import
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
 from importer.service.access.api_clients import authenticate, visible_batch, visible_import
+from importer.service.access.audit import record_token_use
 from importer.service.access.batch_rights import token_batch_right
 from importer.service.access.rate_limits import (
     PER_ACCOUNT,
@@ -25,6 +27,7 @@ from importer.service.access.rate_limits import (
 )
 from importer.service.deps import Deps
 from importer.web.api.problem_details import ProblemAnswer, not_found, too_many
+from importer.web.audit_middleware import AuditNote, audit_note
 from importer.web.request_context import Site
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
@@ -41,6 +44,7 @@ class ApiCaller:
 
     site: Site
     token: ApiToken
+    audit: AuditNote
 
     @property
     def deps(self) -> Deps:
@@ -116,7 +120,9 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
     def caller(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> ApiCaller:
+        note, client = audit_note(request), request.client.host if request.client else ""
         if credentials is None:
+            note.action, note.detail = AuditAction.TOKEN_USE, "no token"
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
             raise ProblemAnswer(
                 "token_missing", "Send the token as `Authorization: Bearer …`.", headers=challenge
@@ -124,15 +130,19 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
         site: Site = request.app.state.site
         token = authenticate(site.deps, credentials.credentials)
         if token is None:
+            note.action, note.detail = AuditAction.TOKEN_USE, "unknown, expired or revoked"
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
             raise ProblemAnswer("token_refused", "Ask the operator for a new token.", headers=challenge)
+        note.actor, note.concerns = f"token:{token.id}", token.client
         _count_call(site, token)
         if not token.may(scope):
             challenge = {
                 "WWW-Authenticate": f'Bearer realm="mailhaul", error="insufficient_scope", scope="{scope}"'
             }
+            note.action, note.detail = AuditAction.TOKEN_USE, f"lacks the scope {scope}"
             raise ProblemAnswer("scope_missing", f"The token lacks the scope “{scope}”.", headers=challenge)
-        return ApiCaller(site, token)
+        record_token_use(site.deps, token, client)
+        return ApiCaller(site, token, note)
 
     return caller
 

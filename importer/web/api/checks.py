@@ -36,6 +36,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
     the import will take. Nothing is changed. If the check times out, `done` is false and the report is
     partial."""
     row = row_without_consent(caller, body.cells())
+    caller.audit.targets = [row.source.key, row.destination.key]
     with _slot():
         for account in (row.source, row.destination):
             caller.count_login(account)

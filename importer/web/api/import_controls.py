@@ -71,6 +71,7 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
         organisation=caller.is_admin,
         right=caller.batch_right,
     )
+    caller.audit.targets = [row.import_.id]
     if row.outcome is RowOutcome.STARTED:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/imports/{row.import_.id}"

@@ -151,6 +151,7 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
         organisation=caller.is_admin,
         right=caller.batch_right,
     )
+    caller.audit.targets = [import_.id for import_ in submission.started]
     now = caller.deps.clock.now()
     if submission.batch is None:
         batch = None

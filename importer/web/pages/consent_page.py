@@ -14,6 +14,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from importer.domain.audit_event import AuditAction
 from importer.service.access.owner_consent import LinkGone, begin, complete, find_prompt, pending_sides
 from importer.web.cookies import delete_sign_in_state, set_sign_in_state, sign_in_state
 from importer.web.rendering import page
@@ -64,10 +65,12 @@ def sign_in_callback(visitor: AnyVisitor, request: Request, provider: str) -> Re
     except LinkGone:
         response = page(visitor, "consent_over.html", 404, kind="gone")
     except LoginRejected:
+        visitor.audit.action = AuditAction.CONSENT_DECLINE
         return page(visitor, "consent_over.html", 409, kind="refused")
     except MailError:
         return page(visitor, "consent_over.html", 503, kind="later")
     else:
+        visitor.audit.targets = [import_.id]
         kind = "one_of_two" if pending_sides(visitor.site.deps, import_) else "given"
         response = page(visitor, "consent_over.html", kind=kind, import_=import_)
     delete_sign_in_state(response, visitor.site, _COOKIE)

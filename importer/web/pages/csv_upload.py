@@ -156,6 +156,7 @@ def start_batch(guest: SignedIn, _fields: Fields) -> Response:
         language=guest.visitor.texts.language,
         right=guest_batch_right(guest),
     )
+    guest.visitor.audit.targets = [import_.id for import_ in submission.started]
     guest.update_session(lambda before: replace(before, file=b"", file_name=""))
     if submission.batch is None:
         done = sum(row.outcome is RowOutcome.DONE for row in submission.rows)

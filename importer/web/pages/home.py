@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
-from importer.domain.people.identities import WebSession
+from importer.domain.people.identities import WebSession, person_of
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
+from importer.web.audit_middleware import note_login
 from importer.web.cookies import delete_session_token, set_language, set_session_token
 from importer.web.error_texts import cell_problem, mail_problem, rate_limited
 from importer.web.rendering import page, redirect
@@ -42,7 +43,10 @@ def submit_sign_in(visitor: AnyVisitor, fields: Fields) -> Response:
                 token, _ = sign_in(visitor.site.deps, account, secret, client=visitor.client)
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(visitor, error, account.endpoint.host)}
+            note_login(visitor.audit, account, error, person_of(account))
         else:
+            note_login(visitor.audit, account, None, person_of(account))
+            visitor.audit.actor = person_of(account)
             if visitor.session is not None:
                 sign_out(visitor.site.deps, visitor.session)
             response = redirect("/new")
@@ -90,7 +94,9 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
                 attach_mailbox(visitor.site.deps, guest.session, account, secret, client=visitor.client)
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(visitor, error, account.endpoint.host)}
+            note_login(visitor.audit, account, error)
         else:
+            note_login(visitor.audit, account, None)
             return redirect("/new/review" if guest.session_data.sources else "/mailboxes")
     return page(
         guest, "mailboxes.html", 422, values={"address": field_text(fields, "address")}, errors=errors

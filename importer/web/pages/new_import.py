@@ -24,6 +24,7 @@ from importer.service.access.web_sessions import (
     verify_login,
 )
 from importer.service.imports.submit import RowOutcome, submit
+from importer.web.audit_middleware import note_login
 from importer.web.error_texts import cell_problem, mail_problem, rate_limited
 from importer.web.pages.home import login_problem
 from importer.web.pages.source_check import applies_to
@@ -104,7 +105,9 @@ def submit_password(guest: SignedIn, fields: Fields) -> Response:
                 )
         except (MailError, RateLimited) as error:
             errors = {"form": _source_problem(guest, error, account)}
+            note_login(visitor.audit, account, error)
         else:
+            note_login(visitor.audit, account, None)
             guest.update_session(lambda before: before.with_source(verified, MAX_SOURCES))
             return redirect("/new/review")
     values = {name: field_text(fields, name) for name in ("server", "port", "security", "login")}
@@ -187,6 +190,7 @@ def _submit(guest: Guest, rows: Sequence[Row], submitter: str) -> Response:
         again=True,
         right=guest_batch_right(guest),
     )
+    guest.visitor.audit.targets = [import_.id for import_ in submission.started]
     guest.update_session(SessionData.without_draft)
     if submission.batch is not None:
         return redirect(f"/batches/{submission.batch.id}")

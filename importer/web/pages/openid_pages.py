@@ -52,10 +52,13 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
     site = visitor.site
     sealed = sign_in_state(request, site, _COOKIE).encode("utf-8", "surrogatepass")
     try:
-        token, _ = complete(site.deps, visitor.token, sealed, dict(request.query_params), site.destination)
+        token, session = complete(
+            site.deps, visitor.token, sealed, dict(request.query_params), site.destination
+        )
     except (MailError, QuestionGone, NoAddress) as error:
         response = _sign_in_failed(visitor, error)
     else:
+        visitor.audit.actor, visitor.audit.detail = session.person, "OpenID Connect"
         if visitor.session is not None:
             sign_out(site.deps, visitor.session)
         response = redirect("/new")
@@ -66,6 +69,7 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
 
 def _sign_in_failed(visitor: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> Response:
     if isinstance(error, MailError):
+        visitor.audit.detail = error.code
         log.warning("openid.refused", code=error.code, said=str(error), server_text=error.server_text)
     message, status = _message(visitor, error)
     return page(visitor, "front.html", status, values={}, errors={"form": message})

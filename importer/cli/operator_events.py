@@ -1,0 +1,36 @@
+"""Security events of the console: what an operator did to which import or token."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterable
+
+from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.service.access.audit import record_event, record_import_event
+from importer.service.deps import Deps
+
+
+def operator() -> Actor:
+    """The user at this console: of sudo the user behind it, else the one of the process."""
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may have no entry for its user
+        name = str(os.getuid())
+    return Actor(f"operator:{name}")
+
+
+def record_operator(
+    deps: Deps,
+    action: AuditAction,
+    targets: Iterable[str],
+    outcome: AuditOutcome = AuditOutcome.DONE,
+    detail: str = "",
+) -> None:
+    """Add one event for each target: ids of imports, or of tokens."""
+    about_imports = action in AuditAction.about_imports()
+    for target in targets:
+        if about_imports:
+            record_import_event(deps, action, outcome, operator(), target, detail=detail)
+        else:
+            record_event(deps, action, outcome, operator(), target=target, detail=detail)

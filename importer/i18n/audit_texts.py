@@ -1,0 +1,52 @@
+"""Security events as short texts for the person whom they concern."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from importer.domain.audit_event import AuditAction, AuditEvent, AuditOutcome
+from importer.i18n.translations import N_, CatalogTranslator
+
+_ACTIONS: Final = {
+    AuditAction.SIGN_IN: N_("Sign-in"),
+    AuditAction.SIGN_OUT: N_("Sign-out"),
+    AuditAction.SESSIONS_END: N_("Other browsers signed out"),
+    AuditAction.MAILBOX_OPEN: N_("Mailbox opened"),
+    AuditAction.HOST_REFUSE: N_("Server not permitted"),
+    AuditAction.FORM_REFUSE: N_("Form of another site refused"),
+    AuditAction.LIMIT_HIT: N_("Too many attempts"),
+    AuditAction.TOKEN_USE: N_("API token used"),
+    AuditAction.TOKEN_CREATE: N_("API token created"),
+    AuditAction.TOKEN_REVOKE: N_("API token revoked"),
+    AuditAction.IMPORT_START: N_("Import started"),
+    AuditAction.IMPORT_PAUSE: N_("Import paused"),
+    AuditAction.IMPORT_RESUME: N_("Import resumed"),
+    AuditAction.IMPORT_CANCEL: N_("Import cancelled"),
+    AuditAction.IMPORT_UNDO: N_("Import undone"),
+    AuditAction.CONSENT_GIVE: N_("Permission given"),
+    AuditAction.CONSENT_DECLINE: N_("Permission declined"),
+}
+_OUTCOMES: Final = {
+    AuditOutcome.DONE: N_("done"),
+    AuditOutcome.REFUSED: N_("refused"),
+    AuditOutcome.FAILED: N_("failed"),
+}
+
+
+def action_text(texts: CatalogTranslator, event: AuditEvent) -> str:
+    """What was done, or tried."""
+    return texts.gettext(_ACTIONS[event.action])
+
+
+def outcome_text(texts: CatalogTranslator, event: AuditEvent) -> str:
+    """How it ended."""
+    return texts.gettext(_OUTCOMES[event.outcome])
+
+
+def actor_text(texts: CatalogTranslator, event: AuditEvent, reader: str) -> str:
+    """Who acted, as far as the reader may know: other people are not named."""
+    if event.actor.name == reader:
+        return texts.gettext("you")
+    if event.actor.name.startswith(("operator:", "worker")):
+        return texts.gettext("the operator of this service")
+    return texts.gettext("not signed in") if not event.actor.name else texts.gettext("another person")
