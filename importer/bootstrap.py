@@ -210,6 +210,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             leg=timedelta(seconds=settings.leg_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
+            session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         audit_kept=timedelta(days=settings.audit_days),
         webhook_sender=HttpsWebhookSender(

@@ -51,13 +51,15 @@ class Person:
     """A person as authenticated by an OpenID issuer.
 
     `subject` is stable for a person at that issuer (OpenID Connect Core section 5.7). `addresses` are the
-    person's mail addresses and `domains` the domains that they administer, according to the issuer.
+    person's mail addresses and `domains` the domains that they administer, according to the issuer. Of the
+    addresses, `unverified` are those whose verification it does not state: they give no right over others.
     """
 
     issuer: str
     subject: str
     addresses: tuple[str, ...]
     domains: tuple[str, ...] = ()
+    unverified: frozenset[str] = frozenset()
 
 
 class People(Protocol):

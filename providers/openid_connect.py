@@ -117,7 +117,9 @@ class OpenId:
             claims = self._with_user_info(claims, service, str(tokens["access_token"]))
         domains = texts_in(claims, registration.domains_claim) if registration.domains_claim else ()
         addresses = addresses_in(claims, registration.claim)
-        return Person(registration.issuer, claims["sub"], addresses, domains)
+        silent = registration.claim == CLAIM and "email_verified" not in claims
+        unverified = frozenset(addresses if silent else ())
+        return Person(registration.issuer, claims["sub"], addresses, domains, unverified)
 
     def logout_url(self, return_to: str) -> str:
         url = self._service().end_session

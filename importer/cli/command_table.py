@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "up": "service_commands.up",
     "migrate": "service_commands.migrate",
     "token": "token_commands.token",
+    "session": "session_commands.session",
     "audit": "audit_command.audit",
 }
 """`module.function` below importer.cli, in the order of the help."""

@@ -53,10 +53,16 @@ class Account:
         """Identifies the mailbox. The case of login and host and the two standard ports make no difference.
 
         Two mailboxes never share a key, because the key identifies people. It is therefore lower-cased, not
-        case-folded: case folding would equate "ß" with "ss" and the ligature "ﬁ" with "fi".
+        case-folded: case folding would equate "ß" with "ss" and the ligature "ﬁ" with "fi". A letter that
+        only looks like another one, such as the Kelvin sign, is another letter.
         """
         port = "" if self.endpoint.port in (IMAP_PORT, IMAPS_PORT) else f":{self.endpoint.port}"
-        return f"{self.login.lower()} {self.endpoint.host.lower().rstrip('.')}{port}"
+        return f"{_lower(self.login)} {self.endpoint.host.lower().rstrip('.')}{port}"
+
+
+def _lower(text: str) -> str:
+    """`text` in lower case, but for letters whose lower case is that of another letter: K (U+212A) stays."""
+    return "".join(low if (low := letter.lower()).upper() == letter else letter for letter in text)
 
 
 def route_of(source: Account, destination: Account) -> Route:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from importer.domain.people.identities import WebSession, WebSessionId
+from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 
 
 class WebSessions(Protocol):
@@ -13,8 +14,23 @@ class WebSessions(Protocol):
 
     def add_web_session(self, visit: WebSession) -> None: ...
 
-    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
-        """None if the session has ended or expired."""
+    def web_session(
+        self, visit_id: WebSessionId, now: datetime, used_since: datetime | None = None
+    ) -> WebSession | None:
+        """None if the session has ended or expired, or was not used since that time."""
+        ...
+
+    def web_sessions(self, now: datetime, person: PersonId | None = None) -> Sequence[WebSession]:
+        """The sessions that have not expired, of all people or of one, the last used first."""
+        ...
+
+    def touch_web_session(self, visit_id: WebSessionId, now: datetime) -> None:
+        """Record that the session is used."""
+        ...
+
+    def replace_web_session(self, visit_id: WebSessionId, renewed: WebSession) -> bool:
+        """In one transaction: end the session and add `renewed`. False, and nothing is written, if it has
+        ended."""
         ...
 
     def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:

@@ -23,11 +23,13 @@ from providers.master_user import MasterUser
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The duration of a leg, of a lease that is not renewed, and of an owner's consent request."""
+    """The duration of a leg, of a lease that is not renewed, of an owner's consent request, of a web session
+    without use."""
 
     leg: timedelta = timedelta(minutes=5)
     lease: timedelta = timedelta(seconds=60)
     consent: timedelta = timedelta(days=14)
+    session_idle: timedelta = timedelta(hours=2)  # a web session that is not used ends
 
 
 @dataclass(frozen=True, slots=True)

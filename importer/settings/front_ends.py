@@ -69,6 +69,12 @@ class FrontEndSettings(IdentityProviderSettings):
         flag,
         shown="true",
     )
+    session_idle_minutes: int = setting(
+        120,
+        "Minutes without use after which a person is signed out; imports continue.",
+        "a whole number from 5 to 720",
+        whole(5, 720),
+    )
     web_listen: str = setting(
         "127.0.0.1:8025",
         "Address and port of the web pages, without TLS; a proxy in front adds it.",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, client_secret, comes_with, organisation_domains, setting
 from importer.settings.transfers import TransferSettings
-from importer.settings.value_types import file, secret, text
+from importer.settings.value_types import file, flag, secret, text
 from providers.endpoint import Secret
 
 _BUTTON_CHARS: Final = 60
@@ -27,6 +27,12 @@ def _issuer(value: str, _seen: Seen) -> str:
     if value and (not right or parts.fragment):
         raise ValueError
     return value  # a trailing slash is part of the issuer identifier
+
+
+def _password_sign_in(value: bool, seen: Seen) -> bool:
+    if not value and not seen.get("openid_issuer"):
+        raise ValueError
+    return value
 
 
 def _openid_scope(value: str, _seen: Seen) -> str:
@@ -189,6 +195,14 @@ class IdentityProviderSettings(TransferSettings):
         "scopes separated by blanks, including openid",
         text,
         _openid_scope,
+    )
+    password_sign_in: bool = setting(
+        True,
+        "Whether people can sign in with a mailbox's password. False makes the issuer the only way in.",
+        "true, or with MAILHAUL_OPENID_ISSUER false",
+        flag,
+        _password_sign_in,
+        shown="true",
     )
     openid_button: str = setting(
         "",

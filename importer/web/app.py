@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from importer.domain.audit_event import AuditAction
+from importer.service.access.web_sessions import SessionEnded
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
 from importer.web.api.application import mounted
@@ -78,6 +79,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(SessionEnded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
     app.add_exception_handler(PageNotFound, _page_not_found)

@@ -23,6 +23,7 @@ AUDITED: Final = {
     ("POST", "/sign-in"): AuditAction.SIGN_IN,
     ("GET", "/sign-in/openid"): AuditAction.SIGN_IN,
     ("POST", "/sign-out"): AuditAction.SIGN_OUT,
+    ("POST", "/activity/end-others"): AuditAction.SESSIONS_END,
     ("POST", "/mailboxes"): AuditAction.MAILBOX_OPEN,
     ("POST", "/new/mailbox"): AuditAction.MAILBOX_OPEN,
     ("POST", "/check"): AuditAction.MAILBOX_OPEN,

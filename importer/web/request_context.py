@@ -35,6 +35,8 @@ from providers.endpoint import Endpoint, Secret
 
 LANGUAGE_COOKIE: Final = "language"
 CSRF_FIELD: Final = "csrf"
+_WITHOUT_A_PERSON: Final = ("/live", "/events")
+"""Ends of paths that an open page calls by itself: they do not keep a session from ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def current_visitor(request: Request) -> Visitor:
     """Identify the visitor by the cookies of the request."""
     site: Site = request.app.state.site
     token = request.cookies.get(site.session_cookie, "")
-    session, note = find_session(site.deps, token), audit_note(request)
+    session = find_session(site.deps, token, is_use=not request.url.path.endswith(_WITHOUT_A_PERSON))
+    note = audit_note(request)
     note.actor = session.person if session is not None else ""
     language = chosen(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
     return Visitor(

@@ -1234,7 +1234,13 @@ def test_the_quick_schema_check_agrees_with_alembic(tmp_path: Path) -> None:
 
 def a_web_session(id_: str = "v1", lasts: timedelta = TTL) -> WebSession:
     return WebSession(
-        WebSessionId(id_), PersonId("mailbox:ada@new.example"), NOW, NOW + lasts, b"\x00sealed\xff"
+        WebSessionId(id_),
+        PersonId("mailbox:ada@new.example"),
+        NOW,
+        NOW + lasts,
+        b"\x00sealed\xff",
+        "192.0.2.1",
+        NOW,
     )
 
 
@@ -1247,6 +1253,35 @@ def test_a_web_session_is_returned_complete_until_it_ends_or_expires(store: Stor
     store.end_web_session(WebSessionId("v1"))
     assert store.web_session(WebSessionId("v1"), NOW) is None
     assert store.web_session(WebSessionId("v2"), NOW) == a_web_session("v2")
+
+
+def test_use_of_a_web_session_is_recorded_and_an_unused_one_is_not_found(store: Store) -> None:
+    store.add_web_session(a_web_session())
+    assert store.web_session(WebSessionId("v1"), NOW, NOW) == a_web_session()
+    assert store.web_session(WebSessionId("v1"), NOW, NOW + SECOND) is None
+    store.touch_web_session(WebSessionId("v1"), NOW + SECOND)
+    assert store.web_session(WebSessionId("v1"), NOW, NOW + SECOND) == replace(
+        a_web_session(), used_at=NOW + SECOND
+    )
+
+
+def test_the_web_sessions_of_a_person_are_listed_last_used_first(store: Store) -> None:
+    store.add_web_session(a_web_session("v1"))
+    store.add_web_session(replace(a_web_session("v2"), used_at=NOW + SECOND))
+    store.add_web_session(replace(a_web_session("v3"), person=PersonId("mailbox:bob@new.example")))
+    store.add_web_session(a_web_session("v4", SECOND))
+    ids = [found.id for found in store.web_sessions(NOW + SECOND, PersonId("mailbox:ada@new.example"))]
+    assert ids == ["v2", "v1"]
+    assert {found.id for found in store.web_sessions(NOW + SECOND)} == {"v1", "v2", "v3"}
+
+
+def test_a_web_session_is_renewed_under_another_id_once(store: Store) -> None:
+    store.add_web_session(a_web_session())
+    assert store.replace_web_session(WebSessionId("v1"), a_web_session("v2"))
+    assert store.web_session(WebSessionId("v1"), NOW) is None
+    assert store.web_session(WebSessionId("v2"), NOW) == a_web_session("v2")
+    assert not store.replace_web_session(WebSessionId("v1"), a_web_session("v3"))
+    assert store.web_session(WebSessionId("v3"), NOW) is None
 
 
 def test_session_data_is_replaced_while_the_web_session_lasts(store: Store) -> None:

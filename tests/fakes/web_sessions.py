@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import RLock
 
-from importer.domain.people.identities import WebSession, WebSessionId
+from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 
 
 class MemoryVisits:
@@ -22,10 +23,31 @@ class MemoryVisits:
         with self._lock:
             self._visits[visit.id] = visit
 
-    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+    def web_session(
+        self, visit_id: WebSessionId, now: datetime, used_since: datetime | None = None
+    ) -> WebSession | None:
         with self._lock:
             visit = self._visits.get(visit_id)
-            return visit if visit is not None and visit.expires_at > now else None
+            if visit is None or visit.expires_at <= now:
+                return None
+            return visit if used_since is None or visit.used_at >= used_since else None
+
+    def web_sessions(self, now: datetime, person: PersonId | None = None) -> Sequence[WebSession]:
+        with self._lock:
+            found = [v for v in self._visits.values() if v.expires_at > now and person in (None, v.person)]
+            return sorted(found, key=lambda visit: visit.used_at, reverse=True)
+
+    def touch_web_session(self, visit_id: WebSessionId, now: datetime) -> None:
+        with self._lock:
+            if visit_id in self._visits:
+                self._visits[visit_id] = replace(self._visits[visit_id], used_at=now)
+
+    def replace_web_session(self, visit_id: WebSessionId, renewed: WebSession) -> bool:
+        with self._lock:
+            if self._visits.pop(visit_id, None) is None:
+                return False
+            self._visits[renewed.id] = renewed
+            return True
 
     def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         with self._lock:

@@ -9,6 +9,7 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,22 @@ def test_a_domains_claim_grants_the_batch_right_for_these_domains_only(
         assert message in browser.get("/file/preview").text, address
 
 
+@pytest.mark.parametrize("verified", [True, None])
+def test_an_address_gives_the_batch_right_only_if_the_issuer_says_that_it_is_verified(
+    issuer: Authority, tmp_path: Path, verified: bool | None
+) -> None:
+    if verified is None:
+        issuer.rules.claims = lambda claims: {k: v for k, v in claims.items() if k != "email_verified"}
+    settings = {"destination_server": "imap.new.example", "destination_master_user": "overseer"}
+    settings |= {"destination_master_password": "m4ster", "batch_right": f"{ADA}: new.example"}
+    office = office_at(issuer, tmp_path, **settings)
+    office.deps = replace(office.deps, administrators=office.settings.batch_right)
+    office.pages.state.site = replace(office.pages.state.site, deps=office.deps)
+    browser = office.browser()
+    assert sign_in(browser, issuer).status_code == 303
+    assert ("You administer new.example" in browser.get("/file").text) is (verified is True)
+
+
 def test_a_userinfo_claim_is_accepted_only_for_the_same_subject(issuer: Authority, tmp_path: Path) -> None:
     office = office_at(issuer, tmp_path, openid_claim="mail_addresses")
     issuer.rules.user_info = {"mail_addresses": [GRACE]}
@@ -158,6 +175,7 @@ def test_two_users_do_not_see_each_others_batches(office: WebOffice, issuer: Aut
     sign_in(ada, issuer)
     ada.get("/mailboxes")
     ada.post("/mailboxes", address=ADA, password=RIGHT)
+    ada.get("/new")  # the token of the session is new
     begun = ada.start_import()
     sign_in(grace, issuer, GRACE)
     assert ada.get(begun).status_code == 200

@@ -322,6 +322,9 @@ visits: Final = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
+    Column("client", ExactText, nullable=False),
+    Column("used_at", Instant, nullable=False),
+    Index(None, "person"),
 )
 
 counts: Final = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from sqlalchemy import case, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import answers, calls, counts, visits
-from importer.domain.people.identities import WebSession, WebSessionId
+from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 from importer.ports.webhook_calls import CALLS_KEPT_FOR
 
 
@@ -20,11 +21,33 @@ class SqlWebSessions(Database):
         with self.writing() as connection:
             connection.execute(insert(visits).values(asdict(visit)))
 
-    def web_session(self, visit_id: WebSessionId, now: datetime) -> WebSession | None:
+    def web_session(
+        self, visit_id: WebSessionId, now: datetime, used_since: datetime | None = None
+    ) -> WebSession | None:
         statement = select(visits).where(visits.c.id == visit_id, visits.c.expires_at > now)
+        if used_since is not None:
+            statement = statement.where(visits.c.used_at >= used_since)
         with self.reading() as connection:
             row = connection.execute(statement).one_or_none()
             return None if row is None else WebSession(*row)
+
+    def web_sessions(self, now: datetime, person: PersonId | None = None) -> Sequence[WebSession]:
+        statement = select(visits).where(visits.c.expires_at > now).order_by(visits.c.used_at.desc())
+        if person is not None:
+            statement = statement.where(visits.c.person == person)
+        with self.reading() as connection:
+            return [WebSession(*row) for row in connection.execute(statement)]
+
+    def touch_web_session(self, visit_id: WebSessionId, now: datetime) -> None:
+        with self.writing() as connection:
+            connection.execute(update(visits).where(visits.c.id == visit_id).values(used_at=now))
+
+    def replace_web_session(self, visit_id: WebSessionId, renewed: WebSession) -> bool:
+        with self.writing() as connection:
+            if connection.execute(delete(visits).where(visits.c.id == visit_id)).rowcount != 1:
+                return False
+            connection.execute(insert(visits).values(asdict(renewed)))
+            return True
 
     def save_web_session(self, visit_id: WebSessionId, sealed: bytes, before: bytes) -> bool:
         unchanged = update(visits).where(visits.c.id == visit_id, visits.c.sealed == before)

@@ -34,13 +34,16 @@ def person_at(issuer: str, subject: str) -> PersonId:
 @dataclass(frozen=True, slots=True)
 class WebSession:
     """A signed-in person in one browser. `sealed` holds the session data, passwords included, sealed for this
-    session only."""
+    session only. `client` is the network address that it began from; `used_at` is within a minute of the last
+    page that the person opened."""
 
     id: WebSessionId
     person: PersonId
     created_at: datetime
     expires_at: datetime
     sealed: bytes
+    client: str
+    used_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

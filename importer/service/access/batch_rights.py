@@ -23,7 +23,9 @@ def session_batch_right(deps: Deps, session_data: SessionData) -> BatchRight:
     server = deps.master_user.server
     # The login, not the address: the host has authenticated the login.
     logins = [
-        mailbox.account.login for mailbox in session_data.mailboxes if mailbox.account.endpoint == server
+        mailbox.account.login
+        for mailbox in session_data.mailboxes
+        if mailbox.account.endpoint == server and mailbox.gives_rights
     ]
     return BatchRight(server, administered(deps.administrators, logins, session_data.domains))
 

@@ -52,7 +52,7 @@ def begin(deps: Deps, browser: str, *, client: str) -> tuple[str, bytes]:
 
 
 def complete(
-    deps: Deps, browser: str, sealed: bytes, answer: dict[str, str], server: Endpoint
+    deps: Deps, browser: str, sealed: bytes, answer: dict[str, str], server: Endpoint, *, client: str = ""
 ) -> tuple[str, WebSession]:
     """Complete the sign-in: return the token of a new session, and the session. The mailboxes are at
     `server`.
@@ -66,13 +66,18 @@ def complete(
     if answer.get("state") != question.state or _mark_used(deps, question.state):
         raise QuestionGone
     person = deps.identity_provider.complete_sign_in(question, answer)
+    unverified = {*_valid_addresses(tuple(person.unverified))}
     mailboxes = tuple(
-        VerifiedMailbox(Account(mail_address, mail_address, server), None)
+        VerifiedMailbox(
+            Account(mail_address, mail_address, server), None, gives_rights=mail_address not in unverified
+        )
         for mail_address in _valid_addresses(person.addresses)[:MAX_ADDRESSES]
     )
     if not mailboxes:
         raise NoAddress
-    return begin_session(deps, person_at(person.issuer, person.subject), mailboxes, person.domains)
+    return begin_session(
+        deps, person_at(person.issuer, person.subject), mailboxes, person.domains, client=client
+    )
 
 
 def _mark_used(deps: Deps, state: str) -> bool:

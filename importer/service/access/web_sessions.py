@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -23,6 +23,11 @@ from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
+USE_RECORDED_EVERY: Final = timedelta(minutes=1)
+
+
+class SessionEnded(Exception):
+    """The session ended while the request was under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class VerifiedMailbox:
     """A mailbox whose login was verified.
 
     Without a password, it is a source whose owner signs in at the provider `sign_in` later, or a destination
-    that an OpenID issuer attributes to this person. `facts` are the displayed results of a check.
+    that an OpenID issuer attributes to this person. `facts` are the displayed results of a check. A mailbox
+    whose verification the issuer does not state gives no batch right.
     """
 
     account: Account
@@ -38,6 +44,7 @@ class VerifiedMailbox:
     facts: dict[str, Any] = field(default_factory=dict)
     sign_in: str = ""
     has_labels: bool = False
+    gives_rights: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +120,43 @@ def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> t
     Raises what `verify_login` raises.
     """
     verify_login(deps, account, password, Side.DESTINATION, client=client, person=NO_PERSON)
-    return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),))
+    return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),), client=client)
 
 
 def begin_session(
-    deps: Deps, person: PersonId, mailboxes: tuple[VerifiedMailbox, ...], domains: tuple[str, ...] = ()
+    deps: Deps,
+    person: PersonId,
+    mailboxes: tuple[VerifiedMailbox, ...],
+    domains: tuple[str, ...] = (),
+    *,
+    client: str = "",
 ) -> tuple[str, WebSession]:
     """Begin a session of an authenticated person; return its token and the session.
 
     There is at least one mailbox; `domains` are those the person administers, according to an OpenID issuer.
     """
-    token = secrets.token_urlsafe(32)
-    id_, now = web_session_id(token), deps.clock.now()
+    now = deps.clock.now()
     data = SessionData(mailboxes, domains=domains)
-    session = WebSession(id_, person, now, now + SESSION_LIFETIME, _seal(deps, id_, data))
+    token, session = _new_session(deps, person, now, now + SESSION_LIFETIME, data, client)
     deps.store.add_web_session(session)
     return token, session
 
 
+def _new_session(
+    deps: Deps, person: PersonId, began_at: datetime, until: datetime, data: SessionData, client: str
+) -> tuple[str, WebSession]:
+    token = secrets.token_urlsafe(32)
+    id_ = web_session_id(token)
+    return token, WebSession(id_, person, began_at, until, _seal(deps, id_, data), client, deps.clock.now())
+
+
 def attach_mailbox(
     deps: Deps, session: WebSession, account: Account, password: Secret, *, client: str
-) -> SessionData:
-    """Add a destination mailbox to the session. Raises what `verify_login` raises."""
+) -> str:
+    """Add a destination mailbox to the session, and renew the session's token; return the new token.
+
+    A renewed session keeps its end. Raises SessionEnded, and what `verify_login` raises.
+    """
     verify_login(deps, account, password, Side.DESTINATION, client=client, person=session.person)
 
     def with_mailbox(before: SessionData) -> SessionData:
@@ -143,12 +165,50 @@ def attach_mailbox(
         }
         return replace(before, mailboxes=tuple(mailboxes.values()))
 
-    return update_session_data(deps, session, with_mailbox)
+    data = update_session_data(deps, session, with_mailbox)
+    token, renewed = _new_session(
+        deps, session.person, session.created_at, session.expires_at, data, session.client
+    )
+    if not deps.store.replace_web_session(session.id, renewed):
+        raise SessionEnded
+    return token
 
 
-def find_session(deps: Deps, token: str) -> WebSession | None:
-    """The session with this token; None if there is none or it has ended."""
-    return deps.store.web_session(web_session_id(token), deps.clock.now()) if token else None
+def find_session(deps: Deps, token: str, *, is_use: bool = True) -> WebSession | None:
+    """The session with this token; None if there is none, or it has ended or was not used for too long.
+
+    With `is_use`, its use is recorded, at most once a minute.
+    """
+    if not token:
+        return None
+    now = deps.clock.now()
+    session = deps.store.web_session(web_session_id(token), now, now - deps.deadlines.session_idle)
+    if session is not None and is_use and now - session.used_at >= USE_RECORDED_EVERY:
+        deps.store.touch_web_session(session.id, now)
+    return session
+
+
+def is_open(deps: Deps, session: WebSession) -> bool:
+    """Whether the session has not ended since it was found."""
+    now = deps.clock.now()
+    return deps.store.web_session(session.id, now, now - deps.deadlines.session_idle) is not None
+
+
+def sessions_of(deps: Deps, person: PersonId | None = None) -> Sequence[WebSession]:
+    """The open sessions of one person, or of all people, the last used first."""
+    now = deps.clock.now()
+    used_since = now - deps.deadlines.session_idle
+    return [found for found in deps.store.web_sessions(now, person) if found.used_at >= used_since]
+
+
+def end_sessions(
+    deps: Deps, person: PersonId | None = None, *, except_: WebSession | None = None
+) -> list[WebSession]:
+    """End the open sessions of one person, or of all people, but for `except_`; return the ended ones."""
+    ended = [found for found in sessions_of(deps, person) if except_ is None or found.id != except_.id]
+    for session in ended:
+        deps.store.end_web_session(session.id)
+    return ended
 
 
 def web_session_id(token: str) -> WebSessionId:
@@ -249,11 +309,17 @@ def _mailbox_json(mailbox: VerifiedMailbox) -> dict[str, Any]:
         "facts": mailbox.facts,
         "sign_in": mailbox.sign_in,
         "has_labels": mailbox.has_labels,
+        "gives_rights": mailbox.gives_rights,
     }
 
 
 def _mailbox(facts: dict[str, Any]) -> VerifiedMailbox:
     password = None if facts["password"] is None else Secret(facts["password"])
     return VerifiedMailbox(
-        _account(facts["account"]), password, facts["facts"], facts["sign_in"], facts["has_labels"]
+        _account(facts["account"]),
+        password,
+        facts["facts"],
+        facts["sign_in"],
+        facts["has_labels"],
+        facts.get("gives_rights", True),  # a session of an earlier version
     )

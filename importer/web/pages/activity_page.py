@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from importer.i18n.audit_texts import action_text, actor_text, outcome_text
 from importer.service.access.audit import events_about
-from importer.web.rendering import page
-from importer.web.request_context import SignedIn
+from importer.service.access.web_sessions import end_sessions, sessions_of
+from importer.web.rendering import page, redirect
+from importer.web.request_context import Fields, SignedIn
 
 MAX_EVENTS: Final = 200
 
@@ -30,4 +31,12 @@ def activity(guest: SignedIn) -> Response:
         )
         for event in events_about(visitor.site.deps, person, MAX_EVENTS)
     ]
-    return page(guest, "activity.html", rows=rows)
+    return page(guest, "activity.html", rows=rows, sessions=sessions_of(visitor.site.deps, person))
+
+
+@router.post("/activity/end-others")
+def end_other_sessions(guest: SignedIn, _fields: Fields) -> Response:
+    """Sign out all other browsers of this person."""
+    ended = end_sessions(guest.visitor.site.deps, guest.session.person, except_=guest.session)
+    guest.visitor.audit.detail = f"{len(ended)} ended"
+    return redirect("/activity")

@@ -36,6 +36,8 @@ def front_page(visitor: AnyVisitor) -> Response:
 
 @router.post("/sign-in")
 def submit_sign_in(visitor: AnyVisitor, fields: Fields) -> Response:
+    if not visitor.site.settings.password_sign_in:
+        return page(visitor, "front.html", 403, values={}, errors={})
     account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
@@ -91,13 +93,17 @@ def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
     if account is not None and secret is not None:
         try:
             with visitor.site.concurrency_limit.slot(guest.session.person):
-                attach_mailbox(visitor.site.deps, guest.session, account, secret, client=visitor.client)
+                token = attach_mailbox(
+                    visitor.site.deps, guest.session, account, secret, client=visitor.client
+                )
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(visitor, error, account.endpoint.host)}
             note_login(visitor.audit, account, error)
         else:
             note_login(visitor.audit, account, None)
-            return redirect("/new/review" if guest.session_data.sources else "/mailboxes")
+            response = redirect("/new/review" if guest.session_data.sources else "/mailboxes")
+            set_session_token(response, visitor.site, token)
+            return response
     return page(
         guest, "mailboxes.html", 422, values={"address": field_text(fields, "address")}, errors=errors
     )

@@ -21,7 +21,7 @@ from importer.domain.reporting.report_csv import refusals_csv
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.owner_consent import links
 from importer.service.access.visibility import batch_of, batches_of, import_of
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.web_sessions import SessionData, is_open
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
@@ -34,6 +34,9 @@ from importer.web.view_models import ImportView, import_view, verdict
 
 STREAM_LIFETIME_S: Final = 600.0
 """Then the browser reconnects, which fails if the session has ended."""
+
+SESSION_CHECKED_EVERY_S: Final = 5.0
+"""A stream ends this long after the session at most, and one step of the feed."""
 
 router: Final = APIRouter()
 
@@ -243,7 +246,8 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]
     """Server-sent events: `parts` with the changed elements, and `over` after the last change."""
     ended: set[ImportId] = set()
     sent: dict[ImportId, _RenderedSnapshot] = {}
-    until = asyncio.get_running_loop().time() + STREAM_LIFETIME_S
+    clock = asyncio.get_running_loop().time
+    until, checked_at = clock() + STREAM_LIFETIME_S, clock()
     yield b"retry: 2000\n\n"
     async with aclosing(guest.visitor.site.feed.watch(ids)) as snapshots:
         async for snapshot in snapshots:
@@ -262,8 +266,12 @@ async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]
             if len(ended) == len(ids):
                 yield b"event: over\ndata: {}\n\n"
                 return
-            if asyncio.get_running_loop().time() > until:
+            if clock() > until:
                 return
+            if clock() - checked_at > SESSION_CHECKED_EVERY_S:
+                checked_at = clock()
+                if not await asyncio.to_thread(is_open, guest.visitor.site.deps, guest.session):
+                    return
 
 
 # --- Reading ----------------------------------------------------------------------------------------

@@ -52,8 +52,9 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
     site = visitor.site
     sealed = sign_in_state(request, site, _COOKIE).encode("utf-8", "surrogatepass")
     try:
+        answer = dict(request.query_params)
         token, session = complete(
-            site.deps, visitor.token, sealed, dict(request.query_params), site.destination
+            site.deps, visitor.token, sealed, answer, site.destination, client=visitor.client
         )
     except (MailError, QuestionGone, NoAddress) as error:
         response = _sign_in_failed(visitor, error)

@@ -1,0 +1,80 @@
+"""`session`: who is signed in to the pages, and ending their sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from importer.bootstrap import standalone
+from importer.cli import options, text_views
+from importer.cli.exit_codes import Usage, stdout
+from importer.cli.operator_events import operator
+from importer.domain.audit_event import AuditAction, AuditOutcome
+from importer.domain.people.identities import PersonId, WebSession
+from importer.domain.reporting.formatting import counted, spoken_instant
+from importer.service.access.audit import record_event
+from importer.service.access.web_sessions import end_sessions, sessions_of
+from importer.settings import Settings
+
+
+@click.group
+def session() -> None:
+    """Web sessions: list them, end them."""
+
+
+@session.command("list")
+@options.data
+@options.as_json
+def list_(data: Path | None, as_json: bool) -> None:
+    """List the people who are signed in, the last active first.
+
+    \b
+    Example:
+      mailhaul session list
+    """
+    with standalone(Settings.load(data=data)) as deps:
+        sessions = sessions_of(deps)
+    if as_json:
+        text_views.print_json([_session_json(found) for found in sessions])
+        return
+    for found in sessions:
+        stdout.print(text_views.plain(found.person), soft_wrap=True, highlight=False)
+        origin = f" from {text_views.plain(found.client)}" if found.client else ""
+        stdout.print(f"    last used {spoken_instant(found.used_at)}{origin}", style="dim")
+    if not sessions:
+        stdout.print("No web sessions.")
+
+
+@session.command
+@click.argument("person", required=False)
+@click.option("--all", "everyone", is_flag=True, help="End the sessions of all people.")
+@options.data
+def end(person: str | None, everyone: bool, data: Path | None) -> None:
+    """End the sessions of a PERSON, as `mailhaul session list` shows them.
+
+    The person is signed out in every browser. Imports continue.
+
+    \b
+    Example:
+      mailhaul session end "mailbox:ada@new.example imap.new.example"
+    """
+    if everyone == bool(person):
+        raise Usage("Name one person, or give --all.")
+    with standalone(Settings.load(data=data)) as deps:
+        ended = end_sessions(deps, PersonId(person) if person else None)
+        for found in ended:
+            record_event(deps, AuditAction.SESSIONS_END, AuditOutcome.DONE, operator(), concerns=found.person)
+    if person and not ended:
+        raise Usage("That person is not signed in; `mailhaul session list` shows who is.")
+    stdout.print(f"Ended {counted(len(ended), 'session')}.")
+
+
+def _session_json(found: WebSession) -> dict[str, str]:
+    return {
+        "person": found.person,
+        "client": found.client,
+        "created_at": found.created_at.isoformat(),
+        "used_at": found.used_at.isoformat(),
+        "expires_at": found.expires_at.isoformat(),
+    }
