@@ -1,4 +1,4 @@
-"""The cookies of the pages: session, language, and the state of a sign-in at another host.
+"""The cookies of the pages: session, language, known mailboxes, and the state of a sign-in at another host.
 
 All of them belong to this host alone, cannot be read by scripts and are not sent with cross-site form posts.
 """
@@ -10,9 +10,12 @@ from typing import Final
 from fastapi import Request
 from starlette.responses import Response
 
+from importer.domain.model import Account
+from importer.service.access.login_attempts import remember_browser
 from importer.web.request_context import LANGUAGE_COOKIE, Site
 
 _YEAR_S: Final = 365 * 86_400
+_KNOWN: Final = "known"
 
 
 def set_session_token(response: Response, site: Site, token: str) -> None:
@@ -52,6 +55,24 @@ def sign_in_state(request: Request, site: Site, name: str) -> str:
 def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
     response.delete_cookie(
         _host_cookie(site, name), path="/", secure=site.secure, httponly=True, samesite="lax"
+    )
+
+
+def known_browser_cookie(request: Request, site: Site) -> str:
+    """What `remember_known_browser` set; "" if there is nothing."""
+    return request.cookies.get(_host_cookie(site, _KNOWN), "")
+
+
+def remember_known_browser(request: Request, response: Response, site: Site, account: Account) -> None:
+    """Remember for half a year that this mailbox has signed in in this browser."""
+    response.set_cookie(
+        _host_cookie(site, _KNOWN),
+        remember_browser(site.deps, known_browser_cookie(request, site), account),
+        max_age=_YEAR_S // 2,
+        httponly=True,
+        samesite="lax",
+        secure=site.secure,
+        path="/",
     )
 
 

@@ -50,6 +50,12 @@ def mail_problem(texts: CatalogTranslator, error: MailError, host: str) -> str:
 
 def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:
     """That the rate limit is exceeded, and how long to wait."""
+    if error.seconds < 60:
+        return texts.ngettext(
+            "Too many attempts. Wait %(num)s second, then try again.",
+            "Too many attempts. Wait %(num)s seconds, then try again.",
+            error.seconds,
+        )
     return texts.ngettext(
         "Too many attempts. Wait %(num)s minute, then try again.",
         "Too many attempts. Wait %(num)s minutes, then try again.",

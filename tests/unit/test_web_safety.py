@@ -13,7 +13,8 @@ import structlog
 from httpx import Response
 from starlette.testclient import TestClient
 
-from importer.service.access.rate_limits import PER_HOST, consume
+from importer.service.access.login_attempts import PER_HOST
+from importer.service.access.rate_limits import consume
 from importer.service.imports.submit import new_id
 from importer.telemetry import configure
 from importer.web.middleware import CONTENT_SECURITY_POLICY

@@ -14,13 +14,19 @@ from starlette.testclient import TestClient
 
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
-from importer.domain.people.identities import NO_PERSON
 from importer.service.access.api_clients import issue_token
 from importer.service.access.client_networks import client_network
+from importer.service.access.login_attempts import (
+    DELAY,
+    PER_ACCOUNT,
+    PER_DELAYED_ACCOUNT,
+    PER_HOST,
+    PER_KNOWN_BROWSER,
+    LoginOrigin,
+)
 from importer.service.access.rate_limits import (
     CONSENT_REQUESTS_PER_PERSON,
     LOOKUPS_PER_PERSON,
-    PER_HOST,
     ROWS_PER_PERSON,
     RateLimited,
     consume,
@@ -53,6 +59,79 @@ def test_guesses_from_one_client_do_not_lock_the_owner_out(office: WebOffice) ->
     assert browser_at(office, "192.0.2.2").sign_in().status_code == 303
 
 
+def attack(office: WebOffice, guesses: int = PER_ACCOUNT.tries + 1) -> None:
+    """Guesses at ada's mailbox from many networks."""
+    for number in range(guesses):
+        browser_at(office, f"198.51.{number // 200}.{number % 200}").sign_in(password="wrong")
+
+
+def test_guesses_from_many_clients_delay_the_owner_and_do_not_lock_her_out(office: WebOffice) -> None:
+    attack(office)
+    owner = browser_at(office, "192.0.2.2")
+    delayed = owner.sign_in()
+    assert delayed.status_code == 422
+    assert "Wait 10 seconds" in delayed.text
+    office.office.clock.sleep(DELAY.total_seconds() + 1)
+    assert owner.sign_in().status_code == 303
+
+
+def test_an_attempt_before_the_delay_is_over_is_refused(office: WebOffice) -> None:
+    attack(office)
+    owner = browser_at(office, "192.0.2.2")
+    knocks = len(office.doors.knocks)
+    for _ in range(4):
+        assert owner.sign_in().status_code == 422
+    assert len(office.doors.knocks) == knocks
+
+
+def test_delayed_guesses_are_limited_too(office: WebOffice) -> None:
+    attack(office)
+    knocks = len(office.doors.knocks)
+    guessing = [browser_at(office, f"203.0.113.{number}") for number in range(PER_DELAYED_ACCOUNT.tries + 5)]
+    for _ in range(2):
+        for browser in guessing:
+            browser.sign_in(password="wrong")
+        office.office.clock.sleep(DELAY.total_seconds() + 1)
+    assert len(office.doors.knocks) - knocks == PER_DELAYED_ACCOUNT.tries
+
+
+def test_strangers_do_not_touch_a_browser_in_which_the_mailbox_has_signed_in(
+    office: WebOffice,
+) -> None:
+    owner = browser_at(office, "192.0.2.2")
+    owner.sign_in()
+    owner.post("/sign-out")
+    attack(office, 100)
+    same_office = browser_at(office, "192.0.2.2")
+    for number in range(80):
+        same_office.sign_in(f"user{number}@new.example", "wrong")
+    assert owner.sign_in().status_code == 303
+
+
+def test_a_known_browser_is_no_way_to_guess(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.sign_in()
+    browser.post("/sign-out")
+    knocks = len(office.doors.knocks)
+    for _ in range(PER_KNOWN_BROWSER.tries + 5):
+        browser.sign_in(password="wrong")
+    assert len(office.doors.knocks) - knocks == PER_KNOWN_BROWSER.tries
+    other = office.browser()
+    other.client.cookies.set("known", browser.client.cookies["known"])
+    for number in range(70):  # known for ada's mailbox only
+        other.sign_in(f"user{number}@new.example", "wrong")
+    assert len(office.doors.knocks) - knocks == PER_KNOWN_BROWSER.tries + 60
+
+
+def test_rows_of_strangers_with_wrong_passwords_do_not_count_against_the_owner(office: WebOffice) -> None:
+    for number in range(PER_ACCOUNT.tries):
+        mallory = browser_at(office, f"198.51.100.{number}")
+        mallory.sign_in(f"mallory{number}@new.example")
+        mallory.post("/file", rows=CSV + f"m{number}@old.example,x,imap.old.example,ada@new.example,wrong\n")
+        assert mallory.post("/file/start").status_code == 303
+    assert browser_at(office, "192.0.2.2").sign_in().status_code == 303
+
+
 def test_all_addresses_of_one_ipv6_network_are_one_client(office: WebOffice) -> None:
     for number in range(70):
         browser_at(office, f"2001:db8:1:2::{number:x}").sign_in(f"user{number}@new.example", "wrong")
@@ -80,7 +159,7 @@ def test_only_source_hosts_have_a_limit_for_all_their_mailboxes(
         account = Account(address, address, Endpoint("imap.new.example"))
         client = f"198.51.{number // 200}.{number % 200}"
         try:
-            verify_login(office.deps, account, Secret("wrong"), side, client=client, person=NO_PERSON)
+            verify_login(office.deps, account, Secret("wrong"), side, LoginOrigin(client))
         except RateLimited:
             return False
         except MailError:

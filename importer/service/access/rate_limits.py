@@ -20,15 +20,10 @@ _QUARTER_HOUR_S: Final = 900
 _DAY_S: Final = 86_400
 
 PER_ACCOUNT_AND_CLIENT: Final = RateLimit(5, _QUARTER_HOUR_S)
-PER_ACCOUNT: Final = RateLimit(15, _QUARTER_HOUR_S)
-"""Higher than the limit above: attempts from one client must not lock the owner out everywhere."""
-
 PER_CLIENT: Final = RateLimit(60, _QUARTER_HOUR_S)
-PER_PERSON: Final = RateLimit(60, _QUARTER_HOUR_S)
-PER_HOST: Final = RateLimit(300, _QUARTER_HOUR_S)
-"""For hosts that users name, so that Mailhaul is no tool to guess passwords there. The host that people sign
-in with has no such limit, because one client could use it up and lock everyone out; the limits by mailbox and
-by client apply to it."""
+
+PER_TOKEN: Final = RateLimit(150, _QUARTER_HOUR_S)
+"""Failed logins of one API client, at all mailboxes."""
 
 ROWS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Unverified logins in submitted rows: two files of 25 rows."""
@@ -47,28 +42,6 @@ class RateLimited(Exception):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"too many tries; wait {seconds} seconds")
         self.seconds = seconds
-
-
-def login_keys(account: Account, client: str, person: PersonId, *, own_host: bool) -> Mapping[str, RateLimit]:
-    """The limits that one login attempt counts against, in counting order.
-
-    Counting stops at the first exceeded limit, so an attempt refused for its client does not count against
-    the account. `client` is the client's network address; `own_host` is set at the host that people sign in
-    with.
-    """
-    by_person = {f"login:person:{person}": PER_PERSON} if person else {}
-    return by_person | _guess_keys(account, client, own_host=own_host)
-
-
-def _guess_keys(account: Account, client: str, *, own_host: bool) -> dict[str, RateLimit]:
-    network = client_network(client)
-    keys = {
-        f"login:client:{network}": PER_CLIENT,
-        f"login:account-client:{account.key}:{network}": PER_ACCOUNT_AND_CLIENT,
-        f"login:account:{account.key}": PER_ACCOUNT,
-    }
-    host = account.endpoint.host.lower().rstrip(".")
-    return keys if own_host else keys | {f"login:host:{host}": PER_HOST}
 
 
 def consume(deps: Deps, keys: Mapping[str, RateLimit]) -> None:
@@ -104,8 +77,8 @@ def consume_rows(
             deps,
             {
                 f"rows:person:{person}": ROWS_PER_PERSON,
-                f"login:account-client:{key}:{network}": PER_ACCOUNT_AND_CLIENT,
-                f"login:account:{key}": PER_ACCOUNT,
+                f"rows:account-client:{key}:{network}": PER_ACCOUNT_AND_CLIENT,
+                f"rows:account-person:{key}:{person}": PER_ACCOUNT_AND_CLIENT,
             },
         )
     for row in rows:
@@ -118,21 +91,17 @@ def consume_rows(
             consume(deps, {f"asked:person:{person}": CONSENT_REQUESTS_PER_PERSON})
 
 
-def refund(deps: Deps, account: Account, client: str, *, own_host: bool) -> None:
-    """Uncount a successful login: it was no guess, and a whole office may sign in from one address."""
-    refund_keys(deps, _guess_keys(account, client, own_host=own_host))
-
-
 def consume_call(deps: Deps, token: ApiToken, per_minute: int) -> None:
     """Count one API call. Raises RateLimited."""
     consume(deps, {f"api:{token.id}": RateLimit(per_minute, _MINUTE_S)})
 
 
 def token_login_keys(account: Account, client: str) -> dict[str, RateLimit]:
-    """The limits that a login through the API counts against; `client` is the API client, not an address."""
+    """The limits that a login through the API counts against; `client` is the API client, not an address.
+    They are the client's own: its failures do not lock the owner out."""
     return {
+        f"login:token:{client}": PER_TOKEN,
         f"login:account-client:{account.key}:{client}": PER_ACCOUNT_AND_CLIENT,
-        f"login:account:{account.key}": PER_ACCOUNT,
     }
 
 

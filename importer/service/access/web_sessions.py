@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
-from importer.domain.people.identities import NO_PERSON, PersonId, WebSession, WebSessionId, person_of
-from importer.service.access.rate_limits import consume, login_keys, refund
+from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
+from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
@@ -93,19 +93,19 @@ class SessionData:
 
 
 def verify_login(
-    deps: Deps, account: Account, password: Secret, side: Side, *, client: str, person: PersonId
+    deps: Deps, account: Account, password: Secret, side: Side, origin: LoginOrigin
 ) -> VerifiedMailbox:
     """Log in to the mailbox and out again. Raises RateLimited, or any MailError of scope session or
     account."""
     own_host = side is Side.DESTINATION
-    consume(deps, login_keys(account, client, person, own_host=own_host))
+    count_login(deps, account, origin, own_host=own_host)
     target = public_only_account(account) if side is Side.SOURCE else account
     mailbox_session = deps.sessions.open(target, password, side)
     try:
         has_labels = mailbox_session.has_labels()
     finally:
         mailbox_session.close()
-    refund(deps, account, client, own_host=own_host)
+    refund_login(deps, account, origin, own_host=own_host)
     return VerifiedMailbox(account, password, has_labels=has_labels)
 
 
@@ -114,13 +114,15 @@ def public_only_account(account: Account) -> Account:
     return replace(account, public_only=True)
 
 
-def sign_in(deps: Deps, account: Account, password: Secret, *, client: str) -> tuple[str, WebSession]:
+def sign_in(deps: Deps, account: Account, password: Secret, origin: LoginOrigin) -> tuple[str, WebSession]:
     """Verify the mailbox login and begin a session; return its token and the session.
 
     Raises what `verify_login` raises.
     """
-    verify_login(deps, account, password, Side.DESTINATION, client=client, person=NO_PERSON)
-    return begin_session(deps, person_of(account), (VerifiedMailbox(account, password),), client=client)
+    verify_login(deps, account, password, Side.DESTINATION, origin)
+    return begin_session(
+        deps, person_of(account), (VerifiedMailbox(account, password),), client=origin.client
+    )
 
 
 def begin_session(
@@ -151,13 +153,13 @@ def _new_session(
 
 
 def attach_mailbox(
-    deps: Deps, session: WebSession, account: Account, password: Secret, *, client: str
+    deps: Deps, session: WebSession, account: Account, password: Secret, origin: LoginOrigin
 ) -> str:
     """Add a destination mailbox to the session, and renew the session's token; return the new token.
 
     A renewed session keeps its end. Raises SessionEnded, and what `verify_login` raises.
     """
-    verify_login(deps, account, password, Side.DESTINATION, client=client, person=session.person)
+    verify_login(deps, account, password, Side.DESTINATION, origin)
 
     def with_mailbox(before: SessionData) -> SessionData:
         mailboxes = {m.account.key: m for m in before.mailboxes} | {

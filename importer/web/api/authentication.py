@@ -18,7 +18,6 @@ from importer.service.access.api_clients import authenticate, visible_batch, vis
 from importer.service.access.audit import record_token_use
 from importer.service.access.batch_rights import token_batch_right
 from importer.service.access.rate_limits import (
-    PER_ACCOUNT,
     RateLimited,
     consume,
     consume_call,
@@ -31,7 +30,7 @@ from importer.web.audit_middleware import AuditNote, audit_note
 from importer.web.request_context import Site
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
-"""Below PER_ACCOUNT, so that a client cannot lock the owner out elsewhere."""
+"""Imports of one client that try a password at the same mailbox."""
 
 _bearer: Final = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token that `mailhaul token create` printed."
@@ -103,11 +102,7 @@ class ApiCaller:
         """Count imports about to be started as login attempts, because a worker will try their passwords.
         Each mailbox counts once. Raises RateLimited."""
         for account in {account.key: account for account in accounts}.values():
-            keys = {
-                f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT,
-                f"login:account:{account.key}": PER_ACCOUNT,
-            }
-            consume(self.deps, keys)
+            consume(self.deps, {f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT})
 
     def refund_login(self, account: Account) -> None:
         """Uncount a successful login: it was no guess."""

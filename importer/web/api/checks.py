@@ -38,7 +38,8 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
     row = row_without_consent(caller, body.cells())
     caller.audit.targets = [row.source.key, row.destination.key]
     with _slot():
-        for account in (row.source, row.destination):
+        tried = [row.source] if row.by_master else [row.source, row.destination]
+        for account in tried:
             caller.count_login(account)
         try:
             credentials = row_credentials(caller.deps, row, caller.batch_right)
@@ -50,7 +51,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
         results = check(caller.deps, source, destination, rule)
         result = _last_result(cast("Generator[Check, None, None]", results))
     for side in (result.source, result.destination):
-        if side.look is not CheckPhase.FAILED:
+        if side.account in tried and side.look is not CheckPhase.FAILED:
             caller.refund_login(side.account)
     return result.as_json()
 

@@ -45,12 +45,15 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
     if import_.state not in ENDED:
         raise ProblemAnswer("not_possible", "The import is still in progress. Cancel it first, then undo it.")
     credential = undo_login(caller, import_, body.destination_password)
-    caller.count_login(import_.destination)
+    tried = body.destination_password is not None  # an administrator's own login counts for no mailbox
+    if tried:
+        caller.count_login(import_.destination)
     job = caller.site.undo_jobs.start(caller.deps, import_, credential)
     try:
         report = _wait(job)
     except UndoTimeout:
-        job.add_done_callback(partial(_refund_login, caller, import_.destination))
+        if tried:
+            job.add_done_callback(partial(_refund_login, caller, import_.destination))
         location = f"/api/v1/imports/{import_.id}/undo"
         accepted: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": location})
         return cast("ReportOut", accepted)
@@ -60,7 +63,8 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         raise ProblemAnswer("not_possible", "The undo was interrupted. Try again.") from None
     except MailError as error:
         raise mailbox_refused(error) from None
-    caller.refund_login(import_.destination)
+    if tried:
+        caller.refund_login(import_.destination)
     return report.as_json()
 
 

@@ -11,13 +11,20 @@ from starlette.responses import Response
 
 from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
-from importer.domain.people.identities import WebSession, person_of
+from importer.domain.people.identities import NO_PERSON, WebSession, person_of
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.client_networks import client_network
+from importer.service.access.login_attempts import LoginOrigin, known_browser
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
 from importer.web.audit_middleware import note_login
-from importer.web.cookies import delete_session_token, set_language, set_session_token
+from importer.web.cookies import (
+    delete_session_token,
+    known_browser_cookie,
+    remember_known_browser,
+    set_language,
+    set_session_token,
+)
 from importer.web.error_texts import cell_problem, mail_problem, rate_limited
 from importer.web.rendering import page, redirect
 from importer.web.request_context import AnyVisitor, Fields, SignedIn, Visitor, field_text
@@ -35,14 +42,16 @@ def front_page(visitor: AnyVisitor) -> Response:
 
 
 @router.post("/sign-in")
-def submit_sign_in(visitor: AnyVisitor, fields: Fields) -> Response:
+def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Response:
     if not visitor.site.settings.password_sign_in:
         return page(visitor, "front.html", 403, values={}, errors={})
     account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
             with visitor.site.concurrency_limit.slot(client_network(visitor.client)):
-                token, _ = sign_in(visitor.site.deps, account, secret, client=visitor.client)
+                token, _ = sign_in(
+                    visitor.site.deps, account, secret, login_origin(request, visitor, account)
+                )
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(visitor, error, account.endpoint.host)}
             note_login(visitor.audit, account, error, person_of(account))
@@ -53,6 +62,7 @@ def submit_sign_in(visitor: AnyVisitor, fields: Fields) -> Response:
                 sign_out(visitor.site.deps, visitor.session)
             response = redirect("/new")
             set_session_token(response, visitor.site, token)
+            remember_known_browser(request, response, visitor.site, account)
             return response
     return page(visitor, "front.html", 422, values={"address": field_text(fields, "address")}, errors=errors)
 
@@ -87,15 +97,14 @@ def mailboxes(guest: SignedIn) -> Response:
 
 
 @router.post("/mailboxes")
-def add_mailbox(guest: SignedIn, fields: Fields) -> Response:
+def add_mailbox(request: Request, guest: SignedIn, fields: Fields) -> Response:
     visitor = guest.visitor
     account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
             with visitor.site.concurrency_limit.slot(guest.session.person):
-                token = attach_mailbox(
-                    visitor.site.deps, guest.session, account, secret, client=visitor.client
-                )
+                origin = login_origin(request, visitor, account)
+                token = attach_mailbox(visitor.site.deps, guest.session, account, secret, origin)
         except (MailError, RateLimited) as error:
             errors = {"form": login_problem(visitor, error, account.endpoint.host)}
             note_login(visitor.audit, account, error)
@@ -117,6 +126,13 @@ def login_problem(visitor: Visitor, error: MailError | RateLimited, host: str) -
     if isinstance(error, LoginRejected):
         return visitor.texts.gettext("Address and password do not match. Check both and try again.")
     return mail_problem(visitor.texts, error, host)
+
+
+def login_origin(request: Request, visitor: Visitor, account: Account) -> LoginOrigin:
+    """Where a login of this request comes from, for the rate limits."""
+    person = visitor.session.person if visitor.session is not None else NO_PERSON
+    browser = known_browser(visitor.site.deps, known_browser_cookie(request, visitor.site), account)
+    return LoginOrigin(visitor.client, person, browser)
 
 
 def _issuer_logout_url(visitor: Visitor, session: WebSession) -> str:

@@ -16,6 +16,7 @@ from importer.domain.csv_import.csv_cells import server as read_server
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
+from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import LOOKUPS_PER_PERSON, RateLimited, consume, consume_rows
 from importer.service.access.web_sessions import (
     SessionData,
@@ -100,8 +101,7 @@ def submit_password(guest: SignedIn, fields: Fields) -> Response:
                     account,
                     secret,
                     Side.SOURCE,
-                    client=visitor.client,
-                    person=guest.session.person,
+                    LoginOrigin(visitor.client, guest.session.person),
                 )
         except (MailError, RateLimited) as error:
             errors = {"form": _source_problem(guest, error, account)}
