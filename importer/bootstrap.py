@@ -36,6 +36,7 @@ from importer.adapters.store.revision import create, is_current
 from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
+from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.process import Queue
@@ -212,6 +213,8 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             consent=timedelta(days=settings.consent_days),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
+        invites_everyone=settings.invitations == "everyone",
+        is_proven=partial(_is_proven, settings, catalog),
         audit_kept=timedelta(days=settings.audit_days),
         webhook_sender=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
@@ -274,6 +277,16 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
         daily_down_bytes=daily.down_bytes,
         daily_up_bytes=daily.up_bytes,
     )
+
+
+def _is_proven(settings: Settings, catalog: Catalog, account: Account) -> bool:
+    """Whether a login at the account's host proves that its address belongs to the person."""
+    if account.endpoint == settings.destination_server:
+        return account.login.lower() == account.address.lower()
+    provider = catalog.for_host(account.endpoint.host)
+    if provider is not None:
+        return provider.login_name(account.address).lower() == account.login.lower()
+    return is_host_of_domain(account)
 
 
 def access_of(settings: Settings) -> MailboxAccess:

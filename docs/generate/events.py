@@ -56,6 +56,8 @@ MEANINGS: Final = {
     "watch.failed": "Progress could not be read: the database is unavailable. Watchers see no change until it is"
     " back.",
     "mail.handled": "One mail: `sent`, `retry`, `refused` or `unknown` (never sent again).",
+    "mail.limited": "A mail to a third person was not sent: its submitter, or all together to that domain, caused too"
+    " many today.",
     "audit.recorded": "A security event: who (`actor`) did what (`action`) to what (`target`), from where (`client`),"
     " and how it ended. The table `audit_events` has it too; `mailhaul audit` shows it.",
     "command.failed": "A console command failed with an internal error, with its traceback.",

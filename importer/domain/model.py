@@ -161,6 +161,9 @@ class Batch:
     imports: tuple[ImportId, ...] = ()
     owner: str = ""  # PersonId (people/identities.py) of its only reader; "" for console only
     language: str = ""  # of its summary mail, as in Import
+    # Whether the submitter may have mails sent to people who are not proven to own their mailboxes yet: an
+    # operator, an API client, a holder of the batch right.
+    is_trusted: bool = True
 
 
 # --- Folders and messages ---------------------------------------------------------------------

@@ -102,7 +102,7 @@ class Invitation:
 class Composer(Protocol):
     """Writes the mails."""
 
-    def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
+    def completion(self, report: Report, recipients: Sequence[str], now: datetime) -> Sequence[Notice]:
         """One notice for each address concerned: source, destination, and the submitter if known. Each
         address gets one."""
         ...

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Account
+from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
@@ -83,6 +84,8 @@ class Deps:
     )  # an empty set for about that many digests
     public_url: str = ""
     revokes_consents: bool = True
+    invites_everyone: bool = False  # also owners whom people without the batch right name
+    is_proven: Callable[[Account], bool] = is_host_of_domain  # whether a login there proves the address
     audit_kept: timedelta = timedelta(days=365)
     deadlines: Deadlines = field(default_factory=Deadlines)
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called

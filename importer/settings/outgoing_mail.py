@@ -48,6 +48,13 @@ class MailSettings(HostSettings):
         _address,
         shown="mailhaul@ and the name of this host",
     )
+    invitations: Literal["batch-right", "everyone"] = setting(
+        "batch-right",
+        "Who can have owners asked by mail to sign in: holders of the batch right, API clients and operators,"
+        " or everyone. Others pass the link on themselves.",
+        "one of batch-right, everyone",
+        one_of("batch-right", "everyone"),
+    )
     language: Literal["en", "de", "fr", "it", "es"] = setting(
         "en",
         "Language of mails to recipients who did not choose one.",

@@ -247,6 +247,13 @@ def test_a_token_bound_to_domains_permits_no_other_destinations(office: WebOffic
         assert "at imap.new.example only" in problem(answer, 403, "scope_missing")["detail"], path
 
 
+def test_a_token_bound_to_domains_names_submitters_of_its_domains_only(office: WebOffice) -> None:
+    bound = Panel(office, "bound", domains={"new.example"})
+    body = {"rows": [ROW], "submitter": "ceo@third.example"}
+    assert problem(bound.post("/batches", body), 403, "scope_missing")
+    assert bound.post("/batches", {**body, "submitter": "root@new.example"}).status_code == 201
+
+
 def test_imports_cannot_be_used_to_guess_passwords(office: WebOffice, panel: Panel) -> None:
     answers = [panel.post("/imports", {**ROW, "source_password": f"guess {n}"}) for n in range(12)]
     assert [answer.status_code for answer in answers] == [201] + [200] * 9 + [429] * 2

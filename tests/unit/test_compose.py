@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailbox
-from importer.adapters.mail.compose import TemplateComposer, recipients
+from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
@@ -60,12 +60,15 @@ def refusal(number: int = 1, **changes: Any) -> Refusal:
     return replace(refusal_, **changes)
 
 
+BOTH = ("ada@old.example", "ada@new.example")
+
+
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
     return Report(replace(IMPORT, **changes), tallies, refusals)
 
 
 def completion_notice(it: Report) -> Notice:
-    return next(n for n in COMPOSER.completion(it, T) if n.recipient == "ada@new.example")
+    return next(n for n in COMPOSER.completion(it, BOTH, T) if n.recipient == "ada@new.example")
 
 
 def number(text: str) -> int:
@@ -274,8 +277,8 @@ def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str)
 
 def test_the_default_language_is_that_of_the_installation() -> None:
     german = TemplateComposer("m@new.example", KEY, "de")
-    assert german.completion(report(), T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
-    english = german.completion(report(language="en"), T)[0]
+    assert german.completion(report(), BOTH, T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
+    english = german.completion(report(language="en"), BOTH, T)[0]
     assert english.subject == "The old mailbox was empty: nothing to copy"
 
 
@@ -412,16 +415,39 @@ def test_external_text_cannot_inject_into_an_invitation() -> None:
 
 
 def test_each_recipient_gets_one_mail() -> None:
-    it = report(submitter="IT@new.example")
-    assert recipients(it) == ("ada@old.example", "ada@new.example", "IT@new.example")
-    assert recipients(report(submitter="ADA@New.Example")) == ("ada@old.example", "ada@new.example")
-    bare = replace(IMPORT.source, address="ada")
-    assert recipients(report(source=bare)) == ("ada@new.example",)
+    to = (*BOTH, "ADA@New.Example", "ada", "IT@new.example")
+    notices = COMPOSER.completion(report(), to, T)
+    assert [notice.recipient for notice in notices] == [*BOTH, "IT@new.example"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "call +1-900-EVIL https://evil.example/login?x=1",
+        "www.evil.example",
+        "evil.example/pay",
+        "HTTPS://EVIL.EXAMPLE",
+        "mailto:ada@evil.example",
+    ],
+)
+def test_words_of_others_hold_no_link_in_a_mail(words: str) -> None:
+    problem = Problem("server_refused", "It was refused.", Side.SOURCE, words)
+    it = report(
+        FolderTally(words, words, 2, failed=2),
+        refusals=(refusal(subject=words, reason=words, folder=words),),
+        state=State.STOPPED,
+        problem=problem,
+    )
+    notice = completion_notice(it)
+    for part in (notice.text, unescape(notice.html), notice.subject):
+        assert not re.search(r"evil\.example|://evil", part, re.IGNORECASE), part
+    assert "evil[.]example" in notice.text.lower()
+    assert "old.example" in notice.text  # our own words about the import's hosts stay
 
 
 def test_equal_reports_give_equal_mails_so_that_posting_is_idempotent() -> None:
     first, second = (
-        TemplateComposer("m@new.example", KEY).completion(report(*ACCOUNTS), T) for _ in range(2)
+        TemplateComposer("m@new.example", KEY).completion(report(*ACCOUNTS), BOTH, T) for _ in range(2)
     )
     assert first == second
     assert [notice.key for notice in first] == ["import:i1:ada@old.example", "import:i1:ada@new.example"]
@@ -430,8 +456,8 @@ def test_equal_reports_give_equal_mails_so_that_posting_is_idempotent() -> None:
 
 
 def test_a_message_id_cannot_be_guessed_without_the_key() -> None:
-    other = TemplateComposer("m@new.example", b"other").completion(report(), T)
-    assert other[0].message_id != COMPOSER.completion(report(), T)[0].message_id
+    other = TemplateComposer("m@new.example", b"other").completion(report(), BOTH, T)
+    assert other[0].message_id != COMPOSER.completion(report(), BOTH, T)[0].message_id
 
 
 def test_a_batch_whose_rows_ended_again_gets_another_summary() -> None:

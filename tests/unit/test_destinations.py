@@ -266,7 +266,7 @@ def test_rows_of_a_file_without_a_password_wait_for_their_owners(tmp_path: Path)
     office = web(tmp_path, at_microsoft(), Issuer())
     browser = signed_in(office)
     browser.post("/file", rows=f"{HEADER}\nada@old.example,{RIGHT},imap.old.example,grace@new.example,\n")
-    assert "The owner is asked to sign in." in browser.get("/file/preview").text
+    assert "The owner has to sign in: you get a link to pass on." in browser.get("/file/preview").text
     batch = browser.post("/file/start").headers["location"]
     assert "/consent/" in browser.get(batch).text
     [import_] = office.deps.store.imports(limit=5)

@@ -108,6 +108,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "OPENID_BUTTON": ("Sign in with Example", "Sign in with Example"),
         "PUBLIC_URL": ("https://haul.example/", "https://haul.example"),
         "CONSENT_DAYS": ("3", 3),
+        "INVITATIONS": ("everyone", "everyone"),
         "AUDIT_DAYS": ("30", 30),
         "SESSION_IDLE_MINUTES": ("30", 30),
         "GIVE_BACK_CONSENT": ("no", False),

@@ -39,15 +39,6 @@ _STATES: Final = {
 }
 
 
-def recipients(report: Report) -> tuple[str, ...]:
-    """The addresses that are notified of an import: old mailbox, new mailbox, submitter, in this order.
-
-    Duplicates, ignoring case, and strings that are not mail addresses (bare login names) are left out.
-    """
-    import_ = report.import_
-    return _unique_addresses((import_.source.address, import_.destination.address, import_.submitter))
-
-
 class TemplateComposer:
     """Implements `Composer`. `sender` is an address, optionally with a display name. `notice_key` keys the
     Message-IDs, so that those of future mails cannot be guessed. `language` is used for recipients whose
@@ -73,8 +64,10 @@ class TemplateComposer:
             keep_trailing_newline=True,
         )
 
-    def completion(self, report: Report, now: datetime) -> Sequence[Notice]:
+    def completion(self, report: Report, recipients: Sequence[str], now: datetime) -> Sequence[Notice]:
         """One notice per recipient that the import has ended, in whatever state.
+
+        Duplicates and bare login names among the recipients are left out.
 
         The key is `import:<id>:<recipient>`: an import ends once, and a resubmitted import has another id.
         """
@@ -83,7 +76,7 @@ class TemplateComposer:
         )
         return tuple(
             self._notice(f"import:{report.import_.id}:{to.casefold()}", to, subject, text, html, now)
-            for to in recipients(report)
+            for to in _unique_addresses(recipients)
         )
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:

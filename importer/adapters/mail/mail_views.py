@@ -1,7 +1,7 @@
 """The contents of mails as values; templates only lay them out.
 
-All untrusted text is sanitised here, with `printable`, and nowhere else. Lists are cut so that the mail stays
-small (Gmail clips mails of more than 102 kB); omitted entries are counted.
+All untrusted text is sanitised here, with `printable` and `unlinked`, and nowhere else. Lists are cut so that
+the mail stays small (Gmail clips mails of more than 102 kB); omitted entries are counted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderTally, Refusal, State
-from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.outcome import batch_verdict
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
@@ -74,8 +74,8 @@ class FolderLine:
     @classmethod
     def of(cls, tally: FolderTally, texts: CatalogTranslator) -> FolderLine:
         return cls(
-            printable(tally.source_folder, _MAX_NAME_CHARS),
-            printable(tally.destination_folder, _MAX_NAME_CHARS),
+            unlinked(printable(tally.source_folder, _MAX_NAME_CHARS)),
+            unlinked(printable(tally.destination_folder, _MAX_NAME_CHARS)),
             Sums.of(Totals.of([tally]), texts),
         )
 
@@ -97,11 +97,11 @@ class RefusalLine:
         return cls(
             whole_folder=refusal.uid is None,
             messages=refusal.count,
-            folder=printable(refusal.folder, _MAX_NAME_CHARS),
+            folder=unlinked(printable(refusal.folder, _MAX_NAME_CHARS)),
             date=printable(refusal.date, 40),
-            subject=printable(refusal.subject, _MAX_SUBJECT_CHARS),
+            subject=unlinked(printable(refusal.subject, _MAX_SUBJECT_CHARS)),
             size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
-            reason=printable(reason(texts, refusal.reason)),
+            reason=unlinked(printable(reason(texts, refusal.reason))),
         )
 
 
@@ -146,7 +146,7 @@ class ReportMailView:
             keywords_dropped=totals.keywords_dropped,
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
-            server_text=printable(import_.problem.server_text) if import_.problem else "",
+            server_text=unlinked(printable(import_.problem.server_text)) if import_.problem else "",
             folders=tuple(FolderLine.of(tally, texts) for tally in report.tallies[:MAX_FOLDERS]),
             folders_more=len(report.tallies[MAX_FOLDERS:]),
             refusals=tuple(RefusalLine.of(refusal, texts) for refusal in refusals),
@@ -240,7 +240,7 @@ class BatchMailView:
     @classmethod
     def of(cls, report: BatchReport, texts: CatalogTranslator) -> BatchMailView:
         return cls(
-            name=printable(report.batch.name, _MAX_NAME_CHARS),
+            name=unlinked(printable(report.batch.name, _MAX_NAME_CHARS)),
             verdict=printable(batch_verdict(report.states, report.totals, texts), _MAX_SENTENCES_CHARS),
             mailboxes=len(report.reports),
             complete=report.states.get(State.COMPLETE, 0),
@@ -268,7 +268,11 @@ def _verdict(report: Report, texts: CatalogTranslator) -> str:
     problem = report.import_.problem.message if report.import_.problem else ""
     if texts.language != "en":
         problem = import_problem(texts, report.import_)
-    return printable(report.translated_verdict(texts, problem, partial(reason, texts)), _MAX_SENTENCES_CHARS)
+    known = set()
+    for account in (report.import_.source, report.import_.destination):
+        known |= {account.endpoint.host.lower(), account.address.rpartition("@")[2].lower()}
+    verdict = report.translated_verdict(texts, problem, partial(reason, texts))
+    return unlinked(printable(verdict, _MAX_SENTENCES_CHARS), known)
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:

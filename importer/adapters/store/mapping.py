@@ -48,7 +48,16 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def batch(row: AnyRow) -> Batch:
-    return Batch(row.id, row.created_at, row.name, row.submitter, tuple(row.imports), row.owner, row.language)
+    return Batch(
+        row.id,
+        row.created_at,
+        row.name,
+        row.submitter,
+        tuple(row.imports),
+        row.owner,
+        row.language,
+        row.is_trusted,
+    )
 
 
 def batch_values(batch: Batch) -> Values:

@@ -60,6 +60,7 @@ batches: Final = Table(
     Column("language", Text, nullable=False),
     Column("imports", JSON, nullable=False),  # ids in order
     Column("owner", ExactText, nullable=False),
+    Column("is_trusted", Boolean, nullable=False, server_default="1"),
     Index(None, "owner", "created_at"),
 )
 

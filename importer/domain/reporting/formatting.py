@@ -6,11 +6,19 @@ shown in a mail or on a terminal.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 _JOINERS: Final = frozenset("\u200c\u200d")  # ZWNJ and ZWJ: Persian words and family emoji need them
+# A host name, with the scheme before it and the path behind it.
+_LINK: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]{1,20}://|mailto:|tel:)?"
+    r"(?P<host>(?:[\w-]{1,63}\.)+[^\W\d_]{2,24})\b(?P<path>(?::\d+)?/\S*)?",
+    re.IGNORECASE,
+)
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
@@ -94,6 +102,20 @@ def printable(text: str, max_chars: int = 200) -> str:
             chars.append(char)
     line = " ".join("".join(chars).split())
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
+
+
+def unlinked(text: str, known: Collection[str] = ()) -> str:
+    """Foreign text in which no mail program finds a link: `https://evil.example/x` becomes `evil[.]example`.
+
+    Hosts and domains in `known`, in lower case, stay.
+    """
+
+    def broken(match: re.Match[str]) -> str:
+        host = match["host"].lower()
+        stays = not match["scheme"] and not match["path"]
+        return match["host"] if stays and host in known else match["host"].replace(".", "[.]")
+
+    return _LINK.sub(broken, text)
 
 
 def with_server_words(sentence: str, server_text: str, label: str = "The server said:") -> str:

@@ -172,8 +172,8 @@ def start_consent(deps: Deps, import_id: ImportId) -> None:
 def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Import:
     """Process an import whose owners have not signed in yet, under its lease.
 
-    Links are created and due mails are posted. The import ends as soon as one owner can no longer be asked.
-    Raises LeaseLost, VaultError.
+    Links are created; due mails are posted if the submitter may have others asked. The import ends as soon as
+    one owner can no longer be asked. Raises LeaseLost, VaultError.
     """
     now = deps.clock.now()
     pending = [
@@ -190,7 +190,8 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
             expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)
             return finish(deps, import_, State.STOPPED, lease, expired)
     both = len(pending) > 1
-    if deps.outgoing_mail is not None:
+    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    if deps.outgoing_mail is not None and (batch is None or batch.is_trusted):
         for owner in pending:
             mail = schedule.mails_due(owner.consent.asked_at, now)
             # The mail is stored until it is sent; the token is inserted only then.

@@ -13,12 +13,14 @@ import structlog
 from importer.domain import import_state
 from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
 from importer.domain.model import BatchId, Import, Problem, State
+from importer.domain.people.mail_recipients import completion_recipients
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke
 from importer.service.deps import Deps
+from importer.service.notify.mail_bounds import within_bounds
 from importer.service.notify.webhooks import webhook_calls
 from providers.errors import HostForbidden
 
@@ -63,8 +65,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     ended = import_state.ended(import_, end, deps.clock.now(), problem)
     notices: Sequence[Notice] = ()
     if deps.outgoing_mail is not None:
-        compose = partial(deps.outgoing_mail.composer.completion, report_of(deps, ended), deps.clock.now())
-        notices = compose_notices(compose, ended.id)
+        notices = compose_notices(partial(_completion_notices, deps, ended), ended.id)
     consents = consents_to_revoke(deps, import_)
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
     calls = webhook_calls(deps, report_of(deps, ended))
@@ -90,6 +91,16 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     for consent in consents:  # best effort: the owner can revoke it too
         log.info("consent.given_back", import_id=ended.id, done=deps.access.revoke_consent(consent))
     return ended
+
+
+def _completion_notices(deps: Deps, ended: Import) -> Sequence[Notice]:
+    """The mails about the end of an import: to proven people, within the bounds of its submitter."""
+    assert deps.outgoing_mail is not None  # noqa: S101 - `finish` ensures it
+    report = report_of(deps, ended)
+    recipients = completion_recipients(report, deps.is_proven)
+    notices = deps.outgoing_mail.composer.completion(report, recipients, deps.clock.now())
+    batch = deps.store.batch(ended.batch_id) if ended.batch_id is not None else None
+    return within_bounds(deps, batch, ended, notices)
 
 
 def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:

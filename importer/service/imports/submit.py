@@ -94,6 +94,7 @@ def submit(
             tuple(p.import_.id for p in starting),
             owner,
             language,
+            is_trusted=right.any or not owner.startswith(("mailbox:", "openid:")) or deps.invites_everyone,
         )
         granted = [grants_of(deps, p.row, organisation=organisation, right=right) for p in starting]
         sealed = [

@@ -170,4 +170,10 @@ def submitted_row_out(caller: ApiCaller, submitted: SubmittedRow) -> SubmittedRo
 
 
 def _submitter(caller: ApiCaller, requested: str) -> str:
-    return checked("submitter", partial(address, requested)) if requested else caller.site.settings.submitter
+    if not requested:
+        return caller.site.settings.submitter
+    submitter: str = checked("submitter", partial(address, requested))
+    domains = caller.token.domains
+    if domains and submitter.rpartition("@")[2].lower() not in domains:
+        raise ProblemAnswer("scope_missing", "This token permits submitters of its domains only.")
+    return submitter

@@ -112,6 +112,7 @@ def preview(guest: SignedIn) -> Response:
         columns=_columns(guest),
         lines=_preview_rows(guest, parsed, problems),
         right=guest_batch_right(guest),
+        invites=guest_batch_right(guest).any or guest.visitor.site.deps.invites_everyone,
         general=[_problem_text(guest, p) for p in problems if _is_general(guest, p)],
         problem_count=len(problems),
         row_count=parsed.row_count,
