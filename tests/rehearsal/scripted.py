@@ -20,6 +20,9 @@ Answer = Callable[[str], bytes | None]
 """Maps a command, without tag and literals, to the response, in which `TAG` is replaced with the tag, or to
 None for that of `usual_answer`. The line after AUTHENTICATE is passed as `CREDENTIALS`."""
 
+StreamedAnswer = Callable[[str], bytes | Iterator[bytes] | None]
+"""An `Answer` that may yield the response piece by piece, perhaps without end."""
+
 DRIP = b"\0drip\0"
 """Marker in a response: the rest is sent byte by byte, with pauses, repeatedly until the client is gone."""
 
@@ -53,7 +56,7 @@ class ScriptedServer:
     """Listens on localhost. `commands` holds all commands so far, including the login."""
 
     def __init__(
-        self, answer: Answer, greeting: bytes, tls: ssl.SSLContext | None, security: Security
+        self, answer: StreamedAnswer, greeting: bytes, tls: ssl.SSLContext | None, security: Security
     ) -> None:
         self._answer = answer
         self._greeting = greeting
@@ -106,6 +109,10 @@ class ScriptedServer:
                     command = "CREDENTIALS"
                 self.commands.append(command)
                 response = self._answer(command)
+                if isinstance(response, Iterator):
+                    for piece in response:
+                        client.sendall(piece.replace(b"TAG", last.encode()))
+                    continue
                 answer = usual_answer(command) if response is None else response
                 at_once, drips, slowly = answer.replace(b"TAG", last.encode()).partition(DRIP)
                 client.sendall(at_once)
@@ -121,7 +128,7 @@ class ScriptedServer:
 
 @contextmanager
 def scripted_server(
-    answer: Answer = lambda _command: None,
+    answer: StreamedAnswer = lambda _command: None,
     *,
     greeting: bytes = GREETING,
     certificate: tuple[Path, Path] | None = None,
