@@ -16,6 +16,7 @@ Two attributes alone decide what happens next: `scope` (what is affected) and `r
     | + EncryptionUnavailable                         the server offers no STARTTLS
     + LoginRejected           account    human        says what to do at this provider
     | + MasterRefused                                 the host's master user cannot open this mailbox
+    + BeyondLimit             account    human        the server sends more than Mailhaul accepts
     + GrantExpired            account    human        consent revoked or expired: the owner signs in again
     + MailHidden              account    human        the host exposes only part of the mail over IMAP
     + QuotaExceeded           account    human        [OVERQUOTA] at the destination
@@ -190,6 +191,14 @@ class MasterRefused(LoginRejected):
     """
 
     code = "master_refused"
+
+
+class BeyondLimit(MailError):
+    """The server sends more than Mailhaul accepts; the text names the limit. It would do so again."""
+
+    code = "beyond_limit"
+    scope = ErrorScope.ACCOUNT
+    remedy = Remedy.HUMAN
 
 
 class GrantExpired(MailError):

@@ -144,4 +144,4 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _logins_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests break connections far more often than hosts do."""
-    monkeypatch.setattr(LoginLimiter, "wait", lambda self, *, progress=False: self.count())
+    monkeypatch.setattr(LoginLimiter, "wait", lambda self, _sleep=None, *, progress=False: self.count())

@@ -40,6 +40,11 @@ REASONS: Final = {
         " block a worker.",
         "Nothing for half an hour. Then check the network and that server.",
     ),
+    "beyond_limit": (
+        "The server sends more than Mailhaul accepts from one server; the sentence names the limit. The limits are in"
+        " `importer/domain/planning/server_limits.py`. A real mailbox comes nowhere near them.",
+        "Look at the mailbox with a mail program. If the server is right, report it to the Mailhaul project.",
+    ),
     "throttled": (
         "The server asks for a pause, often for hours, or accepts no more connections. A limit that the server applies"
         " to this machine's address holds for all mailboxes there.",

@@ -22,6 +22,7 @@ from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Lane
 from importer.engine.transfer import FetchedBatch, InFlightBatch, MessageKey, fetch_batch
 from importer.ports.leases import LeaseLost
+from importer.ports.work_limit import WorkEnded
 from providers.errors import (
     ConnectionLost,
     FolderChanged,
@@ -287,7 +288,7 @@ class Pipeline:
         """After an error, conclude the batch that was sent, if possible."""
         if self._sending:
             # On failure its intent stays in the ledger, and the first error is the one to raise.
-            with suppress(MailError, LeaseLost):
+            with suppress(MailError, LeaseLost, WorkEnded):
                 self._conclude(self._sending)
         if self._fetching:
             self._held.release(self._fetching.size_bytes)

@@ -6,8 +6,9 @@ from typing import Final
 
 from importer.domain.model import Import, Problem
 from importer.domain.reporting.formatting import printable, with_server_words
+from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
-from providers.errors import Side
+from providers.errors import BeyondLimit, Side
 
 _BY_CODE: Final = {
     "connection_lost": N_("The connection to %(host)s was lost."),
@@ -101,7 +102,10 @@ def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) ->
 
 
 def by_code(texts: CatalogTranslator, code: str, fallback: str, host: str, side: Side = Side.SOURCE) -> str:
-    """The text for a problem code; `fallback`, made printable, for a code without a text."""
+    """The text for a problem code; `fallback`, made printable, for a code without a text. That of BeyondLimit
+    is the translated `fallback`."""
+    if code == BeyondLimit.code:  # the sentence names the limit
+        return reason(texts, fallback)
     message = _AT_DESTINATION.get(code) if side is Side.DESTINATION else None
     message = message or _BY_CODE.get(code)
     if message is None:

@@ -38,6 +38,15 @@ _OWN_REASONS: Final = (
     N_("the new mailbox ended the connection each time it was to be stored"),
     N_("The connection to the old mailbox ended each time the folder “%(folder)s” was opened."),
     N_("The connection to the new mailbox ended each time the folder for “%(folder)s” was opened."),
+    N_("%(host)s sends more in one answer than Mailhaul accepts (the limit is %(limit)s)."),
+    N_("%(host)s sends more lines in one answer than Mailhaul accepts (the limit is %(limit)s)."),
+    N_("%(host)s sends more lines before a login than Mailhaul accepts (the limit is %(limit)s)."),
+    N_("%(host)s sends a longer name than Mailhaul accepts (the limit is %(limit)s)."),
+    N_("%(host)s lists more folders than Mailhaul accepts (the limit is %(limit)s)."),
+    N_(
+        "The folder “%(folder)s” on %(host)s has more messages than Mailhaul accepts (the limit is"
+        " %(limit)s)."
+    ),
     N_("shared and public folders do not belong to this mailbox"),
     N_("The folder “%(folder)s” cannot be opened on %(host)s: %(words)s"),
     N_("The folder “%(folder)s” cannot be created on %(host)s: %(words)s"),

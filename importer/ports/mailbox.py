@@ -23,6 +23,7 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
+from importer.ports.work_limit import WorkLimit
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
 
@@ -224,13 +225,20 @@ class SessionFactory(Protocol):
     """Opens sessions."""
 
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> MailboxSession:
         """Connect and log in.
 
         A Secret is the mailbox's password, a MasterLogin the login of a master user. AccessTokens supply a
         token, which is fetched before connecting and once more if the host refuses it. With `labels`, a host
         that has labels shows them as read-only folders, as `labels.rule` says; other hosts are not affected.
+        Once `limit` is overdue, commands without headway end with ServerTooSlow; once it has ended, this
+        method and all methods of the session that wait for the server raise WorkEnded, within about a second.
         Raises any MailError of scope session or account.
         """
         ...

@@ -33,6 +33,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.ports.mailbox import LabelView
+from importer.ports.work_limit import WorkLimit
 from providers.endpoint import FolderRole, Secret
 from providers.errors import (
     ConnectionLost,
@@ -165,7 +166,12 @@ class MemorySessions:
         self.mailboxes = dict(mailboxes)
 
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> MemorySession:
         mailbox = self.mailboxes.get(account.key)
         if mailbox is None:

@@ -26,6 +26,7 @@ from importer.domain.model import Account, State
 from importer.engine.leg_context import TransferLimits
 from importer.oauth_setup import login_help
 from importer.ports.mailbox import LabelView, MailboxSession
+from importer.ports.work_limit import WorkLimit
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
 from importer.settings import Settings
@@ -348,9 +349,14 @@ class _ByToken:
         self._tokens = {Side.SOURCE: source, Side.DESTINATION: destination}
 
     def open(
-        self, account: Account, _credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        _credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> MailboxSession:
-        return self._inner.open(account, self._tokens[side], side, labels)
+        return self._inner.open(account, self._tokens[side], side, labels, limit)
 
 
 def test_five_second_tokens_last_through_a_copy_of_two_thousand_messages(

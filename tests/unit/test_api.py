@@ -422,7 +422,7 @@ def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
     released, original_open = threading.Event(), office.doors.open
     undo_jobs = office.pages.state.site.undo_jobs
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
-    monkeypatch.setattr(office.doors, "open", lambda *args: released.wait(5) and original_open(*args))
+    monkeypatch.setattr(office.doors, "open", lambda *args, **more: released.wait(5) and original_open(*args))
     for _ in range(8):
         released.clear()
         answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
@@ -624,7 +624,7 @@ def test_a_repeated_request_is_refused_while_the_first_is_in_progress(
     gate, original_open = Gate(), office.doors.open
 
     def blocking_open(
-        account: Any, credential: Credential, side: Side, labels: LabelView | None = None
+        account: Any, credential: Credential, side: Side, labels: LabelView | None = None, **_more: Any
     ) -> Any:
         gate.reached.set()
         assert gate.opened.wait(10)

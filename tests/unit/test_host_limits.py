@@ -14,6 +14,7 @@ from importer.domain.model import Account, State
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.planning.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
+from importer.ports.work_limit import WorkLimit
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
 from importer.service.legs.host_limits import DEFAULT_PAUSE, SLOT_WAIT, HostLimits, PostponedByHost
@@ -59,7 +60,12 @@ def test_additional_lanes_start_only_if_there_is_a_slot(office: Office) -> None:
 
     class CountingSessions(Sessions):
         def open(
-            self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+            self,
+            account: Account,
+            credential: Credential,
+            side: Side,
+            labels: LabelView | None = None,
+            limit: WorkLimit | None = None,
         ) -> MemorySession:
             opened.append(side)
             return super().open(account, credential, side)
@@ -207,7 +213,12 @@ def test_throttling_of_an_additional_lane_is_recorded_for_all(office: Office) ->
 
     class OnePairOnly(Sessions):
         def open(
-            self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+            self,
+            account: Account,
+            credential: Credential,
+            side: Side,
+            labels: LabelView | None = None,
+            limit: WorkLimit | None = None,
         ) -> MemorySession:
             opened.append(side)
             if opened.count(side) > 1:

@@ -21,6 +21,7 @@ from importer.ports.mailbox import LabelView
 from importer.ports.notices import MailOutcome, Notice
 from importer.ports.process import OwnDiskFull
 from importer.ports.store import SealedGrants
+from importer.ports.work_limit import WorkLimit
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import RowOutcome, submit
@@ -74,7 +75,12 @@ class Sessions(MemorySessions):
     trouble: Exception | None = None
 
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> MemorySession:
         happens, self.on_next_open = self.on_next_open, None
         if happens is not None:
@@ -459,7 +465,12 @@ def test_all_connections_of_a_leg_are_closed_even_if_one_cannot_be_opened(office
         destinations = 0
 
         def open(
-            self, _account: Account, _credential: Credential, side: Side, _labels: LabelView | None = None
+            self,
+            _account: Account,
+            _credential: Credential,
+            side: Side,
+            _labels: LabelView | None = None,
+            limit: WorkLimit | None = None,
         ) -> MemorySession:
             if side is Side.DESTINATION:
                 self.destinations += 1

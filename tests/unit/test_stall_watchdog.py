@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from importer.adapters.imap.stall_watchdog import LEAST_BYTES_PER_S, StallWatchdog
+from importer.ports.work_limit import WorkLimit
 
 PERIOD_S = 0.5
 
@@ -18,7 +19,10 @@ class WatchedConnection:
     """A watched connection. It counts how often it is cut."""
 
     waiting: bool = True
+    sending: bool = False
     received_bytes: int = 0
+    sent_bytes: int = 0
+    limit: WorkLimit = field(default_factory=WorkLimit)
     completed_commands: int = 0
     cuts: int = 0
 

@@ -272,11 +272,11 @@ class Tarpit(Doors):
         self.waiting = 0
         self.released = Event()
 
-    def open(self, account: Account, *rest: Any) -> Any:
+    def open(self, account: Account, *rest: Any, **more: Any) -> Any:
         if account.endpoint.host == "imap.slow.example":
             self.waiting += 1
             self.released.wait(20)
-        return super().open(account, *rest)
+        return super().open(account, *rest, **more)
 
 
 def test_a_slow_host_does_not_block_the_pages_of_other_people(office: WebOffice) -> None:

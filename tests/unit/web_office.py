@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from importer.domain.model import Account
 from importer.ports.mailbox import LabelView
+from importer.ports.work_limit import WorkLimit
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app
@@ -40,7 +41,12 @@ class Doors(MemorySessions):
         self.knocks: list[tuple[Account, Side]] = []
 
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> MemorySession:
         self.knocks.append((account, side))
         secret = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()

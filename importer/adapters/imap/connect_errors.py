@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from importer.adapters.egress_guard import AddressForbidden
-from importer.adapters.imap.imapclient_adapter import EarlyBytes, SilentServer
+from importer.adapters.imap.imapclient_adapter import EarlyBytes, SilentServer, is_too_large
 from importer.adapters.imap.response_errors import (
     Peer,
     account_error,
+    login_too_large,
     lost,
     printable,
     server_words,
@@ -120,6 +121,8 @@ _REFUSED_GREETING = re.compile(r"\* (BYE|NO|BAD)\b ?(.*)", re.I | re.S)
 
 
 def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
+    if is_too_large(error):
+        return login_too_large(peer)
     greeting = error.args[0] if error.args else ""
     text = greeting.decode("utf-8", "replace") if isinstance(greeting, bytes) else str(greeting)
     host, port, side = peer.endpoint.host, peer.endpoint.port, peer.side
@@ -227,6 +230,8 @@ def _refusal(
     error: Exception, bye_text: str, peer: Peer, secrets: tuple[str, ...], alerts: Sequence[str]
 ) -> Reply | MailError:
     """Return the server's NO, or the error it means if it does not concern the login."""
+    if is_too_large(error):
+        return login_too_large(peer)
     text = str(error) if isinstance(error, imaplib.IMAP4.error) else ""
     cut_off = isinstance(error, imaplib.IMAP4.abort | OSError)
     if cut_off and bye_text:

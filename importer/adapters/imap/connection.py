@@ -24,15 +24,25 @@ from importer.adapters.imap.connect_watchdog import ConnectWatchdog
 from importer.adapters.imap.deflate import KnownLines, LinkSpeed
 from importer.adapters.imap.fallbacks import Fallbacks
 from importer.adapters.imap.fenced_sender import FencedSender
-from importer.adapters.imap.imapclient_adapter import MAX_ALERTS, Client, Timeouts
+from importer.adapters.imap.imapclient_adapter import MAX_ALERTS, Client, Timeouts, is_too_large
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.stall_watchdog import StallWatchdog
-from importer.adapters.imap.wire import Reply, ResponseReader, Tagged, Untagged, WireError, WireEvent
+from importer.adapters.imap.wire import (
+    NameTooLarge,
+    Reply,
+    ResponseReader,
+    Tagged,
+    Untagged,
+    WireError,
+    WireEvent,
+)
 from importer.domain.messages.message_body import Body, pieces
+from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_ANSWER_RESPONSES, MAX_RESPONSES
 from importer.ports.leases import LeaseLost
 from importer.ports.process import OwnDiskFull
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from providers.endpoint import Secret, Security
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import Credential, MasterLogin
@@ -74,6 +84,26 @@ class Answer:
     reply: Reply
 
 
+class _Answers:
+    """Bounds the answers that a caller collects before it reads them, over one or several commands."""
+
+    def __init__(self, connection: Connection, max_bytes: int = MAX_ANSWER_BYTES) -> None:
+        self._connection = connection
+        self._until_bytes = connection.received_bytes + max_bytes
+        self._left = MAX_ANSWER_RESPONSES
+
+    def count(self) -> None:
+        """Count one response. Raises BeyondLimit, and drops the connection."""
+        self._left -= 1
+        connection = self._connection
+        if self._left < 0:
+            connection.drop()
+            raise response_errors.too_many_responses(connection.peer, MAX_ANSWER_RESPONSES)
+        if connection.received_bytes > self._until_bytes:
+            connection.drop()
+            raise response_errors.too_much(connection.peer)
+
+
 class Connection:
     """A logged-in connection. Made by `open_connection`."""
 
@@ -87,14 +117,17 @@ class Connection:
         stall_watchdog: StallWatchdog,
         spool_folder: Path | None = None,
         fallbacks: Fallbacks | None = None,
+        limit: WorkLimit | None = None,
     ) -> None:
         self.peer = peer
+        self.limit = limit or WorkLimit()
         self.fallbacks = fallbacks or Fallbacks()
         self.capabilities = self.fallbacks.usable(capabilities)
         self.greeting = client.greeting
         self.alerts: list[str] = client.alerts  # what the server wants its users to read (RFC 9051: ALERT)
         self.usable = True
         self.waiting = False  # for bytes from the server, at this moment
+        self.sending = False  # at this moment
         self.received_bytes = 0
         self.refusals = 0  # NO and BAD so far: some servers close the connection after a number of them
         self._client = client
@@ -126,6 +159,10 @@ class Connection:
         """A number that changes whenever a command completes."""
         return self._tags - self._unanswered
 
+    @property
+    def sent_bytes(self) -> int:
+        return self._sender.sent_bytes
+
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
 
@@ -154,15 +191,16 @@ class Connection:
         return self._stream.measuring and self._known_lines.compress_from_start(self.peer.endpoint)
 
     def call(self, command: bytes, *, max_line_bytes: int | None = None) -> Answer:
-        """Run one command to completion. Raises CommandRefused, ConnectionLost, ProtocolViolation."""
+        """Run one command to completion. Raises CommandRefused, ConnectionLost, ProtocolViolation,
+        BeyondLimit if the answer is too large to be held, and WorkEnded."""
         return self.collect(self.start(command), max_line_bytes=max_line_bytes)
 
-    def run(self, command: bytes) -> Generator[WireEvent, None, Reply]:
+    def run(self, command: bytes, *, max_responses: int = MAX_RESPONSES) -> Generator[WireEvent, None, Reply]:
         """Run one command and yield the untagged events as they arrive; raises as `call` does.
 
         If the generator is abandoned before its end, the connection is not idle and has to be dropped.
         """
-        return self.follow(self.start(command))
+        return self.follow(self.start(command), max_responses=max_responses)
 
     def start(self, command: bytes) -> str:
         """Send one command and return its tag for `collect` or `follow`. Raises ConnectionLost.
@@ -181,22 +219,29 @@ class Connection:
         self._reader.max_line_bytes = max_line_bytes or default
         events: list[WireEvent] = []
         running = self.follow(tag)
+        answers = _Answers(self, max(MAX_ANSWER_BYTES, max_line_bytes or 0))
         try:
             while True:
                 events.append(next(running))
+                answers.count()
         except StopIteration as ended:
             return Answer(tuple(events), ended.value)
         finally:
             self._reader.max_line_bytes = default
 
-    def follow(self, tag: str) -> Generator[WireEvent, None, Reply]:
+    def follow(self, tag: str, *, max_responses: int = MAX_RESPONSES) -> Generator[WireEvent, None, Reply]:
         """Yield the events until a command completes, as `run` does.
 
         A command that was sent ahead and got BAD is repeated once, alone.
         """
         repeated = False
+        left = max_responses
         while True:
             event = self._stored_replies.pop(tag, None) or self.next_event()
+            left -= 1
+            if left < 0:
+                self.drop()
+                raise response_errors.too_many_responses(self.peer, max_responses)
             if isinstance(event, Tagged) and event.tag == tag:
                 if self._may_be_early(event.reply) and (command := self._ahead.pop(tag, b"")):
                     self._await_others()
@@ -218,8 +263,10 @@ class Connection:
 
     def _await_others(self) -> None:
         """Read and keep the replies to all commands that were sent ahead."""
+        answers = _Answers(self)
         while self._unanswered > 0:
             event = self.next_event()
+            answers.count()
             if isinstance(event, Tagged):
                 self._stored_replies[event.tag] = event
 
@@ -231,24 +278,26 @@ class Connection:
         command that gets BAD is repeated once, alone. Raises ConnectionLost, ProtocolViolation and Throttled.
         """
         if self.fallbacks.one_at_a_time or len(commands) == 1:
-            return [self._answer(command) for command in commands]
+            bounded = _Answers(self)
+            return [self._answer(command, bounded) for command in commands]
         answers = self._call_ahead(commands)
         in_vain = 0
         for index, answer in enumerate(answers):
             if self._may_be_early(answer.reply) and in_vain < _MAX_REPEATED_IN_VAIN:
-                alone = self._answer(commands[index])
+                alone = self._answer(commands[index], _Answers(self))
                 answers[index] = Answer((*answer.events, *alone.events), alone.reply)
                 in_vain += alone.reply.status == "BAD"
                 if alone.reply.status != "BAD" and not self.fallbacks.one_at_a_time:
                     self.send_one_at_a_time()
         return answers
 
-    def _answer(self, command: bytes) -> Answer:
+    def _answer(self, command: bytes, bounded: _Answers) -> Answer:
         events: list[WireEvent] = []
         running = self.run(command)
         try:
             while True:
                 events.append(next(running))
+                bounded.count()
         except StopIteration as ended:
             return Answer(tuple(events), ended.value)
         except CommandRefused as refused:
@@ -259,9 +308,11 @@ class Connection:
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
         events: list[WireEvent] = []
+        bounded = _Answers(self)
         while len(answers) < len(tags):
             try:
                 event = self.next_event()
+                bounded.count()
             except ConnectionLost:
                 self._raise_throttled(answers.values())
                 raise
@@ -315,6 +366,7 @@ class Connection:
     def send(self, parts: Iterable[Body]) -> None:
         """Send the parts in order, holding one piece of a spooled part at a time. Raises ConnectionLost."""
         stream = self._stream
+        self.sending = True
         small, self._queued = self._queued, []
         small_bytes = sum(map(len, small))
         try:
@@ -335,6 +387,7 @@ class Connection:
         except BaseException:  # LeaseLost, or an interruption: perhaps in the middle of a command
             self.drop()
             raise
+        self.sending = False
 
     def fence(self, check: Callable[[], None]) -> None:
         """Call `check` before each piece of bytes is sent. What it raises is raised by the method that sends
@@ -405,6 +458,9 @@ class Connection:
         except OwnDiskFull:
             self.drop()
             raise
+        except NameTooLarge:
+            self.drop()
+            raise response_errors.name_too_large(self.peer) from None
         except WireError as error:
             self.drop()
             raise response_errors.violation(self.peer, str(error)) from error
@@ -433,6 +489,7 @@ class Connection:
         was_usable = self.usable
         self.drop()
         self._sender.check()  # raises if the connection was cut because of it
+        self.limit.check()  # as well
         if was_usable:
             self._note_loss(silent=silent)
         if self._stream.broken:
@@ -465,7 +522,7 @@ class Connection:
         if self.idle:
             if self._stream.measuring:  # it is too late to start compression
                 self._stream.use_plain()
-            with contextlib.suppress(MailError, LeaseLost):
+            with contextlib.suppress(MailError, LeaseLost, WorkEnded):
                 self.start(b"LOGOUT")
                 self._sender.end_gracefully()
         self.drop()
@@ -483,17 +540,18 @@ def open_connection(
     stall_watchdog: StallWatchdog,
     spool_folder: Path | None = None,
     fallbacks: Fallbacks | None = None,
+    limit: WorkLimit | None = None,
 ) -> Connection:
     """Connect (a few attempts within seconds), encrypt and log in.
 
     With a password, also that of a master user, there is one login attempt, since a lockout is worse than an
     error. With an access token there may be a second attempt, on a new connection and with a new token.
 
-    Raises any MailError of scope session or account.
+    Raises any MailError of scope session or account, and WorkEnded once `limit` has ended.
     """
 
     def connect_and_log_in(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
-        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s) as watchdog:
+        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
             client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts)
             try:
                 log_in(client, peer, login)
@@ -510,6 +568,7 @@ def open_connection(
             stall_watchdog,
             spool_folder,
             fallbacks,
+            limit,
         )
         if connection.has("ID"):  # RFC 2971: some hosts require it
             if connection.fallbacks.one_at_a_time:
@@ -532,9 +591,11 @@ def open_connection(
     return connect_and_log_in(partial(with_token, token=token_for(peer, credential, refused=True)))
 
 
-def probe(peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3) -> None:
+def probe(
+    peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3, limit: WorkLimit | None = None
+) -> None:
     """Connect and encrypt without logging in. Raises any MailError of scope session or account."""
-    with ConnectWatchdog(peer.dial, timeouts.login_deadline_s) as watchdog:
+    with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
         _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries).close_abruptly()
 
 
@@ -581,6 +642,8 @@ def _capabilities(client: Client, peer: Peer) -> frozenset[str]:
     try:
         return client.fresh_capabilities()
     except (imaplib.IMAP4.abort, OSError) as error:
+        if is_too_large(error):
+            raise response_errors.login_too_large(peer) from None
         raise response_errors.lost(peer, str(error)) from error
     except imaplib.IMAP4.error as error:
         raise response_errors.violation(peer, str(error)) from error

@@ -31,6 +31,7 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.domain.model import Account
 from importer.ports.mailbox import LabelView
+from importer.ports.work_limit import WorkLimit
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.errors import MailError, Side
 from providers.grants import Credential, MasterLogin
@@ -100,21 +101,38 @@ class ImapSessions:
 
     @overload
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: None = None,
+        limit: WorkLimit | None = None,
     ) -> ImapSession: ...
     @overload
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> ImapSession | GmailSource: ...
     def open(
-        self, account: Account, credential: Credential, side: Side, labels: LabelView | None = None
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
     ) -> ImapSession | GmailSource:
-        session = self._open_session(account, credential, side)
+        session = self._open_session(account, credential, side, limit)
         if labels is None or side is not Side.SOURCE or not session.has_labels():
             return session
         return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
 
-    def _open_session(self, account: Account, credential: Credential, side: Side) -> ImapSession:
+    def _open_session(
+        self, account: Account, credential: Credential, side: Side, limit: WorkLimit | None
+    ) -> ImapSession:
         dial = self._guard.connect if account.public_only else socket.create_connection
         by_token = not isinstance(credential, Secret | MasterLogin)
         endpoint, visible_messages = self._server(account.endpoint, side)
@@ -132,11 +150,12 @@ class ImapSessions:
                 spool_folder=self._spool_folder,
                 known_lines=self._known_lines,
                 fallbacks=fallbacks,
+                limit=limit,
             )
 
         names = self._names.setdefault(account.key, FolderNames())
         logins = self._logins.setdefault(account.key, LoginLimiter())
-        return ImapSession(connect, side, names, visible_messages, logins)
+        return ImapSession(connect, side, names, visible_messages, logins, limit)
 
     def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
         """Return the server to use for an account at `endpoint`, and the number of messages per folder that

@@ -51,6 +51,7 @@ class FencedSender:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._check: Callable[[], None] | None = None
+        self.sent_bytes = 0
 
     def fence(self, check: Callable[[], None]) -> None:
         """Call `check` before each piece from now on; what it raises ends `sendall`.
@@ -78,6 +79,7 @@ class FencedSender:
         """Send everything. Raises OSError, and what the fence raises."""
         if self._check is None:
             self._socket.sendall(data)
+            self.sent_bytes += len(data)
             return
         with memoryview(data) as whole:
             sent = 0
@@ -85,7 +87,9 @@ class FencedSender:
                 # Wait first, then look, then send what does not block: a process is frozen while it waits.
                 piece_bytes = _PIECE_BYTES if self._keeps_up() else self._wait_for_room()
                 self._check()
-                sent += self._socket.send(whole[sent : sent + piece_bytes])
+                now_sent = self._socket.send(whole[sent : sent + piece_bytes])
+                sent += now_sent
+                self.sent_bytes += now_sent
 
     def _keeps_up(self) -> bool:
         """Whether the operating system holds next to nothing. Unlike polling, this does not let other threads

@@ -16,6 +16,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import inf
+from typing import Final
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
@@ -24,11 +26,22 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralTooLarge, Reply, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
+from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
-from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerTooSlow, ServerUnavailable
+from providers.errors import (
+    BeyondLimit,
+    ConnectionLost,
+    MailError,
+    ProtocolViolation,
+    ServerTooSlow,
+    ServerUnavailable,
+)
 
 MAX_VIOLATIONS = 2
 """Invalid responses for one message, after which it is not requested again."""
+
+_SPARE_BYTES: Final = 2 << 20
+"""What the answer to a query without contents may bring beyond `Query.bytes_each`."""
 
 LOST_CONNECTION_BUDGET_S = 600.0
 """Total time that one fetch may spend on waits that end in a lost connection. Without it, a network that
@@ -38,12 +51,14 @@ drops large packets would be mistaken for one bad message after another, each af
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to fetch. `complete` returns whether a response has all items, `usable` whether it suffices if the
-    server sends no more; `max_members` is the maximum number of messages per command."""
+    server sends no more; `max_members` is the maximum number of messages per command. `bytes_each` limits the
+    size of the answer: so much for each message on average, None if it has their contents."""
 
     items: bytes
     complete: Callable[[Fetched], bool]
     max_members: int
     usable: Callable[[Fetched], bool] = lambda _message: False
+    bytes_each: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +73,17 @@ class Unreadable:
     too_large: bool = False
 
 
-@lru_cache(maxsize=1024)  # called for every message; a mailbox has few combinations
 def without_recent(flags: tuple[str, ...]) -> tuple[str, ...]:
     """Return the flags without \\Recent, which describes sessions, not messages (RFC 3501 section 2.3.2)."""
+    cached = sum(map(len, flags)) <= MAX_CACHED_FLAGS_BYTES
+    return _without_recent(flags) if cached else _filtered(flags)
+
+
+def _filtered(flags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(flag for flag in flags if flag.lower() != "\\recent")
+
+
+_without_recent = lru_cache(maxsize=1024)(_filtered)  # a mailbox has few combinations
 
 
 def fetch(
@@ -133,6 +155,8 @@ class _Fetch:
         except ServerTooSlow:
             link.drop()
             raise
+        except BeyondLimit as beyond:
+            raise response_errors.folder_beyond_limit(beyond) from beyond
         except (ConnectionLost, ProtocolViolation) as lost:
             link.drop()
             error: MailError | None = lost
@@ -251,8 +275,13 @@ def _responses(
     """
     connection = link.current_connection()
     incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
+    limit_bytes = None if query.bytes_each is None else _SPARE_BYTES + query.bytes_each * len(requested)
+    until_bytes = inf if limit_bytes is None else connection.received_bytes + limit_bytes
     try:
         for event in _collect_limit(connection.follow(tag), partial_replies):
+            if limit_bytes is not None and connection.received_bytes > until_bytes:
+                connection.drop()
+                raise response_errors.too_much(link.peer, limit_bytes)
             if not isinstance(event, Fetched) or event.uid is None:
                 continue
             uid = event.uid

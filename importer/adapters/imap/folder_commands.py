@@ -31,6 +31,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Value, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import Folder, FolderStatus, Hierarchy, KeywordRule
+from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES, MAX_FOLDERS
 from providers.errors import FolderUnusable
 
 
@@ -87,6 +88,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     answers = _call_all(link, connection, commands)
     events = [event for answer in answers.values() for event in answer.events]
     lines = read_list(events, link.names)
+    _check_number(link, len(lines.listed) + len(lines.unreadable))
     refused = {name for name, answer in answers.items() if answer.reply.status != "OK"}
     if b"NAMESPACE" in refused:
         connection.disable("NAMESPACE")
@@ -107,6 +109,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     refusal = answers[b"LIST"].reply if not lines.listed and b"LIST" in refused else None
     if refusal is None:
         listed = merged(listed, _existing(link, connection, listed, subscriptions))
+    _check_number(link, len(listed) + len(lines.unreadable))
     inbox_listed = any(folder.name == "INBOX" for folder in listed)
     if not inbox_listed:
         delimiter = next((folder.delimiter for folder in listed if folder.delimiter), None)
@@ -134,6 +137,19 @@ def _call_all(
         if error is not None:
             raise error
     return answers
+
+
+def _check_number(link: ReconnectingConnection, folders: int) -> None:
+    """Raise BeyondLimit if the mailbox has more than MAX_FOLDERS."""
+    if folders > MAX_FOLDERS:
+        raise response_errors.too_many_folders(link.peer)
+
+
+def within_limit(link: ReconnectingConnection, folder: str, status: FolderStatus) -> FolderStatus:
+    """Return `status`. Raises FolderUnusable if it announces more than MAX_FOLDER_MESSAGES."""
+    if status.messages > MAX_FOLDER_MESSAGES:
+        raise response_errors.too_many_messages(link.peer, folder)
+    return status
 
 
 def _disagree(lines: ListLines) -> bool:
@@ -168,6 +184,7 @@ def _with_unlisted(
         answers = _call_all(link, connection, commands)
         events = [event for answer in answers.values() for event in answer.events]
         folders = merged(folders, read_list(events, link.names).listed)
+        _check_number(link, len(folders))
         patterns = patterns[MAX_PIPELINED:]
     return folders
 
@@ -205,7 +222,7 @@ def status(link: ReconnectingConnection, connection: Connection, folder: str) ->
         folder_status = _examined_status(link, connection, folder)
         connection.fallbacks.by_examine = True
     link.uidvalidities[folder] = folder_status.uidvalidity
-    return folder_status
+    return within_limit(link, folder, folder_status)
 
 
 def _examined_status(
@@ -260,7 +277,9 @@ def statuses(
     result: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:
-            result[folder] = pipelined.get(folder) or status(link, connection, folder)
+            result[folder] = within_limit(
+                link, folder, pipelined.get(folder) or status(link, connection, folder)
+            )
         except FolderUnusable as unusable:
             result[folder] = unusable
     return result
@@ -279,6 +298,7 @@ def open_for_appending(
         folder_status = status(link, connection, folder)
     else:
         folder_status = FolderStatus(selected.uidvalidity, selected.uidnext, selected.messages)
+    within_limit(link, folder, folder_status)
     if selected.read_only:
         return folder_status, None
     if selected.permanent_flags is None:  # not sent: all flags are permanent (RFC 9051 section 6.3.2)

@@ -38,6 +38,7 @@ from typing import Final, cast
 from imapclient import IMAPClient, SocketTimeout
 
 from importer.adapters.imap.commands import quoted
+from importer.domain.planning.server_limits import MAX_LOGIN_BYTES, MAX_LOGIN_LINES, MAX_NAME_BYTES
 from providers.endpoint import Endpoint
 
 Dial = Callable[[tuple[str, int], float | None], socket.socket]
@@ -57,6 +58,15 @@ _ALERT = re.compile(rb"\[ALERT\] *([^\r\n]+)", re.IGNORECASE)
 
 class EarlyBytes(Exception):
     """The server sent data between its OK to STARTTLS and the TLS handshake (CVE-2011-0411)."""
+
+
+class LoginTooLarge(imaplib.IMAP4.abort):
+    """The server sent more than MAX_LOGIN_LINES or MAX_LOGIN_BYTES before the end of the login."""
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Return whether the error is LoginTooLarge, perhaps wrapped by imaplib."""
+    return isinstance(error, LoginTooLarge) or isinstance(error.__context__, LoginTooLarge)
 
 
 class SilentServer(Exception):
@@ -224,6 +234,8 @@ class _Imap4(imaplib.IMAP4):
         self._dial = dial
         self.alerts: list[str] = []
         self._stray_lines = 0
+        self._login_lines = 0
+        self._login_bytes = 0
         self._in_literal = False
         self.welcome = b""  # until the greeting
         super().__init__(endpoint.host, endpoint.port, timeout_s)
@@ -270,6 +282,8 @@ class _Imap4(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """Read a literal; the rest of its line follows."""
+        if size > MAX_NAME_BYTES:
+            raise LoginTooLarge
         self._in_literal = True
         return super().read(size)
 
@@ -277,6 +291,10 @@ class _Imap4(imaplib.IMAP4):
         """Return the next line in the form that imaplib requires. Lines that are no response are skipped."""
         while True:
             line = self.readline()
+            self._login_lines += 1
+            self._login_bytes += len(line)
+            if self._login_lines > MAX_LOGIN_LINES or self._login_bytes > MAX_LOGIN_BYTES:
+                raise LoginTooLarge
             if not line:
                 raise self.abort("socket error: EOF")
             if not line.endswith(b"\n"):
@@ -287,7 +305,7 @@ class _Imap4(imaplib.IMAP4):
                 return line
             alert = _ALERT.search(line)
             if alert and len(self.alerts) < MAX_ALERTS:
-                self.alerts.append(alert[1].decode("utf-8", "replace"))
+                self.alerts.append(alert[1][:1000].decode("utf-8", "replace"))
             if understood := self._understood(line):
                 return understood
             self._stray_lines += 1

@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from importer.adapters.imap import response_errors
 from importer.adapters.imap.fetch import Query, Unreadable, fetch
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule, most_specific
 from importer.domain.model import FolderRef, FolderStatus
+from importer.domain.planning.server_limits import MAX_FOLDERS, MAX_ITEM_BYTES
 from providers.endpoint import FolderRole
 
 DELIMITER: Final = "/"
@@ -40,7 +42,9 @@ NO_FOLDER: Final = frozenset(
 )
 """System labels that have no folder here. Starred is the flag \\Flagged; the rest do not place a message."""
 
-_LABELS: Final = Query(b"(UID X-GM-LABELS)", lambda message: message.labels is not None, 10_000)
+_LABELS: Final = Query(
+    b"(UID X-GM-LABELS)", lambda message: message.labels is not None, 10_000, bytes_each=MAX_ITEM_BYTES
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class LabelIndex:
                 labels = () if isinstance(message, Unreadable) else message.labels or ()
                 if message.uid is not None:
                     self._add(message.uid, [self._folder_of(link, label) for label in labels])
+                if len(self.labelled) > MAX_FOLDERS:
+                    raise response_errors.too_many_folders(link.peer)
         self.uidnext = max(self.uidnext, status.uidnext)
         self.messages = status.messages
         self._uid_sets.clear()

@@ -39,12 +39,13 @@ class LoginLimiter:
         """Count a login that is not delayed."""
         self._take(PER_MINUTE)
 
-    def wait(self, *, progress: bool = False) -> None:
-        """Count a login and wait until it may happen. `progress`: the connection before it was useful."""
+    def wait(self, sleep: Callable[[float], None] | None = None, *, progress: bool = False) -> None:
+        """Count a login and wait until it may happen, with `sleep` if it is given; its errors are raised.
+        `progress`: the connection before it was useful."""
         rate = PER_MINUTE_WITH_PROGRESS if progress else PER_MINUTE
         missing = -self._take(rate)
         if missing > 0:
-            self._sleep(missing * 60 / rate)
+            (sleep or self._sleep)(missing * 60 / rate)
 
     def _take(self, per_minute: int) -> float:
         with self._lock:

@@ -20,7 +20,9 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import LiteralData, Untagged, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
+from importer.ports.work_limit import WorkLimit
 from providers.errors import (
+    BeyondLimit,
     ConnectionLost,
     FolderChanged,
     FolderUnusable,
@@ -62,9 +64,12 @@ class ReconnectingConnection:
         connect: Callable[[], Connection],
         names: FolderNames,
         logins: LoginLimiter | None = None,
+        limit: WorkLimit | None = None,
     ) -> None:
-        """Connect and log in. `logins` is shared by the connections of an account."""
+        """Connect and log in. `logins` is shared by the connections of an account. Once `limit` has ended,
+        every method that needs a connection raises WorkEnded."""
         self._logins = logins or LoginLimiter()
+        self._limit = limit or WorkLimit()
         self._logins.count()
         self._open = connect
         self._fence: Callable[[], None] | None = None
@@ -92,7 +97,8 @@ class ReconnectingConnection:
         self.drop()
         if self._closed:
             raise response_errors.lost(self.peer, "the session is closed")
-        self._logins.wait(progress=self.progress)
+        self._limit.check_begin()
+        self._logins.wait(self._limit.sleep, progress=self.progress)
         self.progress = False
         self._connection = self._connect()
         self.alerts = self._connection.alerts
@@ -179,7 +185,14 @@ class ReconnectingConnection:
 
     def retry_folder(self, folder: str, operation: Callable[[Connection], T]) -> T:
         """Run `retry_read` on an operation that opens `folder`. If the connection ends at it each time while
-        the server answers otherwise, raise FolderUnusable: the other folders can still be read."""
+        the server answers otherwise, or if the answer is beyond a limit, raise FolderUnusable: the other
+        folders can still be read."""
+        try:
+            return self._retry_folder(folder, operation)
+        except BeyondLimit as error:
+            raise response_errors.folder_beyond_limit(error) from error
+
+    def _retry_folder(self, folder: str, operation: Callable[[Connection], T]) -> T:
         try:
             return self.retry_read(operation)
         except ServerTooSlow:

@@ -15,8 +15,17 @@ from datetime import datetime
 
 from importer.adapters.imap.imapclient_adapter import Dial
 from importer.adapters.imap.wire import Reply
+from importer.domain.planning.server_limits import (
+    MAX_ANSWER_BYTES,
+    MAX_FOLDER_MESSAGES,
+    MAX_FOLDERS,
+    MAX_LOGIN_LINES,
+    MAX_NAME_BYTES,
+)
+from importer.domain.reporting.formatting import spoken_bytes
 from providers.endpoint import Endpoint
 from providers.errors import (
+    BeyondLimit,
     ConnectionLost,
     FolderChanged,
     FolderUnusable,
@@ -76,6 +85,7 @@ def server_words(reply: Reply) -> str:
 
 def printable(text: str) -> str:
     """Return `text` on one line, without control characters, at most SERVER_TEXT_CHARS long."""
+    text = text[: 4 * SERVER_TEXT_CHARS]
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= SERVER_TEXT_CHARS else line[: SERVER_TEXT_CHARS - 1] + "…"
 
@@ -102,6 +112,60 @@ def too_slow(peer: Peer) -> ServerTooSlow:
     """The stall watchdog closed the connection: almost no data arrived for too long."""
     return ServerTooSlow(
         f"{peer.endpoint.host} is responding too slowly to continue. Mailhaul tries again later.",
+        side=peer.side,
+    )
+
+
+def too_much(peer: Peer, limit_bytes: int = MAX_ANSWER_BYTES) -> BeyondLimit:
+    """One answer is larger than `limit_bytes`."""
+    return BeyondLimit(
+        f"{peer.endpoint.host} sends more in one answer than Mailhaul accepts (the limit is"
+        f" {spoken_bytes(limit_bytes)}).",
+        side=peer.side,
+    )
+
+
+def too_many_responses(peer: Peer, limit: int) -> BeyondLimit:
+    """One command brought more responses than its answer can need."""
+    return BeyondLimit(
+        f"{peer.endpoint.host} sends more lines in one answer than Mailhaul accepts (the limit is {limit}).",
+        side=peer.side,
+    )
+
+
+def login_too_large(peer: Peer) -> BeyondLimit:
+    return BeyondLimit(
+        f"{peer.endpoint.host} sends more lines before a login than Mailhaul accepts (the limit is"
+        f" {MAX_LOGIN_LINES}).",
+        side=peer.side,
+    )
+
+
+def too_many_folders(peer: Peer) -> BeyondLimit:
+    return BeyondLimit(
+        f"{peer.endpoint.host} lists more folders than Mailhaul accepts (the limit is {MAX_FOLDERS}).",
+        side=peer.side,
+    )
+
+
+def name_too_large(peer: Peer) -> BeyondLimit:
+    """A literal that is no part of a message is larger than MAX_NAME_BYTES."""
+    return BeyondLimit(
+        f"{peer.endpoint.host} sends a longer name than Mailhaul accepts (the limit is"
+        f" {spoken_bytes(MAX_NAME_BYTES)}).",
+        side=peer.side,
+    )
+
+
+def folder_beyond_limit(error: BeyondLimit) -> FolderUnusable:
+    """The answer about one folder is beyond a limit: the others can still be read."""
+    return FolderUnusable(str(error), side=error.side)
+
+
+def too_many_messages(peer: Peer, folder: str) -> FolderUnusable:
+    return FolderUnusable(
+        f"The folder “{printable(folder)}” on {peer.endpoint.host} has more messages than Mailhaul accepts"
+        f" (the limit is {MAX_FOLDER_MESSAGES}).",
         side=peer.side,
     )
 

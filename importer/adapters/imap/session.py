@@ -54,6 +54,8 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
+from importer.domain.planning.server_limits import MAX_HEADER_LINES_BYTES, MAX_ITEM_BYTES
+from importer.ports.work_limit import WorkLimit
 from providers.errors import (
     ConnectionLost,
     ErrorScope,
@@ -70,20 +72,25 @@ _SIZES: Final = Query(
     lambda message: message.size_bytes is not None,
     10_000,
     usable=lambda message: True,
+    bytes_each=MAX_ITEM_BYTES,
 )
 _HEADERS: Final = Query(
     b"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])",
     lambda message: message.size_bytes is not None and message.header is not None,
     1_000,
     usable=lambda message: message.header is not None,
+    bytes_each=MAX_HEADER_LINES_BYTES,
 )
 _OUTLINES: Final = Query(
     b"(UID RFC822.SIZE INTERNALDATE)",
     lambda message: message.size_bytes is not None and message.internaldate is not None,
     10_000,
     usable=lambda message: True,
+    bytes_each=MAX_ITEM_BYTES,
 )
-_FLAGS: Final = Query(b"(UID FLAGS)", lambda message: message.flags is not None, 10_000)
+_FLAGS: Final = Query(
+    b"(UID FLAGS)", lambda message: message.flags is not None, 10_000, bytes_each=MAX_ITEM_BYTES
+)
 
 SHARED_REASON: Final = "shared and public folders do not belong to this mailbox"
 """Why folders outside the user's own namespaces (RFC 2342) are left out."""
@@ -149,11 +156,12 @@ class ImapSession:
         names: FolderNames,
         visible_messages: int | None = None,
         logins: LoginLimiter | None = None,
+        limit: WorkLimit | None = None,
     ) -> None:
         """`visible_messages`: number of messages per folder that the server shows at most, None if
         unknown."""
         self.side = side
-        self._link = ReconnectingConnection(connect, names, logins)
+        self._link = ReconnectingConnection(connect, names, logins, limit)
         self._hierarchy: Hierarchy | None = None
         self._creates_lost = 0  # CREATEs in a row that ended the connection twice
         self._visible_messages = visible_messages
@@ -202,7 +210,10 @@ class ImapSession:
         listed = {name: listing.statuses[name] for name in selectable if name in listing.statuses}
         self._link.uidvalidities.update((name, status.uidvalidity) for name, status in listed.items())
         rest = [name for name in selectable if name not in listed]
-        statuses = {**listed, **self._statuses(rest, modseqs=modseqs)}
+        statuses = {
+            **{name: self._within_limit(name, status) for name, status in listed.items()},
+            **self._statuses(rest, modseqs=modseqs),
+        }
         self._settle_inbox(listing, statuses)
         if self.side is Side.SOURCE:
             if self._retry_read(_is_exchange):
@@ -214,6 +225,12 @@ class ImapSession:
             if isinstance(status, FolderStatus) and status.messages == self._visible_messages
         ]
         return listing.folders, statuses
+
+    def _within_limit(self, folder: str, status: FolderStatus) -> FolderStatus | FolderUnusable:
+        try:
+            return folder_commands.within_limit(self._link, folder, status)
+        except FolderUnusable as beyond:
+            return beyond
 
     def _settle_inbox(
         self, listing: folder_commands.Listing, statuses: dict[str, FolderStatus | FolderUnusable]

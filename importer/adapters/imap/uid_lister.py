@@ -7,7 +7,7 @@ Where the first answers agree nothing else is asked. The way that was right is t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -18,10 +18,19 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, WireError
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
-from providers.errors import FolderUnusable
+from importer.domain.planning.server_limits import (
+    MAX_FOLDER_MESSAGES,
+    MAX_PARTIAL_LISTS,
+    MAX_SEARCH_BYTES,
+    responses_for,
+)
+from providers.errors import FolderUnusable, ProtocolViolation
 
-_SEARCH_LINE_BYTES: Final = 64 << 20
-"""Maximum length of an ESEARCH response. A message takes at most 11 bytes of it."""
+_NUMBERS_AT_ONCE: Final = 200_000
+"""Messages that are asked for by number with one command. A message takes at most 11 bytes of a line."""
+
+_RANGES_AT_ONCE: Final = 20_000
+"""Ranges of UIDs that are held as pairs before they become a set, which takes a tenth of the memory."""
 
 _ROUNDS: Final = 2
 """Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
@@ -67,12 +76,18 @@ class UidLister:
             command = b"UID SEARCH RETURN (ALL) " + criterion
             selected, tag = link.examine_and_send(connection, folder, command, reopen=True)
             max_line_bytes = 1000 + 11 * selected.messages
-            matches = _search_result(connection, tag, min(max_line_bytes, _SEARCH_LINE_BYTES))
+            _check_number(link, folder, selected)
+            try:
+                matches = _search_result(connection, tag, min(max_line_bytes, MAX_SEARCH_BYTES))
+            except ProtocolViolation:  # perhaps a line above the limit
+                self._search_is_wrong = True
+                raise
             # New mail may have arrived since the selection, but a set far larger than the folder is invalid.
             if matches is not None and len(matches) <= 1000 + 2 * selected.messages:
                 return selected, matches.at_or_above(at_or_above)
         else:
             selected = link.examine(connection, folder)
+            _check_number(link, folder, selected)
         if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
             return selected, UidSet()
         return selected, _by_uid_fetch(link, connection, folder, selected, at_or_above)
@@ -100,6 +115,19 @@ class UidLister:
             if not missing:
                 break
         return known, missing
+
+
+def _check_number(link: ReconnectingConnection, folder: FolderRef, selected: SelectedFolder) -> None:
+    """Raise FolderUnusable if the folder announces more than MAX_FOLDER_MESSAGES."""
+    if selected.messages > MAX_FOLDER_MESSAGES:
+        link.drop()
+        raise response_errors.too_many_messages(link.peer, folder.name)
+
+
+def _numbers(messages: int) -> Iterator[bytes]:
+    """Yield the numbers of all messages, as ranges for one command each."""
+    for first in range(1, messages + 1, _NUMBERS_AT_ONCE):
+        yield b"%d:%d" % (first, min(messages, first + _NUMBERS_AT_ONCE - 1))
 
 
 def _missing(selected: SelectedFolder, listed: UidSet, at_or_above: Uid) -> int:
@@ -143,18 +171,25 @@ def _by_search(
     at_or_above: Uid,
 ) -> UidSet:
     """Return the UIDs by UID SEARCH without RETURN."""
-    line_bytes = min(1000 + 22 * selected.messages, _SEARCH_LINE_BYTES)
-    try:
-        answer = connection.call(b"UID SEARCH ALL", max_line_bytes=line_bytes)
-    except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
-    words = [
-        word
-        for event in answer.events
-        if isinstance(event, LiteralData) and event.name == "SEARCH"
-        for word in event.text.split()
-    ]
-    return UidSet.of(int(w) for w in words if w.isdigit() and len(w) <= 10 and 0 < int(w) >= at_or_above)
+    line_bytes = min(1000 + 22 * selected.messages, MAX_SEARCH_BYTES)
+    whole = selected.messages <= _NUMBERS_AT_ONCE
+    known = UidSet()
+    for criterion in (b"ALL",) if whole else _numbers(selected.messages):
+        try:
+            answer = connection.call(b"UID SEARCH " + criterion, max_line_bytes=line_bytes)
+        except CommandRefused as refused:
+            raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+        words = [
+            word
+            for event in answer.events
+            if isinstance(event, LiteralData) and event.name == "SEARCH"
+            for word in event.text.split()
+        ]
+        new = UidSet.of(int(w) for w in words if w.isdigit() and len(w) <= 10 and 0 < int(w) >= at_or_above)
+        if not new:
+            break
+        known |= new
+    return known
 
 
 def _by_number(
@@ -165,10 +200,14 @@ def _by_number(
     at_or_above: Uid,
 ) -> UidSet:
     """Return the UIDs by FETCH with message numbers."""
-    if not selected.messages:
-        return UidSet()
-    command = b"FETCH 1:%d (UID)" % selected.messages
-    return _named(link, connection, folder, command, at_or_above)[0]
+    known = UidSet()
+    for numbers in _numbers(selected.messages):
+        command = b"FETCH %s (UID)" % numbers
+        new = _named(link, connection, folder, selected, command, at_or_above)[0]
+        if not new and at_or_above <= 1:  # the number of messages is invented
+            break
+        known |= new
+    return known
 
 
 def _by_uid_fetch(
@@ -184,9 +223,13 @@ def _by_uid_fetch(
     A server may execute only a part of a command (RFC 9738, Yahoo), for the highest UIDs or the lowest. The
     UIDs below and above the returned ones are requested until the set is complete.
     """
-    named = partial(_named, link, connection, folder, at_or_above=at_or_above)
+    named = partial(_named, link, connection, folder, selected, at_or_above=at_or_above)
+    commands = 0
     known, truncated = named(b"UID FETCH %d:* (UID)" % at_or_above)
     while truncated and (lowest := known.lowest) and (highest := known.highest):
+        commands += 1
+        if commands > MAX_PARTIAL_LISTS:
+            break
         below, below_truncated = (
             named(b"UID FETCH %d:%d (UID)" % (at_or_above, lowest - 1))
             if lowest > at_or_above
@@ -200,11 +243,17 @@ def _by_uid_fetch(
 
 
 def _named(
-    link: ReconnectingConnection, connection: Connection, folder: FolderRef, command: bytes, at_or_above: Uid
+    link: ReconnectingConnection,
+    connection: Connection,
+    folder: FolderRef,
+    selected: SelectedFolder,
+    command: bytes,
+    at_or_above: Uid,
 ) -> tuple[UidSet, bool]:
     """Return the UIDs that one command yields, and whether the server executed only a part of it."""
+    pieces: list[UidSet] = []
     ranges: list[tuple[int, int]] = []
-    running = connection.run(command)
+    running = connection.run(command, max_responses=responses_for(selected.messages))
     try:
         while True:
             event = next(running)
@@ -214,8 +263,19 @@ def _named(
             if ranges and ranges[-1][1] + 1 == event.uid:
                 ranges[-1] = (ranges[-1][0], event.uid)
             else:
+                if len(ranges) == _RANGES_AT_ONCE:
+                    pieces.append(UidSet.from_ranges(ranges))
+                    ranges.clear()
                 ranges.append((event.uid, event.uid))
     except StopIteration as ended:
-        return UidSet.from_ranges(ranges), ended.value.code == "MESSAGELIMIT"
+        return _union([*pieces, UidSet.from_ranges(ranges)]), ended.value.code == "MESSAGELIMIT"
     except CommandRefused as refused:
         raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+
+
+def _union(sets: list[UidSet]) -> UidSet:
+    """Return the union, made pair by pair: each member is copied few times."""
+    while len(sets) > 1:
+        rest = sets[2 * (len(sets) // 2) :]
+        sets = [one | other for one, other in zip(sets[::2], sets[1::2], strict=False)] + rest
+    return sets[0]

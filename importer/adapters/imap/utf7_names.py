@@ -19,6 +19,8 @@ class FolderNames:
 
     def __init__(self) -> None:
         self._listed: dict[str, bytes] = {}
+        self._known: dict[bytes, str] = {}  # names with a number
+        self._next_numbers: dict[str, count[int]] = {}
 
     def decode(self, raw: bytes) -> str:
         """Return the decoded name, always the same for the same bytes. INBOX in any case is "INBOX" (RFC 9051
@@ -26,10 +28,14 @@ class FolderNames:
         if raw.upper() == b"INBOX":
             return "INBOX"
         name = plain = _decode(raw)
-        numbers = count(2)
+        if self._listed.setdefault(name, raw) == raw:
+            return name
+        if known := self._known.get(raw):
+            return known
+        numbers = self._next_numbers.setdefault(plain, count(2))
         while self._listed.setdefault(name, raw) != raw:
             name = f"{plain} ({next(numbers)})"
-        return name
+        return self._known.setdefault(raw, name)
 
     def encode(self, name: str) -> bytes:
         """Return the name as the server encodes it. Raises UnicodeEncodeError for a lone surrogate."""

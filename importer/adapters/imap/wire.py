@@ -3,7 +3,8 @@ alone.
 
 Invariants
 - Splitting the input anywhere gives the same events (verified by tests/property/test_wire.py).
-- Memory is bounded: no line above `max_line_bytes`, no literals above `max_literal_bytes` per response.
+- Memory is bounded: no line above `max_line_bytes`, no contents of messages above `max_literal_bytes` per
+  response, no headers above MAX_HEADER_BYTES, no names above MAX_NAME_BYTES.
 - Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are read as what they mean: blanks
   around the asterisk, empty lines, a FETCH response that goes on in the next line, numbers that are none.
 - A line that has no meaning is an `Unparsed` event and costs only itself. What cannot be told from the
@@ -22,6 +23,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES, Body, Spooled
+from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES, MAX_HEADER_BYTES, MAX_NAME_BYTES
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_LITERAL_BYTES: Final = 256 << 20
@@ -55,6 +57,10 @@ class LiteralTooLarge(WireError):
         super().__init__(f"a literal of {size_bytes} bytes")
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+class NameTooLarge(WireError):
+    """The server announced a literal above MAX_NAME_BYTES that is no part of a message."""
 
 
 class _Unclosed(WireError):
@@ -169,7 +175,8 @@ class ResponseReader:
         self._partial = bytearray()  # of a line
         self._text = bytearray()  # complete lines of this response, each ending in a literal's size
         self._literals: list[Body] = []
-        self._held_bytes = 0  # by the literals of this response
+        self._content_bytes = 0  # of the literals of this response
+        self._other_bytes = 0  # of its other literals
         self._last_line = b""
         self._unclosed = False  # `_text` ends in a line with an open parenthesis
         # Sequence number and UID of the last response, if it was a FETCH.
@@ -267,7 +274,7 @@ class ResponseReader:
                 return
         announced = _LITERAL_SIZE.search(line, max(0, len(line) - 32))
         if announced:
-            self._expect(int(announced[1]), is_content=_CONTENT.search(line) is not None)
+            self._expect(int(announced[1]), line)
             self._append_text(line + b"\r\n")
             return
         self._append_text(line)
@@ -317,7 +324,7 @@ class ResponseReader:
             event = Unparsed(text)
         self._text.clear()
         self._literals = []
-        self._held_bytes = 0
+        self._content_bytes = self._other_bytes = 0
         self._last_fetched = event[:2] if isinstance(event, Fetched) else None
         return self._counted(event)
 
@@ -349,10 +356,18 @@ class ResponseReader:
         if self._stray_lines > MAX_STRAY_LINES:
             raise WireError(f"more than {MAX_STRAY_LINES} lines that are no IMAP response")
 
-    def _expect(self, size_bytes: int, *, is_content: bool) -> None:
-        self._held_bytes += size_bytes
-        if self._held_bytes > self.max_literal_bytes:
-            raise LiteralTooLarge(size_bytes, self.max_literal_bytes)
+    def _expect(self, size_bytes: int, line: bytes) -> None:
+        is_content = _CONTENT.search(line) is not None
+        if is_content:
+            self._content_bytes += size_bytes
+            if self._content_bytes > self.max_literal_bytes:
+                raise LiteralTooLarge(size_bytes, self.max_literal_bytes)
+        else:
+            self._other_bytes += size_bytes
+            of_message = _OF_MESSAGE.match(self._text or line) is not None
+            limit_bytes = min(MAX_HEADER_BYTES if of_message else MAX_NAME_BYTES, self.max_literal_bytes)
+            if self._other_bytes > limit_bytes:
+                raise LiteralTooLarge(size_bytes, limit_bytes) if of_message else NameTooLarge
         if not size_bytes:
             self._literals.append(b"")
             return
@@ -380,6 +395,7 @@ _CODE_WITH_LIST = re.compile(rb"\[([^\s\[\]]+) (\([^()]*\))\] ?")  # a keyword i
 _UID = re.compile(rb"\bUID ([0-9]{1,10})\b", re.IGNORECASE)
 _OWN_TAG = re.compile(rb"M[0-9]+(?: |\Z)")
 _CONTENT = re.compile(rb"(?:BODY\[\](?:<0>)?|RFC822) \{[0-9]{1,20}\}\Z", re.IGNORECASE)
+_OF_MESSAGE = re.compile(rb"\* [0-9]{1,20} FETCH ", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
@@ -435,9 +451,15 @@ def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
     )
 
 
-@lru_cache(maxsize=1024)  # a mailbox has few combinations
 def _flags(text: bytes) -> tuple[str, ...]:
+    return _known_flags(text) if len(text) <= MAX_CACHED_FLAGS_BYTES else _parsed_flags(text)
+
+
+def _parsed_flags(text: bytes) -> tuple[str, ...]:
     return tuple(_text(flag) for flag in parse_values(text) if _is_flag(flag))
+
+
+_known_flags = lru_cache(maxsize=1024)(_parsed_flags)  # a mailbox has few combinations
 
 
 def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:

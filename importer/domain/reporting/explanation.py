@@ -296,6 +296,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "protocol_violation": _TEMPORARY,
     "server_unavailable": "Nothing at first. If it persists, check the server's name and port.",
     "server_too_slow": "Nothing at first. If it persists, contact the host's support.",
+    "beyond_limit": "Delete or merge what is too much in that mailbox, or contact the host's support.",
     "throttled": "Nothing: the host limits the transfer rate, and it continues when the host permits.",
     "host_unknown": "Correct the server's name, then run it again.",
     "host_forbidden": "Correct the server's name; if it is right, ask the service's operator to allow it.",

@@ -17,10 +17,12 @@ from typing import Any, Final
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
+from importer.domain.planning.server_limits import MAX_LOGIN_S
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
-from providers.errors import Side
+from providers.errors import ServerTooSlow, Side
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 USE_RECORDED_EVERY: Final = timedelta(minutes=1)
@@ -100,11 +102,16 @@ def verify_login(
     own_host = side is Side.DESTINATION
     count_login(deps, account, origin, own_host=own_host)
     target = public_only_account(account) if side is Side.SOURCE else account
-    mailbox_session = deps.sessions.open(target, password, side)
     try:
-        has_labels = mailbox_session.has_labels()
-    finally:
-        mailbox_session.close()
+        mailbox_session = deps.sessions.open(target, password, side, limit=WorkLimit(MAX_LOGIN_S))
+        try:
+            has_labels = mailbox_session.has_labels()
+        finally:
+            mailbox_session.close()
+    except WorkEnded:
+        raise ServerTooSlow(
+            f"{account.endpoint.host} is responding too slowly to continue. Try again later.", side=side
+        ) from None
     refund_login(deps, account, origin, own_host=own_host)
     return VerifiedMailbox(account, password, has_labels=has_labels)
 

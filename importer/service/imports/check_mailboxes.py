@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -31,18 +32,28 @@ from importer.domain.model import (
     State,
     route_of,
 )
+from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.planning.time_estimate import Amount, Throughput, estimate
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxSession
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
 from importer.service.imports.finish import report_of
 from importer.service.imports.submit import new_id
 from importer.service.legs.connections import previous_placements
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
-from providers.errors import FolderChanged, FolderLeftOut, FolderUnusable, MailError, Side, Throttled
+from providers.errors import (
+    FolderChanged,
+    FolderLeftOut,
+    FolderUnusable,
+    MailError,
+    ServerTooSlow,
+    Side,
+    Throttled,
+)
 from providers.grants import Credential
 
 MailboxLogin = tuple[Account, Credential]
@@ -59,26 +70,53 @@ EARLIER_IMPORTS: Final = 100
 
 
 def check(
-    deps: Deps, source: MailboxLogin, destination: MailboxLogin, labels: LabelRule = LabelRule.ONE
+    deps: Deps,
+    source: MailboxLogin,
+    destination: MailboxLogin,
+    labels: LabelRule = LabelRule.ONE,
+    limit: WorkLimit | None = None,
 ) -> Iterator[Check]:
     """Yield the result so far whenever it changes; the last one is `done`.
 
     A problem with a mailbox is part of the result (`SideCheck.problem`) and is not raised. If the source has
     labels, its folders are counted as they would be copied under `labels`. Close the iterator to cancel the
-    check.
+    check between two findings. Once `limit` has ended, from any thread, the iterator ends within seconds,
+    also in the midst of a command; then the last result is not `done`.
     """
-    mailbox_check = _MailboxCheck(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels)
+    limit = limit or WorkLimit(MAX_CHECK_S)
+    mailbox_check = _MailboxCheck(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels, limit)
     try:
-        yield from mailbox_check.run()
+        with suppress(WorkEnded):
+            yield from mailbox_check.run()
     finally:
         mailbox_check.close()
+
+
+def timed_out(result: Check) -> Check:
+    """The result of a check that its limit ended: sides that were not looked at to the end have failed."""
+
+    def settled(checked: SideCheck, side: Side) -> SideCheck:
+        if checked.look in (CheckPhase.DONE, CheckPhase.FAILED):
+            return checked
+        sentence = f"{checked.account.endpoint.host} is responding too slowly to continue."
+        return replace(checked, look=CheckPhase.FAILED, problem=Problem(ServerTooSlow.code, sentence, side))
+
+    return replace(
+        result,
+        source=settled(result.source, Side.SOURCE),
+        destination=settled(result.destination, Side.DESTINATION),
+        done=True,
+    )
 
 
 class _MailboxCheck:
     """A running check; `result` is what is known so far."""
 
-    def __init__(self, deps: Deps, logins: dict[Side, MailboxLogin], labels: LabelRule) -> None:
+    def __init__(
+        self, deps: Deps, logins: dict[Side, MailboxLogin], labels: LabelRule, limit: WorkLimit
+    ) -> None:
         self._deps = deps
+        self._limit = limit
         self._logins = logins
         self._labels = labels
         self._accounts = {side: account for side, (account, _) in logins.items()}
@@ -135,7 +173,9 @@ class _MailboxCheck:
         account, credential = self._logins[side]
         labels = LabelView(self._labels, partial(previous_placements, self._deps.store, self._route))
         view = labels if side is Side.SOURCE else None
-        session = self._sessions[side] = self._deps.sessions.open(account, credential, side, view)
+        session = self._sessions[side] = self._deps.sessions.open(
+            account, credential, side, view, limit=self._limit
+        )
         began = self._deps.clock.now()
         try:
             session.status("INBOX")

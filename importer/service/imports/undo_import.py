@@ -11,11 +11,13 @@ import structlog
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import
+from importer.domain.planning.server_limits import OVERTIME_S
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.undo_copies import Undoing
 from importer.engine.undo_copies import undo as undo_copies
 from importer.ports.leases import Lease
 from importer.ports.mailbox import MailboxSession
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.sealed_grants import organisation_credential
 from importer.service.deps import Deps
 from importer.service.legs.heartbeat import Heartbeat
@@ -93,7 +95,8 @@ def undo(
         try:
             host_limits.raise_if_postponed()
             host_limits.acquire_slots(0)
-            session = deps.sessions.open(import_.destination, credential, Side.DESTINATION)
+            limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
+            session = deps.sessions.open(import_.destination, credential, Side.DESTINATION, limit=limit)
             session.fence(heartbeat.check)
             heartbeat.when_lost(session.cut_off)
             try:
@@ -102,6 +105,10 @@ def undo(
                 session.close()
         except PostponedByHost as postponed:
             raise UndoRefused("undo_held_back", f"Not now: {postponed.problem.message}") from None
+        except WorkEnded:
+            raise UndoRefused(
+                "undo_interrupted", "The undo was interrupted. Start it again: it continues from there."
+            ) from None
         except Throttled as error:
             host_limits.record_throttling(error)
             raise

@@ -13,6 +13,7 @@ from importer.domain.model import Account, FolderRef, Route
 from importer.engine.leg_context import Lane
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import LabelView, MailboxSession, SessionFactory
+from importer.ports.work_limit import WorkLimit
 from importer.service.legs.host_limits import HostLimits
 from providers.errors import Side, Throttled
 from providers.grants import Credential
@@ -32,14 +33,17 @@ class ConnectionPairs:
         host_limits: HostLimits,
         labels: LabelView,
         may_send: Callable[[], None] = lambda: None,
+        limit: WorkLimit | None = None,
     ) -> None:
-        """`may_send` raises LeaseLost once nothing more may be sent to the destination."""
+        """`may_send` raises LeaseLost once nothing more may be sent to the destination. `limit` is that of
+        all connections."""
         self._sessions = sessions
         self._source = source
         self._destination = destination
         self._host_limits = host_limits
         self._labels = labels
         self._may_send = may_send
+        self._limit = limit
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
 
@@ -62,7 +66,7 @@ class ConnectionPairs:
 
     def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
         labels = self._labels if side is Side.SOURCE else None
-        session = self._sessions.open(account, credential, side, labels)
+        session = self._sessions.open(account, credential, side, labels, limit=self._limit)
         if side is Side.DESTINATION:
             session.fence(self._may_send)
         with self._lock:

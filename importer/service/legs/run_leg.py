@@ -19,6 +19,7 @@ import structlog
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide
+from importer.domain.planning.server_limits import OVERTIME_S
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Leg
@@ -26,6 +27,7 @@ from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
 from importer.ports.process import OwnDiskFull
 from importer.ports.vault import VaultError
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.owner_consent import process_pending_consents
 from importer.service.access.sealed_grants import Credentials, credentials, open_grants
 from importer.service.deps import Deps
@@ -34,8 +36,9 @@ from importer.service.imports.finish import finish, finish_copied, report_of
 from importer.service.legs.connections import ConnectionPairs, previous_placements
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
+from importer.service.legs.leg_watch import LegWatch
 from importer.service.legs.progress_recorder import ProgressCallback, ProgressRecorder
-from providers.errors import MailError, Side, Throttled
+from providers.errors import MailError, ServerTooSlow, Side, Throttled
 
 MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
 REQUEST_CHECK_INTERVAL: Final = timedelta(seconds=1)
@@ -153,11 +156,16 @@ def _run(
     logins = log_in()
     source = (import_.source, logins.source)
     destination = (import_.destination, logins.destination)
+    limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
+    watch = LegWatch(limit, lambda: _requested(deps, import_.id) is not None, deps.stopping)
     try:
         labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
-        with ConnectionPairs(
-            deps.sessions, source, destination, host_limits, labels, heartbeat.check
-        ) as lanes:
+        with (
+            watch,
+            ConnectionPairs(
+                deps.sessions, source, destination, host_limits, labels, heartbeat.check, limit
+            ) as lanes,
+        ):
             heartbeat.when_lost(lanes.cut_off)
             first = lanes.open(0)
             observer.has_labels = first.source.has_labels()
@@ -196,6 +204,8 @@ def _conclude(
     """Store the state that follows from the end of a leg, and return it."""
     progressed = import_.progress.messages_done > before.messages_done
     now = deps.clock.now()
+    if isinstance(ending, WorkEnded):
+        ending = _after_work_ended(deps, import_, progressed=progressed)
     if ending is LegEnd.DONE:
         return finish_copied(deps, import_, lease)
     if _requested(deps, import_.id) is ControlRequest.CANCEL:
@@ -230,6 +240,17 @@ def _conclude(
         )
     deps.store.update_import(after, lease)
     return apply_request(deps, replace(after, requested=_requested(deps, after.id)), lease)
+
+
+def _after_work_ended(deps: Deps, import_: Import, *, progressed: bool) -> LegEnd | ServerTooSlow:
+    """How a leg ended that was cut off in the midst of a command: by a request, by the end of the process, or
+    by its deadline. A leg that brought nothing until its deadline counts as one with too slow a server."""
+    if progressed or deps.stopping() or _requested(deps, import_.id) is not None:
+        return LegEnd.AGAIN
+    host = import_.source.endpoint.host
+    return ServerTooSlow(
+        f"{host} is responding too slowly to continue. Mailhaul tries again later.", side=Side.SOURCE
+    )
 
 
 def _requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from fastapi import APIRouter
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
+from importer.ports.work_limit import WorkLimit
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check
 from importer.web.api.authentication import Reader, Writer
@@ -48,7 +48,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
         source = row.source, credentials.source
         destination = row.destination, credentials.destination
         rule = row.labels or caller.site.settings.labels
-        results = check(caller.deps, source, destination, rule)
+        results = check(caller.deps, source, destination, rule, WorkLimit(TIMEOUT_S))
         result = _last_result(cast("Generator[Check, None, None]", results))
     for side in (result.source, result.destination):
         if side.account in tried and side.look is not CheckPhase.FAILED:
@@ -72,13 +72,10 @@ def detect(caller: Reader, body: DetectIn) -> ReportOut:
 
 
 def _last_result(results: Generator[Check, None, None]) -> Check:
-    """The final result, or the latest one after TIMEOUT_S."""
-    until = time.monotonic() + TIMEOUT_S
+    """The final result, or the latest one when the check timed out."""
     with closing(results):
-        result = next(results)
-        while not result.done and time.monotonic() < until:
-            result = next(results)
-    return result
+        *_, last = results
+    return last
 
 
 @contextmanager

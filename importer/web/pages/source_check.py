@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from threading import Event
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
@@ -19,13 +18,15 @@ from starlette.responses import Response
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.people.identities import RateLimit
+from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.reporting.mailbox_check import Check
 from importer.i18n.problem_texts import by_code, quoting
 from importer.i18n.translations import CatalogTranslator
+from importer.ports.work_limit import WorkLimit
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.rate_limits import RateLimited, consume
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox, public_only_account
-from importer.service.imports.check_mailboxes import check
+from importer.service.imports.check_mailboxes import check, timed_out
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import rendered
 from importer.web.request_context import (
@@ -77,23 +78,25 @@ def applies_to(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool
 async def _stream(
     guest: Guest, old: VerifiedMailbox, new: VerifiedMailbox, rule: LabelRule
 ) -> AsyncIterator[str]:
-    loop, queue, stop = asyncio.get_running_loop(), asyncio.Queue[Check | None](), Event()
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Check | None]()
 
     assert old.password is not None  # noqa: S101 - `check_source` ensures it
     site = guest.visitor.site
     source = public_only_account(old.account), old.password
     credential = destination_credential(site.deps, guest_batch_right(guest), new.account, new.password)
     destination = new.account, credential
-    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule))
+    limit = WorkLimit(MAX_CHECK_S)
+    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule, limit))
 
     def run_check() -> None:
         """Runs in a thread until the check is done or the stream is closed."""
         try:
             with closing(results):
+                result = None
                 for result in results:
                     loop.call_soon_threadsafe(queue.put_nowait, result)
-                    if stop.is_set():
-                        break
+                if result is not None and not result.done:
+                    loop.call_soon_threadsafe(queue.put_nowait, timed_out(result))
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
             loop.call_soon_threadsafe(slots.release)
@@ -110,7 +113,7 @@ async def _stream(
             yield f"event: found\ndata: {json.dumps({'html': html})}\n\n"
         yield "event: over\ndata: {}\n\n"
     finally:
-        stop.set()
+        limit.end()
 
 
 def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Work ends in the midst of a command: on a wish at any server, at its deadline where there is no headway."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from importer.adapters.imap import stall_watchdog
+from importer.adapters.imap.factory import ImapSessions
+from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.session import ImapSession
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.model import Account, FolderRef, Outgoing
+from importer.engine.survey import survey
+from importer.ports.work_limit import WorkEnded, WorkLimit
+from providers.endpoint import Secret
+from providers.errors import ServerTooSlow, Side
+from tests.rehearsal.hostile import hostile_server
+from tests.rehearsal.scripted import scripted_server, usual_answer
+
+INBOX = FolderRef("INBOX", UidValidity(9))
+DATE = "02-Feb-2003 04:05:06 +0000"
+MOST_S = 5.0
+"""Until a wish is obeyed. The test allows twice as much, for busy machines."""
+
+
+def look(session: ImapSession) -> None:
+    survey(session)
+
+
+def read(session: ImapSession) -> None:
+    list(session.messages(INBOX, UidSet.of([1])))
+
+
+def append(session: ImapSession) -> None:
+    session.append(INBOX, [Outgoing(Uid(1), (), DATE, b"Subject: one\r\n\r\n")])
+
+
+CASES: list[tuple[str, Callable[[ImapSession], None], Side]] = [
+    ("list-drip", look, Side.SOURCE),
+    ("status-drip", look, Side.SOURCE),
+    ("message-drip", read, Side.SOURCE),
+    ("byte-drip", read, Side.SOURCE),
+    ("silent-list", look, Side.SOURCE),
+    ("silent-fetch", read, Side.SOURCE),
+    ("silent-append", append, Side.DESTINATION),
+    ("silent-login", look, Side.SOURCE),
+    ("login-drip", look, Side.DESTINATION),
+]
+
+
+def run(name: str, use: Callable[[ImapSession], None], side: Side, limit: WorkLimit) -> None:
+    with hostile_server(name) as server:
+        account = Account("ada@old.example", "ada", server.endpoint)
+        session = ImapSessions().open(account, Secret("secret"), side, limit=limit)
+        try:
+            use(session)
+        finally:
+            session.close()
+
+
+@pytest.fixture
+def ends_soon() -> Iterator[tuple[WorkLimit, list[float]]]:
+    """A limit that ends while a command is under way, and when it did."""
+    limit, ended = WorkLimit(), list[float]()
+
+    def end() -> None:
+        ended.append(time.monotonic())
+        limit.end()
+
+    timer = threading.Timer(1.0, end)
+    timer.start()
+    yield limit, ended
+    timer.cancel()
+
+
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize(("name", "use", "side"), CASES)
+def test_a_wish_is_obeyed_in_the_midst_of_a_command(
+    name: str,
+    use: Callable[[ImapSession], None],
+    side: Side,
+    ends_soon: tuple[WorkLimit, list[float]],
+) -> None:
+    limit, ended = ends_soon
+    with pytest.raises(WorkEnded):
+        run(name, use, side, limit)
+    assert time.monotonic() - ended[0] < 2 * MOST_S
+
+
+@pytest.mark.parametrize(
+    ("name", "use"), [("list-drip", look), ("message-drip", read), ("silent-fetch", read)]
+)
+def test_overdue_work_ends_at_a_server_without_headway(
+    name: str, use: Callable[[ImapSession], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stall_watchdog, "OVERTIME_WINDOW_S", 2.0)
+    began = time.monotonic()
+    with pytest.raises(ServerTooSlow):
+        run(name, use, Side.SOURCE, WorkLimit(1.5, overtime_s=600))
+    assert time.monotonic() - began < 2 * MOST_S
+
+
+def test_overdue_work_goes_on_at_a_slow_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message at 20 kB/s takes longer than its leg, and arrives."""
+    monkeypatch.setattr(stall_watchdog, "OVERTIME_WINDOW_S", 1.0)
+    body = b"Subject: one\r\n\r\n" + b"x" * 100_000
+
+    def slowly() -> Iterator[bytes]:
+        yield b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" RFC822.SIZE %d BODY[] {%d}\r\n' % (
+            DATE.encode(),
+            len(body),
+            len(body),
+        )
+        for start in range(0, len(body), 2_000):
+            yield body[start : start + 2_000]
+            time.sleep(0.1)
+        yield b")\r\nTAG OK done\r\n"
+
+    def answer(command: str) -> bytes | Iterator[bytes]:
+        return slowly() if command.startswith("UID FETCH") else usual_answer(command)
+
+    limit = WorkLimit(0.5, overtime_s=600)
+    with scripted_server(answer) as server:
+        account = Account("ada@old.example", "ada", server.endpoint)
+        session = ImapSessions().open(account, Secret("secret"), Side.SOURCE, limit=limit)
+        [message] = session.messages(INBOX, UidSet.of([1]))
+        assert limit.overdue
+        assert getattr(message, "body", b"") == body
+        session.close()
+
+
+def test_nothing_is_begun_once_work_is_overdue() -> None:
+    with scripted_server() as server:
+        account = Account("ada@old.example", "ada", server.endpoint)
+        with pytest.raises(WorkEnded):
+            ImapSessions(timeouts=Timeouts()).open(
+                account, Secret("secret"), Side.SOURCE, limit=WorkLimit(0.0, overtime_s=600)
+            )
+        assert server.connections == 0
