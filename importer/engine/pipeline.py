@@ -266,7 +266,7 @@ class Pipeline:
     def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
         """Fetch a batch again after a joint refusal, once the running fetch is done. Its bytes do not
         count."""
-        return reader.submit(fetch_batch, self._pair, self._lane, batch).result()
+        return reader.submit(fetch_batch, self._pair, self._lane, batch, whole=True).result()
 
     def _conclude(self, sending: _Sending) -> None:
         try:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Uid, UidSet
@@ -43,6 +44,7 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.planning.message_batches import MessageBatch
+from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.engine.folder_copy import Deferred, FolderCopy
 from importer.engine.leg_context import Lane
@@ -113,13 +115,18 @@ class _Decided:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def fetch_batch(pair: FolderCopy, lane: Lane, batch: MessageBatch) -> FetchedBatch:
-    """Read one batch, over the lane's source alone. Raises what the session raises."""
-    return _BatchReader(pair, lane, batch).run()
+def fetch_batch(pair: FolderCopy, lane: Lane, batch: MessageBatch, *, whole: bool = False) -> FetchedBatch:
+    """Read one batch, over the lane's source alone. Raises what the session raises.
+
+    If the messages are far larger than the source stated (MAX_UNSTATED_BYTES), only some of them are read,
+    and the rest is returned to the queue, unless all are wanted (`whole`).
+    """
+    return _BatchReader(pair, lane, batch, whole=whole).run()
 
 
 class _BatchReader:
-    def __init__(self, pair: FolderCopy, lane: Lane, batch: MessageBatch) -> None:
+    def __init__(self, pair: FolderCopy, lane: Lane, batch: MessageBatch, *, whole: bool) -> None:
+        self._most_bytes = inf if whole else batch.total_bytes + MAX_UNSTATED_BYTES
         self._pair = pair
         self._lane = lane
         self._batch = batch
@@ -131,11 +138,16 @@ class _BatchReader:
         too_large = batch.uids if alone and limit is not None and batch.total_bytes > limit else UidSet()
         unreadable: dict[Uid, NotHandedOut] = {}
         wanted = batch.uids - too_large
+        size_bytes = 0
         for message in self._lane.source.messages(self._pair.source, wanted):
             if isinstance(message, NotHandedOut):
                 unreadable[message.uid] = message
             else:
                 result.messages.append(_fetched(message))
+                size_bytes += len(message.body)
+            if size_bytes > self._most_bytes:
+                wanted = self._return_rest(wanted, result, unreadable)
+                break
         self._pair.leg.budget.count(Side.SOURCE, sum(item.key.size_bytes for item in result.messages))
         missing = wanted - UidSet.of(item.key.uid for item in result.messages)
         if missing:
@@ -145,6 +157,15 @@ class _BatchReader:
             result.refusals += self._refusals(dict.fromkeys(too_large, reason), RefusalCode.TOO_LARGE)
         result.messages.sort(key=lambda item: item.key.uid)
         return result
+
+    def _return_rest(
+        self, wanted: UidSet, result: FetchedBatch, unreadable: dict[Uid, NotHandedOut]
+    ) -> UidSet:
+        """Return the messages that were not read yet to the queue, and the others to the caller."""
+        read = UidSet.of([*(item.key.uid for item in result.messages), *unreadable])
+        if rest := wanted - read:
+            self._pair.return_batch(MessageBatch(rest, 0))
+        return read
 
     def _sort_missing(
         self, result: FetchedBatch, missing: UidSet, unreadable: dict[Uid, NotHandedOut]

@@ -26,7 +26,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralTooLarge, Reply, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
-from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES
+from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES, MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import (
     BeyondLimit,
@@ -275,6 +275,7 @@ def _responses(
     """
     connection = link.current_connection()
     incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
+    held_bytes = 0  # contents in `incomplete`
     limit_bytes = None if query.bytes_each is None else _SPARE_BYTES + query.bytes_each * len(requested)
     until_bytes = inf if limit_bytes is None else connection.received_bytes + limit_bytes
     try:
@@ -289,10 +290,16 @@ def _responses(
                 continue
             earlier = incomplete.pop(uid, None)
             message = event if earlier is None else _merge(earlier, event)
+            if earlier is not None:
+                held_bytes -= len(earlier.body or b"")
             if query.complete(message):
                 yield uid, message
-            else:
-                incomplete[uid] = message
+                continue
+            incomplete[uid] = message
+            held_bytes += len(message.body or b"")
+            if held_bytes > MAX_UNSTATED_BYTES and len(incomplete) > 1:
+                connection.drop()
+                raise response_errors.too_much(link.peer, MAX_UNSTATED_BYTES)
     except (ConnectionLost, ProtocolViolation, CommandRefused):
         for uid, message in incomplete.items():  # what came need not be requested again
             if query.usable(message):

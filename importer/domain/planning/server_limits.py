@@ -26,6 +26,10 @@ several such commands that were sent together. 20,000 folders listed with their 
 MAX_ANSWER_RESPONSES: Final = 100_000
 """The number of responses in it: each takes some 350 bytes more than its text."""
 
+MAX_UNSTATED_BYTES: Final = 32 << 20
+"""How much larger than stated the messages of a batch may be before only some of them are held. Servers that
+state no sizes at all send some 10 MB for 100 messages."""
+
 MAX_FOLDERS: Final = 30_000
 """Folders of one mailbox, and lines of LIST that name none. The largest that is supported has 20,000."""
 

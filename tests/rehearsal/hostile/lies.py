@@ -41,6 +41,11 @@ def _as_usual(command: str) -> bytes:
     return usual_answer(command)
 
 
+@at("STARTTLS")
+def injects(_command: str) -> bytes:
+    return b"TAG OK go on\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"
+
+
 STEPS: Final = ("CAPABILITY", "AUTHENTICATE", "LIST", "STATUS", "EXAMINE", "UID FETCH", "APPEND", "LOGOUT")
 
 ATTACKS: Final = (
@@ -50,8 +55,8 @@ ATTACKS: Final = (
     Attack(
         "injected",
         "responses from before TLS that are for after it",
-        _as_usual,
-        b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n",
+        injects,
+        b"* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n",
     ),
     *(
         Attack(
