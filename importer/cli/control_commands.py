@@ -43,7 +43,8 @@ _SYMBOLS: Final = {
 def pause(id_: str, data: Path | None, as_json: bool) -> None:
     """Pause an import or a batch.
 
-    Messages in transfer are still stored; nothing more is copied until `mailhaul resume`.
+    Messages in transfer are still stored if that takes a moment only; the rest is copied after `mailhaul
+    resume`.
 
     \b
     Example:

@@ -79,7 +79,7 @@ CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
 ]
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("name", "use", "words"), CASES)
 def test_an_answer_without_measure_is_refused_with_the_limit_and_in_bounded_memory(
     name: str, use: Callable[[ImapSession], str], words: str

@@ -77,7 +77,7 @@ def ends_soon() -> Iterator[tuple[WorkLimit, list[float]]]:
     timer.cancel()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "use", "side"), CASES)
 def test_a_wish_is_obeyed_in_the_midst_of_a_command(
     name: str,

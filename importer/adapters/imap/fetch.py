@@ -15,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -23,10 +23,10 @@ from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, LiteralTooLarge, Reply, WireError, WireEvent
+from importer.adapters.imap.wire import RECENT, Fetched, LiteralTooLarge, Reply, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
-from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES, MAX_UNSTATED_BYTES
+from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import (
     BeyondLimit,
@@ -75,15 +75,7 @@ class Unreadable:
 
 def without_recent(flags: tuple[str, ...]) -> tuple[str, ...]:
     """Return the flags without \\Recent, which describes sessions, not messages (RFC 3501 section 2.3.2)."""
-    cached = sum(map(len, flags)) <= MAX_CACHED_FLAGS_BYTES
-    return _without_recent(flags) if cached else _filtered(flags)
-
-
-def _filtered(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(flag for flag in flags if flag.lower() != "\\recent")
-
-
-_without_recent = lru_cache(maxsize=1024)(_filtered)  # a mailbox has few combinations
+    return flags if RECENT not in flags else tuple(flag for flag in flags if flag != RECENT)
 
 
 def fetch(
@@ -289,9 +281,10 @@ def _responses(
             if uid not in requested or uid in done:
                 continue
             earlier = incomplete.pop(uid, None)
-            message = event if earlier is None else _merge(earlier, event)
+            message = event
             if earlier is not None:
                 held_bytes -= len(earlier.body or b"")
+                message = _merge(earlier, event)
             if query.complete(message):
                 yield uid, message
                 continue

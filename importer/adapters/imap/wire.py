@@ -15,7 +15,7 @@ Invariants
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
@@ -30,6 +30,9 @@ MAX_LITERAL_BYTES: Final = 256 << 20
 MAX_STRAY_LINES: Final = 1000
 """Empty and unparsed lines without a response between them, after which the server is not believed any
 longer."""
+
+RECENT: Final = "\\Recent"
+"""How the flag is spelled in `Fetched.flags`, however the server spells it."""
 
 Value: TypeAlias = "bytes | Spooled | tuple[Value, ...] | None"
 """A parsed part of a response: atom, string or literal (spooled if large); parenthesised list; NIL."""
@@ -443,7 +446,7 @@ def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
     return Fetched(
         int(sequence),
         None if uid is None else Uid(int(uid)),
-        None if flags is None else _flags(flags),
+        None if flags is None else (_flags if len(flags) <= MAX_CACHED_FLAGS_BYTES else _parsed_flags)(flags),
         None if internaldate is None else _text(internaldate),
         None if size_bytes is None else int(size_bytes),
         None,
@@ -451,15 +454,17 @@ def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
     )
 
 
-def _flags(text: bytes) -> tuple[str, ...]:
-    return _known_flags(text) if len(text) <= MAX_CACHED_FLAGS_BYTES else _parsed_flags(text)
-
-
 def _parsed_flags(text: bytes) -> tuple[str, ...]:
-    return tuple(_text(flag) for flag in parse_values(text) if _is_flag(flag))
+    return _as_flags(parse_values(text))
 
 
-_known_flags = lru_cache(maxsize=1024)(_parsed_flags)  # a mailbox has few combinations
+_flags = lru_cache(maxsize=1024)(_parsed_flags)  # a mailbox has few combinations
+
+
+def _as_flags(values: Iterable[Value]) -> tuple[str, ...]:
+    """Return the values that are flags; \\Recent is always spelled so."""
+    flags = (_text(flag) for flag in values if _is_flag(flag))
+    return tuple(RECENT if flag.lower() == "\\recent" else flag for flag in flags)
 
 
 def _untagged(text: bytes, literals: tuple[Body, ...]) -> WireEvent:
@@ -503,7 +508,7 @@ def _fetched(sequence: int, text: bytes, literals: tuple[Body, ...]) -> Fetched:
                 size_bytes = _number(value)
             case b"FLAGS":
                 words = value if isinstance(value, tuple) else ()
-                flags = tuple(_text(flag) for flag in words if _is_flag(flag))
+                flags = _as_flags(words)
             case b"INTERNALDATE" if isinstance(value, bytes):
                 internaldate = _text(value)
             case b"BODY[]" | b"BODY[]<0>" | b"RFC822":

@@ -95,7 +95,7 @@ def undo(
         try:
             host_limits.raise_if_postponed()
             host_limits.acquire_slots(0)
-            limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
+            limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
             session = deps.sessions.open(import_.destination, credential, Side.DESTINATION, limit=limit)
             session.fence(heartbeat.check)
             heartbeat.when_lost(session.cut_off)
