@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from tests.sampling import SOAK
 DATE = datetime(2020, 1, 1, tzinfo=UTC)
 MOST_BYTES = 100 * MIB
 CANCEL_S = 5.0
+STOP_S = 30.0
 SLACK_S = 15.0
 PATIENCE_S = 120.0
 """For processes on a busy machine."""
@@ -68,10 +70,16 @@ def rows(installation: Installation, ids: list[str]) -> list[dict[str, Any]]:
 class Attacked:
     """A worker that runs two imports from a hostile server; `ids` are theirs."""
 
-    def __init__(self, installation: Installation, server: ScriptedServer, worker_pid: int, ids: list[str]):
+    def __init__(
+        self,
+        installation: Installation,
+        server: ScriptedServer,
+        worker: subprocess.Popen[bytes],
+        ids: list[str],
+    ):
         self.installation = installation
         self.server = server
-        self.worker_pid = worker_pid
+        self.worker = worker
         self.ids = ids
 
     def copy(self, route: tuple[User, User]) -> None:
@@ -101,7 +109,7 @@ def attacked(
         ]
         ids = submitted(installation, "bad.csv", bad)
         wait_for(lambda: sum(c.startswith("LIST") for c in server.commands) >= len(ids), "LIST is sent")
-        yield Attacked(installation, server, worker.pid, ids)
+        yield Attacked(installation, server, worker, ids)
 
 
 @pytest.fixture
@@ -119,7 +127,7 @@ def test_a_listing_without_end_is_refused_and_harms_nobody_else(
     route: tuple[User, User],
 ) -> None:
     with attacked("endless-list", installation, make_user, old_host, new_host) as attack:
-        growth = watch_peak(attack.worker_pid)
+        growth = watch_peak(attack.worker.pid)
         attack.copy(route)
         attack.wait_for_states("stopped")
         for row in rows(installation, attack.ids):
@@ -142,14 +150,28 @@ def test_a_cancellation_is_obeyed_in_the_midst_of_a_listing(
         assert attack.wait_for_states("cancelled") < CANCEL_S + SLACK_S
 
 
+@pytest.mark.skipif(not SOAK, reason="takes STOP_GRACE_S")
+def test_a_worker_stops_in_the_midst_of_a_listing(
+    installation: Installation,
+    old_host: Dovecot,
+    new_host: Dovecot,
+    make_user: MakeUser,
+) -> None:
+    with attacked("list-drip", installation, make_user, old_host, new_host) as attack:
+        began = time.monotonic()
+        attack.worker.terminate()
+        assert attack.worker.wait(PATIENCE_S) == 0
+        assert time.monotonic() - began < STOP_S + SLACK_S
+        assert all(row["state"] == "running" for row in rows(installation, attack.ids))
+
+
+@pytest.mark.skipif(not SOAK, reason="takes OVERTIME_WINDOW_S; see tests/hostile/test_slow_answers.py")
 def test_a_leg_ends_in_the_midst_of_a_listing(
     installation: Installation,
     old_host: Dovecot,
     new_host: Dovecot,
     make_user: MakeUser,
 ) -> None:
-    if not SOAK:
-        pytest.skip("takes OVERTIME_WINDOW_S; see tests/hostile/test_slow_answers.py")
     installation.settings["LEG_SECONDS"] = "2"
     with attacked("list-drip", installation, make_user, old_host, new_host) as attack:
         attack.wait_for_states("waiting")

@@ -1,0 +1,65 @@
+"""A pause in the midst of an append over a slow line: obeyed at once, nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.conftest import MakeUser
+from tests.hostile.test_endless_listing import CANCEL_S, SLACK_S, rows, submitted, wait_for
+from tests.rehearsal.checker import compare
+from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.fill import Stored
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.proxy import cutting_proxy
+from tests.rehearsal.valkey import Valkey
+
+DATE = datetime(2020, 1, 1, tzinfo=UTC)
+MESSAGES = 60
+SLOW_BYTES_PER_S = 30_000
+"""The first append takes more than a minute."""
+
+
+def test_a_pause_in_the_midst_of_an_append_loses_and_doubles_nothing(
+    tmp_path: Path,
+    old_host: Dovecot,
+    new_host: Dovecot,
+    make_user: MakeUser,
+    valkey_server: Valkey,
+) -> None:
+    valkey_server.flush()
+    installation = Installation(
+        tmp_path,
+        {
+            "CA_FILE": str(new_host.ca_file),
+            "REDIS_URL": valkey_server.url,
+            "TICK_SECONDS": "1",
+            "COMPRESSION": "off",
+        },
+    )
+    old, new = make_user(old_host), make_user(new_host)
+    old.fill(
+        Stored(("INBOX",), (), DATE, b"Subject: %d\r\n\r\n" % n + b"text %d\r\n" % n * 4000)
+        for n in range(MESSAGES)
+    )
+    with cutting_proxy(new_host.imaps) as proxy, installation.worker():
+        proxy.narrow(SLOW_BYTES_PER_S)
+        through = replace(new, account=replace(new.account, endpoint=proxy.endpoint))
+        ids = submitted(installation, "one.csv", [(old, through)])
+
+        def state() -> str:
+            return str(rows(installation, ids)[0]["state"])
+
+        wait_for(lambda: state() == "running" and proxy.connections, "the leg begins")
+        time.sleep(2)  # into the append, mostly
+        installation.run("pause", ids[0])
+        assert wait_for(lambda: state() == "paused", "it is paused") < CANCEL_S + SLACK_S
+        proxy.narrow(50_000_000)
+        installation.run("resume", ids[0])
+        wait_for(lambda: state() == "complete", "it is complete")
+        [row] = rows(installation, ids)
+    assert row["totals"]["adds_up"]
+    assert row["totals"]["copied"] == row["totals"]["confirmed"] == MESSAGES
+    assert compare(old.read(), new.read()) == []
