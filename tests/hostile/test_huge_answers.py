@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable
 
 import pytest
+from imapclient import imap_utf7
 
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.session import ImapSession
-from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.model import Account, FolderRef
+from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.model import Account, FolderRef, Outgoing
 from importer.engine.survey import survey
 from providers.endpoint import Secret
 from providers.errors import FolderUnusable, MailError, Side
 from tests.rehearsal.hostile import hostile_server
 from tests.rehearsal.memory import MIB, watch_peak
+from tests.rehearsal.scripted import scripted_server, usual_answer
 
 INBOX = FolderRef("INBOX", UidValidity(9))
+DATE = "02-Feb-2003 04:05:06 +0000"
 MOST_BYTES = 100 * MIB
 MOST_S = 90.0
 """On a busy machine. Alone each takes a few seconds."""
@@ -50,6 +53,10 @@ def messages(session: ImapSession) -> str:
     return f"{len(list(session.messages(INBOX, UidSet.from_ranges([(1, 8)]))))} messages"
 
 
+def append(session: ImapSession) -> str:
+    return str(session.append(INBOX, [Outgoing(Uid(1), (), DATE, b"Subject: one\r\n\r\n")]))
+
+
 CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
     ("endless-list", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-list-lines", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
@@ -59,6 +66,7 @@ CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
     ("endless-alerts", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-continuations", look, "more lines in one answer than Mailhaul accepts"),
     ("wrong-tags", look, "more lines in one answer than Mailhaul accepts|unknown tag"),
+    ("wrong-tags-at-append", append, "more than 250000 responses"),
     ("endless-select", uids, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-fetch", uids, "more lines in one answer than Mailhaul accepts (the limit is 250016)"),
     ("endless-fetch", messages, "more lines in one answer than Mailhaul accepts (the limit is 250000)"),
@@ -87,9 +95,10 @@ def test_an_answer_without_measure_is_refused_with_the_limit_and_in_bounded_memo
     with hostile_server(name) as server:
         sessions = ImapSessions(timeouts=Timeouts(connect_s=5, io_s=20), compression="on")
         account = Account("ada@old.example", "ada", server.endpoint)
+        side = Side.DESTINATION if use is append else Side.SOURCE
         growth, began = watch_peak(), time.monotonic()
         try:
-            session = sessions.open(account, Secret("secret"), Side.SOURCE)
+            session = sessions.open(account, Secret("secret"), side)
             try:
                 outcome = use(session)
             finally:
@@ -111,3 +120,26 @@ def test_a_folder_beyond_a_limit_costs_that_folder_alone() -> None:
             session.uids(INBOX)
         assert session.status("INBOX").messages == 8
         session.close()
+
+
+def test_the_largest_supported_mailbox_is_within_the_limits() -> None:
+    """20,000 folders, listed twice and with their status, in one answer to what is sent together."""
+    names = [f"Kunden/{n % 100:02}/Rechnungen und Verträge/{n:05} Müller & Söhne" for n in range(19_999)]
+    encoded = [b"INBOX", *map(imap_utf7.encode, names)]
+    plain = b"".join(b'* LIST (\\HasNoChildren) "/" "%s"\r\n' % name for name in encoded)
+    status = b"".join(
+        b'* STATUS "%s" (MESSAGES 1000000 UIDNEXT 1000001 UIDVALIDITY 9)\r\n' % name for name in encoded
+    )
+
+    def answer(command: str) -> bytes:
+        if command.startswith("LIST"):
+            return plain + status * ("RETURN" in command) + b"TAG OK done\r\n"
+        return usual_answer(command, "IMAP4rev1 AUTH=PLAIN LIST-EXTENDED LIST-STATUS SPECIAL-USE")
+
+    with scripted_server(answer) as server:
+        account = Account("ada@old.example", "ada", server.endpoint)
+        session = ImapSessions().open(account, Secret("secret"), Side.SOURCE)
+        found = survey(session)
+        session.close()
+    assert len(found.statuses) == 20_000
+    assert found.messages == 20_000 * 1_000_000

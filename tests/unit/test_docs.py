@@ -252,9 +252,9 @@ def test_the_state_diagram_has_all_states_and_final_states() -> None:
         assert (State(state) in ENDED) == meaning.startswith("End:") == (not goes_to)
 
 
-def test_ten_invariants_name_the_file_that_enforces_them() -> None:
+def test_invariants_name_the_file_that_enforces_them() -> None:
     rows = table(ARCHITECTURE, "invariant", "kept by")
-    assert len(rows) == 10
+    assert len(rows) >= 10
     for _, enforced_by in rows:
         assert (ROOT / codes(enforced_by)[0]).is_file(), enforced_by
 

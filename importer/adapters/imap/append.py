@@ -22,6 +22,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.wire import Continue, Reply, Tagged, WireEvent
 from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
+from importer.domain.planning.server_limits import MAX_RESPONSES
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable
 
 MAX_PIPELINED = 8
@@ -49,7 +50,9 @@ class AppendQueue:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.literals = Literals.offered(connection.capabilities)
+        self._sent: set[str] = set()  # tags whose replies are outstanding
         self._replies: dict[str, Reply] = {}
+        self._stray_events = 0  # since the last reply
         self._pending: deque[AppendCommand] = deque()
 
     def begin(
@@ -88,6 +91,7 @@ class AppendQueue:
     def send(self, mailbox: bytes, messages: Sequence[Ready]) -> str:
         """Send one APPEND and return its tag. Stop early if the server refuses the command half-way."""
         tag = self.connection.new_tag()
+        self._sent.add(tag)
         runs = append_runs(mailbox, [encoded for _, encoded in messages], self.literals)
         self.connection.send((tag.encode() + b" ", *next(runs)))
         for run in runs:
@@ -99,20 +103,33 @@ class AppendQueue:
     def await_reply(self, tag: str) -> Reply:
         """Wait for the reply to one command; store the replies to other commands that arrive before it."""
         while tag not in self._replies:
-            self._store_reply(self.connection.next_event())
+            self._store_reply(self._next_event())
         return self._replies.pop(tag)
+
+    def _next_event(self) -> WireEvent:
+        """Wait for the next event. Raises ProtocolViolation after MAX_RESPONSES events to no command of this
+        queue."""
+        event = self.connection.next_event()
+        self._stray_events = (
+            0 if isinstance(event, Tagged) and event.tag in self._sent else self._stray_events + 1
+        )
+        if self._stray_events > MAX_RESPONSES:
+            self.connection.drop()
+            raise response_errors.violation(self.connection.peer, f"more than {MAX_RESPONSES} responses")
+        return event
 
     def _may_continue(self, tag: str) -> bool:
         """Wait for `+`. Return False if the reply to the whole command arrives instead."""
         while tag not in self._replies:
-            event = self.connection.next_event()
+            event = self._next_event()
             if isinstance(event, Continue):
                 return True
             self._store_reply(event)
         return False
 
     def _store_reply(self, event: WireEvent) -> None:
-        if isinstance(event, Tagged):
+        if isinstance(event, Tagged) and event.tag in self._sent:
+            self._sent.discard(event.tag)
             self._replies[event.tag] = event.reply
 
 

@@ -64,6 +64,11 @@ def endless_continuations(_command: str) -> Iterator[bytes]:
     return numbered(b"+ go on %d\r\n")
 
 
+@at("APPEND")
+def wrong_tags_at_append(_command: str) -> Iterator[bytes]:
+    return numbered(b"A%d OK done\r\n")
+
+
 @at("AUTHENTICATE", "LOGIN")
 def endless_login(_command: str) -> Iterator[bytes]:
     return numbered(b"* OK [ALERT] wait %d\r\n")
@@ -86,6 +91,9 @@ ATTACKS: Final = (
     Attack("endless-alerts", "alerts without end", endless_alerts),
     Attack("endless-continuations", "`+` without end", endless_continuations),
     Attack("wrong-tags", "replies without end to commands that were never sent", wrong_tags),
+    Attack(
+        "wrong-tags-at-append", "replies without end to appends that were never sent", wrong_tags_at_append
+    ),
     Attack("endless-login", "the login never ends", endless_login),
     Attack("endless-capabilities", "CAPABILITY never ends", endless_capabilities, GREETING),
 )
