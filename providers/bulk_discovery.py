@@ -51,6 +51,13 @@ class BulkDiscovery:
                 future.set_exception(error)
         return future.result()
 
+    def is_known(self, address: str) -> bool:
+        """Whether `discover` answers without a look-up: from the catalog, or from an earlier one."""
+        if self._catalog.for_address(address) is not None:
+            return True
+        with self._lock:
+            return address.rpartition("@")[2].strip().lower() in self._discoveries
+
     def expect(self, addresses: Iterable[str]) -> None:
         """Discover all addresses concurrently, so that later calls for each return immediately."""
         by_domain = {address.rpartition("@")[2].lower(): address for address in addresses}

@@ -76,7 +76,7 @@ def batch(
     parsed = _parsed(content, settings, right, split_=split_)
     if parsed.problems:
         if annotated is not None:
-            _write_annotated(file, content, parsed, annotated)
+            _write_annotated(file, parsed, annotated)
         _print_problems(parsed, as_json=as_json, split_=split_)
         raise exit_with(ExitCode.USAGE)
     parsed = _with_choices(parsed, choices, settings)
@@ -140,12 +140,12 @@ def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bo
     )
 
 
-def _write_annotated(file: Path, content: bytes, parsed: Parsed, out: Path) -> None:
+def _write_annotated(file: Path, parsed: Parsed, out: Path) -> None:
     """Refuses to replace `file`: the annotated copy has no passwords."""
     if out.resolve() == file.resolve():
         raise Usage("--annotate: name another file; this one would lose its passwords.")
     try:
-        out.write_text(annotate(content, parsed), encoding="utf-8", newline="")
+        out.write_text(annotate(parsed), encoding="utf-8", newline="")
     except OSError as error:
         raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
     stderr.print(f"Wrote {out}: correct its rows, fill in the passwords and submit it.")

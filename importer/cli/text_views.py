@@ -14,7 +14,7 @@ from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
 from importer.domain.csv_import.csv_reader import RowProblem
-from importer.domain.csv_import.import_rows import Row
+from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
 from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.model import FolderTally, Import, State
 from importer.domain.reporting.explanation import Action, Explanation
@@ -168,10 +168,12 @@ def print_label_rules(rows: Sequence[Row]) -> None:
         stderr.print(f"Labels at {name}: {SENTENCES[rule]} [dim]--labels chooses.[/]", soft_wrap=True)
 
 
-def print_row_problems(problems: Iterable[RowProblem]) -> None:
-    """All problems of a file."""
-    for problem in problems:
+def print_row_problems(problems: Sequence[RowProblem]) -> None:
+    """The first PROBLEMS_SHOWN problems of a file, and how many more there are."""
+    for problem in problems[:PROBLEMS_SHOWN]:
         stdout.print(f"[red]✗[/] {plain(str(problem), 600)}", soft_wrap=True)
+    if (more := len(problems) - PROBLEMS_SHOWN) > 0:
+        stdout.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
 
 
 def print_report(report: Report, *, as_json: bool = False) -> None:

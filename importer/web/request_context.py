@@ -16,6 +16,7 @@ from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import CatalogTranslator, chosen, texts
 from importer.service.access.batch_rights import session_batch_right
+from importer.service.access.counted_lookups import CountedLookups
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
@@ -92,6 +93,12 @@ class Guest:
     visitor: Visitor
     session: WebSession
     session_data: SessionData
+
+    @property
+    def lookups(self) -> CountedLookups:
+        """Finds mail servers, on this person's account."""
+        site = self.visitor.site
+        return CountedLookups(site.deps, site.lookups(), self.session.person)
 
     def update_session(self, change: Callable[[SessionData], SessionData]) -> None:
         """Apply `change` to the stored session data. `session_data` of this request stays as it is."""

@@ -117,7 +117,7 @@ def test_the_reader_survives_any_file(data: bytes, with_header: bool, max_rows: 
     assert parsed.problems or len(parsed.rows) == parsed.row_count
     assert parsed.problems == tuple(sorted(parsed.problems, key=lambda problem: problem.line))
     assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
-    annotate(data, parsed)
+    annotate(parsed)
 
 
 CELLS = st.one_of(
@@ -142,7 +142,7 @@ def test_no_problem_or_annotated_file_shows_a_password(cells: list[list[str]], d
     data = "\n".join(lines).encode()
     parsed = read(data)
     assert CANARY not in "".join(map(repr, parsed.problems)) + "".join(map(str, parsed.problems))
-    header, *shown = csv.reader(io.StringIO(annotate(data, parsed), newline=""), delimiter=delimiter)
+    header, *shown = csv.reader(io.StringIO(annotate(parsed), newline=""), delimiter=delimiter)
     for line in shown:
         for column, cell in zip(header, line, strict=False):
             if CANARY in cell:  # undetectable where it is a whole address or server

@@ -412,7 +412,7 @@ def test_a_file_without_a_header_does_not_reveal_its_passwords() -> None:
     parsed = read(f"{GOOD}\n{GOOD}\n")
     assert [p.rule for p in parsed.problems] == ["header_missing"]
     assert "s3cret" not in str(parsed.problems[0])
-    assert "s3cret" not in annotate(f"{GOOD}\n{GOOD}\n".encode(), parsed)
+    assert "s3cret" not in annotate(parsed)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> No
     text = f"# hush\n{HEADER}\n{GOOD}\n#{GOOD}\n\n{bad}"
     data = text.encode()
     parsed = read(data)
-    lines = annotate(data, parsed).split("\r\n")
+    lines = annotate(parsed).split("\r\n")
     assert "s3cret" not in "".join(lines)
     assert "hush" not in "".join(lines)
     assert next(csv.reader([lines[1]])) == [*HEADER.split(","), "problem"]
@@ -489,7 +489,7 @@ def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> No
 
 def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
     data = f"{HEADER}\n{GOOD}\n{row(source_password='')}".replace(",", ";").encode()
-    again = annotate(data, read(data)).replace('"ada@new.example";""', '"ada@new.example";"pw"')
+    again = annotate(read(data)).replace('"ada@new.example";""', '"ada@new.example";"pw"')
     assert [(p.line, p.column) for p in read(again).problems] == [
         (2, "source_password"),
         (3, "source_address"),
@@ -499,7 +499,7 @@ def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
 
 def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
     data = HEADER.encode()
-    assert annotate(data, read(data)).endswith(
+    assert annotate(read(data)).endswith(
         '"problem"\r\n# the file: There is no row in the file. '
         "Write one line for each mailbox, below the names of the columns.\r\n"
     )
@@ -508,7 +508,7 @@ def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
 @pytest.mark.parametrize("start", "=+-")
 def test_addresses_cannot_become_spreadsheet_formulas(start: str) -> None:
     data = f"{HEADER}\n{row(source_address=f'{start}cmd@old.example')}".encode()
-    assert f'"\'{start}cmd@old.example"' in annotate(data, read(data))
+    assert f'"\'{start}cmd@old.example"' in annotate(read(data))
 
 
 def test_the_template_in_the_repository_matches_the_console() -> None:
@@ -568,9 +568,9 @@ def test_an_invalid_choice_is_reported_at_its_cell_without_being_quoted() -> Non
         ("sync_flags", "yes_no_invalid"),
     ]
     assert "s3cret" not in str(parsed.problems)
-    assert "s3cret" not in annotate(text.encode(), parsed)
+    assert "s3cret" not in annotate(parsed)
     annotated_text = f"{HEADER},labels,sync_flags\n{GOOD},each,often"
-    assert '"each",""' in annotate(annotated_text.encode(), read(annotated_text))
+    assert '"each",""' in annotate(read(annotated_text))
 
 
 # --- Discovery of servers ---------------------------------------------------------------------------------

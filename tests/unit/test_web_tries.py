@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from importer.domain.csv_import import csv_reader, row_parser
 from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
 from importer.service.access.api_clients import issue_token
@@ -314,14 +315,88 @@ def test_slots_are_limited_in_total_and_per_key() -> None:
         pass
 
 
-def test_the_number_of_look_ups_is_limited_per_person(office: WebOffice) -> None:
+def file_of(domains: int, start: int = 0) -> str:
+    """A file whose rows need a look-up each."""
+    header = "source_address,source_password,source_server,destination_address,destination_password\n"
+    return header + "".join(f"a@d{n}.example,x,,a{n}@new.example,y\n" for n in range(start, start + domains))
+
+
+def test_look_ups_of_form_file_and_api_count_against_one_allowance(office: WebOffice) -> None:
     browser = office.browser()
     browser.sign_in()
-    for _ in range(LOOKUPS_PER_PERSON.tries):
-        consume(office.deps, {"lookup:person:mailbox:ada@new.example imap.new.example": LOOKUPS_PER_PERSON})
-    answer = browser.post("/new", address="ada@gmail.com")
-    assert answer.status_code == 422
-    assert "Too many attempts" in answer.text
+    for start in range(0, LOOKUPS_PER_PERSON.tries, 25):
+        browser.post("/file", rows=file_of(25, start))
+        assert browser.get("/file/preview").status_code == 200
+        assert browser.get("/file/preview").status_code == 200, "what is cached does not count"
+    browser.post("/file", rows=file_of(1, start=1000))
+    for answer in (
+        browser.post("/new", address="ada@unknown.example"),
+        browser.get("/file/preview"),
+        browser.get("/file/annotated.csv"),
+        browser.post("/file/start"),
+    ):
+        assert answer.status_code == 422
+        assert "Too many attempts" in answer.text
+    assert browser.post("/new", address="ada@gmail.com").status_code == 303, "the catalog needs no look-up"
+    other = office.browser()
+    other.sign_in("grace@new.example")
+    assert other.post("/new", address="ada@unknown.example").status_code == 303
+
+
+def test_look_ups_of_an_api_client_are_counted_at_each_of_its_doors(office: WebOffice) -> None:
+    token = issue_token(office.deps, "panel", [TokenScope.READ, TokenScope.WRITE])
+    headers = {"Authorization": f"Bearer {token.secret.reveal()}"}
+    panel = TestClient(office.app, base_url=office.settings.web_origin, headers=headers)
+    csv = {"Content-Type": "text/csv"}
+    for start in range(0, LOOKUPS_PER_PERSON.tries, 25):
+        answer = panel.post("/api/v1/batches/csv", content=file_of(25, start), headers=csv)
+        assert answer.status_code == 422
+    row = {"source_address": "a@else.example", "destination_address": "a@new.example"}
+    for answer in (
+        panel.post("/api/v1/batches/csv", content=file_of(1, 1000), headers=csv),
+        panel.post("/api/v1/detect", json={"address": "a@else.example"}),
+        panel.post("/api/v1/check", json=row),
+        panel.post("/api/v1/imports", json=row),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests"), answer.text
+        assert "domains" in answer.json()["detail"]
+
+
+def test_a_file_with_too_many_rows_is_refused_before_anything_is_looked_up(office: WebOffice) -> None:
+    browser = office.browser()
+    browser.sign_in()
+    browser.post("/file", rows=file_of(1000))
+    page = browser.get("/file/preview").text
+    assert "more than 25 rows" in page
+    assert "1 problem must be fixed" in page
+    assert page.count('<th scope="row"') == 25
+    assert (
+        office.deps.store.count(
+            "lookup:person:mailbox:ada@new.example imap.new.example",
+            office.deps.clock.now(),
+            timedelta(hours=1),
+        )
+        == 1
+    )
+
+
+def test_a_preview_reads_its_file_once_and_shows_a_bounded_number_of_problems(
+    office: WebOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def read_once(*words: Any, **options: Any) -> Any:
+        reads.append(words)
+        return csv_reader.read(*words, **options)
+
+    monkeypatch.setattr(row_parser, "read", read_once)
+    browser = office.browser()
+    browser.sign_in()
+    browser.post("/file", rows=file_of(0) + "x,,y,z,\n" * 25)
+    page = browser.get("/file/preview").text
+    assert len(reads) == 1
+    assert "125 problems must be fixed" in page
+    assert "75 more problems are not shown" in page
 
 
 def test_an_api_client_is_refunded_only_its_own_attempts(office: WebOffice) -> None:

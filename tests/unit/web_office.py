@@ -114,7 +114,8 @@ class WebOffice:
             administrators=self.administrators,
         )
         self.settings = Settings.load(data=self.root, **{"destination_server": HOST, **self.overlay})
-        self.app = create_app(self.deps, self.settings, the_catalog_alone)
+        directory = the_catalog_alone()
+        self.app = create_app(self.deps, self.settings, lambda: directory)
 
     @property
     def pages(self) -> FastAPI:

@@ -19,9 +19,8 @@ from importer.domain.csv_import.csv_reader import (
     REQUIRED_COLUMNS,
     SERVER_COLUMNS,
     SYNC_FLAGS,
-    read,
 )
-from importer.domain.csv_import.import_rows import BATCH_ROWS, LONG_FILE_BYTES, Parsed
+from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed
 
 
 def template() -> str:
@@ -29,7 +28,7 @@ def template() -> str:
     return _TEMPLATE
 
 
-def annotate(data: bytes, parsed: Parsed) -> str:
+def annotate(parsed: Parsed) -> str:
     """The file with an additional last column `problem`, and without passwords.
 
     Cells that are not valid for their column are omitted too: they may be passwords in the wrong column. Rows
@@ -37,7 +36,7 @@ def annotate(data: bytes, parsed: Parsed) -> str:
     that a spreadsheet would evaluate as a formula get a `'` in front (OWASP, "CSV Injection"). Problems that
     concern no single row follow as comments. Once completed, the file can be submitted again.
     """
-    sheet = read(data, max_bytes=LONG_FILE_BYTES)
+    sheet = parsed.sheet
     problems_by_line: dict[int, list[str]] = defaultdict(list)
     for problem in parsed.problems:
         problems_by_line[problem.line].append(str(problem))

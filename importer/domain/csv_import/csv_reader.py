@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
@@ -31,6 +32,7 @@ PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})
 SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
 
 _DELIMITERS: Final = (",", ";", "\t")
+_MAX_HEADER_PROBLEMS: Final = 20
 _HEADER_FIX: Final = f"Make the first line: {','.join(REQUIRED_COLUMNS)}"
 
 
@@ -227,14 +229,16 @@ def _header_problems(line: int, names: tuple[str, ...]) -> list[RowProblem]:
     if not any(name in KNOWN_COLUMNS for name in names):
         message = "The file is empty." if line == 0 else "The first line does not name the columns."
         return [RowProblem(line, "", "header_missing", message, _HEADER_FIX)]
-    problems = []
-    for name in dict.fromkeys(names):
+    problems: list[RowProblem] = []
+    for name, times in Counter(names).items():
+        if len(problems) == _MAX_HEADER_PROBLEMS:
+            break
         if name not in KNOWN_COLUMNS:
             shown = "".join(c if c.isprintable() else "?" for c in name[:40])
             message = f"The column “{shown}” is unknown." if name else "A column has no name."
             problems.append(RowProblem(line, shown, "unknown_column", message, _HEADER_FIX))
-        elif names.count(name) > 1:
-            message = f"The column {name} occurs {names.count(name)} times."
+        elif times > 1:
+            message = f"The column {name} occurs {times} times."
             problems.append(RowProblem(line, name, "repeated_column", message, "Remove all but one of them."))
     for name in REQUIRED_COLUMNS:
         if name not in names:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from importer.domain.csv_import.csv_reader import RowProblem
+from importer.domain.csv_import.csv_reader import RowProblem, Sheet
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
 from providers.endpoint import Secret
@@ -16,6 +16,8 @@ BATCH_ROWS: Final = 25
 BATCH_BYTES: Final = 64 * 1024
 LONG_FILE_ROWS: Final = 1000  # of a file that is split into several batches
 LONG_FILE_BYTES: Final = 1024 * 1024
+PROBLEMS_SHOWN: Final = 50
+"""Pages, API and console show this many problems of a file, and the number of the others."""
 
 
 class Lookup(Protocol):
@@ -73,11 +75,13 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """The content of a file. `rows` are in the order of the file, and complete only if there are no problems;
-    `problems` are sorted by line and column; `row_count` counts all rows, valid or not."""
+    `problems` are sorted by line and column; `row_count` counts all rows, valid or not; `sheet` is the file
+    as it was read."""
 
     rows: tuple[Row, ...]
     problems: tuple[RowProblem, ...]
     row_count: int
+    sheet: Sheet = field(default_factory=Sheet, repr=False, compare=False)
 
 
 def split(parsed: Parsed, size: int = BATCH_ROWS) -> Iterator[tuple[Row, ...]]:

@@ -6,7 +6,7 @@ Invariants: a `Parsed` with problems starts nothing; no problem contains a passw
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -54,7 +54,9 @@ def parse(
     sign_in: SignInMethod = lambda _provider, _mailbox: False,
     right: BatchRight = NO_RIGHT,
 ) -> Parsed:
-    """Parse a CSV file of imports. Never raises, whatever the bytes are.
+    """Parse a CSV file of imports. Raises only what `catalog` raises, whatever the bytes are.
+
+    A file with too many rows gets that problem alone: its rows are not read and nothing is looked up.
 
     With `public_only`, accounts at servers named in the file get `Account.public_only`. Accounts at
     `destination` never get it, and accounts whose server was found by their address always do.
@@ -65,7 +67,7 @@ def parse(
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
     rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right)
-    return _parsed(sheet, _file_problems(sheet, destination, max_rows), rules)
+    return _parsed(sheet, rules, max_rows)
 
 
 def parse_cells(
@@ -79,12 +81,12 @@ def parse_cells(
     right: BatchRight = NO_RIGHT,
 ) -> Parsed:
     """As `parse`, for rows given as cells by column; missing cells are empty. Rows are numbered from 1, and
-    at most BATCH_ROWS are accepted. Never raises."""
+    at most BATCH_ROWS are accepted. Raises only what `catalog` raises."""
     empty = dict.fromkeys((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), "")
     records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
     sheet = Sheet(columns=tuple(empty), records=records)
     rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right)
-    return _parsed(sheet, _file_problems(sheet, destination, BATCH_ROWS), rules)
+    return _parsed(sheet, rules, BATCH_ROWS)
 
 
 # --- The file ---------------------------------------------------------------------------------------
@@ -102,12 +104,16 @@ class _Rules:
     right: BatchRight
 
 
-def _parsed(sheet: Sheet, file_problems: Iterable[RowProblem], rules: _Rules) -> Parsed:
+def _parsed(sheet: Sheet, rules: _Rules, max_rows: int | None) -> Parsed:
+    limit = LONG_FILE_ROWS if max_rows is None else max_rows
+    file_problems = tuple(_file_problems(sheet, rules.destination, limit))
+    if len(sheet.records) > limit:  # reading the rows would take time, and look-ups the time of others
+        return Parsed((), file_problems, len(sheet.records), sheet)
     problems = [*sheet.problems, *file_problems]
     rules.catalog.expect(_addresses_without_server(sheet))
     first_lines: dict[tuple[str, str], int] = {}
     rows: list[Row] = []
-    for record in sheet.records[:LONG_FILE_ROWS]:
+    for record in sheet.records:
         if record.cells is not None:
             reader = _RowReader(record.line, record.cells, rules)
             row = reader.read(first_lines)
@@ -116,27 +122,26 @@ def _parsed(sheet: Sheet, file_problems: Iterable[RowProblem], rules: _Rules) ->
                 rows.append(row)
     order = {column: index for index, column in enumerate(KNOWN_COLUMNS)}
     problems.sort(key=lambda problem: (problem.line, order.get(problem.column, -1)))
-    return Parsed(tuple(rows), tuple(problems), len(sheet.records))
+    return Parsed(tuple(rows), tuple(problems), len(sheet.records), sheet)
 
 
 def _addresses_without_server(sheet: Sheet) -> list[str]:
     """The source addresses whose server has to be looked up."""
     addresses: list[str] = []
-    for record in sheet.records[:LONG_FILE_ROWS]:
+    for record in sheet.records:
         if record.cells is not None and not record.cells.get("source_server", "").strip():
             with contextlib.suppress(Refused):
                 addresses.append(address(record.cells.get("source_address", "")))
     return addresses
 
 
-def _file_problems(sheet: Sheet, destination: Endpoint | None, max_rows: int | None) -> Iterator[RowProblem]:
+def _file_problems(sheet: Sheet, destination: Endpoint | None, limit: int) -> Iterator[RowProblem]:
     if not sheet.columns:
         return
     if destination is None and DESTINATION_SERVER not in sheet.columns:
         fix = f"Add a column {DESTINATION_SERVER}."
         line = sheet.header_line
         yield RowProblem(line, DESTINATION_SERVER, "destination_server_missing", _NO_DESTINATION, fix)
-    limit = LONG_FILE_ROWS if max_rows is None else max_rows
     if not sheet.records:
         fix = "Write one line for each mailbox, below the names of the columns."
         yield RowProblem(0, "", "no_rows", "There is no row in the file.", fix)

@@ -44,6 +44,10 @@ class RateLimited(Exception):
         self.seconds = seconds
 
 
+class LookupsLimited(RateLimited):
+    """Too many domains were looked up."""
+
+
 def consume(deps: Deps, keys: Mapping[str, RateLimit]) -> None:
     """Count one attempt under each key. Raises RateLimited at the first key whose limit is exceeded."""
     now = deps.clock.now()

@@ -94,7 +94,7 @@ def create_api(site: Site) -> ASGIApp:
     ):
         app.include_router(router)
     app.add_api_route("/problems", _problems, include_in_schema=False)
-    for error in (ProblemAnswer, RateLimited):
+    for error in (ProblemAnswer, RateLimited):  # subclasses included
         app.add_exception_handler(error, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)

@@ -17,6 +17,7 @@ from importer.domain.people.identities import RateLimit
 from importer.service.access.api_clients import authenticate, visible_batch, visible_import
 from importer.service.access.audit import record_token_use
 from importer.service.access.batch_rights import token_batch_right
+from importer.service.access.counted_lookups import CountedLookups
 from importer.service.access.rate_limits import (
     RateLimited,
     consume,
@@ -48,6 +49,11 @@ class ApiCaller:
     @property
     def deps(self) -> Deps:
         return self.site.deps
+
+    @property
+    def lookups(self) -> CountedLookups:
+        """Finds mail servers, on this client's account."""
+        return CountedLookups(self.deps, self.site.lookups(), self.token.client)
 
     @property
     def batch_right(self) -> BatchRight:

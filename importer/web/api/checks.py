@@ -62,7 +62,7 @@ def detect(caller: Reader, body: DetectIn) -> ReportOut:
     first. Queries the DNS and public lists, never a mailbox."""
     mailbox = checked("address", partial(address, body.address))
     with _slot():
-        discovery = caller.site.lookups().discover(mailbox)
+        discovery = caller.lookups.discover(mailbox)
     provider, access = discovery.provider, caller.deps.access
     can_sign_in = (
         provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)

@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_reader import RowProblem
+from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
 from importer.domain.reporting.formatting import printable
-from importer.service.access.rate_limits import RateLimited
+from importer.service.access.rate_limits import LookupsLimited, RateLimited
 from providers.errors import MailError
 
 T = TypeVar("T")
@@ -53,6 +54,8 @@ _BY_STATUS: Final = {
     415: "media_type_refused",
 }
 
+_LOGINS: Final = "Too many login attempts for this mailbox. Wait, and check the password."
+_LOOKUPS: Final = "Too many domains were looked up. Wait, or name the servers of the old mailboxes."
 _SEE_ERRORS: Final = "Each error names its place."
 
 log = structlog.get_logger()
@@ -82,8 +85,8 @@ def not_found() -> ProblemAnswer:
 
 
 def rows_refused(problems: Sequence[RowProblem]) -> ProblemAnswer:
-    """All problems of the rows. Line 1 is the first row of a JSON request; in a file, lines are those of the
-    file."""
+    """The first PROBLEMS_SHOWN problems of the rows; `problems_more` counts the others. Line 1 is the first
+    row of a JSON request; in a file, lines are those of the file."""
     details = [
         {
             "line": problem.line,
@@ -92,9 +95,12 @@ def rows_refused(problems: Sequence[RowProblem]) -> ProblemAnswer:
             "message": printable(problem.message, 600),
             "fix": printable(problem.fix, 600),
         }
-        for problem in problems
+        for problem in problems[:PROBLEMS_SHOWN]
     ]
-    return ProblemAnswer("rows_refused", "Fix these problems and send all rows again.", problems=details)
+    members: dict[str, Any] = {"problems": details}
+    if more := len(problems) - len(details):
+        members["problems_more"] = more
+    return ProblemAnswer("rows_refused", "Fix these problems and send all rows again.", **members)
 
 
 def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
@@ -124,9 +130,8 @@ def checked(name: str, check: Callable[[], T]) -> T:
 
 def on_problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, RateLimited):
-        error = too_many(
-            error.seconds, "Too many login attempts for this mailbox. Wait, and check the password."
-        )
+        lookups = isinstance(error, LookupsLimited)
+        error = too_many(error.seconds, _LOOKUPS if lookups else _LOGINS)
     return error.response() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").response()
 
 

@@ -112,7 +112,7 @@ def _parser_options(caller: ApiCaller) -> dict[str, Any]:
     addresses, because clients are not trusted with the internal network."""
     site = caller.site
     return {
-        "catalog": site.lookups(),
+        "catalog": caller.lookups,
         "destination": site.destination,
         "allow_plaintext": site.settings.allow_plaintext,
         "public_only": True,

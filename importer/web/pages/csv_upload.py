@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,8 +13,15 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from importer.domain.csv_import.csv_files import annotate, template
-from importer.domain.csv_import.csv_reader import PASSWORD_COLUMNS, PROBLEM_COLUMN, RowProblem, read
-from importer.domain.csv_import.import_rows import BATCH_BYTES, Parsed
+from importer.domain.csv_import.csv_reader import (
+    DESTINATION_SERVER,
+    PASSWORD_COLUMNS,
+    PROBLEM_COLUMN,
+    Record,
+    RowProblem,
+    Sheet,
+)
+from importer.domain.csv_import.import_rows import BATCH_BYTES, BATCH_ROWS, PROBLEMS_SHOWN, Parsed
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
@@ -104,17 +112,24 @@ def preview(guest: SignedIn) -> Response:
     session_data = guest.session_data
     if not session_data.file:
         return redirect("/file")
-    parsed, problems = _parsed(guest)
+    try:
+        parsed, problems = _parsed(guest)
+    except RateLimited as error:
+        return _upload_page(guest, rate_limited(guest.visitor.texts, error))
+    shown = problems[:PROBLEMS_SHOWN]
+    records = parsed.sheet.records[:BATCH_ROWS]
+    lines = {record.line for record in records}
     return page(
         guest,
         "preview.html",
         name=session_data.file_name,
-        columns=_columns(guest),
-        lines=_preview_rows(guest, parsed, problems),
+        columns=_columns(parsed.sheet),
+        lines=_preview_rows(guest, parsed, records, problems),
         right=guest_batch_right(guest),
         invites=guest_batch_right(guest).any or guest.visitor.site.deps.invites_everyone,
-        general=[_problem_text(guest, p) for p in problems if _is_general(guest, p)],
+        general=[_problem_text(guest, p) for p in shown if p.line not in lines],
         problem_count=len(problems),
+        problems_more=len(problems) - len(shown),
         row_count=parsed.row_count,
         rules=_rules(guest, parsed),
     )
@@ -124,8 +139,11 @@ def preview(guest: SignedIn) -> Response:
 def download_annotated(guest: SignedIn) -> Response:
     if not guest.session_data.file:
         return redirect("/file")
-    parsed, problems = _parsed(guest)
-    content = annotate(guest.session_data.file, replace(parsed, problems=problems))
+    try:
+        parsed, problems = _parsed(guest)
+    except RateLimited as error:
+        return _upload_page(guest, rate_limited(guest.visitor.texts, error))
+    content = annotate(replace(parsed, problems=problems))
     return _csv(content, "mailhaul-problems.csv")
 
 
@@ -134,7 +152,10 @@ def start_batch(guest: SignedIn, _fields: Fields) -> Response:
     session_data = guest.session_data
     if not session_data.file:
         return redirect("/file")
-    parsed, problems = _parsed(guest)
+    try:
+        parsed, problems = _parsed(guest)
+    except RateLimited as error:
+        return _upload_page(guest, rate_limited(guest.visitor.texts, error))
     if problems:
         return redirect("/file/preview")
     settings = guest.visitor.site.settings
@@ -178,17 +199,18 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
     site = guest.visitor.site
     parsed = parse(
         guest.session_data.file,
-        catalog=site.lookups(),
+        catalog=guest.lookups,
         destination=site.destination,
         public_only=True,
         # Organisation-wide grants are for the operator only: on the pages, each owner must sign in.
         sign_in=sign_in_method(site.deps.access, organisation=False),
         right=guest_batch_right(guest),
     )
+    column = DESTINATION_SERVER if DESTINATION_SERVER in parsed.sheet.columns else "destination_address"
     wrong_destination = (
         RowProblem(
             row.line,
-            "destination_server" if "destination_server" in _columns(guest) else "destination_address",
+            column,
             "destination_elsewhere",
             f"New mailboxes must be at {site.destination.host}.",
             "Leave the destination's server out.",
@@ -211,29 +233,34 @@ def _rules(guest: Guest, parsed: Parsed) -> dict[LabelRule, list[int]]:
     return dict(rules)
 
 
-def _columns(guest: Guest) -> tuple[str, ...]:
-    columns = read(guest.session_data.file, max_bytes=BATCH_BYTES).columns
-    return tuple(column for column in columns if column != PROBLEM_COLUMN)
+def _columns(sheet: Sheet) -> tuple[str, ...]:
+    return tuple(column for column in sheet.columns if column != PROBLEM_COLUMN)
 
 
-def _preview_rows(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]) -> list[PreviewRow]:
-    """The rows as a table. Passwords are hidden, and so are cells that may hold one by mistake."""
-    sheet = read(guest.session_data.file, max_bytes=BATCH_BYTES)
+def _preview_rows(
+    guest: Guest, parsed: Parsed, records: Sequence[Record], problems: Sequence[RowProblem]
+) -> list[PreviewRow]:
+    """Those rows as a table. Passwords are hidden, and so are cells that may hold one by mistake: all cells
+    of a file that was not read."""
     texts_by_cell: dict[tuple[int, str], list[str]] = defaultdict(list)
     hidden = set()
-    for problem in problems:
-        texts_by_cell[problem.line, problem.column].append(_problem_text(guest, problem))
+    for number, problem in enumerate(problems):
+        if number < PROBLEMS_SHOWN:
+            texts_by_cell[problem.line, problem.column].append(_problem_text(guest, problem))
         if problem.rule not in _VALID_CELL_RULES:
             hidden.add((problem.line, problem.column))
     consent_needed = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
     consent_needed |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
     by_master = {row.line for row in parsed.rows if row.by_master}
+    not_read = parsed.row_count > BATCH_ROWS
     preview_rows = []
-    for record in sheet.records:
+    for record in records:
         cells = tuple(
             PreviewCell(
                 column,
-                "" if column in PASSWORD_COLUMNS or (record.line, column) in hidden else printable(cell, 80),
+                ""
+                if not_read or column in PASSWORD_COLUMNS or (record.line, column) in hidden
+                else printable(cell, 80),
                 bool(cell.strip()),
                 tuple(texts_by_cell[record.line, column]),
                 consent_needed=(record.line, column) in consent_needed,
@@ -244,12 +271,6 @@ def _preview_rows(guest: Guest, parsed: Parsed, problems: tuple[RowProblem, ...]
         )
         preview_rows.append(PreviewRow(record.line, cells, tuple(texts_by_cell[record.line, ""])))
     return preview_rows
-
-
-def _is_general(guest: Guest, problem: RowProblem) -> bool:
-    """Whether the problem concerns the file, not a row of the table."""
-    records = read(guest.session_data.file, max_bytes=BATCH_BYTES).records
-    return problem.line not in {record.line for record in records}
 
 
 def _problem_text(guest: Guest, problem: RowProblem) -> str:

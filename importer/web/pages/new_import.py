@@ -17,7 +17,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account
 from importer.service.access.login_attempts import LoginOrigin
-from importer.service.access.rate_limits import LOOKUPS_PER_PERSON, RateLimited, consume, consume_rows
+from importer.service.access.rate_limits import RateLimited, consume_rows
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
@@ -62,8 +62,7 @@ def submit_address(guest: SignedIn, fields: Fields) -> Response:
     try:
         mail_address = address(entered)
         with site.concurrency_limit.slot(guest.session.person):
-            consume(site.deps, {f"lookup:person:{guest.session.person}": LOOKUPS_PER_PERSON})
-            provider = site.lookups().for_address(mail_address)
+            provider = guest.lookups.for_address(mail_address)
         if (
             provider is None
             or not provider.passwords_unavailable
