@@ -17,7 +17,7 @@ from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
-from importer.service.legs.run_leg import handle_ring
+from importer.service.legs.fair_legs import FairLegs
 from importer.service.notify.deliver_mail import send_due_mail
 from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
@@ -31,9 +31,11 @@ log = structlog.get_logger()
 def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
     """Declares the actors of both queues on `broker`."""
 
+    legs = FairLegs(deps)
+
     @dramatiq.actor(actor_name=RUN_LEG, queue_name=LEGS, broker=broker, priority=10)
     def run_leg(import_id: str) -> None:
-        handle_ring(deps, ImportId(import_id))
+        legs.handle_ring(ImportId(import_id))
 
     @dramatiq.actor(actor_name=SEND_MAIL, queue_name=MAIL, broker=broker, priority=0)
     def send_mail() -> None:

@@ -21,12 +21,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from importer.domain.model import Import, Problem, State
+from importer.domain.model import ControlRequest, Import, Problem, State
 
 ENDED: Final = frozenset({State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.CANCELLED, State.FAILED})
 ALIVE: Final = frozenset(State) - ENDED
 GOING: Final = ALIVE - {State.PAUSED}
 """States in which an import proceeds automatically."""
+
+
+def is_request_pending(import_: Import) -> bool:
+    """Whether a control request was made and is not applied yet."""
+    applied = ControlRequest.PAUSE if import_.state is State.PAUSED else None
+    return import_.state in ALIVE and import_.requested is not applied
 
 
 def started(import_: Import, now: datetime) -> Import:

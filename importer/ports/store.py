@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -36,6 +36,18 @@ class SealedGrants:
 
     source: bytes
     destination: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LegQueue:
+    """The legs that run and those that could, by the owner of the batch ("" for the console).
+
+    `running` holds the imports whose lease is held. `due` holds one due import of each owner that has any:
+    one that never had a leg, or else the one whose last leg ended longest ago; of several, the oldest.
+    """
+
+    running: Mapping[str, frozenset[ImportId]]
+    due: Mapping[str, ImportId]
 
 
 class RouteUnderWay(Exception):
@@ -113,7 +125,12 @@ class Store(
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         """Imports that have grants, have not ended, and whose lease (`import:<id>`) is free or expired, if
-        their `not_before` has passed or a control request is not yet applied; oldest first."""
+        their `not_before` has passed or a control request is not yet applied; the oldest of each owner
+        first, then the second of each, and so on."""
+        ...
+
+    def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
+        """The legs of all workers. `due` is as in `due_imports`, without the imports of `besides`."""
         ...
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from importer.compact.digest_set import Digests, DigestSet
-from importer.domain.model import Account
+from importer.domain.model import Account, ImportId
 from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
@@ -78,6 +78,9 @@ class Deps:
     stopping: Callable[[], bool] = lambda: (
         False
     )  # the process is shutting down: finish the current batch only
+    must_yield: Callable[[ImportId], bool] = lambda _id: (
+        False
+    )  # other persons wait for the thread of this import's leg
     transfer_limits: TransferLimits = field(default_factory=TransferLimits)
     digests: Callable[[int], DigestSet] = lambda _expected: (
         Digests()

@@ -6,9 +6,10 @@ transaction. Values are frozen, so callers share nothing that can change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
@@ -24,7 +25,7 @@ from importer.domain.model import (
 )
 from importer.ports.leases import Lease
 from importer.ports.notices import MailState, Notice
-from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
 from providers.errors import Side
 from tests.fakes.budgets import MemoryBudgets
@@ -216,15 +217,42 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self._lock:
-            due = [
-                i
-                for i in self._imports.values()
-                if self._has_grants(i)
-                and (i.not_before is None or i.not_before <= now or _has_pending_request(i))
-                and not self._is_held(f"import:{i.id}")
-            ]
+            due = self._due(now)
             due.sort(key=lambda i: i.created_at)
-            return [i.id for i in due[:limit]]
+            places: Counter[str] = Counter()
+            ranked = []
+            for import_ in due:
+                owner = self._owner(import_) or ""
+                places[owner] += 1
+                ranked.append((places[owner], import_.created_at, import_.id))
+            ranked.sort(key=lambda entry: entry[:2])
+            return [id_ for _, _, id_ in ranked[:limit]]
+
+    def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
+        with self._lock:
+            running: dict[str, set[ImportId]] = {}
+            for import_ in self._imports.values():
+                if self._has_grants(import_) and self._is_held(f"import:{import_.id}"):
+                    running.setdefault(self._owner(import_) or "", set()).add(import_.id)
+            due: dict[str, ImportId] = {}
+            for import_ in sorted(self._due(now), key=self._turn):
+                if import_.id not in besides:
+                    due.setdefault(self._owner(import_) or "", import_.id)
+            return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
+
+    def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
+        hold = self._holds.get(f"import:{import_.id}")
+        ended = hold.expires_at if hold is not None else datetime.min.replace(tzinfo=UTC)
+        return hold is not None, ended, import_.created_at
+
+    def _due(self, now: datetime) -> list[Import]:
+        return [
+            i
+            for i in self._imports.values()
+            if self._has_grants(i)
+            and (i.not_before is None or i.not_before <= now or _has_pending_request(i))
+            and not self._is_held(f"import:{i.id}")
+        ]
 
     def _has_grants(self, import_: Import) -> bool:
         """Whether the import has grants and has not ended."""

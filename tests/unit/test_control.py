@@ -209,3 +209,13 @@ def test_a_cancel_request_takes_precedence_over_an_error_of_the_leg(office: Offi
 def test_an_unknown_import_raises_lookup_error(office: Office, request_: Callable[..., Changed]) -> None:
     with pytest.raises(LookupError):
         request_(office.deps, ImportId("ghost"))
+
+
+def test_a_leg_ends_after_its_batch_once_its_must_yield_and_rings_again(office: Office) -> None:
+    _, import_id = office.submit()
+    office.queue.take()
+    after = office.work(import_id, transfer_limits=ONE_BY_ONE, must_yield=lambda _id: True)
+    assert after.state is State.RUNNING
+    assert office.new.message_count < 6
+    assert office.queue.take() == [import_id]
+    assert office.work(import_id).state is State.COMPLETE

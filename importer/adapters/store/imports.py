@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Subquery,
     Table,
     Text,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     case,
     delete,
     false,
+    func,
     insert,
     literal,
     null,
@@ -47,7 +50,7 @@ from importer.domain.model import (
 )
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
-from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
@@ -189,22 +192,29 @@ class SqlImports(Database):
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self.reading() as connection:
-            held = and_(
-                leases.c.name == literal("import:", Text) + imports.c.id,
-                leases.c.owner.is_not(None),
-                leases.c.expires_at > database_now(connection),
+            place = _place_in_owner(imports.c.created_at, imports.c.seq)
+            due = _due(connection, now).order_by(place, imports.c.created_at, imports.c.seq)
+            statement = due.with_only_columns(imports.c.id).limit(limit)
+            return [ImportId(id_) for id_ in connection.execute(statement).scalars()]
+
+    def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
+        running: dict[str, set[ImportId]] = defaultdict(set)
+        with self.reading() as connection:
+            held = (
+                _with_owner(imports.c.id)
+                .where(*HAS_GRANTS, _is_held(database_now(connection)))
+                .add_columns(leases.c.name)
             )
-            due = (
-                select(imports.c.id)
-                .where(
-                    *HAS_GRANTS,
-                    or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _PENDING_REQUEST),
-                    ~select(leases.c.name).where(held).exists(),
-                )
-                .order_by(imports.c.created_at, imports.c.seq)
-                .limit(limit)
-            )
-            return [ImportId(id_) for id_ in connection.execute(due).scalars()]
+            for row in connection.execute(held):
+                running[row.batch_owner].add(ImportId(row.id))
+            # Rows of leases stay after their release: `expires_at` is about when the last leg ended.
+            never, last = case((leases.c.name.is_(None), 0), else_=1), leases.c.expires_at
+            place = _place_in_owner(never, last, imports.c.created_at, imports.c.seq)
+            candidates = _due(connection, now).where(imports.c.id.not_in(besides))
+            ranked = candidates.add_columns(place.label("place")).subquery()
+            first = select(ranked.c.id, ranked.c.batch_owner).where(ranked.c.place == 1)
+            due = {row.batch_owner: ImportId(row.id) for row in connection.execute(first)}
+        return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
         statement = select(grants).where(grants.c.import_id == import_id)
@@ -251,6 +261,35 @@ class SqlImports(Database):
         )
         with self.reading() as connection:
             return [mapping.tally(row) for row in connection.execute(statement)]
+
+
+def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Those columns of imports with `batch_owner`, "" without a batch, joined with the lease if there was
+    one."""
+    return select(*columns, func.coalesce(batches.c.owner, "").label("batch_owner")).select_from(
+        imports.outerjoin(batches, batches.c.id == imports.c.batch_id).outerjoin(
+            leases, leases.c.name == literal("import:", Text) + imports.c.id
+        )
+    )
+
+
+def _is_held(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(leases.c.owner.is_not(None), leases.c.expires_at > now)
+
+
+def _due(connection: Connection, now: datetime) -> Select[Any]:
+    """The due imports with `batch_owner`."""
+    held = func.coalesce(_is_held(database_now(connection)), false())
+    return _with_owner(imports.c.id).where(
+        *HAS_GRANTS,
+        or_(imports.c.not_before.is_(None), imports.c.not_before <= now, _PENDING_REQUEST),
+        ~held,
+    )
+
+
+def _place_in_owner(*order: ColumnElement[Any]) -> ColumnElement[int]:
+    """The place of an import among those of its owner, from 1."""
+    return func.row_number().over(partition_by=func.coalesce(batches.c.owner, ""), order_by=order)
 
 
 def _after(

@@ -53,17 +53,17 @@ INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
 log = structlog.get_logger()
 
 
-def handle_ring(deps: Deps, import_id: ImportId) -> None:
+def handle_ring(deps: Deps, import_id: ImportId, *, leg: bool = True) -> bool:
     """Handle one ring from the queue: run a leg if the import is due, and ring for the next one.
 
-    Nothing happens if another worker holds the import's lease or the import is a foreground copy. Otherwise a
-    pending pause or cancel request is applied first, and no leg runs if the import has ended, waits or is
-    paused.
+    False, and nothing happens, if another worker holds the import's lease. Nothing happens either if the
+    import is a foreground copy. Otherwise a pending pause or cancel request is applied first, and no leg runs
+    if the import has ended, waits or is paused, or without `leg`.
     """
     asked_at_s = deps.clock.elapsed_s()
     lease = deps.store.acquire(f"import:{import_id}", deps.lease_owner, deps.deadlines.lease)
     if lease is None:
-        return
+        return False
     after: Import | None = None
     try:
         with Heartbeat(deps.store, [lease], deps.clock, deps.deadlines.lease, asked_at_s=asked_at_s):
@@ -72,7 +72,7 @@ def handle_ring(deps: Deps, import_id: ImportId) -> None:
             if import_ is not None and sealed is not None:
                 applied = apply_request(deps, import_, lease)
                 after, import_ = (applied if applied != import_ else None), applied
-            if import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
+            if leg and import_ is not None and sealed is not None and _due(import_, deps.clock.now()):
                 try:
                     opened = open_grants(deps, import_id, sealed)
                     if opened.pending_sides:
@@ -84,14 +84,15 @@ def handle_ring(deps: Deps, import_id: ImportId) -> None:
                     after = finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
-        return
+        return True
     except OwnDiskFull as error:  # the state cannot be saved either: the tick rings after the leases expire
         _note_full_disk(import_id, error)
-        return
+        return True
     if after is not None and after.state in import_state.GOING and not deps.stopping():
         deps.queue.ring(
             after.id, max(timedelta(0), (after.not_before or deps.clock.now()) - deps.clock.now())
         )
+    return True
 
 
 def run_leg(
@@ -270,7 +271,8 @@ def _again(import_: Import, problem: Problem) -> bool:
 
 
 class _LegBudget:
-    """Implements `Budget`: leg duration, process shutdown, control requests, host limits. Thread-safe."""
+    """Implements `Budget`: leg duration, process shutdown, control requests, the turns of other persons, host
+    limits. Thread-safe."""
 
     def __init__(
         self,
@@ -285,8 +287,8 @@ class _LegBudget:
         self._heartbeat = heartbeat
         self._ends_at = ends_at
         self._host_limits = host_limits
-        self._next_check_at: datetime | None = None  # of control requests
-        self._requested = False
+        self._next_check_at: datetime | None = None  # of control requests and turns
+        self._has_to_end = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         self._host_limits.count_bytes(side, size_bytes)
@@ -296,8 +298,10 @@ class _LegBudget:
         now = self._deps.clock.now()
         if self._next_check_at is None or now >= self._next_check_at:
             self._next_check_at = now + REQUEST_CHECK_INTERVAL
-            self._requested = _requested(self._deps, self._import_id) is not None
-        if self._requested or self._deps.stopping() or now >= self._ends_at:
+            self._has_to_end = _requested(self._deps, self._import_id) is not None or self._deps.must_yield(
+                self._import_id
+            )
+        if self._has_to_end or self._deps.stopping() or now >= self._ends_at:
             return True
         return self._host_limits.postponement() is not None
 

@@ -1,0 +1,110 @@
+"""Fair choice of the next leg: every person gets the same share of the worker threads.
+
+A ring wakes one thread; which import the thread runs is decided here and not by the order of the rings, since
+one person may submit hundreds of imports at once. A leg ends early if its person holds more threads than
+others who wait. The decisions are in `importer.domain.planning.fair_shares`.
+
+Invariant: each ring leads to at most one leg, and a leg that leaves work rings again, so rings for imports
+that were passed over stay in the queue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from importer.domain.import_state import is_request_pending
+from importer.domain.model import ImportId
+from importer.domain.planning.fair_shares import gives_up_a_leg, next_owner
+from importer.ports.store import LegQueue
+from importer.service.deps import Deps
+from importer.service.legs.run_leg import handle_ring
+
+LOOK_INTERVAL: Final = timedelta(seconds=3)
+"""How often a process looks for persons who wait. A leg ends early once somebody waited for two looks."""
+
+_ATTEMPTS: Final = 5
+"""How often another process may be faster to the chosen import before this ring is dropped; the tick rings
+again."""
+
+
+class FairLegs:
+    """The legs of one worker process. Thread-safe."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = replace(deps, must_yield=self.must_yield)
+        self._lock = Lock()
+        self._busy: dict[ImportId, str] = {}  # the imports of this process's threads, and their owners
+        self._last_turns: dict[str, int] = {}  # of owners
+        self._turns = 0
+        self._looked_at: datetime | None = None
+        self._waiting_before: frozenset[str] = frozenset()
+        self._gives_up: frozenset[ImportId] = frozenset()
+
+    def handle_ring(self, rung: ImportId) -> None:
+        """Handle one ring: apply a control request of that import, or run the leg whose turn it is."""
+        import_ = self._deps.store.import_(rung)
+        if import_ is not None and is_request_pending(import_):
+            handle_ring(self._deps, rung, leg=False)
+            return
+        for _ in range(_ATTEMPTS):
+            with self._chosen() as chosen:
+                if chosen is None or handle_ring(self._deps, chosen):
+                    return
+
+    def must_yield(self, import_id: ImportId) -> bool:
+        """Whether the leg of that import has to end, because other persons wait. Looks at the store every
+        LOOK_INTERVAL only."""
+        with self._lock:
+            now = self._deps.clock.now()
+            if self._looked_at is None or now - self._looked_at >= LOOK_INTERVAL:
+                self._looked_at = now
+                self._look(now)
+            return import_id in self._gives_up
+
+    def _look(self, now: datetime) -> None:
+        queue = self._deps.store.leg_queue(now)
+        waiting = frozenset(queue.due)
+        patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
+        self._waiting_before = waiting
+        running = {owner: len(ids) for owner, ids in queue.running.items()}
+        # One leg of an owner at a time, the same one for all processes.
+        self._gives_up = frozenset(
+            min(ids) for owner, ids in queue.running.items() if gives_up_a_leg(owner, patient, running)
+        )
+
+    @contextmanager
+    def _chosen(self) -> Iterator[ImportId | None]:
+        """The import whose turn it is, reserved within this process while the block runs; None if none is
+        due."""
+        with self._lock:
+            queue = self._deps.store.leg_queue(self._deps.clock.now(), besides=self._busy)
+            chosen = self._choose(queue)
+        try:
+            yield chosen
+        finally:
+            with self._lock:
+                if chosen is not None:
+                    del self._busy[chosen]
+
+    def _choose(self, queue: LegQueue) -> ImportId | None:
+        if not queue.due:
+            return None
+        running = Counter({owner: len(ids) for owner, ids in queue.running.items()})
+        running.update(
+            owner for id_, owner in self._busy.items() if id_ not in queue.running.get(owner, frozenset())
+        )
+        owner = next_owner(queue.due.keys(), running, self._last_turns)
+        chosen = queue.due[owner]
+        self._busy[chosen] = owner
+        self._turns += 1
+        # Owners without a due import lose their place: the mapping must not grow for ever.
+        self._last_turns = {o: t for o, t in self._last_turns.items() if o in queue.due} | {
+            owner: self._turns
+        }
+        return chosen
