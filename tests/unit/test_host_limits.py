@@ -88,6 +88,21 @@ def test_a_leg_releases_its_slots(office: Office) -> None:
     assert office.store.acquire_slots("other", [(name, 1) for name in names], office.clock.now(), MINUTE)
 
 
+def test_the_further_lanes_of_one_import_leave_connections_for_the_first_lane_of_another(
+    office: Office,
+) -> None:
+    set_allowances(office, Allowance(host_connections=8))
+    _, import_id = office.submit()
+    host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
+    for number in range(6):
+        host_limits.acquire_slots(number)
+    with pytest.raises(ServerUnavailable):
+        host_limits.acquire_slots(6)
+    names = ("host imap.old.example", "host imap.new.example")
+    for leg in ("second", "third"):
+        assert office.store.acquire_slots(leg, [(name, 8) for name in names], office.clock.now(), MINUTE)
+
+
 def test_slots_can_be_renewed(office: Office) -> None:
     _, import_id = office.submit()
     set_allowances(office, Allowance(account_connections=1))

@@ -79,12 +79,12 @@ class HostLimits:
 
         Raises PostponedByHost if there is no free slot for the first lane. For a further lane, raises
         ServerUnavailable if there is no free slot or a host accepts no more connections: the existing lanes
-        then do the work.
+        then do the work. Further lanes leave a quarter of a host's connections to the first lanes of others.
         """
         now = self._clock.now()
         if number and self._backoff(now, connecting=True) is not None:
             raise ServerUnavailable(_NO_MORE)
-        slots = [slot for side in self._sides.values() for slot in side.slots]
+        slots = [slot for side in self._sides.values() for slot in side.slots(further=number > 0)]
         if not self._budgets.acquire_slots(self._holder, slots, now, self._ttl):
             if number:
                 raise ServerUnavailable(_ALL_IN_USE.message)
@@ -200,12 +200,19 @@ class _Side:
         self.side = side
         self.host = allowance.host or account.endpoint.host
         self.names = (f"account {account.key}", f"host {account.endpoint.host.casefold().rstrip('.')}")
-        limits = (allowance.account_connections, allowance.host_connections)
-        self.slots = tuple(zip(self.names, limits, strict=True))
+        self._account_limit, self._host_limit = allowance.account_connections, allowance.host_connections
         down = side is Side.SOURCE
         self.cap_bytes = allowance.daily_down_bytes if down else allowance.daily_up_bytes
         self.meter = f"{'down' if down else 'up'} {account.key}"
         self.uncounted_bytes = 0
+
+    def slots(self, *, further: bool) -> tuple[tuple[str, int], ...]:
+        """(budget name, most slots at a time) for a connection of the first lane, or of a further one."""
+        account, host = self.names
+        return (account, self._account_limit), (
+            host,
+            self._host_limit - (self._host_limit // 4 if further else 0),
+        )
 
 
 DAILY_LIMIT: Final = "daily_limit"
