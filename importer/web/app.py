@@ -9,16 +9,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from importer.domain.audit_event import AuditAction
+from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.web_sessions import SessionEnded
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
 from importer.web.api.application import mounted
 from importer.web.audit_middleware import AuditMiddleware, audit_note
-from importer.web.concurrency_limit import ConcurrencyLimit
 from importer.web.live_progress import Feed
 from importer.web.middleware import BodyTooLarge, RequestGuard
 from importer.web.pages import (
@@ -34,6 +35,7 @@ from importer.web.pages import (
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import assets, page, redirect
 from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor
+from importer.web.request_shares import RequestShares
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
@@ -52,7 +54,9 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         raise SettingsError(
             ["MAILHAUL_DESTINATION_SERVER is not set. Users sign in with a mailbox there: set it."]
         )
-    app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None)
+    # Starlette would redirect to a slash more or less, at the host that the request names.
+    app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(RequestShares)
     app.state.site = Site(
         deps,
         settings,
@@ -61,7 +65,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         settings.destination_server,
         Feed(deps),
         UndoJobs(),
-        ConcurrencyLimit(),
+        PersonShares(),
     )
     for router in (
         home.router,
@@ -82,6 +86,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(SessionEnded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(PageNotFound, _page_not_found)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
@@ -92,7 +97,7 @@ def _invalid_request(request: Request, _error: Exception) -> Response:
     return page(current_visitor(request), "error.html", 422, kind="refused")
 
 
-def _static(digest: str, name: str) -> Response:
+async def _static(digest: str, name: str) -> Response:
     asset = assets().get(name)
     if asset is None:
         raise HTTPException(404)
@@ -101,7 +106,8 @@ def _static(digest: str, name: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
-def _health() -> Response:
+async def _health() -> Response:
+    """Answered by the event loop, also while every thread is busy."""
     return PlainTextResponse("ok")
 
 
@@ -117,6 +123,10 @@ def _form_expired(request: Request, _error: Exception) -> Response:
 
 def _body_too_large(request: Request, _error: Exception) -> Response:
     return page(current_visitor(request), "error.html", 413, kind="large")
+
+
+def _client_left(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody receives it
 
 
 def _page_not_found(request: Request, _error: Exception) -> Response:

@@ -16,6 +16,7 @@ from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import CatalogTranslator, chosen, texts
 from importer.service.access.batch_rights import session_batch_right
+from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.counted_lookups import CountedLookups
 from importer.service.access.web_sessions import (
     SessionData,
@@ -27,7 +28,6 @@ from importer.service.access.web_sessions import (
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.audit_middleware import AuditNote, audit_note
-from importer.web.concurrency_limit import ConcurrencyLimit
 from importer.web.live_progress import Feed
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
@@ -55,7 +55,7 @@ class Site:
     destination: Endpoint
     feed: Feed
     undo_jobs: UndoJobs
-    concurrency_limit: ConcurrencyLimit
+    shares: PersonShares
 
     @property
     def secure(self) -> bool:

@@ -17,6 +17,7 @@ from importer.domain.model import Account
 from importer.domain.people.api_tokens import TokenScope
 from importer.service.access.api_clients import issue_token
 from importer.service.access.client_networks import client_network
+from importer.service.access.concurrency_limit import MAX_WAITING_PER_KEY, ConcurrencyLimit
 from importer.service.access.login_attempts import (
     DELAY,
     PER_ACCOUNT,
@@ -34,7 +35,6 @@ from importer.service.access.rate_limits import (
 )
 from importer.service.access.web_sessions import verify_login
 from importer.service.legs.run_leg import handle_ring
-from importer.web.concurrency_limit import MAX_WAITING_PER_KEY, ConcurrencyLimit
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
 from tests.rehearsal.ports import wait_until
@@ -306,7 +306,7 @@ def test_a_slow_host_does_not_block_the_pages_of_other_people(office: WebOffice)
 
 
 def test_slots_are_limited_in_total_and_per_key() -> None:
-    limit = ConcurrencyLimit(max_waiting=2, max_per_key=1)
+    limit = ConcurrencyLimit(max_total=2, max_per_key=1)
     with limit.slot("ada"), limit.slot("grace"):
         for key in ("ada", "mallory"):
             with pytest.raises(RateLimited), limit.slot(key):

@@ -82,6 +82,7 @@ def create_api(site: Site) -> ASGIApp:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=_ERROR_RESPONSES,
     )
     app.state.site = site

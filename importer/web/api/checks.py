@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Final, cast
 
@@ -13,6 +12,8 @@ from fastapi import APIRouter
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.ports.work_limit import WorkLimit
+from importer.service.access.concurrency_limit import ConcurrencyLimit
+from importer.service.access.rate_limits import RateLimited
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check
 from importer.web.api.authentication import Reader, Writer
@@ -22,12 +23,10 @@ from importer.web.api.submissions import row_without_consent
 from providers.errors import MailError
 from providers.provider import LoginKind
 
-MAX_CHECKS: Final = 6
 TIMEOUT_S: Final = 50.0
 """Proxies time out after a minute."""
 
 router: Final = APIRouter(tags=["ask"])
-_slots: Final = threading.BoundedSemaphore(MAX_CHECKS)
 
 
 @router.post("/check")
@@ -37,8 +36,8 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
     partial."""
     row = row_without_consent(caller, body.cells())
     caller.audit.targets = [row.source.key, row.destination.key]
-    with _slot():
-        tried = [row.source] if row.by_master else [row.source, row.destination]
+    tried = [row.source] if row.by_master else [row.source, row.destination]
+    with _slots(caller.site.shares.waiting, caller.site.shares.checks, client=caller.token.client):
         for account in tried:
             caller.count_login(account)
         try:
@@ -61,7 +60,7 @@ def detect(caller: Reader, body: DetectIn) -> ReportOut:
     """Find the mail server of an address, with the evidence and the steps that its owner must take there
     first. Queries the DNS and public lists, never a mailbox."""
     mailbox = checked("address", partial(address, body.address))
-    with _slot():
+    with _slots(caller.site.shares.waiting, client=caller.token.client):
         discovery = caller.lookups.discover(mailbox)
     provider, access = discovery.provider, caller.deps.access
     can_sign_in = (
@@ -79,11 +78,12 @@ def _last_result(results: Generator[Check, None, None]) -> Check:
 
 
 @contextmanager
-def _slot() -> Iterator[None]:
-    """Raises ProblemAnswer if no slot is free."""
-    if not _slots.acquire(blocking=False):
-        raise busy()
-    try:
+def _slots(*limits: ConcurrencyLimit, client: str) -> Iterator[None]:
+    """Hold a slot of each limit. Raises ProblemAnswer if this client, or all together, have too many."""
+    with ExitStack() as held:
+        try:
+            for limit in limits:
+                held.enter_context(limit.slot(client))
+        except RateLimited:
+            raise busy() from None
         yield
-    finally:
-        _slots.release()

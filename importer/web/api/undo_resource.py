@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as UndoTimeout
 from functools import partial
@@ -15,6 +14,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import Account
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import LeaseLost
+from importer.service.access.rate_limits import RateLimited
 from importer.service.imports.undo_import import UndoRefused
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import undo_login
@@ -26,7 +26,6 @@ WAIT_S: Final = 25.0
 """Proxies time out after a minute, often after half a minute."""
 
 router: Final = APIRouter(tags=["do"])
-_slots: Final = threading.BoundedSemaphore(6)
 
 
 @router.post(
@@ -50,7 +49,7 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         caller.count_login(import_.destination)
     job = caller.site.undo_jobs.start(caller.deps, import_, credential)
     try:
-        report = _wait(job)
+        report = _wait(caller, job)
     except UndoTimeout:
         if tried:
             job.add_done_callback(partial(_refund_login, caller, import_.destination))
@@ -73,12 +72,11 @@ def _refund_login(caller: ApiCaller, account: Account, job: Future[UndoReport]) 
         caller.refund_login(account)
 
 
-def _wait(job: Future[UndoReport]) -> UndoReport:
+def _wait(caller: ApiCaller, job: Future[UndoReport]) -> UndoReport:
     """Raises UndoTimeout after WAIT_S, or immediately if too many requests wait already: their threads also
     serve the pages."""
-    if not _slots.acquire(blocking=False):
-        raise UndoTimeout
     try:
-        return job.result(WAIT_S)
-    finally:
-        _slots.release()
+        with caller.site.shares.waiting.slot(caller.token.client):
+            return job.result(WAIT_S)
+    except RateLimited:
+        raise UndoTimeout from None

@@ -48,7 +48,7 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
     account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
-            with visitor.site.concurrency_limit.slot(client_network(visitor.client)):
+            with visitor.site.shares.waiting.slot(client_network(visitor.client)):
                 token, _ = sign_in(
                     visitor.site.deps, account, secret, login_origin(request, visitor, account)
                 )
@@ -102,7 +102,7 @@ def add_mailbox(request: Request, guest: SignedIn, fields: Fields) -> Response:
     account, secret, errors = _submitted_mailbox(visitor, fields)
     if account is not None and secret is not None:
         try:
-            with visitor.site.concurrency_limit.slot(guest.session.person):
+            with visitor.site.shares.waiting.slot(guest.session.person):
                 origin = login_origin(request, visitor, account)
                 token = attach_mailbox(visitor.site.deps, guest.session, account, secret, origin)
         except (MailError, RateLimited) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.model import Batch, BatchId, Import, ImportId
@@ -27,6 +26,7 @@ from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.queries import undo_report
+from importer.web.event_streams import event_stream
 from importer.web.live_progress import Snapshot, all_ended, average_rate
 from importer.web.rendering import fragment, page, redirect, rendered
 from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
@@ -73,8 +73,7 @@ def poll_batch(guest: SignedIn, batch_id: str) -> Response:
 @router.get("/batches/{batch_id}/events")
 async def stream_batch(guest: SignedIn, batch_id: str) -> Response:
     _, imports = await asyncio.to_thread(_batch, guest, batch_id)
-    stream = _stream(guest, [import_.id for import_ in imports])
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return event_stream(guest, _stream(guest, [import_.id for import_ in imports]))
 
 
 @router.get("/imports/{import_id}")
@@ -242,7 +241,7 @@ def _event(parts: dict[str, str]) -> bytes:
     return f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
 
 
-async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncIterator[bytes]:
+async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncGenerator[bytes, None]:
     """Server-sent events: `parts` with the changed elements, and `over` after the last change."""
     ended: set[ImportId] = set()
     sent: dict[ImportId, _RenderedSnapshot] = {}

@@ -61,7 +61,7 @@ def submit_address(guest: SignedIn, fields: Fields) -> Response:
     provider = None
     try:
         mail_address = address(entered)
-        with site.concurrency_limit.slot(guest.session.person):
+        with site.shares.waiting.slot(guest.session.person):
             provider = guest.lookups.for_address(mail_address)
         if (
             provider is None
@@ -94,7 +94,7 @@ def submit_password(guest: SignedIn, fields: Fields) -> Response:
     account, secret, errors = _submitted_source(guest, pending, fields)
     if account is not None and secret is not None:
         try:
-            with visitor.site.concurrency_limit.slot(guest.session.person):
+            with visitor.site.shares.waiting.slot(guest.session.person):
                 verified = verify_login(
                     visitor.site.deps,
                     account,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Generator
+import time
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
-from weakref import WeakValueDictionary
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from importer.domain.folder_mapping.label_rules import LabelRule
@@ -24,9 +23,11 @@ from importer.i18n.problem_texts import by_code, quoting
 from importer.i18n.translations import CatalogTranslator
 from importer.ports.work_limit import WorkLimit
 from importer.service.access.batch_rights import destination_credential
+from importer.service.access.concurrency_limit import MAX_CHECKS, ConcurrencyLimit
 from importer.service.access.rate_limits import RateLimited, consume
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox, public_only_account
 from importer.service.imports.check_mailboxes import check, timed_out
+from importer.web.event_streams import event_stream
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import rendered
 from importer.web.request_context import (
@@ -39,14 +40,12 @@ from importer.web.request_context import (
 from providers.errors import Side
 
 CHECKS: Final = RateLimit(60, 900)
-MAX_CHECKS: Final = 12
-MAX_CHECKS_PER_PERSON: Final = 2
+MAX_SLOT_WAIT_S: Final = 300.0
+_SLOT_POLL_S: Final = 0.2
 FOLDERS_SHOWN: Final = 200
 
 router: Final = APIRouter(prefix="/new")
 _pool: Final = ThreadPoolExecutor(MAX_CHECKS, thread_name_prefix="checks")
-_slots: Final[WeakValueDictionary[str, asyncio.Semaphore]] = WeakValueDictionary()
-"""Slots by person, so that a slow host delays only the checks of the person who named it."""
 
 
 @router.get("/check")
@@ -64,8 +63,7 @@ def check_source(
         consume(guest.visitor.site.deps, {f"check:{guest.session.person}": CHECKS})
     except RateLimited:
         raise PageNotFound from None
-    stream = _stream(guest, old, new, labels or guest.visitor.site.settings.labels)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return event_stream(guest, _stream(guest, old, new, labels or guest.visitor.site.settings.labels))
 
 
 def applies_to(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
@@ -77,7 +75,7 @@ def applies_to(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool
 
 async def _stream(
     guest: Guest, old: VerifiedMailbox, new: VerifiedMailbox, rule: LabelRule
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Check | None]()
 
     assert old.password is not None  # noqa: S101 - `check_source` ensures it
@@ -85,8 +83,6 @@ async def _stream(
     source = public_only_account(old.account), old.password
     credential = destination_credential(site.deps, guest_batch_right(guest), new.account, new.password)
     destination = new.account, credential
-    limit = WorkLimit(MAX_CHECK_S)
-    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule, limit))
 
     def run_check() -> None:
         """Runs in a thread until the check is done or the stream is closed."""
@@ -99,10 +95,14 @@ async def _stream(
                     loop.call_soon_threadsafe(queue.put_nowait, timed_out(result))
         finally:
             loop.call_soon_threadsafe(queue.put_nowait, None)
-            loop.call_soon_threadsafe(slots.release)
+            site.shares.checks.give_back(person)  # also if the stream was closed long before
 
-    slots = _slots.setdefault(guest.session.person, asyncio.Semaphore(MAX_CHECKS_PER_PERSON))
-    await slots.acquire()  # held until the check has ended, even if the stream is closed earlier
+    person = guest.session.person
+    if not await _slot(site.shares.checks, person):
+        yield "event: over\ndata: {}\n\n"
+        return
+    limit = WorkLimit(MAX_CHECK_S)  # its time begins with its slot
+    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule, limit))
     _pool.submit(run_check)
     try:
         while (result := await queue.get()) is not None:
@@ -114,6 +114,21 @@ async def _stream(
         yield "event: over\ndata: {}\n\n"
     finally:
         limit.end()
+
+
+async def _slot(checks: ConcurrencyLimit, person: str) -> bool:
+    """Wait until this person may check another mailbox, and take the slot. A slow host delays only the checks
+    of the person who named it. False after MAX_SLOT_WAIT_S."""
+    until_s = time.monotonic() + MAX_SLOT_WAIT_S
+    while True:
+        try:
+            checks.take(person)
+        except RateLimited:
+            if time.monotonic() > until_s:
+                return False
+            await asyncio.sleep(_SLOT_POLL_S)
+        else:
+            return True
 
 
 def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dict[str, Any]:

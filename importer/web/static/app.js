@@ -143,7 +143,7 @@ function follow(path) {
   });
   stream.addEventListener("error", () => {
     failures += 1;
-    if (failures >= 3) {
+    if (failures >= 3 || stream.readyState === EventSource.CLOSED) {
       stream.close();
       poll();
     }
