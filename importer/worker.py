@@ -9,12 +9,14 @@ from __future__ import annotations
 import signal
 import threading
 from queue import Empty, SimpleQueue
+from types import FrameType
 
 import dramatiq
 import structlog
 
 from importer.bootstrap import working
 from importer.domain.model import ImportId
+from importer.exit_watchdog import ExitWatchdog
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
 from importer.service.legs.fair_legs import FairLegs
@@ -23,7 +25,9 @@ from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from importer.settings import Settings
 
-STOP_TIMEOUT_MS = 60_000
+STOP_TIMEOUT_MS = 20_000
+EXIT_TIMEOUT_S = 25.0
+"""After a signal to end. Legs that hang longer than STOP_TIMEOUT_MS continue once their leases expire."""
 
 log = structlog.get_logger()
 
@@ -48,8 +52,14 @@ def run(settings: Settings) -> None:
     # SimpleQueue.put is reentrant and may be called from a signal handler; Event.set may not.
     signals: SimpleQueue[int] = SimpleQueue()
     stopping = threading.Event()
+    watchdog = ExitWatchdog(EXIT_TIMEOUT_S)
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        watchdog.arm()
+        signals.put(number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: signals.put(number))
+        signal.signal(number, stop)
     with working(settings, stopping.is_set) as (deps, broker):
         declare_actors(broker, deps)
         # One thread more than legs, so that mails do not wait for legs.

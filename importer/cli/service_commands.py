@@ -20,7 +20,8 @@ from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
 
 RESTART_DELAY_S: Final = 2.0
-STOP_TIMEOUT_S: Final = 75.0
+STOP_TIMEOUT_S: Final = 26.0
+"""For all children together; a worker ends within 25 seconds of a signal."""
 _POLL_INTERVAL_S: Final = 0.2
 
 _SYMBOLS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
@@ -145,11 +146,13 @@ def up(workers: int, data: Path | None) -> None:
         while not stop_signals:
             time.sleep(_POLL_INTERVAL_S)
             for child in children:
-                child.restart_if_ended()
+                if not stop_signals:
+                    child.restart_if_ended()
         for child in children:
             child.process.terminate()
+        until_s = time.monotonic() + STOP_TIMEOUT_S
         for child in children:
-            child.wait_or_kill()
+            child.wait_or_kill(until_s)
 
 
 @click.command
@@ -188,8 +191,9 @@ class _Child:
             time.sleep(RESTART_DELAY_S)
             self.process = subprocess.Popen(self._command)  # noqa: S603
 
-    def wait_or_kill(self) -> None:
+    def wait_or_kill(self, until_s: float) -> None:
+        """Kill it unless it has ended by `until_s` of the monotonic clock."""
         try:
-            self.process.wait(STOP_TIMEOUT_S)
+            self.process.wait(max(0.0, until_s - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.process.kill()

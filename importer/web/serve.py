@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from types import FrameType
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from importer.bootstrap import directory, queued
+from importer.exit_watchdog import ExitWatchdog
 from importer.settings import Settings
 from importer.web.app import create_app
+from importer.web.slow_clients import impatient_protocol
 from providers.bulk_discovery import BulkDiscovery
 
 LOOKUPS_LIFETIME_S: Final = 600.0
+STOP_TIMEOUT_S: Final = 10.0
+"""After a signal to end; requests get three seconds, and the rest is for threads that wait for mail hosts."""
 
 
 class Lookups:
@@ -34,8 +40,11 @@ def serve(settings: Settings) -> None:
     """Serve until stopped by SIGTERM or SIGINT. Raises SettingsError, Unusable."""
     listen = urlsplit(f"//{settings.web_listen}")
     with queued(settings) as deps:
-        uvicorn.run(
-            create_app(deps, settings, Lookups(settings)),
+        app = create_app(deps, settings, Lookups(settings))
+        proxies = ProxyHeadersMiddleware(cast("Any", app), settings.web_proxies).trusted_hosts
+        config = uvicorn.Config(
+            cast("Any", app),
+            http=impatient_protocol(proxies.__contains__),
             host=listen.hostname or "127.0.0.1",
             port=listen.port or 0,
             log_config=None,
@@ -47,3 +56,16 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=30,
             h11_max_incomplete_event_size=32 * 1024,
         )
+        _Server(config, ExitWatchdog(STOP_TIMEOUT_S)).run()
+
+
+class _Server(uvicorn.Server):
+    """Ends in time although threads of requests wait for mail hosts: Python waits for them at its end."""
+
+    def __init__(self, config: uvicorn.Config, watchdog: ExitWatchdog) -> None:
+        super().__init__(config)
+        self._watchdog = watchdog
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._watchdog.arm()
+        super().handle_exit(sig, frame)

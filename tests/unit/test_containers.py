@@ -20,7 +20,6 @@ from sqlalchemy import make_url
 
 from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.settings import Settings
-from importer.worker import STOP_TIMEOUT_MS
 from tests.deployment import DEPLOY, ROOT, SETTINGS, can_be_typed, environment_file
 
 COMPOSE: Final = DEPLOY / "compose"
@@ -260,8 +259,10 @@ def test_the_kubernetes_example_confines_its_pods() -> None:
     assert len(commands) == 4
     for words in commands:
         can_be_typed(words)
-    worker = documents["Deployment", "worker"]["spec"]["template"]["spec"]
-    assert worker["terminationGracePeriodSeconds"] > STOP_TIMEOUT_MS / 1000 + 10
+    for name in ("web", "worker"):
+        assert (
+            documents["Deployment", name]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 30
+        )
 
 
 # --- The proxy ------------------------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""A person at the pages over real HTTP, without a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from tests.rehearsal.hosts import User
+
+PATIENCE_S = 60
+
+
+class HttpVisitor:
+    """A signed-in session. Its requests may be sent from several threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
+        self.session.mount("http://", adapter)
+        self.csrf = ""
+
+    def get(self, path: str, **options: object) -> requests.Response:
+        options = {"timeout": PATIENCE_S, "allow_redirects": False, **options}
+        return self._seen(self.session.get(self.url + path, **options))  # type: ignore[arg-type]
+
+    def post(self, path: str, **fields: str) -> requests.Response:
+        data = {"csrf": self.csrf, **fields}
+        return self._seen(
+            self.session.post(self.url + path, data=data, timeout=PATIENCE_S, allow_redirects=False)
+        )
+
+    def sign_in(self, user: User) -> None:
+        self.get("/")
+        answer = self.post("/sign-in", address=user.account.address, password=user.password)
+        assert answer.status_code == 303, answer.text
+        self.get("/new")
+
+    def _seen(self, answer: requests.Response) -> requests.Response:
+        is_page = "text/html" in answer.headers.get("content-type", "")
+        if is_page and (match := re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)):
+            self.csrf = match[1]
+        return answer
+
+
+@contextmanager
+def http_visitor(url: str, user: User) -> Iterator[HttpVisitor]:
+    """A visitor who has signed in with that mailbox."""
+    visitor = HttpVisitor(url)
+    with visitor.session:
+        visitor.sign_in(user)
+        yield visitor
