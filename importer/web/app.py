@@ -20,6 +20,7 @@ from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
 from importer.web.api.application import mounted
 from importer.web.audit_middleware import AuditMiddleware, audit_note
+from importer.web.bad_requests import BadRequest, not_unicode
 from importer.web.live_progress import Feed
 from importer.web.middleware import BodyTooLarge, RequestGuard
 from importer.web.pages import (
@@ -86,11 +87,14 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(SessionEnded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(BadRequest, _bad_request)
+    app.add_exception_handler(UnicodeEncodeError, _bad_request)
     app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(PageNotFound, _page_not_found)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
-    return AuditMiddleware(RequestGuard(app, settings.web_origin), deps)
+    guard = RequestGuard(app, settings.web_origin, own_host_only=bool(settings.public_url))
+    return AuditMiddleware(guard, deps)
 
 
 def _invalid_request(request: Request, _error: Exception) -> Response:
@@ -123,6 +127,11 @@ def _form_expired(request: Request, _error: Exception) -> Response:
 
 def _body_too_large(request: Request, _error: Exception) -> Response:
     return page(current_visitor(request), "error.html", 413, kind="large")
+
+
+def _bad_request(request: Request, error: Exception) -> Response:
+    bad = error if isinstance(error, BadRequest) else not_unicode()
+    return page(current_visitor(request), "error.html", 400, kind="refused", rule=bad.rule)
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:

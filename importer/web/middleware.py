@@ -7,6 +7,7 @@ that changes something comes from a page of this site; no response can be framed
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -34,6 +35,8 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 
+_OWN_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+
 _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -49,11 +52,13 @@ class BodyTooLarge(Exception):
 
 
 class RequestGuard:
-    """Wraps the application. `origin` is the origin of its pages, `scheme://host[:port]`."""
+    """Wraps the application. `origin` is the origin of its pages, `scheme://host[:port]`. With
+    `own_host_only`, pages are served only under the host name of `origin`, and at the machine itself."""
 
-    def __init__(self, app: ASGIApp, origin: str) -> None:
+    def __init__(self, app: ASGIApp, origin: str, *, own_host_only: bool = False) -> None:
         self._app = app
         self._origin = origin
+        self._hosts = {urlsplit(origin).hostname, *_OWN_MACHINE} if own_host_only else None
         self._secure = origin.startswith("https:")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +72,10 @@ class RequestGuard:
                 self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
-        if self._same_origin(scope, headers):
+        if not self._own_host(scope, headers):
+            elsewhere = PlainTextResponse("The pages are not served under this name.", 421)
+            await elsewhere(scope, receive, send_with_headers)
+        elif self._same_origin(scope, headers):
             await self._app(scope, _limited(receive, headers), send_with_headers)
         else:
             note = audit_note(HTTPConnection(scope))
@@ -77,6 +85,13 @@ class RequestGuard:
             )
             refusal = PlainTextResponse("This request does not come from a page of this site.", 403)
             await refusal(scope, receive, send_with_headers)
+
+    def _own_host(self, scope: Scope, headers: Headers) -> bool:
+        """Exempts the health probe and the API, which programs may reach under internal names."""
+        if self._hosts is None or scope["path"].startswith(("/health", "/api/")):
+            return True
+        name, _, port = headers.get("host", "").rpartition(":")
+        return (name if port.isdecimal() else headers.get("host", "")).strip("[]").lower() in self._hosts
 
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         """Exempts safe methods, and the API: it uses tokens and no cookies, so a foreign page cannot make a

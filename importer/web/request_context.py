@@ -28,6 +28,7 @@ from importer.service.access.web_sessions import (
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.audit_middleware import AuditNote, audit_note
+from importer.web.bad_requests import require_unicode, unreadable_form
 from importer.web.live_progress import Feed
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
@@ -169,8 +170,13 @@ SignedIn = Annotated[Guest, Depends(current_guest)]
 
 
 async def submitted_form(request: Request, visitor: AnyVisitor) -> FormData:
-    """The fields of a submitted form. Raises FormExpired unless it holds this browser's CSRF token."""
-    fields = await request.form(max_files=1, max_fields=50, max_part_size=128 * 1024)
+    """The fields of a submitted form. Raises BadRequest, and FormExpired unless it holds this browser's CSRF
+    token."""
+    try:
+        fields = await request.form(max_files=1, max_fields=50, max_part_size=128 * 1024)
+    except (LookupError, UnicodeError, ValueError):  # its charset is unknown, or none for text
+        raise unreadable_form() from None
+    require_unicode(fields)
     token = fields.get(CSRF_FIELD)
     if not isinstance(token, str) or not hmac.compare_digest(token.encode(), visitor.csrf.encode()):
         raise FormExpired

@@ -20,11 +20,13 @@ from importer.web.api.problem_details import (
     MEDIA_TYPE,
     TITLES,
     ProblemAnswer,
+    on_bad_request,
     on_http_error,
     on_internal_error,
     on_invalid_request,
     on_problem,
 )
+from importer.web.bad_requests import BadRequest
 from importer.web.request_context import Site
 
 PREFIX: Final = "/api/v1"
@@ -97,6 +99,8 @@ def create_api(site: Site) -> ASGIApp:
     app.add_api_route("/problems", _problems, include_in_schema=False)
     for error in (ProblemAnswer, RateLimited):  # subclasses included
         app.add_exception_handler(error, on_problem)
+    for unreadable in (BadRequest, UnicodeEncodeError):
+        app.add_exception_handler(unreadable, on_bad_request)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_internal_error)

@@ -19,6 +19,7 @@ from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
 from importer.domain.reporting.formatting import printable
 from importer.service.access.rate_limits import LookupsLimited, RateLimited
+from importer.web.bad_requests import BadRequest, not_unicode
 from providers.errors import MailError
 
 T = TypeVar("T")
@@ -148,6 +149,12 @@ def on_invalid_request(_request: Request, error: Exception) -> Response:
         for detail in details[:50]
     ]
     return ProblemAnswer("request_invalid", _SEE_ERRORS, errors=errors).response()
+
+
+def on_bad_request(_request: Request, error: Exception) -> Response:
+    """Status 400; the member `rule` is the rule that the request breaks."""
+    bad = error if isinstance(error, BadRequest) else not_unicode()
+    return ProblemAnswer("refused", bad.sentence, rule=bad.rule).response()
 
 
 def on_http_error(_request: Request, error: Exception) -> Response:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, State
 from importer.service.imports.submit import RowOutcome
+from importer.web.bad_requests import require_unicode
 from importer.web.live_progress import average_rate
 
 ReportOut = dict[str, Any]
@@ -32,6 +33,14 @@ class RequestModel(BaseModel):
     """A request body. Unknown fields are refused, because a misspelt field would be ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_unicode(cls, fields: Any) -> Any:
+        """Raises BadRequest, which is not a ValueError: the text cannot even be quoted in an answer."""
+        if isinstance(fields, dict):
+            require_unicode(fields)
+        return fields
 
 
 class RowIn(RequestModel):

@@ -82,10 +82,9 @@ def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
 @router.post("/language")
 def choose_language(visitor: AnyVisitor, fields: Fields, request: Request) -> Response:
     """Redirect to the page that the form was sent from, or to the front page if it is not of this site."""
-    referer = urlsplit(request.headers.get("referer", ""))
-    own = f"{referer.scheme}://{referer.netloc}" == visitor.site.settings.web_origin
-    local = referer.path.startswith("/") and not referer.path.startswith("//")
-    response = redirect(referer.path if own and local else "/")
+    path = request.headers.get("referer", "").removeprefix(visitor.site.settings.web_origin)
+    local = path.startswith("/") and not path.startswith(("//", "/\\"))
+    response = redirect(urlsplit(f"http://host{path}").path if local else "/")
     if field_text(fields, "language") in LANGUAGES:
         set_language(response, visitor.site, field_text(fields, "language"))
     return response

@@ -328,7 +328,7 @@ def _submitted_source(
     security = Security.STARTTLS if field_text(fields, "security") == "starttls" else Security.TLS
     default_port = IMAPS_PORT if security is Security.TLS else IMAP_PORT
     port = field_text(fields, "port").strip() or str(default_port)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536):
         errors["port"] = texts.gettext("The port must be a number from 1 to 65535, usually 993.")
     login = field_text(fields, "login").strip() or pending.address
     if any(ord(c) < 32 or ord(c) == 127 for c in login) or len(login) > 320:

@@ -1,0 +1,35 @@
+"""Requests that cannot be read: one answer for all of them, 400 with the rule that they break."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class BadRequest(Exception):
+    """The request cannot be read. `rule` is a stable code; `sentence` says what to send instead."""
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+        self.sentence = sentence
+
+
+def unreadable_form() -> BadRequest:
+    """The body of a form is malformed, or its charset is unknown or not meant for text."""
+    return BadRequest("form_unreadable", "Send the form as UTF-8.")
+
+
+def not_unicode() -> BadRequest:
+    """A text contains half a surrogate pair, which no encoding can represent (Unicode 16, section 3.8)."""
+    return BadRequest("text_not_unicode", "Send texts without unpaired surrogates.")
+
+
+def require_unicode(fields: Mapping[Any, Any]) -> None:
+    """Raises BadRequest if a name or a text of these fields contains half a surrogate pair."""
+    for text in (*fields.keys(), *fields.values()):
+        if isinstance(text, str):
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise not_unicode() from None
