@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +26,7 @@ from importer.domain.model import (
 )
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
+from importer.domain.reporting.report_csv import cell
 from providers.endpoint import Endpoint
 from providers.errors import Side
 
@@ -331,3 +334,15 @@ def test_a_count_of_one_is_singular() -> None:
 )
 def test_external_text_becomes_one_printable_line(foreign: str, shown: str) -> None:
     assert printable(foreign) == shown
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "subject",
+    ["=x", "x;=cmd|' /C calc'!A0;y", "x;  @SUM(1)", "a|+1", 'x;"=1', "x;\uff1d1", "a;b;-1", ";=1"],
+)
+def test_no_cell_is_a_formula_for_a_reader_of_any_separator(subject: str, separator: str) -> None:
+    line = io.StringIO()
+    csv.writer(line).writerow(["id", cell(subject)])
+    for found in next(csv.reader(io.StringIO(line.getvalue()), delimiter=separator)):
+        assert not found.lstrip(' "').startswith(tuple("=+-@\uff1d")), found

@@ -1,13 +1,15 @@
 """The refusals of imports as a CSV file for spreadsheets.
 
 Invariant: no cell is a formula, whatever the subject of a message contains. A cell that starts like a formula
-gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11). Each cell is a single line.
+gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11). Spreadsheets in many languages split at
+other characters than the comma, so the same holds behind each of these. Each cell is a single line.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,7 +29,10 @@ COLUMNS: Final = (
     "code",
 )
 _MAX_CELL_CHARS: Final = 1000
-_FORMULAS: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # some programs accept the full-width forms too
+_FORMULA_START: Final = re.compile(
+    # A start, quotes and blanks, then = + - @; some programs accept the full-width forms too.
+    r"((?:^|[;\t|])[\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])"
+)
 
 
 def refusals_csv(reports: Iterable[Report]) -> str:
@@ -56,6 +61,5 @@ def refusals_csv(reports: Iterable[Report]) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` as a cell that no spreadsheet evaluates as a formula."""
-    line = printable(text, _MAX_CELL_CHARS)
-    return f"'{line}" if line.startswith(_FORMULAS) else line
+    """`text` as a cell that no spreadsheet evaluates as a formula, whatever it takes for the separator."""
+    return _FORMULA_START.sub(r"\1'", printable(text, _MAX_CELL_CHARS))
