@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -36,6 +37,11 @@ from providers.provider import Quirk
 
 MAX_REFUSALS: Final = 50
 
+_UNPRINTABLE: Final = re.compile(
+    # C1 controls and DEL; zero-width and direction marks, separators, other formats; lone surrogates
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
 _COMMANDS: Final = {
     Action.PAUSE: "pause",
     Action.RESUME: "resume",
@@ -64,8 +70,13 @@ def plain(text: str, max_chars: int = 200) -> str:
 
 
 def print_json(facts: object) -> None:
-    """One JSON value on standard output."""
-    print(json.dumps(facts, indent=2, ensure_ascii=False))  # noqa: T201
+    """One JSON value on standard output. Characters that could steer a terminal are escaped (`\\u009b`); a
+    program that reads it sees no difference."""
+    print(_UNPRINTABLE.sub(_escaped, json.dumps(facts, indent=2, ensure_ascii=False)))  # noqa: T201
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 def wait_reason(import_: Import, now: datetime) -> str:

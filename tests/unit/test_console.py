@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import subprocess
+import sys
+import unicodedata
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from importer import cli
 from importer.adapters.store import open_engine
 from importer.adapters.store.schema import migrate
 from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage, run
 from importer.cli.mailbox_options import account
+from importer.cli.text_views import print_json
 from importer.domain.csv_import.csv_files import template
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server
@@ -290,3 +296,23 @@ def test_a_batch_token_is_bound_to_domains_and_may_start_imports(mailhaul: Conso
     code, output = mailhaul("token", "create", "panel", *options)
     assert code == 0, output
     assert json.loads(output)["scopes"] == ["batch", "write"]
+
+
+def test_json_steers_no_terminal_and_is_the_same_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"subject": "\u009b31m \u202eevil \u200b\x7f \u2066 \ufeff \U000e0041 \ud800 Grüße 日本"}
+    print_json(facts)
+    printed = capsys.readouterr().out
+    assert all(unicodedata.category(c) not in ("Cc", "Cf", "Cs") or c == "\n" for c in printed)
+    assert "Grüße 日本" in printed
+    assert json.loads(printed) == facts
+
+
+def test_a_command_forbids_core_dumps_of_itself() -> None:
+    """In a process of its own: this one is to be debugged."""
+    script = (
+        "import resource, ctypes; from importer.core_dumps import forbid_core_dumps; forbid_core_dumps();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown == "(0, 0) 0\n"
+    assert "    forbid_core_dumps()\n" in inspect.getsource(cli.main)
