@@ -22,7 +22,9 @@ from providers.grants import MasterGrant, MasterLogin
 SEPARATORS: Final = "*!/|#~^&=?$%"
 """Allowed separators: characters that cannot occur in an address that a master user opens."""
 
-_LOCAL: Final = re.compile(r"[a-z0-9._+'-]+")
+_LOCAL: Final = re.compile(r"[a-z0-9_+'-]+(?:\.[a-z0-9_+'-]+)*")
+"""A dot-atom (RFC 5322 section 3.2.3), so never ".", ".." or "a..b", which are paths to some hosts."""
+
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 

@@ -129,6 +129,9 @@ def test_domain_names_are_ascii_and_fully_qualified() -> None:
     assert domain_name("\u212a.example") is None, "KELVIN SIGN, whose lower case is k"
     assert plain_domain("ada@xn--bcher-kva.example") == "xn--bcher-kva.example"
     assert plain_domain("@new.example") is None
+    for local in (".", "..", ".ada", "ada.", "a..b"):
+        assert plain_domain(f"{local}@new.example") is None, local
+    assert plain_domain("a.b-c+d_e'f@new.example") == "new.example"
 
 
 def test_the_grant_holds_its_domain_and_no_master_credentials() -> None:
