@@ -18,7 +18,9 @@ _BY_CODE: Final = {
     "throttled": N_("%(host)s has asked us to slow down."),
     "endpoint_wrong": N_("The mail server %(host)s cannot be used with these settings. Please check them."),
     "host_unknown": N_("There is no server called %(host)s. Check the address or the server name."),
-    "host_forbidden": N_("%(host)s is not a mail server on the public internet."),
+    "host_forbidden": N_(
+        "%(host)s is not a mail server on the public internet. Check the address or the server name."
+    ),
     "certificate_refused": N_("The certificate of %(host)s could not be verified."),
     "not_an_imap_server": N_(
         "%(host)s does not respond like a mail server. Check the server name and the port."

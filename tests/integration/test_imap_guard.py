@@ -12,7 +12,7 @@ import pytest
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from providers.endpoint import Secret, Security
+from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import CertificateRefused, HostForbidden, MailError, Side
 from tests.conftest import MakeUser
 from tests.rehearsal.dovecot import Dovecot
@@ -40,6 +40,29 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
         session = opened.open(target, Secret(user.password), Side.SOURCE)
         assert session.status("INBOX").messages == 0
         session.close()
+
+
+def test_a_name_inside_and_a_name_that_does_not_exist_get_the_same_answer(
+    new_host: Dovecot, make_user: MakeUser
+) -> None:
+    user = make_user(new_host)
+
+    def look_up(host: str, port: int, **kind: Any) -> list[Any]:
+        if host == "missing.corp.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return list(socket.getaddrinfo("10.0.0.7", port, **kind))
+
+    sessions = ImapSessions(
+        ca_file=user.ca_file, timeouts=QUICK, guard=EgressGuard(ports=[993], look_up=look_up)
+    )
+    answers = []
+    for host in ("missing.corp.example", "mail.corp.example"):
+        target = replace(user.account, endpoint=Endpoint(host), public_only=True)
+        with pytest.raises(MailError) as caught:
+            sessions.open(target, Secret(user.password), Side.SOURCE)
+        error = caught.value
+        answers.append((type(error), str(error).replace(host, ""), error.server_text))
+    assert answers[0] == answers[1]
 
 
 def test_the_certificate_must_match_the_name_and_not_the_address(

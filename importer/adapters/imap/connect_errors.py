@@ -39,20 +39,22 @@ from providers.server_messages import LOGIN_SENTENCES, Meaning, classify
 def opening_error(error: Exception, peer: Peer) -> MailError:
     """Translate an error raised between the name look-up and the end of STARTTLS."""
     host, port = peer.endpoint.host, peer.endpoint.port
+    guarded = peer.dial is not socket.create_connection
     kind: type[MailError] = ServerUnavailable
     server_text = str(error)
     match error:
         case imaplib.IMAP4.error():
             return _greeting_error(error, peer)
-        case AddressForbidden():
+        case socket.gaierror() if error.errno == socket.EAI_AGAIN:
+            sentence = f"The name {host} cannot be resolved at the moment. Mailhaul tries again later."
+        case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or guarded:
+            # One answer for both: whether a name exists inside is nothing for the user who guesses it.
             kind = HostForbidden
             sentence = (
                 f"{host} is not a mail server on the public internet. Check the server name; a server inside"
                 " a private network can be reached only where the operator of Mailhaul allows it."
             )
             server_text = ""
-        case socket.gaierror() if error.errno == socket.EAI_AGAIN:
-            sentence = f"The name {host} cannot be resolved at the moment. Mailhaul tries again later."
         case socket.gaierror():
             kind = HostUnknown
             sentence = f"There is no server called {host}. Check the server name."
