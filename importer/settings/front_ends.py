@@ -87,6 +87,13 @@ class FrontEndSettings(IdentityProviderSettings):
         "Proxies that are trusted to report the client's address, separated by commas.",
         "addresses or networks, separated by commas",
     )
+    hsts_subdomains: bool = setting(
+        False,
+        "Whether browsers must use TLS for all subdomains of the pages' host, too (HSTS includeSubDomains).",
+        "true or false",
+        flag,
+        shown="false",
+    )
     api_calls_per_minute: int = setting(
         600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)
     )

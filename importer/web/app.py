@@ -93,7 +93,12 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(PageNotFound, _page_not_found)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
-    guard = RequestGuard(app, settings.web_origin, own_host_only=bool(settings.public_url))
+    guard = RequestGuard(
+        app,
+        settings.web_origin,
+        own_host_only=bool(settings.public_url),
+        hsts_subdomains=settings.hsts_subdomains,
+    )
     return AuditMiddleware(guard, deps)
 
 

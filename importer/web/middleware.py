@@ -55,11 +55,14 @@ class RequestGuard:
     """Wraps the application. `origin` is the origin of its pages, `scheme://host[:port]`. With
     `own_host_only`, pages are served only under the host name of `origin`, and at the machine itself."""
 
-    def __init__(self, app: ASGIApp, origin: str, *, own_host_only: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, origin: str, *, own_host_only: bool = False, hsts_subdomains: bool = False
+    ) -> None:
         self._app = app
         self._origin = origin
         self._hosts = {urlsplit(origin).hostname, *_OWN_MACHINE} if own_host_only else None
         self._secure = origin.startswith("https:")
+        self._hsts = "max-age=31536000" + ("; includeSubDomains" if hsts_subdomains else "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,7 +111,7 @@ class RequestGuard:
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-store")
         if self._secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            headers.setdefault("Strict-Transport-Security", self._hsts)
 
 
 def _limited(receive: Receive, headers: Headers) -> Receive:

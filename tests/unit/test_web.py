@@ -259,7 +259,10 @@ def test_behind_tls_cookies_are_restricted_to_this_host_and_tls(tmp_path: Path) 
     assert cookie.startswith("__Host-visit=")
     for word in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
         assert word in cookie
-    assert "strict-transport-security" in answer.headers
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    subdomains = WebOffice(tmp_path, {"public_url": "https://mail.example.org", "hsts_subdomains": True})
+    header = subdomains.browser().get("/").headers["strict-transport-security"]
+    assert header == "max-age=31536000; includeSubDomains"
 
 
 def test_static_files_are_immutable_under_their_digest(ada: Browser) -> None:
