@@ -6,6 +6,8 @@ repeat.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import RLock
@@ -23,31 +25,60 @@ from importer.service.imports.undo_import import UndoRefused, undo
 from providers.errors import MailError, Side
 from providers.grants import Credential
 
-MAX_JOBS: Final = 2
+MAX_JOBS: Final = 6
+MAX_JOBS_PER_PERSON: Final = 2
 
 log = structlog.get_logger()
 
 
 class UndoJobs:
-    """At most one job per import, and MAX_JOBS at a time."""
+    """At most one job per import, MAX_JOBS at a time, and MAX_JOBS_PER_PERSON of one person or API client:
+    further ones wait, so that a slow host delays only the jobs of the person who named it."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(MAX_JOBS, thread_name_prefix="undo")
+        self._active: Counter[str] = Counter()
+        self._waiting: defaultdict[str, deque[Callable[[], None]]] = defaultdict(deque)
         self._lock = RLock()  # the callback of a job that is already done runs immediately
         self._running: dict[ImportId, Future[UndoReport]] = {}
         self._failures: dict[ImportId, tuple[str, str]] = {}  # code, English message
 
-    def start(self, deps: Deps, import_: Import, credential: Credential) -> Future[UndoReport]:
-        """Start the undo unless it is running already; return its future, which raises what
-        `service.imports.undo_import.undo` raises."""
+    def start(self, deps: Deps, import_: Import, credential: Credential, person: str) -> Future[UndoReport]:
+        """Start the undo for that person or API client, unless it is running already; return its future,
+        which raises what `service.imports.undo_import.undo` raises."""
         with self._lock:
             if import_.id not in self._running:
                 self._failures.pop(import_.id, None)
-                job = self._pool.submit(undo, deps, import_, credential)
+                job: Future[UndoReport] = Future()
                 self._running[import_.id] = job
                 job.add_done_callback(partial(self._finish, import_.id))
+                self._waiting[person].append(partial(self._run, job, deps, import_, credential, person))
+                self._submit_next(person)
                 return job
             return self._running[import_.id]
+
+    def _submit_next(self, person: str) -> None:
+        with self._lock:
+            waiting = self._waiting[person]
+            if waiting and self._active[person] < MAX_JOBS_PER_PERSON:
+                self._active[person] += 1
+                self._pool.submit(waiting.popleft())
+            elif not waiting and not self._active[person]:
+                del self._waiting[person], self._active[person]
+
+    def _run(
+        self, job: Future[UndoReport], deps: Deps, import_: Import, credential: Credential, person: str
+    ) -> None:
+        try:
+            report = undo(deps, import_, credential)
+        except BaseException as error:
+            job.set_exception(error)
+        else:
+            job.set_result(report)
+        finally:
+            with self._lock:
+                self._active[person] -= 1
+            self._submit_next(person)
 
     def refuse(self, import_: Import, refused: UndoRefused) -> None:
         """Record that the undo cannot be started, unless it is running."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi.responses import StreamingResponse
@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from importer.domain.model import Account
+from importer.domain.model import Account, ImportId
 from importer.domain.people.api_tokens import TokenScope
 from importer.service.access.api_clients import issue_token
 from importer.service.access.concurrency_limit import (
@@ -26,9 +26,10 @@ from importer.service.access.concurrency_limit import (
     MAX_STREAMS_PER_SESSION,
     PersonShares,
 )
-from importer.web import request_shares
+from importer.web import request_shares, undo_jobs
 from importer.web.event_streams import event_stream
 from importer.web.request_shares import MAX_PER_CLIENT, MAX_QUEUED_PER_CLIENT, RequestShares
+from importer.web.undo_jobs import MAX_JOBS_PER_PERSON, UndoJobs
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Doors, WebOffice
 
@@ -198,3 +199,34 @@ def test_waiting_for_a_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not app._clients
 
     asyncio.run(scenario())
+
+
+# --- Undo -------------------------------------------------------------------------------------------
+
+
+def test_undo_jobs_of_one_person_wait_for_one_another_and_for_no_one_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released, running = Event(), []
+
+    def slow_undo(_deps: Any, import_: Any, _credential: Any) -> str:
+        running.append(import_.id)
+        if import_.id.startswith("mallory"):
+            assert released.wait(60)
+        return f"report of {import_.id}"
+
+    monkeypatch.setattr(undo_jobs, "undo", slow_undo)
+    jobs, nothing = UndoJobs(), cast("Any", None)
+
+    def start(id_: str, person: str) -> Any:
+        return jobs.start(nothing, cast("Any", SimpleNamespace(id=id_)), nothing, person)
+
+    held = [start(f"mallory{n}", "m") for n in range(9)]
+    try:
+        assert start("grace", "g").result(30)
+        assert sum(id_.startswith("mallory") for id_ in running) == MAX_JOBS_PER_PERSON
+        assert jobs.running(ImportId("mallory8"))
+    finally:
+        released.set()
+    assert [job.result(30) for job in held] == [f"report of mallory{n}" for n in range(9)]
+    assert wait_until(lambda: not jobs._active and not jobs._waiting, timeout_s=30)

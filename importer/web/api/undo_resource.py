@@ -47,7 +47,7 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
     tried = body.destination_password is not None  # an administrator's own login counts for no mailbox
     if tried:
         caller.count_login(import_.destination)
-    job = caller.site.undo_jobs.start(caller.deps, import_, credential)
+    job = caller.site.undo_jobs.start(caller.deps, import_, credential, caller.token.client)
     try:
         report = _wait(caller, job)
     except UndoTimeout:

@@ -155,7 +155,7 @@ def undo_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
             return redirect(f"/imports/{import_.id}")
         return redirect("/mailboxes")
     credential = destination_credential(site.deps, right, import_.destination, password)
-    site.undo_jobs.start(site.deps, import_, credential)
+    site.undo_jobs.start(site.deps, import_, credential, guest.session.person)
     return redirect(f"/imports/{import_.id}")
 
 
