@@ -113,6 +113,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "SESSION_IDLE_MINUTES": ("30", 30),
         "GIVE_BACK_CONSENT": ("no", False),
         "API_CALLS_PER_MINUTE": ("60", 60),
+        "HSTS_SUBDOMAINS": ("true", True),
         "WEBHOOK_URL": ("https://panel.example/hook", "https://panel.example/hook"),
         "WEBHOOK_SECRET": ("0123456789abcdef", Secret("0123456789abcdef")),
         "LOG_FORMAT": ("JSON", "json"),
