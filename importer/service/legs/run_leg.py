@@ -158,7 +158,11 @@ def _run(
     source = (import_.source, logins.source)
     destination = (import_.destination, logins.destination)
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
-    watch = LegWatch(limit, lambda: _requested(deps, import_.id) is not None, deps.stopping)
+    watch = LegWatch(
+        limit,
+        lambda: _requested(deps, import_.id) is not None or deps.must_yield(import_.id),
+        deps.stopping,
+    )
     try:
         labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
         with (
@@ -246,7 +250,8 @@ def _conclude(
 def _after_work_ended(deps: Deps, import_: Import, *, progressed: bool) -> LegEnd | ServerTooSlow:
     """How a leg ended that was cut off in the midst of a command: by a request, by the end of the process, or
     by its deadline. A leg that brought nothing until its deadline counts as one with too slow a server."""
-    if progressed or deps.stopping() or _requested(deps, import_.id) is not None:
+    called_off = _requested(deps, import_.id) is not None or deps.must_yield(import_.id)
+    if progressed or deps.stopping() or called_off:
         return LegEnd.AGAIN
     host = import_.source.endpoint.host
     return ServerTooSlow(
