@@ -18,6 +18,7 @@ from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
 from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.model import FolderTally, Import, State
+from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import (
     counted,
@@ -240,6 +241,7 @@ def _remarks(report: Report) -> Iterator[str]:
     if totals.recognised:
         messages = counted(totals.recognised, "message")
         yield f"{messages} already there recognised, though changed by another program."
+    yield from change_sentences(totals.changes).values()
     if totals.flags_updated:
         messages = counted(totals.flags_updated, "message")
         yield f"{messages} got the flags that the old mailbox has by now."

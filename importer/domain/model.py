@@ -329,6 +329,23 @@ CHANGED_ELSEWHERE: Final = "recognised, though changed by another program"
 of messages (`messages/canonical_form.py`)."""
 
 
+class ChangeKind(StrEnum):
+    """What was changed about copied messages; see docs/usage/report.md. The first four by Mailhaul, so that
+    the destination keeps the message, the others by the destination, as far as copies were read back."""
+
+    DATE_FROM_FIELD = "date_from_field"  # no date that servers keep: the Date field's
+    DATE_UNKNOWN = "date_unknown"  # no date at all: 1 January 1970
+    DATE_MOVED = "date_moved"  # the epoch: one second later
+    LINE_ENDS = "line_ends"  # a bare LF: CRLF
+    DATE_NOT_KEPT = "date_not_kept"
+    NUL_REPLACED = "nul_replaced"
+    HEADER_8BIT = "header_8bit"  # 8-bit characters in the header
+    LAST_LINE_ENDED = "last_line_ended"
+    BARE_CR = "bare_cr"
+    CONTENT = "content"  # in another way
+    UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The record of one append batch, or of messages settled without an append: one row in the ledger.
@@ -336,7 +353,8 @@ class Receipt:
     `source_uids`, `destination_uids` and `digests` (DIGEST_BYTES each) are parallel sequences.
     `destination_uids` is empty if the server reports none, and for DUPLICATE and SKIPPED. `digests` is empty
     for SKIPPED. `flags` holds the flags that COPIED messages were appended with, updated by flag
-    synchronisation (`messages/flags.py`).
+    synchronisation (`messages/flags.py`). `marks` has a byte for each COPIED message
+    (`messages/stored_changes.py`); empty if all are 0.
     """
 
     import_id: ImportId
@@ -350,6 +368,7 @@ class Receipt:
     reason: str = ""
     keywords_dropped: int = 0
     flags: str = ""
+    marks: bytes = b""
 
     def digest_at(self, index: int) -> bytes:
         return digest_at(self.digests, index)
@@ -370,6 +389,7 @@ class Intent:
     sent_at: datetime
     flags: str = ""  # as in Receipt
     slot: int = 0  # of the lane that sends it; a folder has at most one open intent per slot
+    marks: bytes = b""  # as in Receipt
 
     def digest_at(self, index: int) -> bytes:
         return digest_at(self.digests, index)
@@ -421,7 +441,7 @@ class FolderTally:
     destination afterwards, and `source_recount` messages by the source. `elsewhere` messages have this
     folder's label and are counted in another label's folder. `flags_updated` messages had been copied before
     and got the source's current flags. `recognised` of the `present` messages were changed by another
-    program.
+    program. `changes` counts the copied messages of which something was changed, by ChangeKind.
     """
 
     source_folder: str
@@ -439,6 +459,7 @@ class FolderTally:
     elsewhere: int = 0
     flags_updated: int = 0
     recognised: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)  # ChangeKind -> messages
 
     @property
     def skipped_total(self) -> int:

@@ -8,16 +8,22 @@ copy; mail that arrived from elsewhere is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from importer.compact.uid_set import UidSet
 from importer.concurrency import run_both
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import FolderTally, NotHandedOut
-from importer.domain.receipts.folder_history import FolderHistory, recounted, with_unlisted
+from importer.domain.receipts.folder_history import (
+    FolderHistory,
+    recounted,
+    with_changes,
+    with_unlisted,
+)
 from importer.engine.leg_context import Lane
+from importer.engine.read_back import read_back
 from providers.errors import FolderChanged, FolderUnusable
 
 MOST_READ: Final = 1000
@@ -41,7 +47,7 @@ def recount(lane: Lane, history: FolderHistory, tally: FolderTally, surveyed_mes
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
-    listed, (confirmed, surplus) = run_both(
+    listed, copies = run_both(
         lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
     )
     unlisted = lane.source.unlisted(history.source)
@@ -51,16 +57,25 @@ def recount(lane: Lane, history: FolderHistory, tally: FolderTally, surveyed_mes
             listed = lane.source.uids(history.source)
             unlisted = max(lane.source.unlisted(history.source), counted - len(listed))
     tally = recounted(
-        with_unlisted(tally, unlisted), confirmed=confirmed, source_recount=len(listed) + unlisted
+        with_unlisted(tally, unlisted), confirmed=copies.confirmed, source_recount=len(listed) + unlisted
     )
-    return Recount(tally, history.todo(listed), unlisted, surplus)
+    return Recount(with_changes(tally, copies.changes), history.todo(listed), unlisted, copies.surplus)
 
 
-def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[int | None, int]:
-    """How many of the copies the destination lists, asked twice if these are not all, and how many more; None
-    if it could not be asked."""
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """How many of the copies the destination lists (None: it could not be asked), how many more, and how many
+    it changed."""
+
+    confirmed: int | None = 0
+    surplus: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
+
+
+def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> _Copies:
+    """Look for the copies at the destination, twice if not all are listed."""
     if not tally.copied:
-        return 0, 0
+        return _Copies()
     listed = _listed(lane, history)
     confirmed = None if listed is None else _seen(listed, history, tally)
     if confirmed != tally.copied:  # perhaps because of what came before on this connection
@@ -69,7 +84,8 @@ def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> tuple[
         if again is not None:
             listed = again
             confirmed = max(confirmed or 0, _seen(again, history, tally))
-    return confirmed, 0 if listed is None else _surplus(lane, history, tally, listed)
+    surplus = 0 if listed is None else _surplus(lane, history, tally, listed)
+    return _Copies(confirmed, surplus, read_back(lane, history))
 
 
 def _listed(lane: Lane, history: FolderHistory) -> UidSet | None:

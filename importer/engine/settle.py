@@ -293,4 +293,5 @@ def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:
         digests=b"".join(intent.digest_at(i) for i in order),
         size_bytes=sum(intent.sizes_bytes[i] for i in order),
         flags=fold_flags(flags[i] for i in order) if flags else "",
+        marks=bytes(intent.marks[i] for i in order) if intent.marks else b"",
     )

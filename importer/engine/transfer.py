@@ -29,6 +29,7 @@ from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_identity import digest_of_sent, header_block, with_crlf
 from importer.domain.messages.normalise import fit_flags, fit_internaldate
+from importer.domain.messages.stored_changes import content_marks
 from importer.domain.model import (
     CHANGED_ELSEWHERE,
     AppendResult,
@@ -75,6 +76,7 @@ class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is
     size_bytes: int
     header: bytes
     digest: bytes  # of the body
+    marks: int = 0  # of the content
 
 
 class _Fetched(NamedTuple):  # likewise
@@ -85,11 +87,13 @@ class _Fetched(NamedTuple):  # likewise
 
 
 def _fetched(message: Message) -> _Fetched:
-    if isinstance(message.body, bytes):
-        body = with_crlf(message.body)
-        message = message if body is message.body else message._replace(body=body)
-    whole = message.body
-    return _Fetched(message, MessageKey(message.uid, len(whole), header_block(whole), digest_of_sent(whole)))
+    body = original = message.body
+    if isinstance(original, bytes):
+        body = with_crlf(original)
+        message = message if body is original else message._replace(body=body)
+    header = header_block(body)
+    marks = content_marks(body, header, original)
+    return _Fetched(message, MessageKey(message.uid, len(body), header, digest_of_sent(body), marks))
 
 
 @dataclass(slots=True)
@@ -376,9 +380,11 @@ class InFlightBatch:
         folder, now = pair.target.folder, leg.clock.now()
         outgoing: list[Outgoing] = []
         dropped: list[int] = []
+        marks: list[int] = []
         for item in new:
             flags, count = fit_flags(item.message.flags, pair.target.rule)
-            date = fit_internaldate(item.message.internaldate, item.key.header, now)
+            date, changed = fit_internaldate(item.message.internaldate, item.key.header, now)
+            marks.append(item.key.marks | changed)
             outgoing.append(Outgoing(item.message.uid, flags, date, item.message.body))
             dropped.append(count)
         intent = Intent(
@@ -392,6 +398,7 @@ class InFlightBatch:
             sent_at=now,
             flags=fold_flags(message.flags for message in outgoing),
             slot=self._slot,
+            marks=bytes(marks) if any(marks) else b"",
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         self._intent = intent
@@ -453,6 +460,7 @@ class InFlightBatch:
         if not stored:
             return []
         pair.leg.appends.stored()
+        marks = append.intent.marks
         refused_keywords = sum(r.keywords_dropped for r in results if isinstance(r, Stored))
         uids = [result.uid for result in results if isinstance(result, Stored) and result.uid is not None]
         if len(uids) < len(stored):
@@ -469,6 +477,7 @@ class InFlightBatch:
                 size_bytes=sum(decided.new[i].size_bytes for i in stored),
                 keywords_dropped=sum(append.keywords_dropped[i] for i in stored) + refused_keywords,
                 flags=fold_flags(append.flags[i] for i in stored),
+                marks=bytes(marks[i] for i in stored) if marks else b"",
             )
         ]
 
@@ -536,6 +545,7 @@ class InFlightBatch:
         reason: str = "",
         keywords_dropped: int = 0,
         flags: str = "",
+        marks: bytes = b"",
     ) -> Receipt:
         return Receipt(
             self._pair.leg.import_.id,
@@ -549,6 +559,7 @@ class InFlightBatch:
             reason,
             keywords_dropped,
             flags,
+            marks,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable
 from importer.i18n.label_texts import label_choices, label_rule
 from importer.i18n.reason_texts import reason
@@ -109,6 +110,7 @@ def _environment(language: str) -> Environment:
         "instant": translator.instant,
         "reason": partial(reason, translator),
         "label_rule": partial(label_rule, translator),
+        "changes": lambda changes: change_sentences(changes, translator).values(),
         "printable": printable,
     }
     return environment

@@ -644,6 +644,7 @@ class _GeneratedBody:
 
     header = mail(1).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     digest = b"\0" * 16
+    marks = 0
     _piece = b"0123456789abcdef0123456789abcdef0123456789abcde\r\n" * 2000
 
     def __init__(self, pieces: int) -> None:

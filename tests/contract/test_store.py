@@ -121,7 +121,14 @@ def a_checkpoint() -> FolderCheckpoint:
         FolderRef("Drafts", UidValidity(3)),
         Uid(0),
         FolderTally(
-            "Entwürfe", "Drafts", found=7, copied=5, skipped={"vanished": 2}, confirmed=5, recognised=1
+            "Entwürfe",
+            "Drafts",
+            found=7,
+            copied=5,
+            skipped={"vanished": 2},
+            confirmed=5,
+            recognised=1,
+            changes={"line_ends": 2},
         ),
     )
 

@@ -124,6 +124,7 @@ class MemoryMailbox:
         self.quota: Quota | None = None
         self.has_labels = False  # reported only: folders stay ordinary folders
         self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts alter what they store
+        self.keeps_date: Callable[[str], str] = lambda date: date
         self.storing = threading.Lock()
         self._under_way: list[Callable[[], object]] = []
         self._uidvalidities = count(1000)
@@ -342,7 +343,11 @@ class MemorySession:
         capacity = self._mailbox.capacity_messages
         if capacity is not None and self._mailbox.message_count >= capacity:
             raise QuotaExceeded("The new mailbox is full.", side=self.side)
-        uid = target.add(message.flags, message.internaldate, self._mailbox.stores(whole(message.body)))
+        uid = target.add(
+            message.flags,
+            self._mailbox.keeps_date(message.internaldate),
+            self._mailbox.stores(whole(message.body)),
+        )
         return Stored(uid if self._mailbox.gives_uids else None)
 
     def flags(

@@ -109,5 +109,22 @@ def test_mail_altered_by_cyrus_is_not_duplicated_after_a_lost_response_or_with_a
     assert (totals.present, totals.copied) == (6, 0)
 
 
+@pytest.mark.parametrize("to", ["old_cyrus_host", "new_host"])
+def test_what_a_server_changes_is_counted(
+    own_copier: Copier, to: str, request: pytest.FixtureRequest, old_host: Dovecot, make_user: MakeUser
+) -> None:
+    old, new = make_user(old_host), make_user(request.getfixturevalue(to))
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    bodies = (b"Gr\xfc\xdfe\r\n\r\nx\r\n", b"end\r\n\r\nwithin a line", b"usual\r\n\r\nx\r\n")
+    old.fill(Stored(INBOX, (), DATE, b"Subject: " + body) for body in bodies)
+    old.fill([Stored(INBOX, (), epoch, b"Subject: epoch\r\n\r\nx\r\n")])
+    ended = own_copier.copy(old, new)
+    assert ended.state is State.COMPLETE
+    by_server = {"header_8bit": 1} if to == "old_cyrus_host" else {}
+    assert own_copier.report(ended).totals.changes == {"date_moved": 1, **by_server}
+    dates = {message.subject: message.date for message in new.read().folders[INBOX]}
+    assert dates["epoch"] == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
 def _head(message: Stored) -> bytes:
     return message.content.split(b"\r\n\r\n", 1)[0]

@@ -148,6 +148,7 @@ class InPieces:
 
     body: bytes
     size: int
+    marks = 0
 
     @property
     def header(self) -> bytes:

@@ -226,7 +226,9 @@ def test_few_bodies_are_read_of_messages_that_only_have_the_same_size(
     monkeypatch.setattr(existing_mail, "UNLIKELY_CANDIDATES", 5)
     world = World()
     for n in range(40):
-        world.source.folders["INBOX"].add((), "", mail(f"old {n:03}", "text", f"old{n:03}"))
+        world.source.folders["INBOX"].add(
+            (), "02-Feb-1998 10:00:00 +0100", mail(f"old {n:03}", "text", f"old{n:03}")
+        )
         world.destination.folders["INBOX"].add((), "", mail(f"new {n:03}", "text", f"new{n:03}"))
     assert world.run(lanes=1, legs_of=100, batch=10).tallies["INBOX"].copied == 40
     assert len(odd.reads) == 5

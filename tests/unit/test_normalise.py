@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.domain.messages.normalise import UNKNOWN_DATE, fit_flags, fit_internaldate
+from importer.domain.messages.normalise import (
+    DATE_FROM_FIELD,
+    DATE_MOVED,
+    DATE_UNKNOWN,
+    UNKNOWN_DATE,
+    fit_flags,
+    fit_internaldate,
+)
 from importer.domain.model import KeywordRule
 
 ANY = KeywordRule()
@@ -72,15 +79,15 @@ def test_a_repeated_flag_is_set_or_dropped_once() -> None:
         "01-Feb-1998 10:00:00 +0200",
         "29-Feb-2024 23:59:59 -1130",
         "17-Jul-1996 02:44:25 -0000",
-        "01-Jan-1970 00:00:00 +0000",
-        "31-Dec-1969 19:00:00 -0500",
+        "01-Jan-1970 00:00:01 +0000",
+        "31-Dec-1969 19:00:01 -0500",
         "02-Mar-2026 12:00:00 +0000",
         "03-Mar-2026 01:45:00 +1345",
     ],
 )
 def test_a_valid_date_is_not_changed(text: str) -> None:
-    assert fit_internaldate(text, DATED, NOW) == text
-    assert fit_internaldate(f'"{text}"', DATED, NOW) == text
+    assert fit_internaldate(text, DATED, NOW) == (text, 0)
+    assert fit_internaldate(f'"{text}"', DATED, NOW) == (text, 0)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_a_valid_date_is_not_changed(text: str) -> None:
     ],
 )
 def test_the_spelling_of_a_date_is_corrected(text: str, fitted: str) -> None:
-    assert fit_internaldate(text, DATED, NOW) == fitted
+    assert fit_internaldate(text, DATED, NOW) == (fitted, 0)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,7 @@ def test_the_spelling_of_a_date_is_corrected(text: str, fitted: str) -> None:
     ],
 )
 def test_an_unusable_date_is_replaced_by_the_date_field(text: str) -> None:
-    assert fit_internaldate(text, DATED, NOW) == WRITTEN
+    assert fit_internaldate(text, DATED, NOW) == (WRITTEN, DATE_FROM_FIELD)
 
 
 # --- The Date field -----------------------------------------------------------------------------------
@@ -139,7 +146,10 @@ def test_an_unusable_date_is_replaced_by_the_date_field(text: str) -> None:
     ],
 )
 def test_the_date_field_keeps_its_zone(field: str, fitted: str) -> None:
-    assert fit_internaldate("NIL", f"date: {field}\r\n\r\n".encode(), NOW) == fitted
+    assert fit_internaldate("NIL", f"date: {field}\r\n\r\n".encode(), NOW) == (
+        fitted,
+        DATE_FROM_FIELD,
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,16 +166,22 @@ def test_the_date_field_keeps_its_zone(field: str, fitted: str) -> None:
         b"Date: Wed, 1 Jan 99999999999999999999 00:00:00 +0000\r\n\r\n",
         b"Date: Fri, 1 Jan 2100 00:00:00 +0000\r\n\r\n",
         b"Date: Wed, 31 Dec 1969 23:59:59 +0000\r\n\r\n",
+        b"Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n\r\n",
         b"Date: , , ,\r\n\r\n",
         b"Date: 1 2 3 4 5 6 7 8 9\r\n\r\n",
         b"\r\nDate: Tue, 3 Mar 2020 04:05:06 -0330\r\n",
     ],
 )
 def test_a_message_without_any_usable_date_gets_the_epoch(header: bytes) -> None:
-    assert fit_internaldate("NIL", header, NOW) == UNKNOWN_DATE
+    assert fit_internaldate("NIL", header, NOW) == (UNKNOWN_DATE, DATE_UNKNOWN)
+
+
+@pytest.mark.parametrize("text", ["01-Jan-1970 00:00:00 +0000", "31-Dec-1969 19:00:00 -0500"])
+def test_the_epoch_which_servers_replace_by_now_moves_by_a_second(text: str) -> None:
+    assert fit_internaldate(text, DATED, NOW) == ("01-Jan-1970 00:00:01 +0000", DATE_MOVED)
 
 
 def test_the_caller_passes_the_current_time() -> None:
     text = "01-Jan-2027 00:00:00 +0000"
-    assert fit_internaldate(text, b"", NOW) == UNKNOWN_DATE
-    assert fit_internaldate(text, b"", NOW + timedelta(days=365)) == text
+    assert fit_internaldate(text, b"", NOW) == (UNKNOWN_DATE, DATE_UNKNOWN)
+    assert fit_internaldate(text, b"", NOW + timedelta(days=365)) == (text, 0)

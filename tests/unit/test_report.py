@@ -246,6 +246,7 @@ def test_json_has_all_fields() -> None:
         "keywords_dropped": 0,
         "flags_updated": 0,
         "recognised": 0,
+        "changes": {},
         "confirmed": None,
         "adds_up": True,
     }

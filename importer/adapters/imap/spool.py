@@ -13,6 +13,13 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from importer.domain.messages.message_identity import Digester, header_block, with_crlf
+from importer.domain.messages.stored_changes import (
+    ENDS_WITHIN_LINE,
+    HAS_BARE_CR,
+    HAS_NUL,
+    LINE_ENDS,
+    has_bare_cr,
+)
 from importer.ports.process import OwnDiskFull
 
 _PIECE_BYTES: Final = 128 * 1024
@@ -55,13 +62,14 @@ class SpooledBody:
     garbage-collected."""
 
     def __init__(
-        self, files: SpoolFiles, file: IO[bytes], size_bytes: int, header: bytes, digest: bytes
+        self, files: SpoolFiles, file: IO[bytes], size_bytes: int, header: bytes, digest: bytes, marks: int
     ) -> None:
         self._files = files
         self._file = file
         self._size_bytes = size_bytes
         self.header = header
         self.digest = digest
+        self.marks = marks
 
     def __del__(self) -> None:
         self._files.give_back(self._file, self._size_bytes)
@@ -85,23 +93,38 @@ class Spool:
         self._start = bytearray()  # until the header is complete
         self._header: bytes | None = None
         self._digest = Digester()
+        self._marks = 0
+        self._end = b""  # the last two bytes
         self._held_cr = b""  # a CR at the end of a piece, held back since the next may begin with LF
 
     def write(self, piece: bytes) -> None:
         """Append a piece. Raises OwnDiskFull."""
         piece = self._held_cr + piece
         self._held_cr = b"\r" if piece.endswith(b"\r") else b""
-        self._store(with_crlf(piece[:-1] if self._held_cr else piece))
+        complete = piece[:-1] if self._held_cr else piece
+        sent = with_crlf(complete)
+        if sent is not complete:  # a bare LF or CR
+            if len(sent) > len(complete):
+                self._marks |= LINE_ENDS
+            if has_bare_cr(sent):
+                self._marks |= HAS_BARE_CR
+        self._store(sent)
 
     def finish(self) -> SpooledBody:
         """Return the body once all pieces are written. Raises OwnDiskFull."""
+        self._marks |= HAS_BARE_CR if self._held_cr else 0
         self._store(self._held_cr)
+        self._marks |= ENDS_WITHIN_LINE if self._end != b"\r\n" else 0
         header = header_block(bytes(self._start)) if self._header is None else self._header
-        return SpooledBody(self._files, self._file, self._size_bytes, header, self._digest.digest())
+        return SpooledBody(
+            self._files, self._file, self._size_bytes, header, self._digest.digest(), self._marks
+        )
 
     def _store(self, piece: bytes) -> None:
         self._digest.update(piece)
         self._size_bytes += len(piece)
+        self._marks |= HAS_NUL if b"\0" in piece else 0
+        self._end = (self._end + piece[-2:])[-2:]
         if self._header is None:
             self._start += piece
             header = header_block(bytes(self._start))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderTally, Refusal, State
+from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.outcome import batch_verdict
 from importer.domain.reporting.report import BatchReport, Report
@@ -130,6 +131,7 @@ class ReportMailView:
     labels: str
     flags_updated: int
     recognised: int
+    changes: tuple[str, ...]
 
     @classmethod
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
@@ -154,6 +156,7 @@ class ReportMailView:
             labels=label_rule(texts, import_.labels) if import_.has_labels else "",
             flags_updated=totals.flags_updated,
             recognised=totals.recognised,
+            changes=tuple(change_sentences(totals.changes, texts).values()),
         )
 
     @property

@@ -149,13 +149,14 @@ def tally(row: AnyRow) -> FolderTally:
         elsewhere=row.elsewhere,
         flags_updated=row.flags_updated,
         recognised=row.recognised,
+        changes=row.changes,
     )
 
 
 def tally_values(tally: FolderTally) -> Values:
     """All columns except the import's id and the folder key."""
     values = {field.name: getattr(tally, field.name) for field in fields(tally)}
-    return values | {"skipped": dict(tally.skipped)}
+    return values | {"skipped": dict(tally.skipped), "changes": dict(tally.changes)}
 
 
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
@@ -236,6 +237,7 @@ def receipt(row: AnyRow) -> Receipt:
         reason=row.reason,
         keywords_dropped=row.keywords_dropped,
         flags=row.flags,
+        marks=bytes.fromhex(row.marks),
     )
 
 
@@ -254,6 +256,7 @@ def receipt_values(route: Route, receipt: Receipt) -> Values:
         "reason": receipt.reason,
         "keywords_dropped": receipt.keywords_dropped,
         "flags": receipt.flags,
+        "marks": receipt.marks.hex(),
     }
 
 
@@ -269,6 +272,7 @@ def intent(row: AnyRow) -> Intent:
         sent_at=row.sent_at,
         flags=row.flags,
         slot=row.slot,
+        marks=bytes.fromhex(row.marks),
     )
 
 
@@ -286,6 +290,7 @@ def intent_values(route: Route, intent: Intent) -> Values:
         "sent_at": intent.sent_at,
         "flags": intent.flags,
         "slot": intent.slot,
+        "marks": intent.marks.hex(),
     }
 
 

@@ -151,6 +151,7 @@ folder_tallies: Final = Table(
     Column("elsewhere", BigInteger, nullable=False),
     Column("flags_updated", BigInteger, nullable=False),
     Column("recognised", BigInteger, nullable=False, server_default="0"),
+    Column("changes", JSON, nullable=False, server_default="{}"),
     UniqueConstraint("import_id", "source_key"),
 )
 
@@ -207,6 +208,7 @@ receipts: Final = Table(
     Column("reason", ExactText, nullable=False),
     Column("keywords_dropped", BigInteger, nullable=False),
     Column("flags", ExactText, nullable=False),  # written by `flags.fold_flags`
+    Column("marks", Text, nullable=False, server_default=""),  # in hexadecimal digits
     Column("undoing", Text, nullable=False, default=""),  # destination UIDs that undo is about to remove
     Column("undone", Boolean, nullable=False, default=False),  # no longer counts as copied
     Index(None, "route", "destination_key", "seq"),
@@ -249,6 +251,7 @@ intents: Final = Table(
     Column("digests", LargeBinary, nullable=False),
     Column("sizes_bytes", JSON, nullable=False),
     Column("flags", ExactText, nullable=False),
+    Column("marks", Text, nullable=False, server_default=""),
     Column("sent_at", Instant, nullable=False),
 )
 

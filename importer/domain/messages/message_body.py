@@ -23,6 +23,11 @@ class Spooled(Protocol):
         """The result of `message_identity.digest` for the message."""
         ...
 
+    @property
+    def marks(self) -> int:
+        """The marks of the content without its header (`stored_changes.py`)."""
+        ...
+
     def pieces(self) -> Iterator[bytes]:
         """The whole content in order, a few hundred KiB at a time. May be called repeatedly."""
         ...

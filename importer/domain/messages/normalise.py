@@ -15,7 +15,14 @@ from typing import Final
 from importer.domain.messages.message_identity import first_field
 from importer.domain.model import KeywordRule
 
-UNKNOWN_DATE: Final = "01-Jan-1970 00:00:00 +0000"
+UNKNOWN_DATE: Final = "01-Jan-1970 00:00:01 +0000"
+"""Stands in for a missing date. Cyrus and Courier replace the second before it, the epoch, by the current
+time."""
+
+DATE_FROM_FIELD: Final = 0x01
+DATE_UNKNOWN: Final = 0x02
+DATE_MOVED: Final = 0x04
+"""How `fit_internaldate` changed a date: marks as in `stored_changes.py`."""
 
 _SYSTEM_FLAGS: Final = {
     flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
@@ -59,23 +66,29 @@ def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...
     return tuple(kept.values()), len(dropped)
 
 
-def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> str:
-    """The date to append with: a `date-time` of RFC 9051 section 9, without quotes; the zone is kept.
+def fit_internaldate(internaldate: str, header: bytes, now: datetime) -> tuple[str, int]:
+    """The date to append with, and how it was changed: a `date-time` of RFC 9051 section 9, without quotes,
+    zone included, and one of the marks above or 0.
 
     This is the first valid instant between 1970 and one day after `now` (aware) of: the server's own text,
-    the Date field in `header`, 01-Jan-1970 00:00:00 +0000. Some servers silently replace other dates by the
-    current time (Dovecot 2.3: 32-Jan, year 9999).
+    the Date field in `header`, UNKNOWN_DATE. Some servers silently replace other dates by the current time
+    (Dovecot 2.3: 32-Jan, year 9999; Cyrus and Courier: the epoch, which becomes UNKNOWN_DATE).
     """
     plain = _PLAIN_DATE.fullmatch(internaldate)
     if plain is not None and _EPOCH.year < int(plain[1]) < now.year:
-        return internaldate
+        return internaldate, 0
     parsed = _parse_internaldate(internaldate)
     if parsed is not None and _is_plausible(parsed[1], now):
-        return parsed[0]
-    sent_at = _parse_date_field(first_field(header, b"Date"))
-    if sent_at is not None and _is_plausible(sent_at, now):
-        return _date_time(sent_at)
-    return UNKNOWN_DATE
+        return (parsed[0], 0) if parsed[1] != _EPOCH else (UNKNOWN_DATE, DATE_MOVED)
+    sent_at = date_of_field(header)
+    if sent_at is not None and sent_at > _EPOCH and _is_plausible(sent_at, now):
+        return _date_time(sent_at), DATE_FROM_FIELD
+    return UNKNOWN_DATE, DATE_UNKNOWN
+
+
+def date_of_field(header: bytes) -> datetime | None:
+    """The instant of the Date field; None if there is none that can be read."""
+    return _parse_date_field(first_field(header, b"Date"))
 
 
 def instant_of(internaldate: str) -> datetime | None:

@@ -11,8 +11,8 @@ Invariants:
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     CHANGED_ELSEWHERE,
+    ChangeKind,
     FolderCheckpoint,
     FolderRef,
     FolderTally,
@@ -30,6 +31,7 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
+from importer.domain.receipts.marked_copies import MarkedCopies
 
 _MAX_UNMERGED: Final = 5_000
 
@@ -85,6 +87,7 @@ class FolderHistory:
     met_before: DigestSet = field(default_factory=Digests)
     copied_bytes: int = 0
     keywords_dropped: int = 0
+    marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
     _settled: defaultdict[tuple[Outcome, str], _Settled] = field(
         default_factory=lambda: defaultdict(_Settled)
     )
@@ -119,6 +122,7 @@ class FolderHistory:
                 self._copied_to.add(receipt.destination_uids)
                 self.copied_bytes += receipt.size_bytes
                 self.keywords_dropped += receipt.keywords_dropped
+                self.marked.add(receipt)
 
     def _learn_digests(self, receipt: Receipt, *, current: bool) -> None:
         # The same folder under another UIDVALIDITY lists the same messages again: they are “already there”.
@@ -212,6 +216,7 @@ class FolderHistory:
             copied_bytes=self.copied_bytes,
             keywords_dropped=self.keywords_dropped,
             recognised=recognised,
+            changes=_counted(self.marked.changes()),
         )
 
 
@@ -228,6 +233,10 @@ def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterab
                     copied_bytes=tally.copied_bytes + receipt.size_bytes,
                     keywords_dropped=tally.keywords_dropped + receipt.keywords_dropped,
                 )
+                if receipt.marks:
+                    marked = MarkedCopies()
+                    marked.add(receipt)
+                    tally = with_changes(tally, marked.changes())
             case Outcome.PRESENT:
                 recognised = number if receipt.reason == CHANGED_ELSEWHERE else 0
                 tally = replace(
@@ -248,6 +257,18 @@ def with_unlisted(tally: FolderTally, number: int) -> FolderTally:
     return replace(tally, found=tally.found + number, failed=tally.failed + number) if number else tally
 
 
+def with_changes(tally: FolderTally, changes: Mapping[str, int]) -> FolderTally:
+    """The tally with further changes of copies."""
+    if not changes:
+        return tally
+    return replace(tally, changes=_counted(Counter(tally.changes) + Counter(changes)))
+
+
+def _counted(changes: Mapping[str, int]) -> dict[str, int]:
+    """In the order of ChangeKind, with plain strings."""
+    return {kind.value: changes[kind] for kind in ChangeKind if changes.get(kind)}
+
+
 def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
     """The tally of a folder that has not changed since its checkpoint: all messages were already there."""
     before = checkpoint.tally
@@ -258,6 +279,7 @@ def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
         copied_bytes=0,
         keywords_dropped=0,
         flags_updated=0,
+        changes={},
         confirmed=0,
         source_recount=before.found,
     )

@@ -37,4 +37,5 @@ def _part(receipt: Receipt, indices: Sequence[int], size_bytes: int) -> Receipt:
         digests=b"".join(receipt.digest_at(index) for index in indices) if receipt.digests else b"",
         flags=fold_flags(flags[index] for index in indices) if flags else "",
         size_bytes=size_bytes,
+        marks=bytes(receipt.marks[index] for index in indices) if receipt.marks else b"",
     )

@@ -152,8 +152,8 @@ class Report:
             sync_flags
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
-                     failed, copied_bytes, keywords_dropped, flags_updated, recognised, confirmed,
-                     adds_up}
+                     failed, copied_bytes, keywords_dropped, flags_updated, recognised, changes: {kind: n},
+                     confirmed, adds_up}
             folders: [{source_folder, destination_folder, source_recount, elsewhere,
                        ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]

@@ -1,4 +1,4 @@
-"""The refusals of imports as a CSV file for spreadsheets.
+"""The refusals and changes of imports as a CSV file for spreadsheets.
 
 Invariant: no cell is a formula, whatever the subject of a message contains. A cell that starts like a formula
 gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11). Spreadsheets in many languages split at
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import Report
 
@@ -28,6 +29,9 @@ COLUMNS: Final = (
     "messages",
     "code",
 )
+CHANGED: Final = "changed_"
+"""The codes of messages that were copied, and changed, begin with this."""
+
 _MAX_CELL_CHARS: Final = 1000
 _FORMULA_START: Final = re.compile(
     # A start, quotes and blanks, then = + - @; some programs accept the full-width forms too.
@@ -37,8 +41,8 @@ _FORMULA_START: Final = re.compile(
 
 def refusals_csv(reports: Iterable[Report]) -> str:
     """One line for each message that could not be copied, and for each folder that could not be opened
-    (without date and subject; `messages` is 0 if their number is unknown). RFC 4180 with comma and CRLF, for
-    UTF-8."""
+    (without date and subject; `messages` is 0 if their number is unknown). Then one line for each kind of
+    change in a folder: its code is CHANGED and the kind. RFC 4180 with comma and CRLF, for UTF-8."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -57,6 +61,13 @@ def refusals_csv(reports: Iterable[Report]) -> str:
             writer.writerow(
                 [*map(cell, texts), size_bytes, cell(refusal.reason), refusal.count, refusal.code.value]
             )
+        for tally in report.tallies:
+            for kind, sentence in change_sentences(tally.changes).items():
+                mailboxes = (import_.id, import_.source.address, import_.destination.address)
+                texts = (*mailboxes, tally.source_folder, "", "")
+                writer.writerow(
+                    [*map(cell, texts), "", cell(sentence), tally.changes[kind], f"{CHANGED}{kind}"]
+                )
     return out.getvalue()
 
 

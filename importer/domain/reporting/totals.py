@@ -24,6 +24,7 @@ class Totals:
     keywords_dropped: int = 0
     flags_updated: int = 0
     recognised: int = 0  # of `present`: changed by another program
+    changes: Mapping[str, int] = field(default_factory=dict)  # ChangeKind -> messages
     confirmed: int | None = None
     unchecked: int = 0
 
@@ -33,6 +34,9 @@ class Totals:
         reasons: Counter[str] = Counter()
         for folder in folders:
             reasons.update(folder.skipped)
+        changes: Counter[str] = Counter()
+        for folder in folders:
+            changes.update(folder.changes)
         recounts = [folder.confirmed for folder in folders if folder.copied or folder.confirmed is not None]
         confirmed = [recount for recount in recounts if recount is not None]
         return cls(
@@ -46,6 +50,7 @@ class Totals:
             keywords_dropped=sum(folder.keywords_dropped for folder in folders),
             flags_updated=sum(folder.flags_updated for folder in folders),
             recognised=sum(folder.recognised for folder in folders),
+            changes=dict(changes),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
             unchecked=sum(
                 folder.copied
@@ -89,6 +94,7 @@ class Totals:
             "keywords_dropped": self.keywords_dropped,
             "flags_updated": self.flags_updated,
             "recognised": self.recognised,
+            "changes": dict(self.changes),
             "confirmed": self.confirmed,
             "adds_up": self.adds_up,
         }
