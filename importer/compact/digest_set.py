@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 DIGEST_BYTES: Final = 16
 """The first half of a SHA-256 digest. A mailbox of a million messages has 16 MB of them."""
 
 _BUCKETS: Final = 4096  # by the first twelve bits; of a million digests each has 250, found in a microsecond
+_NO_BUCKETS: Final[tuple[bytearray | None, ...]] = (None,) * _BUCKETS
+"""Shared by all empty sets: buckets take 32 KiB, and most folders are small or done."""
+
 _REST_BYTES: Final = DIGEST_BYTES - 1  # the bucket number implies the first byte
 
 
@@ -33,7 +37,7 @@ class Digests:
     __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
-        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+        self._buckets: Sequence[bytearray | None] = _NO_BUCKETS
 
     def __contains__(self, digest: bytes) -> bool:
         bucket = self._buckets[digest[0] << 4 | digest[1] >> 4]
@@ -41,9 +45,12 @@ class Digests:
 
     def add(self, digest: bytes) -> None:
         number = digest[0] << 4 | digest[1] >> 4
-        bucket = self._buckets[number]
+        buckets = self._buckets
+        if not isinstance(buckets, list):
+            buckets = self._buckets = [None] * _BUCKETS
+        bucket = buckets[number]
         if bucket is None:
-            self._buckets[number] = bytearray(digest[1:])
+            buckets[number] = bytearray(digest[1:])
         elif not _holds(bucket, digest[1:]):
             bucket += digest[1:]
 

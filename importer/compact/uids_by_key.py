@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from importer.compact.uid_set import Uid
 
 _BUCKETS: Final = 4096
+_NO_BUCKETS: Final[tuple[bytearray | None, ...]] = (None,) * _BUCKETS
+"""Shared by all empty maps: most folders need none of their maps, and buckets take 32 KiB."""
+
 _UID_BYTES: Final = 5  # RFC 9051 allows four; UIDs that real servers send have at most ten digits
 
 
@@ -19,15 +22,18 @@ class UidsByKey:
 
     def __init__(self, key_bytes: int) -> None:
         self._entry_bytes = key_bytes - 1 + _UID_BYTES  # the bucket number implies the first byte
-        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+        self._buckets: Sequence[bytearray | None] = _NO_BUCKETS
 
     def add(self, key: bytes, uid: Uid) -> None:
         """One thread at a time."""
         entry = key[1:] + uid.to_bytes(_UID_BYTES)
         number = key[0] << 4 | key[1] >> 4
-        bucket = self._buckets[number]
+        buckets = self._buckets
+        if not isinstance(buckets, list):
+            buckets = self._buckets = [None] * _BUCKETS
+        bucket = buckets[number]
         if bucket is None:
-            self._buckets[number] = bytearray(entry)
+            buckets[number] = bytearray(entry)
         else:
             bucket += entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.adapters.digest_file import HELD, DigestFile, DigestFiles
-from importer.compact.digest_set import Digests, DigestSet
+from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
+from importer.compact.uid_set import Uid
+from importer.compact.uids_by_key import UidsByKey
 
 few = st.integers(1, 255).map(lambda byte: bytes([byte]) * 16) | st.binary(min_size=16, max_size=16).filter(
     any
@@ -76,3 +79,18 @@ def test_small_sets_stay_in_memory() -> None:
     sets = DigestFiles(None)
     assert isinstance(sets(HELD), Digests)
     assert isinstance(sets(HELD + 1), DigestFile)
+
+
+def test_empty_sets_and_maps_take_next_to_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        empty = [(Digests(), UidsByKey(DIGEST_BYTES)) for _ in range(100)]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes / len(empty) < 1000
+    for digests, uids in empty[:2]:
+        digests.add(b"0123456789abcdef")
+        uids.add(b"0123456789abcdef", Uid(7))
+    assert [b"0123456789abcdef" in digests for digests, _ in empty[:3]] == [True, True, False]
+    assert [list(uids.get(b"0123456789abcdef")) for _, uids in empty[:3]] == [[7], [7], []]
