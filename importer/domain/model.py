@@ -226,12 +226,14 @@ class KeywordRule:
 
 
 class Message(NamedTuple):  # created for every message, in a fifth of the time of a frozen dataclass
-    """One message as fetched from the source. `internaldate` is the server's text, zone included."""
+    """One message as fetched from the source. `internaldate` is the server's text, zone included. `header` is
+    the `header_block` of the body if the session had to find it, else b""."""
 
     uid: Uid
     flags: tuple[str, ...]
     internaldate: str
     body: Body
+    header: bytes = b""
 
     def __repr__(self) -> str:
         """Omits the content."""

@@ -91,7 +91,7 @@ def _fetched(message: Message) -> _Fetched:
     if isinstance(original, bytes):
         body = with_crlf(original)
         message = message if body is original else message._replace(body=body)
-    header = header_block(body)
+    header = (message.header if body is original else b"") or header_block(body)
     marks = content_marks(body, header, original)
     return _Fetched(message, MessageKey(message.uid, len(body), header, digest_of_sent(body), marks))
 
@@ -152,8 +152,8 @@ class _BatchReader:
             if size_bytes > self._most_bytes:
                 wanted = self._return_rest(wanted, result, unreadable)
                 break
-        self._pair.leg.budget.count(Side.SOURCE, sum(item.key.size_bytes for item in result.messages))
-        missing = wanted - UidSet.of(item.key.uid for item in result.messages)
+        self._pair.leg.budget.count(Side.SOURCE, sum([item.key.size_bytes for item in result.messages]))
+        missing = wanted - UidSet.of([item.key.uid for item in result.messages])
         if missing:
             self._sort_missing(result, missing, unreadable)
         if too_large:
@@ -387,23 +387,23 @@ class InFlightBatch:
             marks.append(item.key.marks | changed)
             outgoing.append(Outgoing(item.message.uid, flags, date, item.message.body))
             dropped.append(count)
+        flags_of_each = [message.flags for message in outgoing]
         intent = Intent(
             import_id=leg.import_.id,
             source=pair.source,
-            source_uids=tuple(message.uid for message in outgoing),
+            source_uids=tuple([message.uid for message in outgoing]),
             destination=folder,
             uidnext=pair.uidnext,
-            digests=b"".join(item.key.digest for item in new),
-            sizes_bytes=tuple(item.key.size_bytes for item in new),
+            digests=b"".join([item.key.digest for item in new]),
+            sizes_bytes=tuple([item.key.size_bytes for item in new]),
             sent_at=now,
-            flags=fold_flags(message.flags for message in outgoing),
+            flags=fold_flags(flags_of_each),
             slot=self._slot,
             marks=bytes(marks) if any(marks) else b"",
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         self._intent = intent
         leg.budget.count(Side.DESTINATION, sum(intent.sizes_bytes))
-        flags_of_each = [message.flags for message in outgoing]
         with self._settling(intent):
             if individually:
                 results = self._lane.destination.append(folder, outgoing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.domain.messages.message_completeness import lacks_its_end
+from importer.domain.messages.message_identity import header_block
 
 PARTS = b"\r\n\r\n--b 1\r\n\r\none\r\n"
 
@@ -22,8 +23,9 @@ PARTS = b"\r\n\r\n--b 1\r\n\r\none\r\n"
 def test_a_multipart_message_ends_with_its_last_delimiter(field: bytes, before: bytes) -> None:
     cut = before + field + PARTS
     for message in (cut, cut.replace(b"\r\n", b"\n")):
-        assert lacks_its_end(message)
-        assert not lacks_its_end(message + b"--b 1--\r\nepilogue")
+        assert lacks_its_end(message, header_block(message))
+        whole = message + b"--b 1--\r\nepilogue"
+        assert not lacks_its_end(whole, header_block(whole))
 
 
 @pytest.mark.parametrize(
@@ -38,4 +40,4 @@ def test_a_multipart_message_ends_with_its_last_delimiter(field: bytes, before: 
     ],
 )
 def test_other_messages_have_no_delimiter_to_miss(message: bytes) -> None:
-    assert not lacks_its_end(message)
+    assert not lacks_its_end(message, header_block(message))

@@ -30,6 +30,7 @@ from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.adapters.imap.wire import (
+    Fetched,
     NameTooLarge,
     Reply,
     ResponseReader,
@@ -38,7 +39,7 @@ from importer.adapters.imap.wire import (
     WireError,
     WireEvent,
 )
-from importer.domain.messages.message_body import Body, pieces
+from importer.domain.messages.message_body import Body
 from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_ANSWER_RESPONSES, MAX_RESPONSES
 from importer.ports.leases import LeaseLost
 from importer.ports.process import OwnDiskFull
@@ -237,12 +238,15 @@ class Connection:
         repeated = False
         left = max_responses
         while True:
-            event = self._stored_replies.pop(tag, None) or self.next_event()
+            stored = self._stored_replies.pop(tag, None) if self._stored_replies else None
+            event = stored or self.next_event()
             left -= 1
             if left < 0:
                 self.drop()
                 raise response_errors.too_many_responses(self.peer, max_responses)
-            if isinstance(event, Tagged) and event.tag == tag:
+            if not isinstance(event, Tagged):  # first: nearly all events are messages
+                yield event
+            elif event.tag == tag:
                 if self._may_be_early(event.reply) and (command := self._ahead.pop(tag, b"")):
                     self._await_others()
                     tag, repeated = self.start(command), True
@@ -252,10 +256,10 @@ class Connection:
                 if event.reply.status != "OK":
                     raise CommandRefused(event.reply)
                 return event.reply
-            if isinstance(event, Tagged) and event.tag in self._ahead:
+            elif event.tag in self._ahead:
                 self._stored_replies[event.tag] = event
-                continue
-            yield event
+            else:
+                yield event
 
     def _may_be_early(self, reply: Reply) -> bool:
         """Return whether the command may have been refused because it was sent ahead."""
@@ -371,13 +375,14 @@ class Connection:
         small_bytes = sum(map(len, small))
         try:
             for part in parts:
-                for piece in pieces(part):
-                    if small and small_bytes + len(piece) > _SEND_BYTES:
+                for piece in (part,) if isinstance(part, bytes) else part.pieces():
+                    piece_bytes = len(piece)
+                    if small and small_bytes + piece_bytes > _SEND_BYTES:
                         stream.sendall(b"".join(small))
                         small, small_bytes = [], 0
-                    if len(piece) < _SEND_BYTES:
+                    if piece_bytes < _SEND_BYTES:
                         small.append(piece)
-                        small_bytes += len(piece)
+                        small_bytes += piece_bytes
                     else:
                         stream.sendall(piece)
             if small:
@@ -399,6 +404,8 @@ class Connection:
         while not self._events:
             self._receive()
         event = self._events.popleft()
+        if isinstance(event, Fetched):  # first: nearly all events are messages
+            return event
         if isinstance(event, Tagged):
             self.refusals += event.reply.status != "OK"
             if event.reply.status != "BAD" and self._ahead.pop(event.tag, None) is not None:

@@ -17,6 +17,7 @@ from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.wire import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
+from importer.domain.messages.message_identity import header_block
 from importer.domain.model import FolderRef, Message, NotHandedOut
 from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
@@ -101,10 +102,11 @@ class ContentReader:
             uid = message.uid
             if uid is None:
                 continue
-            doubt = self._doubt(message)
+            header = header_block(message.body) if message.body else b""
+            doubt = self._doubt(message, header)
             if doubt is None:
                 settled.append(uid)
-                yield _message(message)
+                yield _message(message, header)
                 continue
             if held_bytes + doubt.length <= _HELD_BYTES:
                 held_bytes += doubt.length
@@ -117,15 +119,16 @@ class ContentReader:
         if doubtful:
             yield from self._second_look(folder, doubtful)
 
-    def _doubt(self, message: Fetched) -> _Doubtful | None:
-        """Return why the content may not be all of it, None if there is no sign of that."""
+    def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
+        """Return why the content may not be all of it, None if there is no sign of that. `header` is its
+        `header_block`."""
         body, size_bytes = message.body, message.size_bytes
         if not body:
             is_empty = body is not None and size_bytes == 0
             return None if is_empty else _Doubtful(message, 0)
         length = len(body)
         self._right_sizes += length == size_bytes
-        if lacks_its_end(body):
+        if lacks_its_end(body, header):
             return _Doubtful(message, length)
         if size_bytes is None or length >= size_bytes or self._wrong_sizes >= _SAMPLES:
             return None
@@ -237,8 +240,8 @@ def _length(message: Fetched) -> int:
     return sent_bytes(message.body) if message.body else 0
 
 
-def _message(message: Fetched) -> Message:
+def _message(message: Fetched, header: bytes = b"") -> Message:
     if message.uid is None or message.body is None:
         raise ValueError("not a whole message")
     flags = without_recent(message.flags or ())
-    return Message(message.uid, flags, message.internaldate or "", message.body)
+    return Message(message.uid, flags, message.internaldate or "", message.body, header)

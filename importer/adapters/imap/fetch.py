@@ -280,7 +280,7 @@ def _responses(
             uid = event.uid
             if uid not in requested or uid in done:
                 continue
-            earlier = incomplete.pop(uid, None)
+            earlier = incomplete.pop(uid, None) if incomplete else None
             message = event
             if earlier is not None:
                 held_bytes -= len(earlier.body or b"")

@@ -13,17 +13,16 @@ _CONTENT_TYPE: Final = regex(rb"content-type[ \t]*:[ \t\r\n]*multipart/", IGNORE
 _BOUNDARY: Final = regex(rb"[;\s]boundary[ \t]*=[ \t]*(?:\"([^\"\r\n]+)\"|([^\s;\"]+))", IGNORECASE)
 
 
-def lacks_its_end(body: Body) -> bool:
+def lacks_its_end(body: Body, header: bytes) -> bool:
     """Whether the message is multipart and its last delimiter (RFC 2046 section 5.1.1) is missing. Some mail
-    never had one, so this is a reason to look again, not to refuse."""
-    header, header_bytes = (body, _header_bytes(body)) if isinstance(body, bytes) else (body.header, None)
-    # Fast checks: every message passes here.
-    at = header.find(b"ultipart/", 0, header_bytes)
-    if at < 0:
-        at = header.find(b"ULTIPART/", 0, header_bytes)
-    if at < 0:
+    never had one, so this is a reason to look again, not to refuse. `header` is its `header_block`."""
+    # A fast check, since every message passes here.
+    if b"ultipart/" not in header and b"ULTIPART/" not in header:
         return False
-    boundary = _boundary(header[_field_start(header, at) : header_bytes])
+    at = header.find(b"ultipart/")
+    if at < 0:
+        at = header.find(b"ULTIPART/")
+    boundary = _boundary(header[_field_start(header, at) :])
     if boundary is None:
         return False
     end = b"--" + boundary + b"--"
@@ -40,13 +39,6 @@ def lacks_its_end(body: Body) -> bool:
 def sent_bytes(body: Body) -> int:
     """The length of the content with CRLF line ends."""
     return len(with_crlf(body)) if isinstance(body, bytes) else len(body)
-
-
-def _header_bytes(body: bytes) -> int:
-    """The length of the header, roughly: up to the first empty line."""
-    end = body.find(b"\n\r\n")
-    lf_end = body.find(b"\n\n", 0, end if end >= 0 else None)
-    return max(end, lf_end) if min(end, lf_end) < 0 else min(end, lf_end)
 
 
 def _field_start(header: bytes, at: int) -> int:
