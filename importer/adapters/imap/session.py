@@ -14,7 +14,6 @@ import contextlib
 import re
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -22,7 +21,6 @@ from operator import lt
 from typing import Final, TypeVar
 
 from importer.adapters.imap import (
-    exchange_append,
     exchange_folders,
     expunge,
     folder_commands,
@@ -30,7 +28,7 @@ from importer.adapters.imap import (
     response_errors,
     store_flags,
 )
-from importer.adapters.imap.append import into_open_folder
+from importer.adapters.imap.append_choice import begin_append, is_exchange
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.content_reader import ContentReader
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
@@ -107,20 +105,6 @@ _MAX_SIZE_BYTES: Final = 2**63 - 1  # bound for the sizes that servers report
 _MAX_CREATES_LOST: Final = 10
 
 T = TypeVar("T")
-
-
-@contextmanager
-def _outcome_unknown(link: ReconnectingConnection) -> Iterator[None]:
-    """Raise ConnectionLost for a ProtocolViolation: after an invalid reply the outcome of an append is
-    unknown."""
-    try:
-        yield
-    except ProtocolViolation as violation:
-        raise response_errors.lost(link.peer, violation.server_text) from violation
-
-
-def _is_exchange(_link: ReconnectingConnection, connection: Connection) -> bool:
-    return exchange_append.is_exchange(connection.capabilities, connection.greeting)
 
 
 def _status_or_error(
@@ -216,7 +200,7 @@ class ImapSession:
         }
         self._settle_inbox(listing, statuses)
         if self.side is Side.SOURCE:
-            if self._retry_read(_is_exchange):
+            if self._retry_read(is_exchange):
                 statuses |= _folders_without_mail(statuses)
             statuses |= self._shared_folders(listing) | self._unreadable_lines(listing)
         self._possibly_truncated = [
@@ -493,57 +477,13 @@ class ImapSession:
         return None
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        return self._begin_append(folder, messages, keep=True)() or []  # None is returned only without `keep`
+        # None is returned only without `keep`.
+        return begin_append(self._link, folder, messages, self.status, keep=True)() or []
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Callable[[], Sequence[AppendResult] | None]:
-        return self._begin_append(folder, messages, keep=False)
-
-    def _begin_append(
-        self, folder: FolderRef, messages: Sequence[Outgoing], *, keep: bool
-    ) -> Callable[[], Sequence[AppendResult] | None]:
-        link = self._link
-        mailbox = link.quoted(folder.name)
-        queue = link.append_queue()
-        if queue is None:
-            raise response_errors.lost(link.peer, "the connection was lost before this append")
-        if link.selected is not None and not into_open_folder(queue.connection.capabilities):
-            link.leave(folder.name)
-            queue = link.append_queue() or queue
-        with _outcome_unknown(link):
-            if queue.connection.should_compress:
-                queue.await_all()
-            if folder.name not in link.uidvalidities:
-                queue.await_all()
-                folder_commands.status(link, queue.connection, folder.name)
-            link.check_uidvalidity(folder, link.uidvalidities[folder.name])
-            if _is_exchange(link, queue.connection):
-                exchange_results = exchange_append.append(link, folder, mailbox, messages)
-                return lambda: exchange_results
-            append = queue.begin(folder, mailbox, messages, keep=keep)
-
-        def results() -> Sequence[AppendResult] | None:
-            with _outcome_unknown(link):
-                stored = append.results()
-                if append.other_uidvalidity and link.trusts_append_uids:
-                    self._confirm_uidvalidity(folder)
-                return stored
-
-        return results
-
-    def _confirm_uidvalidity(self, folder: FolderRef) -> None:
-        """An APPENDUID contradicts the UIDVALIDITY of the folder: ask for it once more, in another way.
-
-        Raises FolderChanged if the messages went into another folder of that name; else the server's
-        APPENDUIDs are invalid, and are not trusted any more.
-        """
-        try:
-            status = self.status(folder.name)
-        except FolderUnusable:
-            return  # not known yet
-        self._link.check_uidvalidity(folder, status.uidvalidity)
-        self._link.trusts_append_uids = False
+        return begin_append(self._link, folder, messages, self.status, keep=False)
 
     # -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+"""Chooses how the messages of a session are appended: into the folder that is open or after leaving it, in
+the form for Exchange or for all others. The forms are in `append.py` and `exchange_append.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from importer.adapters.imap import exchange_append, folder_commands, response_errors
+from importer.adapters.imap.append import into_open_folder
+from importer.adapters.imap.append_uids import confirm_uidvalidity
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.domain.model import AppendResult, FolderRef, FolderStatus, Outgoing
+from providers.errors import ProtocolViolation
+
+
+def begin_append(
+    link: ReconnectingConnection,
+    folder: FolderRef,
+    messages: Sequence[Outgoing],
+    status: Callable[[str], FolderStatus],
+    *,
+    keep: bool,
+) -> Callable[[], Sequence[AppendResult] | None]:
+    """Send the messages and return a function that waits for the outcome, as `MailboxSession.begin_append`
+    does. With `keep`, the bodies are kept, and the function never returns None. `status` asks for the status
+    of a folder, over a new connection if need be."""
+    mailbox = link.quoted(folder.name)
+    queue = link.append_queue()
+    if queue is None:
+        raise response_errors.lost(link.peer, "the connection was lost before this append")
+    if link.selected is not None and not into_open_folder(queue.connection.capabilities):
+        link.leave(folder.name)
+        queue = link.append_queue() or queue
+    with _outcome_unknown(link):
+        if queue.connection.should_compress:
+            queue.await_all()
+        if folder.name not in link.uidvalidities:
+            queue.await_all()
+            folder_commands.status(link, queue.connection, folder.name)
+        link.check_uidvalidity(folder, link.uidvalidities[folder.name])
+        if is_exchange(link, queue.connection):
+            exchange_results = exchange_append.append(link, folder, mailbox, messages)
+            return lambda: exchange_results
+        append = queue.begin(folder, mailbox, messages, keep=keep)
+
+    def results() -> Sequence[AppendResult] | None:
+        with _outcome_unknown(link):
+            stored = append.results()
+            if append.other_uidvalidity and link.trusts_append_uids:
+                confirm_uidvalidity(link, folder, status)
+            return stored
+
+    return results
+
+
+def is_exchange(_link: ReconnectingConnection, connection: Connection) -> bool:
+    return exchange_append.is_exchange(connection.capabilities, connection.greeting)
+
+
+@contextmanager
+def _outcome_unknown(link: ReconnectingConnection) -> Iterator[None]:
+    """Raise ConnectionLost for a ProtocolViolation: after an invalid reply the outcome of an append is
+    unknown."""
+    try:
+        yield
+    except ProtocolViolation as violation:
+        raise response_errors.lost(link.peer, violation.server_text) from violation
