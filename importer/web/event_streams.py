@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from importer.service.access.rate_limits import RateLimited, client_network
+from importer.service.access.client_networks import client_network
+from importer.service.access.rate_limits import RateLimited
 from importer.web.request_context import Guest
 
 _RETRY_AFTER_S: Final = 60

@@ -15,7 +15,7 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from importer.service.access.rate_limits import client_network
+from importer.service.access.client_networks import client_network
 
 MAX_PER_CLIENT: Final = 12
 """Of the 40 threads that serve pages (anyio's default limit)."""

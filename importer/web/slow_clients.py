@@ -15,7 +15,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from importer.service.access.rate_limits import client_network
+from importer.service.access.client_networks import client_network
 
 HEAD_TIMEOUT_S: Final = 15.0
 BODY_TIMEOUT_S: Final = 60.0

@@ -51,12 +51,12 @@ class Tarpit(Doors):
 
 def test_one_api_client_cannot_take_the_checks_of_all_others(tmp_path: Path) -> None:
     office, slow = WebOffice(tmp_path), Tarpit()
-    office.app._app.state.site = replace(  # type: ignore[attr-defined]
-        office.app._app.state.site,  # type: ignore[attr-defined]
+    office.pages.state.site = replace(
+        office.pages.state.site,
         deps=replace(office.deps, sessions=slow),
     )
-    api: Any = next(r for r in office.app._app.routes if getattr(r, "path", "") == "/api/v1").app  # type: ignore[attr-defined]
-    api._app.state.site = office.app._app.state.site  # type: ignore[attr-defined]
+    api: Any = next(r for r in office.pages.routes if getattr(r, "path", "") == "/api/v1").app
+    api._app.state.site = office.pages.state.site
 
     def check(name: str, server: str, number: int) -> int:
         headers = {"Authorization": f"Bearer {tokens[name]}"}

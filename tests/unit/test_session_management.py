@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -81,7 +79,7 @@ def test_a_stream_ends_with_its_session(office: WebOffice, monkeypatch: pytest.M
     ids = [import_.id for import_ in office.deps.store.imports(batch_id=batch)]
 
     async def last_part() -> bytes:
-        stream = cast("AsyncGenerator[bytes, None]", import_pages._stream(guest, ids))
+        stream = import_pages._stream(guest, ids)
         part = await anext(stream)
         browser.post("/sign-out")
         return b"".join([part, *[more async for more in stream]])
