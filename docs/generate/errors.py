@@ -168,6 +168,7 @@ REFUSALS: Final = {
     RefusalCode.UNLISTED: "The old server counts messages that it does not list, however it is asked.",
     RefusalCode.PARTLY_SHOWN: "The old server shows only a part of the folder; that part was copied.",
     RefusalCode.SURPLUS: "The recount found more copies in the new mailbox than were made: some messages are there twice.",
+    RefusalCode.NEVER_SEEN: "An earlier import copied it, and the new mailbox has not shown it since.",
     RefusalCode.OTHER: "Another reason; `reason` has it.",
 }
 

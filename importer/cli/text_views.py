@@ -245,7 +245,7 @@ def _remarks(report: Report) -> Iterator[str]:
     if totals.flags_updated:
         messages = counted(totals.flags_updated, "message")
         yield f"{messages} got the flags that the old mailbox has by now."
-    if totals.confirmed is not None:
+    if totals.copied and totals.confirmed is not None:
         copies = counted(totals.copied, "copy", "copies")
         yield f"Recounted: {totals.confirmed:,} of {copies} found in the new mailbox."
     if report.duration is not None:
@@ -256,21 +256,33 @@ def _tally_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("folder", overflow="fold")
     table.add_column("goes to", overflow="fold")
-    for column in ("found", "= copied", "+ already\nthere", "+ dupli-\ncate", "+ skipped", "+ failed"):
+    gone = bool(report.totals.gone)
+    for column in (
+        "found",
+        "= copied",
+        "+ already\nthere",
+        *(["+ no longer\nthere"] if gone else []),
+        "+ dupli-\ncate",
+        "+ skipped",
+        "+ failed",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     for tally in report.tallies:
-        numbers = (f"{number:,}" if number else "[dim]·[/]" for number in _numbers(tally))
+        numbers = (f"{number:,}" if number else "[dim]·[/]" for number in _numbers(tally, gone=gone))
         table.add_row(plain(tally.source_folder), plain(tally.destination_folder), *numbers)
-    table.add_row("[bold]all[/]", "", *(f"[bold]{number:,}[/]" for number in _numbers(report.totals)))
+    table.add_row(
+        "[bold]all[/]", "", *(f"[bold]{number:,}[/]" for number in _numbers(report.totals, gone=gone))
+    )
     return table
 
 
-def _numbers(tally: FolderTally | Totals) -> tuple[int, ...]:
+def _numbers(tally: FolderTally | Totals, *, gone: bool) -> tuple[int, ...]:
     """Those of the columns: found is the sum of the others."""
     return (
         tally.found,
         tally.copied,
         tally.present,
+        *([tally.gone] if gone else []),
         tally.duplicate,
         tally.skipped_total,
         tally.failed,

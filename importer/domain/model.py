@@ -330,6 +330,10 @@ CHANGED_ELSEWHERE: Final = "recognised, though changed by another program"
 """The reason of PRESENT messages that are at the destination in a form that another program is known to make
 of messages (`messages/canonical_form.py`)."""
 
+UNSEEN: Final = "not seen since"
+"""The reason of COPIED messages that the recount did not see. Without a destination UID nothing proves that
+the server ever stored them: the next import copies them again."""
+
 
 class ChangeKind(StrEnum):
     """What was changed about copied messages; see docs/usage/report.md. The first four by Mailhaul, so that
@@ -411,6 +415,7 @@ class RefusalCode(StrEnum):
     UNLISTED = "unlisted"  # the source counts messages that it does not list
     PARTLY_SHOWN = "partly_shown"  # the source lists only a part of the folder
     SURPLUS = "surplus"  # the destination holds more copies of the folder's messages than were made
+    NEVER_SEEN = "never_seen"  # an earlier import copied it, and no recount has seen it
     OTHER = "other"
 
 
@@ -442,8 +447,13 @@ class FolderTally:
     The recount is independent of the copier: `confirmed` of the `copied` messages were listed by the
     destination afterwards, and `source_recount` messages by the source. `elsewhere` messages have this
     folder's label and are counted in another label's folder. `flags_updated` messages had been copied before
-    and got the source's current flags. `recognised` of the `present` messages were changed by another
-    program. `changes` counts the copied messages of which something was changed, by ChangeKind.
+    and got the source's current flags. `changes` counts the copied messages of which something was changed,
+    by ChangeKind.
+
+    `present` messages are at the destination without a copy by this import: the recount listed them. Of
+    these, `unchecked` ones could not be looked up, and `recognised` ones were changed by another program.
+    `gone` messages were copied or found there before and are no longer listed: their owner removed or moved
+    them, so they stay away.
     """
 
     source_folder: str
@@ -462,6 +472,8 @@ class FolderTally:
     flags_updated: int = 0
     recognised: int = 0
     changes: Mapping[str, int] = field(default_factory=dict)  # ChangeKind -> messages
+    gone: int = 0
+    unchecked: int = 0
 
     @property
     def skipped_total(self) -> int:
@@ -469,16 +481,27 @@ class FolderTally:
 
     @property
     def adds_up(self) -> bool:
-        return self.found == self.copied + self.present + self.duplicate + self.skipped_total + self.failed
+        there = self.copied + self.present + self.duplicate
+        return self.found == there + self.gone + self.skipped_total + self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class FolderCheckpoint:
     """A folder that was copied completely, without a refusal. As long as both sides report the same state, it
-    need not be searched again. `status` is the source's, `tally` that of import `import_id`."""
+    need not be searched again. `status` is the source's, `tally` that of import `import_id`.
+
+    `destination_status` is what the destination's status has to be if nothing changed since the recount
+    listed it: its UIDNEXT grows with each message, so an equal number of messages means the same messages.
+    None if it is unknown; MISSING_FOLDER if the folder was missing.
+    """
 
     import_id: ImportId
     status: FolderStatus
     destination: FolderRef
     highest_uid: Uid  # of our messages at the destination, 0 if there are none
     tally: FolderTally
+    destination_status: FolderStatus | None = None
+
+
+MISSING_FOLDER: Final = FolderStatus(UidValidity(0), Uid(0), 0)
+"""The status of a destination folder that its owner removed."""

@@ -48,7 +48,7 @@ from importer.engine.doubts import Doubts
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
 from importer.engine.leg_context import Lane, Leg
-from importer.engine.recount import recount
+from importer.engine.recount import Recount, recount
 from importer.engine.settle import settle
 from providers.errors import FolderUnusable, MailError, Side
 
@@ -59,6 +59,11 @@ PATIENCE_WITH_FOLDER: Final = 3
 """Legs without progress after which a folder that ends connections is given up."""
 
 SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
+
+NEVER_SEEN: Final = (
+    "copied by an earlier import, but the new mailbox has not shown it since: look for it there, or undo that"
+    " import and start again"
+)
 
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
@@ -147,6 +152,7 @@ class FolderCopy:
         self._passes = 0
         self._unfetched = UidSet()
         self._unlisted = 0  # messages that the source counts and does not list
+        self._missing = False  # the destination folder does not exist
         self._prepared = False
         self._tally = FolderTally(source.name, destination)
         self._remaining = 0
@@ -375,7 +381,15 @@ class FolderCopy:
             if self.leg.import_.sync_flags and self._unusable is None:
                 self._update_flags(lane)
             self._unlisted = 0  # the recount counts them itself
-            result = recount(lane, self.history, self._tally_of_history(), self._status.messages)
+            result = recount(
+                lane,
+                self.history,
+                self._tally_of_history,
+                self._status.messages,
+                self._receipts,
+                missing=self._missing,
+            )
+            self._note_unseen(lane)
         except FolderUnusable:
             return tally, False
         if result.surplus:
@@ -385,8 +399,22 @@ class FolderCopy:
         if result.unlisted and not self.history.unlisted_known:
             self._refuse_unlisted(result.unlisted)
         if not arrived:
-            self._write_checkpoint(result.tally)
+            self._write_checkpoint(result)
         return result.tally, arrived
+
+    def _note_unseen(self, lane: Lane) -> None:
+        """Note which copies the recount did not see. Refuse those of earlier imports that no recount has
+        seen: to copy them again could double them, and to call them there would be a guess."""
+        leg, there = self.leg, self.history.there
+        route = leg.import_.route
+        if there.lost:
+            leg.ledger.note_unseen(route, self.destination, self.source, there.lost, True, leg.lease)
+        if self.history.has_unseen and not there.unknown:
+            seen = self.history.settled - there.never_seen - there.lost - there.unchecked - there.gone
+            leg.ledger.note_unseen(route, self.destination, self.source, seen, False, leg.lease)
+        unseen = there.never_seen & self._listed
+        if unseen - self.history.refused:
+            self._refuse(lane, unseen - self.history.refused, NEVER_SEEN, RefusalCode.NEVER_SEEN)
 
     def _report_surplus(self, surplus: int) -> None:
         """Record that the destination holds more copies than were made, once per import and folder."""
@@ -419,14 +447,15 @@ class FolderCopy:
         since = checkpoint.status.highest_modseq if checkpoint is not None and same_folders else 0
         self._flags_updated += update_flags(self.leg, lane, self.history, since)
 
-    def _write_checkpoint(self, tally: FolderTally) -> None:
-        status = self._status
+    def _write_checkpoint(self, result: Recount) -> None:
+        status, tally = self._status, result.tally
         as_surveyed = len(self._listed) == status.messages and not self._listed.at_or_above(status.uidnext)
-        complete = tally.adds_up and not tally.failed and tally.confirmed == tally.copied
+        checked = tally.confirmed == tally.copied and not tally.unchecked
+        complete = tally.adds_up and not tally.failed and checked
         if as_surveyed and complete and self._unusable is None:
             highest = self.history.destination_uids.highest or Uid(0)
             checkpoint = FolderCheckpoint(
-                self.leg.import_.id, status, self.history.destination, highest, tally
+                self.leg.import_.id, status, self.history.destination, highest, tally, result.destination
             )
             self.leg.ledger.save_checkpoint(self.leg.import_.route, checkpoint, self.leg.lease)
 
@@ -493,10 +522,12 @@ class FolderCopy:
     def _open_destination(self, lane: Lane) -> _DestinationFolder | None:
         """The destination folder; None if it is missing or cannot be opened, which is asked once more over a
         new connection if the server lists the folder."""
+        self._missing = False
         try:
             return _DestinationFolder(*lane.destination.open_for_appending(self.destination))
         except FolderUnusable:
             if self.destination not in {folder.name for folder in lane.destination.folders()}:
+                self._missing = True
                 return None
         lane.destination.renew()
         try:
@@ -651,8 +682,15 @@ class FolderCopy:
         """Refuse every message that has no outcome: the folder is unusable on one of the sides. Date, subject
         and size are read from the source, where it can be read."""
         leg, source, code = self.leg, self.source, RefusalCode.FOLDER_UNUSABLE
+        self._refuse(lane, self.history.todo(self._listed), reason, code)
+        if not self._listed and not self.history.unlistable:
+            whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0, code=code)
+            self.record([], [whole])
+
+    def _refuse(self, lane: Lane, refused: UidSet, reason: str, code: RefusalCode) -> None:
+        leg, source = self.leg, self.source
         readable = True
-        for uids in self.history.todo(self._listed).chunks(REFUSED_AT_ONCE):
+        for uids in refused.chunks(REFUSED_AT_ONCE):
             refusals = {
                 uid: Refusal(leg.import_.id, source.name, source.uidvalidity, uid, reason, code=code)
                 for uid in uids
@@ -667,6 +705,3 @@ class FolderCopy:
             except MailError:
                 readable = False
             self.record([], list(refusals.values()))
-        if not self._listed and not self.history.unlistable:
-            whole = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=0, code=code)
-            self.record([], [whole])

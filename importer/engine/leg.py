@@ -18,6 +18,7 @@ from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
 from importer.domain.folder_mapping.last_resorts import Created, Resort, created
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    MISSING_FOLDER,
     FolderCheckpoint,
     FolderStatus,
     FolderTally,
@@ -245,7 +246,7 @@ def _changed(
                 and not _same_flags(checkpoint.status, source.statuses[pair.source.name])
             )
             or checkpoint.destination.name != pair.destination
-            or (status is not None and not _matches(status, checkpoint))
+            or not _as_recounted(checkpoint, status, closed=pair.destination in destination.unusable)
             or leg.ledger.intents(leg.import_.route, pair.destination)
         ):
             changed.append(pair)
@@ -261,12 +262,13 @@ def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
     return 0 < now.highest_modseq == before.highest_modseq
 
 
-def _matches(status: FolderStatus, checkpoint: FolderCheckpoint) -> bool:
-    """Whether the destination folder is that of the checkpoint. A server may reuse a UIDVALIDITY, so UIDNEXT
-    is compared too."""
-    return (
-        status.uidvalidity == checkpoint.destination.uidvalidity and status.uidnext > checkpoint.highest_uid
-    )
+def _as_recounted(checkpoint: FolderCheckpoint, status: FolderStatus | None, *, closed: bool) -> bool:
+    """Whether what the checkpoint's tally says of the destination folder still holds. `status` is None if the
+    folder is missing, or `closed`: it cannot be opened."""
+    tally = checkpoint.tally
+    if not (tally.copied or tally.present or tally.duplicate or tally.gone):
+        return True
+    return not closed and (status or MISSING_FOLDER) == checkpoint.destination_status
 
 
 def _epoch(destination: Survey) -> UidValidity | None:

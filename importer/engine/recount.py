@@ -1,21 +1,23 @@
 """The recount: lists both sides again and compares them with the ledger.
 
-It relies on the servers, not on the copier's own state: a copy counts as confirmed if its UID is listed in
-the destination folder. Messages beyond those that should be there are a surplus if their content is that of a
-copy; mail that arrived from elsewhere is not.
+It relies on the servers, not on the copier's own state: a message counts as being at the destination if its
+UID is listed there. Where the UID is unknown, or is no longer listed while other messages without a receipt
+are, identifying headers tell: its owner may have moved it away and back. Messages beyond those that should be
+there are a surplus if their content is that of a copy; mail that arrived from elsewhere is not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from importer.compact.uid_set import UidSet
+from importer.compact.uid_set import Uid, UidSet
 from importer.concurrency import run_both
-from importer.domain.messages.message_identity import digest
-from importer.domain.model import FolderTally, NotHandedOut
+from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex, digest
+from importer.domain.model import MISSING_FOLDER, FolderStatus, FolderTally, NotHandedOut, Receipt
+from importer.domain.receipts.copies_there import CopiesThere, copies_there
 from importer.domain.receipts.folder_history import (
     FolderHistory,
     recounted,
@@ -29,26 +31,43 @@ from providers.errors import FolderChanged, FolderUnusable
 MOST_READ: Final = 1000
 """Messages of a folder that are read to find out whether they are copies that should not be there."""
 
+MOST_COMPARED: Final = 20_000
+"""Messages of a folder whose headers are read to find copies without a known UID among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, and how
-    many messages the source counts beyond those that it lists, and how many more copies the destination
-    folder holds than the ledger knows."""
+    """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, how many
+    messages the source counts beyond those that it lists, and how many more copies the destination folder
+    holds than the ledger knows. `destination` is its status as of the recount (`FolderCheckpoint`), None if
+    it was not listed."""
 
     tally: FolderTally
     arrived: UidSet
     unlisted: int = 0
     surplus: int = 0
+    destination: FolderStatus | None = None
 
 
-def recount(lane: Lane, history: FolderHistory, tally: FolderTally, surveyed_messages: int) -> Recount:
-    """Count one folder again on both sides; `surveyed_messages` is the source's count before.
+def recount(
+    lane: Lane,
+    history: FolderHistory,
+    tally_of_history: Callable[[], FolderTally],
+    surveyed_messages: int,
+    receipts: Callable[[], Iterator[Receipt]],
+    *,
+    missing: bool = False,
+) -> Recount:
+    """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
+    before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
+    removed it.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
-    listed, copies = run_both(
-        lambda: lane.source.uids(history.source), lambda: _confirmed(lane, history, tally)
+    copied = tally_of_history().copied
+    listed, (there, changes) = run_both(
+        lambda: lane.source.uids(history.source),
+        lambda: _looked_up(lane, history, copied, missing=missing),
     )
     unlisted = lane.source.unlisted(history.source)
     if len(listed) + unlisted < surveyed_messages:  # removed meanwhile, or STATUS counts more than EXISTS
@@ -56,36 +75,46 @@ def recount(lane: Lane, history: FolderHistory, tally: FolderTally, surveyed_mes
         if len(listed) + unlisted < counted:  # the list may be older than the count
             listed = lane.source.uids(history.source)
             unlisted = max(lane.source.unlisted(history.source), counted - len(listed))
+    complete = there is not None and (missing or not lane.destination.unlisted(history.destination))
+    history.there = _there(lane, history, receipts, there, complete=complete)
+    confirmed = None
+    if not copied:
+        confirmed = 0
+    elif there is not None:
+        confirmed = _seen(there, history, copied)
     tally = recounted(
-        with_unlisted(tally, unlisted), confirmed=copies.confirmed, source_recount=len(listed) + unlisted
+        with_unlisted(tally_of_history(), unlisted),
+        confirmed=confirmed,
+        source_recount=len(listed) + unlisted,
     )
-    return Recount(with_changes(tally, copies.changes), history.todo(listed), unlisted, copies.surplus)
+    return Recount(
+        with_changes(tally, changes),
+        history.todo(listed),
+        unlisted,
+        _surplus(lane, history, copied, there) if copied and there is not None else 0,
+        _status(history, there, missing=missing) if complete and there is not None else None,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Copies:
-    """How many of the copies the destination lists (None: it could not be asked), how many more, and how many
-    it changed."""
-
-    confirmed: int | None = 0
-    surplus: int = 0
-    changes: Mapping[str, int] = field(default_factory=dict)
+def _looked_up(
+    lane: Lane, history: FolderHistory, copied: int, *, missing: bool
+) -> tuple[UidSet | None, Mapping[str, int]]:
+    """What the destination lists (`_listed_there`), and how many of the copies it changed, by ChangeKind."""
+    there = _listed_there(lane, history, copied, missing=missing)
+    return there, read_back(lane, history) if copied and not missing else {}
 
 
-def _confirmed(lane: Lane, history: FolderHistory, tally: FolderTally) -> _Copies:
-    """Look for the copies at the destination, twice if not all are listed."""
-    if not tally.copied:
-        return _Copies()
+def _listed_there(lane: Lane, history: FolderHistory, copied: int, *, missing: bool) -> UidSet | None:
+    """The messages that the destination lists, asked twice if these are not all copies; None if it could not
+    be asked, or if the tally says of no message that it is there."""
+    if missing or not history.claims_presence:
+        return UidSet() if missing else None
     listed = _listed(lane, history)
-    confirmed = None if listed is None else _seen(listed, history, tally)
-    if confirmed != tally.copied:  # perhaps because of what came before on this connection
-        lane.destination.renew()
+    if listed is None or (copied and _seen(listed, history, copied) != copied):
+        lane.destination.renew()  # perhaps because of what came before on this connection
         again = _listed(lane, history)
-        if again is not None:
-            listed = again
-            confirmed = max(confirmed or 0, _seen(again, history, tally))
-    surplus = 0 if listed is None else _surplus(lane, history, tally, listed)
-    return _Copies(confirmed, surplus, read_back(lane, history))
+        return (listed or UidSet()) | again if again is not None else listed
+    return listed
 
 
 def _listed(lane: Lane, history: FolderHistory) -> UidSet | None:
@@ -96,19 +125,100 @@ def _listed(lane: Lane, history: FolderHistory) -> UidSet | None:
         return None
 
 
-def _seen(listed: UidSet, history: FolderHistory, tally: FolderTally) -> int:
+def _status(history: FolderHistory, listed: UidSet, *, missing: bool) -> FolderStatus:
+    if missing:
+        return MISSING_FOLDER
+    uidnext = Uid(max(history.uidnext or 0, (listed.highest or 0) + 1))
+    return FolderStatus(history.destination.uidvalidity, uidnext, len(listed))
+
+
+# --- Messages with a receipt ------------------------------------------------------------------------------
+
+
+def _there(
+    lane: Lane,
+    history: FolderHistory,
+    receipts: Callable[[], Iterator[Receipt]],
+    listed: UidSet | None,
+    *,
+    complete: bool,
+) -> CopiesThere:
+    """What the destination holds of the messages with a receipt. `complete`: it lists all that it counts."""
+    if listed is None:
+        return CopiesThere(unknown=history.claims_presence)
+    others = listed - history.destination_uids
+    missing = history.destination_uids - listed
+    if not missing and _numbers_suffice(history, others):
+        return CopiesThere()
+    by_uid = copies_there(
+        lambda: (receipt for receipt in receipts() if history.holds(receipt)),
+        history.import_id,
+        history.source,
+        listed,
+    )
+    doubtful = by_uid.gone | by_uid.never_seen | by_uid.unnumbered
+    if not by_uid.unnumbered:  # a message that was moved away and back has a higher UID now
+        others = others.at_or_above(missing.lowest or 1)
+    if len(others) > MOST_COMPARED:
+        return replace(by_uid, unchecked=by_uid.unnumbered, unnumbered=UidSet())
+    found = _found_by_header(lane, history, doubtful, others) if doubtful and others else UidSet()
+    if found is None or not complete:
+        return CopiesThere(unchecked=doubtful)
+    ours, unnumbered = history.copied_here, by_uid.unnumbered - found
+    # As long as there is another message without a receipt, it may be the copy, altered by the server.
+    spare = len(others) > len(found)
+    return CopiesThere(
+        gone=(by_uid.gone | (unnumbered - ours)) - found,
+        never_seen=by_uid.never_seen - found,
+        lost=by_uid.lost if spare else by_uid.lost | (unnumbered & ours),
+        unnumbered=unnumbered & ours,
+    )
+
+
+def _numbers_suffice(history: FolderHistory, others: UidSet) -> bool:
+    """Whether all messages without a known destination UID are copies that this import just made, and just as
+    many messages without a receipt are listed."""
+    ours = len(history.copied_here) - len(history.copied_to)
+    return not history.unnumbered or len(others) == history.unnumbered == ours
+
+
+def _found_by_header(lane: Lane, history: FolderHistory, uids: UidSet, others: UidSet) -> UidSet | None:
+    """Those of the source messages `uids` that one of the messages `others` at the destination has the header
+    of; None if either cannot be read."""
+    index = ExistingMailIndex()
+    found: list[Uid] = []
+    try:
+        for lines in lane.destination.headers(history.destination, others):
+            index.add(lines.uid, lines.size_bytes, lines.header)
+        taken: set[Uid] = set()
+        for lines in lane.source.headers(history.source, uids):
+            keys = CandidateKeys.of(lines.header)
+            same = index.namesakes(keys) - taken
+            same = same or set(index.candidates(keys, lines.size_bytes)) - taken
+            if free := same or set(index.unlikely_candidates(keys, lines.size_bytes)) - taken:
+                taken.add(min(free))
+                found.append(lines.uid)
+    except FolderUnusable:
+        return None
+    return UidSet.of(found)
+
+
+# --- Copies of this import -------------------------------------------------------------------------------
+
+
+def _seen(listed: UidSet, history: FolderHistory, copied: int) -> int:
     """The number of copies among the messages listed."""
     known = history.copied_to
-    # Without UIDPLUS the server reported no UIDs for some copies: only their number can be compared.
-    unknown = tally.copied - len(known)
+    # Without UIDPLUS the server reported no UIDs for some copies: their number is compared, or their headers.
+    unknown = copied - len(known)
     others = listed - history.destination_uids
-    return len(known & listed) + min(unknown, len(others))
+    return len(known & listed) + min(unknown - len(history.there.unnumbered), len(others))
 
 
-def _surplus(lane: Lane, history: FolderHistory, tally: FolderTally, listed: UidSet) -> int:
+def _surplus(lane: Lane, history: FolderHistory, copied: int, listed: UidSet) -> int:
     """The number of copies among the messages listed that the ledger does not know."""
     known = history.copied_to
-    unknown = tally.copied - len(known)
+    unknown = copied - len(known)
     others = listed - history.destination_uids
     if not unknown:
         others = others.at_or_above(known.lowest or 1)

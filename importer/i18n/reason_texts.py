@@ -33,6 +33,10 @@ _OWN_REASONS: Final = (
     N_("calendars, contacts, notes and similar items are not mail"),
     N_("larger than the new mailbox accepts (%(size)s)"),
     N_("more copies in the new mailbox than were made: %(number)s"),
+    N_(
+        "copied by an earlier import, but the new mailbox has not shown it since: look for it there, or undo"
+        " that import and start again"
+    ),
     N_("The folder “%(folder)s” could not be created in the new mailbox."),
     N_("The folder “%(folder)s” in the new mailbox is read-only."),
     N_("the new mailbox ended the connection each time it was to be stored"),

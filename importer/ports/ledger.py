@@ -74,6 +74,19 @@ class Ledger(Protocol):
         """All COPIED receipts into that folder that are not undone, of every import, oldest first."""
         ...
 
+    def note_unseen(
+        self,
+        route: Route,
+        destination_folder: str,
+        source: FolderRef,
+        uids: UidSet,
+        unseen: bool,
+        lease: Lease,
+    ) -> None:
+        """Note of the copies of these source messages that no recount has seen them, or (not `unseen`) that
+        one has: their receipts have the reason UNSEEN, or none."""
+        ...
+
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:
         """Receipt number -> the flags to remember from now on (`flags.fold_flags`)."""
         ...

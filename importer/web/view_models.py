@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.reporting.report import Report
+from importer.domain.reporting.totals import Totals
 from importer.i18n.problem_texts import import_problem, quoting
+from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
 
@@ -139,12 +142,28 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
             return ""
 
 
+def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:
+    """The columns of the result, as (heading, name of the number in Totals and in FolderTally)."""
+    gone = [(texts.gettext("No longer there"), "gone")] if totals.gone else []
+    return (
+        (texts.gettext("Found"), "found"),
+        (texts.gettext("Copied"), "copied"),
+        (texts.gettext("Already there"), "present"),
+        *gone,
+        (texts.gettext("Duplicates"), "duplicate"),
+        (texts.gettext("Left out"), "skipped_total"),
+        (texts.gettext("Failed"), "failed"),
+    )
+
+
 def verdict(texts: CatalogTranslator, report: Report) -> str:
     """The outcome of an import in one or two sentences; "" unless it is complete or incomplete."""
     totals, state = report.totals, report.import_.state
     if state is State.COMPLETE:
         if not totals.found:
             return texts.gettext("The old mailbox was empty: there was nothing to copy.")
+        if totals.gone:
+            return report.translated_verdict(texts, reason=partial(reason, texts))
         if totals.copied == 0:
             return texts.gettext("Everything was already in the new mailbox: there was nothing new to copy.")
         return texts.ngettext(
@@ -169,6 +188,14 @@ def verdict(texts: CatalogTranslator, report: Report) -> str:
                 "%(num)s copied message was not found in the recount: it may have been moved.",
                 "%(num)s copied messages were not found in the recount: they may have been moved.",
                 totals.unconfirmed,
+            )
+        )
+    if totals.unchecked:
+        sentences.append(
+            texts.ngettext(
+                "%(num)s message could not be checked in the new mailbox: start the import again.",
+                "%(num)s messages could not be checked in the new mailbox: start the import again.",
+                totals.unchecked,
             )
         )
     return " ".join(sentences) or texts.gettext("Not everything could be verified: start the import again.")

@@ -29,12 +29,14 @@ from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
-from importer.compact.uid_set import Uid, UidValidity
+from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_state import ENDED
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    MISSING_FOLDER,
+    UNSEEN,
     Account,
     Batch,
     BatchId,
@@ -125,11 +127,13 @@ def a_checkpoint() -> FolderCheckpoint:
             "Drafts",
             found=7,
             copied=5,
-            skipped={"vanished": 2},
+            skipped={"vanished": 1},
             confirmed=5,
             recognised=1,
             changes={"line_ends": 2},
+            gone=1,
         ),
+        FolderStatus(UidValidity(3), Uid(9), 5),
     )
 
 
@@ -302,6 +306,9 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "detach": lambda s, held: s.detach(ROUTE, "Archive", UidValidity(7), held),
     "attach": recreate_folder,
     "renumber": lambda s, held: s.renumber(ROUTE, "Archive", a_receipt(1).source, held),
+    "note_unseen": lambda s, held: s.note_unseen(
+        ROUTE, "Archive", a_receipt(1).source, UidSet.of((1, 2)), True, held
+    ),
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
     "record": lambda s, held: s.record(ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_slot=0),
     "update_import": lambda s, held: s.update_import(an_import("one", state=State.STOPPED), held),
@@ -548,6 +555,37 @@ def test_receipts_of_a_renumbered_source_folder_keep_all_but_its_uidvalidity(sto
     store.renumber(ROUTE, "Archive", a_receipt(1).source, held)
     former = FolderRef(a_receipt(1).source.name, FORMER_UIDVALIDITY)
     assert list(store.receipts(ROUTE, "Archive")) == [replace(a_receipt(1), source=former), other]
+
+
+def test_copies_are_noted_as_unseen_until_they_are_seen(store: Store) -> None:
+    held = hold(store)
+    source = a_receipt(1).source
+    others = [
+        replace(a_receipt(9), source=FolderRef("Other", source.uidvalidity)),
+        a_receipt(20, outcome=Outcome.PRESENT),
+    ]
+    store.record(ROUTE, "Archive", [a_receipt(1, size_bytes=300), *others], [], held)
+
+    def copies() -> list[Receipt]:
+        receipts = [receipt for receipt in store.receipts(ROUTE, "Archive") if receipt not in others]
+        return sorted(receipts, key=lambda receipt: receipt.source_uids)
+
+    store.note_unseen(ROUTE, "Archive", source, UidSet.of((2, 3, 9, 21)), True, held)
+    kept, unseen = a_receipt(1, 1, size_bytes=100), a_receipt(2, 2, size_bytes=200, reason=UNSEEN)
+    assert copies() == [kept, unseen]
+    assert len(list(store.receipts(ROUTE, "Archive"))) == 4
+    store.note_unseen(ROUTE, "Archive", source, UidSet.of((1, 3)), False, held)
+    assert copies() == [kept, a_receipt(2, 1, size_bytes=100, reason=UNSEEN), a_receipt(3, 1, size_bytes=100)]
+
+
+@pytest.mark.parametrize("there", [None, MISSING_FOLDER])
+def test_a_checkpoint_keeps_what_was_known_of_the_destination(
+    store: Store, there: FolderStatus | None
+) -> None:
+    held = hold(store)
+    checkpoint = replace(a_checkpoint(), destination_status=there)
+    store.save_checkpoint(ROUTE, checkpoint, held)
+    assert store.checkpoints(ROUTE) == {"Entwürfe": checkpoint}
 
 
 def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) -> None:

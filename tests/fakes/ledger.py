@@ -10,6 +10,7 @@ from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    UNSEEN,
     FolderCheckpoint,
     FolderRef,
     ImportId,
@@ -108,6 +109,32 @@ class MemoryLedger(MemoryLeases):
             for row in self._rows.get((route, destination_folder), []):
                 if row.receipt.source == source:
                     row.receipt = replace(row.receipt, source=former)
+
+    def note_unseen(
+        self,
+        route: Route,
+        destination_folder: str,
+        source: FolderRef,
+        uids: UidSet,
+        unseen: bool,
+        lease: Lease,
+    ) -> None:
+        before, after = ("", UNSEEN) if unseen else (UNSEEN, "")
+        with self._lock:
+            self._demand(lease)
+            rows = self._rows.get((route, destination_folder), [])
+            for row in tuple(rows):
+                receipt = row.receipt
+                noted_otherwise = (Outcome.COPIED, before) == (receipt.outcome, receipt.reason)
+                if row.undone or receipt.source != source or not noted_otherwise:
+                    continue
+                named = {at for at, uid in enumerate(receipt.source_uids) if uid in uids}
+                rest, noted = split(receipt, named.__contains__)
+                if noted is not None and rest is not None:
+                    row.receipt = rest
+                    rows.append(_Row(next(self._numbers), replace(noted, reason=after)))
+                elif noted is not None:
+                    row.receipt = replace(noted, reason=after)
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         with self._lock:

@@ -119,6 +119,24 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             "All messages listed by the old mailbox are in the new one (28),"
             " except for 2 left out (our own notice: 2).",
         ),
+        (
+            report(folder(found=10, present=7, gone=3)),
+            "7 of the 10 messages listed by the old mailbox are in the new one: there was nothing new to copy."
+            " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
+            " away, because their owner deleted or moved them.",
+        ),
+        (
+            report(folder(found=5, copied=1, gone=3, skipped={"our own notice": 1})),
+            "1 of the 5 messages listed by the old mailbox are in the new one, 1 of them new."
+            " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
+            " away, because their owner deleted or moved them. 1 left out (our own notice: 1).",
+        ),
+        (
+            report(folder(found=10, present=9, gone=1, unchecked=9), state=State.INCOMPLETE),
+            "1 message was copied before and is no longer in its folder of the new mailbox: it stays away,"
+            " because its owner deleted or moved it."
+            " 9 messages could not be checked in the new mailbox: start the import again.",
+        ),
         (report(), "The old mailbox listed no messages: there was nothing to copy."),
         (
             report(folder(found=4211, copied=4208, failed=3), state=State.INCOMPLETE),
@@ -238,6 +256,7 @@ def test_json_has_all_fields() -> None:
         "found": 3,
         "copied": 1,
         "already_there": 0,
+        "gone": 0,
         "duplicate": 0,
         "skipped": 1,
         "skipped_reasons": {"our own notice": 1},
@@ -248,6 +267,7 @@ def test_json_has_all_fields() -> None:
         "recognised": 0,
         "changes": {},
         "confirmed": None,
+        "unchecked": 1,
         "adds_up": True,
     }
     assert row["totals"] == read["totals"] == sums

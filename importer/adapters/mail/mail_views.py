@@ -40,6 +40,7 @@ class Sums:
     found: int
     copied: int
     present: int
+    gone: int
     duplicate: int
     skipped: tuple[tuple[str, int], ...]
     skipped_total: int
@@ -55,6 +56,7 @@ class Sums:
             found=totals.found,
             copied=totals.copied,
             present=totals.present,
+            gone=totals.gone,
             duplicate=totals.duplicate,
             skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
             skipped_total=totals.skipped_total,
@@ -279,5 +281,5 @@ def _verdict(report: Report, texts: CatalogTranslator) -> str:
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:
-    optional = ("present", "duplicate", "skipped_total", "failed", "unaccounted")
+    optional = ("present", "gone", "duplicate", "skipped_total", "failed", "unaccounted")
     return ("found", "copied", *(name for name in optional if getattr(sums, name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,17 +31,20 @@ from importer.adapters.store.tables import (
     refusals,
     routes,
 )
-from importer.compact.uid_set import UidValidity
+from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    UNSEEN,
     FolderRef,
     ImportId,
     Intent,
+    Outcome,
     Receipt,
     Refusal,
     Route,
 )
+from importer.domain.receipts.receipt_splitting import split
 from importer.ports.leases import Lease
 
 _PAGE_ROWS: Final = 250
@@ -144,6 +148,40 @@ class SqlLedger(Database):
                 )
                 .values(source_uidvalidity=FORMER_UIDVALIDITY)
             )
+
+    def note_unseen(
+        self,
+        route: Route,
+        destination_folder: str,
+        source: FolderRef,
+        uids: UidSet,
+        unseen: bool,
+        lease: Lease,
+    ) -> None:
+        before, after = ("", UNSEEN) if unseen else (UNSEEN, "")
+        noted_otherwise = (
+            select(receipts)
+            .where(_into(receipts, route, destination_folder), ~receipts.c.undone)
+            .where(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == before)
+            .where(
+                receipts.c.source_folder == source.name,
+                receipts.c.source_uidvalidity == source.uidvalidity,
+            )
+        )
+        with self.writing(lease) as connection:
+            for row in connection.execute(noted_otherwise).all():
+                receipt = mapping.receipt(row)
+                named = {at for at, uid in enumerate(receipt.source_uids) if uid in uids}
+                rest, noted = split(receipt, named.__contains__)
+                if noted is None:
+                    continue
+                values = mapping.receipt_values(route, replace(noted, reason=after))
+                this = update(receipts).where(receipts.c.seq == row.seq)
+                if rest is None:
+                    connection.execute(this.values(**values))
+                else:
+                    connection.execute(this.values(**mapping.receipt_values(route, rest)))
+                    connection.execute(_NEW_RECEIPT, values)
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         statement = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)

@@ -150,6 +150,8 @@ def tally(row: AnyRow) -> FolderTally:
         flags_updated=row.flags_updated,
         recognised=row.recognised,
         changes=row.changes,
+        gone=row.gone,
+        unchecked=row.unchecked,
     )
 
 
@@ -162,6 +164,14 @@ def tally_values(tally: FolderTally) -> Values:
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
     counts = dict(row.account)
     tally = FolderTally(row.source_folder, row.destination_folder, **counts)
+    there = None
+    if row.destination_uidnext is not None:
+        missing = not row.destination_uidnext
+        there = FolderStatus(
+            UidValidity(0 if missing else row.destination_uidvalidity),
+            Uid(row.destination_uidnext),
+            row.destination_messages,
+        )
     return FolderCheckpoint(
         ImportId(row.import_id),
         FolderStatus(
@@ -174,12 +184,14 @@ def checkpoint(row: AnyRow) -> FolderCheckpoint:
         FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity)),
         Uid(row.highest_uid),
         tally,
+        there,
     )
 
 
 def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
     """All columns except the route and the folder key."""
     counts = tally_values(checkpoint.tally)
+    there = checkpoint.destination_status
     return {
         "source_folder": counts.pop("source_folder"),
         "destination_folder": counts.pop("destination_folder"),
@@ -192,6 +204,8 @@ def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
         "destination_uidvalidity": checkpoint.destination.uidvalidity,
         "highest_uid": checkpoint.highest_uid,
         "account": counts,
+        "destination_uidnext": None if there is None else there.uidnext,
+        "destination_messages": None if there is None else there.messages,
     }
 
 

@@ -152,6 +152,8 @@ folder_tallies: Final = Table(
     Column("flags_updated", BigInteger, nullable=False),
     Column("recognised", BigInteger, nullable=False, server_default="0"),
     Column("changes", JSON, nullable=False, server_default="{}"),
+    Column("gone", BigInteger, nullable=False, server_default="0"),
+    Column("unchecked", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("import_id", "source_key"),
 )
 
@@ -187,6 +189,8 @@ folder_checkpoints: Final = Table(
     Column("destination_uidvalidity", BigInteger, nullable=False),
     Column("highest_uid", BigInteger, nullable=False),
     Column("account", JSON, nullable=False),
+    Column("destination_uidnext", BigInteger),
+    Column("destination_messages", BigInteger),
 )
 
 receipts: Final = Table(

@@ -21,6 +21,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     CHANGED_ELSEWHERE,
+    UNSEEN,
     ChangeKind,
     FolderCheckpoint,
     FolderRef,
@@ -31,6 +32,7 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
+from importer.domain.receipts.copies_there import CopiesThere
 from importer.domain.receipts.marked_copies import MarkedCopies
 
 _MAX_UNMERGED: Final = 5_000
@@ -82,6 +84,8 @@ class FolderHistory:
     detached: bool = False  # some receipts have ANY_UIDVALIDITY: they are for a folder to be created
     unlistable: bool = False  # this import already refused the folder as a whole
     unlisted_known: bool = False  # this import already has a refusal for the messages that are not listed
+    unnumbered: int = 0  # messages, of any source folder, that are there under an unknown UID
+    there: CopiesThere = field(default_factory=CopiesThere)  # what the recount found
     # Digests of messages with a receipt in this folder: first seen by this import, and all others.
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
@@ -97,6 +101,8 @@ class FolderHistory:
 
     def holds(self, receipt: Receipt) -> bool:
         """Whether the receipt is valid for the current destination folder."""
+        if receipt.reason == UNSEEN and not receipt.destination_uids and receipt.import_id != self.import_id:
+            return False
         if receipt.destination.uidvalidity == ANY_UIDVALIDITY:
             return True
         if receipt.destination.uidvalidity != self.destination.uidvalidity:
@@ -112,6 +118,8 @@ class FolderHistory:
         for receipt in receipts:
             self.detached |= receipt.destination.uidvalidity == ANY_UIDVALIDITY
             self._landed.add(receipt.destination_uids)
+            if receipt.outcome in (Outcome.COPIED, Outcome.PRESENT) and not receipt.destination_uids:
+                self.unnumbered += len(receipt.source_uids)
             current = receipt.import_id == self.import_id
             self._learn_digests(receipt, current=current)
             if receipt.source != self.source:
@@ -163,6 +171,16 @@ class FolderHistory:
             uids = uids | settled.current.uids | settled.earlier.uids
         return uids
 
+    @property
+    def claims_presence(self) -> bool:
+        """Whether the tally says of any message that it is at the destination."""
+        return any(outcome is not Outcome.SKIPPED for outcome, _ in self._settled)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Whether no recount has seen some copies from this source folder so far."""
+        return (Outcome.COPIED, UNSEEN) in self._settled
+
     def renumbered(self, uidnext: Uid) -> bool:
         """Whether a settled message has a UID that the source has not assigned yet."""
         return (self.settled.highest or 0) >= uidnext
@@ -182,6 +200,14 @@ class FolderHistory:
         """Destination UIDs of this import's copies from this source folder."""
         return self._copied_to.uids
 
+    @property
+    def copied_here(self) -> UidSet:
+        """Source UIDs of this import's copies from this source folder."""
+        uids = UidSet()
+        for (outcome, _), settled in self._settled.items():
+            uids = uids | settled.current.uids if outcome is Outcome.COPIED else uids
+        return uids
+
     def todo(self, source_uids: UidSet) -> UidSet:
         """The UIDs in `source_uids` that still have to be fetched."""
         return source_uids - self.settled - self.refused
@@ -191,19 +217,28 @@ class FolderHistory:
         before, is counted once."""
         counts = dict.fromkeys(Outcome, 0)
         skipped: dict[str, int] = {}
-        recognised = 0
+        recognised = gone = unchecked = never_seen = 0
         listed = source_uids | self.refused
         for (outcome, reason), settled in self._settled.items():
-            current, earlier = settled.current.uids, len(settled.earlier.uids & source_uids)
+            current, earlier = settled.current.uids, settled.earlier.uids & source_uids
             listed |= current
             if outcome is Outcome.SKIPPED:
-                skipped[reason] = len(current) + earlier
-            elif outcome is Outcome.COPIED:
+                skipped[reason] = len(current) + len(earlier)
+                continue
+            if outcome is Outcome.COPIED:
                 counts[Outcome.COPIED] += len(current)
-                counts[Outcome.PRESENT] += earlier
+                looked_up = earlier
             else:
-                counts[outcome] += len(current) + earlier
-                recognised += len(current) + earlier if reason == CHANGED_ELSEWHERE else 0
+                looked_up = current | earlier
+            gone += len(looked_up & self.there.gone)
+            never_seen += len(looked_up & self.there.never_seen)
+            looked_up = looked_up - self.there.gone - self.there.never_seen
+            if outcome is Outcome.DUPLICATE:
+                counts[Outcome.DUPLICATE] += len(looked_up)
+                continue
+            counts[Outcome.PRESENT] += len(looked_up)
+            unchecked += len(looked_up) if self.there.unknown else len(looked_up & self.there.unchecked)
+            recognised += len(looked_up) if reason == CHANGED_ELSEWHERE else 0
         return FolderTally(
             source_folder=self.source.name,
             destination_folder=destination_folder,
@@ -212,11 +247,13 @@ class FolderHistory:
             present=counts[Outcome.PRESENT],
             duplicate=counts[Outcome.DUPLICATE],
             skipped={reason: n for reason, n in sorted(skipped.items()) if n},
-            failed=len(self.refused - self.settled),
+            failed=len(self.refused - self.settled) + never_seen,
             copied_bytes=self.copied_bytes,
             keywords_dropped=self.keywords_dropped,
             recognised=recognised,
             changes=_counted(self.marked.changes()),
+            gone=gone,
+            unchecked=unchecked,
         )
 
 
@@ -270,7 +307,8 @@ def _counted(changes: Mapping[str, int]) -> dict[str, int]:
 
 
 def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
-    """The tally of a folder that has not changed since its checkpoint: all messages were already there."""
+    """The tally of a folder of which neither side has changed since its checkpoint: all copies are there, and
+    what was gone then still is."""
     before = checkpoint.tally
     return replace(
         before,

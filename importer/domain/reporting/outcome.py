@@ -63,6 +63,10 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator =
     complete, number = states.get(State.COMPLETE, 0), sum(states.values())
     copied = say.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
     counts = [copied, say.gettext("%(number)s already there", number=say.number(totals.present))]
+    if totals.gone:
+        counts.append(
+            say.gettext("%(number)s no longer there (they stay away)", number=say.number(totals.gone))
+        )
     if totals.failed:
         counts.append(say.gettext("%(number)s could not be copied", number=say.number(totals.failed)))
     numbers = ", ".join(counts)
@@ -98,15 +102,15 @@ def batch_verdict(states: Mapping[State, int], totals: Totals, say: Translator =
 def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
     if not totals.found:
         return say.gettext("The old mailbox listed no messages: there was nothing to copy.")
+    if totals.gone:
+        return _some_gone(say, totals, reason)
     if totals.skipped:
         return say.gettext(
             "All messages listed by the old mailbox are in the new one (%(there)s), except for %(out)s"
             " left out (%(reasons)s).",
             there=say.number(totals.in_destination),
             out=say.number(totals.skipped_total),
-            reasons="; ".join(
-                f"{reason(skipped)}: {say.number(number)}" for skipped, number in totals.skipped.items()
-            ),
+            reasons=_reasons(say, totals, reason),
         )
     if totals.present and not totals.copied and totals.found > 1:
         return say.gettext(
@@ -127,6 +131,55 @@ def _all_there(say: Translator, totals: Totals, reason: Callable[[str], str]) ->
         "All %(num)s messages listed by the old mailbox are in the new one.",
         totals.found,
     )
+
+
+def _some_gone(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
+    """For an import that left nothing to copy, although not every message is in the new mailbox."""
+    there = say.number(totals.in_destination)
+    if totals.copied:
+        first = say.ngettext(
+            "%(there)s of the %(num)s message listed by the old mailbox are in the new one, %(new)s of them"
+            " new.",
+            "%(there)s of the %(num)s messages listed by the old mailbox are in the new one, %(new)s of them"
+            " new.",
+            totals.found,
+            there=there,
+            new=say.number(totals.copied),
+        )
+    else:
+        first = say.ngettext(
+            "%(there)s of the %(num)s message listed by the old mailbox are in the new one: there was nothing"
+            " new to copy.",
+            "%(there)s of the %(num)s messages listed by the old mailbox are in the new one: there was"
+            " nothing new to copy.",
+            totals.found,
+            there=there,
+        )
+    sentences = [first, gone(say, totals)]
+    if totals.skipped:
+        sentences.append(
+            say.gettext(
+                "%(out)s left out (%(reasons)s).",
+                out=say.number(totals.skipped_total),
+                reasons=_reasons(say, totals, reason),
+            )
+        )
+    return " ".join(sentences)
+
+
+def gone(say: Translator, totals: Totals) -> str:
+    """The sentence about messages that stay away; there is at least one."""
+    return say.ngettext(
+        "%(num)s message was copied before and is no longer in its folder of the new mailbox: it stays away,"
+        " because its owner deleted or moved it.",
+        "%(num)s messages were copied before and are no longer in their folders of the new mailbox: they stay"
+        " away, because their owner deleted or moved them.",
+        totals.gone,
+    )
+
+
+def _reasons(say: Translator, totals: Totals, reason: Callable[[str], str]) -> str:
+    return "; ".join(f"{reason(skipped)}: {say.number(number)}" for skipped, number in totals.skipped.items())
 
 
 def _not_all_there(
@@ -156,6 +209,8 @@ def _not_all_there(
                 failed=say.number(totals.failed),
             )
         )
+    if totals.gone:
+        sentences.append(gone(say, totals))
     if unread_folders:
         sentences.append(
             say.ngettext(
@@ -188,8 +243,8 @@ def _not_all_there(
     if totals.unchecked:
         sentences.append(
             say.ngettext(
-                "%(num)s copied message could not be checked in the new mailbox: start the import again.",
-                "%(num)s copied messages could not be checked in the new mailbox: start the import again.",
+                "%(num)s message could not be checked in the new mailbox: start the import again.",
+                "%(num)s messages could not be checked in the new mailbox: start the import again.",
                 totals.unchecked,
             )
         )

@@ -1,7 +1,8 @@
 """Reports of an import and of a batch. Mail, web page, console and `--json` all use the same object.
 
-`found = copied + already there + duplicate + skipped + failed`, per folder and in total. Messages that were
-in the new mailbox before are "already there", which is never a warning.
+`found = copied + already there + gone + duplicate + skipped + failed`, per folder and in total. Messages that
+were in the new mailbox before and that the recount listed there are "already there"; those that it no longer
+lists are "gone" and stay away. Neither is a warning.
 """
 
 from __future__ import annotations
@@ -151,9 +152,9 @@ class Report:
             labels: null if no labels were seen at the source, else {rule, sentence}
             sync_flags
             problem: null or {code, message, side, server_text}
-            totals: {found, copied, already_there, duplicate, skipped, skipped_reasons: {reason: n},
-                     failed, copied_bytes, keywords_dropped, flags_updated, recognised, changes: {kind: n},
-                     confirmed, adds_up}
+            totals: {found, copied, already_there, gone, duplicate, skipped,
+                     skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
+                     flags_updated, recognised, changes: {kind: n}, confirmed, unchecked, adds_up}
             folders: [{source_folder, destination_folder, source_recount, elsewhere,
                        ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]

@@ -12,7 +12,7 @@ from importer.domain.model import FolderTally
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Message counts by outcome of several folders; `confirmed` is None until all copies were recounted.
-    `unchecked` counts the copies in folders that could not be recounted at the destination."""
+    `unchecked` of the `copied` and `present` messages could not be looked up at the destination."""
 
     found: int = 0
     copied: int = 0
@@ -25,6 +25,7 @@ class Totals:
     flags_updated: int = 0
     recognised: int = 0  # of `present`: changed by another program
     changes: Mapping[str, int] = field(default_factory=dict)  # ChangeKind -> messages
+    gone: int = 0
     confirmed: int | None = None
     unchecked: int = 0
 
@@ -52,10 +53,11 @@ class Totals:
             recognised=sum(folder.recognised for folder in folders),
             changes=dict(changes),
             confirmed=sum(confirmed) if recounts and len(confirmed) == len(recounts) else None,
+            gone=sum(folder.gone for folder in folders),
             unchecked=sum(
-                folder.copied
+                folder.unchecked
+                + (folder.copied if folder.confirmed is None and folder.source_recount is not None else 0)
                 for folder in folders
-                if folder.confirmed is None and folder.source_recount is not None
             ),
         )
 
@@ -65,12 +67,12 @@ class Totals:
 
     @property
     def in_destination(self) -> int:
-        """Source messages whose content is in the new mailbox, or was until its owner removed it."""
+        """Source messages whose content is in the new mailbox."""
         return self.copied + self.present + self.duplicate
 
     @property
     def accounted(self) -> int:
-        return self.in_destination + self.skipped_total + self.failed
+        return self.in_destination + self.gone + self.skipped_total + self.failed
 
     @property
     def adds_up(self) -> bool:
@@ -86,6 +88,7 @@ class Totals:
             "found": self.found,
             "copied": self.copied,
             "already_there": self.present,
+            "gone": self.gone,
             "duplicate": self.duplicate,
             "skipped": self.skipped_total,
             "skipped_reasons": dict(self.skipped),
@@ -96,5 +99,6 @@ class Totals:
             "recognised": self.recognised,
             "changes": dict(self.changes),
             "confirmed": self.confirmed,
+            "unchecked": self.unchecked,
             "adds_up": self.adds_up,
         }

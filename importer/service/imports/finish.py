@@ -45,13 +45,13 @@ def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:
 def finish_copied(deps: Deps, import_: Import, lease: Lease) -> Import:
     """End an import that has nothing left to copy.
 
-    The state is COMPLETE, or INCOMPLETE if a message was refused or could not be confirmed at the
-    destination.
+    The state is COMPLETE, or INCOMPLETE if a message was refused or could not be confirmed or looked up at
+    the destination.
     """
     report = report_of(deps, import_)
     totals = report.totals
     all_confirmed = not totals.copied or totals.confirmed == totals.copied
-    sound = report.adds_up and all_confirmed and not report.refusals
+    sound = report.adds_up and all_confirmed and not totals.unchecked and not report.refusals
     return finish(deps, import_, State.COMPLETE if sound else State.INCOMPLETE, lease)
 
 

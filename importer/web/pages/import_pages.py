@@ -30,7 +30,7 @@ from importer.web.event_streams import event_stream
 from importer.web.live_progress import Snapshot, all_ended, average_rate
 from importer.web.rendering import fragment, page, redirect, rendered
 from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
-from importer.web.view_models import ImportView, import_view, verdict
+from importer.web.view_models import ImportView, import_view, report_columns, verdict
 
 STREAM_LIFETIME_S: Final = 600.0
 """Then the browser reconnects, which fails if the session has ended."""
@@ -85,6 +85,7 @@ def show_import(guest: SignedIn, import_id: str) -> Response:
         "import.html",
         one=_views(guest, [report.import_])[0],
         report=report,
+        columns=report_columns(guest.visitor.texts, report.totals),
         undone=undo_report(guest.visitor.site.deps, report.import_.id),
         undoing=undo_jobs.running(report.import_.id),
         undo_refused=undo_jobs.failure_text(guest.visitor.texts, report.import_),

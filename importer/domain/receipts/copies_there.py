@@ -1,0 +1,70 @@
+"""Which messages that have a receipt the destination folder still lists.
+
+A message is there if it, or another one with the same content, has a UID that the folder lists. Receipts
+without destination UIDs (a server without UIDPLUS, or a folder that was created anew) cannot tell by
+themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from importer.compact.digest_set import Digests
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.model import UNSEEN, FolderRef, ImportId, Outcome, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesThere:
+    """Source UIDs of messages with a receipt, by what the destination folder lists now; those that are in
+    none of these sets are there.
+
+    `gone` were there and are no longer listed. `never_seen` were copied by an earlier import and no recount
+    has seen them. `unchecked` could not be looked up; if `unknown`, all of them. `lost` are copies of this
+    import that are not listed. `unnumbered` have no known destination UID.
+    """
+
+    gone: UidSet = UidSet()
+    never_seen: UidSet = UidSet()
+    unchecked: UidSet = UidSet()
+    lost: UidSet = UidSet()
+    unnumbered: UidSet = UidSet()
+    unknown: bool = False
+
+
+def copies_there(
+    receipts: Callable[[], Iterator[Receipt]], import_id: ImportId, source: FolderRef, listed: UidSet
+) -> CopiesThere:
+    """Sort the messages of `source` that have a receipt. `receipts` returns the valid receipts into the
+    destination folder, of all imports and source folders; it is called twice."""
+    there, missing = Digests(), Digests()
+    for receipt in receipts():
+        for at, uid in enumerate(receipt.destination_uids):
+            (there if uid in listed else missing).add(receipt.digest_at(at))
+    gone: list[Uid] = []
+    never_seen: list[Uid] = []
+    lost: list[Uid] = []
+    unnumbered: list[Uid] = []
+    for receipt in receipts():
+        if receipt.source != source or receipt.outcome is Outcome.SKIPPED:
+            continue
+        ours = receipt.outcome is Outcome.COPIED and receipt.import_id == import_id
+        for at, uid in enumerate(receipt.source_uids):
+            numbered = bool(receipt.destination_uids)
+            if numbered and receipt.destination_uids[at] in listed:
+                continue
+            if (content := receipt.digest_at(at)) in there:
+                continue
+            if not numbered and content not in missing:
+                unnumbered.append(uid)
+            elif ours:
+                lost.append(uid)
+            else:
+                (never_seen if receipt.reason == UNSEEN else gone).append(uid)
+    return CopiesThere(
+        UidSet.of(gone),
+        UidSet.of(never_seen),
+        lost=UidSet.of(lost),
+        unnumbered=UidSet.of(unnumbered),
+    )

@@ -1,0 +1,158 @@
+"""What a report says of the new mailbox is what the new mailbox lists, not what the ledger remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from importer.domain.messages.message_body import whole
+from importer.domain.model import AppendResult, FolderTally, ImportId, Outgoing, Refusal, RefusalCode, Stored
+from tests.fakes.mailbox import MemoryFolder, MemorySession
+from tests.property.world import World, mail
+
+DATE = "02-Feb-1998 10:00:00 +0100"
+BODIES = tuple(mail(f"subject {n}", f"text {n}", f"id{n}") for n in range(10))
+
+
+def world_of(*bodies: bytes, uidplus: bool = True) -> World:
+    world = World()
+    world.destination.gives_uids = uidplus
+    for body in bodies:
+        world.source.create("Work").add((), DATE, body)
+    return world
+
+
+def there(world: World) -> MemoryFolder:
+    return world.destination.folders["Work"]
+
+
+def delete(world: World, *bodies: bytes) -> None:
+    folder = there(world)
+    for uid in [uid for uid, message in folder.messages.items() if whole(message.body) in bodies]:
+        del folder.messages[uid]
+
+
+def run(world: World) -> FolderTally:
+    tally = world.run().tallies["Work"]
+    assert tally.adds_up
+    return tally
+
+
+def numbers(tally: FolderTally) -> tuple[int, int, int, int]:
+    return tally.copied, tally.present, tally.gone, tally.failed
+
+
+def refusals(world: World) -> list[Refusal]:
+    return list(world.store.refusals(ImportId(f"import{world.runs}")))
+
+
+@contextmanager
+def losing(goes: Callable[[bytes], bool]) -> Iterator[None]:
+    """The server confirms these messages, with a UID, and does not keep them."""
+    stored = MemorySession._stored
+
+    def loses(session: MemorySession, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        result = stored(session, target, message)
+        if goes(whole(message.body)) and isinstance(result, Stored):
+            del target.messages[max(target.messages)]
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemorySession, "_stored", loses)
+        yield
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+@pytest.mark.parametrize("number", [3, 10])
+def test_mail_that_its_owner_deleted_is_not_called_there(number: int, *, uidplus: bool) -> None:
+    world = world_of(*BODIES, uidplus=uidplus)
+    assert numbers(run(world)) == (10, 0, 0, 0)
+    delete(world, *BODIES[:number])
+    for _ in range(2):  # the second time both sides are unchanged
+        assert numbers(run(world)) == (0, 10 - number, number, 0)
+        assert len(there(world).messages) == 10 - number
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_new_mail_does_not_stand_in_for_a_deleted_copy(*, uidplus: bool) -> None:
+    world = world_of(*BODIES, uidplus=uidplus)
+    run(world)
+    delete(world, BODIES[4])
+    there(world).add((), DATE, mail("news", "for the owner", "news"))
+    assert numbers(run(world)) == (0, 9, 1, 0)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_mail_that_was_moved_away_and_back_is_there(*, uidplus: bool) -> None:
+    world = world_of(*BODIES, uidplus=uidplus)
+    run(world)
+    delete(world, *BODIES[:2])
+    there(world).add((), DATE, BODIES[1])
+    assert numbers(run(world)) == (0, 9, 1, 0)
+
+
+def test_mail_in_a_removed_folder_is_gone() -> None:
+    world = world_of(*BODIES)
+    run(world)
+    del world.destination.folders["Work"]
+    for _ in range(2):
+        assert numbers(run(world)) == (0, 0, 10, 0)
+    world.source.folders["Work"].add((), DATE, mail("new", "new", "new"))
+    for copied in (1, 0):
+        assert numbers(run(world)) == (copied, 1 - copied, 10, 0)
+
+
+def test_the_duplicate_of_a_deleted_message_is_gone_too() -> None:
+    world = world_of(BODIES[0], BODIES[1], BODIES[0])
+    assert run(world).duplicate == 1
+    delete(world, BODIES[0])
+    tally = run(world)
+    assert (tally.duplicate, *numbers(tally)) == (0, 0, 1, 2, 0)
+
+
+def test_a_folder_that_cannot_be_opened_could_not_be_checked() -> None:
+    world = world_of(*BODIES)
+    run(world)
+    world.destination.closed.add("Work")
+    tally = run(world)
+    assert (tally.unchecked, *numbers(tally)) == (10, 0, 10, 0, 0)
+    world.destination.closed.clear()
+    assert run(world).unchecked == 0
+
+
+def test_copies_that_were_never_seen_stay_failures_until_they_are() -> None:
+    world = world_of(*BODIES)
+    with losing(lambda body: body in BODIES[2:]):
+        first = run(world)
+    assert (first.copied, first.confirmed) == (10, 2)
+    for _ in range(2):
+        assert numbers(run(world)) == (0, 2, 0, 8)
+        assert {(one.code, one.subject) for one in refusals(world)} == {
+            (RefusalCode.NEVER_SEEN, f"subject {n}") for n in range(2, 10)
+        }
+    there(world).add((), DATE, BODIES[5])
+    assert numbers(run(world)) == (0, 3, 0, 7)
+
+
+def test_copies_that_nothing_proves_are_made_again() -> None:
+    world = world_of(*BODIES, uidplus=False)
+    with losing(lambda body: body in BODIES[2:]):
+        first = run(world)
+    assert (first.copied, first.confirmed) == (10, 2)
+    assert numbers(run(world)) == (8, 2, 0, 0)
+    assert len(there(world).messages) == 10
+    assert numbers(run(world)) == (0, 10, 0, 0)
+
+
+def test_a_run_over_an_unchanged_pair_asks_nothing_more() -> None:
+    world = world_of(*BODIES)
+    run(world)
+    delete(world, *BODIES[:3])
+    run(world)
+    asked: list[str] = []
+    world.source.fault = world.destination.fault = asked.append
+    tally = world.run_with_own_faults().tallies["Work"]
+    assert numbers(tally) == (0, 7, 3, 0)
+    assert set(asked) == {"list", "status"}
