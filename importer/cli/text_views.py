@@ -256,7 +256,7 @@ def _tally_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("folder", overflow="fold")
     table.add_column("goes to", overflow="fold")
-    gone = bool(report.totals.gone)
+    gone, to_do = bool(report.totals.gone), bool(report.totals.still_to_do)
     for column in (
         "found",
         "= copied",
@@ -265,18 +265,23 @@ def _tally_table(report: Report) -> Table:
         "+ dupli-\ncate",
         "+ skipped",
         "+ failed",
+        *(["+ still\nto do"] if to_do else []),
     ):
         table.add_column(column, justify="right", no_wrap=True)
     for tally in report.tallies:
-        numbers = (f"{number:,}" if number else "[dim]·[/]" for number in _numbers(tally, gone=gone))
+        numbers = (
+            f"{number:,}" if number else "[dim]·[/]" for number in _numbers(tally, gone=gone, to_do=to_do)
+        )
         table.add_row(plain(tally.source_folder), plain(tally.destination_folder), *numbers)
     table.add_row(
-        "[bold]all[/]", "", *(f"[bold]{number:,}[/]" for number in _numbers(report.totals, gone=gone))
+        "[bold]all[/]",
+        "",
+        *(f"[bold]{number:,}[/]" for number in _numbers(report.totals, gone=gone, to_do=to_do)),
     )
     return table
 
 
-def _numbers(tally: FolderTally | Totals, *, gone: bool) -> tuple[int, ...]:
+def _numbers(tally: FolderTally | Totals, *, gone: bool, to_do: bool) -> tuple[int, ...]:
     """Those of the columns: found is the sum of the others."""
     return (
         tally.found,
@@ -286,6 +291,7 @@ def _numbers(tally: FolderTally | Totals, *, gone: bool) -> tuple[int, ...]:
         tally.duplicate,
         tally.skipped_total,
         tally.failed,
+        *([tally.still_to_do] if to_do else []),
     )
 
 

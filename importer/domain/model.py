@@ -480,9 +480,18 @@ class FolderTally:
         return sum(self.skipped.values())
 
     @property
-    def adds_up(self) -> bool:
+    def accounted(self) -> int:
+        """The messages that have an outcome."""
         there = self.copied + self.present + self.duplicate
-        return self.found == there + self.gone + self.skipped_total + self.failed
+        return there + self.gone + self.skipped_total + self.failed
+
+    @property
+    def still_to_do(self) -> int:
+        return max(0, self.found - self.accounted)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.found == self.accounted
 
 
 @dataclass(frozen=True, slots=True)

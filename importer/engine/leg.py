@@ -64,6 +64,7 @@ def _copy_folders(
     _record_partial_folders(leg)
     checkpoints = leg.ledger.checkpoints(leg.import_.route)
     progress = _ProgressSum(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
+    _announce(leg, pairs, source, progress)
     if not new_mailbox:
         pairs = _changed(leg, checkpoints, pairs, source, destination, progress)
     # Largest first: small pairs keep lanes busy that find no pair to join.
@@ -79,6 +80,19 @@ def _copy_folders(
         for pair in largest_first
     ]
     return LegEnd.DONE if lanes.run(work, progress.on_tally) else LegEnd.AGAIN
+
+
+def _announce(leg: Leg, pairs: Sequence[FolderPair], source: Survey, progress: _ProgressSum) -> None:
+    """Report the folders of the mailbox: should the leg not come to some of them, the totals are
+    still those of the mailbox. What earlier legs did there counts as done."""
+    planned = [
+        FolderTally(pair.source.name, pair.destination, found=source.statuses[pair.source.name].messages)
+        for pair in pairs
+    ]
+    known = leg.observer.planned(planned)
+    for tally in planned:
+        if tally.source_folder in known:
+            progress.add_earlier(known[tally.source_folder])
 
 
 # --- Planning -------------------------------------------------------------------------------------
@@ -382,6 +396,11 @@ class _ProgressSum:
     def add_unchanged(self, tally: FolderTally) -> None:
         """Count a folder that needs no work."""
         self._report(tally, tally.found)
+
+    def add_earlier(self, tally: FolderTally) -> None:
+        """Count what earlier legs of the import did, until this one comes to the folder."""
+        with self._lock:
+            self._done[tally.source_folder] = (min(tally.accounted, tally.found), tally.copied_bytes)
 
     def on_tally(self, pair: FolderCopy, tally: FolderTally) -> None:
         """Count a folder after a batch, and after its recount."""

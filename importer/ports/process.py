@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -66,6 +67,11 @@ class Budget(Protocol):
 
 class Observer(Protocol):
     """Receives progress as it happens."""
+
+    def planned(self, tallies: Sequence[FolderTally]) -> Mapping[str, FolderTally]:
+        """The folders to work on, with the number of their messages, before the first batch. Return the
+        tallies that the import has from earlier legs, by source folder."""
+        ...
 
     def progressed(self, progress: Progress) -> None: ...
 

@@ -142,8 +142,9 @@ class Store(
         nothing is written, if it has ended or has no grants."""
         ...
 
-    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
-        """Replace the tally of that source folder. Raises LeaseLost unless the lease still holds."""
+    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
+        """Replace the tallies of these source folders, in one transaction. Raises LeaseLost unless the lease
+        still holds."""
         ...
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:

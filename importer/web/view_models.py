@@ -145,6 +145,7 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:
     """The columns of the result, as (heading, name of the number in Totals and in FolderTally)."""
     gone = [(texts.gettext("No longer there"), "gone")] if totals.gone else []
+    to_do = [(texts.gettext("Still to do"), "still_to_do")] if totals.still_to_do else []
     return (
         (texts.gettext("Found"), "found"),
         (texts.gettext("Copied"), "copied"),
@@ -153,6 +154,7 @@ def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str,
         (texts.gettext("Duplicates"), "duplicate"),
         (texts.gettext("Left out"), "skipped_total"),
         (texts.gettext("Failed"), "failed"),
+        *to_do,
     )
 
 

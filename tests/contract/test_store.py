@@ -316,7 +316,9 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
         an_import("one", state=State.COMPLETE), [a_notice("complete:one")], held
     ),
     "set_progress": lambda s, held: s.set_progress(ImportId("one"), Progress("Sent", 2), held),
-    "save_tally": lambda s, held: s.save_tally(ImportId("one"), FolderTally("Archiv", "Archive", 7), held),
+    "save_tallies": lambda s, held: s.save_tallies(
+        ImportId("one"), [FolderTally("Archiv", "Archive", 7)], held
+    ),
 }
 
 
@@ -648,7 +650,7 @@ def test_odd_folder_names_stay_distinct_and_round_trip_exactly(store: Store) -> 
     for n, name in enumerate(ODD_NAMES):
         store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=name)], [], held)
         store.note_intent(ROUTE, an_intent(n + 1, name), held)
-        store.save_tally(ImportId("one"), FolderTally(name, name, skipped={name: n}), held)
+        store.save_tallies(ImportId("one"), [FolderTally(name, name, skipped={name: n})], held)
     assert store.folder_map(ROUTE) == {name: name + "!" for name in ODD_NAMES}
     for n, name in enumerate(ODD_NAMES):
         assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=name)]
@@ -918,9 +920,9 @@ def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     inbox = FolderTally(
         "INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9, recognised=2
     )
-    store.save_tally(import_id, FolderTally("INBOX", "INBOX"), held)
-    store.save_tally(import_id, FolderTally("Archiv", "Archive"), held)
-    store.save_tally(import_id, inbox, held)
+    store.save_tallies(import_id, [FolderTally("INBOX", "INBOX"), FolderTally("Archiv", "Archive")], held)
+    store.save_tallies(import_id, [inbox], held)
+    store.save_tallies(import_id, [], held)
     skipped["our mail"] = 99
     assert list(store.tallies(import_id)) == [
         replace(inbox, skipped={"our mail": 2}),
@@ -997,7 +999,7 @@ def test_an_unknown_import_is_not_written_to(store: Store) -> None:
         lambda: store.update_import(an_import("ghost")),
         lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], held),
         lambda: store.set_progress(ghost, Progress(), held),
-        lambda: store.save_tally(ghost, FolderTally("INBOX", "INBOX"), held),
+        lambda: store.save_tallies(ghost, [FolderTally("INBOX", "INBOX")], held),
     ]
     for write in writes:
         with pytest.raises(LookupError, match="ghost"):

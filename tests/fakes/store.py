@@ -274,13 +274,14 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             self._grants[import_id] = sealed
             return True
 
-    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
+    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
         """Raises LookupError for an unknown import."""
         with self._lock:
             self._demand(lease)
             self._known(import_id)
-            kept = replace(tally, skipped=dict(tally.skipped))
-            self._tallies.setdefault(import_id, {})[tally.source_folder] = kept
+            for tally in tallies:
+                kept = replace(tally, skipped=dict(tally.skipped))
+                self._tallies.setdefault(import_id, {})[tally.source_folder] = kept
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         with self._lock:

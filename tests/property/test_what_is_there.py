@@ -8,9 +8,21 @@ from contextlib import contextmanager
 import pytest
 
 from importer.domain.messages.message_body import whole
-from importer.domain.model import AppendResult, FolderTally, ImportId, Outgoing, Refusal, RefusalCode, Stored
+from importer.domain.model import (
+    AppendResult,
+    FolderTally,
+    Import,
+    ImportId,
+    Outgoing,
+    Progress,
+    Refusal,
+    RefusalCode,
+    Stored,
+)
+from importer.engine.leg_context import TransferLimits
+from providers.errors import QuotaExceeded
 from tests.fakes.mailbox import MemoryFolder, MemorySession
-from tests.property.world import World, mail
+from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
 BODIES = tuple(mail(f"subject {n}", f"text {n}", f"id{n}") for n in range(10))
@@ -156,3 +168,42 @@ def test_a_run_over_an_unchanged_pair_asks_nothing_more() -> None:
     tally = world.run_with_own_faults().tallies["Work"]
     assert numbers(tally) == (0, 7, 3, 0)
     assert set(asked) == {"list", "status"}
+
+
+# --- An import that stops on its way -----------------------------------------------------------------
+
+
+def an_import(world: World) -> Import:
+    return Import(ImportId("stopped"), SOURCE, DESTINATION, world.clock.now())
+
+
+def test_a_stopped_import_tells_the_totals_of_the_mailbox() -> None:
+    world = world_of(*BODIES)
+    for name in ("Later", "Last"):
+        for body in BODIES[:5]:
+            world.source.create(name).add((), DATE, body)
+    world.destination.capacity_messages = 4
+    watched = Watcher()
+    with pytest.raises(QuotaExceeded):
+        world._leg(an_import(world), watched, TransferLimits(batch_messages=2), 99)
+    found = {name: tally.found for name, tally in watched.tallies.items()}
+    assert found == {"INBOX": 0, "Work": 10, "Later": 5, "Last": 5}
+    assert sum(tally.still_to_do for tally in watched.tallies.values()) == 16
+
+
+def test_progress_does_not_go_back_while_a_leg_comes_to_its_folders() -> None:
+    world = world_of(*BODIES)
+    for body in BODIES[:6]:
+        world.source.create("Later").add((), DATE, body)
+    done: list[int] = []
+
+    class Monitor(Watcher):
+        def progressed(self, progress: Progress) -> None:
+            super().progressed(progress)
+            done.append(progress.messages_done)
+
+    import_, watched = an_import(world), Monitor()
+    for lanes in (2, 2, 1, 1):
+        world._leg(import_, watched, TransferLimits(batch_messages=2, lanes=lanes), 3 if lanes == 2 else 9)
+    assert done == sorted(done)
+    assert done[-1] == 16

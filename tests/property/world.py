@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -86,6 +86,12 @@ class Watcher:
 
     tallies: dict[str, FolderTally] = field(default_factory=dict)
     progress: Progress | None = None
+
+    def planned(self, tallies: Sequence[FolderTally]) -> Mapping[str, FolderTally]:
+        known = dict(self.tallies)
+        for tally in tallies:
+            self.tallies.setdefault(tally.source_folder, tally)
+        return known
 
     def progressed(self, progress: Progress) -> None:
         self.progress = progress

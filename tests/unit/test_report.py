@@ -121,9 +121,9 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         ),
         (
             report(folder(found=10, present=7, gone=3)),
-            "7 of the 10 messages listed by the old mailbox are in the new one: there was nothing new to copy."
-            " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
-            " away, because their owner deleted or moved them.",
+            "7 of the 10 messages listed by the old mailbox are in the new one: there was nothing new to"
+            " copy. 3 messages were copied before and are no longer in their folders of the new mailbox: they"
+            " stay away, because their owner deleted or moved them.",
         ),
         (
             report(folder(found=5, copied=1, gone=3, skipped={"our own notice": 1})),
@@ -166,6 +166,33 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
 )
 def test_the_verdict_describes_the_outcome(it: Report, words: str) -> None:
     assert it.verdict == words
+
+
+@pytest.mark.parametrize(
+    ("copied", "words"),
+    [
+        (230, "All 230 messages listed by the old mailbox are in the new one. "),
+        (0, ""),
+    ],
+)
+def test_closed_folders_are_not_the_whole_verdict(copied: int, words: str) -> None:
+    closed = [
+        Refusal(IMPORT.id, name, UidValidity(1), None, "permission denied", count=0) for name in ("A", "B")
+    ]
+    it = report(
+        folder(found=copied, copied=copied, confirmed=copied), refusals=tuple(closed), state=State.INCOMPLETE
+    )
+    assert it.verdict == (
+        f"{words}2 folders of the old mailbox could not be opened, so nothing in them was copied."
+    )
+
+
+def test_an_incomplete_import_without_a_named_gap_was_not_verified() -> None:
+    verdict = report(folder(found=9, copied=9, confirmed=9), state=State.INCOMPLETE).verdict
+    assert verdict == (
+        "All 9 messages listed by the old mailbox are in the new one."
+        " Not everything could be verified: start the import again."
+    )
 
 
 @pytest.mark.parametrize("state", State)
@@ -268,6 +295,7 @@ def test_json_has_all_fields() -> None:
         "changes": {},
         "confirmed": None,
         "unchecked": 1,
+        "still_to_do": 0,
         "adds_up": True,
     }
     assert row["totals"] == read["totals"] == sums

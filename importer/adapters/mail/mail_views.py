@@ -61,7 +61,7 @@ class Sums:
             skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
             skipped_total=totals.skipped_total,
             failed=totals.failed,
-            unaccounted=max(0, totals.found - totals.accounted),
+            unaccounted=totals.still_to_do,
             size=texts.size(totals.copied_bytes),
         )
 

@@ -238,20 +238,24 @@ class SqlImports(Database):
             connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
-    def save_tally(self, import_id: ImportId, tally: FolderTally, lease: Lease) -> None:
-        values = mapping.tally_values(tally)
+    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
+        rows = [
+            {"import_id": import_id, "source_key": folder_key(tally.source_folder)}
+            | mapping.tally_values(tally)
+            for tally in tallies
+        ]
+        if not rows:
+            return
         with self.writing(lease) as connection:
             if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
-            insertion = insert_into(connection, folder_tallies).values(
-                import_id=import_id, source_key=folder_key(tally.source_folder), **values
+            insertion = insert_into(connection, folder_tallies)
+            key = ("import_id", "source_key")
+            upsert = insertion.on_conflict_do_update(
+                index_elements=key,
+                set_={name: insertion.excluded[name] for name in rows[0] if name not in key},
             )
-            connection.execute(
-                insertion.on_conflict_do_update(
-                    index_elements=[folder_tallies.c.import_id, folder_tallies.c.source_key],
-                    set_={name: insertion.excluded[name] for name in values},
-                )
-            )
+            connection.execute(upsert, rows)
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         statement = (

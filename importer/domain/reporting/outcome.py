@@ -209,8 +209,13 @@ def _not_all_there(
                 failed=say.number(totals.failed),
             )
         )
-    if totals.gone:
+        if totals.gone:
+            sentences.append(gone(say, totals))
+    elif totals.found and totals.adds_up and not totals.unconfirmed and not totals.unchecked:
+        sentences.append(_all_there(say, totals, reason))  # of what could be read
+    elif totals.gone:
         sentences.append(gone(say, totals))
+    before_problems = 0 if totals.failed else len(sentences)
     if unread_folders:
         sentences.append(
             say.ngettext(
@@ -249,8 +254,6 @@ def _not_all_there(
             )
         )
     if surplus:
-        if not sentences:
-            sentences.append(_all_there(say, totals, reason))
         sentences.append(
             say.ngettext(
                 "The new mailbox holds %(num)s message more than was copied: it is there twice.",
@@ -269,10 +272,10 @@ def _not_all_there(
                 known=say.number(totals.accounted),
             )
         )
-    if sentences:
-        return " ".join(sentences)
-    unverified = say.gettext("Not everything could be verified: start the import again.")
-    return f"{_all_there(say, totals, reason)} {unverified}"
+    if len(sentences) == before_problems:
+        unverified = say.gettext("Not everything could be verified: start the import again.")
+        sentences = [*(sentences or [_all_there(say, totals, reason)]), unverified]
+    return " ".join(sentences)
 
 
 def _so_far(say: Translator, totals: Totals) -> str:

@@ -154,7 +154,8 @@ class Report:
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, gone, duplicate, skipped,
                      skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
-                     flags_updated, recognised, changes: {kind: n}, confirmed, unchecked, adds_up}
+                     flags_updated, recognised, changes: {kind: n}, confirmed, unchecked, still_to_do,
+                     adds_up}
             folders: [{source_folder, destination_folder, source_recount, elsewhere,
                        ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]

@@ -75,6 +75,11 @@ class Totals:
         return self.in_destination + self.gone + self.skipped_total + self.failed
 
     @property
+    def still_to_do(self) -> int:
+        """Messages without an outcome, of an import that has not come to its end."""
+        return max(0, self.found - self.accounted)
+
+    @property
     def adds_up(self) -> bool:
         return self.found == self.accounted
 
@@ -100,5 +105,6 @@ class Totals:
             "changes": dict(self.changes),
             "confirmed": self.confirmed,
             "unchecked": self.unchecked,
+            "still_to_do": self.still_to_do,
             "adds_up": self.adds_up,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
 from typing import Final
@@ -55,13 +55,20 @@ class ProgressRecorder:
         with self._lock:
             self._unsaved[tally.source_folder] = tally
 
+    def planned(self, tallies: Sequence[FolderTally]) -> Mapping[str, FolderTally]:
+        known = {tally.source_folder: tally for tally in self._store.tallies(self._import_id)}
+        with self._lock:
+            for tally in tallies:
+                if tally.source_folder not in known:
+                    self._unsaved.setdefault(tally.source_folder, tally)
+        return known
+
     def flush(self) -> None:
         with self._lock:
             self._write()
 
     def _write(self) -> None:
-        for tally in self._unsaved.values():
-            self._store.save_tally(self._import_id, tally, self._lease)
+        self._store.save_tallies(self._import_id, tuple(self._unsaved.values()), self._lease)
         self._unsaved.clear()
         if self.progress is not None:
             self._store.set_progress(self._import_id, self.progress, self._lease)
