@@ -10,7 +10,7 @@ import pytest
 from importer.compact.uid_set import UidSet
 from importer.domain.model import Quota, State
 from importer.domain.planning.host_allowance import Allowance
-from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, Throughput, estimate
+from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, ReadTrial, Throughput, estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
@@ -208,8 +208,30 @@ def test_bytes_transferred_today_count_towards_the_cap() -> None:
     assert nothing.capped_until is None
 
 
+def test_an_estimate_tells_the_cost_of_messages_from_that_of_bytes() -> None:
+    """Small messages cost what each message costs; their bytes say nothing of the line."""
+    small = Throughput(Amount(40, 40_000), 2 * SECOND)
+    large = Throughput(Amount(1, 4_000_000), SECOND)
+    guess = estimate(Amount(80, 320_000_000), T, read=ReadTrial(small, large))
+    assert guess is not None
+    assert 80 * SECOND < guess.low < 90 * SECOND  # 8,000 s if the bytes cost what they cost in small messages
+    bounded = estimate(Amount(80, 320_000_000), T, read=ReadTrial(small))
+    assert bounded is not None
+    assert bounded.low < guess.low < guess.high < bounded.high
+
+
+def test_an_estimate_counts_folders_and_their_round_trips() -> None:
+    read = ReadTrial(Throughput(Amount(40, 40_000), SECOND), round_trip=SECOND)
+    near = estimate(Amount(2000, 2_000_000), T, read=read, folders=2000)
+    far = estimate(Amount(2000, 2_000_000), T, read=read, folders=2000, round_trip=SECOND / 10)
+    assert near is not None
+    assert far is not None
+    assert 30 * SECOND <= near.low < 247 * SECOND < near.high  # what it took once
+    assert far.low >= near.low + 800 * SECOND
+
+
 def test_an_estimate_uses_earlier_imports_or_else_the_trial_read() -> None:
-    read = Throughput(Amount(40, 1000), SECOND)
+    read = ReadTrial(Throughput(Amount(40, 1000), SECOND))
     guess = estimate(Amount(400, 10_000), T, read=read)
     assert guess is not None
     assert (guess.low, guess.high) == (10 * SECOND, 45 * SECOND)
@@ -219,7 +241,7 @@ def test_an_estimate_uses_earlier_imports_or_else_the_trial_read() -> None:
         Throughput(Amount(9, 9), DAY),
     ]
     assert estimate(Amount(2000, 2000), T, read=read, earlier=earlier) == Estimate(
-        20 * SECOND, 165 * SECOND, "based on earlier imports into that host"
+        SECOND * 0.016, 165 * SECOND, "based on earlier imports into that host"
     )
     assert estimate(Amount(5, 5), T, read=None) is None
     nothing = estimate(Amount(), T, read=None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -33,7 +33,7 @@ from importer.domain.model import (
     route_of,
 )
 from importer.domain.planning.server_limits import MAX_CHECK_S
-from importer.domain.planning.time_estimate import Amount, Throughput, estimate
+from importer.domain.planning.time_estimate import Amount, ReadTrial, Throughput, estimate
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.engine.survey import Survey, survey
@@ -64,6 +64,11 @@ SAMPLE_MESSAGES: Final = 1000
 TRIAL_MESSAGES: Final = 40
 TRIAL_BYTES: Final = 2_000_000
 """What is read once to measure the throughput."""
+
+LARGE_BYTES: Final = 256_000
+LARGE_READ_BYTES: Final = 16_000_000
+LARGE_AT_MOST: Final = timedelta(minutes=1)
+"""One message of LARGE_BYTES or more is read too; above LARGE_READ_BYTES only if it cannot take longer."""
 
 EARLIER_IMPORTS: Final = 100
 """How many earlier imports are inspected for their throughput."""
@@ -126,7 +131,8 @@ class _MailboxCheck:
         self._host_limits = HostLimits(deps, as_import, f"{deps.lease_owner} {as_import.id}")
         self._sessions: dict[Side, MailboxSession] = {}
         self._surveys: dict[Side, Survey] = {}
-        self._read_throughput: Throughput | None = None
+        self._trial: ReadTrial | None = None
+        self._large: tuple[FolderRef, Outline] | None = None  # the smallest of the large messages
         self.result = Check(SideCheck(source), SideCheck(destination))
 
     def run(self) -> Iterator[Check]:
@@ -251,6 +257,7 @@ class _MailboxCheck:
                 self.result = replace(self.result, folders=tuple(folders))
                 self._update_totals()
                 yield self.result
+            self._measure_large()
             self._update_side(Side.SOURCE, look=CheckPhase.DONE)
         except MailError as error:
             self._fail(Side.SOURCE, error)
@@ -263,10 +270,14 @@ class _MailboxCheck:
         try:
             uids = session.uids(ref)
             outlines = list(session.outlines(ref, _sampled(uids)))
-            if self._read_throughput is None:
+            if self._trial is None:
                 self._measure_throughput(session, ref, outlines)
         except (FolderUnusable, FolderChanged):
             return replace(folder, exact=False)
+        large = (outline for outline in outlines if outline.size_bytes >= LARGE_BYTES)
+        smallest = min(large, key=lambda outline: outline.size_bytes, default=None)
+        if smallest and (self._large is None or smallest.size_bytes < self._large[1].size_bytes):
+            self._large = ref, smallest
         sampled_bytes = sum(outline.size_bytes for outline in outlines)
         complete = len(outlines) == len(uids)
         self._update_dates(outlines, exact=complete)
@@ -335,13 +346,32 @@ class _MailboxCheck:
             if len(chosen) < TRIAL_MESSAGES and size_bytes + outline.size_bytes <= TRIAL_BYTES:
                 chosen.append(outline.uid)
                 size_bytes += outline.size_bytes
+        round_trip = self._side(Side.SOURCE).round_trip or timedelta(0)
+        self._trial = ReadTrial(self._timed_read(session, ref, UidSet.of(chosen)), None, round_trip)
+
+    def _measure_large(self) -> None:
+        """Read one large message. One above 16 MB is read only if that takes a minute at most even at the pace
+        of the small ones."""
+        if self._trial is None or self._large is None:
+            return
+        folder, outline = self._large
+        small = self._trial.small
+        at_most = small.took * (outline.size_bytes / max(1, small.amount.size_bytes))
+        if outline.size_bytes > LARGE_READ_BYTES and at_most > LARGE_AT_MOST:
+            return
+        with suppress(FolderUnusable, FolderChanged):
+            large = self._timed_read(self._sessions[Side.SOURCE], folder, UidSet.of((outline.uid,)))
+            if large.amount.messages:
+                self._trial = replace(self._trial, large=large)
+
+    def _timed_read(self, session: MailboxSession, folder: FolderRef, uids: UidSet) -> Throughput:
         began = self._deps.clock.now()
-        messages = [
-            message for message in session.messages(ref, UidSet.of(chosen)) if isinstance(message, Message)
+        sizes = [
+            len(message.body) for message in session.messages(folder, uids) if isinstance(message, Message)
         ]
-        amount = Amount(len(messages), sum(len(message.body) for message in messages))
-        self._read_throughput = Throughput(amount, self._deps.clock.now() - began)
-        self._host_limits.count_bytes(Side.SOURCE, amount.size_bytes)
+        took = self._deps.clock.now() - began
+        self._host_limits.count_bytes(Side.SOURCE, sum(sizes))
+        return Throughput(Amount(len(sizes), sum(sizes)), took)
 
     def _update_dates(self, outlines: Sequence[Outline], *, exact: bool) -> None:
         side = self.result.source
@@ -366,7 +396,11 @@ class _MailboxCheck:
         estimated = estimate(
             self.result.to_copy,
             self._deps.clock.now(),
-            read=self._read_throughput,
+            read=self._trial,
+            folders=sum(
+                folder.to_copy.messages > 0 or folder.there is None for folder in self.result.folders
+            ),
+            round_trip=max(self._side(side).round_trip or timedelta(0) for side in Side),
             earlier=_earlier_throughputs(self._deps, self._accounts[Side.DESTINATION]),
             daily_caps=self._host_limits.daily_caps(),
         )
