@@ -200,6 +200,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         lease_owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         allowance=partial(_allowance, settings, catalog),
         stopping=stopping,
+        max_message_bytes=LARGEST_MESSAGE_BYTES,
         transfer_limits=TransferLimits(
             batch_messages=settings.batch_messages,
             batch_bytes=settings.batch_bytes,

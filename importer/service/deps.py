@@ -82,6 +82,7 @@ class Deps:
         False
     )  # other persons wait for the thread of this import's leg
     transfer_limits: TransferLimits = field(default_factory=TransferLimits)
+    max_message_bytes: int = 256 << 20  # the largest message that is copied
     digests: Callable[[int], DigestSet] = lambda _expected: (
         Digests()
     )  # an empty set for about that many digests

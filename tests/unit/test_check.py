@@ -151,6 +151,17 @@ def test_missing_room_and_oversized_messages_are_reported(office: Office) -> Non
     assert run_check(office)[-1].fits is None
 
 
+def test_messages_beyond_our_own_limit_are_not_blamed_on_a_server(office: Office) -> None:
+    office.old.folders["INBOX"].add((), DATE, b"x" * 5000)
+    office.new.append_limit_bytes = 4000
+    office.deps = replace(office.deps, max_message_bytes=4500)
+    check_ = run_check(office)[-1]
+    assert [(folder.too_large, folder.beyond_limit) for folder in check_.folders] == [(0, 1)]
+    assert check_.warnings == (
+        "1 message will be left out: larger than Mailhaul copies; the limit of 4 kB is its own.",
+    )
+
+
 def test_large_folders_are_sampled_and_marked_as_inexact(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

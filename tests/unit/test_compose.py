@@ -522,3 +522,18 @@ def test_an_umlaut_domain_is_encoded_with_idna_2008() -> None:
 def test_a_sender_may_have_a_display_name() -> None:
     assert str(sender_mailbox("Mail Haul <m@new.example>")) == "Mail Haul <m@new.example>"
     assert str(sender_mailbox("m@new.example")) == "m@new.example"
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "column"),
+    [("en", "3 messages were copied before", "No longer there"), ("de", "bleiben weg", "Nicht mehr da")],
+)
+def test_mail_that_its_owner_removed_is_told_apart(language: str, sentence: str, column: str) -> None:
+    it = report(FolderTally("INBOX", "INBOX", found=10, present=7, gone=3, confirmed=0), language=language)
+    notice = completion_notice(it)
+    for body in (notice.text, notice.html):
+        words = " ".join(unescape(re.sub("<[^>]+>", " ", body)).split())
+        assert sentence in words
+        assert column in words
+        assert "0 of 0" not in words
+    assert "10" not in notice.subject

@@ -164,13 +164,16 @@ def check_text(result: Check, language: str = "en") -> str:
 
 def test_the_page_shows_all_findings_of_a_check() -> None:
     day = Estimate(timedelta(3), timedelta(3), "because of the daily limits of the hosts", T + timedelta(3))
-    text = check_text(replace(RESULT, estimate=day)).replace("\u00a0", " ")
+    inbox = replace(RESULT.folders[0], beyond_limit=3)
+    result = replace(RESULT, folders=(inbox, *RESULT.folders[1:]), estimate=day, max_message_bytes=256 << 20)
+    text = check_text(result).replace("\u00a0", " ")
     for sentence in (
         "≈ 5 GB",
         "From about Sep 13, 2023 to about Mar 1, 2026.",
         "Free in the new mailbox: 10 GB.",
         "has a daily transfer limit: the import will take until about Mar 4, 2026.",
         "2 messages are larger than the new mailbox accepts",
+        "3 messages are larger than Mailhaul copies (268 MB) and will be left out.",
         "1 folder cannot be opened: Secret",
         "Left out: Calendar (calendars, contacts, notes and similar items are not mail)",
         "3 more in the folders of other labels",

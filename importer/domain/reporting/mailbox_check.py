@@ -87,7 +87,7 @@ class FolderCheck:
     now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
     which are not copied again. `recognised`: messages that another program seems to have brought there,
     judged by their headers; of a large folder an estimate. `too_large`: messages that exceed the
-    destination's size limit, among those checked.
+    destination's size limit, among those checked; `beyond_limit`: those that exceed Mailhaul's own.
     """
 
     source_folder: str
@@ -99,6 +99,7 @@ class FolderCheck:
     size_bytes: int | None = None
     exact: bool = True
     too_large: int = 0
+    beyond_limit: int = 0
     elsewhere: int = 0
     recognised: int = 0
 
@@ -120,6 +121,7 @@ class FolderCheck:
             "known": self.known,
             "recognised": self.recognised,
             "too_large": self.too_large,
+            "beyond_limit": self.beyond_limit,
             "elsewhere": self.elsewhere,
         }
 
@@ -146,6 +148,7 @@ class Check:
     estimate: Estimate | None = None
     done: bool = False
     labels: LabelRule | None = None
+    max_message_bytes: int = 0  # the largest message that Mailhaul copies
 
     @property
     def recognised(self) -> int:
@@ -214,6 +217,14 @@ class Check:
             yield (
                 f"{at_least}{counted(too_large, 'message')} will be left out: larger than the new mailbox"
                 f" accepts ({limit})."
+            )
+        beyond_limit = sum(folder.beyond_limit for folder in self.folders)
+        if beyond_limit:
+            limit = spoken_bytes(self.max_message_bytes)
+            at_least = "" if all(folder.exact for folder in self.folders) else "At least "
+            yield (
+                f"{at_least}{counted(beyond_limit, 'message')} will be left out: larger than Mailhaul copies;"
+                f" the limit of {limit} is its own."
             )
         for name, reason in self.closed:
             yield f"The folder “{name}” cannot be opened, and nothing in it would be copied: {reason}"

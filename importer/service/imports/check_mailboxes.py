@@ -133,7 +133,9 @@ class _MailboxCheck:
         self._surveys: dict[Side, Survey] = {}
         self._trial: ReadTrial | None = None
         self._large: tuple[FolderRef, Outline] | None = None  # the smallest of the large messages
-        self.result = Check(SideCheck(source), SideCheck(destination))
+        self.result = Check(
+            SideCheck(source), SideCheck(destination), max_message_bytes=deps.max_message_bytes
+        )
 
     def run(self) -> Iterator[Check]:
         yield self.result
@@ -282,14 +284,16 @@ class _MailboxCheck:
         complete = len(outlines) == len(uids)
         self._update_dates(outlines, exact=complete)
         mean_bytes = sampled_bytes / len(outlines) if outlines else 0
-        limit = self.result.destination.max_message_bytes
+        limit, own_limit = self.result.destination.max_message_bytes, self._deps.max_message_bytes
+        sizes = [outline.size_bytes for outline in outlines]
         history = self._history(folder, ref)
         return replace(
             folder,
             messages=len(uids),
             size_bytes=reported_bytes if reported_bytes is not None else round(mean_bytes * len(uids)),
             exact=reported_bytes is not None or complete,
-            too_large=0 if limit is None else sum(outline.size_bytes > limit for outline in outlines),
+            too_large=sum(limit < size_bytes <= own_limit for size_bytes in sizes) if limit else 0,
+            beyond_limit=sum(size_bytes > own_limit for size_bytes in sizes),
             known=0 if history is None else len(uids) - len(history.todo(uids)),
             recognised=self._count_recognised(folder, ref, uids, history),
         )
@@ -350,8 +354,8 @@ class _MailboxCheck:
         self._trial = ReadTrial(self._timed_read(session, ref, UidSet.of(chosen)), None, round_trip)
 
     def _measure_large(self) -> None:
-        """Read one large message. One above 16 MB is read only if that takes a minute at most even at the pace
-        of the small ones."""
+        """Read one large message. One above 16 MB is read only if that takes a minute at most even at the
+        pace of the small ones."""
         if self._trial is None or self._large is None:
             return
         folder, outline = self._large

@@ -140,6 +140,8 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         "folders": [folder.as_json() for folder in folders[:FOLDERS_SHOWN]],
         "folders_more": len(folders[FOLDERS_SHOWN:]),
         "too_large": sum(folder.too_large for folder in folders),
+        "beyond_limit": sum(folder.beyond_limit for folder in folders),
+        "max_message_bytes": result.max_message_bytes,
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
