@@ -11,7 +11,7 @@ import pytest
 
 from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account, Import, Problem, Quota
+from importer.domain.model import Account, FolderTally, Import, Problem, Quota, State
 from importer.domain.planning.time_estimate import Estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.i18n.translations import LANGUAGES, texts
@@ -70,6 +70,30 @@ def test_the_label_choice_is_shown_only_for_sources_with_labels(office: WebOffic
     assert 'name="labels"' not in page
     start(ada, page, labels="nonsense")
     assert (latest(office).labels, latest(office).sync_flags) == (LabelRule.ONE, False)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "heading"),
+    [("en", "3 messages were copied before", "No longer there"), ("de", "bleiben weg", "Nicht mehr da")],
+)
+def test_mail_that_its_owner_removed_is_told_apart(
+    office: WebOffice, ada: Browser, language: str, sentence: str, heading: str
+) -> None:
+    start(ada, review(ada))
+    import_, store = latest(office), office.deps.store
+    lease = store.acquire("test", "test", timedelta(minutes=1))
+    assert lease is not None
+    tallies = [
+        FolderTally("INBOX", "INBOX", found=10, present=7, gone=3, confirmed=0, source_recount=10),
+        FolderTally("Work", "Work"),
+    ]
+    store.save_tallies(import_.id, tallies, lease)
+    store.update_import(replace(import_, state=State.COMPLETE), lease)
+    page = ada.get(f"/imports/{import_.id}", **{"accept-language": language}).text
+    assert sentence in page
+    assert f"<dt>{heading}</dt><dd>3</dd>" in page
+    assert "Still to do" not in page
+    assert " 0 of 0" not in page
 
 
 def test_choices_are_kept_when_the_start_is_refused(office: WebOffice, ada: Browser) -> None:
