@@ -277,8 +277,9 @@ class FolderCopy:
 
     @property
     def undone(self) -> bool:
-        """Whether messages have no outcome that a further pass can give them."""
-        open_ = self._remaining > len(self._unfetched) or bool(self._doubts)
+        """Whether messages have no outcome that a further pass can give them. How many are left is unknown if
+        the last pass ended early."""
+        open_ = self._pass_over or self._remaining > len(self._unfetched) or bool(self._doubts)
         return open_ and self._unusable is None and self._passes < MAX_PASSES
 
     @property
