@@ -55,8 +55,8 @@ def test_one_api_client_cannot_take_the_checks_of_all_others(tmp_path: Path) -> 
         office.pages.state.site,
         deps=replace(office.deps, sessions=slow),
     )
-    api: Any = next(r for r in office.pages.routes if getattr(r, "path", "") == "/api/v1").app
-    api._app.state.site = office.pages.state.site
+    mount: Any = next(r for r in office.pages.routes if getattr(r, "path", "") == "/api/v1")
+    mount.app._app.state.site = office.pages.state.site
 
     def check(name: str, server: str, number: int) -> int:
         headers = {"Authorization": f"Bearer {tokens[name]}"}

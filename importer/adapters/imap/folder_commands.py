@@ -42,6 +42,7 @@ class Listing:
 
     `shared` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
     no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it.
+    `names_nothing`: it lists no folder at all, in whatever way it is asked.
     """
 
     hierarchy: Hierarchy
@@ -51,6 +52,7 @@ class Listing:
     unreadable: tuple[str, ...] = ()
     refusal: Reply | None = None
     inbox_listed: bool = True
+    names_nothing: bool = False
 
 
 _STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
@@ -61,6 +63,9 @@ _MAX_LEVELS_ASKED: Final = 1000
 
 MAX_PIPELINED: Final = 100
 """Commands sent ahead of their replies: some 10 KB in each direction, which fits every socket buffer."""
+
+MAX_EXAMINED_ALONE: Final = 5
+"""Empty folders to examine where each command has to wait for the previous reply."""
 
 
 def list_folders(link: ReconnectingConnection, connection: Connection, *, modseqs: bool = False) -> Listing:
@@ -110,6 +115,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     if refusal is None:
         listed = merged(listed, _existing(link, connection, listed, subscriptions))
     _check_number(link, len(listed) + len(lines.unreadable))
+    names_nothing = not listed and not lines.unreadable
     inbox_listed = any(folder.name == "INBOX" for folder in listed)
     if not inbox_listed:
         delimiter = next((folder.delimiter for folder in listed if folder.delimiter), None)
@@ -122,6 +128,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
         unreadable=lines.unreadable,
         refusal=refusal,
         inbox_listed=inbox_listed,
+        names_nothing=names_nothing,
     )
 
 
@@ -242,6 +249,28 @@ def _examined_status(
         uidnext = _highest_uid(link, connection, folder) + 1 if selected.messages else 1
     link.unselect(connection)  # some servers append to no folder that is open for reading
     return FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages)
+
+
+def are_empty(link: ReconnectingConnection, connection: Connection, folders: Sequence[str]) -> bool:
+    """Return whether EXAMINE agrees that the folders are empty, as STATUS says. If one is not, STATUS is not
+    used again for this account.
+
+    The commands are pipelined, and only as many folders are examined as one round trip allows.
+    """
+    at_once = MAX_EXAMINED_ALONE if connection.fallbacks.one_at_a_time else MAX_PIPELINED
+    names = []
+    for folder in folders[:at_once]:
+        with contextlib.suppress(FolderUnusable):
+            names.append(link.quoted(folder))
+    link.selected = None
+    answers = connection.call_all([b"EXAMINE " + name for name in names])
+    connection.fallbacks.by_examine |= any(
+        isinstance(event, LiteralData) and event.name == "EXISTS" and bool(event.number)
+        for answer in answers
+        if answer.reply.status == "OK"
+        for event in answer.events
+    )
+    return not connection.fallbacks.by_examine
 
 
 def _highest_uid(link: ReconnectingConnection, connection: Connection, folder: str) -> int:

@@ -200,6 +200,8 @@ class ImapSession:
         }
         self._settle_inbox(listing, statuses)
         if self.side is Side.SOURCE:
+            if not self._are_empty(statuses):
+                statuses |= self._statuses(list(statuses))
             if self._retry_read(is_exchange):
                 statuses |= _folders_without_mail(statuses)
             statuses |= self._shared_folders(listing) | self._unreadable_lines(listing)
@@ -215,6 +217,19 @@ class ImapSession:
             return folder_commands.within_limit(self._link, folder, status)
         except FolderUnusable as beyond:
             return beyond
+
+    def _are_empty(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
+        """Return False if a folder without messages, by its status, has some when it is opened."""
+        empty = [n for n, s in statuses.items() if isinstance(s, FolderStatus) and not s.messages]
+        by_examine = self._retry_read(lambda _link, connection: connection.fallbacks.by_examine)
+        if by_examine or not empty:
+            return True
+        try:
+            return self._retry_read(partial(folder_commands.are_empty, folders=empty), attempts=1)
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them, which the copy reports
+            return True
 
     def _settle_inbox(
         self, listing: folder_commands.Listing, statuses: dict[str, FolderStatus | FolderUnusable]
@@ -248,6 +263,8 @@ class ImapSession:
         unreadable = {f"LIST {response_errors.printable(line)}": line for line in listing.unreadable}
         if listing.refusal is not None:
             unreadable["LIST"] = response_errors.server_words(listing.refusal)
+        elif listing.names_nothing:
+            unreadable["LIST"] = "its list is empty, without INBOX"
         return {
             name: response_errors.list_unreadable(self.peer, line, refused=name == "LIST")
             for name, line in unreadable.items()

@@ -71,7 +71,7 @@ STOP_GRACE_S: Final = 10.0
 """The same once the process has to end. It ends within 30 seconds."""
 
 MAX_CHECK_S: Final = 300.0
-"""A check of two mailboxes; one with 20,000 folders takes minutes. A hostile server holds a slot no longer."""
+"""A check of two mailboxes; one with 20,000 folders takes minutes. Hostile servers hold a slot no longer."""
 
 MAX_LOGIN_S: Final = 45.0
 """A login that only proves a password, while its owner waits for the page. Dovecot takes up to 17 s to refuse
