@@ -36,8 +36,16 @@ _SAMPLES: Final = 3
 """Messages whose size is confirmed to be wrong, after which sizes of this server raise no doubts."""
 
 
+_ITEMS: Final = b"UID FLAGS INTERNALDATE RFC822.SIZE"
+_ITEMS_WITH_LABELS: Final = b"UID X-GM-LABELS FLAGS INTERNALDATE RFC822.SIZE"
+
+
 def _has_all(message: Fetched) -> bool:
     return None not in (message.body, message.flags, message.internaldate, message.size_bytes)
+
+
+def _has_all_and_labels(message: Fetched) -> bool:
+    return message.labels is not None and _has_all(message)
 
 
 def _has_content(message: Fetched) -> bool:
@@ -48,21 +56,7 @@ def _has_answer(message: Fetched) -> bool:
     return message.body is not None or message.withheld
 
 
-_MESSAGES: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])", _has_all, 10_000, _has_content)
-
 _SIZES: Final = Query(b"(UID RFC822.SIZE)", lambda message: message.size_bytes is not None, 10_000)
-
-# The folder is open read-only, so that this does not set \\Seen.
-_AS_RFC822: Final = Query(b"(UID FLAGS INTERNALDATE RFC822.SIZE RFC822)", _has_all, 10_000, _has_answer)
-
-
-def _as_partial(size_bytes: int) -> Query:
-    return Query(
-        b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.%d>)" % size_bytes,
-        _has_all,
-        1,
-        _has_answer,
-    )
 
 
 @dataclass(slots=True)
@@ -76,20 +70,31 @@ class _Doubtful:
 
 
 class ContentReader:
-    """Reads the messages of one session."""
+    """Reads the messages of one session; `with_labels`: with Gmail's labels."""
 
-    def __init__(self, link: ReconnectingConnection) -> None:
+    def __init__(self, link: ReconnectingConnection, *, with_labels: bool = False) -> None:
         self._link = link
+        self._items = _ITEMS_WITH_LABELS if with_labels else _ITEMS
+        self._has_all = _has_all_and_labels if with_labels else _has_all
+        self._whole = Query(b"(%s BODY.PEEK[])" % self._items, self._has_all, 10_000, _has_content)
+        # The folder is open read-only, so that this does not set \\Seen.
+        self._as_rfc822 = Query(b"(%s RFC822)" % self._items, self._has_all, 10_000, _has_answer)
         self._right_sizes = 0
         self._compared_others = False
         self._wrong_sizes = 0  # messages that are shorter than their size however they are requested
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         """Yield messages as `MailboxSession.messages` does."""
+        for message in self.fetched(folder, uids):
+            yield message if isinstance(message, NotHandedOut) else as_message(*message)
+
+    def fetched(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Fetched, bytes] | NotHandedOut]:
+        """Yield what `messages` does, with all items; each has a UID and a body. Its `header_block` comes with
+        it, b"" if that is not known."""
         doubtful: dict[Uid, _Doubtful] = {}
         held_bytes = 0
         settled: list[int] = []
-        for message in fetch(self._link, folder, uids, _MESSAGES):
+        for message in fetch(self._link, folder, uids, self._whole):
             if isinstance(message, Unreadable):
                 if message.broke_connection or message.too_large:
                     settled.append(message.uid)
@@ -106,7 +111,7 @@ class ContentReader:
             doubt = self._doubt(message, header)
             if doubt is None:
                 settled.append(uid)
-                yield _message(message, header)
+                yield message, header
                 continue
             if held_bytes + doubt.length <= _HELD_BYTES:
                 held_bytes += doubt.length
@@ -117,7 +122,8 @@ class ContentReader:
             for uid in uids - UidSet.of((*settled, *doubtful)):
                 doubtful[uid] = _Doubtful(Fetched(0, uid), 0)
         if doubtful:
-            yield from self._second_look(folder, doubtful)
+            for second in self._second_look(folder, doubtful):
+                yield second if isinstance(second, NotHandedOut) else (second, b"")
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
         """Return why the content may not be all of it, None if there is no sign of that. `header` is its
@@ -137,7 +143,7 @@ class ContentReader:
 
     def _second_look(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]
-    ) -> Iterator[Message | NotHandedOut]:
+    ) -> Iterator[Fetched | NotHandedOut]:
         by_size = [uid for uid, doubt in doubtful.items() if doubt.size_alone]
         first, rest = UidSet.of(doubtful), UidSet()
         if len(by_size) > _SAMPLES:  # all sizes are wrong, rather than all contents
@@ -146,23 +152,23 @@ class ContentReader:
         yield from self._ask_again(folder, doubtful, first)
         if self._wrong_sizes >= _SAMPLES:
             settled = [uid for uid in rest if doubtful[uid].message.body is not None]
-            yield from (_message(doubtful[uid].message) for uid in settled)
+            yield from (doubtful[uid].message for uid in settled)
             rest -= UidSet.of(settled)
         if rest:
             yield from self._ask_again(folder, doubtful, rest)
 
     def _ask_again(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful], uids: UidSet
-    ) -> Iterator[Message | NotHandedOut]:
+    ) -> Iterator[Fetched | NotHandedOut]:
         for piece in uids.chunks(_ASKED_AT_ONCE):
             # All of a response is read before the next command is sent.
-            answered = {message.uid: message for message in self._fetch(folder, piece, _AS_RFC822)}
+            answered = {message.uid: message for message in self._fetch(folder, piece, self._as_rfc822)}
             for uid in piece:
                 yield from self._decide(folder, doubtful[uid], answered.get(uid, Fetched(0, uid)))
 
     def _decide(
         self, folder: FolderRef, doubt: _Doubtful, second: Fetched
-    ) -> Iterator[Message | NotHandedOut]:
+    ) -> Iterator[Fetched | NotHandedOut]:
         best = _longer(doubt.message, second)
         size_bytes = best.size_bytes or 0
         if (
@@ -170,7 +176,7 @@ class ContentReader:
             and size_bytes > _length(best)
             and (not best.body or self._wrong_sizes < _SAMPLES)
         ):
-            for partial in self._fetch(folder, UidSet.of((best.uid,)), _as_partial(size_bytes)):
+            for partial in self._fetch(folder, UidSet.of((best.uid,)), self._as_partial(size_bytes)):
                 best = _longer(best, partial)
         if best.uid is None:
             return
@@ -180,7 +186,7 @@ class ContentReader:
                 return
             self._wrong_sizes += 1
         if best.body or (best.body is not None and best.size_bytes == 0):
-            yield _message(best)
+            yield best
         elif doubt.refused is not None and not (best.withheld or best.body is not None):
             yield NotHandedOut(best.uid, doubt.refused.reason)
         elif best.withheld or best.body is not None:
@@ -198,10 +204,13 @@ class ContentReader:
         around = UidSet.from_ranges([(max(1, doubtful - 50), doubtful + 50)]) - UidSet.of((doubtful,))
         sizes = [(m.size_bytes, m.uid) for m in self._fetch(folder, around, _SIZES) if m.size_bytes and m.uid]
         small = [uid for size_bytes, uid in sorted(sizes)[:_OTHERS] if size_bytes <= _SMALL_BYTES]
-        for message in self._fetch(folder, UidSet.of(small), _MESSAGES) if small else ():
+        for message in self._fetch(folder, UidSet.of(small), self._whole) if small else ():
             if message.body and message.size_bytes:
                 self._right_sizes += _length(message) == message.size_bytes
                 self._wrong_sizes += _length(message) < message.size_bytes
+
+    def _as_partial(self, size_bytes: int) -> Query:
+        return Query(b"(%s BODY.PEEK[]<0.%d>)" % (self._items, size_bytes), self._has_all, 1, _has_answer)
 
     def _only_a_part(self, length: int, size_bytes: int) -> str:
         host = self._link.peer.endpoint.host
@@ -233,6 +242,7 @@ def _longer(one: Fetched, other: Fetched) -> Fetched:
         internaldate=rest.internaldate if best.internaldate is None else best.internaldate,
         size_bytes=rest.size_bytes if best.size_bytes is None else best.size_bytes,
         withheld=best.withheld or rest.withheld,
+        labels=rest.labels if best.labels is None else best.labels,
     )
 
 
@@ -240,7 +250,9 @@ def _length(message: Fetched) -> int:
     return sent_bytes(message.body) if message.body else 0
 
 
-def _message(message: Fetched, header: bytes = b"") -> Message:
+def as_message(message: Fetched, header: bytes = b"") -> Message:
+    """Return a message that has a UID and a body. Raises ValueError if it has not. `header` is its
+    `header_block`, b"" if it is not known."""
     if message.uid is None or message.body is None:
         raise ValueError("not a whole message")
     flags = without_recent(message.flags or ())

@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 from imapclient import imap_utf7
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.content_reader import ContentReader, as_message
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
 from importer.adapters.imap.label_index import (
     DELIMITER,
@@ -54,11 +55,6 @@ FOLDER_LIMITS: Final = (1000, 2000, 5000, 10000)
 """The choices of "Limit IMAP folders to contain no more than this many messages" (gaubert/gmvault#297)."""
 
 _OUTSIDE_ALL_MAIL: Final = (FolderRole.JUNK, FolderRole.TRASH)
-_LABELLED: Final = Query(
-    b"(UID X-GM-LABELS FLAGS INTERNALDATE BODY.PEEK[])",
-    lambda message: None not in (message.labels, message.body, message.flags, message.internaldate),
-    10_000,
-)
 _FLAGS_AND_LABELS: Final = Query(
     b"(UID X-GM-LABELS FLAGS)",
     lambda message: None not in (message.labels, message.flags),
@@ -149,6 +145,7 @@ class GmailSource:
         self.side: Side = session.side
         self._session = session
         self._labels = labels
+        self._content_reader = ContentReader(session.link, with_labels=True)
 
     def renew(self) -> None:
         self._session.renew()
@@ -225,13 +222,12 @@ class GmailSource:
         return self._labelled(folder.name, *self._resolve(folder, uids))
 
     def _labelled(self, name: str, all_mail: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
-        link = self._session.link
-        for message in fetch(link, all_mail, uids, _LABELLED):
-            if isinstance(message, Unreadable):
-                yield NotHandedOut(message.uid, message.reason, message.broke_connection)
-            elif message.uid is not None and message.body is not None:
-                flags = self._flags_and_keywords(name, message)
-                yield Message(message.uid, flags, message.internaldate or "", message.body)
+        for message in self._content_reader.fetched(all_mail, uids):
+            if isinstance(message, NotHandedOut):
+                yield message
+            else:
+                fetched, header = message
+                yield as_message(fetched, header)._replace(flags=self._flags_and_keywords(name, fetched))
 
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0
