@@ -276,10 +276,11 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """The destination rejected this message. `reason` is for the report. `certain`: another try cannot change
-    it."""
+    it. `passing`: the server may be at fault, and not the message."""
 
     reason: str
     certain: bool = False
+    passing: bool = False
 
 
 AppendResult = Stored | Rejected

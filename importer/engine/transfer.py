@@ -510,7 +510,8 @@ class InFlightBatch:
             refusal = _refusal(
                 self._pair, key.uid, RefusalCode.NOT_TAKEN, result.reason, key.header, key.size_bytes
             )
-            if self._apart or result.certain or self._pair.leg.import_.attempts >= LEGS_WITH_SECOND_ATTEMPTS:
+            no_time = self._pair.leg.import_.attempts >= LEGS_WITH_SECOND_ATTEMPTS
+            if self._apart or result.certain or (no_time and not result.passing):
                 decided.refusals.append(refusal)
             else:
                 self._pair.doubt_refused(refusal)

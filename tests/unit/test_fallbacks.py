@@ -1,4 +1,4 @@
-"""What is concluded from connections that end while commands are sent ahead."""
+"""What is concluded from commands that fail, for the rest of the run."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def test_sending_ahead_is_not_resumed_for_ever() -> None:
             fallbacks.note_loss_ahead(silent=False)
         fallbacks.note_loss_otherwise()
     assert fallbacks.one_at_a_time
+
+
+def test_keywords_that_were_refused_twice_are_not_sent_again() -> None:
+    fallbacks = Fallbacks()
+    fallbacks.note_refused_keywords(("\\Seen", "old.example"))
+    assert not fallbacks.refuses_keywords(("old.example",))
+    fallbacks.note_refused_keywords(("old.example",))
+    assert fallbacks.refuses_keywords(("\\Flagged", "old.example"))
+    assert not fallbacks.refuses_keywords(("\\Flagged", "old.example", "work"))

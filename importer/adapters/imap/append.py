@@ -19,6 +19,7 @@ from dataclasses import replace
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import Literals, Part, append_runs, part
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.fallbacks import NON_SYNCHRONIZING
 from importer.adapters.imap.wire import Continue, Reply, Tagged, WireEvent
 from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
@@ -149,13 +150,18 @@ class AppendCommand:
         self._connection = queue.connection
         self._folder = folder
         self._mailbox = mailbox
-        encoded = [_encode(message) for message in messages]
+        fitting = [self._without_refused_keywords(message) for message in messages]
+        self._dropped = [
+            len(message.flags) - len(fits.flags) for message, fits in zip(messages, fitting, strict=True)
+        ]
+        encoded = [_encode(message) for message in fitting]
         self._can_be_sent = [ready is not None for ready in encoded]
         self._sendable = [ready for ready in encoded if ready is not None]
         self._keep = keep or len(self._sendable) == 1
         self._consecutive_errors: list[MailError] = []
         """Errors of the messages rejected since the last stored one, where the server may be at fault."""
         # By APPENDUID. Some servers report nonsense there, so that the folder has to be asked.
+        self._bad_reply: Reply | None = None  # to a message whose literal was not synchronizing
         self._sent_tag: str | None = None  # of the command that `send` sent, if it sent one
         self._done = False
         self._results: list[AppendResult] | None = None
@@ -202,12 +208,22 @@ class AppendCommand:
                 results = self._multiappend(self._sendable, self._sent_tag)
             else:
                 results = self._append_singly(self._sendable, self._sent_tag)
-            if self._consecutive_errors and not any(isinstance(result, Stored) for result in results or ()):
-                raise self._consecutive_errors[-1]
+            self._raise_repeated_errors(results or ())
         if self._error is not None:
             return
         self._results = None if results is None else self._in_message_order(results)
         self._end()
+
+    def _raise_repeated_errors(self, results: Sequence[AppendResult]) -> None:
+        """Raise the last error if the server stored none of these messages, nor any of the append before. A
+        first one may pass: its messages are refused, and the caller tries them once more."""
+        fallbacks = self._connection.fallbacks
+        if any(isinstance(result, Stored) for result in results):
+            fallbacks.appends_failed = 0
+        elif self._consecutive_errors:
+            fallbacks.appends_failed += 1
+            if fallbacks.appends_failed > 1 or not fallbacks.has_stored:
+                raise self._consecutive_errors[-1]
 
     def _in_message_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
         """Insert the results of the messages that could not be sent."""
@@ -215,7 +231,21 @@ class AppendCommand:
             "The message's flags or its date contain characters that no IMAP command can carry.", certain=True
         )
         sent = iter(results)
-        return [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
+        in_order = [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
+        return [
+            replace(result, keywords_dropped=result.keywords_dropped + dropped)
+            if dropped and isinstance(result, Stored)
+            else result
+            for result, dropped in zip(in_order, self._dropped, strict=True)
+        ]
+
+    def _without_refused_keywords(self, message: Outgoing) -> Outgoing:
+        """Return the message, without its keywords if the server refused others that had the same ones."""
+        system_flags = _system_flags(message)
+        if len(system_flags) == len(message.flags):
+            return message
+        refused = self._connection.fallbacks.refuses_keywords(message.flags)
+        return message._replace(flags=system_flags) if refused else message
 
     @contextmanager
     def _ended_by_errors(self) -> Iterator[None]:
@@ -264,12 +294,14 @@ class AppendCommand:
         window = 1 if self._queue.literals is Literals.SYNCHRONIZING else MAX_PIPELINED
         try:
             for message in messages:
-                if len(unanswered) >= window:
+                while unanswered and (len(unanswered) >= window or self._may_be_the_literal()):
                     results.append(self._single_result(*unanswered.popleft()))
+                self._raise_if_literals_are_refused()
                 unanswered.append((tag or self._queue.send(self._mailbox, (message,)), message))
                 tag = None
             while unanswered:
                 results.append(self._single_result(*unanswered.popleft()))
+            self._raise_if_literals_are_refused()
         except MailError:
             if self._connection.usable:
                 for unanswered_tag, _ in unanswered:
@@ -281,7 +313,7 @@ class AppendCommand:
         message, _ = ready
         reply = self._queue.await_reply(tag)
         error = self._error_in(reply)
-        system_flags = tuple(flag for flag in message.flags if flag.startswith("\\"))
+        system_flags = _system_flags(message)
         keywords_dropped = 0
         if reply.status != "OK" and system_flags != message.flags and _may_concern_one_message(reply, error):
             # Refusals of a keyword cannot be recognised by their text: Exchange replies "BAD Command Argument
@@ -291,8 +323,18 @@ class AppendCommand:
             reply = self._queue.await_reply(self._queue.send(self._mailbox, (retry,)))
             error = self._error_in(reply)
             keywords_dropped = len(message.flags) - len(system_flags)
+            if reply.status == "OK":
+                self._connection.fallbacks.note_refused_keywords(message.flags)
         if reply.status == "OK":
             return replace(self._stored(reply, 1)[0], keywords_dropped=keywords_dropped)
+        announced_ahead = not self._queue.literals.is_synchronizing(len(message.body))
+        if (
+            reply.status == "BAD"
+            and error is None
+            and announced_ahead
+            and not response_errors.too_large(reply)
+        ):
+            self._bad_reply = reply
         if error is not None:
             self._consecutive_errors.append(error)
             too_many = len(self._consecutive_errors) >= response_errors.MAX_CONSECUTIVE_FAILURES
@@ -302,12 +344,32 @@ class AppendCommand:
         return Rejected(
             f"{self._connection.peer.sentence_start} refused the message: {words}",
             certain=response_errors.too_large(reply),
+            passing=error is not None,
         )
+
+    def _may_be_the_literal(self) -> bool:
+        """Return whether the server may have refused the form of a literal: it never accepted that form."""
+        return self._bad_reply is not None and not self._connection.fallbacks.literals_work
+
+    def _raise_if_literals_are_refused(self) -> None:
+        """Do not use non-synchronizing literals again if the server accepted none and answered BAD.
+
+        It may have read the lines of the message as commands, so the connection is given up, and the messages
+        are sent again over a new one. Raises ConnectionLost then.
+        """
+        if self._bad_reply is None or not self._may_be_the_literal():
+            return
+        self._connection.disable(*NON_SYNCHRONIZING)
+        self._connection.drop()
+        raise response_errors.lost(self._connection.peer, response_errors.server_words(self._bad_reply))
 
     def _stored(self, reply: Reply, count: int) -> list[Stored]:
         """Return UIDs in the order of the messages (APPENDUID, RFC 4315 section 3), or None for each UID if
         the server does not return them, or none that can be used."""
         self._consecutive_errors.clear()
+        fallbacks = self._connection.fallbacks
+        fallbacks.has_stored = True
+        fallbacks.literals_work |= self._queue.literals is Literals.PLUS
         uidvalidity, _, uids = reply.arguments.partition(" ")
         if reply.code != "APPENDUID" or not uidvalidity.isdigit():
             return [Stored(None)] * count
@@ -335,6 +397,10 @@ def _may_concern_one_message(reply: Reply, error: MailError | None) -> bool:
     """
     ambiguous = isinstance(error, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
     return error is None or ambiguous
+
+
+def _system_flags(message: Outgoing) -> tuple[str, ...]:
+    return tuple(flag for flag in message.flags if flag.startswith("\\"))
 
 
 def _encode(message: Outgoing) -> Ready | None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-_NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
+NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
 
 _MAX_LOSSES_AHEAD: Final = 2
 """Consecutive connections lost while commands were sent ahead, after which none is sent ahead."""
 
 _MAX_RESUMED: Final = 3
+
+_MAX_REFUSED_KEYWORDS: Final = 2
+"""Messages with the same keywords that are stored only without them, after which others are sent without."""
 
 _REMEMBERED_S: Final = 3600.0
 _MAX_ACCOUNTS: Final = 1000
@@ -25,11 +28,18 @@ _MAX_ACCOUNTS: Final = 1000
 
 class Fallbacks:
     """`one_at_a_time`: the server does not handle a command that arrives before the previous one is answered
-    (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS tells nothing."""
+    (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS tells nothing, or
+    not the truth. `has_stored`: the server stored a message. `literals_work`: it stored one that came as a
+    non-synchronizing literal (RFC 7888). `appends_failed`: appends in a row of which it stored no message and
+    for which it may be at fault itself."""
 
     def __init__(self) -> None:
         self.one_at_a_time = False
         self.by_examine = False
+        self.has_stored = False
+        self.literals_work = False
+        self.appends_failed = 0
+        self._refused_keywords = Counter[frozenset[str]]()
         self._disabled: frozenset[str] = frozenset()
         self._losses_ahead = 0
         self._by_losses = False  # the reason for `one_at_a_time`
@@ -42,7 +52,15 @@ class Fallbacks:
     def usable(self, announced: frozenset[str]) -> frozenset[str]:
         """Return the announced capabilities that may be used."""
         usable = announced - self._disabled
-        return usable - _NON_SYNCHRONIZING if self.one_at_a_time else usable
+        return usable - NON_SYNCHRONIZING if self.one_at_a_time else usable
+
+    def note_refused_keywords(self, flags: Iterable[str]) -> None:
+        """A message with these flags was refused, and stored without its keywords."""
+        self._refused_keywords[_keywords(flags)] += 1
+
+    def refuses_keywords(self, flags: Iterable[str]) -> bool:
+        """Return whether the server refused the keywords among the flags often enough to believe it."""
+        return self._refused_keywords[_keywords(flags)] >= _MAX_REFUSED_KEYWORDS
 
     def note_loss_ahead(self, *, silent: bool) -> None:
         """A connection was lost while a command that was sent ahead was outstanding; `silent`: the server
@@ -73,6 +91,10 @@ class Fallbacks:
     def note_answer_ahead(self) -> None:
         """A command that was sent ahead was executed."""
         self._losses_ahead = 0
+
+
+def _keywords(flags: Iterable[str]) -> frozenset[str]:
+    return frozenset(flag for flag in flags if not flag.startswith("\\"))
 
 
 class KnownFallbacks:
