@@ -15,7 +15,7 @@ from enum import StrEnum
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
-from importer.domain.folder_mapping.last_resorts import Created, Resort, created
+from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     MISSING_FOLDER,
@@ -153,7 +153,9 @@ def _create_folders(
 ) -> list[FolderPair]:
     """Create and subscribe the destinations of `new` and return `pairs` with the names that the folders have
     now. A refused name is replaced as far as necessary (`Resort`); if all are refused, the first one stays,
-    and the copy of that folder reports the reason."""
+    and the copy of that folder reports the reason. If every name is refused at first, perhaps all folders
+    have to be below INBOX, which some servers say in no namespace."""
+    announced = destination.hierarchy
     resorts: dict[str, Resort] = {}
     refused: set[str] = set()
     by_source = {pair.source.name: pair for pair in pairs}
@@ -174,9 +176,17 @@ def _create_folders(
             and pair.source.name not in remembered
             and resorts.get(pair.source.name, Resort.NONE) < max(Resort)
         ]
-        resorts |= {
-            pair.source.name: Resort(resorts.get(pair.source.name, Resort.NONE) + 1) for pair in again
-        }
+        wanted = {pair.destination for pair in new} - destination.statuses.keys()
+        first = not resorts and destination.hierarchy == announced
+        below_inbox = hierarchy_below_inbox(announced, wanted, result.missing) if first else None
+        if below_inbox is not None:
+            destination = replace(destination, hierarchy=below_inbox)
+        else:
+            if wanted <= result.missing:
+                destination = replace(destination, hierarchy=announced)
+            resorts |= {
+                pair.source.name: Resort(resorts.get(pair.source.name, Resort.NONE) + 1) for pair in again
+            }
         remapped = {
             pair.source.name: pair
             for pair in _mapped(source, destination, fixed, resorts=resorts, refused=refused)

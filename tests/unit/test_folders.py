@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 
 from importer.domain.folder_mapping.folder_map import map_folders
-from importer.domain.folder_mapping.last_resorts import Created, Resort, created
+from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
@@ -532,3 +532,19 @@ def test_two_folders_never_become_one_when_a_server_ignores_case() -> None:
 def test_a_folder_is_missing_only_if_it_was_refused() -> None:
     assert match(["a"], ["INBOX"], refused=["a"]).missing == {"a"}
     assert not match(["a"], ["a"], refused=["a"]).missing
+
+
+@pytest.mark.parametrize(
+    ("announced", "refused", "expected"),
+    [
+        (Hierarchy("", "."), {"Sent", "Archive"}, Hierarchy("INBOX.", ".")),
+        (Hierarchy("", "."), {"Sent"}, None),  # the others were created
+        (Hierarchy("", "."), {"inbox.Work"}, None),
+        (Hierarchy("INBOX.", "."), {"Sent", "Archive"}, None),
+        (Hierarchy("", None), {"Sent", "Archive"}, None),
+    ],
+)
+def test_a_server_that_refuses_all_names_beside_inbox_may_need_them_below(
+    announced: Hierarchy, refused: set[str], expected: Hierarchy | None
+) -> None:
+    assert hierarchy_below_inbox(announced, {"Sent", "Archive", "inbox.Work"}, refused) == expected

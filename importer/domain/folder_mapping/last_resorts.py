@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import Final
 from unicodedata import category, normalize
 
+from importer.domain.model import Hierarchy
+
 
 class Resort(IntEnum):
     """How much of a name may be changed."""
@@ -40,6 +42,20 @@ def plain(component: str, substitute: str) -> str:
     if not any(c.isalnum() for c in name):
         return "Folder"
     return name + substitute if name.casefold() in _RESERVED else name
+
+
+def hierarchy_below_inbox(
+    announced: Hierarchy, wanted: Collection[str], refused: Collection[str]
+) -> Hierarchy | None:
+    """The hierarchy of a server that accepts folders below INBOX only, if that would explain why it refused
+    every one of the `wanted` names that is not below INBOX. None if it would not, or if the server announced
+    a prefix."""
+    delimiter = announced.delimiter
+    if announced.prefix or not delimiter:
+        return None
+    prefix = f"INBOX{delimiter}"
+    beside = {name for name in wanted if not name.casefold().startswith(prefix.casefold())}
+    return Hierarchy(prefix, delimiter) if beside and beside <= set(refused) else None
 
 
 # --- What a CREATE made ------------------------------------------------------------------------------
