@@ -14,10 +14,20 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login_limiter import BURST, PER_MINUTE, LoginLimiter
 from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.message_body import whole
-from importer.domain.model import Account, FolderRef, Message, NotHandedOut
+from importer.domain.model import (
+    Account,
+    FolderRef,
+    FolderStatus,
+    Message,
+    NotHandedOut,
+    Outgoing,
+    Stored,
+)
+from importer.ports.mailbox import LabelView
 from providers.endpoint import Secret
-from providers.errors import Side
+from providers.errors import ConnectionLost, Side
 from tests.rehearsal.scripted import ScriptedServer, scripted_server
 
 _WAIT = LoginLimiter.wait
@@ -106,6 +116,112 @@ def read(box: Box, uids: UidSet = ALL) -> tuple[dict[Uid, Message], dict[Uid, st
     refused = {message.uid: message.reason for message in came if isinstance(message, NotHandedOut)}
     assert len(messages) + len(refused) == len(came)
     return messages, refused, server
+
+
+# --- Listing and storing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capabilities", ["", " LIST-EXTENDED LIST-STATUS"])
+@pytest.mark.parametrize("exists", [0, 8])
+def test_folders_without_messages_are_opened_before_that_is_believed(capabilities: str, exists: int) -> None:
+    status = b'* STATUS "%b" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 9)\r\n'
+    asked: list[str] = []
+
+    def answer(command: str) -> bytes | None:
+        asked.append(command)
+        match command.split(" "):
+            case ["CAPABILITY"]:
+                offered = f"IMAP4rev1 AUTH=PLAIN UNSELECT{capabilities}"
+                return f"* CAPABILITY {offered}\r\nTAG OK done\r\n".encode()
+            case ["LIST", *words]:
+                listed = b'* LIST () "/" "INBOX"\r\n* LIST () "/" "Sent"\r\n'
+                told = status % b"INBOX" + status % b"Sent" if "RETURN" in words else b""
+                return listed + told + b"TAG OK done\r\n"
+            case ["STATUS", folder, *_]:
+                return status % folder.strip('"').encode() + b"TAG OK done\r\n"
+            case ["EXAMINE", *_]:
+                numbers = b"* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 9] x\r\n"
+                return b"* %d EXISTS\r\n" % exists + numbers + b"TAG OK done\r\n"
+        return None
+
+    with scripted_server(answer) as server:
+        account = Account("ada@old.example", "ada@old.example", server.endpoint)
+        session = ImapSessions(timeouts=Timeouts(io_s=5)).open(account, Secret("secret"), Side.SOURCE)
+        try:
+            _, statuses = session.folders_and_statuses()
+        finally:
+            session.close()
+    counts = {name: status.messages for name, status in statuses.items() if isinstance(status, FolderStatus)}
+    assert counts == {"INBOX": exists, "Sent": exists}
+    if not exists:  # one round trip more, and nothing else
+        assert [command.partition(" ")[0] for command in asked].count("EXAMINE") == 2
+
+
+def test_an_append_whose_form_is_refused_is_sent_in_the_old_form_over_a_new_connection() -> None:
+    refusals = iter([b"TAG BAD invalid literal\r\n"])
+
+    def answer(command: str) -> bytes | None:
+        return next(refusals, None) if command.startswith("APPEND") else None
+
+    with scripted_server(answer) as server:
+        account = Account("ada@new.example", "ada@new.example", server.endpoint)
+        sessions = ImapSessions(timeouts=Timeouts(io_s=5))
+        message = Outgoing(Uid(1), (), "", b"bytes")
+        first = sessions.open(account, Secret("secret"), Side.DESTINATION)
+        assert first.has_capability("LITERAL+")
+        with pytest.raises(ConnectionLost, match="was lost"):
+            first.append(INBOX, [message])
+        assert not first.has_capability("LITERAL+")
+        results = first.append(INBOX, [message])
+        first.close()
+    assert [type(result) for result in results] == [Stored]
+    assert server.connections == 2
+
+
+# --- Gmail -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Labelled(Box):
+    """All Mail of a Gmail mailbox, each message with two labels."""
+
+    items: Callable[[int], bytes] = lambda _uid: (
+        b'X-GM-LABELS ("work" "later") FLAGS () INTERNALDATE "01-Feb-2003 04:05:06 +0000"'
+    )
+
+    def answer(self, command: str) -> bytes | None:
+        match command.split(" "):
+            case ["CAPABILITY"]:
+                return b"* CAPABILITY IMAP4rev1 AUTH=PLAIN UNSELECT X-GM-EXT-1\r\nTAG OK done\r\n"
+            case ["LIST" | "LSUB", *_]:
+                lines = b'* %b (\\All) "/" "[Gmail]/All Mail"\r\n* %b () "/" "work"\r\nTAG OK done\r\n'
+                name = command.partition(" ")[0].encode()
+                return lines % (name, name)
+            case ["STATUS", *_]:
+                folder = command[len("STATUS ") : command.index(" (")].encode()
+                return b"* STATUS %b (MESSAGES 8 UIDNEXT 9 UIDVALIDITY 9)\r\nTAG OK done\r\n" % folder
+        return super().answer(command)
+
+
+@pytest.mark.parametrize("rule", LabelRule)
+@pytest.mark.parametrize("odd", [b"{0}\r\n", b"NIL"])
+def test_an_empty_content_of_a_labelled_message_is_asked_for_in_another_way(
+    rule: LabelRule, odd: bytes
+) -> None:
+    box = Labelled(content=lambda uid, item: odd if uid == 4 and item != "RFC822" else None)
+    with scripted_server(box.answer) as server:
+        account = Account("ada@gmail.example", "ada@gmail.example", server.endpoint)
+        sessions = ImapSessions(timeouts=Timeouts(io_s=5))
+        session = sessions.open(account, Secret("secret"), Side.SOURCE, LabelView(rule, lambda: ()))
+        try:
+            came = {
+                message.uid: message for message in session.messages(FolderRef("later", UidValidity(9)), ALL)
+            }
+        finally:
+            session.close()
+    flags = ("work",) if rule is LabelRule.KEYWORDS else ()
+    assert came[Uid(4)] == Message(Uid(4), flags, "01-Feb-2003 04:05:06 +0000", b"bytes")
+    assert len(came) == 8
 
 
 # --- Finding messages -----------------------------------------------------------------------------------

@@ -36,7 +36,8 @@ _STARTED = " starting up for imap"
 class DovecotOptions:
     """Differences from a default server.
 
-    `mail_driver` is "maildir" or "mdbox". `quota_bytes` is each user's limit, `max_mail_bytes` the
+    `mail_driver` is "maildir", "mdbox", or "maildir++": folders are named directories in one folder, so that
+    with the separator "/" no name may contain a dot. `quota_bytes` is each user's limit, `max_mail_bytes` the
     largest message. `special_use`: Sent, Drafts, Trash, Junk and Archive exist, subscribed, with
     their RFC 6154 attributes. `capability_minus`: capabilities that are not announced, such as
     ("MULTIAPPEND", "LITERAL+"); Dovecot still executes their commands if a client sends them.

@@ -191,7 +191,7 @@ def _mail(options: DovecotOptions) -> str:
     # With "/" the folders are directories, so that names may contain dots. With "." they are Maildir++.
     layout = ":LAYOUT=fs" if options.mail_driver == "maildir" and options.separator == "/" else ""
     return f"""\
-mail_location = {options.mail_driver}:~/mail{layout}
+mail_location = {options.mail_driver.removesuffix("++")}:~/mail{layout}
 mail_fsync = {"optimized" if options.fsync else "never"}
 """
 

@@ -1,0 +1,197 @@
+"""Quirks of the values in responses to FETCH: dates, sizes and contents."""
+
+from __future__ import annotations
+
+from tests.rehearsal.quirks.mail import Message
+from tests.rehearsal.quirks.registry import quirk
+from tests.rehearsal.quirks.session import Session
+from tests.rehearsal.quirks.wire import literal, quoted
+
+
+@quirk("internaldate-nil", "thunderbird/thunderbird-android#1819")
+class InternaldateNil(Session):
+    """INTERNALDATE is NIL."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return b"NIL"
+
+
+@quirk("internaldate-left-out", "closeio/sync-engine#365")
+class InternaldateLeftOut(Session):
+    """INTERNALDATE is left out of every answer."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return None
+
+
+@quirk("internaldate-in-another-form", "apple/swift-nio-imap#735")
+class InternaldateInAnotherForm(Session):
+    """INTERNALDATE is written as in a mail's Date field."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        day, month, year = message.date.strip().split(" ")[0].split("-")
+        return quoted(f"{day} {month} {year} {message.date.strip().split(' ', 1)[1]}".encode())
+
+
+@quirk("size-zero-and-date-1899", "imapsync/imapsync#271")
+class SizeZeroAndDate1899(Session):
+    """RFC822.SIZE is 0 and INTERNALDATE lies in 1899."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"0"
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return b'"30-Dec-1899 00:00:00 +0000"'
+
+
+@quirk("size-negative", "jstedfast/MailKit#385")
+class SizeNegative(Session):
+    """RFC822.SIZE is -2."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"-2"
+
+
+@quirk("size-nil", "jstedfast/MailKit#385")
+class SizeNil(Session):
+    """RFC822.SIZE is NIL."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"NIL"
+
+
+@quirk("size-three-times-too-big", "stalwartlabs/vandelay#12")
+class SizeThreeTimesTooBig(Session):
+    """RFC822.SIZE is three times what the content has, and the content is whole."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"%d" % (3 * len(message.body))
+
+
+class _OneMessage(Session):
+    """The fault concerns UID `wrong` of INBOX alone."""
+
+    wrong = 4
+
+    def is_wrong(self, message: Message) -> bool:
+        return self.folder is self.box.inbox and message.uid == self.wrong
+
+
+class _OddContent(_OneMessage):
+    odd = b""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if self.is_wrong(message) and not section:
+            return self.odd
+        return super().item_content(message, section, content)
+
+
+@quirk("body-empty-literal", "imapsync/imapsync#469")
+class BodyEmptyLiteral(_OddContent):
+    """One message has a size and comes as an empty literal."""
+
+    odd = b"{0}\r\n"
+
+
+@quirk("body-empty-string", "imapsync/imapsync#469")
+class BodyEmptyString(_OddContent):
+    """One message has a size and comes as an empty string."""
+
+    odd = b'""'
+
+
+@quirk("body-nil", "imapsync/imapsync#79")
+class BodyNil(_OddContent):
+    """One message has a size and comes as NIL."""
+
+    odd = b"NIL"
+
+
+@quirk("every-body-nil", "imapsync/imapsync#79")
+class EveryBodyNil(Session):
+    """All messages of one folder, Sent, have a size and come as NIL."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if not section and self.folder is not None and self.folder.name == b"Sent":
+            return b"NIL"
+        return super().item_content(message, section, content)
+
+
+@quirk("literal-longer-than-announced", "jstedfast/MailKit#954")
+class LiteralLongerThanAnnounced(_OneMessage):
+    """One message has ten bytes more than its literal announces."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if self.is_wrong(message) and not section:
+            return b"{%d}\r\n%s" % (len(content) - 10, content)
+        return super().item_content(message, section, content)
+
+
+@quirk("literal-shorter-than-announced", "jstedfast/MailKit#954")
+class LiteralShorterThanAnnounced(_OneMessage):
+    """One message has ten bytes less than its literal announces."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if self.is_wrong(message) and not section:
+            return b"{%d}\r\n%s" % (len(content) + 10, content)
+        return super().item_content(message, section, content)
+
+
+@quirk("days-of-one-digit", "postalsys/imapflow#271")
+class DaysOfOneDigit(Session):
+    """INTERNALDATE writes the first nine days of a month with one digit and no blank."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return quoted(message.date.strip().removeprefix("0").encode())
+
+
+@quirk("dates-without-zone", "scanner/asimap#458")
+class DatesWithoutZone(Session):
+    """INTERNALDATE has no time zone."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return quoted(message.date[:-6].encode())
+
+
+@quirk("size-without-carriage-returns", "stalwartlabs/vandelay#12")
+class SizeWithoutCarriageReturns(Session):
+    """RFC822.SIZE counts line ends as one byte."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"%d" % len(message.body.replace(b"\r\n", b"\n"))
+
+
+@quirk("flags-left-out", "closeio/sync-engine#365")
+class FlagsLeftOut(Session):
+    """FLAGS is left out of every answer."""
+
+    def item_flags(self, message: Message) -> bytes | None:
+        return None
+
+
+@quirk("flags-nil", "jstedfast/MailKit#943")
+class FlagsNil(Session):
+    """FLAGS is NIL where there are none."""
+
+    def item_flags(self, message: Message) -> bytes | None:
+        return super().item_flags(message) if message.flags else b"NIL"
+
+
+@quirk("body-left-out", "NousResearch/hermes-agent#41486")
+class BodyLeftOut(_OneMessage):
+    """The answers for one message lack BODY[]; RFC822 has its content."""
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        kept = [item for item in items if not (self.is_wrong(message) and item[0].startswith(b"BODY[]"))]
+        return super().fetch_lines(number, message, kept)
+
+
+@quirk("body-cut", "Progressiverobot/hmailserver#26")
+class BodyCut(_OneMessage):
+    """BODY[] of one message ends in the middle; RFC822 and the parts have the whole."""
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        if self.is_wrong(message):
+            half = message.body[: len(message.body) // 2]
+            items = [(name, literal(half) if name == b"BODY[]" else value) for name, value in items]
+        return super().fetch_lines(number, message, items)
