@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+Judge = Callable[[Sequence[BaseException]], BaseException]
+"""Chooses the error to raise if both calls fail."""
 
 One = TypeVar("One")
 Other = TypeVar("Other")
 
 
-def run_both(one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
-    """Call both functions concurrently and wait for both. If both raise, the error of `one` is raised."""
+def run_both(
+    one: Callable[[], One],
+    other: Callable[[], Other],
+    judge: Judge,
+) -> tuple[One, Other]:
+    """Call both functions concurrently and wait for both. If both raise, `judge` chooses the error to raise,
+    given that of `one` first."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="run-both") as pool:
         pending = pool.submit(other)
-        first = one()
+        try:
+            first = one()
+        except BaseException as error:
+            other_error = pending.exception()
+            if other_error is None or (chosen := judge((error, other_error))) is error:
+                raise
+            raise chosen from error
         return first, pending.result()

@@ -43,6 +43,7 @@ from importer.domain.model import (
     RefusalCode,
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
+from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_history import FolderHistory, with_batch, with_unlisted
 from importer.engine.doubts import Doubts
 from importer.engine.existing_mail import ExistingMail
@@ -173,7 +174,9 @@ class FolderCopy:
             receipts = self._receipts()
             first = next(receipts, None)
             folder, batches_of_all = run_both(
-                lambda: self._open_destination(lane), lambda: self._list_source(lane, uncopied=first is None)
+                lambda: self._open_destination(lane),
+                lambda: self._list_source(lane, uncopied=first is None),
+                decisive,
             )
             self._load_history(folder, receipts if first is None else chain((first,), receipts))
             if isinstance(batches_of_all, FolderUnusable):

@@ -27,6 +27,7 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
+from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_history import FolderHistory, unchanged
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.lanes import Lanes
@@ -48,6 +49,7 @@ def run_leg(leg: Leg) -> LegEnd:
     source, destination = run_both(
         lambda: survey(leg.lane.source, modseqs=leg.import_.sync_flags),
         lambda: survey(leg.lane.destination),
+        decisive,
     )
     remembered = leg.ledger.folder_map(leg.import_.route)
     with Lanes(leg) as lanes:

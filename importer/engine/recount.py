@@ -17,6 +17,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.concurrency import run_both
 from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex, digest
 from importer.domain.model import MISSING_FOLDER, FolderStatus, FolderTally, NotHandedOut, Receipt
+from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.copies_there import CopiesThere, copies_there
 from importer.domain.receipts.folder_history import (
     FolderHistory,
@@ -68,6 +69,7 @@ def recount(
     listed, (there, changes) = run_both(
         lambda: lane.source.uids(history.source),
         lambda: _looked_up(lane, history, copied, missing=missing),
+        decisive,
     )
     unlisted = lane.source.unlisted(history.source)
     if len(listed) + unlisted < surveyed_messages:  # removed meanwhile, or STATUS counts more than EXISTS

@@ -6,6 +6,7 @@ legs without progress the import stops, and a person is notified.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -74,6 +75,28 @@ def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, agai
             return WaitUntil(now + _step(RECONNECT_WAITS_S, attempts))
         case _:
             assert_never(error.remedy)
+
+
+def is_verdict(error: BaseException) -> bool:
+    """Whether the error stays the same, however often the attempt is repeated, until a person acts."""
+    return isinstance(error, MailError) and error.remedy is Remedy.HUMAN
+
+
+def decisive(errors: Sequence[BaseException]) -> BaseException:
+    """The error that decides what happens next, of several that ended the same attempt.
+
+    A verdict comes first: a password that is refused must not be tried again because the other side broke
+    off. Errors of our own come next, then a pause that a host asks for. Of equal ones it is the first.
+    """
+
+    def rank(error: BaseException) -> int:
+        if is_verdict(error):
+            return 0
+        if not isinstance(error, MailError):
+            return 1
+        return 2 if isinstance(error, Throttled) else 3 if error.remedy is Remedy.WAIT else 4
+
+    return min(errors, key=rank)
 
 
 MAX_VERDICTS_IN_A_ROW: Final = 5

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from threading import Lock, Thread
 from types import TracebackType
+from typing import Final
 
 from importer.compact.uid_set import UidSet
-from importer.concurrency import run_both
 from importer.domain.model import Account, FolderRef, Route
+from importer.domain.planning.retry_policy import decisive, is_verdict
 from importer.engine.leg_context import Lane
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import LabelView, MailboxSession, SessionFactory
@@ -17,6 +19,9 @@ from importer.ports.work_limit import WorkLimit
 from importer.service.legs.host_limits import HostLimits
 from providers.errors import Side, Throttled
 from providers.grants import Credential
+
+VERDICT_GRACE_S: Final = 1.0
+"""How long the other side is waited for once one side is refused for good, so that both can be judged."""
 
 
 class ConnectionPairs:
@@ -32,53 +37,115 @@ class ConnectionPairs:
         destination: tuple[Account, Credential],
         host_limits: HostLimits,
         labels: LabelView,
-        may_send: Callable[[], None] = lambda: None,
         limit: WorkLimit | None = None,
     ) -> None:
-        """`may_send` raises LeaseLost once nothing more may be sent to the destination. `limit` is that of
-        all connections."""
+        """`limit` is that of all connections."""
         self._sessions = sessions
-        self._source = source
-        self._destination = destination
+        self._logins = {Side.SOURCE: source, Side.DESTINATION: destination}
         self._host_limits = host_limits
         self._labels = labels
-        self._may_send = may_send
+        self._may_send: Callable[[], None] | None = None
         self._limit = limit
         self._lock = Lock()
         self._opened: list[MailboxSession] = []
+        self._opening = 0  # logins under way
+        self._closed = False
 
     def open(self, number: int) -> Lane:
         """Open another pair, both sides concurrently.
 
+        If both sides fail, the decisive error is raised. A verdict is raised at once, even if the other side
+        does not answer: that login ends by itself, and its connection is closed then.
+
         Raises what `SessionFactory.open` and `HostLimits.acquire_slots` raise.
         """
         self._host_limits.acquire_slots(number)
-        try:
-            source, destination = run_both(
-                lambda: self._session(*self._source, Side.SOURCE),
-                lambda: self._session(*self._destination, Side.DESTINATION),
-            )
-        except Throttled as error:
-            if number:  # the engine continues without this lane, so the error would not be recorded elsewhere
-                self._host_limits.record_throttling(error)
-            raise
-        return Lane(number, source, destination)
+        logins = [self._begin_login(side) for side in (Side.SOURCE, Side.DESTINATION)]
+        wait(logins, return_when=FIRST_EXCEPTION)
+        wait(logins, VERDICT_GRACE_S if any(map(is_verdict, _errors(logins))) else None)
+        errors = _errors(logins)
+        if not errors:
+            source, destination = (login.result() for login in logins)
+            return Lane(number, source, destination)
+        error = decisive(errors)
+        for other in errors:
+            # Nothing else records these: a leg ends with one error, and goes on without a further lane.
+            if isinstance(other, Throttled) and (number or other is not error):
+                self._host_limits.record_throttling(other)
+        raise error
 
-    def _session(self, account: Account, credential: Credential, side: Side) -> MailboxSession:
-        labels = self._labels if side is Side.SOURCE else None
-        session = self._sessions.open(account, credential, side, labels, limit=self._limit)
-        if side is Side.DESTINATION:
-            session.fence(self._may_send)
+    def fence(self, may_send: Callable[[], None]) -> None:
+        """Call `may_send` before each piece of bytes that is sent to the destination from now on. It raises
+        LeaseLost once nothing more may be sent."""
         with self._lock:
-            self._opened.append(session)
-        return session
+            self._may_send = may_send
+            destinations = self._destinations()
+        for session in destinations:
+            session.fence(may_send)
 
     def cut_off(self) -> None:
-        """Cut all connections to the destination, from any thread, once `may_send` raises."""
+        """Cut all connections to the destination, from any thread, once the fence raises."""
         with self._lock:
-            destinations = [session for session in self._opened if session.side is Side.DESTINATION]
+            destinations = self._destinations()
         for session in destinations:
             session.cut_off()
+
+    def close(self) -> None:
+        """Close all connections and release their slots. Idempotent."""
+        with self._lock:
+            first, self._closed = not self._closed, True
+            opened, opening = self._opened[:], self._opening
+        if not first:
+            return
+        if opened:
+            with ThreadPoolExecutor(max_workers=len(opened)) as pool:  # each close waits for BYE
+                list(pool.map(lambda session: session.close(), opened))
+        if not opening:
+            self._host_limits.release_slots()
+
+    def _begin_login(self, side: Side) -> Future[MailboxSession]:
+        """Begin to log in, in a thread that does not keep the process from ending."""
+        login: Future[MailboxSession] = Future()
+        with self._lock:
+            self._opening += 1
+        Thread(target=self._log_in, args=(side, login), name=f"log-in-{side}", daemon=True).start()
+        return login
+
+    def _log_in(self, side: Side, login: Future[MailboxSession]) -> None:
+        account, credential = self._logins[side]
+        labels = self._labels if side is Side.SOURCE else None
+        session, failure = None, None
+        try:
+            session = self._sessions.open(account, credential, side, labels, limit=self._limit)
+            self._keep(session)
+        except BaseException as error:  # raised by `open`
+            failure = error
+        self._end_login()
+        if failure is not None or session is None:
+            login.set_exception(failure)
+        else:
+            login.set_result(session)
+
+    def _keep(self, session: MailboxSession) -> None:
+        with self._lock:
+            late, fence = self._closed, self._may_send
+            if not late:
+                self._opened.append(session)
+        if late:
+            session.close()
+        elif fence is not None and session.side is Side.DESTINATION:
+            session.fence(fence)
+
+    def _end_login(self) -> None:
+        with self._lock:
+            self._opening -= 1
+            last = self._closed and not self._opening
+        if last:
+            with suppress(Exception):  # then the slots expire
+                self._host_limits.release_slots()
+
+    def _destinations(self) -> list[MailboxSession]:
+        return [session for session in self._opened if session.side is Side.DESTINATION]
 
     def __enter__(self) -> ConnectionPairs:
         return self
@@ -86,10 +153,12 @@ class ConnectionPairs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opened:
-            with ThreadPoolExecutor(max_workers=len(self._opened)) as pool:  # each close waits for BYE
-                list(pool.map(lambda session: session.close(), self._opened))
-        self._host_limits.release_slots()
+        self.close()
+
+
+def _errors(logins: Sequence[Future[MailboxSession]]) -> list[BaseException]:
+    """What has failed so far, the source first."""
+    return [error for login in logins if login.done() and (error := login.exception()) is not None]
 
 
 def previous_placements(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:

@@ -165,12 +165,8 @@ def _run(
     )
     try:
         labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
-        with (
-            watch,
-            ConnectionPairs(
-                deps.sessions, source, destination, host_limits, labels, heartbeat.check, limit
-            ) as lanes,
-        ):
+        with watch, ConnectionPairs(deps.sessions, source, destination, host_limits, labels, limit) as lanes:
+            lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
             first = lanes.open(0)
             observer.has_labels = first.source.has_labels()

@@ -1,0 +1,50 @@
+"""Which of two failures decides."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from importer.concurrency import run_both
+from importer.domain.planning.retry_policy import decisive
+from providers.errors import (
+    CertificateRefused,
+    ConnectionLost,
+    FolderUnusable,
+    GrantExpired,
+    LoginRejected,
+    ServerTooSlow,
+    ServerUnavailable,
+    Throttled,
+)
+
+RANKED = (
+    (LoginRejected("a"), GrantExpired("b"), CertificateRefused("c")),
+    (OSError("our own"),),
+    (Throttled("d"),),
+    (ServerUnavailable("e"), ServerTooSlow("f")),
+    (ConnectionLost("g"), FolderUnusable("h")),
+)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_the_stronger_failure_decides_and_of_equal_ones_the_first() -> None:
+    ranks = {error: rank for rank, errors in enumerate(RANKED) for error in errors}
+    for pair in permutations(ranks, 2):
+        expected = min(pair, key=lambda error: ranks[error])
+        assert decisive(pair) is expected
+        with pytest.raises(type(expected)) as raised:
+            run_both(lambda: fail(pair[0]), lambda: fail(pair[1]), decisive)  # noqa: B023
+        assert raised.value is expected
+
+
+def test_a_single_failure_is_raised_from_either_side() -> None:
+    with pytest.raises(OSError, match="one"):
+        run_both(lambda: fail(OSError("one")), lambda: 2, decisive)
+    with pytest.raises(OSError, match="other"):
+        run_both(lambda: 1, lambda: fail(OSError("other")), decisive)
+    assert run_both(lambda: 1, lambda: 2, decisive) == (1, 2)
