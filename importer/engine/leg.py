@@ -259,8 +259,14 @@ def _changed(
     progress: _ProgressSum,
 ) -> list[FolderPair]:
     """The pairs that need work. The others are unchanged according to the servers' STATUS; their tallies go
-    to `progress`."""
+    to `progress`.
+
+    Another import of the route may have completed a folder that this one had begun. The tally of its
+    checkpoint then counts our own copies as already there, so the folder is counted from the receipts.
+    """
     changed: list[FolderPair] = []
+    by_others = any(checkpoint.import_id != leg.import_.id for checkpoint in checkpoints.values())
+    own = _copied_from(leg) if by_others and leg.import_.progress.folders_total else frozenset()
     for pair in pairs:
         checkpoint = checkpoints.get(pair.source.name)
         status = destination.statuses.get(pair.destination)
@@ -274,6 +280,7 @@ def _changed(
             or checkpoint.destination.name != pair.destination
             or not _as_recounted(checkpoint, status, closed=pair.destination in destination.unusable)
             or leg.ledger.intents(leg.import_.route, pair.destination)
+            or (checkpoint.import_id != leg.import_.id and pair.source.name in own)
         ):
             changed.append(pair)
         else:
@@ -281,6 +288,12 @@ def _changed(
                 checkpoint.tally if checkpoint.import_id == leg.import_.id else unchanged(checkpoint)
             )
     return changed
+
+
+def _copied_from(leg: Leg) -> frozenset[str]:
+    """The source folders of which this import has copied something."""
+    copies = leg.ledger.copies(leg.import_.route, leg.import_.id)
+    return frozenset(one.receipt.source.name for one in copies)
 
 
 def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
