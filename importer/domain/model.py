@@ -141,6 +141,7 @@ class Import:
     requested: ControlRequest | None = None
     language: str = ""  # of its mails, such as "de"; "" for the installation's default
     held_up_since: datetime | None = None  # start of the pause, or of waiting without progress
+    proven: bool = False  # both logins have succeeded with the current passwords
 
     @property
     def route(self) -> Route:

@@ -51,7 +51,7 @@ class LegQueue:
 
 
 class RouteUnderWay(Exception):
-    """An import of the same route is in progress already. Nothing was added."""
+    """An import of the same route and owner is in progress already. Nothing was added."""
 
 
 class Store(
@@ -61,8 +61,9 @@ class Store(
     budgets, consents, web sessions, API clients, webhook calls and the audit trail."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
-        """Add everything or nothing. Raises RouteUnderWay if a new import has grants and its route already
-        has an import with grants that has not ended."""
+        """Add everything or nothing. Raises RouteUnderWay if a new import has grants and the batch's owner
+        already has an import of its route with grants that has not ended. What others have submitted does not
+        count: whoever names a route does not have to own its mailboxes."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...
@@ -90,8 +91,14 @@ class Store(
         this order."""
         ...
 
-    def latest_import(self, route: Route) -> Import | None:
-        """The import of that route that has grants and has not ended; if there is none, the newest."""
+    def latest_import(self, route: Route, owner: str) -> Import | None:
+        """That owner's import of that route that has grants and has not ended; if there is none, the newest
+        of that owner."""
+        ...
+
+    def note_proven(self, import_id: ImportId, password_fingerprint: str, lease: Lease) -> None:
+        """Note that both logins have succeeded; ignored if the import has other passwords by now. Raises
+        LeaseLost unless the lease still holds."""
         ...
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
@@ -138,8 +145,8 @@ class Store(
         ...
 
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
-        """Replace both grants and end the import's wait (`not_before`) unless it is paused. False, and
-        nothing is written, if it has ended or has no grants."""
+        """Replace both grants, which are not proven yet, and end the import's wait (`not_before`) unless it
+        is paused. False, and nothing is written, if it has ended or has no grants."""
         ...
 
     def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:

@@ -94,10 +94,19 @@ def an_import(id_: str, **facts: Any) -> Import:
     return Import(**defaults | facts)
 
 
-def add(store: Store, *imports: Import, batch: str = "", sealed: SealedGrants | None = SEALED) -> None:
+OWNER = "ada@new.example"
+
+
+def add(
+    store: Store,
+    *imports: Import,
+    batch: str = "",
+    sealed: SealedGrants | None = SEALED,
+    owner: str = OWNER,
+) -> None:
     """Add the imports as one batch."""
     batch_id = BatchId(batch or f"batch of {imports[0].id}")
-    facts = Batch(batch_id, imports[0].created_at, imports=tuple(i.id for i in imports))
+    facts = Batch(batch_id, imports[0].created_at, imports=tuple(i.id for i in imports), owner=owner)
     store.add_batch(facts, [(i, sealed) for i in imports])
 
 
@@ -770,6 +779,7 @@ FULL = an_import(
     labels=LabelRule.EACH,
     has_labels=True,
     sync_flags=True,
+    proven=True,
 )
 
 
@@ -841,19 +851,19 @@ def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
     add(store, on_same_route("third", NOW + SECOND), sealed=None)
     add(store, on_same_route("first", NOW), sealed=None)
     add(store, an_import("elsewhere", created_at=NOW + TTL))
-    latest = store.latest_import(FULL.route)
+    latest = store.latest_import(FULL.route, OWNER)
     assert latest is not None
     assert latest.id == "third"
-    assert store.latest_import(ROUTE) is None
+    assert store.latest_import(ROUTE, OWNER) is None
 
 
 def test_the_import_under_way_comes_before_a_newer_copy_of_the_same_route(store: Store) -> None:
     import_ = an_import("one")
     add(store, import_)
     add(store, replace(import_, id=ImportId("copy"), created_at=NOW + SECOND), sealed=None)
-    assert store.latest_import(import_.route) == import_
+    assert store.latest_import(import_.route, OWNER) == import_
     store.finish_import(replace(import_, state=State.COMPLETE), [], hold(store))
-    latest = store.latest_import(import_.route)
+    latest = store.latest_import(import_.route, OWNER)
     assert latest is not None
     assert latest.id == "copy"
 
@@ -976,6 +986,47 @@ def test_a_route_has_at_most_one_import_under_way(store: Store) -> None:
     add(store, again("three"))
     with pytest.raises(RouteUnderWay):
         add(store, again("four"))
+
+
+def test_what_another_owner_has_submitted_takes_no_route_and_is_not_seen(store: Store) -> None:
+    """Whatever its state: a route can be named by anybody."""
+    states = [state for state in State if state not in ENDED]
+    for number, state in enumerate(states):
+        named = an_import("named", state=state, not_before=NOW + TTL, requested=ControlRequest.PAUSE)
+        named = replace(named, id=ImportId(f"named {number}"))
+        add(store, named, owner=f"mallory {number}")
+        assert store.latest_import(named.route, OWNER) is None
+        assert store.latest_import(named.route, f"mallory {number}") == named
+    own = replace(an_import("named"), id=ImportId("own"))
+    add(store, own)
+    assert store.latest_import(own.route, OWNER) == own
+    assert len(store.imports()) == len(states) + 1
+    with pytest.raises(RouteUnderWay):
+        add(store, replace(own, id=ImportId("again")))
+
+
+def test_a_proof_is_noted_under_the_lease_and_lapses_with_the_passwords(store: Store) -> None:
+    import_id, held = ImportId("one"), hold(store, "import:one")
+    add(store, an_import("one", password_fingerprint="first"))
+
+    def proven() -> bool:
+        stored = store.import_(import_id)
+        assert stored is not None
+        return stored.proven
+
+    store.note_proven(import_id, "other", held)
+    assert not proven()
+    store.note_proven(import_id, "first", held)
+    store.update_import(an_import("one", state=State.RUNNING), held)
+    assert proven()
+    assert store.replace_grants(import_id, SEALED, "second")
+    assert not proven()
+    store.note_proven(import_id, "first", held)  # by a leg that still has the former passwords
+    assert not proven()
+    store.release(held)
+    with pytest.raises(LeaseLost):
+        store.note_proven(import_id, "second", held)
+    store.note_proven(ImportId("ghost"), "second", hold(store, "import:ghost"))
 
 
 def test_of_two_concurrent_submissions_of_a_route_one_starts(open_store: OpenStore) -> None:

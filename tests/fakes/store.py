@@ -43,6 +43,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         self._batches: dict[BatchId, Batch] = {}
         self._imports: dict[ImportId, Import] = {}
         self._submission: dict[ImportId, int] = {}  # the add_batch call that added it
+        self._submitters: list[str] = []  # the owners of the add_batch calls
         self._grants: dict[ImportId, SealedGrants] = {}
         self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
 
@@ -96,7 +97,8 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Raises ValueError if the id of the batch or of an import exists already."""
         with self._lock:
-            taken = {i.route for i in self._imports.values() if self._has_grants(i)}
+            own = [i for i in self._imports.values() if self._submitted_by(i) == batch.owner]
+            taken = {i.route for i in own if self._has_grants(i)}
             for import_, sealed in imports:
                 if sealed is not None and import_.route in taken:
                     raise RouteUnderWay(import_.route)
@@ -104,6 +106,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             if batch.id in self._batches or len({*ids}) < len(ids) or self._imports.keys() & ids:
                 raise ValueError("the batch or one of its imports is in the store already")
             self._batches[batch.id] = batch
+            self._submitters.append(batch.owner)
             for import_, sealed in imports:
                 self._imports[import_.id] = import_
                 self._submission[import_.id] = len(self._batches)
@@ -152,9 +155,13 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             ]
             return found[:limit]
 
-    def latest_import(self, route: Route) -> Import | None:
+    def latest_import(self, route: Route, owner: str) -> Import | None:
         with self._lock:
-            found = [i for i in reversed(self._imports.values()) if i.route == route]
+            found = [
+                i
+                for i in reversed(self._imports.values())
+                if i.route == route and self._submitted_by(i) == owner
+            ]
             return max(found, key=lambda i: (self._has_grants(i), i.created_at), default=None)
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
@@ -173,6 +180,13 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 held_up_since=changed.held_up_since,
                 has_labels=changed.has_labels,
             )
+
+    def note_proven(self, import_id: ImportId, password_fingerprint: str, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            import_ = self._imports.get(import_id)
+            if import_ is not None and import_.password_fingerprint == password_fingerprint:
+                self._imports[import_id] = replace(import_, proven=True)
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         with self._lock:
@@ -269,7 +283,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 return False
             not_before = import_.not_before if import_.state is State.PAUSED else None
             self._imports[import_id] = replace(
-                import_, password_fingerprint=password_fingerprint, not_before=not_before
+                import_, password_fingerprint=password_fingerprint, not_before=not_before, proven=False
             )
             self._grants[import_id] = sealed
             return True
@@ -286,6 +300,9 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         with self._lock:
             return tuple(self._tallies.get(import_id, {}).values())
+
+    def _submitted_by(self, import_: Import) -> str:
+        return self._submitters[self._submission[import_.id] - 1]
 
     def _owner(self, import_: Import) -> str | None:
         batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None

@@ -351,7 +351,7 @@ def test_pause_resume_and_cancel_do_what_they_say(office: WebOffice, ada: Browse
 
 
 def test_another_persons_import_of_the_same_route_is_not_changed(office: WebOffice, ada: Browser) -> None:
-    """Grace shares the new mailbox; a different password of hers must not replace the one of Ada's import."""
+    """Grace shares the new mailbox and gets an import of her own."""
     ada.start_import("shared@old.example")
     [before] = office.deps.store.imports()
     grace = office.browser()
@@ -360,9 +360,10 @@ def test_another_persons_import_of_the_same_route_is_not_changed(office: WebOffi
     grace.post("/new", address="shared@old.example")
     grace.post("/new/mailbox", password=RIGHT, server="imap.old.example")
     answer = grace.post("/new/start", destination="ada@new.example imap.new.example")
-    assert answer.status_code == 303
-    [after] = office.deps.store.imports()
+    [after, own] = sorted(office.deps.store.imports(), key=lambda import_: import_.id != before.id)
     assert after == before
+    assert answer.headers["location"] == f"/batches/{own.batch_id}"
+    assert grace.get(f"/imports/{own.id}").status_code == 200
 
 
 def test_unavailable_providers_are_explained_in_the_readers_language(ada: Browser) -> None:

@@ -78,7 +78,9 @@ class SqlImports(Database):
             with self.writing() as connection:
                 if connection.dialect.name == "postgresql":  # on SQLite the write lock is already held
                     connection.execute(text("LOCK TABLE batches IN EXCLUSIVE MODE"))
-                _require_free_routes(connection, [i.route for i, sealed in imports if sealed is not None])
+                _require_free_routes(
+                    connection, batch.owner, [i.route for i, sealed in imports if sealed is not None]
+                )
                 _add(connection, batch, imports)
         except IntegrityError as error:
             raise ValueError("the batch or one of its imports is already in the store") from error
@@ -138,10 +140,10 @@ class SqlImports(Database):
             rows = connection.execute(statement.order_by(imports.c.row, imports.c.seq).limit(limit))
             return [mapping.import_(row) for row in rows]
 
-    def latest_import(self, route: Route) -> Import | None:
+    def latest_import(self, route: Route, owner: str) -> Import | None:
         statement = (
             select(imports)
-            .where(imports.c.route == route)
+            .where(imports.c.route == route, _is_of(owner))
             .order_by(
                 case((and_(*HAS_GRANTS), 0), else_=1), imports.c.created_at.desc(), imports.c.seq.desc()
             )
@@ -154,6 +156,14 @@ class SqlImports(Database):
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         with self.writing(lease) as connection:
             _change(connection, changed.id, mapping.changeable_values(changed))
+
+    def note_proven(self, import_id: ImportId, password_fingerprint: str, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            connection.execute(
+                update(imports)
+                .where(imports.c.id == import_id, imports.c.password_mark == password_fingerprint)
+                .values(proven=True)
+            )
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         changeable = or_(imports.c.wish.is_(None), imports.c.wish != ControlRequest.CANCEL)
@@ -229,6 +239,7 @@ class SqlImports(Database):
                 .where(imports.c.id == import_id, *HAS_GRANTS)
                 .values(
                     password_mark=password_fingerprint,
+                    proven=False,
                     not_before=case((IS_PAUSED, imports.c.not_before), else_=null()),
                 )
             )
@@ -310,8 +321,16 @@ def _after(
     return condition
 
 
-def _require_free_routes(connection: Connection, wanted: Sequence[Route]) -> None:
-    under_way = select(imports.c.route).where(imports.c.route.in_(wanted), *HAS_GRANTS).limit(1)
+def _is_of(owner: str) -> ColumnElement[bool]:
+    """Whether the import was submitted by that owner."""
+    submitted = select(batches.c.seq).where(batches.c.seq == imports.c.submission, batches.c.owner == owner)
+    return submitted.exists()
+
+
+def _require_free_routes(connection: Connection, owner: str, wanted: Sequence[Route]) -> None:
+    under_way = (
+        select(imports.c.route).where(imports.c.route.in_(wanted), _is_of(owner), *HAS_GRANTS).limit(1)
+    )
     route = connection.execute(under_way).scalar()
     if route is not None:
         raise RouteUnderWay(route)

@@ -87,6 +87,7 @@ def import_(row: AnyRow) -> Import:
         password_fingerprint=row.password_mark,
         requested=None if row.wish is None else ControlRequest(row.wish),
         held_up_since=row.held_up_since,
+        proven=row.proven,
     )
 
 
@@ -104,6 +105,7 @@ def import_values(import_: Import) -> Values:
         "sync_flags": import_.sync_flags,
         "password_mark": import_.password_fingerprint,
         "wish": import_.requested,
+        "proven": import_.proven,
         **_mailbox_values("source", import_.source),
         **_mailbox_values("destination", import_.destination),
         **changeable_values(import_),

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    false,
 )
 
 from importer.adapters.store.append_only import AUDIT_TRIGGERS
@@ -104,6 +105,7 @@ imports: Final = Table(
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # ControlRequest; NULL: resume
     Column("held_up_since", Instant),
+    Column("proven", Boolean, nullable=False, server_default=false()),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),
     Index(None, "state", "created_at"),

@@ -1,4 +1,9 @@
-"""Submit imports: rows become a batch; imports that are complete or under way are not started again."""
+"""Submit imports: rows become a batch; imports that are complete or under way are not started again.
+
+Only the owner's own imports count. To submit a route proves nothing about its mailboxes, so it must neither
+keep their owner from importing nor show that another person's import exists. Imports of one route that belong
+to several owners take turns at the destination (`importer/service/legs/run_leg.py`) and share the ledger.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ class RowOutcome(StrEnum):
 
     STARTED = "started"
     DONE = "done"  # already complete, with the same passwords
-    UNDER_WAY = "under way"  # an earlier import of the route has not ended
+    UNDER_WAY = "under way"  # an earlier import of the route and owner has not ended
     PASSWORD_UPDATED = "password updated"  # noqa: S105 - under way, continues with the new password
 
 
@@ -65,11 +70,11 @@ def submit(
 ) -> Submission:
     """Store a batch of imports and ring for each; ask the owners of mailboxes without a password to sign in.
 
-    `rows` have to be validated. `owner` may view the imports; an owner cannot change the running imports of
-    other owners, while the console (no owner) may change all. `language` is the language of the mails about
-    the imports. With `organisation`, rows may use grants that an organisation gave for all its mailboxes: for
-    operators of the installation only. `right` is the batch right of the submitter; raises Refused for a row
-    that it does not cover.
+    `rows` have to be validated. `owner` may view the imports; the console has none. Imports of other owners
+    are neither seen nor changed here. `language` is the language of the mails about the imports. With
+    `organisation`, rows may use grants that an organisation gave for all its mailboxes: for operators of the
+    installation only. `right` is the batch right of the submitter; raises Refused for a row that it does not
+    cover.
 
     A row is started if its route is new, if its last import did not end complete, or if a password or the
     label rule has changed since; with `again` also if nothing has changed (to fetch new mail).
@@ -143,13 +148,12 @@ def _place(
     deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, right: BatchRight
 ) -> SubmittedRow:
     """Decide what to do with a row; `fresh` is its import if it is started."""
-    latest = deps.store.latest_import(fresh.route)
+    latest = deps.store.latest_import(fresh.route, owner)
     if latest is None:
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
-    other_owner = bool(owner) and _owner(deps, latest) != owner
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
-        if same_passwords or other_owner:
+        if same_passwords:
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
         new = _replace_passwords(deps, latest.id, row, before, right)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
@@ -157,7 +161,7 @@ def _place(
             return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
         return _place(deps, row, fresh, owner, again=again, right=right)  # the latest import has just ended
     same_labels = latest.labels is fresh.labels or not latest.has_labels
-    unchanged = latest.state is State.COMPLETE and same_passwords and same_labels and not other_owner
+    unchanged = latest.state is State.COMPLETE and same_passwords and same_labels
     if unchanged and not again and deps.store.undo_report(latest.id) is None:
         return SubmittedRow(row, latest, RowOutcome.DONE)
     return SubmittedRow(row, fresh, RowOutcome.STARTED)
@@ -184,11 +188,6 @@ def _passwords(row: Row) -> dict[Side, Secret | None]:
     return {Side.SOURCE: row.source_password, Side.DESTINATION: row.destination_password}
 
 
-def _owner(deps: Deps, import_: Import) -> str:
-    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
-    return batch.owner if batch is not None else ""
-
-
 def resubmit(
     deps: Deps,
     import_: Import,
@@ -206,9 +205,9 @@ def resubmit(
 ) -> SubmittedRow:
     """Submit the route of an earlier import again, whether or not that import is complete.
 
-    `labels` and `sync_flags` default to the earlier import's. If an import of the route is under way, that
-    one is returned and continues with these passwords. The new import has the owner of the earlier one. For a
-    side without a password see `Row`; for `organisation` and `right` see `submit`.
+    `labels` and `sync_flags` default to the earlier import's. If an import of the same route and owner is
+    under way, that one is returned and continues with these passwords. The new import has the owner of the
+    earlier one. For a side without a password see `Row`; for `organisation` and `right` see `submit`.
     """
     row = Row(
         0,

@@ -195,13 +195,13 @@ class BatchPage(BaseModel):
 
 
 class SubmittedRowOut(BaseModel):
-    """The outcome of one row. `import` is null if another client has an import on this route under way."""
+    """The outcome of one row, and its import, which is new or an earlier one of this client."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     line: int
     fate: RowOutcome
-    import_: ImportOut | None = Field(serialization_alias="import")
+    import_: ImportOut = Field(serialization_alias="import")
 
 
 class SubmissionOut(BaseModel):
