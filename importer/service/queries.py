@@ -60,12 +60,17 @@ def consent_requests(deps: Deps, import_id: ImportId) -> Mapping[Side, ConsentRe
 
 
 def explain(deps: Deps, import_: Import) -> Explanation:
-    """Explain the current state of the import."""
+    """Explain the current state of the import.
+
+    The writer of the new mailbox is named only to an import that has opened it: others must not learn whether
+    anything is written there.
+    """
     now = deps.clock.now()
+    writer = deps.store.holder(f"mailbox:{import_.destination.key}") if import_.proven else None
     context = ExplanationContext(
         now=now,
         worker=deps.store.holder(f"import:{import_.id}") or "",
-        writer=deps.store.holder(f"mailbox:{import_.destination.key}") or "",
+        writer=writer or "",
         undone=deps.store.undo_report(import_.id),
         has_passwords=deps.store.grants(import_.id) is not None,
     )

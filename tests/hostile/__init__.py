@@ -1,0 +1,1 @@
+"""One person, or one server, against everybody else."""

@@ -221,6 +221,7 @@ def test_a_previously_accepted_login_is_retried_a_few_times(office: Office) -> N
     lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
     office.store.set_progress(import_id, with_survey, lease)
+    office.store.note_proven(import_id, office.import_(import_id).password_fingerprint, lease)
     office.store.release(lease)
     office.sessions.trouble = LoginRejected("not now", side=Side.SOURCE)
     waits = []
@@ -238,6 +239,7 @@ def test_a_rejected_login_after_a_long_outage_is_retried(office: Office) -> None
     lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
     office.store.set_progress(import_id, Progress(folders_total=1), lease)
+    office.store.note_proven(import_id, office.import_(import_id).password_fingerprint, lease)
     office.store.release(lease)
     office.sessions.trouble = ConnectionLost("gone")
     office.work(import_id, legs=6)

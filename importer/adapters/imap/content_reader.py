@@ -89,8 +89,8 @@ class ContentReader:
             yield message if isinstance(message, NotHandedOut) else as_message(*message)
 
     def fetched(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Fetched, bytes] | NotHandedOut]:
-        """Yield what `messages` does, with all items; each has a UID and a body. Its `header_block` comes with
-        it, b"" if that is not known."""
+        """Yield what `messages` does, with all items; each has a UID and a body. Its `header_block` comes
+        with it, b"" if that is not known."""
         doubtful: dict[Uid, _Doubtful] = {}
         held_bytes = 0
         settled: list[int] = []

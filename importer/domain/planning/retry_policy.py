@@ -27,9 +27,9 @@ PATIENCE_UNPROVEN: Final = 5
 """The same for an import without any progress: a mistyped port is reported within half an hour."""
 
 REFUSED_WAITS_S: Final = (60, 300, 900)
-"""Waiting times if a host rejects a password that it accepted earlier in the same import, which is mostly a
-temporary fault of the host. The import stops if more logins fail than there are waiting times here, at least
-two of them in a row."""
+"""Waiting times if a host rejects a login that it accepted earlier in the same import with the same password,
+which is mostly a temporary fault of the host. The import stops if more logins fail than there are waiting
+times here, at least two of them in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,14 @@ class GiveUp:
 Decision = WaitUntil | Stop | GiveUp
 
 
-def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, again: bool = False) -> Decision:
+def decide(
+    error: MailError, attempts: int, now: datetime, *, reached: bool, proven: bool, again: bool = False
+) -> Decision:
     """Decide what happens after a leg that ended with `error`.
 
-    `attempts`: the number of legs without progress before this one. `proven`: at least one leg has made
-    progress. `again`: the previous leg ended with the same kind of error.
+    `attempts`: the number of legs without progress before this one. `reached`: a leg has listed both
+    mailboxes. `proven`: both logins have succeeded with the current passwords. `again`: the previous leg
+    ended with the same kind of error.
     """
     maybe_temporary = isinstance(error, LoginRejected) and proven
     if maybe_temporary and attempts < PATIENCE and not (again and attempts >= len(REFUSED_WAITS_S)):
@@ -64,7 +67,7 @@ def decide(error: MailError, attempts: int, now: datetime, *, proven: bool, agai
     if error.remedy is Remedy.HUMAN:
         return Stop()
     throttled = isinstance(error, Throttled)  # a mail server responded, so host and port are right
-    if attempts >= (PATIENCE if proven or throttled else PATIENCE_UNPROVEN):
+    if attempts >= (PATIENCE if reached or throttled else PATIENCE_UNPROVEN):
         return GiveUp()
     match error.remedy:
         case Remedy.WAIT:

@@ -140,8 +140,8 @@ class _MailboxCheck:
     def run(self) -> Iterator[Check]:
         yield self.result
         try:
-            self._host_limits.raise_if_postponed()
-            self._host_limits.acquire_slots(0)
+            self._host_limits.raise_if_postponed(proven=False)
+            self._host_limits.acquire_slots(0, proven=False)
         except PostponedByHost as postponed:
             self._update_side(
                 postponed.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=postponed.problem
@@ -175,6 +175,8 @@ class _MailboxCheck:
                     self._update_side(side, **({"look": look} | done.result()))
                 except MailError as error:
                     self._fail(side, error)
+                except PostponedByHost as postponed:
+                    self._update_side(side, look=CheckPhase.FAILED, problem=postponed.problem)
                 yield self.result
 
     def _open(self, side: Side) -> dict[str, Any]:
@@ -184,6 +186,7 @@ class _MailboxCheck:
         session = self._sessions[side] = self._deps.sessions.open(
             account, credential, side, view, limit=self._limit
         )
+        self._host_limits.enter(side)
         began = self._deps.clock.now()
         try:
             session.status("INBOX")

@@ -1,6 +1,7 @@
 """Undo an import that has ended.
 
-An undo needs the credential of the destination only, and holds the same leases as an import.
+An undo needs the credential of the destination only, and holds the same leases as an import: that of the
+mailbox once the login has succeeded.
 """
 
 from __future__ import annotations
@@ -76,31 +77,23 @@ def undo(
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
         raise UndoRefused("undo_busy", "This import is being processed right now. Try again in a minute.")
-    mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
-    if mailbox is None:
-        deps.store.release(lease)
-        raise UndoRefused(
-            "undo_mailbox_busy",
-            "Another import is writing to this mailbox. Pause it, or wait until it is done.",
-        )
     host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
     with Heartbeat(
         deps.store,
-        [lease, mailbox],
+        [lease],
         deps.clock,
         deps.deadlines.lease,
         asked_at_s=asked_at_s,
         on_renew=host_limits.renew_slots,
-    ) as heartbeat:
+    ):
         try:
-            host_limits.raise_if_postponed()
-            host_limits.acquire_slots(0)
+            host_limits.raise_if_postponed(proven=False)
+            host_limits.acquire_slots(0, proven=False)
             limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
             session = deps.sessions.open(import_.destination, credential, Side.DESTINATION, limit=limit)
-            session.fence(heartbeat.check)
-            heartbeat.when_lost(session.cut_off)
             try:
-                report = _undo(deps, import_, session, mailbox, heartbeat, on_folder)
+                host_limits.enter(Side.DESTINATION)
+                report = _undo_under_lease(deps, import_, session, on_folder)
             finally:
                 session.close()
         except PostponedByHost as postponed:
@@ -126,6 +119,28 @@ def undo(
         folders_removed=len(report.folders_removed),
     )
     return report
+
+
+def _undo_under_lease(
+    deps: Deps, import_: Import, session: MailboxSession, on_folder: Callable[[FolderUndo], None]
+) -> UndoReport:
+    """Undo under the lease of the mailbox, and close the session before the lease is released."""
+    asked_at_s = deps.clock.elapsed_s()
+    mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
+    if mailbox is None:
+        raise UndoRefused(
+            "undo_mailbox_busy",
+            "Another import is writing to this mailbox. Pause it, or wait until it is done.",
+        )
+    with Heartbeat(
+        deps.store, [mailbox], deps.clock, deps.deadlines.lease, asked_at_s=asked_at_s
+    ) as heartbeat:
+        session.fence(heartbeat.check)
+        heartbeat.when_lost(session.cut_off)
+        try:
+            return _undo(deps, import_, session, mailbox, heartbeat, on_folder)
+        finally:
+            session.close()
 
 
 def _undo(

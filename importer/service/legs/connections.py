@@ -51,15 +51,16 @@ class ConnectionPairs:
         self._opening = 0  # logins under way
         self._closed = False
 
-    def open(self, number: int) -> Lane:
-        """Open another pair, both sides concurrently.
+    def open(self, number: int, *, proven: bool = True) -> Lane:
+        """Open another pair, both sides concurrently. Unless `proven`, the caller enters the accounts
+        afterwards (`HostLimits.enter`).
 
         If both sides fail, the decisive error is raised. A verdict is raised at once, even if the other side
         does not answer: that login ends by itself, and its connection is closed then.
 
         Raises what `SessionFactory.open` and `HostLimits.acquire_slots` raise.
         """
-        self._host_limits.acquire_slots(number)
+        self._host_limits.acquire_slots(number, proven=proven)
         logins = [self._begin_login(side) for side in (Side.SOURCE, Side.DESTINATION)]
         wait(logins, return_when=FIRST_EXCEPTION)
         wait(logins, VERDICT_GRACE_S if any(map(is_verdict, _errors(logins))) else None)

@@ -1,8 +1,10 @@
 """Rate limits of the two hosts of a leg, enforced with budgets in the store that all workers share.
 
 Invariants:
-- No connection is opened without a slot for its account and its host. A leg keeps its slots as long as it
-  renews them; the slots of a dead worker expire together with its leases.
+- No connection is opened without a slot for its host, and none is used without one for its account. A leg
+  keeps its slots as long as it renews them; the slots of a dead worker expire together with its leases.
+- Before the first login to an account its slots are not taken and its daily cap is not told: until then it is
+  only named, perhaps by a stranger. A pause of the host counts before, too.
 - A pause that a host requested applies to all imports of that account or host, not only to the one that was
   throttled. If the pause concerns new connections only, existing connections continue.
 - Bytes are counted within a second. If a worker is killed, the bytes of its last second may not be counted;
@@ -11,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -69,13 +72,15 @@ class HostLimits:
 
     # --- Before connecting ------------------------------------------------------------------------
 
-    def raise_if_postponed(self) -> None:
-        """Raise PostponedByHost if one of the hosts must not be contacted now."""
-        if (postponed := self._find_postponement(connecting=True)) is not None:
+    def raise_if_postponed(self, *, proven: bool = True) -> None:
+        """Raise PostponedByHost if one of the hosts must not be contacted now. Daily caps of the accounts
+        count only if they are `proven`, that is, if a login has succeeded at each."""
+        if (postponed := self._find_postponement(connecting=True, caps=proven)) is not None:
             raise postponed
 
-    def acquire_slots(self, number: int) -> None:
-        """Acquire the slots for both connections of lane `number`, counted from 0.
+    def acquire_slots(self, number: int, *, proven: bool = True) -> None:
+        """Acquire the slots for both connections of lane `number`, counted from 0; unless `proven`, those at
+        the hosts only. Each side is then to be entered after its login (`enter`).
 
         Raises PostponedByHost if there is no free slot for the first lane. For a further lane, raises
         ServerUnavailable if there is no free slot or a host accepts no more connections: the existing lanes
@@ -84,11 +89,26 @@ class HostLimits:
         now = self._clock.now()
         if number and self._backoff(now, connecting=True) is not None:
             raise ServerUnavailable(_NO_MORE)
-        slots = [slot for side in self._sides.values() for slot in side.slots(further=number > 0)]
+        slots = [
+            slot
+            for side in self._sides.values()
+            for slot in side.slots(further=number > 0)[0 if proven else 1 :]
+        ]
         if not self._budgets.acquire_slots(self._holder, slots, now, self._ttl):
             if number:
                 raise ServerUnavailable(_ALL_IN_USE.message)
             raise PostponedByHost(_ALL_IN_USE, now + SLOT_WAIT)
+
+    def enter(self, side: Side) -> None:
+        """Acquire the slot at the account of `side`, after the first login there. Raises PostponedByHost if
+        there is none, or if the daily cap of the account is used up."""
+        now = self._clock.now()
+        if (capped := self._by_cap(self._sides[side], now)) is not None:
+            raise capped
+        if not self._budgets.acquire_slots(
+            self._holder, self._sides[side].slots(further=False)[:1], now, self._ttl
+        ):
+            raise PostponedByHost(replace(_ALL_IN_USE, side=side), now + SLOT_WAIT)
 
     def renew_slots(self) -> None:
         """Extend the slots by the duration of a lease."""
@@ -136,11 +156,12 @@ class HostLimits:
                 self._budgets.count_bytes(side.meter, now, side.uncounted_bytes)
                 side.uncounted_bytes = 0
 
-    def _find_postponement(self, *, connecting: bool = False) -> PostponedByHost | None:
+    def _find_postponement(self, *, connecting: bool = False, caps: bool = True) -> PostponedByHost | None:
         now = self._clock.now()
         backoff = self._backoff(now, connecting=connecting)
         candidates = [self._by_backoff(backoff)] if backoff is not None else []
-        candidates += [cap for side in self._sides.values() if (cap := self._by_cap(side, now)) is not None]
+        capped = self._sides.values() if caps else ()
+        candidates += [cap for side in capped if (cap := self._by_cap(side, now)) is not None]
         return max(candidates, key=lambda postponed: postponed.until, default=None)
 
     def _backoff(self, now: datetime, *, connecting: bool) -> Backoff | None:

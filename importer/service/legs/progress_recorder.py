@@ -41,7 +41,9 @@ class ProgressRecorder:
         self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
         self.progress: Progress | None = None
-        self.has_labels = False  # whether the source has labels; set when the source is opened
+        # Set when the mailboxes are opened:
+        self.has_labels = False  # the source has labels
+        self.proven = False  # both logins have succeeded
 
     def progressed(self, progress: Progress) -> None:
         with self._lock:

@@ -1,7 +1,9 @@
 """Run imports one leg at a time, for the queue's workers and for the foreground copy.
 
 Invariants:
-- A leg runs under the lease of its import and the lease of its destination mailbox.
+- A leg runs under the lease of its import and the lease of its destination mailbox. It acquires the latter
+  once both logins have succeeded: whoever only names a mailbox must not keep others from it. Nothing but the
+  logins is sent before.
 - Nothing is sent to the destination after the send deadline of the mailbox lease (`heartbeat.py`).
 - The end of an import and the mails about it are written in one transaction.
 """
@@ -22,7 +24,7 @@ from importer.domain.planning.retry_policy import GiveUp, Stop, decide
 from importer.domain.planning.server_limits import OVERTIME_S
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
-from importer.engine.leg_context import Leg
+from importer.engine.leg_context import Lane, Leg
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
 from importer.ports.process import OwnDiskFull
@@ -106,90 +108,120 @@ def run_leg(
     began = deps.clock.now()
     running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
-    asked_at_s = deps.clock.elapsed_s()
-    mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.lease_owner, deps.deadlines.lease)
-    if mailbox is None:
-        busy = import_state.queued_behind(running, _BUSY, began, began + MAILBOX_BUSY_WAIT)
-        deps.store.update_import(busy, lease)
-        return busy
     observer = ProgressRecorder(deps.store, import_.id, lease, deps.clock, on_progress)
     host_limits = HostLimits(deps, running, f"{deps.lease_owner} {lease.name} {lease.fence}")
     ending: LegEnd | Exception
     try:
-        with Heartbeat(
-            deps.store,
-            [mailbox],
-            deps.clock,
-            deps.deadlines.lease,
-            asked_at_s=asked_at_s,
-            on_renew=host_limits.renew_slots,
-        ) as heartbeat:
-            try:
-                ending = _run(deps, running, log_in, mailbox, heartbeat, observer, host_limits)
-            except Exception:
-                heartbeat.check()  # whatever failed after the connections were cut failed because of that
-                raise
+        ending = _run(deps, running, log_in, lease, observer, host_limits)
     except LeaseLost:
         raise
     except Exception as error:  # never leave the import without a next state
         ending = error
     reached = observer.progress or import_.progress
-    running = replace(running, progress=reached, has_labels=running.has_labels or observer.has_labels)
+    running = replace(
+        running,
+        progress=reached,
+        has_labels=running.has_labels or observer.has_labels,
+        proven=running.proven or observer.proven,
+    )
     after = _conclude(deps, running, import_.progress, ending, lease, host_limits)
-    _log_leg(import_, after, reached, deps.clock.now() - began)
+    if not isinstance(ending, _MailboxBusy):
+        _log_leg(import_, after, reached, deps.clock.now() - began)
     return after
+
+
+class _MailboxBusy(Exception):
+    """Another import holds the lease of the destination mailbox."""
 
 
 def _run(
     deps: Deps,
     import_: Import,
     log_in: Callable[[], Credentials],
-    mailbox: Lease,
-    heartbeat: Heartbeat,
+    lease: Lease,
     observer: ProgressRecorder,
     host_limits: HostLimits,
 ) -> LegEnd:
-    """Open both sides and run the engine. The reported progress is stored in any case.
+    """Log in to both sides, then acquire the mailbox lease and run the engine under it.
 
-    Raises PostponedByHost if there is more to do but a host limit forbids it now.
+    Raises _MailboxBusy if the lease is held, which only an import learns that has opened both mailboxes, and
+    PostponedByHost if there is more to do but a host limit forbids it now.
     """
-    host_limits.raise_if_postponed()
+    mailbox_name = f"mailbox:{import_.destination.key}"
+    if import_.proven and deps.store.holder(mailbox_name) is not None:
+        raise _MailboxBusy  # without logging in each time
+    host_limits.raise_if_postponed(proven=import_.proven)
     logins = log_in()
     source = (import_.source, logins.source)
     destination = (import_.destination, logins.destination)
+    labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
+    clock, ttl = deps.clock, deps.deadlines.lease
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
     watch = LegWatch(
         limit,
         lambda: _requested(deps, import_.id) is not None or deps.must_yield(import_.id),
         deps.stopping,
     )
-    try:
-        labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
-        with watch, ConnectionPairs(deps.sessions, source, destination, host_limits, labels, limit) as lanes:
+    with (
+        watch,
+        Heartbeat(deps.store, [], clock, ttl, asked_at_s=clock.elapsed_s(), on_renew=host_limits.renew_slots),
+        ConnectionPairs(deps.sessions, source, destination, host_limits, labels, limit) as lanes,
+    ):
+        first = lanes.open(0, proven=import_.proven)
+        if not import_.proven:
+            deps.store.note_proven(import_.id, import_.password_fingerprint, lease)
+            observer.proven = True
+            for side in Side:
+                host_limits.enter(side)
+        observer.has_labels = first.source.has_labels()
+        asked_at_s = clock.elapsed_s()
+        mailbox = deps.store.acquire(mailbox_name, deps.lease_owner, ttl)
+        if mailbox is None:
+            raise _MailboxBusy
+        with Heartbeat(deps.store, [mailbox], clock, ttl, asked_at_s=asked_at_s) as heartbeat:
             lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
-            first = lanes.open(0)
-            observer.has_labels = first.source.has_labels()
-            end = run_engine_leg(
-                Leg(
-                    import_=import_,
-                    lane=first,
-                    open_lane=lanes.open,
-                    ledger=deps.store,
-                    lease=mailbox,
-                    budget=_LegBudget(
-                        deps, import_.id, heartbeat, deps.clock.now() + deps.deadlines.leg, host_limits
-                    ),
-                    observer=observer,
-                    clock=deps.clock,
-                    is_notice=deps.is_notice,
-                    limits=deps.transfer_limits,
-                    digests=deps.digests,
-                )
+            try:
+                return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits)
+            except Exception:
+                heartbeat.check()  # whatever failed after the connections were cut failed because of that
+                raise
+            finally:
+                lanes.close()  # before the lease is released: nothing of ours is on its way then
+
+
+def _copy(
+    deps: Deps,
+    import_: Import,
+    first: Lane,
+    lanes: ConnectionPairs,
+    mailbox: Lease,
+    heartbeat: Heartbeat,
+    observer: ProgressRecorder,
+    host_limits: HostLimits,
+) -> LegEnd:
+    """Run the engine. The reported progress is stored in any case. Raises PostponedByHost as `_run` does."""
+    try:
+        end = run_engine_leg(
+            Leg(
+                import_=import_,
+                lane=first,
+                open_lane=lanes.open,
+                ledger=deps.store,
+                lease=mailbox,
+                budget=_LegBudget(
+                    deps, import_.id, heartbeat, deps.clock.now() + deps.deadlines.leg, host_limits
+                ),
+                observer=observer,
+                clock=deps.clock,
+                is_notice=deps.is_notice,
+                limits=deps.transfer_limits,
+                digests=deps.digests,
             )
-            if end is LegEnd.AGAIN and (postponed := host_limits.postponement()) is not None:
-                raise postponed
-            return end
+        )
+        if end is LegEnd.AGAIN and (postponed := host_limits.postponement()) is not None:
+            raise postponed
+        return end
     finally:
         observer.flush()
 
@@ -213,6 +245,8 @@ def _conclude(
         return finish(deps, import_, State.CANCELLED, lease)
     if isinstance(ending, LegEnd):
         after = import_state.continued(import_, progressed=progressed)
+    elif isinstance(ending, _MailboxBusy):
+        after = import_state.queued_behind(import_, _BUSY, now, now + MAILBOX_BUSY_WAIT)
     elif isinstance(ending, PostponedByHost):
         left = import_.progress.messages_total - import_.progress.messages_done
         problem = host_limits.with_expected_end(ending, report_of(deps, import_).totals, left)
@@ -220,8 +254,14 @@ def _conclude(
     elif isinstance(ending, MailError):
         problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
         attempts = 0 if progressed else import_.attempts
-        verified = import_.progress.folders_total > 0  # a login succeeded before
-        decision = decide(ending, attempts, now, proven=verified, again=_again(import_, problem))
+        decision = decide(
+            ending,
+            attempts,
+            now,
+            reached=import_.progress.folders_total > 0,
+            proven=import_.proven,
+            again=_again(import_, problem),
+        )
         if isinstance(decision, Stop | GiveUp):
             return finish(deps, import_, State.STOPPED, lease, problem)
         if isinstance(ending, Throttled):
