@@ -548,6 +548,19 @@ def test_a_consent_is_not_revoked_while_another_import_reads_the_mailbox(office:
     assert len(office.access.given_back) == 1
 
 
+def test_an_import_without_consent_does_not_keep_the_owners_consent_from_being_revoked(
+    office: Office,
+) -> None:
+    """Anybody can submit an import that names the mailbox."""
+    _, own = submit_row(office)
+    elsewhere = replace(DESTINATION, login="mallory")
+    for row in (row_with_source_consent(), a_row("garbage")):
+        submit(office.deps, [replace(row, destination=elsewhere)], owner=f"mallory {row.source_sign_in}")
+    sign_in(office, own.id)
+    office.work(own.id)
+    assert len(office.access.given_back) == 1
+
+
 @pytest.mark.parametrize("how", ["password", "setting", "organisation", "key"])
 def test_only_consents_are_revoked_and_only_if_configured(office: Office, how: str) -> None:
     set_up_organisation(office)

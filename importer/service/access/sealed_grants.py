@@ -249,12 +249,29 @@ def consents_to_revoke(deps: Deps, import_: Import) -> tuple[Grant, ...]:
 
 
 def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
-    """Whether another running import uses the mailbox of that side and may depend on its owner's consent."""
+    """Whether another running import uses the mailbox of that side with its owner's consent.
+
+    An import that only names the mailbox does not count: anybody can submit one.
+    """
     key = import_.account(side).key
     others = deps.store.imports(states=tuple(import_state.ALIVE), limit=_ALL)
     return any(
-        other.id != import_.id and key in (other.source.key, other.destination.key) for other in others
+        other.id != import_.id
+        and any(other.account(s).key == key and _has_consent(deps, other, s) for s in Side)
+        for other in others
     )
+
+
+def _has_consent(deps: Deps, import_: Import, side: Side) -> bool:
+    """Whether the owner's consent is stored; True if that cannot be read."""
+    sealed = deps.store.grants(import_.id)
+    if sealed is None:
+        return False
+    try:
+        grant = open_grants(deps, import_.id, sealed).of(side)
+    except VaultError:
+        return True
+    return isinstance(grant, OAuthGrant) and not is_pending(grant)
 
 
 def grant_context(import_id: ImportId, side: Side) -> str:
