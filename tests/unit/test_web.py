@@ -357,6 +357,7 @@ def test_another_persons_import_of_the_same_route_is_not_changed(office: WebOffi
     grace = office.browser()
     grace.sign_in("grace@new.example")
     grace.post("/mailboxes", address="ada@new.example", password=RIGHT)
+    grace.get("/new")  # the token of the session is new
     grace.post("/new", address="shared@old.example")
     grace.post("/new/mailbox", password=RIGHT, server="imap.old.example")
     answer = grace.post("/new/start", destination="ada@new.example imap.new.example")

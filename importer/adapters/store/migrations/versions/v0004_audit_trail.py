@@ -8,7 +8,7 @@ from alembic import op
 from importer.adapters.store.append_only import AUDIT_TRIGGERS
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
