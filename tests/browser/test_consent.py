@@ -18,7 +18,7 @@ from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 
 pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
-CONSENT_NEEDED = re.compile("The owner is asked to sign in|Der Inhaber wird gebeten, sich anzumelden")
+CONSENT_NEEDED = re.compile("The owner has to sign in|Der Inhaber muss sich anmelden")
 THANKS = re.compile("Thank you|Danke")
 REFUSED = re.compile("You have not signed in|Sie haben sich nicht angemeldet")
 ELSEWHERE = re.compile("did not start in this browser|hat nicht in diesem Browser begonnen")
