@@ -266,6 +266,12 @@ def test_items_are_only_added_to_the_response_just_before() -> None:
     ]
 
 
+@pytest.mark.parametrize("rest", [b"\x0c", b"\x0b \x1c", b"\r"])
+def test_blanks_other_than_spaces_behind_a_literal_are_no_item(rest: bytes) -> None:
+    with pytest.raises(WireError):
+        ResponseReader().feed(b"* 1 FETCH (UID 1 BODY[] {1}\r\nx" + rest + b"\r\n")
+
+
 def test_endless_lines_and_huge_literals_are_rejected_before_buffering() -> None:
     with pytest.raises(WireError):
         ResponseReader(max_line_bytes=1000).feed(b"* OK " + b"x" * 1000)

@@ -285,7 +285,8 @@ class ResponseReader:
             events.append(self._finish_response(bytes(self._text)))
         except _Unclosed:
             rest = line.strip(b" )\t")
-            if self._literals and rest and not _ITEM_NAME.match(rest.split()[0]):
+            word = next(iter(rest.split()), rest)  # `rest` may be a form feed, which splits into nothing
+            if self._literals and rest and not _ITEM_NAME.match(word):
                 raise  # the rest of a message, or of another response: to wait for more may be in vain
             self._unclosed = True
             if not line.strip():
