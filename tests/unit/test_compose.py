@@ -445,6 +445,17 @@ def test_words_of_others_hold_no_link_in_a_mail(words: str) -> None:
     assert "old.example" in notice.text  # our own words about the import's hosts stay
 
 
+@pytest.mark.parametrize(
+    "words", ["http://192.0.2.1/pay", "https://[2001:db8::1]/pay", "https://3221225985/pay"]
+)
+def test_words_of_others_hold_no_link_to_a_number(words: str) -> None:
+    problem = Problem("server_refused", "It was refused.", Side.SOURCE, words)
+    it = report(refusals=(refusal(subject=words, reason=words, folder=words),), problem=problem)
+    notice = completion_notice(it)
+    assert "://" not in notice.text
+    assert words not in unescape(notice.html)
+
+
 def test_equal_reports_give_equal_mails_so_that_posting_is_idempotent() -> None:
     first, second = (
         TemplateComposer("m@new.example", KEY).completion(report(*ACCOUNTS), BOTH, T) for _ in range(2)

@@ -105,7 +105,8 @@ def printable(text: str, max_chars: int = 200) -> str:
 
 
 def unlinked(text: str, known: Collection[str] = ()) -> str:
-    """Foreign text in which no mail program finds a link: `https://evil.example/x` becomes `evil[.]example`.
+    """Foreign text in which no mail program finds a link: `https://evil.example/x` becomes `evil[.]example`,
+    and `http://192.0.2.1/x`, which has no domain, `http[:]//192.0.2.1/x`.
 
     Hosts and domains in `known`, in lower case, stay.
     """
@@ -115,7 +116,7 @@ def unlinked(text: str, known: Collection[str] = ()) -> str:
         stays = not match["scheme"] and not match["path"]
         return match["host"] if stays and host in known else match["host"].replace(".", "[.]")
 
-    return _LINK.sub(broken, text)
+    return _LINK.sub(broken, text).replace("://", "[:]//")
 
 
 def with_server_words(sentence: str, server_text: str, label: str = "The server said:") -> str:
