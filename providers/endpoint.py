@@ -134,7 +134,8 @@ def parse_server(text: str, *, allow_plaintext: bool = False) -> tuple[Endpoint,
 
 
 def _is_control(char: str) -> bool:
-    return unicodedata.category(char) == "Cc"
+    """A control character, or a lone surrogate, which no encoding can represent."""
+    return unicodedata.category(char) in ("Cc", "Cs")
 
 
 def server_url(endpoint: Endpoint, user: str) -> str:

@@ -104,7 +104,14 @@ def test_a_possible_password_in_a_server_is_not_printed(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["imap.old.example?x", "imap.old.example#x", "imaps://a%0D%0Ab@imap.old.example", "imaps://[::1"]
+    "url",
+    [
+        "imap.old.example?x",
+        "imap.old.example#x",
+        "imaps://a%0D%0Ab@imap.old.example",
+        "imaps://[::1",
+        "imaps://a\ud800@imap.old.example",
+    ],
 )
 def test_invalid_servers_are_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="not a server name"):
