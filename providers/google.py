@@ -1,6 +1,7 @@
 """Google: sign-in, organisations, and the meaning of its error texts.
 
 Endpoints and scopes: https://developers.google.com/identity/protocols/oauth2/web-server (2026-11),
+https://accounts.google.com/.well-known/openid-configuration (`jwks_uri`),
 https://developers.google.com/identity/protocols/oauth2/service-account (2026-11) and
 https://developers.google.com/workspace/gmail/imap/xoauth2-protocol (2026-11).
 """
@@ -39,6 +40,7 @@ ORGANISATION_SCOPE: Final = "https://www.googleapis.com/auth/gmail.imap_admin"
 _ENDPOINTS: Final = Endpoints(
     "https://accounts.google.com/o/oauth2/v2/auth",
     "https://oauth2.googleapis.com/token",
+    "https://www.googleapis.com/oauth2/v3/certs",
     "https://oauth2.googleapis.com/revoke",
 )
 _ISSUERS: Final = frozenset({"https://accounts.google.com", "accounts.google.com"})
@@ -70,7 +72,12 @@ def application(
 def _endpoints(authority: str) -> Endpoints:
     if not authority:
         return _ENDPOINTS
-    return Endpoints(f"{authority}/o/oauth2/v2/auth", f"{authority}/token", f"{authority}/revoke")
+    return Endpoints(
+        f"{authority}/o/oauth2/v2/auth",
+        f"{authority}/token",
+        f"{authority}/oauth2/v3/certs",
+        f"{authority}/revoke",
+    )
 
 
 # --- An organisation's grant -----------------------------------------------------------------------

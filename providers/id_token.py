@@ -1,19 +1,24 @@
-"""The identity in an ID token (OpenID Connect Core section 2)."""
+"""ID tokens (OpenID Connect Core section 2): their signature, and the identity that they state.
+
+Invariant: no claim of an ID token is used before its signature by the issuer is verified.
+"""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from joserfc import jws
+from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
 from providers.errors import LoginRejected
 
 _CLOCK_SKEW_S: Final = 300
+_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+"""Signatures with a private key of the issuer: neither "none" nor HMAC with the shared client secret."""
+
 _GOOGLE_MAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 
 
@@ -29,17 +34,46 @@ class Identity:
         return any(_canonical(address) == _canonical(mailbox) for address in self.addresses)
 
 
-def id_token_identity(
-    id_token: str, client_id: str, nonce: str, issuers_of: Callable[[Mapping[str, Any]], frozenset[str]]
-) -> Identity:
-    """Validate an ID token that came directly from the token endpoint.
+def signed_claims(id_token: str, keys: object) -> Mapping[str, Any] | None:
+    """The claims of an ID token if one of `keys`, the `keys` of a JWK set (RFC 7517), signed it, else None.
 
-    The signature need not be checked, because TLS authenticates the issuer (OpenID Connect Core section
-    3.1.3.7, 6). Everything else is checked.
+    `keys` may be anything that an issuer sent.
+    """
+    try:
+        header = jws.extract_compact(id_token.encode()).headers()
+    except (JoseError, ValueError):
+        return None
+    for key in keys if isinstance(keys, list) else []:
+        if not isinstance(key, dict) or key.get("use", "sig") != "sig" or key.get("kty") == "oct":
+            continue
+        if "kid" in header and key.get("kid", header["kid"]) != header["kid"]:
+            continue
+        claims = _decode(id_token, key)
+        if claims is not None:
+            return claims
+    return None
+
+
+def _decode(id_token: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    try:
+        return jwt.decode(id_token, jwk.import_key(dict(key)), algorithms=_ALGORITHMS).claims
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+
+
+def id_token_identity(
+    id_token: str,
+    keys: object,
+    client_id: str,
+    nonce: str,
+    issuers_of: Callable[[Mapping[str, Any]], frozenset[str]],
+) -> Identity:
+    """Validate an ID token (OpenID Connect Core section 3.1.3.7) and return who signed in. `keys` are those
+    of `signed_claims`.
 
     Raises LoginRejected.
     """
-    claims = _claims(id_token)
+    claims = signed_claims(id_token, keys) or {}
     audience = claims.get("aud")
     valid = (
         audience in (client_id, [client_id])
@@ -57,14 +91,6 @@ def id_token_identity(
     candidates += [claims.get("preferred_username"), claims.get("upn")]
     addresses = dict.fromkeys(value for value in candidates if isinstance(value, str) and "@" in value)
     return Identity(tuple(addresses), str(claims.get("tid", "")))
-
-
-def _claims(id_token: str) -> Mapping[str, Any]:
-    try:
-        claims = json.loads(jws.extract_compact(id_token.encode()).payload)
-    except (JoseError, ValueError):
-        claims = None
-    return claims if isinstance(claims, dict) else {}
 
 
 def _canonical(address: str) -> str:

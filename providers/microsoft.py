@@ -45,6 +45,7 @@ def application(
         endpoints=Endpoints(
             f"{authority}/{{tenant}}/oauth2/v2.0/authorize",
             f"{authority}/{{tenant}}/oauth2/v2.0/token",
+            f"{authority}/{{tenant}}/discovery/v2.0/keys",
             # No revocation endpoint: owners revoke consents at https://myapps.microsoft.com.
         ),
         scope=f"openid email profile offline_access {MAIL_SCOPE}",

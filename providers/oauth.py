@@ -49,10 +49,12 @@ _LONGEST_PAUSE_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The URLs of a provider; `revoke` is "" for none. `{tenant}` is a placeholder for the directory."""
+    """The URLs of a provider; `keys` are those that sign ID tokens (a JWK set), `revoke` is "" for none.
+    `{tenant}` is a placeholder for the directory."""
 
     authorize: str
     token: str
+    keys: str = ""
     revoke: str = ""
 
 
@@ -159,8 +161,14 @@ def complete_authorization(
         application.name,
         application.explain,
     )
+    # Fetched at each sign-in: a provider may change its keys at any time.
+    keys_url = application.endpoint_url(application.endpoints.keys)
     identity = id_token_identity(
-        str(tokens.get("id_token", "")), application.client_id, question.nonce, application.issuers_of
+        str(tokens.get("id_token", "")),
+        get_json(web, keys_url, application.name, application.explain).get("keys"),
+        application.client_id,
+        question.nonce,
+        application.issuers_of,
     )
     _check_mailbox(application, identity, mailbox)
     _check_scope(application, tokens)
@@ -248,6 +256,23 @@ def run_request(
     if isinstance(result, MailError):
         raise result  # outside any `except`, so that its context does not contain the request
     return result
+
+
+def get_json(
+    web: OAuthHttp, url: str, name: str, explain: Callable[[str], str], token: str = ""
+) -> Mapping[str, Any]:
+    """Fetch a JSON object, with a bearer token if there is one. Raises as `run_request`."""
+
+    def fetch() -> Any:
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        response = web.session().get(url, headers=headers, withhold_token=True, allow_redirects=False)
+        if response.status_code != 200:
+            raise ValueError
+        return response.json()
+
+    return run_request(fetch, name, explain)
 
 
 def refusal_error(

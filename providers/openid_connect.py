@@ -19,13 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from joserfc import jwk, jws, jwt
-from joserfc.errors import JoseError
-
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, ServerUnavailable
+from providers.id_token import signed_claims
 from providers.mailbox_access import Person, Question
-from providers.oauth import Application, Endpoints, OAuthHttp, refusal_error, run_request
+from providers.oauth import Application, Endpoints, OAuthHttp, get_json, refusal_error, run_request
 
 SCOPE: Final = "openid email"
 CLAIM: Final = "email"
@@ -33,8 +31,6 @@ CLAIM: Final = "email"
 _NAME: Final = "The sign-in service"
 _CACHED_FOR_S: Final = 600.0
 _CLOCK_SKEW_S: Final = 120
-_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
-"""Signatures with a private key of the issuer: neither "none" nor HMAC with the shared client secret."""
 
 _WRONG_RESPONSE: Final = "The response of the sign-in service does not belong to this sign-in. Sign in again."
 
@@ -133,7 +129,9 @@ class OpenId:
 
         Raises LoginRejected, ServerUnavailable.
         """
-        claims = _signed_claims(id_token, self._get(service.keys).get("keys"))
+        claims = signed_claims(id_token, self._get(service.keys).get("keys"))
+        if claims is None:
+            raise LoginRejected(_WRONG_RESPONSE, server_text="ID token without a signature of the issuer")
         audience, client_id = claims.get("aud"), self.registration.client_id
         audience = audience if isinstance(audience, list) else [audience]
         now = time.time()
@@ -201,18 +199,7 @@ class OpenId:
         return session
 
     def _get(self, url: str, token: str = "") -> Mapping[str, Any]:
-        def fetch() -> Any:
-            headers = {"Accept": "application/json"}
-            if token:
-                headers["Authorization"] = f"Bearer {token}"
-            response = self.web.session().get(
-                url, headers=headers, withhold_token=True, allow_redirects=False
-            )
-            if response.status_code != 200:
-                raise ValueError
-            return response.json()
-
-        return run_request(fetch, _NAME, _explain)
+        return get_json(self.web, url, _NAME, _explain, token)
 
 
 def addresses_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
@@ -231,30 +218,6 @@ def texts_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
     """The strings in a claim, which is a string or a list."""
     value = claims.get(claim)
     return tuple(text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))
-
-
-def _signed_claims(id_token: str, keys: object) -> Mapping[str, Any]:
-    """Verify the signature with one of `keys` (RFC 7517) and return the claims. Raises LoginRejected."""
-    try:
-        header = jws.extract_compact(id_token.encode()).headers()
-    except (JoseError, ValueError):
-        raise LoginRejected(_WRONG_RESPONSE) from None
-    for key in keys if isinstance(keys, list) else []:
-        if not isinstance(key, dict) or key.get("use", "sig") != "sig" or key.get("kty") == "oct":
-            continue
-        if "kid" in header and key.get("kid", header["kid"]) != header["kid"]:
-            continue
-        claims = _decode(id_token, key)
-        if claims is not None:
-            return claims
-    raise LoginRejected(_WRONG_RESPONSE, server_text="ID token without a signature of the issuer")
-
-
-def _decode(id_token: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    try:
-        return jwt.decode(id_token, jwk.import_key(dict(key)), algorithms=_ALGORITHMS).claims
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
 
 
 def _timestamp(value: object) -> float:

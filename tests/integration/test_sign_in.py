@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from importer.oauth_setup import configured_access
 from importer.settings import Settings
@@ -162,6 +163,15 @@ def test_a_code_requires_the_verifier_and_the_nonce_of_its_question(
         changed = replace(question, **other)
         error = problem(lambda: access.complete_sign_in("google", changed, back, ADA))  # noqa: B023
         assert isinstance(error, LoginRejected)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_id_token_signed_with_another_key_is_refused(
+    host: Authority, access: MailboxAccess, provider: str
+) -> None:
+    host.rules.signs_with = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
+    error = problem(lambda: consent(host, access, provider))
+    assert type(error) is LoginRejected
 
 
 def test_a_code_works_once(host: Authority, access: MailboxAccess) -> None:

@@ -153,9 +153,9 @@ class Authority:
         request.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
         if parts.path.startswith("/openid/"):
             request.issuer = self.openid
-            response = self._openid(parts.path.rpartition("/")[2], authorization)
-            if response is not None:
-                return response
+        response = self._openid(parts.path.rpartition("/")[2], authorization)
+        if response is not None:
+            return response
         match parts.path.rpartition("/")[2]:
             case "auth" | "authorize":
                 return self._consent(method, request)
@@ -169,11 +169,11 @@ class Authority:
         return 404, {}, b""
 
     def _openid(self, name: str, authorization: str) -> tuple[int, dict[str, str], bytes] | None:
-        """The endpoints that only an OpenID provider has."""
+        """The endpoints of OpenID Connect. Google and Microsoft call their keys `certs` and `keys`."""
         match name:
             case "openid-configuration":
                 return self._json(200, self.discovery(), {})
-            case "jwks":
+            case "jwks" | "certs" | "keys":
                 keys = [key.as_dict(private=False) for key in self.rules.published]
                 return self._json(200, {"keys": keys}, {})
             case "userinfo":
