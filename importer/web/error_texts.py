@@ -25,6 +25,7 @@ _BY_RULE: Final = {
     "cell_too_long": N_("This is too long. Check that quotation marks come in pairs."),
     "control_character": N_("This contains a line break or another control character. Remove it."),
     "destination_server_missing": N_("The server of the new mailbox is missing."),
+    "not_text": N_("The file is not readable text. Save it as “CSV UTF-8” and choose that file."),
     "no_rows": N_("The file contains no rows. Write one line for each mailbox."),
     "labels_invalid": N_("This is not a valid choice for labels. Use one, keywords or each."),
     "yes_no_invalid": N_("This must be yes or no."),

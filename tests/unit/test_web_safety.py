@@ -119,6 +119,26 @@ def test_a_form_with_thousands_of_fields_is_refused_and_breaks_nothing(office: W
     assert ada.get("/file").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "accepted"),
+    [
+        ("move.csv", b"source_address,x\n", True),
+        ("Move.TXT", b"source_address,x\n", True),
+        ("move", b"source_address,x\n", True),
+        ("move.xlsx", b"PK\x03\x04\x14\x00", False),
+        ("move.exe", b"source_address,x\n", False),
+        ("move.csv", b"PK\x03\x04abc", False),
+        ("move.csv", b"\xd0\xcf\x11\xe0abc", False),
+    ],
+)
+def test_only_text_files_are_accepted(office: WebOffice, name: str, content: bytes, accepted: bool) -> None:
+    ada = office.browser()
+    ada.sign_in()
+    answer = ada.client.post("/file", files={"csrf": (None, ada.csrf), "file": (name, content)})
+    assert answer.headers.get("location", "") == ("/file/preview" if accepted else "")
+    assert accepted or "CSV UTF-8" in answer.text
+
+
 def test_signing_in_again_ends_the_earlier_session(office: WebOffice) -> None:
     """On a shared computer, the session of the previous user cannot be resumed."""
     browser, earlier = office.browser(), office.browser()

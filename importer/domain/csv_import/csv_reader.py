@@ -32,6 +32,7 @@ PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})
 SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
 
 _DELIMITERS: Final = (",", ";", "\t")
+_ENDINGS: Final = frozenset({"csv", "txt", "tsv"})
 _MAX_HEADER_PROBLEMS: Final = 20
 _HEADER_FIX: Final = f"Make the first line: {','.join(REQUIRED_COLUMNS)}"
 
@@ -53,6 +54,11 @@ class RowProblem:
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line else "the file"
         return f"{where}{', ' if self.column else ''}{self.column}: {self.message} {self.fix}"
+
+
+NOT_TEXT: Final = RowProblem(
+    0, "", "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and use that file."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,8 @@ def read(data: bytes, *, max_bytes: int) -> Sheet:
             "Split it into several files.",
         )
     text = decode(data)
-    if text is None:
-        return _refused(
-            "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and use that file."
-        )
+    if text is None or _is_spreadsheet(data):
+        return Sheet(problems=(NOT_TEXT,))
     if "\0" in text:
         line = len(_lines(text[: text.index("\0") + 1]))
         return _refused(
@@ -98,6 +102,17 @@ def read(data: bytes, *, max_bytes: int) -> Sheet:
             line,
         )
     return _read_text(text)
+
+
+def is_text_file(name: str, data: bytes) -> bool:
+    """Whether a file with that name may hold rows: not one whose ending or first bytes say otherwise."""
+    _, dot, ending = name.rpartition(".")
+    return (not dot or ending.lower() in _ENDINGS) and not _is_spreadsheet(data)
+
+
+def _is_spreadsheet(data: bytes) -> bool:
+    """A ZIP file (Excel, LibreOffice, Numbers) or an OLE file (Excel before 2007)."""
+    return data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
 
 
 def decode(data: bytes) -> str | None:

@@ -15,11 +15,13 @@ from starlette.responses import Response
 from importer.domain.csv_import.csv_files import annotate, template
 from importer.domain.csv_import.csv_reader import (
     DESTINATION_SERVER,
+    NOT_TEXT,
     PASSWORD_COLUMNS,
     PROBLEM_COLUMN,
     Record,
     RowProblem,
     Sheet,
+    is_text_file,
 )
 from importer.domain.csv_import.import_rows import BATCH_BYTES, BATCH_ROWS, PROBLEMS_SHOWN, Parsed
 from importer.domain.csv_import.row_parser import parse
@@ -97,6 +99,9 @@ async def upload(guest: SignedIn, fields: Fields) -> Response:
         name, content = printable(file.filename, 80), await file.read(BATCH_BYTES + 1)
     if not content.strip():
         problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
+        return await run_in_threadpool(_upload_page, guest, problem)
+    if name and not is_text_file(name, content):
+        problem = row_problem(guest.visitor.texts, NOT_TEXT, "")
         return await run_in_threadpool(_upload_page, guest, problem)
     if len(content) > BATCH_BYTES:
         problem = guest.visitor.texts.gettext("The file is too large. 25 rows easily fit into 64 kB.")
