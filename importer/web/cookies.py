@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from importer.domain.model import Account
 from importer.service.access.login_attempts import remember_browser
-from importer.web.request_context import LANGUAGE_COOKIE, Site
+from importer.web.request_context import Site
 
 _YEAR_S: Final = 365 * 86_400
 _KNOWN: Final = "known"
@@ -30,14 +30,14 @@ def delete_session_token(response: Response, site: Site) -> None:
 
 def set_language(response: Response, site: Site, language: str) -> None:
     response.set_cookie(
-        LANGUAGE_COOKIE, language, max_age=_YEAR_S, samesite="lax", secure=site.secure, httponly=True
+        site.language_cookie, language, max_age=_YEAR_S, samesite="lax", secure=site.secure, httponly=True
     )
 
 
 def set_sign_in_state(response: Response, site: Site, name: str, state: str, max_age_s: int) -> None:
     """Keep the state of a sign-in in the browser until it returns with the answer."""
     response.set_cookie(
-        _host_cookie(site, name),
+        site.cookie(name),
         state,
         max_age=max_age_s,
         httponly=True,
@@ -49,24 +49,22 @@ def set_sign_in_state(response: Response, site: Site, name: str, state: str, max
 
 def sign_in_state(request: Request, site: Site, name: str) -> str:
     """The state set by `set_sign_in_state`; "" if there is none."""
-    return request.cookies.get(_host_cookie(site, name), "")
+    return request.cookies.get(site.cookie(name), "")
 
 
 def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
-    response.delete_cookie(
-        _host_cookie(site, name), path="/", secure=site.secure, httponly=True, samesite="lax"
-    )
+    response.delete_cookie(site.cookie(name), path="/", secure=site.secure, httponly=True, samesite="lax")
 
 
 def known_browser_cookie(request: Request, site: Site) -> str:
     """What `remember_known_browser` set; "" if there is nothing."""
-    return request.cookies.get(_host_cookie(site, _KNOWN), "")
+    return request.cookies.get(site.cookie(_KNOWN), "")
 
 
 def remember_known_browser(request: Request, response: Response, site: Site, account: Account) -> None:
     """Remember for half a year that this mailbox has signed in in this browser."""
     response.set_cookie(
-        _host_cookie(site, _KNOWN),
+        site.cookie(_KNOWN),
         remember_browser(site.deps, known_browser_cookie(request, site), account),
         max_age=_YEAR_S // 2,
         httponly=True,
@@ -74,7 +72,3 @@ def remember_known_browser(request: Request, response: Response, site: Site, acc
         secure=site.secure,
         path="/",
     )
-
-
-def _host_cookie(site: Site, name: str) -> str:
-    return f"__Host-{name}" if site.secure else name

@@ -35,7 +35,6 @@ from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Secret
 
-LANGUAGE_COOKIE: Final = "language"
 CSRF_FIELD: Final = "csrf"
 _WITHOUT_A_PERSON: Final = ("/live", "/events")
 """Ends of paths that an open page calls by itself: they do not keep a session from ending."""
@@ -62,11 +61,18 @@ class Site:
     def secure(self) -> bool:
         return self.settings.web_origin.startswith("https:")
 
+    def cookie(self, name: str) -> str:
+        """The full name of a cookie. With the prefix `__Host-`, browsers accept it only over TLS and for this
+        host alone (RFC 6265bis section 4.1.3)."""
+        return f"__Host-{name}" if self.secure else name
+
     @property
     def session_cookie(self) -> str:
-        """The name of the session cookie. With the prefix `__Host-`, browsers accept it only over TLS and for
-        this host alone (RFC 6265bis section 4.1.3)."""
-        return "__Host-visit" if self.secure else "visit"
+        return self.cookie("visit")
+
+    @property
+    def language_cookie(self) -> str:
+        return self.cookie("language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,8 @@ def current_visitor(request: Request) -> Visitor:
     session = find_session(site.deps, token, is_use=not request.url.path.endswith(_WITHOUT_A_PERSON))
     note = audit_note(request)
     note.actor = session.person if session is not None else ""
-    language = chosen(request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+    cookie = request.cookies.get(site.language_cookie, "")
+    language = chosen(cookie, request.headers.get("accept-language", ""))
     return Visitor(
         site,
         token or secrets.token_urlsafe(32),

@@ -93,8 +93,10 @@ def test_every_cookie_is_restricted_to_this_host_and_hidden_from_scripts(tmp_pat
     browser.sign_in()
     answers = [go_to_google(office, browser), browser.post("/language", language="de")]
     cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
-    assert {cookie.partition("=")[0] for cookie in cookies} >= {"__Host-visit", "__Host-asked", "language"}
+    names = {"__Host-visit", "__Host-asked", "__Host-language"}
+    assert {cookie.partition("=")[0] for cookie in cookies} >= names
     for cookie in cookies:
+        assert cookie.startswith("__Host-"), cookie
         for word in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"):
             assert word in cookie, cookie
         assert "Domain" not in cookie
