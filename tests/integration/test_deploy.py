@@ -217,6 +217,8 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
             plain = browser.get(f"http://localhost:{http}/", timeout=15, allow_redirects=False)
             assert plain.status_code == 308
             assert plain.headers["Location"].startswith("https://localhost")
+            call = browser.get(f"http://localhost:{http}/api/v1/token", timeout=15, allow_redirects=False)
+            assert (call.status_code, call.headers.get("Location")) == (403, None)
             down = browser.get(site, timeout=30)
         assert down.status_code == 502
         assert "try again in a minute" in down.text
