@@ -573,6 +573,7 @@ class FolderCopy:
         """Create a missing folder for new mail. Messages that were copied into the old one stay settled."""
         leg, missing = self.leg, self.history.destination
         leg.ledger.detach(leg.import_.route, missing.name, missing.uidvalidity, leg.lease)
+        leg.ledger.detach_all(leg.import_.destination, [missing.name], leg.lease)
         leg.ledger.note_created(leg.import_.id, [self.destination], leg.lease)
         lane.destination.create(self.destination)
         folder = self._open_destination(lane)

@@ -221,6 +221,7 @@ def _created(
         dict.fromkeys(pair.destination for pair in new if pair.destination not in destination.statuses)
     )
     if missing:
+        leg.ledger.detach_all(leg.import_.destination, missing, leg.lease)
         leg.ledger.note_created(leg.import_.id, missing, leg.lease)
     session = leg.lane.destination
     subscribed = [pair.destination for pair in new if pair.source.subscribed or no_subscriptions]

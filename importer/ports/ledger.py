@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Intent, Receipt, Refusal, Route
+from importer.domain.model import (
+    Account,
+    FolderCheckpoint,
+    FolderRef,
+    ImportId,
+    Intent,
+    Receipt,
+    Refusal,
+    Route,
+)
 from importer.ports.leases import Lease
 
 
@@ -56,6 +65,12 @@ class Ledger(Protocol):
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
         UIDs."""
+        ...
+
+    def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
+        """Note that missing folders of that mailbox are about to be created: of every route into the mailbox,
+        the receipts for the last folder of each name are detached. Mail that its owner removed or moved with
+        a folder must not come back because another route needs a folder of that name."""
         ...
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:

@@ -609,6 +609,30 @@ def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) ->
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
 
+def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(store: Store) -> None:
+    held = hold(store)
+    one = an_import("one")
+    other = an_import("two", destination=one.destination)
+    elsewhere = an_import("three")
+    for import_ in (one, other, elsewhere):
+        add(store, import_)
+        old = a_receipt(30, destination=FolderRef("Archive", UidValidity(6)))
+        store.record(import_.route, "Archive", [old, a_receipt(1)], [], held)
+        store.record(import_.route, "Sent", [a_receipt(1, folder="Sent")], [], held)
+    shouted = replace(one.destination, login=one.destination.login.upper())
+    store.detach_all(shouted, ["Archive", "Lists"], held)
+    nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
+    detached = replace(a_receipt(1), destination=nowhere, destination_uids=())
+    for import_ in (one, other):
+        assert list(store.receipts(import_.route, "Archive")) == [old, detached]
+        assert list(store.receipts(import_.route, "Sent")) == [a_receipt(1, folder="Sent")]
+    assert list(store.receipts(elsewhere.route, "Archive")) == [old, a_receipt(1)]
+    store.release(held)
+    with pytest.raises(LeaseLost):
+        store.detach_all(elsewhere.destination, ["Archive"], held)
+    assert list(store.receipts(elsewhere.route, "Archive")) == [old, a_receipt(1)]
+
+
 def test_checkpoints_are_kept_per_folder_until_the_mailbox_epoch_changes(store: Store) -> None:
     held = hold(store)
     assert store.checkpoints(ROUTE) == {}

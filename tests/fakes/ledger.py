@@ -11,6 +11,7 @@ from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
     UNSEEN,
+    Account,
     FolderCheckpoint,
     FolderRef,
     ImportId,
@@ -90,6 +91,18 @@ class MemoryLedger(MemoryLeases):
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
+
+    def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            for (route, name), rows in self._rows.items():
+                valid = [row for row in rows if not row.undone]
+                if valid and name in folders and route in self._routes_into(destination):
+                    self._move(route, valid[-1].receipt.destination, ANY_UIDVALIDITY, lease)
+
+    def _routes_into(self, destination: Account) -> set[Route]:
+        """The store knows the imports."""
+        return set()
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
+    Account,
     Batch,
     BatchId,
     ControlRequest,
@@ -46,6 +47,9 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         self._submitters: list[str] = []  # the owners of the add_batch calls
         self._grants: dict[ImportId, SealedGrants] = {}
         self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
+
+    def _routes_into(self, destination: Account) -> set[Route]:
+        return {i.route for i in self._imports.values() if i.destination.key == destination.key}
 
     # --- Outbox ---
 

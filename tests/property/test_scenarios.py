@@ -42,7 +42,7 @@ from tests.fakes.store import MemoryStore
 from tests.property.world import BODIES, DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
-ONE, TWO, THREE = (mail(f"number {n}", f"text {n}", f"m{n}") for n in (1, 2, 3))
+ONE, TWO, THREE, FOUR, FIVE = (mail(f"number {n}", f"text {n}", f"m{n}") for n in range(1, 6))
 
 
 def world_of(*bodies: bytes, folder: str = "Work") -> World:
@@ -128,6 +128,25 @@ def test_a_removed_folder_is_recreated_only_for_new_mail() -> None:
     assert copied_bodies(world) == [THREE]
     world.run()
     assert copied_bodies(world) == [THREE]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known to both", "new to the other source"])
+def test_a_folder_recreated_for_another_source_brings_nothing_back(known: bool) -> None:
+    world = world_of(ONE, TWO)
+    other = world.beside("bob@old.example")
+    other.source.create("Work" if known else "Lists").add((), DATE, THREE)
+    world.run()
+    other.run()
+    world.destination.folders["Kept"] = world.destination.folders.pop("Work")
+    other.source.create("Work").add((), DATE, FOUR)
+    other.run(faults=[("create", Fault.AFTER)])
+    assert copied_bodies(world) == [FOUR]
+    watched = world.run()
+    assert copied_bodies(world) == [FOUR]
+    assert watched.tallies["Work"].adds_up
+    world.source.folders["Work"].add((), DATE, FIVE)
+    world.run()
+    assert copied_bodies(world) == [FOUR, FIVE]
 
 
 def test_a_folder_recreated_by_others_gets_everything() -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import is_notice, notice_signature
-from importer.domain.model import Account, FolderTally, Import, ImportId, Progress
+from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, Progress
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.leases import Lease
@@ -125,9 +125,15 @@ class World:
     runs: int = 0
     refuse_lanes_above: int = 99
     sync_flags: bool = False
+    account: Account = SOURCE  # of the source
 
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
+
+    def beside(self, login: str) -> World:
+        """Another source into the same destination, with the same store."""
+        account = Account(login, login, SOURCE.endpoint)
+        return replace(self, source=MemoryMailbox(), account=account, runs=0)
 
     def run(
         self, *, batch: int = 2, legs_of: int = 3, lanes: int = 1, faults: Iterable[Strike] = ()
@@ -152,12 +158,14 @@ class World:
         """Like `run`, with the faults that the mailboxes already have."""
         self.runs += 1
         import_ = Import(
-            ImportId(f"import{self.runs}"),
-            SOURCE,
+            ImportId(f"import{self.runs}" + ("" if self.account == SOURCE else f" of {self.account.login}")),
+            self.account,
             DESTINATION,
             self.clock.now(),
             sync_flags=self.sync_flags,
         )
+        batch_ = Batch(BatchId(import_.id), self.clock.now(), "", "", (import_.id,))
+        self.store.add_batch(batch_, [(import_, None)])
         watcher = Watcher()
         for _ in range(MAX_LEGS):
             before = watcher.progress.messages_done if watcher.progress else -1

@@ -12,9 +12,11 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Update,
     and_,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
@@ -26,6 +28,7 @@ from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.tables import (
     folder_checkpoints,
     folder_maps,
+    imports,
     intents,
     receipts,
     refusals,
@@ -36,6 +39,7 @@ from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
     UNSEEN,
+    Account,
     FolderRef,
     ImportId,
     Intent,
@@ -125,17 +129,25 @@ class SqlLedger(Database):
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
 
+    def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            for route in _routes_into(connection, destination):
+                for name in folders:
+                    last = connection.execute(
+                        select(receipts.c.destination_uidvalidity)
+                        .where(_into(receipts, route, name), ~receipts.c.undone)
+                        .order_by(receipts.c.seq.desc())
+                        .limit(1)
+                    ).scalar()
+                    if last is not None:
+                        connection.execute(_moved(route, FolderRef(name, UidValidity(last)), ANY_UIDVALIDITY))
+
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
 
     def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            connection.execute(
-                update(receipts)
-                .where(_into(receipts, route, folder.name))
-                .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
-                .values(destination_uidvalidity=to, destination_uids="")
-            )
+            connection.execute(_moved(route, folder, to))
 
     def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -240,6 +252,24 @@ _OLD_INTENT: Final = delete(intents).where(
 def _delete_intent(connection: Connection, route: Route, destination_folder: str, slot: int) -> None:
     parameters = {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
     connection.execute(_OLD_INTENT, parameters)
+
+
+def _routes_into(connection: Connection, destination: Account) -> set[Route]:
+    """The routes of all imports into that mailbox."""
+    rows = select(imports)
+    if destination.login.isascii():  # SQLite lower-cases ASCII only
+        rows = rows.where(func.lower(imports.c.destination_login) == destination.login.lower())
+    stored = map(mapping.import_, connection.execute(rows))
+    return {import_.route for import_ in stored if import_.destination.key == destination.key}
+
+
+def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
+    return (
+        update(receipts)
+        .where(_into(receipts, route, folder.name))
+        .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
+        .values(destination_uidvalidity=to, destination_uids="")
+    )
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:
