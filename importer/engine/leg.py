@@ -32,6 +32,7 @@ from importer.domain.receipts.folder_history import FolderHistory, unchanged
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.lanes import Lanes
 from importer.engine.leg_context import Leg
+from importer.engine.replaced_mailbox import is_replaced
 from importer.engine.settle import settle
 from importer.engine.survey import Survey, survey
 from providers.errors import FolderLeftOut, FolderUnusable, ServerUnavailable, Side
@@ -111,14 +112,18 @@ def _plan(
     pairs = _mapped(source, destination, remembered)
     known_epoch = leg.ledger.mailbox_epoch(route)
     epoch = _epoch(destination) or known_epoch or UidValidity(1)
-    new_mailbox = known_epoch is not None and known_epoch != epoch
+    new_mailbox = (
+        known_epoch is not None
+        and known_epoch != epoch
+        and is_replaced(leg, destination, remembered.values())
+    )
     # A remembered folder that is missing was removed by its owner and is not created again, unless the
     # whole mailbox is new.
     new = [pair for pair in pairs if new_mailbox or pair.source.name not in remembered]
     pairs = _create_folders(leg, source, destination, pairs, new, remembered)
     # Written once the folders exist: after a crash in between, the next leg must see the same changes.
     if epoch != known_epoch:
-        leg.ledger.set_mailbox_epoch(route, epoch, leg.lease)
+        leg.ledger.set_mailbox_epoch(route, epoch, leg.lease, replaced=new_mailbox)
     mapping = {pair.source.name: pair.destination for pair in pairs}
     if any(remembered.get(name) != target for name, target in mapping.items()):
         leg.ledger.map_folders(route, mapping, leg.lease)

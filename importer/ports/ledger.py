@@ -41,13 +41,14 @@ class Ledger(Protocol):
     def map_folders(self, route: Route, mapping: Mapping[str, str], lease: Lease) -> None: ...
 
     def mailbox_epoch(self, route: Route) -> UidValidity | None:
-        """UIDVALIDITY of the destination's INBOX at the last import. A different value means a different
-        mailbox."""
+        """UIDVALIDITY of the destination's INBOX at the last import."""
         ...
 
-    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
-        """Also removes the route's detached receipts and its checkpoints: they refer to the previous
-        mailbox."""
+    def set_mailbox_epoch(
+        self, route: Route, epoch: UidValidity, lease: Lease, *, replaced: bool = True
+    ) -> None:
+        """If the mailbox was `replaced`, also removes the route's detached receipts and its checkpoints: they
+        refer to the previous one."""
         ...
 
     def checkpoints(self, route: Route) -> Mapping[str, FolderCheckpoint]:

@@ -599,6 +599,17 @@ def test_a_checkpoint_keeps_what_was_known_of_the_destination(
     assert store.checkpoints(ROUTE) == {"Entwürfe": checkpoint}
 
 
+def test_detached_receipts_and_checkpoints_stay_if_the_mailbox_was_not_replaced(store: Store) -> None:
+    held = hold(store)
+    store.record(ROUTE, "Archive", [a_receipt(1)], [], held)
+    store.save_checkpoint(ROUTE, a_checkpoint(), held)
+    store.detach(ROUTE, "Archive", UidValidity(7), held)
+    before = list(store.receipts(ROUTE, "Archive")), dict(store.checkpoints(ROUTE))
+    store.set_mailbox_epoch(ROUTE, UidValidity(2), held, replaced=False)
+    assert store.mailbox_epoch(ROUTE) == 2
+    assert (list(store.receipts(ROUTE, "Archive")), dict(store.checkpoints(ROUTE))) == before
+
+
 def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) -> None:
     held = hold(store)
     store.record(ROUTE, "Archive", [a_receipt(1)], [], held)

@@ -66,10 +66,14 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             return self._epochs.get(route)
 
-    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+    def set_mailbox_epoch(
+        self, route: Route, epoch: UidValidity, lease: Lease, *, replaced: bool = True
+    ) -> None:
         with self._lock:
             self._demand(lease)
             self._epochs[route] = epoch
+            if not replaced:
+                return
             self._checkpoints.pop(route, None)
             for (of_route, _), rows in self._rows.items():
                 if of_route == route:

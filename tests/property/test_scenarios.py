@@ -42,7 +42,7 @@ from tests.fakes.store import MemoryStore
 from tests.property.world import BODIES, DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
-ONE, TWO, THREE, FOUR, FIVE = (mail(f"number {n}", f"text {n}", f"m{n}") for n in range(1, 6))
+ONE, TWO, THREE, FOUR, FIVE, SIX = (mail(f"number {n}", f"text {n}", f"m{n}") for n in range(1, 7))
 
 
 def world_of(*bodies: bytes, folder: str = "Work") -> World:
@@ -177,6 +177,27 @@ def test_a_new_mailbox_gets_everything_again() -> None:
     world.__post_init__()
     world.run(faults=[("create", Fault.AFTER), ("append", Fault.AFTER)])
     assert copied_bodies(world) == [ONE, TWO]
+
+
+def test_an_inbox_that_alone_was_renumbered_brings_no_removed_folder_back() -> None:
+    world = world_of(ONE, TWO)
+    for number, folder in enumerate(("Lists", "Notes")):
+        world.source.create(folder).add((), DATE, (THREE, FOUR)[number])
+    world.run()
+    del world.destination.folders["Work"]
+    del world.destination.folders["Notes"]
+    world.source.folders["Notes"].add((), DATE, FIVE)
+    world.run()
+    del world.destination.folders["Notes"]
+    world.destination.renumber("INBOX")
+    world.run(faults=[("list", Fault.AFTER)])
+    assert "Work" not in world.destination.folders
+    world.source.folders["Work"].add((), DATE, FIVE)
+    world.source.folders["Notes"].add((), DATE, SIX)
+    world.run()
+    assert copied_bodies(world) == [FIVE]
+    assert copied_bodies(world, "Notes") == [SIX]
+    assert copied_bodies(world, "Lists") == [THREE]
 
 
 def test_a_renumbered_destination_folder_gets_nothing_twice() -> None:

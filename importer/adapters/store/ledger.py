@@ -92,7 +92,9 @@ class SqlLedger(Database):
             epoch: int | None = result.scalar()
             return None if epoch is None else UidValidity(epoch)
 
-    def set_mailbox_epoch(self, route: Route, epoch: UidValidity, lease: Lease) -> None:
+    def set_mailbox_epoch(
+        self, route: Route, epoch: UidValidity, lease: Lease, *, replaced: bool = True
+    ) -> None:
         with self.writing(lease) as connection:
             insertion = insert_into(connection, routes).values(route=route, mailbox_epoch=epoch)
             connection.execute(
@@ -100,6 +102,8 @@ class SqlLedger(Database):
                     index_elements=[routes.c.route], set_={"mailbox_epoch": insertion.excluded.mailbox_epoch}
                 )
             )
+            if not replaced:
+                return
             detached = receipts.c.destination_uidvalidity == ANY_UIDVALIDITY
             connection.execute(delete(receipts).where(receipts.c.route == route, detached))
             connection.execute(delete(folder_checkpoints).where(folder_checkpoints.c.route == route))
