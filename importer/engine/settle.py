@@ -14,8 +14,8 @@ take an hour, so the wait is always the same.
 A stored message can be missed, and may then be copied again, in three cases: the server receives or stores it
 after the wait (a host in between buffers more than the line carries meanwhile, or a whole machine was
 suspended together with the last bytes of an append); the server altered it, and its headers do not identify
-it (no Message-ID, not unique, or no longer readable at the source); the destination folder cannot be opened,
-or its UIDVALIDITY has changed.
+it (no Message-ID, not unique, or no longer readable at the source); the destination folder was removed, or
+its UIDVALIDITY has changed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FolderRef,
     Intent,
     NotHandedOut,
     Outcome,
@@ -67,10 +68,13 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
     wait = _Wait(leg.limits.settle_quiet)
-    for intent in [_with_first_uidvalidity(lane, intent) for intent in open_]:
+    for intent in [_with_first_uidvalidity(leg, lane, intent) for intent in open_]:
         concurrent = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
+        created_again = bool(landed) and _created_again(leg, lane, intent)
         _record(leg, intent, landed, closes=True)
+        if created_again:
+            leg.ledger.detach(leg.import_.route, folder, intent.destination.uidvalidity, leg.lease)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
 
@@ -83,7 +87,7 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     any append under way: they may be sent messages that the server altered. Returns the receipt if anything
     landed, else an empty list. Raises LeaseLost, and what the session raises.
     """
-    intent = _with_first_uidvalidity(lane, intent)
+    intent = _with_first_uidvalidity(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
     landed, unmatched = _landed(leg, lane, intent, concurrent, _Wait(), match_headers=False)
@@ -99,7 +103,7 @@ def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Re
     so it stores nothing more, or the wait is over. Returns the receipt if anything landed, else an empty
     list. Raises LeaseLost, and what the sessions raise.
     """
-    intent = _with_first_uidvalidity(lane, intent)
+    intent = _with_first_uidvalidity(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
     wait = _Wait() if brief else _Wait(leg.limits.settle_quiet)
@@ -107,16 +111,18 @@ def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Re
     return _record(leg, intent, landed, closes=True)
 
 
-def _with_first_uidvalidity(lane: Lane, intent: Intent) -> Intent:
+def _with_first_uidvalidity(leg: Leg, lane: Lane, intent: Intent) -> Intent:
     """The intent with the folder's current UIDVALIDITY if the folder had never held a message: some servers
     assign another one to an empty folder with its first message."""
     if intent.uidnext > 1:
         return intent
     try:
-        status = lane.destination.status(intent.destination.name)
+        now = lane.destination.status(intent.destination.name).ref(intent.destination.name)
     except FolderUnusable:
         return intent
-    return replace(intent, destination=status.ref(intent.destination.name))
+    if now == intent.destination or _renamed(leg, lane, intent.destination) is not None:
+        return intent
+    return replace(intent, destination=now)
 
 
 def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
@@ -169,21 +175,21 @@ def _landed(
     `match_headers`, messages that the server altered are matched too, by headers that the source is asked
     for.
     """
-    folder, destination = intent.destination, lane.destination
-    try:
-        if destination.status(folder.name).uidvalidity != folder.uidvalidity:
-            return {}, {}
-    except FolderUnusable:
+    destination = lane.destination
+    folder = _folder_now(leg, lane, intent.destination)
+    if folder is None:
         return {}, {}
     wanted = {intent.digest_at(i): i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
     sent_concurrently = {
         other.digests[at : at + 16] for other in concurrent for at in range(0, len(other.digests), 16)
     }
-    receipts_without_uids = _without_uids(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    receipts_without_uids = _without_uids(
+        leg.ledger.receipts(leg.import_.route, intent.destination.name), intent
+    )
     settled = _contents(receipts_without_uids)
     unmatched: dict[Uid, bytes] = {}
-    checked = _known(leg.ledger.receipts(leg.import_.route, folder.name), intent)
+    checked = _known(leg.ledger.receipts(leg.import_.route, intent.destination.name), intent)
     while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         unread: list[Uid] = []
@@ -208,6 +214,39 @@ def _landed(
         wait.checks_left -= 1
         leg.clock.sleep(CHECK_INTERVAL_S)
         leg.budget.spent()  # raises LeaseLost if the lease was lost during the wait
+
+
+def _folder_now(leg: Leg, lane: Lane, folder: FolderRef) -> FolderRef | None:
+    """That folder, or the one that its owner renamed it to; None if it is gone."""
+    with suppress(FolderUnusable):
+        if lane.destination.status(folder.name).uidvalidity == folder.uidvalidity:
+            return folder
+    return _renamed(leg, lane, folder)
+
+
+def _renamed(leg: Leg, lane: Lane, folder: FolderRef) -> FolderRef | None:
+    """Where a folder that is no longer under its name is now, as far as that can be told: it is the only one
+    with its UIDVALIDITY, which Dovecot and Cyrus keep (2026-11), and nothing is copied into it."""
+    mapped = {folder.name, *leg.ledger.folder_map(leg.import_.route).values()}
+    others = [f.name for f in lane.destination.folders() if f.selectable and f.name not in mapped]
+    same = [
+        status.ref(name)
+        for name, status in lane.destination.statuses(others).items()
+        if not isinstance(status, FolderUnusable) and status.uidvalidity == folder.uidvalidity
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _created_again(leg: Leg, lane: Lane, intent: Intent) -> bool:
+    """Whether the folder was renamed and then created again for another route: the receipts of this route
+    were detached by then, so that those of the intent have to be, too."""
+    try:
+        if lane.destination.status(intent.destination.name).uidvalidity == intent.destination.uidvalidity:
+            return False
+    except FolderUnusable:
+        return False
+    receipts = leg.ledger.receipts(leg.import_.route, intent.destination.name)
+    return not any(receipt.destination == intent.destination for receipt in receipts)
 
 
 def _altered(

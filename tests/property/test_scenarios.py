@@ -179,6 +179,43 @@ def test_a_new_mailbox_gets_everything_again() -> None:
     assert copied_bodies(world) == [ONE, TWO]
 
 
+@pytest.mark.parametrize("recreated", [False, True], ids=["gone", "created again for another source"])
+@pytest.mark.parametrize("gives_uids", [True, False])
+def test_a_lost_append_is_found_in_a_renamed_folder(gives_uids: bool, recreated: bool) -> None:
+    world = world_of(ONE, TWO, THREE, FOUR)
+    world.destination.gives_uids = gives_uids
+    other = world.beside("bob@old.example")
+    other.source.create("Work").add((), DATE, FIVE)
+    appends = 0
+
+    def lose_the_second_reply(operation: str) -> Fault | None:
+        """And everything else in that leg."""
+        nonlocal appends
+        if appends == 2:
+            return Fault.BEFORE
+        appends += operation == "append"
+        return Fault.AFTER if appends == 2 else None
+
+    def rename_after_the_leg() -> None:
+        nonlocal appends
+        held = world.store.acquire("mailbox", "owner", timedelta(minutes=1))
+        if held is not None:
+            world.store.release(held)
+        if held is not None and appends == 2:
+            appends = 3
+            world.destination.folders["Kept"] = world.destination.folders.pop("Work")
+            if recreated:
+                other.run()
+                world.destination.fault = lambda _operation: None
+
+    world.destination.fault = lose_the_second_reply
+    world.clock.on_sleep = rename_after_the_leg
+    world.run_with_own_faults(batch=2)
+    world.run()
+    assert copied_bodies(world, "Kept") == [ONE, TWO, THREE, FOUR]
+    assert copied_bodies(world) == ([FIVE] if recreated else [])
+
+
 def test_an_inbox_that_alone_was_renumbered_brings_no_removed_folder_back() -> None:
     world = world_of(ONE, TWO)
     for number, folder in enumerate(("Lists", "Notes")):
