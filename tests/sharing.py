@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 LONGEST_FIRST: Final = (
     "tests/contract/test_session.py",
     "tests/integration/test_kill.py",
+    "tests/integration/test_drill.py",
     "tests/browser/test_control.py",
     "tests/integration/test_byte_faults.py",
     "tests/browser/test_pages.py",

@@ -131,7 +131,7 @@ class FaultProxy:
         connection.cut_off()
 
     def _to_client(self, connection: _Connection) -> None:
-        rewriting = _Rewriting(self._shape)
+        rewriting = Rewriting(self._shape)
         with contextlib.suppress(OSError):
             while data := connection.server.recv(_CHUNK_BYTES):
                 with contextlib.suppress(OSError):  # the client is gone: discard the server's data
@@ -212,7 +212,7 @@ class _Connection:
             self.server.shutdown(socket.SHUT_WR)
 
 
-class _Rewriting:
+class Rewriting:
     """Removes capabilities and APPENDUID from a server's lines. Literals are not changed."""
 
     def __init__(self, shape: Shape) -> None:

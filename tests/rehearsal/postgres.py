@@ -6,6 +6,7 @@ the pipe is closed, at the end of the tests or by a crash, it ends the server an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -25,20 +26,63 @@ from tests.rehearsal.ports import RehearsalError, home_folder, listens, wait_unt
 _ACCOUNT = "postgres"  # the server refuses to run as root
 
 # SIGQUIT is the signal of `pg_ctl stop -m immediate`. The script's stdin is the pipe, the server's is not.
+# Each line that it reads restarts the server.
 _KEEPER = """
-"$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit=off \
-    -c full_page_writes=off -c max_connections=200 -c timezone=Pacific/Chatham </dev/null &
-server=$!
-read -r _
-kill -QUIT "$server"
-wait "$server"
+start() {
+    "$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit="$3" \
+        -c full_page_writes=off -c max_connections=200 -c timezone=Pacific/Chatham </dev/null &
+    server=$!
+}
+stop() {
+    kill -QUIT "$server"
+    wait "$server"
+}
+start "$@"
+while read -r _; do
+    stop
+    start "$@"
+done
+stop
 rm -rf "$2"
 """
 
 
+class Postgres:
+    """A running server. `url` is that of its first database for SQLAlchemy, as superuser without password."""
+
+    def __init__(self, home: Path, log: Path, keeper: subprocess.Popen[bytes]) -> None:
+        self.url = f"postgresql://{_ACCOUNT}@:5432/postgres?host={home}"
+        self.socket_file = home / ".s.PGSQL.5432"
+        self._log = log
+        self._keeper = keeper
+
+    def restart(self) -> None:
+        """End the server as `pg_ctl stop -m immediate` does, start it again and wait until logins succeed."""
+        assert self._keeper.stdin
+        with _connect(self.url) as connection:
+            started = connection.execute("SELECT pg_postmaster_start_time()").fetchone()
+        self._keeper.stdin.write(b"restart\n")
+        self._keeper.stdin.flush()
+
+        def restarted() -> bool:
+            with contextlib.suppress(psycopg.OperationalError), _connect(self.url) as connection:
+                return connection.execute("SELECT pg_postmaster_start_time()").fetchone() != started
+            return False
+
+        if not wait_until(restarted, timeout_s=30, every_s=0.05):
+            raise RehearsalError(f"PostgreSQL did not restart:\n{_end_of(self._log)}")
+
+
 @contextmanager
 def postgres(root: Path) -> Iterator[str]:
-    """Start a server and yield the SQLAlchemy URL of its first database, as superuser without a password.
+    """Run a server as `postgres_server` does and yield its URL. A crash may lose the last transactions."""
+    with postgres_server(root, safe=False) as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server(root: Path, *, safe: bool = True) -> Iterator[Postgres]:
+    """Start a server. If `safe`, a transaction that was committed survives `restart`.
 
     The server logs to `root/postgres.log`. Its files are in a folder of the system's temporary folder (the
     path of a unix socket is limited to 107 bytes) and are removed at the end, even if this process is killed.
@@ -55,7 +99,7 @@ def postgres(root: Path) -> Iterator[str]:
         with log.open("ab") as out:
             _create_cluster(programs, home, out, runs_as)
             keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, "keeper", programs / "postgres", home],
+                ["/bin/sh", "-c", _KEEPER, "keeper", programs / "postgres", home, "on" if safe else "off"],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
@@ -64,11 +108,11 @@ def postgres(root: Path) -> Iterator[str]:
                 **runs_as,
             )
         with keeper:
-            if not wait_until(lambda: listens(home / ".s.PGSQL.5432"), timeout_s=30, every_s=0.05):
+            server = Postgres(home, log, keeper)
+            if not wait_until(lambda: listens(server.socket_file), timeout_s=30, every_s=0.05):
                 raise RehearsalError(f"PostgreSQL did not start:\n{_end_of(log)}")
-            url = f"postgresql://{_ACCOUNT}@:5432/postgres?host={home}"
-            _wait_until_ready(url, log)
-            yield url
+            _wait_until_ready(server.url, log)
+            yield server
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -59,11 +59,23 @@ def read_mailbox(account: Account, password: str, ca_file: Path | None = None) -
             inside = name.removeprefix(naming.prefix)
             return tuple(decode_utf7(part) for part in inside.split(naming.separator))
 
-        names = [name for attributes, name in _listed(client.list()[1]) if "\\noselect" not in attributes]
         subscribed = frozenset(path_of(name) for _, name in _listed(client.lsub()[1]))
-        return Mailbox({path_of(name): list(_messages(client, name)) for name in names}, subscribed)
+        names = folder_names(client)
+        return Mailbox(
+            {path_of(name): list(read_folder(client, name).values()) for name in names}, subscribed
+        )
     finally:
         client.logout()
+
+
+def folder_names(client: imaplib.IMAP4) -> list[str]:
+    """The names of the folders that can hold mail, as the server writes them."""
+    return [name for attributes, name in _listed(client.list()[1]) if "\\noselect" not in attributes]
+
+
+def read_folder(client: imaplib.IMAP4, name: str) -> dict[int, Seen]:
+    """The messages of one folder by UID, in that order; the folder stays open. Raises CheckerError."""
+    return dict(_messages(client, name))
 
 
 def _listed(lines: Sequence[object]) -> Iterator[tuple[str, str]]:
@@ -83,7 +95,7 @@ def _listed(lines: Sequence[object]) -> Iterator[tuple[str, str]]:
         yield match[1].decode("ascii").lower(), name.decode("ascii")
 
 
-def _messages(client: imaplib.IMAP4, name: str) -> Iterator[Seen]:
+def _messages(client: imaplib.IMAP4, name: str) -> Iterator[tuple[int, Seen]]:
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     kind, answer = client.select(quoted, readonly=True)
     if kind != "OK" or not answer[0]:
@@ -96,7 +108,7 @@ def _messages(client: imaplib.IMAP4, name: str) -> Iterator[Seen]:
         messages = dict(_fetched(client, chunk))
         if missing := [uid for uid in chunk if int(uid) not in messages]:
             raise CheckerError(f"{name}: the server did not hand out UID {missing[0].decode()}")
-        yield from (messages[int(uid)] for uid in chunk)
+        yield from ((int(uid), messages[int(uid)]) for uid in chunk)
 
 
 def _fetched(client: imaplib.IMAP4, uids: Sequence[bytes]) -> Iterator[tuple[int, Seen]]:
