@@ -354,6 +354,11 @@ class ChangeKind(StrEnum):
     UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
 
 
+IN_REMOVED_FOLDER: Final = "copied into a folder that its owner removed"
+"""The reason of COPIED messages whose destination UIDs were known until the folder was removed: they were
+stored, whatever a folder that is created later under that name holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The record of one append batch, or of messages settled without an append: one row in the ledger.

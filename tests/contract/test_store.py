@@ -35,6 +35,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    IN_REMOVED_FOLDER,
     MISSING_FOLDER,
     UNSEEN,
     Account,
@@ -548,7 +549,10 @@ def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_epoch_chang
     store.record(ROUTE, "Archive", [void], [], held)
     store.detach(ROUTE, "Archive", UidValidity(7), held)
     nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
-    detached = [replace(a_receipt(n), destination=nowhere, destination_uids=()) for n in (1, 9)]
+    detached = [
+        replace(a_receipt(n), destination=nowhere, destination_uids=(), reason=IN_REMOVED_FOLDER)
+        for n in (1, 9)
+    ]
     assert list(store.receipts(ROUTE, "Archive")) == [*detached, void]
     store.detach(OTHER_ROUTE, "Archive", UidValidity(7), held)
     store.record(ROUTE, "Archive", [a_receipt(20)], [], held)
@@ -616,7 +620,12 @@ def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) ->
     store.detach(ROUTE, "Archive", UidValidity(7), held)
     store.record(ROUTE, "Archive", [a_receipt(20)], [], held)
     store.attach(ROUTE, "Archive", UidValidity(8), held)
-    attached = replace(a_receipt(1), destination=FolderRef("Archive", UidValidity(8)), destination_uids=())
+    attached = replace(
+        a_receipt(1),
+        destination=FolderRef("Archive", UidValidity(8)),
+        destination_uids=(),
+        reason=IN_REMOVED_FOLDER,
+    )
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
 
@@ -633,7 +642,7 @@ def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(sto
     shouted = replace(one.destination, login=one.destination.login.upper())
     store.detach_all(shouted, ["Archive", "Lists"], held)
     nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
-    detached = replace(a_receipt(1), destination=nowhere, destination_uids=())
+    detached = replace(a_receipt(1), destination=nowhere, destination_uids=(), reason=IN_REMOVED_FOLDER)
     for import_ in (one, other):
         assert list(store.receipts(import_.route, "Archive")) == [old, detached]
         assert list(store.receipts(import_.route, "Sent")) == [a_receipt(1, folder="Sent")]

@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the logs although nothing is wrong")
     options = parser.parse_args()
     without = tuple(name for name in options.without.upper().split(",") if name)
-    for number in (signal.SIGTERM, signal.SIGINT):  # in the background, a shell has SIGINT ignored
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # end everything that was started
         signal.signal(number, lambda *_: sys.exit(130))
     root = Path(tempfile.mkdtemp(prefix="mailhaul-drill-"))
     plan = make_plan(options.seed, options.minutes * 60)

@@ -10,6 +10,7 @@ from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    IN_REMOVED_FOLDER,
     UNSEEN,
     Account,
     FolderCheckpoint,
@@ -117,7 +118,9 @@ class MemoryLedger(MemoryLeases):
             there = FolderRef(folder.name, to)
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
-                    row.receipt = replace(row.receipt, destination=there, destination_uids=())
+                    stored = row.receipt.outcome is Outcome.COPIED and bool(row.receipt.destination_uids)
+                    reason = IN_REMOVED_FOLDER if stored else row.receipt.reason
+                    row.receipt = replace(row.receipt, destination=there, destination_uids=(), reason=reason)
 
     def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
         with self._lock:

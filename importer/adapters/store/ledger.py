@@ -15,6 +15,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -38,6 +39,7 @@ from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    IN_REMOVED_FOLDER,
     UNSEEN,
     Account,
     FolderRef,
@@ -268,11 +270,16 @@ def _routes_into(connection: Connection, destination: Account) -> set[Route]:
 
 
 def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
+    stored = and_(receipts.c.outcome == Outcome.COPIED, receipts.c.destination_uids != "")
     return (
         update(receipts)
         .where(_into(receipts, route, folder.name))
         .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
-        .values(destination_uidvalidity=to, destination_uids="")
+        .values(
+            destination_uidvalidity=to,
+            destination_uids="",
+            reason=case((stored, IN_REMOVED_FOLDER), else_=receipts.c.reason),
+        )
     )
 
 
