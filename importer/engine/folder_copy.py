@@ -456,6 +456,8 @@ class FolderCopy:
         as_surveyed = len(self._listed) == status.messages and not self._listed.at_or_above(status.uidnext)
         checked = tally.confirmed == tally.copied and not tally.unchecked
         complete = tally.adds_up and not tally.failed and checked
+        # Else messages vanished that this import had settled: a later import must not count them.
+        as_surveyed = as_surveyed and tally.found == status.messages
         if as_surveyed and complete and self._unusable is None:
             highest = self.history.destination_uids.highest or Uid(0)
             checkpoint = FolderCheckpoint(

@@ -117,6 +117,20 @@ def test_mail_that_vanishes_during_the_copy_is_reported() -> None:
     assert sum(tally.skipped.values()) == 1
 
 
+def test_a_later_import_does_not_count_what_vanished_during_an_earlier_one() -> None:
+    world = world_of(ONE, TWO, THREE, FOUR)
+    work = world.source.folders["Work"]
+
+    def expunge_after_the_first_leg() -> None:
+        work.messages.pop(Uid(1), None)
+
+    world.clock.on_sleep = expunge_after_the_first_leg
+    assert world.run(batch=1, legs_of=2).tallies["Work"].found == 4  # as listed to this import
+    for _ in range(2):
+        tally = world.run().tallies["Work"]
+        assert (tally.found, tally.present, tally.source_recount) == (3, 3, 3)
+
+
 def test_a_removed_folder_is_recreated_only_for_new_mail() -> None:
     world = world_of(ONE, TWO)
     world.run()
