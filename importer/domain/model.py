@@ -355,8 +355,8 @@ class ChangeKind(StrEnum):
 
 
 IN_REMOVED_FOLDER: Final = "copied into a folder that its owner removed"
-"""The reason of COPIED messages whose destination UIDs were known until the folder was removed: they were
-stored, whatever a folder that is created later under that name holds."""
+"""The reason of COPIED messages once their folder was removed: that a folder which is created later under its
+name does not hold them says nothing about whether they were stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Ledger(Protocol):
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
-        UIDs. Those of copies that had some get IN_REMOVED_FOLDER as their reason."""
+        UIDs. Those of copies get IN_REMOVED_FOLDER as their reason."""
         ...
 
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:

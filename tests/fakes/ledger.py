@@ -118,8 +118,8 @@ class MemoryLedger(MemoryLeases):
             there = FolderRef(folder.name, to)
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
-                    stored = row.receipt.outcome is Outcome.COPIED and bool(row.receipt.destination_uids)
-                    reason = IN_REMOVED_FOLDER if stored else row.receipt.reason
+                    copied = row.receipt.outcome is Outcome.COPIED and not row.receipt.reason
+                    reason = IN_REMOVED_FOLDER if copied else row.receipt.reason
                     row.receipt = replace(row.receipt, destination=there, destination_uids=(), reason=reason)
 
     def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:

@@ -270,7 +270,7 @@ def _routes_into(connection: Connection, destination: Account) -> set[Route]:
 
 
 def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
-    stored = and_(receipts.c.outcome == Outcome.COPIED, receipts.c.destination_uids != "")
+    copied = and_(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == "")
     return (
         update(receipts)
         .where(_into(receipts, route, folder.name))
@@ -278,7 +278,7 @@ def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
         .values(
             destination_uidvalidity=to,
             destination_uids="",
-            reason=case((stored, IN_REMOVED_FOLDER), else_=receipts.c.reason),
+            reason=case((copied, IN_REMOVED_FOLDER), else_=receipts.c.reason),
         )
     )
 
