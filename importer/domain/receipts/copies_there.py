@@ -38,7 +38,7 @@ def copies_there(
 ) -> CopiesThere:
     """Sort the messages of `source` that have a receipt. `receipts` returns the valid receipts into the
     destination folder, of all imports and source folders; it is called twice."""
-    there, missing = Digests(), Digests()
+    there, missing, looked_up = Digests(), Digests(), Digests()
     for receipt in receipts():
         for at, uid in enumerate(receipt.destination_uids):
             (there if uid in listed else missing).add(receipt.digest_at(at))
@@ -57,7 +57,9 @@ def copies_there(
             if (content := receipt.digest_at(at)) in there:
                 continue
             if not numbered and content not in missing:
-                unnumbered.append(uid)
+                if content not in looked_up:  # one copy stands for all messages with this content
+                    looked_up.add(content)
+                    unnumbered.append(uid)
             elif ours:
                 lost.append(uid)
             else:
