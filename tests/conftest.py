@@ -9,6 +9,7 @@ import pytest
 
 from importer.adapters.imap.login_limiter import LoginLimiter
 from tests.rehearsal.certificates import CertificateAuthority
+from tests.rehearsal.courier import Courier, courier, courier_lacks
 from tests.rehearsal.cyrus import Cyrus, CyrusOptions, cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
@@ -16,6 +17,7 @@ from tests.rehearsal.imitations.exchange import Exchange
 from tests.rehearsal.imitations.gmail import Gmail
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.imitations.yahoo import Yahoo
+from tests.rehearsal.mailutils import Mailutils, MailutilsOptions, mailutils, mailutils_lacks
 from tests.rehearsal.postgres import postgres
 from tests.rehearsal.pymap import Pymap, pymap_server
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
@@ -51,7 +53,7 @@ def new_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority)
 @pytest.fixture(scope="session")
 def cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
     """A Cyrus with its default configuration, except that it does not munge 8-bit headers."""
-    _skip_without_cyrus()
+    _skip_if(cyrus_lacks())
     with cyrus(tmp_path_factory.mktemp("cyrus"), ca=ca) as server:
         yield server
 
@@ -59,14 +61,41 @@ def cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthorit
 @pytest.fixture(scope="session")
 def old_cyrus_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Cyrus]:
     """A Cyrus configured as before 3.0: separator ".", everything below "INBOX.", 8-bit headers munged."""
-    _skip_without_cyrus()
+    _skip_if(cyrus_lacks())
     options = CyrusOptions(separator=".", prefix="INBOX.", special_use=False, munges_8bit=True)
     with cyrus(tmp_path_factory.mktemp("old-cyrus"), options, ca=ca) as server:
         yield server
 
 
-def _skip_without_cyrus() -> None:
-    if lacks := cyrus_lacks():
+@pytest.fixture(scope="session")
+def courier_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Courier]:
+    """A Courier with the configuration of Debian."""
+    _skip_if(courier_lacks())
+    with courier(tmp_path_factory.mktemp("courier"), ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailutils_host(tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority) -> Iterator[Mailutils]:
+    """The imap4d of GNU mailutils with mbox files, its default."""
+    _skip_if(mailutils_lacks())
+    with mailutils(tmp_path_factory.mktemp("mailutils"), ca=ca) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def maildir_mailutils_host(
+    tmp_path_factory: pytest.TempPathFactory, ca: CertificateAuthority
+) -> Iterator[Mailutils]:
+    """The imap4d of GNU mailutils with maildirs."""
+    _skip_if(mailutils_lacks())
+    options = MailutilsOptions(mailbox_type="maildir")
+    with mailutils(tmp_path_factory.mktemp("maildir-mailutils"), options, ca=ca) as server:
+        yield server
+
+
+def _skip_if(lacks: str) -> None:
+    if lacks:
         pytest.skip(lacks)
 
 

@@ -1,7 +1,7 @@
 """A real Cyrus IMAP 3, started as an ordinary user with its own directories.
 
-Debian's packages of Cyrus and Dovecot conflict, so `.ci/debian-packages` unpacks Cyrus into UNPACKED and
-installs only its libraries. A regularly installed Cyrus is used too.
+Debian's packages of Cyrus and Dovecot conflict, so `.ci/debian-packages` unpacks Cyrus and installs only its
+libraries. A regularly installed Cyrus is used too.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Security
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.cyrus_config import server_user, write_config
+from tests.rehearsal.cyrus_config import write_config
 from tests.rehearsal.ports import RehearsalError, free_ports, home_folder, listens, wait_until
 from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
+from tests.rehearsal.unpacked import UNPACKED, as_server_user, lacks_programs, server_user, with_libraries
 
-UNPACKED = Path("/usr/local/lib/mailhaul-tests/cyrus")
 _START_TIMEOUT_S = 60.0
 
 
@@ -44,30 +44,18 @@ class CyrusOptions:
 
 def cyrus_lacks() -> str:
     """The reason why Cyrus cannot be started on this machine, or "" if it can."""
-    for program in (_programs() / "master", _programs() / "imapd", _saslpasswd()):
-        if not program.exists():
-            return f"Cyrus IMAP is not installed ({program} is missing): run `sh .ci/debian-packages`"
-    missing = subprocess.run(
-        ["ldd", str(_programs() / "imapd")], env=_environment(), capture_output=True, text=True, check=False
-    ).stdout
-    if "not found" in missing:
-        return "Cyrus IMAP is there without its libraries: run `sh .ci/debian-packages`"
-    return ""
+    programs = (_programs() / "master", _programs() / "imapd", _saslpasswd())
+    return lacks_programs("Cyrus IMAP", "cyrus", programs)
 
 
 def _programs() -> Path:
     installed = Path("/usr/lib/cyrus/bin")
-    return installed if (installed / "imapd").exists() else UNPACKED / "usr/lib/cyrus/bin"
+    return installed if (installed / "imapd").exists() else UNPACKED / "cyrus/usr/lib/cyrus/bin"
 
 
 def _saslpasswd() -> Path:
     installed = Path("/usr/sbin/saslpasswd2")
-    return installed if installed.exists() else UNPACKED / "usr/sbin/saslpasswd2"
-
-
-def _environment() -> dict[str, str]:
-    libraries = os.pathsep.join(str(library.parent) for library in UNPACKED.glob("usr/lib/*/libcyrus.so.0"))
-    return dict(os.environ) | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+    return installed if installed.exists() else UNPACKED / "cyrus/usr/sbin/saslpasswd2"
 
 
 class Cyrus(Restartable):
@@ -96,9 +84,9 @@ class Cyrus(Restartable):
         home = self.home
         master = [str(_programs() / "master"), "-C", f"{home}/imapd.conf", "-M", f"{home}/cyrus.conf"]
         process = start_group(
-            [*_as_server_user(), *master, "-p", f"{home}/master.pid", "-D"],
+            [*as_server_user(), *master, "-p", f"{home}/master.pid", "-D"],
             self._log,
-            environment=_environment(),
+            environment=with_libraries("cyrus"),
         )
         ports = self.imaps.port, self.starttls.port
         wait_until(
@@ -117,9 +105,9 @@ class Cyrus(Restartable):
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server: lower case, no : or /")
         words = ["-p", "-c", "-f", f"{self.home}/users/sasldb", "-u", domain or "localhost", user]
         result = subprocess.run(
-            [*_as_server_user(), str(_saslpasswd()), *words],
+            [*as_server_user(), str(_saslpasswd()), *words],
             input=password.encode(),
-            env=_environment(),
+            env=with_libraries("cyrus"),
             capture_output=True,
             check=False,
         )
@@ -133,12 +121,6 @@ class Cyrus(Restartable):
     def log(self) -> str:
         """The output of the server so far. Its syslog messages are discarded."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
-
-
-def _as_server_user() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", f"--reuid={server_user()}", "--regid=nogroup", "--clear-groups", "--"]
 
 
 @contextmanager

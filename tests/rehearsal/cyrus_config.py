@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.rehearsal.dovecot_config import MAIL_USER, SPECIAL_USE
+from tests.rehearsal.dovecot_config import SPECIAL_USE
+from tests.rehearsal.unpacked import server_user
 
 if TYPE_CHECKING:
     from tests.rehearsal.cyrus import CyrusOptions
@@ -51,11 +50,6 @@ SERVICES {{
 EVENTS {{
 }}
 """
-
-
-def server_user() -> str:
-    """The user that Cyrus runs as: `nobody` if started by root, else the current user."""
-    return MAIL_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def write_config(

@@ -19,7 +19,7 @@ from tests.rehearsal.snapshot import Mailbox, read_mailbox
 
 
 class RehearsalHost(Protocol):
-    """The common interface of Dovecot, Cyrus and pymap."""
+    """The common interface of Dovecot, Cyrus, Courier, mailutils and pymap."""
 
     imaps: Endpoint
     starttls: Endpoint
