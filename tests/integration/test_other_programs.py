@@ -1,7 +1,7 @@
 """Mail that other programs brought to a real server is recognised, and nothing is lost or doubled.
 
 What the programs do to messages is done by hand here, as seen with mbsync 1.4.4 (X-TUID), Thunderbird 128
-(X-Mozilla-*), and mbox files (From_ line, Status and the like).
+(X-Mozilla-*), GNU mailutils 3.15 and mbox files (From_ line, Status and the like).
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
     ),
     "mbox of another program": lambda content: behind_first_field(
         content, b"X-IMAPbase: 1234567890 0000000012\r\nContent-Length: 77\r\nLines: 2\r\n"
+    ),
+    "mailutils": lambda content: behind_first_field(
+        content, b"X-IMAPbase: 1795971173                   19\r\nX-UID: 1\r\nStatus: FdR\r\n"
     ),
     "line ends cut": without_last_line_ends,
     "line ends added": lambda content: content + b"\r\n\r\n\r\n",

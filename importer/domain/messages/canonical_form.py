@@ -45,7 +45,8 @@ _FIELDS: Final[dict[bytes, Pattern[bytes]]] = {
     b"x-keywords": _ANY,
     b"x-imap": _ANY,
     b"x-imapbase": _ANY,
-    b"status": regex(rb"[RONUD]*"),  # with another value it is content, as in “Status: resolved”
+    # With another value it is content, as in “Status: resolved”. The second form is that of GNU mailutils.
+    b"status": regex(rb"[RONUD]*|A?F?D?d?O?R?"),
     b"content-length": _NUMBER,
     b"lines": _NUMBER,
 }
