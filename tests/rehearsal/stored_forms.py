@@ -36,7 +36,8 @@ def dovecot_mbox(content: bytes) -> bytes | None:
 def cyrus(content: bytes) -> bytes | None:
     """Unchanged. Empty messages, NUL, bare LF and lines of a header that are no field are refused."""
     fields = _header_lines(_without_separator(content))
-    invalid = any(not re.match(rb"[!-9;-~\x80-\xff]+:|[ \t]", line) for line in fields)
+    invalid = any(not re.match(rb"[!-9;-~\x80-\xff]+[ \t]*:|[ \t]", line) for line in fields)
+    invalid = invalid or bool(re.match(rb"[^\s:]+[ \t]", fields[0] if fields else b""))
     if not content or b"\0" in content or re.search(rb"(?<!\r)\n", content) or invalid:
         return None
     return content
