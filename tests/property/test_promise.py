@@ -6,6 +6,7 @@ the append landing late), any batch size, run until done.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from hypothesis import event, example, given
@@ -102,24 +103,35 @@ def test_nothing_is_lost_or_doubled_whatever_breaks(
 
 
 @given(source=contents, broken=faults, batch=st.integers(1, 5))
+@example(  # of two equal messages with other flags, the second is sent before the first is tried again
+    source=[(0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 1, 0)],
+    broken=[("append", Fault.AFTER), ("append", Fault.BEFORE)],
+    batch=1,
+)
 def test_flags_keywords_and_dates_arrive(source: Content, broken: Sequence[Strike], batch: int) -> None:
     world = World()
     world.destination.keywords = KeywordRule(any_keyword=False, known=frozenset({"work"}))
     fill(world.source, source)
     watched = world.run(batch=batch, faults=broken)
-    dropped = 0
+    dropped = droppable = 0  # by those that were certainly, and possibly, copied
     for name, folder in world.destination.folders.items():
-        firsts: dict[bytes, Message] = {}
+        equal: defaultdict[bytes, list[Message]] = defaultdict(list)
         for message in world.source.folders[name].messages.values():
-            firsts.setdefault(whole(message.body), message)
+            equal[whole(message.body)].append(message)
         for message in folder.messages.values():
-            first = firsts[whole(message.body)]
-            assert message.internaldate == first.internaldate
-            assert set(message.flags) == set(first.flags) - {"$Forwarded"}
-            dropped += "$Forwarded" in first.flags
+            # One of several equal messages is copied: the first one that the new host stores.
+            copied = [
+                one
+                for one in equal[whole(message.body)]
+                if message.internaldate == one.internaldate
+                and set(message.flags) == set(one.flags) - {"$Forwarded"}
+            ]
+            assert copied
+            dropped += all("$Forwarded" in one.flags for one in copied)
+            droppable += any("$Forwarded" in one.flags for one in copied)
     reported = sum(tally.keywords_dropped for tally in watched.tallies.values())
     # A settled append counts none: which keywords were dropped from it is unknown.
-    assert reported == dropped if not any(broken) else reported <= dropped
+    assert (0 if broken else dropped) <= reported <= droppable
 
 
 @given(
