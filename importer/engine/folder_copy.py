@@ -411,7 +411,7 @@ class FolderCopy:
         seen: to copy them again could double them, and to call them there would be a guess."""
         leg, there = self.leg, self.history.there
         route = leg.import_.route
-        if there.lost:
+        if there.lost and not self._missing:  # a removed folder explains it
             leg.ledger.note_unseen(route, self.destination, self.source, there.lost, True, leg.lease)
         if self.history.has_unseen and not there.unknown:
             seen = self.history.settled - there.never_seen - there.lost - there.unchecked - there.gone

@@ -441,3 +441,21 @@ def test_connections_that_bring_messages_may_follow_each_other_faster() -> None:
     for _ in range(200):
         limiter.wait(progress=True)
     assert now[0] < 320
+
+
+@pytest.mark.parametrize("whole_by", ["RFC822", "BODY.PEEK[]<0"])
+def test_the_flags_are_those_from_before_a_message_was_asked_for_in_another_way(whole_by: str) -> None:
+    def items(_uid: int) -> bytes:
+        # RFC822 is no PEEK. GNU mailutils sets \Seen for the session although the folder is open read-only.
+        opened = max(n for n, command in enumerate(box.asked) if command.startswith("EXAMINE"))
+        seen = any("RFC822)" in command for command in box.asked[opened:])
+        flags = b"\\Seen" if seen else b"\\Draft"
+        return b'FLAGS (%s) INTERNALDATE "01-Feb-2003 04:05:06 +0000"' % flags
+
+    box = Box(content=lambda _uid, item: literal(WHOLE if item == whole_by else PARTS), items=items)
+    box.size = lambda _uid: b"%d" % len(WHOLE)
+    with session_on(box) as (session, _):
+        for _again in range(2):
+            assert [*session.messages(INBOX, UidSet.parse("4"))] == [
+                Message(Uid(4), ("\\Draft",), "01-Feb-2003 04:05:06 +0000", WHOLE)
+            ]

@@ -77,7 +77,7 @@ class ContentReader:
         self._items = _ITEMS_WITH_LABELS if with_labels else _ITEMS
         self._has_all = _has_all_and_labels if with_labels else _has_all
         self._whole = Query(b"(%s BODY.PEEK[])" % self._items, self._has_all, 10_000, _has_content)
-        # The folder is open read-only, so that this does not set \\Seen.
+        # The folder is open read-only, so that this does not set \\Seen at the server.
         self._as_rfc822 = Query(b"(%s RFC822)" % self._items, self._has_all, 10_000, _has_answer)
         self._right_sizes = 0
         self._compared_others = False
@@ -122,8 +122,11 @@ class ContentReader:
             for uid in uids - UidSet.of((*settled, *doubtful)):
                 doubtful[uid] = _Doubtful(Fetched(0, uid), 0)
         if doubtful:
-            for second in self._second_look(folder, doubtful):
-                yield second if isinstance(second, NotHandedOut) else (second, b"")
+            try:
+                for second in self._second_look(folder, doubtful):
+                    yield second if isinstance(second, NotHandedOut) else (second, b"")
+            finally:
+                self._link.selected = None  # opened anew, the folder has its own flags again
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
         """Return why the content may not be all of it, None if there is no sign of that. `header` is its
@@ -234,11 +237,12 @@ class ContentReader:
 
 
 def _longer(one: Fetched, other: Fetched) -> Fetched:
-    """Return the one with the longer content, with what only the other has."""
+    """Return the one with the longer content, with what only the other has. `one` came first and its flags
+    count: RFC822 sets \\Seen on some servers, if only for the session."""
     best, rest = (one, other) if _length(one) >= _length(other) else (other, one)
     return best._replace(
         body=rest.body if best.body is None else best.body,
-        flags=rest.flags if best.flags is None else best.flags,
+        flags=other.flags if one.flags is None else one.flags,
         internaldate=rest.internaldate if best.internaldate is None else best.internaldate,
         size_bytes=rest.size_bytes if best.size_bytes is None else best.size_bytes,
         withheld=best.withheld or rest.withheld,
