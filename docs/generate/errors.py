@@ -160,7 +160,7 @@ REFUSALS: Final = {
     RefusalCode.NOT_HANDED_OUT: "The old server lists the message and does not deliver it.",
     RefusalCode.TOO_LARGE: "It is larger than the new mailbox accepts.",
     RefusalCode.NOT_COMPARED: "It may be in the new mailbox already: the new server lists such a message and does"
-    " not deliver it.",
+    " not deliver it, or it was copied before that server numbered the folder anew and cannot be told from a message there.",
     RefusalCode.BEYOND_LIMIT: "The message is larger than Mailhaul copies (256 MiB).",
     RefusalCode.NOT_TAKEN: "The new server refused the message; `reason` has its words.",
     RefusalCode.BREAKS_CONNECTION: "The new server closed the connection each time the message was stored.",

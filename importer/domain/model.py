@@ -25,7 +25,8 @@ a route, not to an import."""
 
 FORMER_UIDVALIDITY: Final = UidValidity(-1)
 """The UIDVALIDITY of receipts whose source folder was renumbered without a new UIDVALIDITY: their UIDs mean
-nothing any more, their digests still count."""
+nothing any more, their digests still count. At the destination: of messages that were sent to a folder that
+was renumbered since, and that were not found there."""
 
 ANY_UIDVALIDITY: Final = UidValidity(0)
 """The UIDVALIDITY of receipts whose destination folder was removed and is to be created again: such receipts
@@ -414,7 +415,7 @@ class RefusalCode(StrEnum):
 
     NOT_HANDED_OUT = "not_handed_out"  # the source lists the message but does not deliver it
     TOO_LARGE = "too_large"  # for the destination
-    NOT_COMPARED = "not_compared"  # it may be at the destination already, in a message that cannot be read
+    NOT_COMPARED = "not_compared"  # it may be at the destination already, in a form that cannot be told
     BEYOND_LIMIT = "beyond_limit"  # larger than Mailhaul copies
     NOT_TAKEN = "not_taken"  # the destination rejected the message
     BREAKS_CONNECTION = "breaks_connection"  # the destination closes the connection at each append of it

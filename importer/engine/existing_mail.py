@@ -105,6 +105,21 @@ class ExistingMail:
             matches |= self._unlikely_matches(session, rest, keys)
         return Findings(matches, frozenset(self._unknown(rest, keys) - matches.keys()))
 
+    def may_be_altered(self, header: bytes) -> bool:
+        """Whether the folder holds a message that may be the one with this header, altered by the server."""
+        return self._has_messages and bool(self._index.altered_candidates(CandidateKeys.of(header)))
+
+    def altered(self, header: bytes, known: UidSet) -> set[Uid]:
+        """Those messages, without the `known` ones: they are other messages."""
+        return {uid for uid in self._index.altered_candidates(CandidateKeys.of(header)) if uid not in known}
+
+    def digest_of(self, session: MailboxSession, uid: Uid) -> bytes | None:
+        """The digest of a message; None if the server does not hand it out, or not any more."""
+        for message in session.messages(self._folder, UidSet.of((uid,))):
+            if not isinstance(message, NotHandedOut):
+                return digest(message.body)
+        return None
+
     # --- Comparing -----------------------------------------------------------------------------------
 
     def _matches(

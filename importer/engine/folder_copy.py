@@ -24,14 +24,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
 from importer.domain.messages.date_and_subject import date_and_subject
+from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
     FolderCheckpoint,
     FolderRef,
     FolderStatus,
@@ -45,19 +47,24 @@ from importer.domain.model import (
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_history import FolderHistory, with_batch, with_unlisted
-from importer.engine.doubts import Doubts
+from importer.engine.doubts import SAMPLE, Doubts
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
+from importer.engine.held_back import HeldBack, HeldMessage
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.recount import Recount, recount
 from importer.engine.settle import settle
-from providers.errors import FolderUnusable, MailError, Side
+from providers.errors import FolderChanged, FolderUnusable, MailError, Side
 
 MAX_PASSES: Final = 12
 """Passes over one pair in a leg. Each further one is caused by messages in doubt, or by trouble."""
 
 PATIENCE_WITH_FOLDER: Final = 3
 """Legs without progress after which a folder that ends connections is given up."""
+
+MAX_CHANGES: Final = 3
+"""Changes of UIDVALIDITY in a leg after which a folder is given up. Some servers assign another one each time
+the folder is opened."""
 
 SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
 
@@ -69,6 +76,11 @@ NEVER_SEEN: Final = (
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
 
+
+INDISTINGUISHABLE: Final = (
+    "it may be in the new mailbox already: it was copied before the new server numbered the folder anew, and"
+    " cannot be told from a message there"
+)
 
 UNLISTED: Final = "messages that the old server counts and does not list, however it is asked: {number}"
 
@@ -93,17 +105,27 @@ class Target:
 
 def folder_reason(error: MailError, folder: str) -> str:
     """Why nothing (more) of `folder` could be copied, with the server's own words."""
-    reason = (
-        str(error)
-        if isinstance(error, FolderUnusable)
-        else _ENDS_CONNECTION[error.side or Side.SOURCE].format(folder)
-    )
+    side = error.side or Side.SOURCE
+    match error:
+        case FolderUnusable():
+            reason = str(error)
+        case FolderChanged():
+            reason = _NUMBERS_ANEW[side].format(folder)
+        case _:
+            reason = _ENDS_CONNECTION[side].format(folder)
     return f"{reason} ({error.server_text})" if error.server_text not in reason else reason
 
 
 _ENDS_CONNECTION: Final = {
     Side.SOURCE: "The connection to the old mailbox ended each time the folder “{}” was opened.",
     Side.DESTINATION: "The connection to the new mailbox ended each time the folder for “{}” was opened.",
+}
+
+
+_NUMBERS_ANEW: Final = {
+    Side.SOURCE: "The old server numbered the messages of the folder “{}” anew each time it was opened.",
+    Side.DESTINATION: "The new server numbered the messages of the folder for “{}” anew each time it was"
+    " opened.",
 }
 
 
@@ -147,7 +169,11 @@ class FolderCopy:
         self._deferred: dict[Uid, Deferred] = {}
         self._unusable: str | None = None
         self._doubts = Doubts()
+        self._held_back = HeldBack()
         self._troubles = 0  # passes that ended early
+        self._was_empty: FolderRef | None = None  # the destination folder, if it never held a message
+        self._changes = 0  # those that ended because a UIDVALIDITY changed
+        self._changed: Side | None = None  # of which folder the next pass has to read the status again
         self._renew: Side | None = None  # which connection the next pass has to replace
         self._pass_over = False  # the pass ends early: the folder is in trouble
         self._passes = 0
@@ -168,6 +194,7 @@ class FolderCopy:
         self._pass_over = False
         try:
             self._renew_connection(lane)
+            self._read_status_again(lane)
             settle(self.leg, lane, self.destination)
             self.claims.clear()  # nothing is under way now
             self._limit_bytes = lane.destination.append_limit_bytes()
@@ -178,7 +205,10 @@ class FolderCopy:
                 lambda: self._list_source(lane, uncopied=first is None),
                 decisive,
             )
-            self._load_history(folder, receipts if first is None else chain((first,), receipts))
+            if folder is not None and self._follow_first_message(lane, folder.status):
+                self._load_history(folder, self._receipts())
+            else:
+                self._load_history(folder, receipts if first is None else chain((first,), receipts))
             if isinstance(batches_of_all, FolderUnusable):
                 raise batches_of_all
             self._forget_old_numbers(folder)
@@ -189,8 +219,54 @@ class FolderCopy:
                 # The batches of all messages serve only if none of them is settled or refused already.
                 reusable = batches_of_all and pending == self._listed and not self._doubts
                 self._queue.extend(batches_of_all if reusable else self._planned(lane, pending))
-        except FolderUnusable as error:
+        except (FolderUnusable, FolderChanged) as error:
             self.troubled(error)
+
+    def _read_status_again(self, lane: Lane) -> None:
+        """Go on with the source folder as it is now. The destination folder is opened anew in any case."""
+        side, self._changed = self._changed, None
+        if side is Side.SOURCE:
+            before = self._status
+            self._status = replace(lane.source.status(self.source.name), elsewhere=before.elsewhere)
+            self.source = self._status.ref(self.source.name)
+
+    def _follow_first_message(self, lane: Lane, status: FolderStatus) -> bool:
+        """Whether the folder is the one that was empty when this leg opened it, under another UIDVALIDITY:
+        some servers assign it with the first message. Receipts are then valid for it as it is now."""
+        empty, self._was_empty = self._was_empty, None
+        if empty is None or empty.uidvalidity == status.uidvalidity:
+            return False
+        leg, route = self.leg, self.leg.import_.route
+        stored = 0
+        first: Receipt | None = None
+        for receipt in self._receipts():
+            if receipt.destination == empty and receipt.outcome is Outcome.COPIED:
+                stored += len(receipt.source_uids)
+                first = first or (receipt if receipt.source == self.source else None)
+        if first is None or stored > status.messages or not self._holds_one_of(lane, first, status):
+            return False
+        leg.ledger.detach(route, empty.name, empty.uidvalidity, leg.lease)
+        leg.ledger.attach(route, empty.name, status.uidvalidity, leg.lease)
+        return True
+
+    def _holds_one_of(self, lane: Lane, receipt: Receipt, status: FolderStatus) -> bool:
+        """Whether one of the messages of the first receipt is among the first in the folder, by its header:
+        else the folder was removed and created again meanwhile."""
+        sent = UidSet.of(receipt.source_uids[:SAMPLE])
+        ref = status.ref(self.destination)
+        stored = UidSet.of(islice(lane.destination.uids(ref), SAMPLE))
+        keys = [
+            {
+                header_key(munged(lines.header)).digest
+                for lines in session.headers(folder, uids)
+                if has_identifying_field(lines.header)
+            }
+            for session, folder, uids in (
+                (lane.source, receipt.source, sent),
+                (lane.destination, ref, stored),
+            )
+        ]
+        return not keys[0].isdisjoint(keys[1])
 
     def _renew_connection(self, lane: Lane) -> None:
         side, self._renew = self._renew, None
@@ -245,6 +321,13 @@ class FolderCopy:
         caller holds `lock`."""
         self._deferred.update(messages)
 
+    def hold_back(self, uid: Uid, size_bytes: int, header: bytes, digest: bytes) -> bool:
+        """Have a message wait until all others have an outcome, if it was sent into this folder under another
+        UIDVALIDITY and may be there in another form. The caller holds `lock`."""
+        if digest not in self.history.former or not self.target.foreign.may_be_altered(header):
+            return False
+        return self._held_back.add(HeldMessage(uid, size_bytes, header))
+
     def leave_unfetched(self, uids: UidSet) -> None:
         """Leave messages to the next leg, without an outcome: this leg could not fetch them."""
         with self.lock:
@@ -282,7 +365,8 @@ class FolderCopy:
     def undone(self) -> bool:
         """Whether messages have no outcome that a further pass can give them. How many are left is unknown if
         the last pass ended early."""
-        open_ = self._pass_over or self._remaining > len(self._unfetched) or bool(self._doubts)
+        uncertain = self._pass_over or bool(self._doubts) or self._changed is not None
+        open_ = uncertain or self._remaining > len(self._unfetched)
         return open_ and self._unusable is None and self._passes < MAX_PASSES
 
     @property
@@ -299,8 +383,12 @@ class FolderCopy:
 
     def troubled(self, error: MailError) -> None:
         """One of the folders cannot be used, was recreated, or ends connections. The pass ends, and a further
-        one follows. If it ends in the same way, a folder that cannot be used is given up, and one that ends
-        connections after some legs. Raises `error` if the leg has to end."""
+        one follows. If it ends in the same way, a folder that cannot be used is given up, one that was
+        recreated after `MAX_CHANGES`, and one that ends connections after some legs. Raises `error` if the
+        leg has to end."""
+        if isinstance(error, FolderChanged):
+            self._was_recreated(error)
+            return
         unusable = isinstance(error, FolderUnusable)
         with self.lock:
             if self._pass_over:
@@ -317,6 +405,19 @@ class FolderCopy:
         if not unusable and self.leg.import_.attempts < PATIENCE_WITH_FOLDER:
             raise error
         self.give_up(folder_reason(error, self.source.name))
+
+    def _was_recreated(self, error: FolderChanged) -> None:
+        if self._status.contents:  # one numbering for all labels: only a new survey can tell
+            raise error
+        with self.lock:
+            if self._pass_over:
+                return
+            self._pass_over = True
+            self._changes += 1
+            self._changed = error.side
+            self._queue.clear()
+        if self._changes >= MAX_CHANGES:
+            self.give_up(folder_reason(error, self.source.name))
 
     # --- Ending ----------------------------------------------------------------------------------------
 
@@ -338,6 +439,7 @@ class FolderCopy:
         # After `give_up` no further outcome is expected: deferred messages are refused like all others.
         if self._pass_over:
             self._deferred.clear()  # the next pass lists them again
+            self._held_back.forget()
         if self._deferred:
             self._settle_twins()
             with self.lock:
@@ -346,9 +448,45 @@ class FolderCopy:
                 self._deferred.clear()
             if self._queue:
                 return False
+        if self._held_back:
+            self._decide_held_back(lane)
+            if self._queue:
+                return False
         if self._unusable is not None:
             self._refuse_rest(lane, self._unusable)
         return True
+
+    def _decide_held_back(self, lane: Lane) -> None:
+        """Send what cannot be in the folder, and refuse what may be there."""
+        history = self.history
+        try:
+            send, doubtful = self._held_back.decide(
+                lane.destination,
+                self.target.foreign,
+                history.destination_uids,
+                lambda content: content in history.former or history.knows(content),
+            )
+        except (FolderUnusable, FolderChanged) as error:
+            self.troubled(error)
+            return
+        if doubtful:
+            self.record([], [self._indistinguishable(message) for message in doubtful])
+        self._queue.extend(self._grouped((message.uid, message.size_bytes) for message in send))
+
+    def _indistinguishable(self, message: HeldMessage) -> Refusal:
+        source, code = self.source, RefusalCode.NOT_COMPARED
+        date, subject = date_and_subject(message.header)
+        return Refusal(
+            self.leg.import_.id,
+            source.name,
+            source.uidvalidity,
+            message.uid,
+            INDISTINGUISHABLE,
+            date,
+            subject,
+            message.size_bytes,
+            code=code,
+        )
 
     def _settle_twins(self) -> None:
         """Record deferred messages whose content now has a receipt; they need not be fetched again."""
@@ -374,7 +512,7 @@ class FolderCopy:
             for uid in receipt.source_uids:
                 del self._deferred[uid]
 
-    def recount(self, lane: Lane) -> tuple[FolderTally, bool]:
+    def recount(self, lane: Lane, *, last: bool = False) -> tuple[FolderTally, bool]:
         """Return the tally with its recount, and whether mail has arrived at the source since it was listed.
 
         Called by the last lane at work on the pair. A folder that is completely copied gets a checkpoint, so
@@ -396,6 +534,17 @@ class FolderCopy:
             self._note_unseen(lane)
         except FolderUnusable:
             return tally, False
+        except FolderChanged as error:
+            if self._unusable is None:
+                self._pass_over = False
+                self.troubled(error)
+                if last:  # no further pass follows
+                    self.give_up(folder_reason(error, self.source.name))
+            if self._unusable is None:
+                return self.tally, True
+            self._refuse_rest(lane, self._unusable)
+            self._note_uncounted(self._unusable)
+            return self.tally, False
         if result.surplus:
             self._report_surplus(result.surplus)
         arrived = bool(result.arrived - self._unfetched) and self._unusable is None
@@ -419,6 +568,14 @@ class FolderCopy:
         unseen = there.never_seen & self._listed
         if unseen - self.history.refused:
             self._refuse(lane, unseen - self.history.refused, NEVER_SEEN, RefusalCode.NEVER_SEEN)
+
+    def _note_uncounted(self, reason: str) -> None:
+        """Note why the folder could not be counted again. What was copied stays in the tally."""
+        leg, source, listed = self.leg, self.source, len(self._listed)
+        known = {(r.folder, r.reason) for r in leg.ledger.refusals(leg.import_.id)}
+        if listed and (source.name, reason) not in known:
+            refusal = Refusal(leg.import_.id, source.name, source.uidvalidity, None, reason, count=listed)
+            leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
 
     def _report_surplus(self, surplus: int) -> None:
         """Record that the destination holds more copies than were made, once per import and folder."""
@@ -558,6 +715,7 @@ class FolderCopy:
             status.uidnext if status else None,
             met_first=leg.digests(expected),
             met_before=leg.digests(expected),
+            former=leg.digests(expected),
         )
         self.history.recall(receipts)
         self.history.refuse(leg.ledger.refusals(leg.import_.id))
@@ -568,7 +726,8 @@ class FolderCopy:
         """UIDVALIDITY of a folder that its owner removed or renamed: copies into it stay in the tally."""
         last = ANY_UIDVALIDITY
         for receipt in self._receipts():
-            last = receipt.destination.uidvalidity
+            if receipt.destination.uidvalidity != FORMER_UIDVALIDITY:
+                last = receipt.destination.uidvalidity
         return last
 
     def _recreate(self, lane: Lane) -> _DestinationFolder:
@@ -595,6 +754,7 @@ class FolderCopy:
                 side=lane.destination.side,
             )
         self.uidnext = folder.status.uidnext
+        self._was_empty = ref if folder.status.uidnext <= 1 else None
         existing = lane.destination.uids(ref) if folder.status.messages else UidSet()
         unlisted = lane.destination.unlisted(ref) if folder.status.messages else 0
         if unlisted > len(self.history.destination_uids - existing):  # not only our own copies

@@ -160,7 +160,7 @@ class Lanes:
                     return
                 unprepared = True
             else:
-                tally, arrived = job.pair.recount(lane)
+                tally, arrived = job.pair.recount(lane, last=passes + 1 == PASSES)
                 self._on_tally(job.pair, tally)
                 passes += 1
                 if not arrived or passes == PASSES:

@@ -18,6 +18,7 @@ from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
 from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
     MISSING_FOLDER,
     FolderCheckpoint,
     FolderStatus,
@@ -408,7 +409,8 @@ def _tally_of_unreadable(leg: Leg, name: str, destination: str | None) -> Folder
 def _receipts_of(leg: Leg, name: str, destination: str) -> Iterator[Receipt]:
     """This import's receipts of one source folder."""
     for receipt in leg.ledger.receipts(leg.import_.route, destination):
-        if receipt.import_id == leg.import_.id and receipt.source.name == name:
+        certain = receipt.destination.uidvalidity != FORMER_UIDVALIDITY
+        if certain and receipt.import_id == leg.import_.id and receipt.source.name == name:
             yield receipt
 
 

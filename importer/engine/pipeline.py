@@ -246,11 +246,7 @@ class Pipeline:
             self._sending = _Sending(number, held_bytes, fetching.planned, in_flight)
         except ConnectionLost as error:
             self._note_lost(number, fetching.planned, in_flight, error)
-        except FolderUnusable as error:
-            self._pair.troubled(error)
-        except FolderChanged as error:
-            if error.side is not Side.DESTINATION:
-                raise
+        except (FolderUnusable, FolderChanged) as error:
             self._pair.troubled(error)
         finally:
             self._held.release(fetching.size_bytes - held_bytes)
@@ -274,11 +270,7 @@ class Pipeline:
             self._unused = False
         except ConnectionLost as error:
             self._note_lost(sending.number, sending.planned, sending.batch, error)
-        except FolderUnusable as error:
-            self._pair.troubled(error)
-        except FolderChanged as error:
-            if error.side is not Side.DESTINATION:
-                raise
+        except (FolderUnusable, FolderChanged) as error:
             self._pair.troubled(error)
         finally:
             self._held.release(sending.size_bytes)

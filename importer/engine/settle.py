@@ -11,18 +11,22 @@ process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and l
 the wait here. The age of an intent says nothing, since the clocks of two workers may differ and an append may
 take an hour, so the wait is always the same.
 
+If the UIDVALIDITY of the folder changed since the append, the whole folder is searched, and bytes alone
+decide. What is not found then may be there in another form: it gets a receipt under FORMER_UIDVALIDITY, which
+settles nothing and makes `FolderHistory` compare it before it is sent again.
+
 A stored message can be missed, and may then be copied again, in three cases: the server receives or stores it
 after the wait (a host in between buffers more than the line carries meanwhile, or a whole machine was
 suspended together with the last bytes of an append); the server altered it, and its headers do not identify
 it (no Message-ID, not unique, or no longer readable at the source); the destination folder was removed, or
-its UIDVALIDITY has changed.
+cannot be opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -33,6 +37,7 @@ from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
     FolderRef,
     Intent,
     NotHandedOut,
@@ -68,11 +73,12 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
     wait = _Wait(leg.limits.settle_quiet)
-    for intent in [_with_first_uidvalidity(leg, lane, intent) for intent in open_]:
+    for search in [_search(leg, lane, intent) for intent in open_]:
+        intent = search.intent
         concurrent = [other for other in open_ if other.slot != intent.slot]
-        landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
+        landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
         created_again = bool(landed) and _created_again(leg, lane, intent)
-        _record(leg, intent, landed, closes=True)
+        _record(leg, search, landed, closes=True)
         if created_again:
             leg.ledger.detach(leg.import_.route, folder, intent.destination.uidvalidity, leg.lease)
         if not landed and _breaks_connections(leg, intent):
@@ -87,12 +93,12 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     any append under way: they may be sent messages that the server altered. Returns the receipt if anything
     landed, else an empty list. Raises LeaseLost, and what the session raises.
     """
-    intent = _with_first_uidvalidity(leg, lane, intent)
+    search = _search(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
-    landed, unmatched = _landed(leg, lane, intent, concurrent, _Wait(), match_headers=False)
+    landed, unmatched = _landed(leg, lane, search, concurrent, _Wait(), match_headers=False)
     doubtful = leave_doubt and bool(unmatched) and len(landed) < len(intent.source_uids)
-    return _record(leg, intent, landed, closes=not doubtful)
+    return _record(leg, search, landed, closes=not doubtful)
 
 
 def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Receipt]:
@@ -103,40 +109,70 @@ def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Re
     so it stores nothing more, or the wait is over. Returns the receipt if anything landed, else an empty
     list. Raises LeaseLost, and what the sessions raise.
     """
-    intent = _with_first_uidvalidity(leg, lane, intent)
+    search = _search(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
     wait = _Wait() if brief else _Wait(leg.limits.settle_quiet)
-    landed, _ = _landed(leg, lane, intent, concurrent, wait, match_headers=True)
-    return _record(leg, intent, landed, closes=True)
+    landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
+    return _record(leg, search, landed, closes=True)
 
 
-def _with_first_uidvalidity(leg: Leg, lane: Lane, intent: Intent) -> Intent:
-    """The intent with the folder's current UIDVALIDITY if the folder had never held a message: some servers
-    assign another one to an empty folder with its first message."""
-    if intent.uidnext > 1:
-        return intent
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Where to look for the messages of an intent: in `folder`, from `intent.uidnext` on.
+
+    `folder` is the intent's folder, or the one that its owner renamed it to; None if there is neither.
+    `renumbered`: its UIDVALIDITY has changed since the append, so any UID can be that of a sent message.
+    """
+
+    intent: Intent
+    folder: FolderRef | None
+    renumbered: bool = False
+
+
+def _search(leg: Leg, lane: Lane, intent: Intent) -> _Search:
+    """Some servers assign another UIDVALIDITY to an empty folder with its first message: that is the same
+    folder."""
+    name = intent.destination.name
     try:
-        now = lane.destination.status(intent.destination.name).ref(intent.destination.name)
+        status = lane.destination.status(name)
+        if status.uidvalidity != intent.destination.uidvalidity:
+            renamed = _renamed(leg, lane, intent.destination)
+            if renamed is not None:
+                return _Search(intent, renamed)
+            status, _ = lane.destination.open_for_appending(name)  # some servers settle it only then
     except FolderUnusable:
-        return intent
-    if now == intent.destination or _renamed(leg, lane, intent.destination) is not None:
-        return intent
-    return replace(intent, destination=now)
+        return _Search(intent, _renamed(leg, lane, intent.destination))
+    now = status.ref(name)
+    if now == intent.destination or intent.uidnext <= 1:
+        return _Search(replace(intent, destination=now), now)
+    return _Search(replace(intent, destination=now, uidnext=Uid(1)), now, renumbered=True)
 
 
-def _record(leg: Leg, intent: Intent, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
-    """Record a receipt if anything landed; with `closes`, remove the intent in the same transaction."""
+def _record(leg: Leg, search: _Search, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
+    """Record a receipt if anything landed; with `closes`, remove the intent in the same transaction. Return
+    that receipt."""
+    intent = search.intent
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
         leg.import_.route,
         intent.destination.name,
-        receipts,
+        [*receipts, *_doubtful(search, landed)] if closes else receipts,
         [],
         leg.lease,
         closes_slot=intent.slot if closes else None,
     )
     return receipts
+
+
+def _doubtful(search: _Search, landed: dict[int, Uid]) -> list[Receipt]:
+    """A receipt for the messages that were not found in a renumbered folder."""
+    intent = search.intent
+    open_ = {i: Uid(0) for i in range(len(intent.source_uids)) if i not in landed}
+    if not search.renumbered or not open_:
+        return []
+    former = FolderRef(intent.destination.name, FORMER_UIDVALIDITY)
+    return [replace(_receipt(intent, open_), destination=former, destination_uids=())]
 
 
 def _breaks_connections(leg: Leg, intent: Intent) -> bool:
@@ -166,7 +202,7 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
 
 
 def _landed(
-    leg: Leg, lane: Lane, intent: Intent, concurrent: Sequence[Intent], wait: _Wait, *, match_headers: bool
+    leg: Leg, lane: Lane, search: _Search, concurrent: Sequence[Intent], wait: _Wait, *, match_headers: bool
 ) -> tuple[dict[int, Uid], dict[Uid, bytes]]:
     """Return index within the intent -> destination UID of each message that landed, and destination UID ->
     headers of each unmatched message: one that equals nothing that was sent.
@@ -175,10 +211,10 @@ def _landed(
     `match_headers`, messages that the server altered are matched too, by headers that the source is asked
     for.
     """
-    destination = lane.destination
-    folder = _folder_now(leg, lane, intent.destination)
+    intent, folder, destination = search.intent, search.folder, lane.destination
     if folder is None:
         return {}, {}
+    match_headers = match_headers and not search.renumbered
     wanted = {intent.digest_at(i): i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
     sent_concurrently = {
@@ -214,14 +250,6 @@ def _landed(
         wait.checks_left -= 1
         leg.clock.sleep(CHECK_INTERVAL_S)
         leg.budget.spent()  # raises LeaseLost if the lease was lost during the wait
-
-
-def _folder_now(leg: Leg, lane: Lane, folder: FolderRef) -> FolderRef | None:
-    """That folder, or the one that its owner renamed it to; None if it is gone."""
-    with suppress(FolderUnusable):
-        if lane.destination.status(folder.name).uidvalidity == folder.uidvalidity:
-            return folder
-    return _renamed(leg, lane, folder)
 
 
 def _renamed(leg: Leg, lane: Lane, folder: FolderRef) -> FolderRef | None:

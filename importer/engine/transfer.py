@@ -349,6 +349,8 @@ class InFlightBatch:
                     )
                 elif key.digest in self._claimed:
                     decided.twins.append(key)
+                elif pair.hold_back(key.uid, key.size_bytes, key.header, key.digest):
+                    continue
                 elif key.digest in pair.claims or pair.history.knows(key.digest):
                     deferred[key.uid] = Deferred(key.size_bytes, key.digest)
                 else:

@@ -17,6 +17,10 @@ _OWN_REASONS: Final = (
     N_("removed from the old mailbox while it was being copied"),
     N_("the old server lists it but does not deliver it"),
     N_("it may be in the new mailbox already: the new server lists such a message but does not deliver it"),
+    N_(
+        "it may be in the new mailbox already: it was copied before the new server numbered the folder anew,"
+        " and cannot be told from a message there"
+    ),
     N_("completion mail of an earlier import"),
     N_("%(host)s delivered no content for it"),
     N_("%(host)s delivered no content for it, although it states a size of %(size)s"),
@@ -51,6 +55,8 @@ _OWN_REASONS: Final = (
         "The folder “%(folder)s” on %(host)s has more messages than Mailhaul accepts (the limit is"
         " %(limit)s)."
     ),
+    N_("The old server numbered the messages of the folder “%(folder)s” anew each time it was opened."),
+    N_("The new server numbered the messages of the folder for “%(folder)s” anew each time it was opened."),
     N_("shared and public folders do not belong to this mailbox"),
     N_("The folder “%(folder)s” cannot be opened on %(host)s: %(words)s"),
     N_("The folder “%(folder)s” cannot be created on %(host)s: %(words)s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -847,3 +848,146 @@ def test_a_source_renumbered_under_the_same_uidvalidity_is_copied_by_content(new
     assert (tally.copied, tally.present, tally.found) == (1, len(new) - 1, len(new))
     again = world.run().tallies["Work"]
     assert (again.copied, again.present) == (0, len(new))
+
+
+# --- UIDVALIDITYs that change -------------------------------------------------------------------------
+
+
+def renumbering(mailbox: MemoryMailbox, commands: Sequence[str]) -> Callable[[str], None]:
+    """A fault that gives “Work” another UIDVALIDITY and other UIDs before each of these commands."""
+
+    def strike(operation: str) -> None:
+        if operation in commands and "Work" in mailbox.folders:
+            mailbox.renumber("Work")
+
+    return strike
+
+
+NUL = mail("damaged", "before\0after", "damaged")
+
+
+def damages(body: bytes) -> bytes:
+    """As GNU mailutils does: what follows a NUL is lost."""
+    return body.partition(b"\0")[0]
+
+
+@pytest.mark.parametrize("gives_uids", [True, False])
+def test_an_append_without_a_reply_is_found_in_a_folder_that_was_renumbered_since(gives_uids: bool) -> None:
+    world = world_of(ONE, TWO, NUL)
+    world.destination.create("Work").add((), DATE, THREE)
+    world.destination.stores = damages
+    world.destination.gives_uids = gives_uids
+    commands: list[str] = []
+
+    def strike(operation: str) -> Fault | None:
+        commands.append(operation)
+        if commands.count("append") == 1 and commands[-2:-1] == ["append"]:
+            world.destination.renumber("Work")
+        return Fault.AFTER if commands.count("append") == 1 and operation == "append" else None
+
+    world.destination.fault = strike
+    tally = world.run_with_own_faults(batch=3).tallies["Work"]
+    assert Counter(copied_bodies(world)) == Counter([ONE, TWO, THREE, damages(NUL)])
+    assert (tally.copied, tally.failed, tally.adds_up) == (2, 1, True)
+    world.destination.renumber("Work")
+    again = world.run().tallies["Work"]
+    assert Counter(copied_bodies(world)) == Counter([ONE, TWO, THREE, damages(NUL)])
+    assert (again.copied, again.present, again.failed) == (0, 2, 1)
+
+
+@pytest.mark.parametrize("other", [(), (THREE,)])
+def test_a_message_that_a_renumbered_folder_holds_in_another_form_is_not_sent_again(
+    other: tuple[bytes, ...],
+) -> None:
+    world = world_of(ONE, NUL)
+    for body in other:
+        world.destination.create("Work").add((), DATE, body)
+    world.destination.stores = damages
+    world.run()
+    world.destination.renumber("Work")
+    tally = world.run().tallies["Work"]
+    assert Counter(copied_bodies(world)) == Counter([*other, ONE, damages(NUL)])
+    assert (tally.copied, tally.present, tally.failed, tally.adds_up) == (0, 1, 1, True)
+    (refusal,) = world.store.refusals(ImportId("import2"))
+    assert (refusal.code, refusal.subject) == (RefusalCode.NOT_COMPARED, "damaged")
+
+
+def test_what_is_not_in_a_renumbered_folder_is_copied_into_it() -> None:
+    world = world_of(ONE, NUL)
+    world.destination.stores = damages
+    world.run()
+    world.destination.renumber("Work")
+    work = world.destination.folders["Work"]
+    work.messages = {uid: m for uid, m in work.messages.items() if whole(m.body) == ONE}
+    tally = world.run().tallies["Work"]
+    assert copied_bodies(world) == [ONE, damages(NUL)]
+    assert (tally.copied, tally.present, tally.failed) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("commands", [("uids",), ("sizes",), ("messages",), ("status", "uids", "messages")])
+def test_a_source_folder_that_is_renumbered_at_each_look_is_refused_in_one_leg(
+    commands: tuple[str, ...],
+) -> None:
+    world = world_of(ONE, TWO)
+    world.source.create("Other").add((), DATE, THREE)
+    world.source.fault = renumbering(world.source, commands)
+    tally = one_leg(world)
+    assert copied_bodies(world, "Other") == [THREE]
+    assert copied_bodies(world) in ([], [ONE, TWO])
+    assert tally.adds_up
+    assert tally.source_recount is None
+    assert any("anew" in refusal.reason for refusal in world.store.refusals(ImportId("import1")))
+
+
+@pytest.mark.parametrize("command", ["uids", "append", "headers", "messages"])
+def test_a_destination_folder_that_is_renumbered_at_each_look_gets_nothing_twice(command: str) -> None:
+    world = world_of(ONE, TWO, NUL)
+    world.destination.create("Work").add((), DATE, THREE)
+    world.destination.stores = damages
+    world.destination.fault = renumbering(world.destination, (command,))
+    for _ in range(2):
+        tally = world.run_with_own_faults(batch=1).tallies["Work"]
+        assert tally.adds_up
+        counts = Counter(copied_bodies(world))
+        assert set(counts.values()) == {1}
+    world.destination.fault = lambda _operation: None
+    world.run()
+    counts = Counter(copied_bodies(world))
+    assert counts[ONE] == counts[TWO] == counts[THREE] == 1
+    assert counts[damages(NUL)] <= 1
+
+
+def test_a_folder_that_was_removed_and_created_again_is_not_taken_for_the_one_that_was_empty() -> None:
+    world = world_of(ONE, TWO)
+    appends = 0
+
+    def recreates(operation: str) -> None:
+        nonlocal appends
+        appends += operation == "append"
+        if operation == "append" and appends == 2:
+            world.destination.folders["Work"].messages.clear()
+            world.destination.folders["Work"].add((), DATE, THREE)
+            world.destination.renumber("Work")
+
+    world.destination.fault = recreates
+    tally = world.run_with_own_faults(batch=1).tallies["Work"]
+    assert sorted(copied_bodies(world)) == [ONE, TWO, THREE]
+    assert (tally.copied, tally.confirmed) == (2, 2)
+
+
+def test_messages_stored_before_an_empty_folder_got_its_uidvalidity_count_as_copied() -> None:
+    world = world_of(ONE, TWO, NUL)
+    world.destination.stores = damages
+    world.destination.gives_uids = False
+    appends = 0
+
+    def renumbers(operation: str) -> None:
+        nonlocal appends
+        appends += operation == "append"
+        if operation == "append" and appends == 3:
+            world.destination.renumber("Work")
+
+    world.destination.fault = renumbers
+    tally = world.run_with_own_faults(batch=1).tallies["Work"]
+    assert sorted(copied_bodies(world)) == sorted([ONE, TWO, damages(NUL)])
+    assert (tally.copied, tally.present, tally.failed, tally.confirmed) == (3, 0, 0, 3)

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from importer.adapters.imap.exchange_folders import NO_MAIL_REASON
-from importer.engine.folder_copy import UNLISTED
+from importer.engine.folder_copy import INDISTINGUISHABLE, UNLISTED
 from importer.engine.transfer import NOT_COMPARED, NOT_HANDED_OUT, OWN_NOTICE, VANISHED
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES as SPOKEN
@@ -93,6 +93,9 @@ OURS = (
     NO_MAIL_REASON,
     "larger than the new mailbox accepts (25.0 MB)",
     NOT_COMPARED,
+    INDISTINGUISHABLE,
+    "The old server numbered the messages of the folder “A (b) %” anew each time it was opened.",
+    "The new server numbered the messages of the folder for “A” anew each time it was opened.",
     UNLISTED.format(number=3),
     "imap.old.example delivered no content for it",
     "imap.old.example delivered no content for it, although it states a size of 5 bytes",

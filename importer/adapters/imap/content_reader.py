@@ -122,11 +122,7 @@ class ContentReader:
             for uid in uids - UidSet.of((*settled, *doubtful)):
                 doubtful[uid] = _Doubtful(Fetched(0, uid), 0)
         if doubtful:
-            try:
-                for second in self._second_look(folder, doubtful):
-                    yield second if isinstance(second, NotHandedOut) else (second, b"")
-            finally:
-                self._link.selected = None  # opened anew, the folder has its own flags again
+            yield from self._looked_at_again(folder, doubtful)
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
         """Return why the content may not be all of it, None if there is no sign of that. `header` is its
@@ -143,6 +139,15 @@ class ContentReader:
             return None
         length = sent_bytes(body)  # servers may count CRLF and send LF
         return _Doubtful(message, length, size_alone=True) if length < size_bytes else None
+
+    def _looked_at_again(
+        self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]
+    ) -> Iterator[tuple[Fetched, bytes] | NotHandedOut]:
+        try:
+            for message in self._second_look(folder, doubtful):
+                yield message if isinstance(message, NotHandedOut) else (message, b"")
+        finally:
+            self._link.selected = None  # opened anew, the folder has its own flags again
 
     def _second_look(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]

@@ -188,6 +188,15 @@ class ExistingMailIndex:
         by_size = {*same_size.get(_scattered(size_bytes)), *same_size.get(_scattered(0))}
         return tuple(sorted(self.namesakes(keys) | by_size))
 
+    def altered_candidates(self, keys: CandidateKeys) -> set[Uid]:
+        """UIDs of messages that may be the message with these keys, if the server altered it when it stored
+        it: its `namesakes`, those without any identifying field, and for a message without Message-ID those
+        with the same Date and Subject."""
+        found = self.namesakes(keys) | {*self._by_key.get(CandidateKeys.of(b"").without_id)}
+        if not keys.message_id and keys.date_and_subject:
+            found |= {*self._by_date_and_subject.get(keys.date_and_subject)}
+        return found
+
     def unlikely_candidates(self, keys: CandidateKeys, size_bytes: int) -> Iterator[Uid]:
         """UIDs of messages that equal the message only if the server reads its header in another way than
         this program does: those with the same Date and Subject, and those of equal size."""

@@ -6,6 +6,8 @@ Invariants:
   UID that the folder has not assigned yet: it is a new folder on a server that reuses UIDVALIDITYs.
 - A source folder that has not assigned a settled UID was renumbered (`renumbered`): the ledger then keeps its
   receipts under FORMER_UIDVALIDITY, where only their digests count.
+- Of copies into the folder under another UIDVALIDITY, only the digests are kept (`former`): such a message
+  may be there in a form that the server changed, and is compared again before it is sent again.
 - A source UID has at most one outcome: a settled message is never processed again.
 """
 
@@ -89,6 +91,7 @@ class FolderHistory:
     # Digests of messages with a receipt in this folder: first seen by this import, and all others.
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
+    former: DigestSet = field(default_factory=Digests)
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
@@ -110,8 +113,14 @@ class FolderHistory:
         return self.uidnext is None or max(receipt.destination_uids, default=0) < self.uidnext
 
     def recall(self, receipts: Iterable[Receipt]) -> None:
-        """Add the receipts from the ledger that are valid."""
-        self.extend(receipt for receipt in receipts if self.holds(receipt))
+        """Add the receipts from the ledger that are valid, and the digests of former copies."""
+        self.extend(receipt for receipt in receipts if self.holds(receipt) or self._note_former(receipt))
+
+    def _note_former(self, receipt: Receipt) -> bool:
+        if receipt.outcome is Outcome.COPIED:
+            for start in range(0, len(receipt.digests), DIGEST_BYTES):
+                self.former.add(receipt.digests[start : start + DIGEST_BYTES])
+        return False
 
     def extend(self, receipts: Iterable[Receipt]) -> None:
         """Add receipts that were just written. The cost depends on their size, not on that of the history."""
