@@ -60,8 +60,8 @@ def courier(content: bytes) -> bytes | None:
 def mailutils(content: bytes) -> bytes | None:
     """A bare LF becomes CRLF, a From_ line and fields of its own go, and the header gets its end.
 
-    Messages without a header, with a NUL or with blanks before a colon come back damaged. An empty message
-    ends the connection; a header with a line without a colon is refused.
+    Messages without a header of their own, with a NUL or with blanks before a colon come back damaged. An
+    empty message ends the connection; a header with a line without a colon is refused.
     """
     if not content:
         return None
@@ -69,7 +69,8 @@ def mailutils(content: bytes) -> bytes | None:
     lines = _header_lines(header)
     if any(b":" not in line and line[:1] not in b" \t" for line in lines):
         return None
-    if not lines or b"\0" in content or any(re.match(rb"[^\s:]+[ \t]+:", line) for line in lines):
+    kept = _header_lines(_without(_OF_MAILUTILS, header))
+    if not kept or b"\0" in content or any(re.match(rb"[^\s:]+[ \t]+:", line) for line in lines):
         return UNPREDICTABLE
     return _without(_OF_MAILUTILS, header) + text
 
