@@ -4,12 +4,12 @@ Invariant: after `settle` no intent of the folder is open, and every message of 
 at the destination has a receipt. An append is never repeated without this check (RFC 4315 has no way to ask
 "did it land?").
 
-By the time a leg settles, nobody sends what it finds open. Either the same process sent it and its connection
-is closed, or another process did, whose send deadline has passed: it lies a quarter of a lease before anybody
-else can acquire the lease (`importer/service/legs/heartbeat.py`). What the operating system of a frozen
-process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and lands within that quarter and
-the wait here. The age of an intent says nothing, since the clocks of two workers may differ and an append may
-take an hour, so the wait is always the same.
+By the time a leg settles, no process sends what it finds open. Either the same process sent it and its
+connection is closed, or another one did, whose send deadline has passed: it lies a quarter of a lease before
+another worker can acquire the lease (`importer/service/legs/heartbeat.py`). What the operating system of a
+frozen process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and lands within that
+quarter and the wait here. The age of an intent says nothing, since the clocks of two workers may differ and
+an append may take an hour, so the wait is always the same.
 
 If the UIDVALIDITY of the folder changed since the append, the whole folder is searched, and bytes alone
 decide. What is not found then may be there in another form: it gets a receipt under FORMER_UIDVALIDITY, which

@@ -63,7 +63,7 @@ class Store(
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Add everything or nothing. Raises RouteUnderWay if a new import has grants and the batch's owner
         already has an import of its route with grants that has not ended. What others have submitted does not
-        count: whoever names a route does not have to own its mailboxes."""
+        count: a person can name a route without owning its mailboxes."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...

@@ -140,7 +140,7 @@ def _bad_request(request: Request, error: Exception) -> Response:
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # nobody receives it
+    return Response(status_code=400)  # the browser has left
 
 
 def _page_not_found(request: Request, _error: Exception) -> Response:

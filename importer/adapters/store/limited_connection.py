@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that do not wait for ever.
 
-libpq's timeouts cover connecting and bytes that nobody acknowledges. A server that is frozen, or a proxy in
+libpq's timeouts cover connecting and bytes that are not acknowledged. A server that is frozen, or a proxy in
 front of it, acknowledges everything and answers nothing.
 """
 

@@ -43,7 +43,7 @@ def open_engine(url: str, answer_within_s: float | None = None) -> Engine:
 def _open_postgresql(url: URL, answer_within_s: float | None) -> Engine:
     """The limits hold on both sides. This one gives up on a server that it cannot reach; the server ends
     statements, waits for locks and transactions of a client that was frozen or cut off, so that it blocks
-    nobody who takes over its work. What the URL says takes precedence (libpq's parameters)."""
+    no worker that takes over its work. What the URL says takes precedence (libpq's parameters)."""
     limits = {} if answer_within_s is None else _network_limits(answer_within_s)
     engine = create_engine(
         url,

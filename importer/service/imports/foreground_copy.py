@@ -73,7 +73,7 @@ def _run(
         try:
             import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
         except LeaseLost:
-            # The machine was asleep for longer than a lease. If nobody took over, the next leg goes on.
+            # The machine was asleep for longer than a lease. If no worker took over, the next leg goes on.
             current = deps.store.import_(import_.id)
             if current is None or not deps.store.renew(lease, deps.deadlines.lease):
                 raise

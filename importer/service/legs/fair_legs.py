@@ -26,7 +26,7 @@ from importer.service.deps import Deps
 from importer.service.legs.run_leg import handle_ring
 
 LOOK_INTERVAL: Final = timedelta(seconds=3)
-"""How often a process looks for persons who wait. A leg ends early once somebody waited for two looks."""
+"""How often a process looks for persons who wait. A leg ends early once a person has waited for two looks."""
 
 _ATTEMPTS: Final = 5
 """How often another process may be faster to the chosen import before this ring is dropped; the tick rings

@@ -3,7 +3,7 @@
 Invariants:
 - The send deadline lies SENDING_SHARE of a lease after the moment at which the holder began to ask for the
   lease, or for its last renewal, by the holder's own clock. The store counts the whole lease from a later
-  moment, so whoever takes over starts at least the rest of a lease after the deadline.
+  moment, so the next worker starts at least the rest of a lease after the deadline.
 - Once it has passed, the right to send does not come back, even if the lease can be renewed afterwards:
   connections are cut by then, and the next leg settles what they carried.
 """

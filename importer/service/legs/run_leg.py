@@ -2,8 +2,8 @@
 
 Invariants:
 - A leg runs under the lease of its import and the lease of its destination mailbox. It acquires the latter
-  once both logins have succeeded: whoever only names a mailbox must not keep others from it. Nothing but the
-  logins is sent before.
+  once both logins have succeeded: a person who only names a mailbox must not keep others from it. Nothing
+  but the logins is sent before.
 - Nothing is sent to the destination after the send deadline of the mailbox lease (`heartbeat.py`).
 - The end of an import and the mails about it are written in one transaction.
 """
