@@ -39,7 +39,6 @@ from providers.server_messages import LOGIN_SENTENCES, Meaning, classify
 def opening_error(error: Exception, peer: Peer) -> MailError:
     """Translate an error raised between the name look-up and the end of STARTTLS."""
     host, port = peer.endpoint.host, peer.endpoint.port
-    guarded = peer.dial is not socket.create_connection
     kind: type[MailError] = ServerUnavailable
     server_text = str(error)
     match error:
@@ -47,7 +46,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             return _greeting_error(error, peer)
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
             sentence = f"The name {host} cannot be resolved at the moment. Mailhaul tries again later."
-        case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or guarded:
+        case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or peer.is_guarded:
             # One answer for both: whether a name exists inside is nothing for the user who guesses it.
             kind = HostForbidden
             sentence = (

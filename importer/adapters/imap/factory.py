@@ -140,7 +140,7 @@ class ImapSessions:
 
         def connect() -> Connection:
             return open_connection(
-                Peer(endpoint, side, self._now, dial),
+                Peer(endpoint, side, self._now, dial, account.public_only),
                 Login(account.login, partial(self._login_help, account, by_token=by_token)),
                 credential,
                 tls=lambda: self._tls,
@@ -181,7 +181,7 @@ class ImapProber:
 
     def answers(self, endpoint: Endpoint) -> bool:
         """Return whether an IMAP server answers at `endpoint` and proves its name."""
-        peer = Peer(endpoint, Side.SOURCE, utc_now, self._guard.connect)
+        peer = Peer(endpoint, Side.SOURCE, utc_now, self._guard.connect, is_guarded=True)
         try:
             probe(peer, lambda: self._tls, self._timeouts, tries=1)
         except MailError:

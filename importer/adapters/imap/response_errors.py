@@ -58,12 +58,13 @@ class CommandRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The server at the other end: how to name it in messages and how to connect to it. `now` returns the
-    instant from which a requested pause is counted."""
+    instant from which a requested pause is counted. With `is_guarded`, `dial` reaches public servers only."""
 
     endpoint: Endpoint
     side: Side
     now: Callable[[], datetime]
     dial: Dial = socket.create_connection
+    is_guarded: bool = False
 
     def __str__(self) -> str:
         return f"the {self.side} server {self.endpoint.host}"
