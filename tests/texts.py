@@ -14,6 +14,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from importer.codes.rows import ROWS
+
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
 LOCALE: Final = IMPORTER / "i18n" / "locale"
 LANGUAGES: Final = ("de", "fr", "it", "es")
@@ -25,11 +27,20 @@ _EXTRACTION_METHODS: Final = [
 
 
 def template() -> Catalog:
-    """All translatable texts of pages and mails."""
+    """All translatable texts of pages, mails and codes."""
     catalog = Catalog(project="Mailhaul", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
     for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _EXTRACTION_METHODS, keywords=keywords):
         catalog.add(message)
+    for row in ROWS.values():
+        for text in (
+            row.sentence,
+            row.advice,
+            row.sentence_at_destination,
+            row.advice_at_destination,
+        ):
+            if text:
+                catalog.add(text)
     return catalog
 
 

@@ -30,6 +30,9 @@ class Translator(Protocol):
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str: ...
     def number(self, number: int) -> str: ...
     def moment(self, instant: datetime) -> str: ...
+    def instant(self, instant: datetime) -> str: ...
+    def span(self, span: timedelta) -> str: ...
+    def size(self, size_bytes: int) -> str: ...
 
 
 class English:
@@ -46,6 +49,15 @@ class English:
 
     def moment(self, instant: datetime) -> str:
         return spoken_instant(instant)
+
+    def instant(self, instant: datetime) -> str:
+        return spoken_instant(instant)
+
+    def span(self, span: timedelta) -> str:
+        return spoken_span(span)
+
+    def size(self, size_bytes: int) -> str:
+        return spoken_bytes(size_bytes)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

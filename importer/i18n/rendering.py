@@ -1,0 +1,79 @@
+"""Texts in the reader's language: the one place where a code becomes a sentence.
+
+Parameters are foreign text: each becomes one printable line. Page templates escape the result; mails break
+its links (`formatting.unlinked`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from importer.codes.rows import lineage
+from importer.domain.reporting.formatting import Translator, printable
+from providers.errors import Side
+from providers.text import Param, Size, Text, TextRow
+
+MAX_PARAM_CHARS: Final = 400
+_PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
+
+
+def render(text: Text, say: Translator, side: Side | None = None) -> str:
+    """What happened, in one or more sentences. `side` is the mailbox that it concerns."""
+    for row in lineage(text.code):
+        if sentence := _sentence(row, side):
+            return _filled(sentence, text, say)
+    return text.code
+
+
+def advice(text: Text, say: Translator, side: Side | None = None) -> str:
+    """What the reader can do about it; "" for nothing."""
+    if text.steps is not None:
+        return " ".join(filter(None, (render(text.steps, say, side), advice(text.steps, say, side))))
+    template = next(filter(None, (_advice(row, side) for row in lineage(text.code))), "")
+    return _filled(template, text, say)
+
+
+def render_with_advice(text: Text, say: Translator, side: Side | None = None) -> str:
+    """Both, one after the other."""
+    return " ".join(filter(None, (render(text, say, side), advice(text, say, side))))
+
+
+def _sentence(row: TextRow, side: Side | None) -> str | tuple[str, str]:
+    return (side is Side.DESTINATION and row.sentence_at_destination) or row.sentence
+
+
+def _advice(row: TextRow, side: Side | None) -> str:
+    return (side is Side.DESTINATION and row.advice_at_destination) or row.advice
+
+
+def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str:
+    """`template` in the language of `say`, with the parameters; "…" for one that a stored text lacks."""
+    params = text.params
+    if isinstance(template, tuple):
+        number = params.get("number")
+        names = {name: f"%({name})s" for form in template for name in _PLACEHOLDER.findall(form)}
+        names.pop("num", None)
+        translated = say.ngettext(*template, number if isinstance(number, int) else 0, **names)
+    else:
+        translated = say.gettext(template)
+    return _PLACEHOLDER.sub(
+        lambda name: _spoken(params[name[1]], say) if name[1] in params else "…", translated
+    )
+
+
+def _spoken(value: Param, say: Translator) -> str:
+    match value:
+        case str():
+            return printable(value, MAX_PARAM_CHARS)
+        case int():
+            return say.number(value)
+        case datetime():
+            return say.instant(value)
+        case timedelta():
+            return say.span(value)
+        case Size(size_bytes):
+            return say.size(size_bytes)
+        case Text():
+            return render(value, say)

@@ -1,0 +1,126 @@
+"""What is said to people, as data: a code and typed parameters. Front ends render it in a language.
+
+Whatever can fail says why with a `Text`; the sentence of each code, with what it implies, is a `TextRow`.
+Nothing below the front ends composes a sentence. A server's words are quoted apart from it, verbatim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of bytes as a parameter: each language shows it in a unit of its own."""
+
+    size_bytes: int
+
+
+Param: TypeAlias = "str | int | datetime | timedelta | Size | Text"
+"""What a sentence may contain: foreign words and identifiers such as ports (`str`), quantities (`int`),
+instants, time spans, sizes, and other texts. A `Secret` is none of these."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """`Text("login_rejected.expired", host="imap.old.example")`.
+
+    The part of `code` before its first dot is public and stable: the code of the error, problem or refusal.
+    `items` are the parameters by name. `steps` says what to do at this provider and replaces the advice of
+    the code.
+    """
+
+    code: str
+    items: tuple[tuple[str, Param], ...]
+    steps: Text | None
+
+    def __init__(self, code: str, /, *, steps: Text | None = None, **params: Param) -> None:
+        """Raises TypeError for a value that is no Param."""
+        for name, value in params.items():
+            if not isinstance(value, str | int | datetime | timedelta | Size | Text):
+                raise TypeError(f"{code}: {name} is a {type(value).__name__}, which no text can contain")
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "items", tuple(sorted(params.items())))
+        object.__setattr__(self, "steps", steps)
+
+    @property
+    def public_code(self) -> str:
+        return self.code.partition(".")[0]
+
+    @property
+    def params(self) -> dict[str, Param]:
+        return dict(self.items)
+
+    def __str__(self) -> str:
+        """For logs and tracebacks: `login_rejected.expired (host=imap.old.example)`."""
+        params = ", ".join(f"{name}={value}" for name, value in self.items)
+        return f"{self.code} ({params})" if params else self.code
+
+    def as_json(self) -> dict[str, Any]:
+        """`{code, params}`, with `steps` if there are any. Strings and numbers are themselves; others are
+        `{"at": ISO 8601}`, `{"seconds": n}`, `{"bytes": n}` or `{"text": {code, params}}`."""
+        steps = {} if self.steps is None else {"steps": self.steps.as_json()}
+        return {
+            "code": self.code,
+            "params": {name: _param_json(value) for name, value in self.items},
+            **steps,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Text:
+        """Inverse of `as_json`."""
+        steps = cls.from_json(stored["steps"]) if "steps" in stored else None
+        return cls(stored["code"], steps=steps, **{n: _param(value) for n, value in stored["params"].items()})
+
+
+def _param_json(value: Param) -> Any:
+    match value:
+        case datetime():
+            return {"at": value.isoformat()}
+        case timedelta():
+            return {"seconds": value.total_seconds()}
+        case Size(size_bytes):
+            return {"bytes": size_bytes}
+        case Text():
+            return {"text": value.as_json()}
+    return value
+
+
+def _param(value: Any) -> Param:
+    match value:
+        case {"at": instant}:
+            return datetime.fromisoformat(instant)
+        case {"seconds": seconds}:
+            return timedelta(seconds=seconds)
+        case {"bytes": size_bytes}:
+            return Size(size_bytes)
+        case {"text": text}:
+            return Text.from_json(text)
+        case str() | int():
+            return value
+    raise ValueError(f"no parameter of a text: {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One row of the catalog: what a code means for people and for the program.
+
+    Sentences and advice are English, the keys of the gettext catalogs, with the parameters as `%(name)s`. A
+    pair is a singular and a plural, chosen by the parameter `number`, which both show as `%(num)s`. An empty
+    one is that of the row one level up: of `login_rejected` for `login_rejected.expired`. The fields after
+    them belong to public codes only.
+    """
+
+    code: str
+    sentence: str | tuple[str, str] = ""
+    advice: str = ""  # what the reader can do about it
+    sentence_at_destination: str = ""  # if it reads differently for the new mailbox
+    advice_at_destination: str = ""
+    counts_as_failure: bool = True  # an import that waits for it has used up an attempt
+    retry_now: bool = True  # its user may have it retried before the wait is over
+    exit_code: int = 5  # of the console
+    cause: str = ""  # for operators, in docs/errors.md
+    operator_advice: str = ""  # as `cause`
