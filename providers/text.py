@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ByteSize:
     """A number of bytes as a parameter: each language shows it in a unit of its own."""
 
     size_bytes: int
 
 
-Param: TypeAlias = "str | int | datetime | timedelta | Size | Text"
+Param: TypeAlias = "str | int | datetime | timedelta | ByteSize | Text"
 """What a sentence may contain: foreign words and identifiers such as ports (`str`), quantities (`int`),
 instants, time spans, sizes, and other texts. A `Secret` is none of these."""
 
@@ -40,7 +40,7 @@ class Text:
     def __init__(self, code: str, /, *, steps: Text | None = None, **params: Param) -> None:
         """Raises TypeError for a value that is no Param."""
         for name, value in params.items():
-            if not isinstance(value, str | int | datetime | timedelta | Size | Text):
+            if not isinstance(value, str | int | datetime | timedelta | ByteSize | Text):
                 raise TypeError(f"{code}: {name} is a {type(value).__name__}, which no text can contain")
         object.__setattr__(self, "code", code)
         object.__setattr__(self, "items", tuple(sorted(params.items())))
@@ -82,7 +82,7 @@ def _param_json(value: Param) -> Any:
             return {"at": value.isoformat()}
         case timedelta():
             return {"seconds": value.total_seconds()}
-        case Size(size_bytes):
+        case ByteSize(size_bytes):
             return {"bytes": size_bytes}
         case Text():
             return {"text": value.as_json()}
@@ -96,7 +96,7 @@ def _param(value: Any) -> Param:
         case {"seconds": seconds}:
             return timedelta(seconds=seconds)
         case {"bytes": size_bytes}:
-            return Size(size_bytes)
+            return ByteSize(size_bytes)
         case {"text": text}:
             return Text.from_json(text)
         case str() | int():

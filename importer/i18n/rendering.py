@@ -13,7 +13,7 @@ from typing import Final
 from importer.codes.rows import lineage
 from importer.domain.reporting.formatting import Translator, printable
 from providers.errors import Side
-from providers.text import Param, Size, Text, TextRow
+from providers.text import Param, ByteSize, Text, TextRow
 
 MAX_PARAM_CHARS: Final = 400
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
@@ -73,7 +73,7 @@ def _spoken(value: Param, say: Translator) -> str:
             return say.instant(value)
         case timedelta():
             return say.span(value)
-        case Size(size_bytes):
+        case ByteSize(size_bytes):
             return say.size(size_bytes)
         case Text():
             return render(value, say)

@@ -15,7 +15,7 @@ from importer.i18n.rendering import advice, render, render_with_advice
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Secret
 from providers.errors import Side
-from providers.text import Param, Size, Text, TextRow
+from providers.text import Param, ByteSize, Text, TextRow
 
 AWKWARD: tuple[str, ...] = (
     "imap.old.example",
@@ -65,7 +65,7 @@ def test_quantities_have_the_form_of_the_language(language: str) -> None:
         "number": 12_345,
         "instant": datetime(2026, 3, 2, 12, tzinfo=UTC),
         "span": timedelta(hours=3),
-        "size": Size(25_000_000),
+        "size": ByteSize(25_000_000),
         "inner": Text("host_unknown", host="a.example"),
     }
     for name, shown in (
@@ -114,7 +114,7 @@ def test_the_steps_of_a_provider_replace_the_advice(monkeypatch: pytest.MonkeyPa
         Text("login_rejected"),
         Text("login_rejected.expired", host="“x” %", steps=Text("google.app_password", url="https://x")),
         Text("a", number=3, at=datetime(2026, 3, 2, 12, tzinfo=UTC), span=timedelta(seconds=1.5)),
-        Text("a", size=Size(5), inner=Text("b", name="c")),
+        Text("a", size=ByteSize(5), inner=Text("b", name="c")),
     ],
 )
 def test_a_text_survives_storage(text: Text) -> None:
