@@ -26,6 +26,7 @@ from benchmarks.corpora import WORKS, messages
 from benchmarks.visitor import Visitor
 from importer.bootstrap import queued
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.people.actor import Actor
 from importer.service.imports.submit import submit
 from importer.settings import Settings
 from providers.endpoint import Secret
@@ -121,7 +122,7 @@ def _attack(
         account = replace(old.account, endpoint=server.endpoint)
         rows.append(Row(line, account, Secret("x"), target.account, Secret(target.password)))
     with patch.dict(os.environ, installation.environment()), queued(Settings.load()) as deps:
-        submit(deps, rows, owner="mailbox:mallory")
+        submit(deps, Actor(owner="mailbox:mallory"), rows)
     if not wait_until(lambda: all(server.commands for server in running), timeout_s=60):
         raise RehearsalError(f"the hostile servers are not asked:\n{installation.log()[-2000:]}")
 

@@ -9,6 +9,7 @@ import click
 
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, text_views
+from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PATH, ImportChoices
@@ -17,7 +18,7 @@ from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_files import template as template_text
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
 from importer.domain.csv_import.row_parser import parse
-from importer.domain.people.batch_right import BatchRight, right_of_console
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -71,9 +72,9 @@ def batch(
     settings = Settings.load(
         data=data, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
     )
-    right = right_of_console(settings.master)
+    actor = console_actor(settings, notify=choices.notify, language=choices.language)
     content = _content(file)
-    parsed = _parsed(content, settings, right, split_=split_)
+    parsed = _parsed(content, settings, actor, split_=split_)
     if parsed.problems:
         if annotated is not None:
             _write_annotated(file, parsed, annotated)
@@ -84,13 +85,10 @@ def batch(
         submissions = [
             submit_rows(
                 deps,
+                actor,
                 rows,
                 name=file.name,
-                submitter=choices.notify or settings.submitter,
-                language=choices.language or settings.language,
                 again=again,
-                organisation=True,
-                right=right,
             )
             for rows in split(parsed)
         ]
@@ -128,15 +126,15 @@ def _content(file: Path) -> bytes:
         raise Usage(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _parsed(content: bytes, settings: Settings, right: BatchRight, *, split_: bool) -> Parsed:
+def _parsed(content: bytes, settings: Settings, actor: Actor, *, split_: bool) -> Parsed:
     return parse(
         content,
         catalog=directory(settings),
         destination=settings.destination_server,
         allow_plaintext=settings.allow_plaintext,
         max_rows=None if split_ else BATCH_ROWS,
-        sign_in=sign_in_method(access_of(settings), organisation=True),
-        right=right,
+        sign_in=sign_in_method(access_of(settings), organisation=actor.organisation),
+        right=actor.right,
     )
 
 

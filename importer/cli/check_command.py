@@ -8,10 +8,10 @@ import click
 
 from importer.bootstrap import standalone
 from importer.cli import check_view, mailbox_options, options
+from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.options import MailboxPair
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.people.batch_right import right_of_console
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check as check_mailboxes
 from importer.settings import Settings
@@ -44,7 +44,7 @@ def check(
     settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = mailbox_options.import_row(settings, mailboxes)
     with standalone(settings) as deps, stderr.status("connecting") as status:
-        credentials = row_credentials(deps, row, right_of_console(deps.master_user))
+        credentials = row_credentials(deps, console_actor(settings), row)
         source = (row.source, credentials.source)
         destination = (row.destination, credentials.destination)
         for snapshot in check_mailboxes(deps, source, destination, labels or settings.labels):

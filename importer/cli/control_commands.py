@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import click
 
 from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
+from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
@@ -17,7 +19,7 @@ from importer.cli.query_commands import imports_of
 from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId
-from importer.domain.people.batch_right import right_of_console
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -86,7 +88,8 @@ def retry(
     Example:
       mailhaul retry k3v9m2xw7abc
     """
-    with queued(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data)
+    with queued(settings) as deps:
         import_ = find_import(deps, id_)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
@@ -96,7 +99,9 @@ def retry(
             if changed.effect is not Effect.TOO_LATE:
                 _print_change(changed)
                 return
-        submitted = _resubmitted(deps, import_, source_password, destination_password)
+        # The new import keeps the recipient and the language of the earlier one.
+        actor = replace(console_actor(settings), notify="", language="")
+        submitted = _resubmitted(deps, actor, import_, source_password, destination_password)
         record_operator(deps, AuditAction.IMPORT_START, [submitted.import_.id])
         text_views.print_submitted_row(submitted)
         text_views.print_consent_links(owner_consent.links(deps, [submitted.import_]))
@@ -119,22 +124,25 @@ def cancel(id_: str, data: Path | None, as_json: bool) -> None:
 
 
 def _resubmitted(
-    deps: Deps, import_: Import, source_password: PasswordSource, destination_password: PasswordSource
+    deps: Deps,
+    actor: Actor,
+    import_: Import,
+    source_password: PasswordSource,
+    destination_password: PasswordSource,
 ) -> SubmittedRow:
-    can_sign_in, right = sign_in_method(deps.access, organisation=True), right_of_console(deps.master_user)
+    can_sign_in = sign_in_method(deps.access, organisation=actor.organisation)
     source = mailbox_options.source_login(import_.source, source_password, can_sign_in)
     destination = mailbox_options.destination_login(
-        import_.destination, destination_password, can_sign_in, right
+        import_.destination, destination_password, can_sign_in, actor.right
     )
     return resubmit(
         deps,
+        actor,
         import_,
         source.password,
         destination.password,
         source_sign_in=source.sign_in,
         destination_sign_in=destination.sign_in,
-        organisation=True,
-        right=right,
     )
 
 

@@ -9,13 +9,13 @@ import click
 
 from importer.bootstrap import access_of, queued, standalone
 from importer.cli import mailbox_options, options, text_views
+from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.operator_events import record_operator
 from importer.cli.options import ImportChoices, MailboxPair
 from importer.cli.progress_bar import progress_bar
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import
-from importer.domain.people.batch_right import right_of_console
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.finish import report_of
@@ -65,9 +65,8 @@ def copy(
         with progress_bar(quiet=as_json) as watch:
             import_ = copy_mailbox(
                 deps,
+                console_actor(settings, notify=choices.notify, language=choices.language),
                 row,
-                submitter=choices.notify or settings.submitter,
-                language=choices.language or settings.language,
                 on_progress=watch,
                 on_wait=print_wait,
             )
@@ -112,13 +111,10 @@ def submit(
     with queued(settings) as deps:
         submission = submit_rows(
             deps,
+            console_actor(settings, notify=choices.notify, language=choices.language),
             [row],
             name="submit",
-            submitter=choices.notify or settings.submitter,
-            language=choices.language or settings.language,
             again=True,
-            organisation=True,
-            right=right_of_console(deps.master_user),
         )
         record_operator(deps, AuditAction.IMPORT_START, [i.id for i in submission.started])
         submitted = submission.rows[0]

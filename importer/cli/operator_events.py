@@ -6,18 +6,18 @@ import getpass
 import os
 from collections.abc import Iterable
 
-from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
 
 
-def operator() -> Actor:
+def operator() -> AuditActor:
     """The user at this console: of sudo the user behind it, else the one of the process."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container may have no entry for its user
         name = str(os.getuid())
-    return Actor(f"operator:{name}")
+    return AuditActor(f"operator:{name}")
 
 
 def record_operator(

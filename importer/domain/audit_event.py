@@ -52,7 +52,7 @@ class AuditOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class AuditActor:
     """Who acts, and from where. `name` is a PersonId, `token:<id>`, `operator:<user>` or "" for a visitor who
     is not signed in; `client` is a network address or ""."""
 
@@ -72,7 +72,7 @@ class AuditEvent:
     at: datetime
     action: AuditAction
     outcome: AuditOutcome
-    actor: Actor
+    actor: AuditActor
     target: str = ""
     concerns: str = ""
     detail: str = ""

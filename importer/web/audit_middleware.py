@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.domain.model import Account
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
@@ -116,7 +116,7 @@ class AuditMiddleware:
 
     def _record(self, action: AuditAction, note: AuditNote, scope: Scope, status: int) -> None:
         client = scope.get("client")
-        actor = Actor(note.actor, client[0] if client else "")
+        actor = AuditActor(note.actor, client[0] if client else "")
         outcome = _outcome(status, failed=note.failed)
         params: dict[str, Any] = scope.get("path_params", {})
         target = params.get("import_id", "")

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from importer.domain.model import Account
+from importer.domain.people.actor import Actor
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import CatalogTranslator, chosen, texts
@@ -115,6 +116,12 @@ class Guest:
 def guest_batch_right(guest: Guest) -> BatchRight:
     """The mailboxes that this guest may import into without their passwords."""
     return session_batch_right(guest.visitor.site.deps, guest.session_data)
+
+
+def guest_actor(guest: Guest, notify: str) -> Actor:
+    """This guest as the submitter of imports. Organisation-wide grants are for operators only."""
+    language = guest.visitor.texts.language
+    return Actor(guest.session.person, guest_batch_right(guest), notify=notify, language=language)
 
 
 def rerun_destination_by_right(guest: Guest) -> Account | None:

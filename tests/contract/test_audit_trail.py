@@ -9,17 +9,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from importer.adapters.store import SqlStore
-from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.ports.store import Store
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ANN = Actor("mailbox:ann@new.example@imap.new.example", "192.0.2.1")
-OPERATOR = Actor("operator:root")
+ANN = AuditActor("mailbox:ann@new.example@imap.new.example", "192.0.2.1")
+OPERATOR = AuditActor("operator:root")
 
 
-def an_event(hours: int = 0, actor: Actor = ANN, **changes: object) -> AuditEvent:
+def an_event(hours: int = 0, actor: AuditActor = ANN, **changes: object) -> AuditEvent:
     values: dict[str, object] = {"target": "i1", "concerns": ANN.name, "detail": "words \\ ü \x00"}
     return AuditEvent(
         NOW + hours * HOUR,

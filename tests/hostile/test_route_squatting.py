@@ -17,6 +17,7 @@ import pytest
 
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.reporting.mailbox_check import CheckPhase
 from importer.ports.mailbox import LabelView
@@ -148,13 +149,13 @@ def invented(**changes: object) -> Row:
 
 def test_the_console_starts_and_copies_beside_it() -> None:
     office = Office()
-    [squatted] = submit(office.deps, [invented()], owner=MALLORY).rows
+    [squatted] = submit(office.deps, Actor(owner=MALLORY), [invented()]).rows
     pause(office.deps, squatted.import_.id)
-    [own] = submit(office.deps, [a_row()]).rows
+    [own] = submit(office.deps, Actor(), [a_row()]).rows
     assert (own.outcome, own.import_.id != squatted.import_.id) == (RowOutcome.STARTED, True)
     assert office.work(own.import_.id).state is State.COMPLETE
     assert office.new.message_count == 6
-    assert copy(office.deps, a_row()).state is State.COMPLETE
+    assert copy(office.deps, Actor(), a_row()).state is State.COMPLETE
     assert office.new.message_count == 6
     assert office.import_(squatted.import_.id).state is State.PAUSED
 
@@ -194,7 +195,7 @@ def interrupted() -> Office:
 
 def import_as_grace(office: Office, done: list[State]) -> None:
     """In place of another worker, which has one connection for each account."""
-    [own] = submit(office.deps, [a_row()], owner=GRACE).rows
+    [own] = submit(office.deps, Actor(owner=GRACE), [a_row()]).rows
     deps = replace(office.deps, lease_owner="another worker")
     deps = replace(deps, transfer_limits=replace(deps.transfer_limits, lanes=1))
     handle_ring(deps, own.import_.id)
@@ -209,7 +210,7 @@ def test_a_login_with_an_invented_password_holds_neither_lease_nor_slot(
     assert isinstance(interrupted.sessions, Interrupted)
     interrupted.sessions.side = side
     interrupted.sessions.during = lambda: import_as_grace(interrupted, done)
-    [squatting] = submit(interrupted.deps, [invented()], owner=MALLORY).rows
+    [squatting] = submit(interrupted.deps, Actor(owner=MALLORY), [invented()]).rows
     assert interrupted.work(squatting.import_.id).state is State.STOPPED
     assert done == [State.COMPLETE]
     assert interrupted.new.message_count == 6
@@ -227,7 +228,7 @@ def test_a_check_with_an_invented_password_holds_no_slot(interrupted: Office) ->
 def test_an_undo_with_an_invented_password_holds_no_lease(interrupted: Office) -> None:
     done: list[State] = []
     assert isinstance(interrupted.sessions, Interrupted)
-    [squatting] = submit(interrupted.deps, [invented()], owner=MALLORY).rows
+    [squatting] = submit(interrupted.deps, Actor(owner=MALLORY), [invented()]).rows
     stopped = interrupted.work(squatting.import_.id)
     assert stopped.state is State.STOPPED
     interrupted.sessions.during = lambda: import_as_grace(interrupted, done)
@@ -241,7 +242,7 @@ def test_an_undo_with_an_invented_password_holds_no_lease(interrupted: Office) -
 
 def test_who_has_opened_nothing_does_not_learn_that_the_mailbox_is_written_to() -> None:
     office = Office()
-    [squatting] = submit(office.deps, [invented()], owner=MALLORY).rows
+    [squatting] = submit(office.deps, Actor(owner=MALLORY), [invented()]).rows
     writer = office.store.acquire(MAILBOX, "the owner's worker", timedelta(hours=1))
     assert writer is not None
     office.store.count_bytes(f"up {DESTINATION.key}", office.clock.now(), 1000)
@@ -261,7 +262,7 @@ def test_who_has_opened_nothing_does_not_learn_that_the_mailbox_is_written_to() 
 def test_two_proven_owners_of_a_route_take_turns_and_double_nothing() -> None:
     office = Office()
     first, second = (
-        submit(office.deps, [a_row()], owner=owner).rows[0].import_ for owner in (GRACE, MALLORY)
+        submit(office.deps, Actor(owner=owner), [a_row()]).rows[0].import_ for owner in (GRACE, MALLORY)
     )
     budget = replace(office.deps.transfer_limits, lanes=1, batch_messages=2)
     writer = office.store.acquire(MAILBOX, "undo", timedelta(hours=1))
@@ -302,6 +303,6 @@ def test_two_proven_owners_of_a_route_take_turns_and_double_nothing() -> None:
 
 def test_the_same_person_gets_the_same_import_again() -> None:
     office = Office()
-    [first] = submit(office.deps, [a_row(RIGHT)], owner=GRACE).rows
-    [second] = submit(office.deps, [a_row(RIGHT)], owner=GRACE).rows
+    [first] = submit(office.deps, Actor(owner=GRACE), [a_row(RIGHT)]).rows
+    [second] = submit(office.deps, Actor(owner=GRACE), [a_row(RIGHT)]).rows
     assert (second.outcome, second.import_.id) == (RowOutcome.UNDER_WAY, first.import_.id)

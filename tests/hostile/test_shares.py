@@ -11,6 +11,7 @@ from importer.bootstrap import queued
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, State
+from importer.domain.people.actor import Actor
 from importer.ports.store import Store
 from importer.service.imports.submit import submit
 from importer.settings import Settings
@@ -68,7 +69,7 @@ def test_a_person_who_submits_second_is_not_served_last(
             monkeypatch.setenv(name, value)
     with queued(Settings.load()) as deps:
         for owner in ("mallory", "grace"):
-            submit(deps, rows(make_user, old_host, new_host), owner=owner)
+            submit(deps, Actor(owner=owner), rows(make_user, old_host, new_host))
         with installation.worker():
             assert wait_until(lambda: _all_ended(deps.store), timeout_s=PATIENCE_S), installation.log()
         ended = [

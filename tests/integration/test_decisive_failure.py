@@ -13,6 +13,7 @@ from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, Import, State
+from importer.domain.people.actor import Actor
 from importer.service.imports.submit import submit
 from importer.service.legs import connections
 from providers.endpoint import Endpoint, Secret, Security
@@ -72,7 +73,7 @@ def run(old: Endpoint, new: Endpoint) -> tuple[Import, Office]:
     office = Office()
     office.deps = replace(office.deps, sessions=ImapSessions(timeouts=SLOW))
     row = Row(1, account("old", old), Secret("one"), account("new", new), Secret("two"))
-    [submitted] = submit(office.deps, [row]).rows
+    [submitted] = submit(office.deps, Actor(), [row]).rows
     import_ = submitted.import_
     for _ in range(LEGS):
         import_ = office.work(import_.id)

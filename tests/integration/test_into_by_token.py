@@ -14,7 +14,7 @@ from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
-from importer.domain.people.batch_right import NO_RIGHT
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.mailbox_check import CheckPhase
 from importer.engine.leg_context import TransferLimits
 from importer.service.access import owner_consent
@@ -101,7 +101,7 @@ def waits_for_owner(import_: Import) -> bool:
 
 
 def submitted(deps: Deps, row: Row) -> Import:
-    [placed] = submit(deps, [row]).rows
+    [placed] = submit(deps, Actor(), [row]).rows
     import_ = deps.store.import_(placed.import_.id)
     assert import_ is not None
     assert waits_for_owner(import_)
@@ -132,10 +132,10 @@ def test_an_organisation_grant_opens_a_destination_for_check_copy_and_undo(
     old = filled(mail_host, f"ada.{provider}@old.example")
     new = new_user(mail_host, f"ada.{provider}@new.example")
     row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
-    opened = row_credentials(deps, row, NO_RIGHT)
+    opened = row_credentials(deps, Actor(organisation=True), row)
     *_, result = check(deps, (old.account, opened.source), (new.account, opened.destination))
     assert (result.done, result.destination.look) == (True, CheckPhase.DONE)
-    ended = copy(deps, row)
+    ended = copy(deps, Actor(organisation=True), row)
     assert ended.state is State.COMPLETE
     assert compare(old.read(), new.read()) == []
     credential = undo_credential(deps, ended, HOSTS[provider], organisation=True)
@@ -173,7 +173,7 @@ def test_copies_into_exchange_and_gmail(
     with running_imitation(dialect, host, ca, tmp_path) as server:
         new = new_user(server, "grace@new.example")
         row = Row(1, old.account, Secret(old.password), new.account, None, "", provider)
-        ended = copy(deps, row)
+        ended = copy(deps, Actor(organisation=True), row)
         report = report_of(deps, ended)
         folders = server.mailbox(new.account.login).folders
         letters = [letter for name in ("INBOX", "Box") for letter in folders[name].letters.values()]

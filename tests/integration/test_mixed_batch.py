@@ -19,6 +19,7 @@ from importer.bootstrap import queued
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
+from importer.domain.people.actor import Actor
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
@@ -198,7 +199,7 @@ def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
         sign_in=sign_in_method(deps.access, organisation=True),
     )
     assert [str(problem) for problem in parsed.problems] == []
-    submission = submit(deps, parsed.rows, name="all.csv", submitter=ADMIN, organisation=True)
+    submission = submit(deps, Actor(notify=ADMIN, organisation=True), parsed.rows, name="all.csv")
     assert [row.outcome for row in submission.rows] == [RowOutcome.STARTED] * 25
     assert submission.batch is not None
     return submission.batch.id

@@ -16,6 +16,7 @@ import requests
 from importer.bootstrap import queued
 from importer.domain.csv_import.csv_reader import REQUIRED_COLUMNS
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.people.actor import Actor
 from importer.service.access.owner_consent import links
 from importer.service.imports.submit import submit
 from importer.settings import Settings
@@ -228,7 +229,7 @@ def start_waiting_import(
                 here.setenv(name, value)
         with queued(Settings.load()) as deps:
             row = Row(1, old.account, None, new.account, Secret(new.password), "microsoft")
-            [placed] = submit(deps, [row]).rows
+            [placed] = submit(deps, Actor(), [row]).rows
             return links(deps, [placed.import_])[placed.import_.id][Side.SOURCE]
 
 

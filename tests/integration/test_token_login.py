@@ -23,6 +23,7 @@ from importer.adapters.imap.session import ImapSession
 from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
+from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
 from importer.oauth_setup import login_help
 from importer.ports.mailbox import LabelView, MailboxSession
@@ -310,9 +311,9 @@ def test_a_copy_uses_the_grant_of_an_organisation(
     old.fill([Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), b"Subject: one\r\n\r\none\r\n")])
     row = Row(1, old.account, None, new.account, Secret(new.password), provider)
     with standalone(Settings.load(data=tmp_path, ca_file=mail_host.ca_file)) as deps:
-        assert copy(replace(deps, access=access), row).state is State.COMPLETE
+        assert copy(replace(deps, access=access), Actor(organisation=True), row).state is State.COMPLETE
         with pytest.raises(GrantExpired, match="can only be opened after its owner signs in"):
-            copy(deps, row)
+            copy(deps, Actor(organisation=True), row)
     assert compare(old.read(), new.read()) == []
 
 
@@ -400,7 +401,7 @@ def test_five_second_tokens_last_through_a_copy_of_two_thousand_messages(
         began = datetime.now(UTC)
         threading.Thread(target=interrupt, daemon=True).start()
         try:
-            ended = copy(own, row)
+            ended = copy(own, Actor(organisation=True), row)
         finally:
             over.set()
         took = datetime.now(UTC) - began

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from importer.domain.import_state import ENDED
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.service.imports.control import pause, resume
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.imports.undo_import import UndoRefused, undo
@@ -87,7 +88,7 @@ class Street:
         )
         if step.needs_consent:
             row = replace(row, source_password=None, source_sign_in="google")
-        [submitted] = submit(self.office.deps, [row], owner=step.owner).rows
+        [submitted] = submit(self.office.deps, Actor(owner=step.owner), [row]).rows
         if submitted.import_.id not in self.imports:
             self.imports.append(submitted.import_.id)
         return submitted.outcome, submitted.import_.id

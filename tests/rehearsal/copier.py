@@ -14,6 +14,7 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, State
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import Report
 from importer.engine.leg_context import TransferLimits
 from importer.service.deps import Deadlines, Deps
@@ -92,7 +93,7 @@ class Copier:
             Secret(new.password),
         )
         for _ in range(runs):
-            ended = copy(deps, row)
+            ended = copy(deps, Actor(), row)
             if ended.state is not State.STOPPED:
                 break
             settle()

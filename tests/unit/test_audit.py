@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.service.access.audit import (
     MAX_FIELD_CHARS,
     REFUSALS_PER_NETWORK,
@@ -14,11 +14,11 @@ from importer.service.access.audit import (
 )
 from tests.unit.test_service import Office
 
-ANN = Actor("mailbox:ann", "192.0.2.1")
+ANN = AuditActor("mailbox:ann", "192.0.2.1")
 
 
 def refuse(office: Office, client: str) -> None:
-    record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.REFUSED, Actor("", client), target="ann")
+    record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.REFUSED, AuditActor("", client), target="ann")
 
 
 def test_an_event_is_in_the_trail_and_in_the_log() -> None:
@@ -39,7 +39,9 @@ def test_a_flood_of_refusals_from_one_network_is_recorded_as_such() -> None:
     assert len(search_events(office.deps, limit=1000)) == REFUSALS_PER_NETWORK.tries + 1
     assert search_events(office.deps)[0].action is AuditAction.LIMIT_HIT
     refuse(office, "192.0.2.2")  # another network is not affected
-    record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.DONE, Actor("mailbox:ann", "2001:db8::1"))
+    record_event(
+        office.deps, AuditAction.SIGN_IN, AuditOutcome.DONE, AuditActor("mailbox:ann", "2001:db8::1")
+    )
     assert [event.action for event in search_events(office.deps, limit=2)] == [AuditAction.SIGN_IN] * 2
 
 
@@ -49,7 +51,7 @@ def test_what_strangers_send_is_cut() -> None:
         office.deps,
         AuditAction.SIGN_IN,
         AuditOutcome.REFUSED,
-        Actor("x" * 9999, "y" * 9999),
+        AuditActor("x" * 9999, "y" * 9999),
         target="z" * 9999,
     )
     (event,) = search_events(office.deps)

@@ -12,6 +12,7 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.import_rows import Parsed, Row
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.model import Account, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
 from importer.service.access.batch_rights import session_batch_right
@@ -238,7 +239,7 @@ def a_row(source_password: Secret = Secret("secret")) -> Row:  # noqa: B008
 
 
 def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Office) -> None:
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     sealed = office.store.grants(submitted.import_.id)
     assert sealed is not None
     stored = office.deps.vault.open(sealed.destination, grant_context(submitted.import_.id, Side.DESTINATION))
@@ -247,9 +248,9 @@ def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Off
     done = office.work(submitted.import_.id)
     assert done.state is State.COMPLETE
     assert office.new.message_count == 6
-    assert submit(office.deps, [a_row()], right=OURS).rows[0].outcome is RowOutcome.DONE
+    assert submit(office.deps, Actor(right=OURS), [a_row()]).rows[0].outcome is RowOutcome.DONE
     office.old.folders["INBOX"].add((), DATE, b"Subject: more\r\n\r\nmore\r\n")
-    [again] = submit(office.deps, [a_row()], right=OURS, again=True).rows
+    [again] = submit(office.deps, Actor(right=OURS), [a_row()], again=True).rows
     assert office.work(again.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7
     assert undo(office.deps, office.import_(again.import_.id), LOGIN).totals.removed == 1
@@ -258,19 +259,19 @@ def test_an_import_by_the_master_user_is_copied_undone_and_run_again(office: Off
 def test_submit_checks_the_right(office: Office) -> None:
     for right in (NO_RIGHT, BatchRight(HOST, frozenset({"other.example"}))):
         with pytest.raises(Refused):
-            submit(office.deps, [a_row()], right=right)
+            submit(office.deps, Actor(right=right), [a_row()])
     assert list(office.store.imports(limit=10)) == []
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     for row in (a_row(), a_row(Secret("another"))):
         with pytest.raises(Refused):
-            submit(office.deps, [row])
+            submit(office.deps, Actor(), [row])
     office.work(submitted.import_.id)
     with pytest.raises(Refused):
-        submit(office.deps, [a_row()])
+        submit(office.deps, Actor(), [a_row()])
 
 
 def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> None:
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     office.new.master = MasterLogin("overseer", Secret("new"))
     changed = replace(MASTER, password=Secret("new"))
     assert office.work(submitted.import_.id, master_user=changed).state is State.COMPLETE
@@ -286,7 +287,7 @@ def test_a_changed_master_password_is_used_by_the_next_leg(office: Office) -> No
     ids=["gone", "of another host", "with another password"],
 )
 def test_a_master_user_without_access_stops_the_import(office: Office, master: MasterUser | None) -> None:
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     stopped = office.work(submitted.import_.id, master_user=master)
     assert stopped.state is State.STOPPED
     assert stopped.problem is not None
@@ -300,7 +301,7 @@ def test_a_grant_does_not_open_a_tampered_destination(office: Office) -> None:
         {"login": "root@new.example"},
         {"endpoint": Endpoint("imap.evil.example")},
     ):
-        [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+        [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
         id_: ImportId = submitted.import_.id
         tampered = replace(submitted.import_, destination=replace(DESTINATION, **changes))
         with office.store._lock:
@@ -314,7 +315,7 @@ def test_a_grant_does_not_open_a_tampered_destination(office: Office) -> None:
 
 
 def test_a_master_grant_never_opens_a_source(office: Office) -> None:
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     sealed = office.store.grants(submitted.import_.id)
     assert sealed is not None
     vault = office.deps.vault
@@ -324,10 +325,10 @@ def test_a_master_grant_never_opens_a_source(office: Office) -> None:
 
 
 def test_the_owners_password_replaces_the_master_user_and_vice_versa(office: Office) -> None:
-    [submitted] = submit(office.deps, [a_row()], right=OURS).rows
+    [submitted] = submit(office.deps, Actor(right=OURS), [a_row()]).rows
     own = replace(a_row(), destination_password=Secret("secret"))
     for row, kind in ((own, PasswordGrant), (a_row(), MasterGrant)):
-        assert submit(office.deps, [row], right=OURS).rows[0].outcome is RowOutcome.PASSWORD_UPDATED
+        assert submit(office.deps, Actor(right=OURS), [row]).rows[0].outcome is RowOutcome.PASSWORD_UPDATED
         sealed = office.store.grants(submitted.import_.id)
         assert sealed is not None
         assert isinstance(open_grants(office.deps, submitted.import_.id, sealed).destination, kind)

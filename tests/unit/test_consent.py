@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from importer.adapters.fernet_vault import FernetVault
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.domain.people.consent_schedule import mails_due, next_look
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease
@@ -51,7 +52,9 @@ def row_with_destination_consent(row: Row | None = None) -> Row:
 def submit_row(
     office: Office, row: Row | None = None, *, organisation: bool = False
 ) -> tuple[RowOutcome, Import]:
-    [submitted] = submit(office.deps, [row or row_with_source_consent()], organisation=organisation).rows
+    [submitted] = submit(
+        office.deps, Actor(organisation=organisation), [row or row_with_source_consent()]
+    ).rows
     return submitted.outcome, office.import_(submitted.import_.id)
 
 
@@ -153,7 +156,7 @@ def test_a_worker_sends_the_invitation_after_a_crash_of_the_submitter(office: Of
 def test_other_rows_do_not_wait(office: Office) -> None:
     other_row = replace(a_row(line=2), destination=replace(DESTINATION, login="other"))
     office.sessions.mailboxes[other_row.destination.key] = office.new
-    [waits, goes] = submit(office.deps, [row_with_source_consent(), other_row]).rows
+    [waits, goes] = submit(office.deps, Actor(), [row_with_source_consent(), other_row]).rows
     assert office.work(goes.import_.id).state is State.COMPLETE
     assert office.import_(waits.import_.id).state is State.WAITING
 
@@ -555,7 +558,9 @@ def test_an_import_without_consent_does_not_keep_the_owners_consent_from_being_r
     _, own = submit_row(office)
     elsewhere = replace(DESTINATION, login="mallory")
     for row in (row_with_source_consent(), a_row("garbage")):
-        submit(office.deps, [replace(row, destination=elsewhere)], owner=f"mallory {row.source_sign_in}")
+        submit(
+            office.deps, Actor(owner=f"mallory {row.source_sign_in}"), [replace(row, destination=elsewhere)]
+        )
     sign_in(office, own.id)
     office.work(own.id)
     assert len(office.access.given_back) == 1

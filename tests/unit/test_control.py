@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from importer.domain.model import Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
 from importer.service.imports.control import Changed, Effect, cancel, pause, resume
 from importer.service.imports.foreground_copy import copy
@@ -138,7 +139,7 @@ def test_a_foreground_copy_can_be_cancelled_but_not_paused(office: Office) -> No
         assert cancel(office.deps, import_.id).effect is Effect.SOON
 
     after_batches(office, 2, request)
-    ended = copy(replace(office.deps, transfer_limits=ONE_BY_ONE), a_row())
+    ended = copy(replace(office.deps, transfer_limits=ONE_BY_ONE), Actor(), a_row())
     assert ended.state is State.CANCELLED
     assert office.new.message_count < 6
 
@@ -148,7 +149,7 @@ def test_a_foreground_copy_can_be_cancelled_but_not_paused(office: Office) -> No
 
 @pytest.mark.parametrize("before", ["queued", "waiting", "paused"])
 def test_cancelling_erases_the_passwords_and_notifies_once(office: Office, before: str) -> None:
-    [submitted] = submit(office.deps, [a_row()], submitter="it@new.example").rows
+    [submitted] = submit(office.deps, Actor(notify="it@new.example"), [a_row()]).rows
     import_id = submitted.import_.id
     if before == "waiting":
         office.sessions.trouble = ServerUnavailable("away")

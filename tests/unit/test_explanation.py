@@ -24,6 +24,7 @@ from importer.domain.model import (
     Refusal,
     State,
 )
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.explanation import _ADVICE, Action, ExplanationContext, explain
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.report_csv import COLUMNS, refusals_csv
@@ -142,9 +143,9 @@ def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
 
 def test_the_owner_of_an_import_owns_its_repetition() -> None:
     office = Office()
-    [submitted] = submit(office.deps, [a_row()], owner="ada").rows
+    [submitted] = submit(office.deps, Actor(owner="ada"), [a_row()]).rows
     done = office.work(submitted.import_.id)
-    again = resubmit(office.deps, done, Secret("secret"), Secret("secret")).import_
+    again = resubmit(office.deps, Actor(), done, Secret("secret"), Secret("secret")).import_
     assert again.batch_id is not None
     batch = office.store.batch(again.batch_id)
     assert batch is not None
@@ -156,9 +157,12 @@ def test_running_again_copies_new_messages() -> None:
     _, import_id = office.submit()
     done = office.work(import_id)
     office.old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
-    submitted = resubmit(office.deps, done, Secret("secret"), Secret("secret"))
+    submitted = resubmit(office.deps, Actor(), done, Secret("secret"), Secret("secret"))
     assert submitted.outcome is RowOutcome.STARTED
-    assert resubmit(office.deps, done, Secret("secret"), Secret("secret")).outcome is RowOutcome.UNDER_WAY
+    assert (
+        resubmit(office.deps, Actor(), done, Secret("secret"), Secret("secret")).outcome
+        is RowOutcome.UNDER_WAY
+    )
     handle_ring(office.deps, submitted.import_.id)
     assert office.import_(submitted.import_.id).state is State.COMPLETE
     assert office.new.message_count == 7

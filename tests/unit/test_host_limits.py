@@ -11,6 +11,7 @@ import pytest
 
 from importer.bootstrap import standalone
 from importer.domain.model import Account, State
+from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.planning.retry_policy import PATIENCE
 from importer.ports.mailbox import LabelView
@@ -134,7 +135,7 @@ def other_import(office: Office, source: Account) -> Callable[[], State]:
     row = replace(a_row(source=source), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes[source.key] = office.old
     office.sessions.mailboxes[row.destination.key] = office.new
-    [submitted] = submit(office.deps, [row]).rows
+    [submitted] = submit(office.deps, Actor(), [row]).rows
     return lambda: office.work(submitted.import_.id).state
 
 
@@ -155,7 +156,7 @@ def test_another_import_of_the_account_waits_until_the_end_of_the_pause(office: 
     set_throttled(office, whole_host=False)
     first = office.work(import_id)
     office.sessions.trouble = None
-    copied = copy(office.deps, replace(a_row(), destination=replace(DESTINATION, login="b")))
+    copied = copy(office.deps, Actor(), replace(a_row(), destination=replace(DESTINATION, login="b")))
     assert copied.problem is not None
     assert (copied.state, copied.problem.code) == (State.STOPPED, "throttled")
     assert copied.problem.side is Side.SOURCE
@@ -190,7 +191,7 @@ def test_a_refused_connection_postpones_unconnected_imports_with_its_reason(
     office.sessions.trouble = None
     row = replace(a_row(source=OTHER), destination=replace(DESTINATION, login="b"))
     office.sessions.mailboxes |= {OTHER.key: office.old, row.destination.key: office.new}
-    [submitted] = submit(office.deps, [row]).rows
+    [submitted] = submit(office.deps, Actor(), [row]).rows
     other = office.work(submitted.import_.id)
     if not whole_host:
         assert other.state is State.COMPLETE

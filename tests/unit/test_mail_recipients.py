@@ -9,6 +9,7 @@ import pytest
 
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.domain.people.mail_recipients import completion_recipients, is_host_of_domain
 from importer.domain.reporting.report import Report
 from importer.ports.notices import Notice
@@ -101,5 +102,5 @@ def test_invitations_are_sent_for_trusted_submitters(owner: str, *, everyone: bo
     office = Office()
     office.access.open_at = frozenset({"google"})
     row = replace(a_row(), source_password=None, source_sign_in="google")
-    [submitted] = submit(replace(office.deps, invites_everyone=everyone), [row], owner=owner).rows
+    [submitted] = submit(replace(office.deps, invites_everyone=everyone), Actor(owner=owner), [row]).rows
     assert bool(office.store.notices(f"consent:{submitted.import_.id}")) is trusted

@@ -15,6 +15,7 @@ from importer.adapters.mail.compose import TemplateComposer
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
@@ -120,7 +121,7 @@ class Office:
         )
 
     def submit(self, password: str = RIGHT) -> tuple[RowOutcome, ImportId]:
-        [submitted] = submit(self.deps, [a_row(password)]).rows
+        [submitted] = submit(self.deps, Actor(), [a_row(password)]).rows
         return submitted.outcome, submitted.import_.id
 
     def work(self, import_id: ImportId, legs: int = 1, **changes: Any) -> Import:
@@ -176,7 +177,7 @@ def test_another_label_rule_is_another_import_if_there_are_labels(office: Office
     first = office.work(office.submit()[1])
     assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
     assert office.submit()[0] is RowOutcome.DONE
-    [submitted] = submit(office.deps, [replace(a_row(), labels=LabelRule.EACH)]).rows
+    [submitted] = submit(office.deps, Actor(), [replace(a_row(), labels=LabelRule.EACH)]).rows
     assert submitted.outcome is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
 
 
@@ -271,7 +272,7 @@ def test_a_double_click_starts_one_import(office: Office) -> None:
 def test_an_import_can_be_submitted_while_a_copy_of_its_mailbox_runs(office: Office) -> None:
     _, queued = office.submit()
     office.sessions.trouble = Throttled("later", until=office.clock.now() + 60 * MINUTE)
-    copy(office.deps, a_row())
+    copy(office.deps, Actor(), a_row())
     office.sessions.trouble = None
     assert office.submit() == (RowOutcome.UNDER_WAY, queued)
 
@@ -325,7 +326,7 @@ def test_a_foreground_copy_ends_instead_of_a_long_wait_and_sends_no_mail(
     office.sessions.trouble = Throttled(
         "The server asks for a pause.", until=office.clock.now() + 60 * MINUTE
     )
-    ended = copy(office.deps, a_row())
+    ended = copy(office.deps, Actor(), a_row())
     assert ended.state is State.STOPPED
     assert ended.problem is not None
     assert ended.problem.code == "throttled"
@@ -342,7 +343,7 @@ def test_a_foreground_copy_ends_instead_of_a_long_wait_and_sends_no_mail(
 
 def test_a_foreground_copy_reports_a_busy_destination(office: Office) -> None:
     office.store.acquire(f"mailbox:{DESTINATION.key}", "other", 60 * MINUTE)
-    ended = copy(office.deps, a_row())
+    ended = copy(office.deps, Actor(), a_row())
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "destination_busy")
 
@@ -356,7 +357,7 @@ def test_workers_do_not_run_a_new_foreground_copy(office: Office) -> None:
                 handle_ring(replace(office.deps, lease_owner="another"), import_.id)
 
     office = Office(store=WorkedOn())
-    assert copy(office.deps, a_row()).state is State.COMPLETE
+    assert copy(office.deps, Actor(), a_row()).state is State.COMPLETE
     assert office.queue.take() == []
 
 
@@ -368,7 +369,7 @@ def test_an_interrupted_foreground_copy_is_ended_by_the_next_one(office: Office)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        copy(office.deps, a_row(), on_progress=interrupt)
+        copy(office.deps, Actor(), a_row(), on_progress=interrupt)
     [interrupted] = office.store.imports()
     assert interrupted.state is State.STOPPED
     assert interrupted.problem is not None
@@ -379,9 +380,9 @@ def test_an_interrupted_foreground_copy_is_ended_by_the_next_one(office: Office)
 
     office.sessions.trouble = ConnectionLost("gone")
     with pytest.raises(Killed):
-        copy(office.deps, a_row(), on_wait=kill)
+        copy(office.deps, Actor(), a_row(), on_wait=kill)
     office.sessions.trouble = None
-    assert copy(office.deps, a_row()).state is State.COMPLETE
+    assert copy(office.deps, Actor(), a_row()).state is State.COMPLETE
     assert [i.state for i in office.store.imports()] == [State.COMPLETE, State.STOPPED, State.STOPPED]
 
 
@@ -518,7 +519,7 @@ def test_a_lost_summary_is_posted_within_a_day_and_only_for_a_submitter(office: 
         ("admin@new.example", timedelta(days=2), 0),
         ("admin@new.example", MINUTE, 1),
     ):
-        submission = submit(office.deps, rows, submitter=submitter, again=True)
+        submission = submit(office.deps, Actor(notify=submitter), rows, again=True)
         assert submission.batch is not None
         for import_ in submission.started:
             office.work(import_.id, outgoing_mail=None)  # this worker sends no mail

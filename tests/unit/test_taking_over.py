@@ -10,6 +10,7 @@ import pytest
 
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
@@ -59,7 +60,7 @@ def test_who_was_frozen_for_longer_than_a_lease_sends_nothing_more(office: Offic
 
 def test_a_copy_on_a_machine_that_slept_goes_on_by_itself(office: Office) -> None:
     office.new.fault = at_append(2, lambda: office.clock.sleep(8 * 3600))
-    ended = copy(replace(office.deps, transfer_limits=PAIRS), a_row())
+    ended = copy(replace(office.deps, transfer_limits=PAIRS), Actor(), a_row())
     assert ended.state is State.COMPLETE
     assert len(bodies(office)) == 6
 

@@ -22,6 +22,7 @@ from importer.adapters.imap.connection import tls_context
 from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State
+from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.webhook_events import signature
 from importer.ports.webhook_calls import CallState
@@ -83,7 +84,7 @@ def add_webhook(office: Office, receiver: Receiver, name: str, url: str) -> Issu
 
 
 def start(office: Office, owner: str = "client:panel", row: Row | None = None) -> ImportId:
-    [submitted] = submit(office.deps, [row or a_row()], owner=owner).rows
+    [submitted] = submit(office.deps, Actor(owner=owner), [row or a_row()]).rows
     return submitted.import_.id
 
 

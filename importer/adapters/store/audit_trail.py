@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.tables import audit_events
-from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 
 
 class SqlAuditTrail(Database):
@@ -61,7 +61,7 @@ def _event(row: Row[Any]) -> AuditEvent:
         row.at,
         AuditAction(row.action),
         AuditOutcome(row.outcome),
-        Actor(row.actor, row.client),
+        AuditActor(row.actor, row.client),
         row.target,
         row.concerns,
         row.detail,

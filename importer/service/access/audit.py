@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from importer.domain.audit_event import Actor, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.domain.model import ImportId
 from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import RateLimit
@@ -32,7 +32,7 @@ def record_event(
     deps: Deps,
     action: AuditAction,
     outcome: AuditOutcome,
-    actor: Actor,
+    actor: AuditActor,
     *,
     target: str = "",
     concerns: str = "",
@@ -54,7 +54,7 @@ def record_event(
         deps.clock.now(),
         action,
         outcome,
-        Actor(actor.name[:MAX_FIELD_CHARS], actor.client[:MAX_FIELD_CHARS]),
+        AuditActor(actor.name[:MAX_FIELD_CHARS], actor.client[:MAX_FIELD_CHARS]),
         target[:MAX_FIELD_CHARS],
         concerns,
         detail[:MAX_FIELD_CHARS],
@@ -75,7 +75,7 @@ def record_import_event(
     deps: Deps,
     action: AuditAction,
     outcome: AuditOutcome,
-    actor: Actor,
+    actor: AuditActor,
     import_id: str,
     *,
     detail: str = "",
@@ -91,7 +91,7 @@ def record_token_use(deps: Deps, token: ApiToken, client: str) -> None:
     """Add the event that a token is used, once a day for each network that it is used from."""
     key = f"audit:token:{token.id}:{client_network(client)}"
     if deps.store.count(key, deps.clock.now(), timedelta(days=1)) == 1:
-        actor = Actor(f"token:{token.id}", client)
+        actor = AuditActor(f"token:{token.id}", client)
         record_event(
             deps, AuditAction.TOKEN_USE, AuditOutcome.DONE, actor, target=token.id, concerns=token.client
         )
@@ -99,7 +99,7 @@ def record_token_use(deps: Deps, token: ApiToken, client: str) -> None:
 
 def record_limit(deps: Deps, key: str) -> None:
     """Add the event that the counter `key` has reached its limit."""
-    record_event(deps, AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, Actor(""), target=key)
+    record_event(deps, AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, AuditActor(""), target=key)
 
 
 def events_about(deps: Deps, person: str, limit: int = 100) -> Sequence[AuditEvent]:

@@ -10,7 +10,7 @@ from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account, Import, ImportId
-from importer.domain.people.batch_right import NO_RIGHT, BatchRight
+from importer.domain.people.actor import Actor
 from importer.ports.leases import Lease
 from importer.ports.store import SealedGrants
 from importer.ports.vault import VaultError
@@ -98,13 +98,13 @@ def credentials(deps: Deps, import_: Import, opened: OpenedGrants, lease: Lease)
     return Credentials(credential(Side.SOURCE), credential(Side.DESTINATION))
 
 
-def row_credentials(deps: Deps, row: Row, right: BatchRight) -> Credentials:
-    """The credentials for a row, with nothing stored. Organisation-wide grants may be used.
+def row_credentials(deps: Deps, actor: Actor, row: Row) -> Credentials:
+    """The credentials for a row, with nothing stored.
 
     Raises GrantExpired if a mailbox needs its owner's consent, which cannot be requested here, and Refused if
-    `right` does not cover the destination.
+    the actor's right does not cover the destination.
     """
-    opened = grants_of(deps, row, organisation=True, right=right)
+    opened = grants_of(deps, actor, row)
     for side in opened.pending_sides:
         raise GrantExpired(
             "This mailbox can only be opened after its owner signs in. Submit it with `batch`.", side=side
@@ -158,7 +158,7 @@ def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogi
 
 
 def sign_in_method(access: MailboxAccess, *, organisation: bool) -> SignInMethod:
-    """Return the check whether a mailbox needs no password; `organisation` as for `submit`."""
+    """Return the check whether a mailbox needs no password; `organisation` as in `Actor`."""
 
     def can_sign_in(provider: str, mailbox: str) -> bool:
         return access.can_sign_in(provider) or (
@@ -168,44 +168,37 @@ def sign_in_method(access: MailboxAccess, *, organisation: bool) -> SignInMethod
     return can_sign_in
 
 
-def grants_of(deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT) -> OpenedGrants:
-    """The grants of a row for both sides; `organisation` and `right` as for `submit`. Raises Refused."""
-    return OpenedGrants(
-        source_grant(deps, row, organisation=organisation),
-        destination_grant(deps, row, organisation=organisation, right=right),
-    )
+def grants_of(deps: Deps, actor: Actor, row: Row) -> OpenedGrants:
+    """The grants of a row for both sides. Raises Refused."""
+    return OpenedGrants(_source_grant(deps, actor, row), _destination_grant(deps, actor, row))
 
 
-def source_grant(deps: Deps, row: Row, *, organisation: bool) -> Grant:
+def _source_grant(deps: Deps, actor: Actor, row: Row) -> Grant:
     """The grant of a row for its source.
 
-    It is the password, an organisation's grant (with `organisation`), or a pending grant for the owner's
+    It is the password, an organisation's grant (if the actor may use it), or a pending grant for the owner's
     consent.
     """
     if row.source_password is not None:
         return PasswordGrant(row.source_password)
-    return _without_password(deps, row.source_sign_in, row.source.address, organisation=organisation)
+    return _without_password(deps, actor, row.source_sign_in, row.source.address)
 
 
-def destination_grant(
-    deps: Deps, row: Row, *, organisation: bool, right: BatchRight = NO_RIGHT
-) -> DestinationGrant:
-    """The grant of a row for its destination, as `source_grant`.
+def _destination_grant(deps: Deps, actor: Actor, row: Row) -> DestinationGrant:
+    """The grant of a row for its destination, as `_source_grant`.
 
-    With neither a password nor a sign-in provider, it is the host's master user, if `right` covers the
-    mailbox. Raises Refused.
+    With neither a password nor a sign-in provider, it is the host's master user, if the actor's right covers
+    the mailbox. Raises Refused.
     """
     if row.destination_password is not None:
         return PasswordGrant(row.destination_password)
     if row.by_master:
-        return right.grant(row.destination)
-    return _without_password(
-        deps, row.destination_sign_in, row.destination.address, organisation=organisation
-    )
+        return actor.right.grant(row.destination)
+    return _without_password(deps, actor, row.destination_sign_in, row.destination.address)
 
 
-def _without_password(deps: Deps, sign_in: str, mailbox: str, *, organisation: bool) -> Grant:
-    grant = deps.access.organisation_grant(sign_in, mailbox) if organisation else None
+def _without_password(deps: Deps, actor: Actor, sign_in: str, mailbox: str) -> Grant:
+    grant = deps.access.organisation_grant(sign_in, mailbox) if actor.organisation else None
     return grant or OAuthGrant(sign_in, Secret(""))
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 
 from importer.domain import import_state
-from importer.domain.audit_event import Actor, AuditAction, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.people.mail_recipients import completion_recipients
 from importer.domain.reporting.report import BatchReport, Report
@@ -78,7 +78,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
             deps,
             AuditAction.HOST_REFUSE,
             AuditOutcome.REFUSED,
-            Actor("worker"),
+            AuditActor("worker"),
             ended.id,
             detail=problem.message,
         )

@@ -11,7 +11,7 @@ from typing import Final
 from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
-from importer.domain.people.batch_right import right_of_console
+from importer.domain.people.actor import Actor
 from importer.ports.leases import Lease, LeaseLost
 from importer.service.access.sealed_grants import Credentials, row_credentials
 from importer.service.deps import Deps
@@ -26,10 +26,9 @@ MAX_WAIT: Final = timedelta(seconds=25)
 
 def copy(
     deps: Deps,
+    actor: Actor,
     row: Row,
     *,
-    submitter: str = "",
-    language: str = "",
     on_progress: ProgressCallback | None = None,
     on_wait: Callable[[Import], None] | None = None,
 ) -> Import:
@@ -41,8 +40,8 @@ def copy(
     `on_progress` is called with the progress, `on_wait` before each pause. Raises LeaseLost, and GrantExpired
     if only the source's owner can open it.
     """
-    credentials = row_credentials(deps, row, right_of_console(deps.master_user))
-    import_ = new_import(deps, row, BatchId(new_id()), submitter, language)
+    credentials = row_credentials(deps, actor, row)
+    import_ = new_import(deps, actor, row, BatchId(new_id()))
     asked_at_s = deps.clock.elapsed_s()
     lease = _acquired(deps, import_.id)
     if lease is None:

@@ -16,7 +16,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
-from importer.domain.people.batch_right import NO_RIGHT, BatchRight
+from importer.domain.people.actor import Actor
 from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.service.access.owner_consent import start_consent
 from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
@@ -58,23 +58,16 @@ class Submission:
 
 def submit(
     deps: Deps,
+    actor: Actor,
     rows: Sequence[Row],
     *,
     name: str = "",
-    submitter: str = "",
-    owner: str = "",
-    language: str = "",
     again: bool = False,
-    organisation: bool = False,
-    right: BatchRight = NO_RIGHT,
 ) -> Submission:
     """Store a batch of imports and ring for each; ask the owners of mailboxes without a password to sign in.
 
-    `rows` have to be validated. `owner` may view the imports; the console has none. Imports of other owners
-    are neither seen nor changed here. `language` is the language of the mails about the imports. With
-    `organisation`, rows may use grants that an organisation gave for all its mailboxes: for operators of the
-    installation only. `right` is the batch right of the submitter; raises Refused for a row that it does not
-    cover.
+    `rows` have to be validated. Imports of other owners are neither seen nor changed here. Raises Refused for
+    a row without a destination password that the actor's right does not cover.
 
     A row is started if its route is new, if its last import did not end complete, or if a password or the
     label rule has changed since; with `again` also if nothing has changed (to fetch new mail).
@@ -82,12 +75,10 @@ def submit(
     batch_id = BatchId(new_id())
     for row in rows:
         if row.by_master:
-            right.grant(row.destination)
+            actor.right.grant(row.destination)
 
     def place(row: Row) -> SubmittedRow:
-        return _place(
-            deps, row, new_import(deps, row, batch_id, submitter, language), owner, again=again, right=right
-        )
+        return _place(deps, actor, row, new_import(deps, actor, row, batch_id), again=again)
 
     submitted = [place(row) for row in rows]
     while starting := [p for p in submitted if p.outcome is RowOutcome.STARTED]:
@@ -95,13 +86,13 @@ def submit(
             batch_id,
             deps.clock.now(),
             name,
-            submitter,
+            actor.notify,
             tuple(p.import_.id for p in starting),
-            owner,
-            language,
-            is_trusted=right.any or not owner.startswith(("mailbox:", "openid:")) or deps.invites_everyone,
+            actor.owner,
+            actor.language,
+            is_trusted=actor.is_trusted or deps.invites_everyone,
         )
-        granted = [grants_of(deps, p.row, organisation=organisation, right=right) for p in starting]
+        granted = [grants_of(deps, actor, p.row) for p in starting]
         sealed = [
             (p.import_, seal_grants(deps, p.import_.id, opened))
             for p, opened in zip(starting, granted, strict=True)
@@ -125,7 +116,7 @@ def new_id() -> str:
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
-def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language: str = "") -> Import:
+def new_import(deps: Deps, actor: Actor, row: Row, batch_id: BatchId) -> Import:
     """A queued import of that row."""
     return Import(
         id=ImportId(new_id()),
@@ -134,8 +125,8 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
         created_at=deps.clock.now(),
         batch_id=batch_id,
         row=row.line,
-        submitter=submitter,
-        language=language,
+        submitter=actor.notify,
+        language=actor.language,
         labels=row.labels or LabelRule.ONE,
         sync_flags=row.sync_flags or False,
         password_fingerprint=deps.vault.fingerprint(
@@ -144,22 +135,20 @@ def new_import(deps: Deps, row: Row, batch_id: BatchId, submitter: str, language
     )
 
 
-def _place(
-    deps: Deps, row: Row, fresh: Import, owner: str, *, again: bool, right: BatchRight
-) -> SubmittedRow:
+def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) -> SubmittedRow:
     """Decide what to do with a row; `fresh` is its import if it is started."""
-    latest = deps.store.latest_import(fresh.route, owner)
+    latest = deps.store.latest_import(fresh.route, actor.owner)
     if latest is None:
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
         if same_passwords:
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
-        new = _replace_passwords(deps, latest.id, row, before, right)
+        new = _replace_passwords(deps, actor, latest.id, row, before)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
             deps.queue.ring(latest.id)
             return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
-        return _place(deps, row, fresh, owner, again=again, right=right)  # the latest import has just ended
+        return _place(deps, actor, row, fresh, again=again)  # the latest import has just ended
     same_labels = latest.labels is fresh.labels or not latest.has_labels
     unchanged = latest.state is State.COMPLETE and same_passwords and same_labels
     if unchanged and not again and deps.store.undo_report(latest.id) is None:
@@ -168,7 +157,7 @@ def _place(
 
 
 def _replace_passwords(
-    deps: Deps, import_id: ImportId, row: Row, before: SealedGrants, right: BatchRight
+    deps: Deps, actor: Actor, import_id: ImportId, row: Row, before: SealedGrants
 ) -> SealedGrants:
     """Replace the sealed grants by the passwords of the row, or the master user.
 
@@ -178,7 +167,7 @@ def _replace_passwords(
         side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
     }
     if row.by_master:
-        grants[Side.DESTINATION] = right.grant(row.destination)
+        grants[Side.DESTINATION] = actor.right.grant(row.destination)
     return replace(
         before, **{side.value: seal_grant(deps, import_id, side, grant) for side, grant in grants.items()}
     )
@@ -190,6 +179,7 @@ def _passwords(row: Row) -> dict[Side, Secret | None]:
 
 def resubmit(
     deps: Deps,
+    actor: Actor,
     import_: Import,
     source_password: Secret | None,
     destination_password: Secret | None,
@@ -198,16 +188,13 @@ def resubmit(
     destination_sign_in: str = "",
     labels: LabelRule | None = None,
     sync_flags: bool | None = None,
-    submitter: str = "",
-    language: str = "",
-    organisation: bool = False,
-    right: BatchRight = NO_RIGHT,
 ) -> SubmittedRow:
     """Submit the route of an earlier import again, whether or not that import is complete.
 
     `labels` and `sync_flags` default to the earlier import's. If an import of the same route and owner is
     under way, that one is returned and continues with these passwords. The new import has the owner of the
-    earlier one. For a side without a password see `Row`; for `organisation` and `right` see `submit`.
+    earlier one, and what the actor leaves open of `notify` and `language`. For a side without a password see
+    `Row`.
     """
     row = Row(
         0,
@@ -221,15 +208,10 @@ def resubmit(
         sync_flags=sync_flags,
     ).chosen(import_.labels, sync_flags=import_.sync_flags)
     batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
-    submission = submit(
-        deps,
-        [row],
-        name="again",
-        submitter=submitter or import_.submitter,
+    on_behalf = replace(
+        actor,
         owner=batch.owner if batch is not None else "",
-        language=language or import_.language,
-        again=True,
-        organisation=organisation,
-        right=right,
+        notify=actor.notify or import_.submitter,
+        language=actor.language or import_.language,
     )
-    return submission.rows[0]
+    return submit(deps, on_behalf, [row], name="again", again=True).rows[0]

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Account, Batch, Import
+from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
@@ -65,6 +66,11 @@ class ApiCaller:
         """Whether the token has the scope `admin`. Only then may organisation-wide grants be used: they open
         every mailbox of an organisation."""
         return TokenScope.ADMIN in self.token.scopes
+
+    @property
+    def actor(self) -> Actor:
+        """The client as the submitter of imports: without a recipient of reports, and in no language."""
+        return Actor(self.token.client, self.batch_right, organisation=self.is_admin)
 
     @property
     def _client(self) -> str:

@@ -41,7 +41,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
         for account in tried:
             caller.count_login(account)
         try:
-            credentials = row_credentials(caller.deps, row, caller.batch_right)
+            credentials = row_credentials(caller.deps, caller.actor, row)
         except MailError as error:
             raise mailbox_refused(error) from None
         source = row.source, credentials.source

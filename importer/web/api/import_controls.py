@@ -61,6 +61,7 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
     caller.count_starts([account for account, password in passwords if password is not None])
     row = resubmit(
         caller.deps,
+        caller.actor,
         import_,
         source_password,
         destination_password,
@@ -68,8 +69,6 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
         destination_sign_in=destination_sign_in,
         labels=body.labels,
         sync_flags=body.sync_flags,
-        organisation=caller.is_admin,
-        right=caller.batch_right,
     )
     caller.audit.targets = [row.import_.id]
     if row.outcome is RowOutcome.STARTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -141,14 +142,10 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
     sync_flags = settings.sync_flags if order.sync_flags is None else order.sync_flags
     submission = submit(
         caller.deps,
+        replace(caller.actor, notify=_submitter(caller, order.submitter), language=order.language),
         [row.chosen(labels, sync_flags=sync_flags) for row in rows],
         name=name,
-        submitter=_submitter(caller, order.submitter),
-        owner=caller.token.client,
-        language=order.language,
         again=order.again,
-        organisation=caller.is_admin,
-        right=caller.batch_right,
     )
     caller.audit.targets = [import_.id for import_ in submission.started]
     now = caller.deps.clock.now()

@@ -34,7 +34,7 @@ from importer.service.imports.submit import RowOutcome, submit
 from importer.web.error_texts import rate_limited, row_problem
 from importer.web.pages.new_import import count_starts
 from importer.web.rendering import page, redirect
-from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_batch_right
+from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_actor, guest_batch_right
 from providers.provider import Quirk
 
 _VALID_CELL_RULES: Final = frozenset(
@@ -176,12 +176,9 @@ def start_batch(guest: SignedIn, _fields: Fields) -> Response:
         return _upload_page(guest, rate_limited(guest.visitor.texts, error))
     submission = submit(
         guest.visitor.site.deps,
+        guest_actor(guest, session_data.mailboxes[0].account.address),
         rows,
         name=session_data.file_name,
-        submitter=session_data.mailboxes[0].account.address,
-        owner=guest.session.person,
-        language=guest.visitor.texts.language,
-        right=guest_batch_right(guest),
     )
     guest.visitor.audit.targets = [import_.id for import_ in submission.started]
     guest.update_session(lambda before: replace(before, file=b"", file_name=""))

@@ -37,7 +37,7 @@ from importer.web.request_context import (
     Site,
     field_text,
     find_destination,
-    guest_batch_right,
+    guest_actor,
     rerun_destination_by_right,
 )
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
@@ -178,17 +178,9 @@ def _rows(site: Site, choices: SessionData, destination: VerifiedMailbox, sign_i
     ]
 
 
-def _submit(guest: Guest, rows: Sequence[Row], submitter: str) -> Response:
+def _submit(guest: Guest, rows: Sequence[Row], notify: str) -> Response:
     """Submit the rows and redirect to their batch, or to an import of them that is already under way."""
-    submission = submit(
-        guest.visitor.site.deps,
-        rows,
-        submitter=submitter,
-        owner=guest.session.person,
-        language=guest.visitor.texts.language,
-        again=True,
-        right=guest_batch_right(guest),
-    )
+    submission = submit(guest.visitor.site.deps, guest_actor(guest, notify), rows, again=True)
     guest.visitor.audit.targets = [import_.id for import_ in submission.started]
     guest.update_session(SessionData.without_draft)
     if submission.batch is not None:
