@@ -14,7 +14,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from importer.codes.rows import ROWS
+from importer.codes.code_table import ROWS
 
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
 LOCALE: Final = IMPORTER / "i18n" / "locale"

@@ -10,10 +10,10 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.codes.rows import lineage
+from importer.codes.code_table import lineage
 from importer.domain.reporting.formatting import Translator, printable
 from providers.errors import Side
-from providers.text import Param, ByteSize, Text, TextRow
+from providers.text import ByteSize, Param, Text, TextRow
 
 MAX_PARAM_CHARS: Final = 400
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from importer.codes.rows import ROWS, public_row
+from importer.codes.code_table import ROWS, public_row
 from importer.domain.reporting.formatting import English
 from importer.i18n.rendering import advice, render, render_with_advice
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Secret
 from providers.errors import Side
-from providers.text import Param, ByteSize, Text, TextRow
+from providers.text import ByteSize, Param, Text, TextRow
 
 AWKWARD: tuple[str, ...] = (
     "imap.old.example",
