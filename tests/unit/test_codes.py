@@ -11,7 +11,7 @@ import pytest
 
 from importer.codes.code_table import ROWS, public_row
 from importer.domain.reporting.formatting import English
-from importer.i18n.rendering import advice, render, render_with_advice
+from importer.i18n.code_texts import advice, render, render_with_advice
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Secret
 from providers.errors import Side
