@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from tests.page_forms import csrf_token, hidden_fields
 from tests.rehearsal.hosts import User
 from tests.rehearsal.ports import RehearsalError
 
@@ -21,15 +22,16 @@ class Visitor:
         self._session = requests.Session()
         self._session.trust_env = False
         self._csrf = ""
+        self._hidden: dict[str, dict[str, str]] = {}
 
     def start_import(self, old: User, new: User) -> str:
         """Starts an import of `old` into `new`. Returns the path of its batch."""
         self._get("/")
         self._post("/sign-in", address=new.account.address, password=new.password)
         self._get("/new")
-        self._post("/new", address=old.account.address)
+        self._get(self._post("/new", address=old.account.address))
         server, port = old.account.endpoint.host, str(old.account.endpoint.port)
-        self._post("/new/mailbox", password=old.password, server=server, port=port)
+        self._get(self._post("/new/mailbox", password=old.password, server=server, port=port))
         return self._post("/new/start", destination=new.account.key)
 
     def cookies(self) -> str:
@@ -49,15 +51,14 @@ class Visitor:
         response = self._session.get(self._url + path, timeout=_TIMEOUT_S)
         if response.status_code != 200:
             raise RehearsalError(f"{path} returned {response.status_code}")
-        match = re.search(r'name="csrf" value="([0-9a-f]+)"', response.text)
-        self._csrf = match[1] if match else self._csrf
+        self._csrf = csrf_token(response.text) or self._csrf
+        self._hidden |= hidden_fields(response.text)
         return response
 
     def _post(self, path: str, **fields: str) -> str:
         """Submits a form. Returns the path that it redirects to."""
-        response = self._session.post(
-            self._url + path, {"csrf": self._csrf, **fields}, allow_redirects=False, timeout=_TIMEOUT_S
-        )
+        data = {**self._hidden.get(path, {}), "csrf": self._csrf, **fields}
+        response = self._session.post(self._url + path, data, allow_redirects=False, timeout=_TIMEOUT_S)
         if response.status_code != 303:
             raise RehearsalError(f"the form at {path} returned {response.status_code}")
         return response.headers["Location"]

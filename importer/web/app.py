@@ -37,6 +37,7 @@ from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import assets, page, redirect
 from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor
 from importer.web.request_shares import RequestShares
+from importer.web.shown_state import PageOutdated
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
@@ -86,6 +87,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
     app.add_exception_handler(SessionEnded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
+    app.add_exception_handler(PageOutdated, _page_outdated)
     app.add_exception_handler(BodyTooLarge, _body_too_large)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(UnicodeEncodeError, _bad_request)
@@ -128,6 +130,10 @@ def _form_expired(request: Request, _error: Exception) -> Response:
     note = audit_note(request)
     note.action, note.detail = AuditAction.FORM_REFUSE, "no valid CSRF token"
     return page(current_visitor(request), "error.html", 403, kind="expired")
+
+
+def _page_outdated(request: Request, _error: Exception) -> Response:
+    return page(current_visitor(request), "error.html", 409, kind="outdated")
 
 
 def _body_too_large(request: Request, _error: Exception) -> Response:

@@ -127,18 +127,25 @@ def guest_actor(guest: Guest, notify: str) -> Actor:
 def rerun_destination_by_right(guest: Guest) -> Account | None:
     """The destination of the import that is run again, if it is not attached to the session but covered by
     the batch right."""
-    account = guest.session_data.rerun_destination
-    right = guest_batch_right(guest)
-    if account is None or guest.session_data.mailbox(account.key) is not None or not right.covers(account):
+    account = closed_rerun_destination(guest)
+    return account if account is not None and guest_batch_right(guest).covers(account) else None
+
+
+def closed_rerun_destination(guest: Guest) -> Account | None:
+    """The destination of the import that is run again, if it is at the host of these pages but not attached
+    to the session."""
+    rerun = guest.session_data.rerun
+    if rerun is None or guest.session_data.mailbox(rerun.destination.key) is not None:
         return None
-    return account
+    return rerun.destination if rerun.destination.endpoint == guest.visitor.site.destination else None
 
 
 def find_destination(guest: Guest, key: str) -> VerifiedMailbox | None:
-    """The destination with that `Account.key`: attached to the session, or opened by the batch right."""
-    by_right = rerun_destination_by_right(guest)
-    if by_right is not None and by_right.key == key:
-        return VerifiedMailbox(by_right, None)
+    """The destination with that `Account.key`: attached to the session, or that of the import which is run
+    again, without a password."""
+    closed = closed_rerun_destination(guest)
+    if closed is not None and closed.key == key:
+        return VerifiedMailbox(closed, None)
     return guest.session_data.mailbox(key)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
 
+from tests.page_forms import FOLLOWED, csrf_token, hidden_fields
 from tests.rehearsal.hosts import User
 
 PATIENCE_S = 60
@@ -23,16 +23,21 @@ class HttpVisitor:
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
         self.session.mount("http://", adapter)
         self.csrf = ""
+        self.hidden: dict[str, dict[str, str]] = {}
 
     def get(self, path: str, **options: object) -> requests.Response:
         options = {"timeout": PATIENCE_S, "allow_redirects": False, **options}
         return self._seen(self.session.get(self.url + path, **options))  # type: ignore[arg-type]
 
     def post(self, path: str, **fields: str) -> requests.Response:
-        data = {"csrf": self.csrf, **fields}
-        return self._seen(
+        """Submit a form as the last page with it had it. The page that it leads to is seen then."""
+        data = {**self.hidden.get(path, {}), "csrf": self.csrf, **fields}
+        answer = self._seen(
             self.session.post(self.url + path, data=data, timeout=PATIENCE_S, allow_redirects=False)
         )
+        if (location := answer.headers.get("location", "")) in FOLLOWED:
+            self.get(location)
+        return answer
 
     def sign_in(self, user: User) -> None:
         self.get("/")
@@ -41,9 +46,9 @@ class HttpVisitor:
         self.get("/new")
 
     def _seen(self, answer: requests.Response) -> requests.Response:
-        is_page = "text/html" in answer.headers.get("content-type", "")
-        if is_page and (match := re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)):
-            self.csrf = match[1]
+        if "text/html" in answer.headers.get("content-type", ""):
+            self.csrf = csrf_token(answer.text) or self.csrf
+            self.hidden |= hidden_fields(answer.text)
         return answer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -23,6 +23,7 @@ from importer.settings import Settings
 from providers.endpoint import Secret
 from providers.errors import Side
 from tests.conftest import MakeUser
+from tests.page_forms import csrf_token, hidden_fields
 from tests.rehearsal.applications import application
 from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
@@ -236,8 +237,9 @@ def start_waiting_import(
 def form(session: requests.Session, page: str, action: str, **fields: str) -> requests.Response:
     """Fill in and submit a form of a page, as a browser does."""
     response = session.get(page, timeout=10)
-    [csrf] = set(re.findall(r'name="csrf" value="([0-9a-f]+)"', response.text))
-    return session.post(action, data={"csrf": csrf, **fields}, timeout=30)
+    hidden = hidden_fields(response.text).get(urlsplit(action).path, {})
+    data = {**hidden, "csrf": csrf_token(response.text), **fields}
+    return session.post(action, data=data, timeout=30)
 
 
 def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -> None:

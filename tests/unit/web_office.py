@@ -25,6 +25,7 @@ from providers.master_user import MasterUser
 from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.lookups import the_catalog_alone
+from tests.page_forms import FOLLOWED, csrf_token, hidden_fields
 from tests.unit.test_service import Office
 
 HOST = Endpoint("imap.new.example")
@@ -57,17 +58,23 @@ class Doors(MemorySessions):
 
 @dataclass
 class Browser:
-    """The browser of one person: its cookies, and the CSRF token of the last page."""
+    """The browser of one person: its cookies, the CSRF token of the last page, and the hidden fields of the
+    last form for each path."""
 
     client: TestClient
     csrf: str = ""
+    hidden: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> Response:
         return self._seen(self.client.get(path, headers=headers))
 
     def post(self, path: str, **fields: str) -> Response:
-        """Submit a form with the CSRF token."""
-        return self._seen(self.client.post(path, data={"csrf": self.csrf, **fields}))
+        """Submit a form as the last page with it had it. The page that it leads to is seen then."""
+        known = self.hidden.get(path, {})
+        answer = self._seen(self.client.post(path, data={**known, "csrf": self.csrf, **fields}))
+        if (location := answer.headers.get("location", "")) in FOLLOWED:
+            self.get(location)
+        return answer
 
     def sign_in(self, address: str = "ada@new.example", password: str = RIGHT) -> Response:
         self.get("/")
@@ -85,9 +92,8 @@ class Browser:
         return str(self.post("/new/start", destination=destination).headers.get("location", "asked"))
 
     def _seen(self, answer: Response) -> Response:
-        match = re.search(r'name="csrf" value="([0-9a-f]+)"', answer.text)
-        if match:
-            self.csrf = match[1]
+        self.csrf = csrf_token(answer.text) or self.csrf
+        self.hidden |= hidden_fields(answer.text)
         return answer
 
 

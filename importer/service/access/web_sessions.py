@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account
+from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
 from importer.domain.planning.server_limits import MAX_LOGIN_S
 from importer.ports.work_limit import WorkEnded, WorkLimit
@@ -50,11 +50,18 @@ class VerifiedMailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Rerun:
+    """The earlier import that the draft runs again, and its destination."""
+
+    import_id: ImportId
+    destination: Account
+
+
+@dataclass(frozen=True, slots=True)
 class SessionData:
     """The data of a web session: the person's destination mailboxes, and the draft of the next submission.
 
-    `labels` and `sync_flags` are None until they are chosen; `rerun_destination` is the destination of an
-    earlier import that is run again.
+    `labels` and `sync_flags` are None until they are chosen.
     """
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
@@ -65,17 +72,18 @@ class SessionData:
     file: bytes = field(default=b"", repr=False)
     labels: LabelRule | None = None
     sync_flags: bool | None = None
-    rerun_destination: Account | None = None
+    rerun: Rerun | None = None
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
         """The destination mailbox with that Account.key."""
         return next((m for m in self.mailboxes if m.account.key == key), None)
 
     @property
-    def default_mailbox(self) -> VerifiedMailbox:
-        """The destination that is preselected."""
-        fallback = next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0])
-        return (self.mailbox(self.rerun_destination.key) if self.rerun_destination else None) or fallback
+    def default_destination(self) -> Account:
+        """The destination that is preselected: that of the import which is run again, and no other one."""
+        if self.rerun is not None:
+            return self.rerun.destination
+        return next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0]).account
 
     @property
     def any_labels(self) -> bool:
@@ -87,11 +95,20 @@ class SessionData:
         others = tuple(s for s in self.sources if s.account.key != source.account.key)
         return replace(self, sources=(*others, source)[-limit:], pending_source=None)
 
+    def with_rerun(self, import_: Import) -> SessionData:
+        """A copy whose draft runs that import again: its source, destination and choices."""
+        return replace(
+            self,
+            sources=(),
+            pending_source=import_.source,
+            labels=import_.labels,
+            sync_flags=import_.sync_flags,
+            rerun=Rerun(import_.id, import_.destination),
+        )
+
     def without_draft(self) -> SessionData:
         """A copy without the draft, but with the uploaded file."""
-        return replace(
-            self, sources=(), pending_source=None, labels=None, sync_flags=None, rerun_destination=None
-        )
+        return replace(self, sources=(), pending_source=None, labels=None, sync_flags=None, rerun=None)
 
 
 def verify_login(
@@ -272,7 +289,8 @@ def _dump(data: SessionData) -> str:
             "file": data.file.hex(),
             "labels": data.labels,
             "sync_flags": data.sync_flags,
-            "again": _account_json(data.rerun_destination) if data.rerun_destination else None,
+            "again": _account_json(data.rerun.destination) if data.rerun else None,
+            "again_import": data.rerun.import_id if data.rerun else None,
         }
     )
 
@@ -288,8 +306,13 @@ def _load(text: str) -> SessionData:
         bytes.fromhex(facts["file"]),
         LabelRule(facts["labels"]) if facts["labels"] else None,
         facts["sync_flags"],
-        _account(facts["again"]) if facts["again"] else None,
+        _rerun(facts),
     )
+
+
+def _rerun(facts: dict[str, Any]) -> Rerun | None:
+    import_id = facts.get("again_import")  # a session of an earlier version has none
+    return Rerun(ImportId(import_id), _account(facts["again"])) if import_id else None
 
 
 def _account_json(account: Account) -> dict[str, Any]:

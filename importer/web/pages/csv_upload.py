@@ -35,6 +35,7 @@ from importer.web.error_texts import rate_limited, row_problem
 from importer.web.pages.new_import import count_starts
 from importer.web.rendering import page, redirect
 from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_actor, guest_batch_right
+from importer.web.shown_state import PageOutdated, file_shown, fingerprint, is_current
 from providers.provider import Quirk
 
 _VALID_CELL_RULES: Final = frozenset(
@@ -114,20 +115,27 @@ async def upload(guest: SignedIn, fields: Fields) -> Response:
 
 @router.get("/preview")
 def preview(guest: SignedIn) -> Response:
-    session_data = guest.session_data
-    if not session_data.file:
+    if not guest.session_data.file:
         return redirect("/file")
     try:
         parsed, problems = _parsed(guest)
     except RateLimited as error:
         return _upload_page(guest, rate_limited(guest.visitor.texts, error))
+    return _preview_page(guest, parsed, problems)
+
+
+def _preview_page(
+    guest: Guest, parsed: Parsed, problems: Sequence[RowProblem], *, outdated: bool = False
+) -> Response:
+    """The preview of the session's file. `outdated` says that the reader started another one."""
     shown = problems[:PROBLEMS_SHOWN]
     records = parsed.sheet.records[:BATCH_ROWS]
     lines = {record.line for record in records}
     return page(
         guest,
         "preview.html",
-        name=session_data.file_name,
+        409 if outdated else 200,
+        name=guest.session_data.file_name,
         columns=_columns(parsed.sheet),
         lines=_preview_rows(guest, parsed, records, problems),
         right=guest_batch_right(guest),
@@ -137,6 +145,8 @@ def preview(guest: SignedIn) -> Response:
         problems_more=len(problems) - len(shown),
         row_count=parsed.row_count,
         rules=_rules(guest, parsed),
+        shown=fingerprint(guest, file_shown(guest.session_data)),
+        outdated=outdated,
     )
 
 
@@ -153,16 +163,18 @@ def download_annotated(guest: SignedIn) -> Response:
 
 
 @router.post("/start")
-def start_batch(guest: SignedIn, _fields: Fields) -> Response:
+def start_batch(guest: SignedIn, fields: Fields) -> Response:
     session_data = guest.session_data
     if not session_data.file:
-        return redirect("/file")
+        raise PageOutdated
     try:
         parsed, problems = _parsed(guest)
     except RateLimited as error:
         return _upload_page(guest, rate_limited(guest.visitor.texts, error))
     if problems:
         return redirect("/file/preview")
+    if not is_current(guest, fields, file_shown(session_data)):
+        return _preview_page(guest, parsed, problems, outdated=True)
     settings = guest.visitor.site.settings
     rows = [
         replace(row, source=public_only_account(row.source)).chosen(

@@ -6,8 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ from importer.domain.reporting.report_csv import refusals_csv
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.owner_consent import links
 from importer.service.access.visibility import batch_of, batches_of, import_of
-from importer.service.access.web_sessions import SessionData, is_open
+from importer.service.access.web_sessions import is_open
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
@@ -110,19 +109,8 @@ def report_csv(guest: SignedIn, import_id: str) -> Response:
 def run_again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     """Redirect to the password form for the same source: its password was deleted when the import ended."""
     import_ = _import(guest, import_id)
-    guest.update_session(partial(_with_rerun, import_))
+    guest.update_session(lambda before: before.with_rerun(import_))
     return redirect("/new/mailbox")
-
-
-def _with_rerun(import_: Import, before: SessionData) -> SessionData:
-    """The session data with the mailboxes and choices of an earlier import."""
-    return replace(
-        before.without_draft(),
-        pending_source=import_.source,
-        labels=import_.labels,
-        sync_flags=import_.sync_flags,
-        rerun_destination=import_.destination,
-    )
 
 
 @router.post("/imports/{import_id}/pause")

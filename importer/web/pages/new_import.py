@@ -15,9 +15,10 @@ from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.csv_import.csv_cells import server as read_server
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account
+from importer.domain.model import Account, Import, ImportId
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
+from importer.service.access.visibility import import_of
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
@@ -35,11 +36,13 @@ from importer.web.request_context import (
     Guest,
     SignedIn,
     Site,
+    closed_rerun_destination,
     field_text,
     find_destination,
     guest_actor,
     rerun_destination_by_right,
 )
+from importer.web.shown_state import PageOutdated, draft_shown, fingerprint, is_current
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.errors import LoginRejected, MailError, Side
 from providers.provider import PasswordKind, Provider, Quirk
@@ -81,15 +84,18 @@ def submit_address(guest: SignedIn, fields: Fields) -> Response:
 
 @router.get("/mailbox")
 def password_form(guest: SignedIn) -> Response:
-    source = guest.session_data.pending_source
-    return redirect("/new") if source is None else _mailbox_page(guest, source, 200, _values(source), {})
+    source, rerun = guest.session_data.pending_source, guest.session_data.rerun
+    if source is None:
+        return redirect("/new")
+    again = rerun.import_id if rerun is not None and not guest.session_data.sources else ""
+    return _mailbox_page(guest, source, 200, _values(source), {}, again=again)
 
 
 @router.post("/mailbox")
 def submit_password(guest: SignedIn, fields: Fields) -> Response:
-    pending = guest.session_data.pending_source
-    if pending is None:
-        return redirect("/new")
+    """Verify the mailbox that the page of this form showed, whatever another tab asks for meanwhile."""
+    pending = _pending_source(guest, fields)
+    rerun = _rerun_of_form(guest, fields)
     visitor = guest.visitor
     account, secret, errors = _submitted_source(guest, pending, fields)
     if account is not None and secret is not None:
@@ -107,10 +113,42 @@ def submit_password(guest: SignedIn, fields: Fields) -> Response:
             note_login(visitor.audit, account, error)
         else:
             note_login(visitor.audit, account, None)
-            guest.update_session(lambda before: before.with_source(verified, MAX_SOURCES))
+            guest.update_session(partial(_with_verified_source, verified, rerun))
             return redirect("/new/review")
     values = {name: field_text(fields, name) for name in ("server", "port", "security", "login")}
-    return _mailbox_page(guest, account or pending, 422, values, errors)
+    again = rerun.id if rerun is not None else ""
+    return _mailbox_page(guest, account or pending, 422, values, errors, again=again)
+
+
+def _pending_source(guest: Guest, fields: FormData) -> Account:
+    """The account whose address the page of the form showed. Raises PageOutdated if the form names none."""
+    pending = guest.session_data.pending_source
+    shown = field_text(fields, "address")
+    if pending is not None and pending.address == shown:
+        return pending
+    try:
+        mail_address = address(shown)
+    except Refused:
+        raise PageOutdated from None
+    return _likely_account(mail_address, guest.visitor.site.catalog.for_address(mail_address))
+
+
+def _rerun_of_form(guest: Guest, fields: FormData) -> Import | None:
+    """The import that the page of the form runs again; None for a new one. Raises PageOutdated."""
+    import_id = field_text(fields, "again")
+    if not import_id:
+        return None
+    import_ = import_of(guest.visitor.site.deps, guest.session.person, ImportId(import_id))
+    if import_ is None:
+        raise PageOutdated
+    return import_
+
+
+def _with_verified_source(source: VerifiedMailbox, rerun: Import | None, before: SessionData) -> SessionData:
+    """The draft with this source. It belongs to the import that the form runs again, if it names one."""
+    if rerun is not None and (before.rerun is None or before.rerun.import_id != rerun.id):
+        before = before.with_rerun(rerun)
+    return before.with_source(source, MAX_SOURCES)
 
 
 @router.get("/review")
@@ -134,10 +172,16 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
     The destination can only be a mailbox attached to the session, or that of an import which is run again
     under the batch right.
     """
+    if not guest.session_data.sources:
+        raise PageOutdated
     guest.update_session(partial(_with_choices, fields))
     choices = _with_choices(fields, guest.session_data)
-    if not choices.sources:
-        return redirect("/new")
+    if not is_current(guest, fields, draft_shown(guest.session_data)):
+        problem = guest.visitor.texts.gettext(
+            "This page was out of date: something has changed since, perhaps in another tab. Nothing has been"
+            " started. Check what the page shows now, then press Import again."
+        )
+        return _review_page(guest, choices, 409, problem)
     destination = find_destination(guest, field_text(fields, "destination"))
     if destination is None:
         problem = guest.visitor.texts.gettext("Choose the mailbox to copy the mail into.")
@@ -157,7 +201,7 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
     except RateLimited as error:
         problem = rate_limited(guest.visitor.texts, error)
         return _review_page(guest, choices, 422, problem, destination.account.key)
-    submitter = choices.mailboxes[0] if by_right else destination
+    submitter = choices.mailbox(destination.account.key) or choices.mailboxes[0]
     return _submit(guest, rows, submitter.account.address)
 
 
@@ -190,23 +234,18 @@ def _submit(guest: Guest, rows: Sequence[Row], notify: str) -> Response:
 
 
 @router.post("/consent")
-def choose_consent(guest: SignedIn, _fields: Fields) -> Response:
+def choose_consent(guest: SignedIn, fields: Fields) -> Response:
     """Add the source without a password: its owner signs in after the import has been submitted. See
     `consent_page.py`."""
-    pending, site = guest.session_data.pending_source, guest.visitor.site
-    provider = site.catalog.for_host(pending.endpoint.host) if pending is not None else None
-    if (
-        pending is None
-        or provider is None
-        or provider.sign_in is None
-        or not site.deps.access.can_sign_in(provider.sign_in)
-    ):
+    pending, rerun, site = _pending_source(guest, fields), _rerun_of_form(guest, fields), guest.visitor.site
+    provider = site.catalog.for_host(pending.endpoint.host)
+    if provider is None or provider.sign_in is None or not site.deps.access.can_sign_in(provider.sign_in):
         return redirect("/new")
     account = replace(pending, login=provider.login_name(pending.address))
     source = VerifiedMailbox(
         account, None, sign_in=provider.sign_in, has_labels=Quirk.LABELS in provider.quirks
     )
-    guest.update_session(lambda before: before.with_source(source, MAX_SOURCES))
+    guest.update_session(partial(_with_verified_source, source, rerun))
     return redirect("/new/review")
 
 
@@ -264,8 +303,8 @@ def _review_page(
     """
     site = guest.visitor.site
     rule = label_rule(site, session_data)
-    by_right = rerun_destination_by_right(guest)
-    into = into or (by_right or session_data.default_mailbox.account).key
+    closed, rerun = closed_rerun_destination(guest), session_data.rerun
+    into = into or session_data.default_destination.key
     checked = {s.account.key for s in session_data.sources if s.facts and applies_to(s.facts, into, rule)}
     return page(
         guest,
@@ -273,7 +312,11 @@ def _review_page(
         status,
         problem=problem,
         into=into,
-        by_right=by_right,
+        closed=closed,
+        by_right=rerun_destination_by_right(guest),
+        rerun=rerun,
+        elsewhere=rerun is not None and find_destination(guest, rerun.destination.key) is None,
+        shown=fingerprint(guest, draft_shown(session_data)),
         rule=rule,
         sync_flags=sync_flags(site, session_data),
         checked=checked,
@@ -331,8 +374,15 @@ def _submitted_source(
 
 
 def _mailbox_page(
-    guest: Guest, account: Account, status: int, values: dict[str, str], errors: dict[str, str]
+    guest: Guest,
+    account: Account,
+    status: int,
+    values: dict[str, str],
+    errors: dict[str, str],
+    *,
+    again: str = "",
 ) -> Response:
+    """The password form. `again` is the id of the import that is run again."""
     site: Site = guest.visitor.site
     provider = site.catalog.for_address(account.address) or site.catalog.for_host(account.endpoint.host)
     known = provider is not None and provider.source_endpoint is not None
@@ -348,6 +398,7 @@ def _mailbox_page(
         app_password=provider is not None and provider.password is PasswordKind.APP,
         values=values,
         errors=errors,
+        again=again,
         open_settings=bool(errors.keys() & {"server", "port", "login"}) or ("form" in errors and not known),
     )
 

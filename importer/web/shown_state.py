@@ -1,0 +1,49 @@
+"""Forms that start only what their page showed.
+
+Another tab, the back button or a second window can change what a session holds after a page was rendered.
+Such a form carries a fingerprint of what its page showed. When it is submitted, the fingerprint must match
+the state of the session at that moment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Final
+
+from starlette.datastructures import FormData
+
+from importer.service.access.web_sessions import SessionData
+from importer.web.request_context import Guest, field_text
+from providers.endpoint import Secret
+
+SHOWN_FIELD: Final = "shown"
+
+
+class PageOutdated(Exception):
+    """The page of the submitted form showed something else than the session holds now."""
+
+
+def draft_shown(session_data: SessionData) -> tuple[str, ...]:
+    """What the review page shows of the draft: its sources, how each is opened, and the earlier import."""
+    sources = (f"{source.account.key} {source.sign_in}" for source in session_data.sources)
+    rerun = session_data.rerun
+    return ("draft", rerun.import_id if rerun is not None else "", *sources)
+
+
+def file_shown(session_data: SessionData) -> tuple[str, ...]:
+    """What the preview shows: the file."""
+    return "file", session_data.file_name, sha256(session_data.file).hexdigest()
+
+
+def fingerprint(guest: Guest, shown: tuple[str, ...]) -> str:
+    """The value of the field SHOWN_FIELD: 32 hexadecimal digits, different in each session."""
+    text = json.dumps(["shown", guest.session.id, *shown])
+    return guest.visitor.site.deps.vault.fingerprint(Secret(text))
+
+
+def is_current(guest: Guest, fields: FormData, shown: tuple[str, ...]) -> bool:
+    """Whether the page of this form showed that."""
+    stated = field_text(fields, SHOWN_FIELD).encode("utf-8", "surrogatepass")
+    return hmac.compare_digest(stated, fingerprint(guest, shown).encode())
