@@ -20,6 +20,7 @@ from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.retry_policy import Blame, blame
 from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Lane
+from importer.engine.settle import SettlingWait
 from importer.engine.transfer import FetchedBatch, InFlightBatch, MessageKey, fetch_batch
 from importer.ports.leases import LeaseLost
 from importer.ports.work_limit import WorkEnded
@@ -176,10 +177,9 @@ class Pipeline:
         if self._fetching:
             wait([self._fetching.batch])  # settling reads headers at the source
         lost, self._lost = sorted(self._lost, key=lambda one: one.number), []
-        waited = blamed = False
+        together, blamed = SettlingWait(self._pair.leg.limits.settle_quiet), False
         for one in lost:
-            rest = one.batch.recover(one.error, waited=waited)
-            waited = True
+            rest = one.batch.recover(one.error, together)
             if rest and not blamed:
                 blamed = True
                 self._blame(one, rest)

@@ -54,7 +54,7 @@ MAX_SOLO_ATTEMPTS: Final = 9
 """Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
 
 
-class _Wait:
+class SettlingWait:
     """The checks that are left for messages that are missing. All appends of a folder wait together: what one
     of them waited, the others did too. Checks are counted, not timed: a clock that jumps must neither end the
     wait nor prolong it."""
@@ -72,7 +72,7 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
     refused. Raises LeaseLost, and what the sessions raise.
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
-    wait = _Wait(leg.limits.settle_quiet)
+    wait = SettlingWait(leg.limits.settle_quiet)
     for search in [_search(leg, lane, intent) for intent in open_]:
         intent = search.intent
         concurrent = [other for other in open_ if other.slot != intent.slot]
@@ -96,23 +96,21 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     search = _search(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
-    landed, unmatched = _landed(leg, lane, search, concurrent, _Wait(), match_headers=False)
+    landed, unmatched = _landed(leg, lane, search, concurrent, SettlingWait(), match_headers=False)
     doubtful = leave_doubt and bool(unmatched) and len(landed) < len(intent.source_uids)
     return _record(leg, search, landed, closes=not doubtful)
 
 
-def settle_lost(leg: Leg, lane: Lane, intent: Intent, *, brief: bool) -> list[Receipt]:
+def settle_lost(leg: Leg, lane: Lane, intent: Intent, wait: SettlingWait) -> list[Receipt]:
     """Settle an append during which the connection was lost, in the middle of a leg. The source must not be
     in use.
 
-    The check for a missing message is repeated as in `settle`; with `brief` it is not: the server said BYE,
-    so it stores nothing more, or the wait is over. Returns the receipt if anything landed, else an empty
-    list. Raises LeaseLost, and what the sessions raise.
+    The check for a missing message is repeated as in `settle`, as long as `wait` has checks left. Returns the
+    receipt if anything landed, else an empty list. Raises LeaseLost, and what the sessions raise.
     """
     search = _search(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
-    wait = _Wait() if brief else _Wait(leg.limits.settle_quiet)
     landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
     return _record(leg, search, landed, closes=True)
 
@@ -202,7 +200,13 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
 
 
 def _landed(
-    leg: Leg, lane: Lane, search: _Search, concurrent: Sequence[Intent], wait: _Wait, *, match_headers: bool
+    leg: Leg,
+    lane: Lane,
+    search: _Search,
+    concurrent: Sequence[Intent],
+    wait: SettlingWait,
+    *,
+    match_headers: bool,
 ) -> tuple[dict[int, Uid], dict[Uid, bytes]]:
     """Return index within the intent -> destination UID of each message that landed, and destination UID ->
     headers of each unmatched message: one that equals nothing that was sent.

@@ -49,7 +49,7 @@ from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.engine.folder_copy import Deferred, FolderCopy
 from importer.engine.leg_context import Lane
-from importer.engine.settle import settle_answered, settle_lost
+from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 
 VANISHED: Final = "removed from the old mailbox while it was being copied"
@@ -271,18 +271,19 @@ class InFlightBatch:
         receipts = self._await_receipts(decided, append) if append else []
         self._record(decided, receipts, closes_slot=self._slot if append else None)
 
-    def recover(self, lost: ConnectionLost, *, waited: bool) -> list[MessageKey]:
+    def recover(self, lost: ConnectionLost, wait: SettlingWait) -> list[MessageKey]:
         """Settle an append during which the connection was lost, over a new connection. Return the messages
         that were not stored; they have no outcome then.
 
-        The source must not be in use. `waited`: an append that was sent later has been settled already.
-        Raises `lost` if nothing was sent, and what the sessions and the ledger raise.
+        The source must not be in use. `wait` is that of all appends that were under way then; a server that
+        said BYE stores nothing more. Raises `lost` if nothing was sent, and what the sessions and the ledger
+        raise.
         """
         decided, intent = self._decided, self._intent
         if intent is None:
             raise lost
-        brief = waited or lost.announced
-        receipts = settle_lost(self._pair.leg, self._lane, intent, brief=brief)
+        wait = SettlingWait() if lost.announced else wait
+        receipts = settle_lost(self._pair.leg, self._lane, intent, wait)
         self._pair.add_to_history(receipts)
         stored = UidSet.of(uid for receipt in receipts for uid in receipt.source_uids)
         digests = {key.digest for key in decided.new if key.uid in stored}

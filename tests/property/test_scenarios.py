@@ -80,6 +80,12 @@ def test_a_late_append_is_awaited() -> None:
     assert (world.clock.now() - began).total_seconds() < 5
 
 
+def test_a_late_append_is_awaited_although_the_one_before_it_is_there() -> None:
+    world = world_of(ONE, TWO)
+    world.run(batch=1, faults=[("append", Fault.AFTER), ("append", Fault.LATE)])
+    assert copied_bodies(world) == [ONE, TWO]
+
+
 def test_a_lost_append_is_repeated_after_settle_quiet() -> None:
     world = world_of(ONE)
     world.clock.on_sleep = lambda: None
