@@ -50,7 +50,7 @@ from importer.domain.receipts.folder_history import FolderHistory, with_batch, w
 from importer.engine.doubts import SAMPLE, Doubts
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.flag_updates import update_flags
-from importer.engine.held_back import HeldBack, HeldMessage
+from importer.engine.held_back import HeldBack, HeldMessage, decide
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.recount import Recount, recount
 from importer.engine.settle import settle
@@ -321,12 +321,21 @@ class FolderCopy:
         caller holds `lock`."""
         self._deferred.update(messages)
 
-    def hold_back(self, uid: Uid, size_bytes: int, header: bytes, digest: bytes) -> bool:
+    def hold_back(self, message: HeldMessage) -> bool:
         """Have a message wait until all others have an outcome, if it was sent into this folder under another
         UIDVALIDITY and may be there in another form. The caller holds `lock`."""
-        if digest not in self.history.former or not self.target.foreign.may_be_altered(header):
-            return False
-        return self._held_back.add(HeldMessage(uid, size_bytes, header))
+        return self._may_be_altered(message) and self._held_back.add(message)
+
+    def doubt_at_once(self, lane: Lane, messages: Iterable[HeldMessage]) -> list[Refusal]:
+        """After a leg without progress, the refusals of those messages of a batch that would wait and may be
+        in the folder. The others need not wait."""
+        if not self.leg.import_.attempts:
+            return []
+        return self._sort_out(lane, [message for message in messages if self._may_be_altered(message)])[1]
+
+    def _may_be_altered(self, message: HeldMessage) -> bool:
+        former = message.digest in self.history.former
+        return former and self.target.foreign.may_be_altered(message.header)
 
     def leave_unfetched(self, uids: UidSet) -> None:
         """Leave messages to the next leg, without an outcome: this leg could not fetch them."""
@@ -439,7 +448,7 @@ class FolderCopy:
         # After `give_up` no further outcome is expected: deferred messages are refused like all others.
         if self._pass_over:
             self._deferred.clear()  # the next pass lists them again
-            self._held_back.forget()
+            self._held_back.take()
         if self._deferred:
             self._settle_twins()
             with self.lock:
@@ -458,20 +467,30 @@ class FolderCopy:
 
     def _decide_held_back(self, lane: Lane) -> None:
         """Send what cannot be in the folder, and refuse what may be there."""
-        history = self.history
         try:
-            send, doubtful = self._held_back.decide(
-                lane.destination,
-                self.target.foreign,
-                history.destination_uids,
-                lambda content: content in history.former or history.knows(content),
-            )
+            send, doubtful = self._sort_out(lane, self._held_back.take())
         except (FolderUnusable, FolderChanged) as error:
             self.troubled(error)
             return
         if doubtful:
-            self.record([], [self._indistinguishable(message) for message in doubtful])
+            self.record([], doubtful)
         self._queue.extend(self._grouped((message.uid, message.size_bytes) for message in send))
+
+    def _sort_out(
+        self, lane: Lane, messages: Iterable[HeldMessage]
+    ) -> tuple[list[HeldMessage], list[Refusal]]:
+        """The messages to send, and the refusals of the others."""
+        history = self.history
+        send, doubtful = decide(
+            messages,
+            lane.destination,
+            self.target.foreign,
+            history.destination_uids,
+            lambda content: content in history.former or history.knows(content),
+        )
+        with self.lock:
+            self._held_back.clear(send)
+        return send, [self._indistinguishable(message) for message in doubtful]
 
     def _indistinguishable(self, message: HeldMessage) -> Refusal:
         source, code = self.source, RefusalCode.NOT_COMPARED

@@ -48,6 +48,7 @@ from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.engine.folder_copy import Deferred, FolderCopy
+from importer.engine.held_back import HeldMessage
 from importer.engine.leg_context import Lane
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
@@ -77,6 +78,10 @@ class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is
     header: bytes
     digest: bytes  # of the body
     marks: int = 0  # of the content
+
+
+def _held(key: MessageKey) -> HeldMessage:
+    return HeldMessage(key.uid, key.size_bytes, key.header, key.digest)
 
 
 class _Fetched(NamedTuple):  # likewise
@@ -334,11 +339,17 @@ class InFlightBatch:
             self._lane.destination,
             [(item.key.digest, item.key.header, item.message.body) for item in unsettled],
         )
+        unmatched = [item.key for item in unsettled if item.key.digest not in existing.matches]
+        doubtful = pair.doubt_at_once(self._lane, map(_held, unmatched))
+        decided.refusals += doubtful
+        refused = {refusal.uid for refusal in doubtful}
         new: list[_Fetched] = []
         deferred: dict[Uid, Deferred] = {}
         with pair.lock:
             for item in unsettled:
                 key = item.key
+                if key.uid in refused:
+                    continue
                 if (match := existing.matches.get(key.digest)) is not None:
                     reason = CHANGED_ELSEWHERE if match.changed else ""
                     decided.settled.append((Outcome.PRESENT, reason, key.uid, key.digest, match.uid))
@@ -350,7 +361,7 @@ class InFlightBatch:
                     )
                 elif key.digest in self._claimed:
                     decided.twins.append(key)
-                elif pair.hold_back(key.uid, key.size_bytes, key.header, key.digest):
+                elif pair.hold_back(_held(key)):
                     continue
                 elif key.digest in pair.claims or pair.history.knows(key.digest):
                     deferred[key.uid] = Deferred(key.size_bytes, key.digest)

@@ -14,10 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from importer.domain.messages.message_body import whole
+from importer.domain.messages.message_identity import first_field
 from tests.fakes.mailbox import Fault
 from tests.property.world import COMMANDS, Strike, World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old")
+
+
+def message_id(body: bytes) -> bytes | None:
+    return first_field(body, b"Message-ID")
 
 
 class Lifetimes(RuleBasedStateMachine):
@@ -29,6 +34,12 @@ class Lifetimes(RuleBasedStateMachine):
         self.expected: dict[str, Counter[bytes]] = {name: Counter() for name in FOLDERS}
         self.pending: dict[str, list[bytes]] = {name: [] for name in FOLDERS}
         self.imported: dict[str, set[bytes]] = {name: set() for name in FOLDERS}
+        self.brought: dict[str, set[bytes]] = {
+            name: set() for name in FOLDERS
+        }  # also before it was renumbered
+        self.former: dict[str, set[bytes]] = {
+            name: set() for name in FOLDERS
+        }  # since which none was imported
         self.recreated: set[str] = set()  # folders recreated by others after the owner removed ours
         self.number = 0
 
@@ -77,6 +88,8 @@ class Lifetimes(RuleBasedStateMachine):
         if self.world.destination.folders.pop(folder, None):
             self.expected[folder].clear()
             self.recreated.discard(folder)
+            # Nothing was imported since it was renumbered: what was imported before stays away with it.
+            self.imported[folder] |= self.former[folder]
 
     @rule(folder=st.sampled_from(FOLDERS))
     def the_old_host_renumbers_a_folder(self, folder: str) -> None:
@@ -99,22 +112,36 @@ class Lifetimes(RuleBasedStateMachine):
         for folder in self.recreated:
             # Another UIDVALIDITY invalidates the receipts: messages that the old host still lists are
             # copied unless the new folder has them. (A folder restored from a backup looks the same.)
-            self.imported[folder].clear()
+            self.former[folder] = self.imported[folder]
+            self.imported[folder] = set()
             held = self.world.source.folders[folder].messages.values()
             self.pending[folder] = [whole(message.body) for message in held]
         self.recreated.clear()
         for folder, bodies in self.pending.items():
+            refused = [body for body in bodies if self.may_be_there(folder, body)]
             for body in bodies:
                 # Copied once, unless the same content was imported into this folder before (the owner may
                 # have removed it since) or the folder has it already.
+                if body in refused:
+                    continue
                 if body not in self.imported[folder] and not self.expected[folder][body]:
                     self.expected[folder][body] = 1
                 self.imported[folder].add(body)
-            bodies.clear()
+                self.former[folder] = set()
+            self.brought[folder] |= self.imported[folder]
+            bodies[:] = refused
         for name, tally in watched.tallies.items():
             assert tally.adds_up
             assert tally.found == len(self.world.source.folders[name].messages)
         self.check()
+
+    def may_be_there(self, folder: str, body: bytes) -> bool:
+        """Whether a message that was brought before the folder was renumbered may be there in another form:
+        one with its Message-ID is, which no import has brought."""
+        if body not in self.brought[folder] - self.imported[folder] or self.expected[folder][body]:
+            return False
+        others = (other for other in +self.expected[folder] if other not in self.brought[folder])
+        return any(message_id(other) == message_id(body) for other in others)
 
     @rule()
     def an_import_without_changes_copies_nothing(self) -> None:
@@ -138,3 +165,34 @@ class Lifetimes(RuleBasedStateMachine):
 
 Lifetimes.TestCase.settings = settings(stateful_step_count=25)
 TestLifetimes = Lifetimes.TestCase
+
+
+def test_messages_that_may_be_there_are_decided_in_legs_of_any_length() -> None:
+    """Each leg ended before the messages that waited were decided, without end."""
+    life = Lifetimes()
+    life.folders()
+    life.mail_arrives_at_the_new_host(folder="Work")
+    life.mail_arrives_at_the_old_host(folder="Work", twin=True)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    life.the_new_host_renumbers_a_folder(folder="Work")
+    life.the_owner_deletes_a_message_at_the_new_host(folder="Work", which=1)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    assert life.pending["Work"]  # it was refused, and is again until the other message is gone
+    life.the_owner_deletes_a_message_at_the_new_host(folder="Work", which=0)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    assert not life.pending["Work"]
+
+
+def test_mail_of_a_removed_folder_stays_away_although_the_folder_was_renumbered_before() -> None:
+    """The last receipt into it tells which folder it was; nothing was imported since it was renumbered."""
+    life = Lifetimes()
+    life.folders()
+    life.mail_arrives_at_the_old_host(folder="Work", twin=True)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    life.the_new_host_renumbers_a_folder(folder="Work")
+    life.a_message_is_deleted_at_the_old_host(folder="Work", which=0)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    life.the_owner_removes_a_folder_at_the_new_host(folder="Work")
+    life.mail_arrives_at_the_old_host(folder="Work", twin=True)
+    life.an_import_runs(faults=[], batch=1, legs_of=0)
+    assert not life.world.contents(life.world.destination)
