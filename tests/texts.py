@@ -15,6 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from importer.codes.code_table import ROWS
+from importer.domain.import_options import OPTIONS
 
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
 LOCALE: Final = IMPORTER / "i18n" / "locale"
@@ -41,6 +42,9 @@ def template() -> Catalog:
         ):
             if text:
                 catalog.add(text)
+    for option in OPTIONS.values():
+        for text in option.texts:
+            catalog.add(text)
     return catalog
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from docs.generate import commands, configuration, errors, events, mail_hosts
+from docs.generate import commands, configuration, errors, events, import_options, mail_hosts
 
 DOCS: Final = Path(__file__).parents[1]
 
@@ -15,5 +15,6 @@ PAGES: Final[dict[Path, Callable[[], str]]] = {
     DOCS / "cli.md": commands.render,
     DOCS / "errors.md": errors.render,
     DOCS / "events.md": events.render,
+    DOCS / "options.md": import_options.render,
     DOCS / "providers.md": mail_hosts.render,
 }

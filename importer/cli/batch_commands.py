@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,12 +11,13 @@ from importer.cli import live_watch, options, text_views
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.operator_events import record_operator
-from importer.cli.options import PATH, ImportChoices
+from importer.cli.options import PATH, MailChoices
 from importer.domain.audit_event import AuditAction
 from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_files import template as template_text
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
 from importer.domain.csv_import.row_parser import parse
+from importer.domain.import_options import Choices
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.service.access import owner_consent
@@ -44,7 +44,8 @@ from importer.settings import Settings
     type=PATH,
     help="File for a copy of the CSV file that has its problems added and its passwords removed.",
 )
-@options.import_choices
+@options.import_options
+@options.mail_choices
 @options.data
 @options.allow_plaintext
 @options.as_json
@@ -54,7 +55,8 @@ def batch(
     wait: bool,
     again: bool,
     annotated: Path | None,
-    choices: ImportChoices,
+    choices: Choices,
+    mails: MailChoices,
     data: Path | None,
     allow_plaintext: bool,
     as_json: bool,
@@ -62,17 +64,15 @@ def batch(
     """Submit the imports of a CSV file.
 
     Nothing starts unless every row is valid. The same file again starts only the rows that are new, did not
-    end complete, were undone, or have another password or, for a source with labels, another choice about
-    labels; another sync_flags alone starts nothing.
+    end complete, were undone, or have another password or another option; for labels only if the source has
+    labels, and another sync_flags alone starts nothing.
 
     \b
     Example:
       mailhaul batch people.csv --wait
     """
-    settings = Settings.load(
-        data=data, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
-    )
-    actor = console_actor(settings, notify=choices.notify, language=choices.language)
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    actor = console_actor(settings, notify=mails.notify, language=mails.language)
     content = _content(file)
     parsed = _parsed(content, settings, actor, split_=split_)
     if parsed.problems:
@@ -80,13 +80,15 @@ def batch(
             _write_annotated(file, parsed, annotated)
         _print_problems(parsed, as_json=as_json, split_=split_)
         raise exit_with(ExitCode.USAGE)
-    parsed = _with_choices(parsed, choices, settings)
+    import_options = settings.import_options.choose(choices)
+    text_views.print_label_rules(parsed.rows, import_options)
     with queued(settings) as deps:
         submissions = [
             submit_rows(
                 deps,
                 actor,
                 rows,
+                options=import_options,
                 name=file.name,
                 again=again,
             )
@@ -161,14 +163,6 @@ def _print_problems(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     stderr.print("Nothing was started.")
     if parsed.row_count > BATCH_ROWS and not split_:
         stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")
-
-
-def _with_choices(parsed: Parsed, choices: ImportChoices, settings: Settings) -> Parsed:
-    """The rows with the choices of the command line where they make none; prints the rules for labels."""
-    labels = choices.labels or settings.labels
-    rows = tuple(row.chosen(labels, sync_flags=settings.sync_flags) for row in parsed.rows)
-    text_views.print_label_rules(rows)
-    return replace(parsed, rows=rows)
 
 
 def _print_submissions(deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from importer.cli import check_view, mailbox_options, options
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.options import MailboxPair
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import Choices
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check as check_mailboxes
 from importer.settings import Settings
@@ -19,14 +19,14 @@ from importer.settings import Settings
 
 @click.command
 @options.mailbox_pair
-@options.labels
+@options.import_options
 @options.data
 @options.ca_file
 @options.allow_plaintext
 @options.as_json
 def check(
     mailboxes: MailboxPair,
-    labels: LabelRule | None,
+    choices: Choices,
     data: Path | None,
     ca_file: Path | None,
     allow_plaintext: bool,
@@ -47,7 +47,7 @@ def check(
         credentials = row_credentials(deps, console_actor(settings), row)
         source = (row.source, credentials.source)
         destination = (row.destination, credentials.destination)
-        for snapshot in check_mailboxes(deps, source, destination, labels or settings.labels):
+        for snapshot in check_mailboxes(deps, source, destination, settings.import_options.choose(choices)):
             measured = sum(folder.size_bytes is not None for folder in snapshot.folders)
             if snapshot.ready and snapshot.folders:
                 status.update(f"reading folders: {measured} of {len(snapshot.folders)}")

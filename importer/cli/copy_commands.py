@@ -12,9 +12,10 @@ from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.operator_events import record_operator
-from importer.cli.options import ImportChoices, MailboxPair
+from importer.cli.options import MailboxPair, MailChoices
 from importer.cli.progress_bar import progress_bar
 from importer.domain.audit_event import AuditAction
+from importer.domain.import_options import Choices
 from importer.domain.model import Import
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -27,14 +28,16 @@ from importer.settings import Settings
 
 @click.command
 @options.mailbox_pair
-@options.import_choices
+@options.import_options
+@options.mail_choices
 @options.data
 @options.ca_file
 @options.allow_plaintext
 @options.as_json
 def copy(
     mailboxes: MailboxPair,
-    choices: ImportChoices,
+    choices: Choices,
+    mails: MailChoices,
     data: Path | None,
     ca_file: Path | None,
     allow_plaintext: bool,
@@ -49,12 +52,10 @@ def copy(
       mailhaul copy --from ada@old.example --from-password-file old.txt \\
         --to imaps://ada@new.example@imap.new.example --to-password-file new.txt
     """
-    settings = Settings.load(
-        data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
-    )
+    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
     row = mailbox_options.import_row(settings, mailboxes)
-    row = row.chosen(choices.labels or settings.labels, sync_flags=settings.sync_flags)
-    text_views.print_label_rules([row])
+    import_options = settings.import_options.choose(choices)
+    text_views.print_label_rules([row], import_options)
     with standalone(settings) as deps:
 
         def print_wait(import_: Import) -> None:
@@ -65,8 +66,9 @@ def copy(
         with progress_bar(quiet=as_json) as watch:
             import_ = copy_mailbox(
                 deps,
-                console_actor(settings, notify=choices.notify, language=choices.language),
+                console_actor(settings, notify=mails.notify, language=mails.language),
                 row,
+                options=import_options,
                 on_progress=watch,
                 on_wait=print_wait,
             )
@@ -79,13 +81,15 @@ def copy(
 
 @click.command
 @options.mailbox_pair
-@options.import_choices
+@options.import_options
+@options.mail_choices
 @options.data
 @options.allow_plaintext
 @options.as_json
 def submit(
     mailboxes: MailboxPair,
-    choices: ImportChoices,
+    choices: Choices,
+    mails: MailChoices,
     data: Path | None,
     allow_plaintext: bool,
     as_json: bool,
@@ -100,19 +104,18 @@ def submit(
         --to imaps://ada@new.example@imap.new.example --to-password-file new.txt \\
         --notify admin@new.example
     """
-    settings = Settings.load(
-        data=data, allow_plaintext=allow_plaintext or None, sync_flags=choices.sync_flags
-    )
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
     row = mailbox_options.import_row(
         settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
-    row = row.chosen(choices.labels or settings.labels, sync_flags=settings.sync_flags)
-    text_views.print_label_rules([row])
+    import_options = settings.import_options.choose(choices)
+    text_views.print_label_rules([row], import_options)
     with queued(settings) as deps:
         submission = submit_rows(
             deps,
-            console_actor(settings, notify=choices.notify, language=choices.language),
+            console_actor(settings, notify=mails.notify, language=mails.language),
             [row],
+            options=import_options,
             name="submit",
             again=True,
         )

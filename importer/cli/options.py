@@ -6,11 +6,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.import_options import OPTIONS, Option
 
 E = TypeVar("E", bound=StrEnum)
 Function = Callable[..., None]
@@ -45,11 +46,9 @@ class MailboxPair(NamedTuple):
     destination_password: PasswordSource
 
 
-class ImportChoices(NamedTuple):
-    """What `copy`, `submit` and `batch` choose for their imports; None leaves it to the settings."""
+class MailChoices(NamedTuple):
+    """Who gets the mails about an import, and in which language; None leaves it to the settings."""
 
-    labels: LabelRule | None
-    sync_flags: bool | None
     notify: str | None
     language: str | None
 
@@ -62,22 +61,9 @@ allow_plaintext = click.option(
     "--allow-plaintext", is_flag=True, help="Let imap:// continue unencrypted if the server lacks STARTTLS."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-labels = click.option(
-    "--labels",
-    type=EnumChoice(LabelRule),
-    help="For mail with several labels (Gmail). one: a single copy, in the folder of the most specific label;"
-    " keywords: the same, with the other labels as keywords; each: one copy for each label."
-    " [env: MAILHAUL_LABELS]",
-)
 import_id = click.argument("id_", metavar="ID", help="ID of an import.")
 import_or_batch_id = click.argument("id_", metavar="ID", help="ID of an import or a batch.")
 
-_sync_flags = click.option(
-    "--sync-flags/--no-sync-flags",
-    default=None,
-    help="Copy flags that have changed in the old mailbox since an earlier import, such as read;"
-    " flags changed in the new mailbox stay. [env: MAILHAUL_SYNC_FLAGS]",
-)
 _notify = click.option(
     "--notify", help="Your mail address, to receive the report as well. [env: MAILHAUL_SUBMITTER]"
 )
@@ -112,10 +98,44 @@ def mailbox_pair(function: Function) -> Function:
     return _source(source_password(_destination(destination_password(function))))
 
 
-def import_choices(function: Function) -> Function:
-    """Passes --labels, --sync-flags, --notify and --language as `choices: ImportChoices`."""
-    function = _packed(function, "choices", ImportChoices, ImportChoices._fields)
-    return labels(_sync_flags(_notify(_language(function))))
+def import_options(function: Function) -> Function:
+    """Passes the options of imports as `choices: Choices`."""
+    function = _packed(function, "choices", _choices, tuple(OPTIONS))
+    for option in reversed(OPTIONS.values()):
+        function = _import_option(option)(function)
+    return function
+
+
+def mail_choices(function: Function) -> Function:
+    """Passes --notify and --language as `mails: MailChoices`."""
+    return _notify(_language(_packed(function, "mails", MailChoices, MailChoices._fields)))
+
+
+class _OptionText(click.ParamType[Any]):
+    """The text of an option."""
+
+    def __init__(self, option: Option) -> None:
+        self.name = option.name
+        self._option = option
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._option.parse(value)
+        except Refused as refused:
+            self.fail(f"{refused} {refused.fix}", param, ctx)
+
+
+def _import_option(option: Option) -> Callable[[Function], Function]:
+    flag = f"--{option.name.replace('_', '-')}"
+    help_ = f"{option.help} [env: MAILHAUL_{option.name.upper()}]"
+    if option.api_type is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help_)
+    kind = EnumChoice([word.value for word in option.words]) if option.words else _OptionText(option)
+    return click.option(flag, type=kind, help=help_)
+
+
+def _choices(*values: object) -> dict[str, object]:
+    return {name: value for name, value in zip(OPTIONS, values, strict=True) if value is not None}
 
 
 def _password_options(function: Function, prefix: str, parameter: str) -> Function:

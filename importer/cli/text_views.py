@@ -17,6 +17,7 @@ from importer.cli.exit_codes import stderr, stdout
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
 from importer.domain.folder_mapping.label_rules import SENTENCES
+from importer.domain.import_options import OPTIONS, ImportOptions, text_of
 from importer.domain.model import FolderTally, Import, State
 from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.explanation import Action, Explanation
@@ -150,9 +151,16 @@ def print_choices(imports: Iterable[Import]) -> None:
     """The choices made for each import, as far as they have an effect."""
     for import_ in imports:
         if import_.has_labels:
-            stdout.print(f"{import_.id}  labels: {SENTENCES[import_.labels]}", soft_wrap=True)
-        if import_.sync_flags:
-            stdout.print(f"{import_.id}  flags changed since an earlier import are copied", soft_wrap=True)
+            stdout.print(f"{import_.id}  labels: {SENTENCES[import_.options.labels]}", soft_wrap=True)
+        for line in _chosen_options(import_.options):
+            stdout.print(f"{import_.id}  {line}", soft_wrap=True)
+
+
+def _chosen_options(import_options: ImportOptions) -> Iterator[str]:
+    """The options that differ from their defaults, without those that concern labels."""
+    for name, value in import_options.chosen.items():
+        if not OPTIONS[name].needs_labels:
+            yield f"{name.replace('_', ' ')}: {plain(text_of(value), 400)}"
 
 
 def print_consent_links(links: Links) -> None:
@@ -167,14 +175,14 @@ def print_consent_links(links: Links) -> None:
             )
 
 
-def print_label_rules(rows: Sequence[Row]) -> None:
+def print_label_rules(rows: Sequence[Row], import_options: ImportOptions) -> None:
     """How labels are handled, before an import from a host that has them begins."""
     catalog = Catalog.load()
     providers = [catalog.for_host(row.source.endpoint.host) for row in rows]
     rules = {
-        row.labels: provider.name
+        import_options.choose(row.choices).labels: provider.name
         for row, provider in zip(rows, providers, strict=True)
-        if row.labels is not None and provider is not None and Quirk.LABELS in provider.quirks
+        if provider is not None and Quirk.LABELS in provider.quirks
     }
     for rule, name in rules.items():
         stderr.print(f"Labels at {name}: {SENTENCES[rule]} [dim]--labels chooses.[/]", soft_wrap=True)
@@ -228,7 +236,8 @@ def _remarks(report: Report) -> Iterator[str]:
     """The lines below the tables of a report."""
     totals = report.totals
     if report.import_.has_labels:
-        yield f"Labels: {SENTENCES[report.import_.labels]}"
+        yield f"Labels: {SENTENCES[report.import_.options.labels]}"
+    yield from (f"Option {line}" for line in _chosen_options(report.import_.options))
     if totals.skipped:
         reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in totals.skipped.items())
         yield f"Skipped: {reasons}."

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, NewType
 
 from importer.compact.digest_set import digest_at
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import Body
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 from providers.errors import Side
@@ -135,9 +135,8 @@ class Import:
     progress: Progress = Progress()
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    labels: LabelRule = LabelRule.ONE  # applies only if the source has labels
+    options: ImportOptions = ImportOptions()
     has_labels: bool = False  # labels were seen at the source
-    sync_flags: bool = False  # also copy flag changes made at the source since a message was copied
     password_fingerprint: str = ""  # keyed fingerprint of both passwords, to detect changed ones
     requested: ControlRequest | None = None
     language: str = ""  # of its mails, such as "de"; "" for the installation's default

@@ -539,7 +539,7 @@ class FolderCopy:
         """
         tally = self.tally
         try:
-            if self.leg.import_.sync_flags and self._unusable is None:
+            if self.leg.import_.options.sync_flags and self._unusable is None:
                 self._update_flags(lane)
             self._unlisted = 0  # the recount counts them itself
             result = recount(

@@ -34,7 +34,7 @@ class LegEnd(StrEnum):
 def run_leg(leg: Leg) -> LegEnd:
     """Run one leg. DONE means that every message the source listed is in the tally and recounted."""
     source, destination = run_both(
-        lambda: survey(leg.lane.source, modseqs=leg.import_.sync_flags),
+        lambda: survey(leg.lane.source, modseqs=leg.import_.options.sync_flags),
         lambda: survey(leg.lane.destination),
         decisive,
     )

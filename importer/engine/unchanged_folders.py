@@ -36,7 +36,7 @@ def changed_folders(
             checkpoint is None
             or checkpoint.status != source.statuses[pair.source.name]
             or (
-                leg.import_.sync_flags
+                leg.import_.options.sync_flags
                 and not _same_flags(checkpoint.status, source.statuses[pair.source.name])
             )
             or checkpoint.destination.name != pair.destination

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.import_options import OPTIONS, ImportOptions, Option, text_of
 from importer.settings.fields import setting
 from importer.settings.outgoing_mail import MailSettings
-from importer.settings.value_types import DailyLimit, daily_limits, flag, one_of, whole
+from importer.settings.value_types import DailyLimit, Kind, daily_limits, flag, one_of, text, whole
 
 
 class TransferSettings(MailSettings):
@@ -57,19 +58,6 @@ class TransferSettings(MailSettings):
         "auto, on or off",
         one_of("auto", "on", "off"),
     )
-    labels: LabelRule = setting(
-        LabelRule.ONE,
-        "How mail with several labels is copied, from hosts with labels (Gmail).",
-        "one, keywords or each",
-        LabelRule,
-    )
-    sync_flags: bool = setting(
-        False,
-        "Whether later imports copy flags that changed in the old mailbox since the first copy.",
-        "true or false",
-        flag,
-        shown="false",
-    )
     account_connections: int = setting(
         16,
         "Maximum number of connections to one mailbox, all workers together; fewer if the host allows fewer.",
@@ -107,3 +95,27 @@ class TransferSettings(MailSettings):
         "a whole number from 1 to 600",
         whole(1, 600),
     )
+
+    @property
+    def import_options(self) -> ImportOptions:
+        """The options of imports whose submitters leave them open."""
+        return ImportOptions(**{name: getattr(self, name) for name in OPTIONS})
+
+
+def _option_kind(option: Option) -> Kind:
+    def read(value: object) -> Any:
+        try:
+            return value if isinstance(value, type(option.default)) else option.parse(text(value))
+        except Refused as refused:
+            raise ValueError from refused
+
+    return flag if option.api_type is bool else read
+
+
+def _option_setting(option: Option) -> Any:
+    shown = "false" if option.default is False else text_of(option.default)
+    return setting(option.default, option.setting, option.rule, _option_kind(option), shown=shown)
+
+
+for _option in OPTIONS.values():
+    setattr(TransferSettings, _option.name, _option_setting(_option))

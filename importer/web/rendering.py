@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable
-from importer.i18n.label_texts import label_choices, label_rule
+from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES, texts
 from importer.web.cookies import set_session_token
@@ -99,7 +99,7 @@ def _environment(language: str) -> Environment:
         "t": translator,
         "language": language,
         "languages": LANGUAGES,
-        "label_choices": label_choices(translator),
+        "form_options": form_options(translator),
         "asset": lambda name: assets()[name].path,
     }
     environment.filters |= {
@@ -109,7 +109,8 @@ def _environment(language: str) -> Environment:
         "day": translator.day,
         "instant": translator.instant,
         "reason": partial(reason, translator),
-        "label_rule": partial(label_rule, translator),
+        "label_rule": partial(word_sentences, translator, "labels"),
+        "chosen_options": partial(chosen_options, translator),
         "changes": lambda changes: change_sentences(changes, translator).values(),
         "printable": printable,
     }

@@ -31,6 +31,7 @@ from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ENDED
 from importer.domain.model import (
     ANY_UIDVALIDITY,
@@ -820,9 +821,8 @@ FULL = an_import(
     password_fingerprint="c0ffee",
     requested=ControlRequest.PAUSE,
     held_up_since=NOW - TTL,
-    labels=LabelRule.EACH,
+    options=ImportOptions(labels=LabelRule.EACH, sync_flags=True),
     has_labels=True,
-    sync_flags=True,
     proven=True,
 )
 

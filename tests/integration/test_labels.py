@@ -14,6 +14,7 @@ import pytest
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderTally, Import, ImportId
 from importer.engine.leg import LegEnd, run_leg
@@ -61,7 +62,11 @@ class Move:
         """Run one import to its end and return the tallies of its folders."""
         self.imports += 1
         import_ = Import(
-            ImportId(f"import{self.imports}"), self.user.account, DESTINATION, self.clock.now(), labels=rule
+            ImportId(f"import{self.imports}"),
+            self.user.account,
+            DESTINATION,
+            self.clock.now(),
+            options=ImportOptions(labels=rule),
         )
         watcher = Watcher()
         while (
@@ -75,7 +80,7 @@ class Move:
 
     def _leg(self, import_: Import, watcher: Watcher, pace: TransferLimits, batches: int) -> LegEnd:
         sessions = ImapSessions(ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20))
-        view = LabelView(import_.labels, partial(previous_placements, self.store, import_.route))
+        view = LabelView(import_.options.labels, partial(previous_placements, self.store, import_.route))
         opened = []
 
         def lane(number: int) -> Lane:

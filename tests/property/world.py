@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import is_notice, notice_signature
 from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, Progress
@@ -162,7 +163,7 @@ class World:
             self.account,
             DESTINATION,
             self.clock.now(),
-            sync_flags=self.sync_flags,
+            options=ImportOptions(sync_flags=self.sync_flags),
         )
         batch_ = Batch(BatchId(import_.id), self.clock.now(), "", "", (import_.id,))
         self.store.add_batch(batch_, [(import_, None)])

@@ -15,6 +15,7 @@ from importer.adapters.mail.addresses import ascii_domain, mailbox, sender_mailb
 from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
     Account,
     Batch,
@@ -212,9 +213,11 @@ def test_recognised_messages_are_mentioned_only_if_there_are_any() -> None:
 
 
 def test_labels_and_updated_flags_are_mentioned_only_if_there_are_any() -> None:
-    usual = completion_notice(report(FolderTally("I", "I", 2, 2), labels=LabelRule.EACH))
+    usual = completion_notice(
+        report(FolderTally("I", "I", 2, 2), options=ImportOptions(labels=LabelRule.EACH))
+    )
     inbox = FolderTally("I", "I", 2, 2, flags_updated=3)
-    chosen = completion_notice(report(inbox, labels=LabelRule.EACH, has_labels=True))
+    chosen = completion_notice(report(inbox, options=ImportOptions(labels=LabelRule.EACH), has_labels=True))
     for body in (chosen.text, chosen.html):
         sentence = " ".join(body.split())
         assert "Mail with several labels: A copy for each label." in sentence

@@ -15,6 +15,7 @@ from importer.domain.csv_import.csv_reader import OPTIONAL_COLUMNS, RowProblem
 from importer.domain.csv_import.import_rows import Parsed, Row, split
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from providers.endpoint import Endpoint, Secret, Security
 from tests.lookups import UsualNames
 
@@ -547,8 +548,8 @@ def test_a_row_chooses_the_handling_of_labels_and_flags(
     cells: str, labels: LabelRule | None, sync_flags: bool | None
 ) -> None:
     [row_] = rows(f"{HEADER},labels,sync_flags\n{GOOD},{cells}")
-    assert (row_.labels, row_.sync_flags) == (labels, sync_flags)
-    usual = row_.chosen(LabelRule.EACH, sync_flags=True)
+    assert (row_.choices.get("labels"), row_.choices.get("sync_flags")) == (labels, sync_flags)
+    usual = ImportOptions(labels=LabelRule.EACH, sync_flags=True).choose(row_.choices)
     assert usual.labels is (labels or LabelRule.EACH)
     assert usual.sync_flags is (True if sync_flags is None else sync_flags)
 
@@ -557,7 +558,7 @@ def test_choices_may_be_omitted_at_the_end_of_a_line() -> None:
     [first, second] = rows(
         f"{HEADER},labels,sync_flags\n{GOOD},each\n{row(source_address='bob@old.example')}"
     )
-    assert (first.labels, first.sync_flags, second.labels) == (LabelRule.EACH, None, None)
+    assert (first.choices, second.choices) == ({"labels": LabelRule.EACH}, {})
 
 
 def test_an_invalid_choice_is_reported_at_its_cell_without_being_quoted() -> None:

@@ -177,7 +177,7 @@ def test_another_label_rule_is_another_import_if_there_are_labels(office: Office
     first = office.work(office.submit()[1])
     assert (first.state, first.has_labels) == (State.COMPLETE, has_labels)
     assert office.submit()[0] is RowOutcome.DONE
-    [submitted] = submit(office.deps, Actor(), [replace(a_row(), labels=LabelRule.EACH)]).rows
+    [submitted] = submit(office.deps, Actor(), [replace(a_row(), choices={"labels": LabelRule.EACH})]).rows
     assert submitted.outcome is (RowOutcome.STARTED if has_labels else RowOutcome.DONE)
 
 

@@ -65,11 +65,11 @@ def test_the_label_choice_is_shown_only_for_sources_with_labels(office: WebOffic
         ("each", ""),
     ]
     start(ada, page, labels="each", sync_flags="yes")
-    assert (latest(office).labels, latest(office).sync_flags) == (LabelRule.EACH, True)
+    assert (latest(office).options.labels, latest(office).options.sync_flags) == (LabelRule.EACH, True)
     page = review(ada, "grace@old.example")
     assert 'name="labels"' not in page
     start(ada, page, labels="nonsense")
-    assert (latest(office).labels, latest(office).sync_flags) == (LabelRule.ONE, False)
+    assert (latest(office).options.labels, latest(office).options.sync_flags) == (LabelRule.ONE, False)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_run_again_preselects_the_earlier_choices(office: WebOffice, ada: Browse
     start(ada, page, labels="one")
     again = latest(office)
     assert again.id != first.id
-    assert (again.labels, again.sync_flags) == (LabelRule.ONE, False)
+    assert (again.options.labels, again.options.sync_flags) == (LabelRule.ONE, False)
 
 
 def test_choices_of_a_rerun_do_not_apply_to_another_mailbox(office: WebOffice, ada: Browser) -> None:
@@ -144,7 +144,9 @@ def test_a_file_has_choices_per_row_and_the_preview_shows_the_label_rules(
     assert re.search(r"in line 3:\s+One copy", page)
     assert "in line 4" not in page
     ada.post("/file/start")
-    choices = {i.source.address: (i.labels, i.sync_flags) for i in office.deps.store.imports()}
+    choices = {
+        i.source.address: (i.options.labels, i.options.sync_flags) for i in office.deps.store.imports()
+    }
     assert choices == {
         "ada@gmail.com": (LabelRule.EACH, True),
         "bob@gmail.com": (LabelRule.ONE, False),

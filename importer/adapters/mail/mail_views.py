@@ -17,7 +17,7 @@ from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.outcome import batch_verdict
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
-from importer.i18n.label_texts import label_rule
+from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.problem_texts import import_problem
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
@@ -113,7 +113,8 @@ class ReportMailView:
     """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
 
     `server_text` is the server's response that stopped the import. `folders_more` and `refusals_more` count
-    the entries that the lists omit. `labels` is the rule for mail with several labels, "" if there were none.
+    the entries that the lists omit. `labels` is the rule for mail with several labels, "" if there were none;
+    `options` are the other options that were chosen.
     """
 
     state: str
@@ -131,6 +132,7 @@ class ReportMailView:
     refusals: tuple[RefusalLine, ...]
     refusals_more: int
     labels: str
+    options: tuple[str, ...]
     flags_updated: int
     recognised: int
     changes: tuple[str, ...]
@@ -155,7 +157,10 @@ class ReportMailView:
             folders_more=len(report.tallies[MAX_FOLDERS:]),
             refusals=tuple(RefusalLine.of(refusal, texts) for refusal in refusals),
             refusals_more=refused_total - sum(refusal.count for refusal in refusals),
-            labels=label_rule(texts, import_.labels) if import_.has_labels else "",
+            labels=word_sentences(texts, "labels", import_.options.labels) if import_.has_labels else "",
+            options=tuple(
+                f"{title}: {printable(value, 400)}" for title, value in chosen_options(texts, import_.options)
+            ),
             flags_updated=totals.flags_updated,
             recognised=totals.recognised,
             changes=tuple(change_sentences(totals.changes, texts).values()),

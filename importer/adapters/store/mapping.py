@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from importer.adapters.store.columns import folder_key
 from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
     Account,
     Batch,
@@ -81,9 +81,8 @@ def import_(row: AnyRow) -> Import:
         progress=Progress(**row.progress),
         started_at=row.started_at,
         finished_at=row.finished_at,
-        labels=LabelRule(row.labels),
+        options=ImportOptions.from_json(row.options),
         has_labels=row.has_labels,
-        sync_flags=row.sync_flags,
         password_fingerprint=row.password_mark,
         requested=None if row.wish is None else ControlRequest(row.wish),
         held_up_since=row.held_up_since,
@@ -101,8 +100,7 @@ def import_values(import_: Import) -> Values:
         "submitter": import_.submitter,
         "language": import_.language,
         "progress": asdict(import_.progress),
-        "labels": import_.labels,
-        "sync_flags": import_.sync_flags,
+        "options": import_.options.as_json(),
         "password_mark": import_.password_fingerprint,
         "wish": import_.requested,
         "proven": import_.proven,

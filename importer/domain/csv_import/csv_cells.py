@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from importer.domain.folder_mapping.label_rules import LabelRule
 from providers.endpoint import Endpoint, PasswordInServer, Secret, parse_server
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
@@ -105,27 +104,12 @@ def password(cell: str) -> Secret:
     return Secret(cell)
 
 
-def label_rule(cell: str) -> LabelRule | None:
-    """The rule for messages with several labels; None for an empty cell."""
-    text = cell.strip().casefold()
-    if not text:
-        return None
-    try:
-        return LabelRule(text)
-    except ValueError:
-        raise Refused(
-            "labels_invalid",
-            "This is not one of the choices for labels.",
-            "Write one, keywords or each, or leave the cell empty.",
-        ) from None
-
-
-def yes_or_no(cell: str) -> bool | None:
-    """A yes/no choice; None for an empty cell. Spreadsheets write true and false in their own language."""
-    text = cell.strip().casefold()
-    if text and text not in _YES | _NO:
+def yes_or_no(text: str) -> bool:
+    """A yes/no choice. Spreadsheets write true and false in their own language."""
+    word = text.casefold()
+    if word not in _YES | _NO:
         raise Refused("yes_no_invalid", "This is neither yes nor no.", "Write yes or no.")
-    return text in _YES if text else None
+    return word in _YES
 
 
 def password_missing() -> Refused:

@@ -9,18 +9,18 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from textwrap import wrap
 from typing import Final
 
-from importer.domain.csv_import.csv_cells import Refused, address, label_rule, server, yes_or_no
+from importer.domain.csv_import.csv_cells import Refused, address, server
 from importer.domain.csv_import.csv_reader import (
-    LABELS,
     PASSWORD_COLUMNS,
     PROBLEM_COLUMN,
     REQUIRED_COLUMNS,
     SERVER_COLUMNS,
-    SYNC_FLAGS,
 )
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed
+from importer.domain.import_options import OPTIONS
 
 
 def template() -> str:
@@ -72,10 +72,20 @@ def _safe_cell(column: str, cell: str) -> str:
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     **dict.fromkeys(SERVER_COLUMNS, server),
-    LABELS: label_rule,
-    SYNC_FLAGS: yes_or_no,
+    **{name: option.parse for name, option in OPTIONS.items()},
 }
 """The parsers of all columns that are not addresses."""
+
+
+def _option_comments() -> str:
+    """What the optional columns of the options mean."""
+    return "".join(
+        f"{line}\n"
+        for name, option in OPTIONS.items()
+        for line in wrap(
+            f"{name}: {option.rule}. {option.help}", 108, initial_indent="# ", subsequent_indent="#   "
+        )
+    )
 
 
 _TEMPLATE: Final = f"""\
@@ -94,11 +104,7 @@ _TEMPLATE: Final = f"""\
 #
 # Optional columns:
 # destination_server: the mail server of the destination if it is not the usual one.
-# labels: for Gmail, how to copy mail with several labels.
-#   one: one copy, in the folder of its most specific label. keywords: the same, with the others as keywords.
-#   each: one copy in the folder of each label.
-# sync_flags: yes, to copy flags that changed at the source since an earlier import.
-#
+{_option_comments()}#
 # Spaces before and after a password are part of the password.
 # Put a password that contains a comma or a quotation mark in quotation marks.
 # Write each quotation mark inside it twice.

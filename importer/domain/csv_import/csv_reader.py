@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Final
 
+from importer.domain.import_options import OPTIONS
+
 REQUIRED_COLUMNS: Final = (
     "source_address",
     "source_password",
@@ -23,9 +25,7 @@ REQUIRED_COLUMNS: Final = (
     "destination_password",
 )
 DESTINATION_SERVER: Final = "destination_server"
-LABELS: Final = "labels"
-SYNC_FLAGS: Final = "sync_flags"
-OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, LABELS, SYNC_FLAGS)
+OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, *OPTIONS)
 PROBLEM_COLUMN: Final = "problem"  # added to annotated files, so it may be in a submitted file; ignored
 KNOWN_COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN)
 PASSWORD_COLUMNS: Final = frozenset({"source_password", "destination_password"})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from importer.domain.csv_import.csv_reader import RowProblem, Sheet
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret
 from providers.provider import Provider
@@ -44,8 +44,7 @@ class Row:
 
     A mailbox without a password is opened by its owner's sign-in, if `source_sign_in` or
     `destination_sign_in` names where (`Provider.sign_in`; "" otherwise), or by the host's master user
-    (`by_master`). `labels` and `sync_flags` are None if the row leaves the choice to the submitter: see
-    `chosen`.
+    (`by_master`). `choices` are the options that the row chooses.
     """
 
     line: int
@@ -55,16 +54,7 @@ class Row:
     destination_password: Secret | None
     source_sign_in: str = ""
     destination_sign_in: str = ""
-    labels: LabelRule | None = None
-    sync_flags: bool | None = None
-
-    def chosen(self, labels: LabelRule, *, sync_flags: bool) -> Row:
-        """The row with these values for the choices that it leaves open."""
-        return replace(
-            self,
-            labels=labels if self.labels is None else self.labels,
-            sync_flags=sync_flags if self.sync_flags is None else self.sync_flags,
-        )
+    choices: Choices = field(default_factory=dict)
 
     @property
     def by_master(self) -> bool:

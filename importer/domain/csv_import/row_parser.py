@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from importer.domain.csv_import.csv_cells import Refused, Server, address, label_rule, server, yes_or_no
+from importer.domain.csv_import.csv_cells import Refused, Server, address, server
 from importer.domain.csv_import.csv_reader import (
     DESTINATION_SERVER,
     KNOWN_COLUMNS,
-    LABELS,
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
-    SYNC_FLAGS,
     Record,
     RowProblem,
     Sheet,
@@ -34,6 +32,7 @@ from importer.domain.csv_import.import_rows import (
     Row,
 )
 from importer.domain.csv_import.login_method import LoginMethod, SignInMethod
+from importer.domain.import_options import OPTIONS
 from importer.domain.model import Account
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from providers.endpoint import Endpoint, Secret
@@ -182,8 +181,7 @@ class _RowReader:
         """The row; None if it lacks a mailbox or a way to open one. `first_lines` maps each pair of mailboxes
         to the first line that names it, and is updated."""
         source, destination = self._source(), self._destination()
-        labels = self._parse_cell(LABELS, label_rule)
-        sync_flags = self._parse_cell(SYNC_FLAGS, yes_or_no)
+        values = {name: self._parse_cell(name, option.parse) for name, option in OPTIONS.items()}
         if source.account is None or destination.account is None:
             return None
         self._check_pair(source.account, destination.account, first_lines)
@@ -197,8 +195,7 @@ class _RowReader:
             destination.password,
             source.sign_in,
             destination.sign_in,
-            labels,
-            sync_flags,
+            {name: value for name, value in values.items() if value is not None},
         )
 
     def _source(self) -> _Mailbox:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from importer.domain.folder_mapping.label_rules import SENTENCES
+from importer.domain.import_options import OPTIONS, text_of
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, Problem, Refusal, State
 from importer.domain.planning.retry_policy import PATIENCE, PATIENCE_UNPROVEN
@@ -184,6 +185,15 @@ def _advice(report: Report) -> str:
     return _ADVICE_BY_STATE.get(import_.state, "Nothing.")
 
 
+def _options(import_: Import) -> Iterable[tuple[str, str]]:
+    """The options that differ from their defaults; the one about labels if there are any."""
+    if import_.has_labels:
+        yield "labels", f"{import_.options.labels}: {SENTENCES[import_.options.labels]}"
+    for name, value in import_.options.chosen.items():
+        if not OPTIONS[name].needs_labels:
+            yield name, text_of(value)
+
+
 def _facts(report: Report, context: ExplanationContext) -> Iterable[tuple[str, str]]:
     import_, totals = report.import_, report.totals
     instants = (
@@ -201,10 +211,7 @@ def _facts(report: Report, context: ExplanationContext) -> Iterable[tuple[str, s
         yield "fruitless tries", f"{import_.attempts} of {_max_attempts(import_)}"
         yield "worker", context.worker or "none"
         yield "writes into the new mailbox", context.writer or "none"
-    if import_.has_labels:
-        yield "labels", f"{import_.labels.value}: {SENTENCES[import_.labels]}"
-    if import_.sync_flags:
-        yield "flags", "Flags that changed at the old mailbox since the copy are copied too."
+    yield from _options(import_)
     yield "passwords", "stored, sealed" if context.has_passwords else "not stored"
     if import_.problem is not None:
         yield "problem", import_.problem.code

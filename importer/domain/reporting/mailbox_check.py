@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from importer.domain.folder_mapping.label_rules import SENTENCES, LabelRule
+from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.model import Account, Problem, Quota
 from importer.domain.planning.time_estimate import Amount, Estimate
 from importer.domain.reporting.formatting import counted, spoken_bytes, spoken_instant
@@ -138,7 +139,7 @@ class LeftOut(NamedTuple):
 class Check:
     """The check so far. `closed` are source folders that cannot be opened, as (name, reason); `left_out`
     those that hold no mail or do not belong to the mailbox. `labels` is the label rule by which messages were
-    counted; None if the source has no labels."""
+    counted; None if the source has no labels. `options` are those of the import."""
 
     source: SideCheck
     destination: SideCheck
@@ -148,6 +149,7 @@ class Check:
     estimate: Estimate | None = None
     done: bool = False
     labels: LabelRule | None = None
+    options: ImportOptions = DEFAULTS
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
 
     @property
@@ -245,6 +247,7 @@ class Check:
             "labels": None
             if self.labels is None
             else {"rule": self.labels.value, "sentence": SENTENCES[self.labels]},
+            "options": self.options.as_json(),
             "source": self.source.as_json(),
             "destination": self.destination.as_json(),
             "folders": [folder.as_json() for folder in self.folders],

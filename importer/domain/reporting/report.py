@@ -150,7 +150,7 @@ class Report:
             source, destination: {address, server}
             created_at, started_at, finished_at, not_before, duration_s
             labels: null if no labels were seen at the source, else {rule, sentence}
-            sync_flags
+            sync_flags, options: {name: its text, or a boolean}
             problem: null or {code, message, side, server_text}
             totals: {found, copied, already_there, gone, duplicate, skipped,
                      skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
@@ -160,7 +160,7 @@ class Report:
                        ... as totals}]
             refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]
         """
-        import_ = self.import_
+        import_, options = self.import_, self.import_.options
         return {
             "id": import_.id,
             "batch_id": import_.batch_id,
@@ -176,10 +176,11 @@ class Report:
             "finished_at": _iso(import_.finished_at),
             "not_before": _iso(import_.not_before),
             "duration_s": None if self.duration is None else self.duration.total_seconds(),
-            "labels": {"rule": import_.labels.value, "sentence": SENTENCES[import_.labels]}
+            "labels": {"rule": options.labels.value, "sentence": SENTENCES[options.labels]}
             if import_.has_labels
             else None,
-            "sync_flags": import_.sync_flags,
+            "sync_flags": options.sync_flags,
+            "options": options.as_json(),
             "problem": _problem_json(import_.problem),
             "totals": {**self.totals.as_json(), "adds_up": self.adds_up},
             "folders": [

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import OPTIONS, Choices, choices_from_json, json_of
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
 from importer.domain.planning.server_limits import MAX_LOGIN_S
@@ -61,7 +61,7 @@ class Rerun:
 class SessionData:
     """The data of a web session: the person's destination mailboxes, and the draft of the next submission.
 
-    `labels` and `sync_flags` are None until they are chosen.
+    `choices` are the options that were chosen so far.
     """
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
@@ -70,8 +70,7 @@ class SessionData:
     domains: tuple[str, ...] = ()  # that this person administers, according to an OpenID issuer
     file_name: str = ""
     file: bytes = field(default=b"", repr=False)
-    labels: LabelRule | None = None
-    sync_flags: bool | None = None
+    choices: Choices = field(default_factory=dict)
     rerun: Rerun | None = None
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
@@ -101,14 +100,13 @@ class SessionData:
             self,
             sources=(),
             pending_source=import_.source,
-            labels=import_.labels,
-            sync_flags=import_.sync_flags,
+            choices={name: getattr(import_.options, name) for name in OPTIONS},
             rerun=Rerun(import_.id, import_.destination),
         )
 
     def without_draft(self) -> SessionData:
         """A copy without the draft, but with the uploaded file."""
-        return replace(self, sources=(), pending_source=None, labels=None, sync_flags=None, rerun=None)
+        return replace(self, sources=(), pending_source=None, choices={}, rerun=None)
 
 
 def verify_login(
@@ -287,8 +285,7 @@ def _dump(data: SessionData) -> str:
             "domains": data.domains,
             "file_name": data.file_name,
             "file": data.file.hex(),
-            "labels": data.labels,
-            "sync_flags": data.sync_flags,
+            "options": {name: json_of(value) for name, value in data.choices.items()},
             "again": _account_json(data.rerun.destination) if data.rerun else None,
             "again_import": data.rerun.import_id if data.rerun else None,
         }
@@ -304,8 +301,7 @@ def _load(text: str) -> SessionData:
         tuple(facts["domains"]),
         facts["file_name"],
         bytes.fromhex(facts["file"]),
-        LabelRule(facts["labels"]) if facts["labels"] else None,
-        facts["sync_flags"],
+        choices_from_json(facts.get("options", {})),  # none in a session of an earlier version
         _rerun(facts),
     )
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.folder_map import map_folders
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
     Account,
@@ -78,18 +78,18 @@ def check(
     deps: Deps,
     source: MailboxLogin,
     destination: MailboxLogin,
-    labels: LabelRule = LabelRule.ONE,
+    options: ImportOptions = DEFAULTS,
     limit: WorkLimit | None = None,
 ) -> Iterator[Check]:
     """Yield the result so far whenever it changes; the last one is `done`.
 
     A problem with a mailbox is part of the result (`SideCheck.problem`) and is not raised. If the source has
-    labels, its folders are counted as they would be copied under `labels`. Close the iterator to cancel the
+    labels, its folders are counted as they would be copied with `options`. Close the iterator to cancel the
     check between two findings. Once `limit` has ended, from any thread, the iterator ends within seconds,
     also in the midst of a command; then the last result is not `done`.
     """
     limit = limit or WorkLimit(MAX_CHECK_S)
-    mailbox_check = _MailboxCheck(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, labels, limit)
+    mailbox_check = _MailboxCheck(deps, {Side.SOURCE: source, Side.DESTINATION: destination}, options, limit)
     try:
         with suppress(WorkEnded):
             yield from mailbox_check.run()
@@ -118,12 +118,12 @@ class _MailboxCheck:
     """A running check; `result` is what is known so far."""
 
     def __init__(
-        self, deps: Deps, logins: dict[Side, MailboxLogin], labels: LabelRule, limit: WorkLimit
+        self, deps: Deps, logins: dict[Side, MailboxLogin], options: ImportOptions, limit: WorkLimit
     ) -> None:
         self._deps = deps
         self._limit = limit
         self._logins = logins
-        self._labels = labels
+        self._options = options
         self._accounts = {side: account for side, (account, _) in logins.items()}
         source, destination = self._accounts[Side.SOURCE], self._accounts[Side.DESTINATION]
         self._route: Route = route_of(source, destination)
@@ -134,7 +134,10 @@ class _MailboxCheck:
         self._trial: ReadTrial | None = None
         self._large: tuple[FolderRef, Outline] | None = None  # the smallest of the large messages
         self.result = Check(
-            SideCheck(source), SideCheck(destination), max_message_bytes=deps.max_message_bytes
+            SideCheck(source),
+            SideCheck(destination),
+            options=options,
+            max_message_bytes=deps.max_message_bytes,
         )
 
     def run(self) -> Iterator[Check]:
@@ -181,7 +184,7 @@ class _MailboxCheck:
 
     def _open(self, side: Side) -> dict[str, Any]:
         account, credential = self._logins[side]
-        labels = LabelView(self._labels, partial(previous_placements, self._deps.store, self._route))
+        labels = LabelView(self._options.labels, partial(previous_placements, self._deps.store, self._route))
         view = labels if side is Side.SOURCE else None
         session = self._sessions[side] = self._deps.sessions.open(
             account, credential, side, view, limit=self._limit
@@ -197,7 +200,7 @@ class _MailboxCheck:
     def _note_labels(self) -> None:
         source = self._sessions.get(Side.SOURCE)
         if source is not None and self.result.source.look is not CheckPhase.FAILED and source.has_labels():
-            self.result = replace(self.result, labels=self._labels)
+            self.result = replace(self.result, labels=self._options.labels)
 
     def _survey(self, side: Side) -> dict[str, Any]:
         session = self._sessions[side]

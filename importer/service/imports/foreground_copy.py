@@ -10,6 +10,7 @@ from typing import Final
 
 from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.people.actor import Actor
 from importer.ports.leases import Lease, LeaseLost
@@ -29,6 +30,7 @@ def copy(
     actor: Actor,
     row: Row,
     *,
+    options: ImportOptions = DEFAULTS,
     on_progress: ProgressCallback | None = None,
     on_wait: Callable[[Import], None] | None = None,
 ) -> Import:
@@ -37,11 +39,11 @@ def copy(
     If the import would have to wait longer than MAX_WAIT, it ends STOPPED with the problem it would wait for:
     its passwords are not stored, so no worker could resume it.
 
-    `on_progress` is called with the progress, `on_wait` before each pause. Raises LeaseLost, and GrantExpired
-    if only the source's owner can open it.
+    `options` are those that the row leaves open. `on_progress` is called with the progress, `on_wait` before
+    each pause. Raises LeaseLost, and GrantExpired if only the source's owner can open it.
     """
     credentials = row_credentials(deps, actor, row)
-    import_ = new_import(deps, actor, row, BatchId(new_id()))
+    import_ = new_import(deps, actor, row, BatchId(new_id()), options)
     asked_at_s = deps.clock.elapsed_s()
     lease = _acquired(deps, import_.id)
     if lease is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from importer.domain.csv_import.import_rows import Row
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import DEFAULTS, NO_CHOICES, Choices, ImportOptions
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.people.actor import Actor
@@ -61,16 +61,18 @@ def submit(
     actor: Actor,
     rows: Sequence[Row],
     *,
+    options: ImportOptions = DEFAULTS,
     name: str = "",
     again: bool = False,
 ) -> Submission:
     """Store a batch of imports and ring for each; ask the owners of mailboxes without a password to sign in.
 
     `rows` have to be validated. Imports of other owners are neither seen nor changed here. Raises Refused for
-    a row without a destination password that the actor's right does not cover.
+    a row without a destination password that the actor's right does not cover. `options` are those that rows
+    leave open.
 
-    A row is started if its route is new, if its last import did not end complete, or if a password or the
-    label rule has changed since; with `again` also if nothing has changed (to fetch new mail).
+    A row is started if its route is new, if its last import did not end complete, or if a password or an
+    option that starts again has changed since; with `again` also if nothing has changed (to fetch new mail).
     """
     batch_id = BatchId(new_id())
     for row in rows:
@@ -78,7 +80,7 @@ def submit(
             actor.right.grant(row.destination)
 
     def place(row: Row) -> SubmittedRow:
-        return _place(deps, actor, row, new_import(deps, actor, row, batch_id), again=again)
+        return _place(deps, actor, row, new_import(deps, actor, row, batch_id, options), again=again)
 
     submitted = [place(row) for row in rows]
     while starting := [p for p in submitted if p.outcome is RowOutcome.STARTED]:
@@ -116,8 +118,8 @@ def new_id() -> str:
     return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
 
 
-def new_import(deps: Deps, actor: Actor, row: Row, batch_id: BatchId) -> Import:
-    """A queued import of that row."""
+def new_import(deps: Deps, actor: Actor, row: Row, batch_id: BatchId, options: ImportOptions) -> Import:
+    """A queued import of that row; `options` are those that it leaves open."""
     return Import(
         id=ImportId(new_id()),
         source=row.source,
@@ -127,8 +129,7 @@ def new_import(deps: Deps, actor: Actor, row: Row, batch_id: BatchId) -> Import:
         row=row.line,
         submitter=actor.notify,
         language=actor.language,
-        labels=row.labels or LabelRule.ONE,
-        sync_flags=row.sync_flags or False,
+        options=options.choose(row.choices),
         password_fingerprint=deps.vault.fingerprint(
             *(secret or Secret("") for secret in _passwords(row).values())
         ),
@@ -149,8 +150,8 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
             deps.queue.ring(latest.id)
             return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
         return _place(deps, actor, row, fresh, again=again)  # the latest import has just ended
-    same_labels = latest.labels is fresh.labels or not latest.has_labels
-    unchanged = latest.state is State.COMPLETE and same_passwords and same_labels
+    other_options = fresh.options.starts_again(latest.options, has_labels=latest.has_labels)
+    unchanged = latest.state is State.COMPLETE and same_passwords and not other_options
     if unchanged and not again and deps.store.undo_report(latest.id) is None:
         return SubmittedRow(row, latest, RowOutcome.DONE)
     return SubmittedRow(row, fresh, RowOutcome.STARTED)
@@ -186,12 +187,11 @@ def resubmit(
     *,
     source_sign_in: str = "",
     destination_sign_in: str = "",
-    labels: LabelRule | None = None,
-    sync_flags: bool | None = None,
+    choices: Choices = NO_CHOICES,
 ) -> SubmittedRow:
     """Submit the route of an earlier import again, whether or not that import is complete.
 
-    `labels` and `sync_flags` default to the earlier import's. If an import of the same route and owner is
+    Options that `choices` leaves open are the earlier import's. If an import of the same route and owner is
     under way, that one is returned and continues with these passwords. The new import has the owner of the
     earlier one, and what the actor leaves open of `notify` and `language`. For a side without a password see
     `Row`.
@@ -204,9 +204,8 @@ def resubmit(
         destination_password,
         source_sign_in=source_sign_in,
         destination_sign_in=destination_sign_in,
-        labels=labels,
-        sync_flags=sync_flags,
-    ).chosen(import_.labels, sync_flags=import_.sync_flags)
+        choices=choices,
+    )
     batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
     on_behalf = replace(
         actor,
@@ -214,4 +213,5 @@ def resubmit(
         notify=actor.notify or import_.submitter,
         language=actor.language or import_.language,
     )
-    return submit(deps, on_behalf, [row], name="again", again=True).rows[0]
+    submission = submit(deps, on_behalf, [row], options=import_.options, name="again", again=True)
+    return submission.rows[0]

@@ -154,7 +154,7 @@ def _run(
     logins = log_in()
     source = (import_.source, logins.source)
     destination = (import_.destination, logins.destination)
-    labels = LabelView(import_.labels, partial(previous_placements, deps.store, import_.route))
+    labels = LabelView(import_.options.labels, partial(previous_placements, deps.store, import_.route))
     clock, ttl = deps.clock, deps.deadlines.lease
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
     watch = LegWatch(

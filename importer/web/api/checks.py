@@ -46,8 +46,8 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
             raise mailbox_refused(error) from None
         source = row.source, credentials.source
         destination = row.destination, credentials.destination
-        rule = row.labels or caller.site.settings.labels
-        results = check(caller.deps, source, destination, rule, WorkLimit(TIMEOUT_S))
+        options = caller.site.settings.import_options.choose(row.choices)
+        results = check(caller.deps, source, destination, options, WorkLimit(TIMEOUT_S))
         result = _last_result(cast("Generator[Check, None, None]", results))
     for side in (result.source, result.destination):
         if side.account in tried and side.look is not CheckPhase.FAILED:

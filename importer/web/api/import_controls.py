@@ -12,6 +12,7 @@ from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import RowOutcome, resubmit
+from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import login_method
 from importer.web.api.problem_details import ProblemAnswer
@@ -67,8 +68,7 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
         destination_password,
         source_sign_in=source_sign_in,
         destination_sign_in=destination_sign_in,
-        labels=body.labels,
-        sync_flags=body.sync_flags,
+        choices=option_fields.choices(body),
     )
     caller.audit.targets = [row.import_.id]
     if row.outcome is RowOutcome.STARTED:

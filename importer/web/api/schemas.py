@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
-from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, State
 from importer.service.imports.submit import RowOutcome
+from importer.web.api import option_fields
 from importer.web.bad_requests import require_unicode
 from importer.web.live_progress import average_rate
 
@@ -43,7 +43,33 @@ class RequestModel(BaseModel):
         return fields
 
 
-class RowIn(RequestModel):
+if TYPE_CHECKING:
+
+    class RowOptions(RequestModel):
+        """The options that a row chooses."""
+
+    class OrderOptions(RequestModel):
+        """The options of rows that leave them open."""
+
+    class RerunOptions(RequestModel):
+        """The options that differ from the earlier import's."""
+
+    class ImportOptionsOut(BaseModel):
+        """The options of an import."""
+
+else:
+    _rows = option_fields.requested(lambda o: f"{o.help} Null for the installation's default.")
+    RowOptions = create_model("RowOptions", __base__=RequestModel, **_rows)
+    _order = option_fields.requested(
+        lambda _: "For rows without their own value; null for the installation's default."
+    )
+    OrderOptions = create_model("OrderOptions", __base__=RequestModel, **_order)
+    _rerun = option_fields.requested(lambda _: "Null for the value of the earlier import.")
+    RerunOptions = create_model("RerunOptions", __base__=RequestModel, **_rerun)
+    ImportOptionsOut = create_model("ImportOptionsOut", **option_fields.shown())
+
+
+class RowIn(RowOptions):
     """A source and a destination mailbox. The fields are the columns of the CSV file."""
 
     source_address: str = Field(examples=["ada@old.example"])
@@ -54,14 +80,6 @@ class RowIn(RequestModel):
     destination_address: str = Field(examples=["ada@new.example"])
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
     destination_server: str = Field("", description="The server of this installation if empty.")
-    labels: LabelRule | None = Field(
-        None, description="For sources with labels (Gmail); null for the installation's default."
-    )
-    sync_flags: bool | None = Field(
-        None,
-        description="Copy flags that changed at the source since an earlier import; null for the"
-        " installation's default.",
-    )
 
     def cells(self) -> dict[str, str]:
         """The cells by column, for `row_parser.parse_cells`."""
@@ -80,18 +98,12 @@ def _cell(value: str | bool | SecretStr | None) -> str:
             return value
 
 
-class Order(RequestModel):
+class Order(OrderOptions):
     """Options of a submission. The submitter receives the report by email."""
 
     submitter: str = ""
     language: Language = Field(
         "", description="The language of the emails; empty for the installation's default."
-    )
-    labels: LabelRule | None = Field(
-        None, description="For rows without their own value; null for the installation's default."
-    )
-    sync_flags: bool | None = Field(
-        None, description="For rows without their own value; null for the installation's default."
     )
     again: bool = Field(
         False, description="Also start imports that are already complete, to copy new messages."
@@ -102,16 +114,20 @@ class ImportIn(RowIn, Order):
     """One row and its options."""
 
 
+class FileIn(Order):
+    """The query parameters of a file."""
+
+    name: str = Field("", max_length=200)
+
+
 class BatchIn(Order):
     name: str = Field("", max_length=200)
     rows: Annotated[list[RowIn], Field(min_length=1, max_length=BATCH_ROWS)]
 
 
-class PasswordsIn(RequestModel):
+class PasswordsIn(RerunOptions):
     source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
-    labels: LabelRule | None = Field(None, description="Null for the rule of the earlier import.")
-    sync_flags: bool | None = Field(None, description="Null for the value of the earlier import.")
 
 
 class UndoIn(RequestModel):
@@ -154,7 +170,7 @@ class ProgressOut(BaseModel):
     seconds_left: int | None
 
 
-class ImportOut(BaseModel):
+class ImportOut(ImportOptionsOut):
     id: str
     batch_id: str | None
     row: int
@@ -167,9 +183,7 @@ class ImportOut(BaseModel):
     not_before: datetime | None = Field(description="The time of the next attempt, if it waits.")
     problem: ProblemOut | None
     wish: str | None = Field(description="A requested action that is still pending: pause or cancel.")
-    labels: LabelRule
     has_labels: bool = Field(description="Whether the source has labels; otherwise `labels` has no effect.")
-    sync_flags: bool
     progress: ProgressOut
 
 
@@ -263,9 +277,8 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
             server_text=problem.server_text,
         ),
         wish=import_.requested.value if import_.requested else None,
-        labels=import_.labels,
         has_labels=import_.has_labels,
-        sync_flags=import_.sync_flags,
+        **import_.options.as_json(),
         progress=ProgressOut(
             folder=progress.folder,
             folders_done=progress.folders_done,

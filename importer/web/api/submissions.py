@@ -14,16 +14,16 @@ from importer.domain.csv_import.csv_cells import address
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import Parsed, Row
 from importer.domain.csv_import.row_parser import parse, parse_cells
-from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.submit import SubmittedRow, submit
+from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.problem_details import ProblemAnswer, checked, rows_refused
 from importer.web.api.schemas import (
     BatchIn,
+    FileIn,
     ImportIn,
-    Language,
     Order,
     SubmissionOut,
     SubmittedRowOut,
@@ -57,22 +57,16 @@ async def start_file(
     caller: Writer,
     request: Request,
     response: Response,
-    name: Annotated[str, Query(max_length=200)] = "",
-    submitter: Annotated[str, Query(max_length=320)] = "",
-    labels: LabelRule | None = None,
-    sync_flags: bool | None = None,
-    language: Language = "",
-    again: bool = False,
+    order: Annotated[FileIn, Query()],
 ) -> SubmissionOut:
     """The same with a CSV file as the body (`Content-Type: text/csv`), in the format of the console."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise ProblemAnswer("media_type_refused", "Send the file as `text/csv`.")
     content = await request.body()
-    order = Order(submitter=submitter, labels=labels, sync_flags=sync_flags, language=language, again=again)
 
     def parse_and_start() -> SubmissionOut:
         parsed = parse(content, **_parser_options(caller))
-        return _start(caller, parsed, order, printable(name, 200), response)
+        return _start(caller, parsed, order, printable(order.name, 200), response)
 
     return await run_in_threadpool(parse_and_start)
 
@@ -137,13 +131,11 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
     rows = valid_rows(caller, parsed)
     caller.count_starts(row.destination for row in rows if row.destination_password is not None)
     caller.count_starts(row.source for row in rows if row.source_password is not None)
-    settings = caller.site.settings
-    labels = order.labels or settings.labels
-    sync_flags = settings.sync_flags if order.sync_flags is None else order.sync_flags
     submission = submit(
         caller.deps,
         replace(caller.actor, notify=_submitter(caller, order.submitter), language=order.language),
-        [row.chosen(labels, sync_flags=sync_flags) for row in rows],
+        rows,
+        options=caller.site.settings.import_options.choose(option_fields.choices(order)),
         name=name,
         again=order.again,
     )

@@ -175,13 +175,7 @@ def start_batch(guest: SignedIn, fields: Fields) -> Response:
         return redirect("/file/preview")
     if not is_current(guest, fields, file_shown(session_data)):
         return _preview_page(guest, parsed, problems, outdated=True)
-    settings = guest.visitor.site.settings
-    rows = [
-        replace(row, source=public_only_account(row.source)).chosen(
-            settings.labels, sync_flags=settings.sync_flags
-        )
-        for row in parsed.rows
-    ]
+    rows = [replace(row, source=public_only_account(row.source)) for row in parsed.rows]
     try:
         count_starts(guest, rows)
     except RateLimited as error:
@@ -190,6 +184,7 @@ def start_batch(guest: SignedIn, fields: Fields) -> Response:
         guest.visitor.site.deps,
         guest_actor(guest, session_data.mailboxes[0].account.address),
         rows,
+        options=guest.visitor.site.settings.import_options,
         name=session_data.file_name,
     )
     guest.visitor.audit.targets = [import_.id for import_ in submission.started]
@@ -243,7 +238,7 @@ def _rules(guest: Guest, parsed: Parsed) -> dict[LabelRule, list[int]]:
     for row in parsed.rows:
         provider = site.catalog.for_host(row.source.endpoint.host)
         if provider is not None and Quirk.LABELS in provider.quirks:
-            rules[row.labels or site.settings.labels].append(row.line)
+            rules[site.settings.import_options.choose(row.choices).labels].append(row.line)
     return dict(rules)
 
 

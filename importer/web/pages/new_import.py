@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.csv_import.csv_cells import server as read_server
 from importer.domain.csv_import.import_rows import Row
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import OPTIONS, Choices, ImportOptions, text_of
 from importer.domain.model import Account, Import, ImportId
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
@@ -48,6 +49,8 @@ from providers.errors import LoginRejected, MailError, Side
 from providers.provider import PasswordKind, Provider, Quirk
 
 MAX_SOURCES: Final = 10
+_NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+_ABOUT_LABELS: Final = {name for name, option in OPTIONS.items() if option.needs_labels}
 
 router: Final = APIRouter(prefix="/new")
 
@@ -174,8 +177,9 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
     """
     if not guest.session_data.sources:
         raise PageOutdated
-    guest.update_session(partial(_with_choices, fields))
-    choices = _with_choices(fields, guest.session_data)
+    chosen, errors = _submitted_choices(guest, fields)
+    guest.update_session(partial(_with_choices, chosen))
+    choices = _with_choices(chosen, guest.session_data)
     if not is_current(guest, fields, draft_shown(guest.session_data)):
         problem = guest.visitor.texts.gettext(
             "This page was out of date: something has changed since, perhaps in another tab. Nothing has been"
@@ -183,31 +187,32 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
         )
         return _review_page(guest, choices, 409, problem)
     destination = find_destination(guest, field_text(fields, "destination"))
+    problem = ""
     if destination is None:
         problem = guest.visitor.texts.gettext("Choose the mailbox to copy the mail into.")
-        return _review_page(guest, choices, 422, problem)
-    if any(source.account.key == destination.account.key for source in choices.sources):
+    elif any(source.account.key == destination.account.key for source in choices.sources):
         problem = guest.visitor.texts.gettext("The old and the new mailbox are the same.")
-        return _review_page(guest, choices, 422, problem)
+    if destination is None or problem or errors:
+        entered = {name: field_text(fields, name) for name in errors}
+        return _review_page(guest, choices, 422, problem, errors=errors, entered=entered)
     by_right = destination.account == rerun_destination_by_right(guest)
     sign_in = "" if by_right or destination.password is not None else _destination_sign_in(guest.visitor.site)
     if destination.password is None and not (sign_in or by_right):
         problem = guest.visitor.texts.gettext("Enter the password of this mailbox, then press Import again.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
-    rows = _rows(guest.visitor.site, choices, destination, sign_in)
+    rows = _rows(choices, destination, sign_in)
     try:
         count_starts(guest, rows)
     except RateLimited as error:
         problem = rate_limited(guest.visitor.texts, error)
         return _review_page(guest, choices, 422, problem, destination.account.key)
     submitter = choices.mailbox(destination.account.key) or choices.mailboxes[0]
-    return _submit(guest, rows, submitter.account.address)
+    return _submit(guest, rows, import_options(guest.visitor.site, choices), submitter.account.address)
 
 
-def _rows(site: Site, choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> list[Row]:
-    """One row for each source, with the chosen options. `sign_in` is the `Row.destination_sign_in`."""
-    rule, sync = label_rule(site, choices), sync_flags(site, choices)
+def _rows(choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> list[Row]:
+    """One row for each source. `sign_in` is the `Row.destination_sign_in`."""
     return [
         Row(
             0,
@@ -217,14 +222,16 @@ def _rows(site: Site, choices: SessionData, destination: VerifiedMailbox, sign_i
             destination.password,
             source.sign_in,
             sign_in,
-        ).chosen(rule, sync_flags=sync)
+        )
         for source in choices.sources
     ]
 
 
-def _submit(guest: Guest, rows: Sequence[Row], notify: str) -> Response:
+def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions, notify: str) -> Response:
     """Submit the rows and redirect to their batch, or to an import of them that is already under way."""
-    submission = submit(guest.visitor.site.deps, guest_actor(guest, notify), rows, again=True)
+    submission = submit(
+        guest.visitor.site.deps, guest_actor(guest, notify), rows, options=options, again=True
+    )
     guest.visitor.audit.targets = [import_.id for import_ in submission.started]
     guest.update_session(SessionData.without_draft)
     if submission.batch is not None:
@@ -277,35 +284,53 @@ def _with_pending_source(source: Account, before: SessionData) -> SessionData:
 # --- Options of all sources -------------------------------------------------------------------------
 
 
-def label_rule(site: Site, session_data: SessionData) -> LabelRule:
-    """The rule for mail with several labels: as chosen, or the default of the installation."""
-    return session_data.labels or site.settings.labels
+def import_options(site: Site, session_data: SessionData) -> ImportOptions:
+    """The options as chosen, and for the rest the defaults of the installation."""
+    return site.settings.import_options.choose(session_data.choices)
 
 
-def sync_flags(site: Site, session_data: SessionData) -> bool:
-    """Whether flags that changed since an earlier import are copied: as chosen, or the default of the
-    installation."""
-    return site.settings.sync_flags if session_data.sync_flags is None else session_data.sync_flags
+def _with_choices(chosen: Choices, before: SessionData) -> SessionData:
+    return replace(before, choices={**before.choices, **chosen})
 
 
-def _with_choices(fields: FormData, before: SessionData) -> SessionData:
-    choice = field_text(fields, "labels")
-    rule = LabelRule(choice) if choice in list(LabelRule) else before.labels
-    return replace(before, labels=rule, sync_flags=bool(field_text(fields, "sync_flags")))
+def _submitted_choices(guest: Guest, fields: FormData) -> tuple[dict[str, Any], dict[str, str]]:
+    """The options that the form chooses, and what is wrong with texts. A text that was cleared means the
+    default, an unknown word chooses nothing."""
+    choices: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for name, option in OPTIONS.items():
+        if option.api_type is bool:
+            choices[name] = bool(field_text(fields, name))
+        elif name in fields:
+            try:
+                value = option.parse(field_text(fields, name))
+                choices[name] = option.default if value is None else value
+            except Refused as refused:
+                if not option.words:
+                    errors[name] = cell_problem(guest.visitor.texts, refused)
+    return choices, errors
 
 
 def _review_page(
-    guest: Guest, session_data: SessionData, status: int = 200, problem: str = "", into: str = ""
+    guest: Guest,
+    session_data: SessionData,
+    status: int = 200,
+    problem: str = "",
+    into: str = "",
+    *,
+    errors: Mapping[str, str] = _NO_TEXTS,
+    entered: Mapping[str, str] = _NO_TEXTS,
 ) -> Response:
-    """The review. `into` is the `Account.key` of the selected destination, "" for the default.
+    """The review. `into` is the `Account.key` of the selected destination, "" for the default; `errors` are
+    those of options, by name, and `entered` their texts.
 
-    The results of a check are shown for sources that were checked with the selected destination and rule.
+    The results of a check are shown for sources that were checked with the selected destination and options.
     """
     site = guest.visitor.site
-    rule = label_rule(site, session_data)
+    options = import_options(site, session_data)
     closed, rerun = closed_rerun_destination(guest), session_data.rerun
     into = into or session_data.default_destination.key
-    checked = {s.account.key for s in session_data.sources if s.facts and applies_to(s.facts, into, rule)}
+    checked = {s.account.key for s in session_data.sources if s.facts and applies_to(s.facts, into, options)}
     return page(
         guest,
         "new_review.html",
@@ -317,8 +342,9 @@ def _review_page(
         rerun=rerun,
         elsewhere=rerun is not None and find_destination(guest, rerun.destination.key) is None,
         shown=fingerprint(guest, draft_shown(session_data)),
-        rule=rule,
-        sync_flags=sync_flags(site, session_data),
+        values={**{name: text_of(getattr(options, name)) for name in OPTIONS}, **entered},
+        errors=errors,
+        advanced=bool(errors or rerun or options.chosen.keys() - _ABOUT_LABELS),
         checked=checked,
         signs_in=_destination_sign_in(site),
     )

@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.csv_import.csv_cells import Refused
+from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_json
 from importer.domain.people.identities import RateLimit
 from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.reporting.mailbox_check import Check
@@ -49,10 +50,9 @@ _pool: Final = ThreadPoolExecutor(MAX_CHECKS, thread_name_prefix="checks")
 
 
 @router.get("/check")
-def check_source(
-    guest: SignedIn, source: str = "", destination: str = "", labels: LabelRule | None = None
-) -> Response:
-    """Server-sent events: `found` with the content of the card after each new finding, then `over`."""
+def check_source(guest: SignedIn, request: Request, source: str = "", destination: str = "") -> Response:
+    """Server-sent events: `found` with the content of the card after each new finding, then `over`. Further
+    query parameters are options of the import."""
     old = next((s for s in guest.session_data.sources if s.account.key == source), None)
     new = find_destination(guest, destination)
     if old is None or new is None or old.password is None:
@@ -63,18 +63,33 @@ def check_source(
         consume(guest.visitor.site.deps, {f"check:{guest.session.person}": CHECKS})
     except RateLimited:
         raise PageNotFound from None
-    return event_stream(guest, _stream(guest, old, new, labels or guest.visitor.site.settings.labels))
+    try:
+        choices = choices_from_json(dict(request.query_params))
+    except Refused:
+        raise PageNotFound from None  # the form says what is wrong when it is sent
+    options = guest.visitor.site.settings.import_options.choose(choices)
+    return event_stream(guest, _stream(guest, old, new, options))
 
 
-def applies_to(facts: dict[str, Any], destination: str, rule: LabelRule) -> bool:
-    """Whether the check was made for that destination (an `Account.key`) and, if there are labels, with that
-    rule."""
-    labels = facts["labels"]
-    return facts["for"] == destination and (labels is None or labels["rule"] == rule)
+def applies_to(facts: dict[str, Any], destination: str, options: ImportOptions) -> bool:
+    """Whether the check was made for that destination (an `Account.key`), and with those of the options that
+    it counts by."""
+    stored = options.as_json()
+    counted = _counted_by(facts)
+    return facts["for"] == destination and counted == {name: stored[name] for name in counted}
+
+
+def _counted_by(facts: dict[str, Any]) -> dict[str, Any]:
+    """The options that the check counted by, as JSON."""
+    return {
+        name: facts["options"][name]
+        for name, option in OPTIONS.items()
+        if option.forecast and (facts["labels"] is not None or not option.needs_labels)
+    }
 
 
 async def _stream(
-    guest: Guest, old: VerifiedMailbox, new: VerifiedMailbox, rule: LabelRule
+    guest: Guest, old: VerifiedMailbox, new: VerifiedMailbox, options: ImportOptions
 ) -> AsyncGenerator[str, None]:
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Check | None]()
 
@@ -102,7 +117,7 @@ async def _stream(
         yield "event: over\ndata: {}\n\n"
         return
     limit = WorkLimit(MAX_CHECK_S)  # its time begins with its slot
-    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, rule, limit))
+    results = cast("Generator[Check, None, None]", check(site.deps, source, destination, options, limit))
     _pool.submit(run_check)
     try:
         while (result := await queue.get()) is not None:
@@ -158,5 +173,5 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
 
 def _with_facts(key: str, facts: dict[str, Any], before: SessionData) -> SessionData:
     sources = tuple(replace(s, facts=facts) if s.account.key == key else s for s in before.sources)
-    rule = before.labels if facts["labels"] is None else LabelRule(facts["labels"]["rule"])
-    return replace(before, sources=sources, labels=rule)
+    choices = {**before.choices, **choices_from_json(_counted_by(facts))}
+    return replace(before, sources=sources, choices=choices)

@@ -69,9 +69,10 @@ function lookInside(part) {
     return;
   }
   const asked = new URLSearchParams({ source: part.dataset.check, destination: chosen.value });
-  const rule = document.querySelector("input[name=labels]:checked");
-  if (rule) {
-    asked.set("labels", rule.value);
+  for (const option of document.querySelectorAll("[data-option]")) {
+    if (option.type !== "radio" || option.checked) {
+      asked.set(option.name, option.value);
+    }
   }
   looks.get(part)?.close();
   const stream = new EventSource(`/new/check?${asked}`);
@@ -93,10 +94,9 @@ for (const part of document.querySelectorAll("[data-check]")) {
     lookInside(part);
   }
 }
-for (const [name, parts] of [["destination", "[data-check]"], ["labels", "[data-labels]"]]) {
-  for (const choice of document.querySelectorAll(`input[name=${name}]`)) {
-    choice.addEventListener("change", () => document.querySelectorAll(parts).forEach(lookInside));
-  }
+for (const choice of document.querySelectorAll("input[name=destination], [data-option]")) {
+  const parts = choice.dataset.option || "[data-check]";
+  choice.addEventListener("change", () => document.querySelectorAll(parts).forEach(lookInside));
 }
 
 // --- Progress -------------------------------------------------------------------------------------

@@ -1,0 +1,183 @@
+"""The options of an import: what its submitter may choose about the copy.
+
+`ImportOptions` is the table. Each field is one row, from which all front ends are made: the CSV column, the
+console option, the API field, the form field and the setting have the name of the field, and texts come from
+its `Option`. Options are stored as one JSON object. To add one, add a row and let the engine honour it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from importer.domain.csv_import.csv_cells import Refused, yes_or_no
+from importer.domain.folder_mapping.label_rules import LabelRule
+
+Choices = Mapping[str, Any]
+"""The options that somebody chose, by name; the others are left open."""
+
+
+class Word(NamedTuple):
+    """A word that an option accepts. `name` and `meaning` are shown in forms, translated."""
+
+    value: StrEnum
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `help` and `setting` are English, for the console, the API, the CSV template and the
+    documentation; `title` and `meaning` are the heading and the explanation in forms and reports, translated.
+
+    `read` accepts a stripped text that is not empty and raises Refused. With `needs_labels`, the option has
+    an effect only at sources with labels (Gmail). With `starts_again`, another value is a reason to start an
+    import again that is complete. With `forecast`, a check counts by it.
+    """
+
+    name: str
+    default: Any
+    read: Callable[[str], Any]
+    rule: str  # completes "must be …"
+    help: str
+    setting: str
+    title: str
+    meaning: str
+    words: tuple[Word, ...] = ()
+    needs_labels: bool = False
+    starts_again: bool = True
+    forecast: bool = True
+
+    def parse(self, cell: str) -> Any | None:
+        """The value of a cell as written; None if it is empty. Raises Refused."""
+        text = cell.strip()
+        return self.read(text) if text else None
+
+    @property
+    def api_type(self) -> type:
+        """The type of its field in JSON: an enumeration, a boolean, or its text."""
+        kind = type(self.default)
+        return kind if issubclass(kind, bool | StrEnum) else str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts that are translated."""
+        return (self.title, self.meaning, *(text for word in self.words for text in word[1:]))
+
+
+def text_of(value: Any) -> str:
+    """The value as it is written in a cell; `parse` accepts it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def json_of(value: Any) -> str | bool:
+    """The value as it is stored and shown in JSON."""
+    return value if isinstance(value, bool) else str(value)
+
+
+def _row(default: Any, read: Callable[[str], Any], **texts: Any) -> Any:
+    """A field of ImportOptions, which is a row of the table."""
+    return field(default=default, metadata={"option": partial(Option, default=default, read=read, **texts)})
+
+
+def _word(words: type[StrEnum], rule: str, refused: str, text: str) -> StrEnum:
+    try:
+        return words(text.casefold())
+    except ValueError:
+        raise Refused(refused, "This is not one of its choices.", f"Write {rule}.") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """The options of one import."""
+
+    labels: LabelRule = _row(
+        LabelRule.ONE,
+        partial(_word, LabelRule, "one, keywords or each", "labels_invalid"),
+        rule="one, keywords or each",
+        help="For mail with several labels (Gmail). one: a single copy, in the folder of the most specific"
+        " label; keywords: the same, with the other labels as keywords; each: one copy for each label.",
+        setting="How mail with several labels is copied, from hosts with labels (Gmail).",
+        title="Mail with several labels",
+        meaning="Gmail has labels; your new mailbox has folders. A message with several labels becomes:",
+        words=(
+            Word(
+                LabelRule.ONE,
+                "One copy",
+                "In the folder of its most specific label: your own labels come before Inbox and Sent,"
+                " nested labels before their parents.",
+            ),
+            Word(
+                LabelRule.KEYWORDS,
+                "One copy, with its other labels as tags",
+                "In the folder of its most specific label. Mail programs such as Thunderbird show the tags.",
+            ),
+            Word(
+                LabelRule.EACH,
+                "A copy for each label",
+                "Every folder has all of its mail, and each copy takes up space.",
+            ),
+        ),
+        needs_labels=True,
+    )
+    sync_flags: bool = _row(
+        False,
+        yes_or_no,
+        rule="yes or no",
+        help="Copy flags that have changed in the old mailbox since an earlier import, such as read; flags"
+        " changed in the new mailbox stay.",
+        setting="Whether later imports copy flags that changed in the old mailbox since the first copy.",
+        title="Also copy changed flags",
+        meaning="Messages from an earlier import that have since been read, answered or starred in the old"
+        " mailbox get the same flags in the new one. Your own changes there are kept.",
+        starts_again=False,
+        forecast=False,
+    )
+
+    def choose(self, choices: Choices) -> ImportOptions:
+        """The options with these choices."""
+        return replace(self, **choices)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) != OPTIONS[name].default}
+
+    def starts_again(self, earlier: ImportOptions, *, has_labels: bool) -> bool:
+        """Whether an import with these options copies something that a complete one with the `earlier`
+        options did not."""
+        return any(
+            getattr(self, name) != getattr(earlier, name)
+            for name, option in OPTIONS.items()
+            if option.starts_again and (has_labels or not option.needs_labels)
+        )
+
+    def as_json(self) -> dict[str, str | bool]:
+        """All options by name."""
+        return {name: json_of(getattr(self, name)) for name in OPTIONS}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, str | bool]) -> ImportOptions:
+        """Inverse of `as_json`. An option that is not stored has its default."""
+        return cls().choose(choices_from_json(stored))
+
+
+def choices_from_json(stored: Mapping[str, str | bool]) -> dict[str, Any]:
+    """The choices whose texts or booleans are given; names of other versions are ignored."""
+    values = {name: option.parse(text_of(stored[name])) for name, option in OPTIONS.items() if name in stored}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+OPTIONS: Final[dict[str, Option]] = {
+    row.name: row.metadata["option"](name=row.name) for row in fields(ImportOptions)
+}
+"""The rows of the table by name, in the order in which they are shown."""
+
+DEFAULTS: Final = ImportOptions()
+NO_CHOICES: Final[Choices] = MappingProxyType({})
