@@ -29,7 +29,7 @@ class Visitor:
         self._get("/")
         self._post("/sign-in", address=new.account.address, password=new.password)
         self._get("/new")
-        self._get(self._post("/new", address=old.account.address))
+        self._get(self._post("/new", address=old.account.address, unknown=old.account.address))
         server, port = old.account.endpoint.host, str(old.account.endpoint.port)
         self._get(self._post("/new/mailbox", password=old.password, server=server, port=port))
         return self._post("/new/start", destination=new.account.key)

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from providers.catalog_rows import CatalogError, read_provider, read_texts
 from providers.provider import Provider
 
 __all__ = ["Catalog", "CatalogError"]
+
+_SIMILAR: Final = 0.85
+"""Of `difflib`: one swapped or missing letter of nine."""
 
 
 class Catalog:
@@ -70,6 +75,14 @@ class Catalog:
     def for_address(self, address: str) -> Provider | None:
         """The provider of the address's domain."""
         return self.for_domain(address.rpartition("@")[2])
+
+    def similar_domain(self, domain: str) -> str:
+        """The domain of a provider that is spelt almost like this one, such as gmail.com for gmial.com; "" if
+        there is none, or if this one is a provider's."""
+        name = domain.casefold()
+        if name in self._by_domain:
+            return ""
+        return next(iter(get_close_matches(name, self._by_domain, 1, _SIMILAR)), "")
 
     def expect(self, addresses: Sequence[str]) -> None:
         """Implements `Lookup.expect`; the catalog needs no prefetching."""

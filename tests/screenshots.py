@@ -18,6 +18,7 @@ from tests.browser.stage import (
     behind,
     browser,
     check_source,
+    enter_old_address,
     new_page,
     sign_in,
     stage,
@@ -113,9 +114,7 @@ def _moving_pages(page: Page, places: Places, old: User, new: User, take: Take) 
     take("01-first-page")
     sign_in(page, url, new)
     take("02-old-address")
-    page.fill("#address", "ada@icloud.com")
-    page.click("form[action='/new'] button")
-    page.wait_for_url("**/new/mailbox")
+    enter_old_address(page, "ada@icloud.com")
     take("03-password")
     check_source(page, url, behind(places.line, old))
     page.locator("[data-check] details").wait_for(timeout=PATIENCE_MS)
@@ -178,9 +177,7 @@ def _waiting_pages(page: Page, places: Places, old: User, new: User, take: Take)
     take("15-waiting")
 
     page.goto(f"{url}/new")
-    page.fill("#address", old.account.address)
-    page.click("form[action='/new'] button")
-    page.wait_for_url("**/new/mailbox")
+    enter_old_address(page, old.account.address)
     try_password(page, replace(old, password="not the password"))
     page.locator("[role=alert]").wait_for()
     take("16-wrong-password")
@@ -196,9 +193,7 @@ def _sign_in_pages(page: Page, places: Places, _old: User, new: User, take: Take
     page.locator("a.button.primary").wait_for()
     take("18-on-the-way")
     sign_in(page, url, new)
-    page.fill("#address", "ada@gmail.com")
-    page.click("form[action='/new'] button")
-    page.wait_for_url("**/new/mailbox")
+    enter_old_address(page, "ada@gmail.com")
     take("19-google-mailbox")
     page.click("form[action='/new/consent'] button")
     page.wait_for_url("**/new/review")

@@ -21,6 +21,7 @@ from importer.settings import Settings, SettingsError
 from importer.web.api.application import mounted
 from importer.web.audit_middleware import AuditMiddleware, audit_note
 from importer.web.bad_requests import BadRequest, not_unicode
+from importer.web.cookies import set_wanted_page
 from importer.web.live_progress import Feed
 from importer.web.middleware import BodyTooLarge, RequestGuard
 from importer.web.pages import (
@@ -35,7 +36,7 @@ from importer.web.pages import (
 )
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.rendering import assets, page, redirect
-from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor
+from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor, wanted_page
 from importer.web.request_shares import RequestShares
 from importer.web.shown_state import PageOutdated
 from importer.web.undo_jobs import UndoJobs
@@ -122,8 +123,12 @@ async def _health() -> Response:
     return PlainTextResponse("ok")
 
 
-def _sign_in_needed(_request: Request, _error: Exception) -> Response:
-    return redirect("/")
+def _sign_in_needed(request: Request, _error: Exception) -> Response:
+    """The start page; after signing in, the page that was wanted."""
+    response = redirect("/")
+    if wanted := wanted_page(request):
+        set_wanted_page(response, request.app.state.site, wanted)
+    return response
 
 
 def _form_expired(request: Request, _error: Exception) -> Response:

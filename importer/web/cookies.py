@@ -1,4 +1,5 @@
-"""The cookies of the pages: session, language, known mailboxes, and the state of a sign-in at another host.
+"""The cookies of the pages: session, language, known mailboxes, the page to come back to, and the state of a
+sign-in at another host.
 
 All of them belong to this host alone, cannot be read by scripts and are not sent with cross-site form posts.
 """
@@ -12,10 +13,12 @@ from starlette.responses import Response
 
 from importer.domain.model import Account
 from importer.service.access.login_attempts import remember_browser
-from importer.web.request_context import Site
+from importer.web.request_context import Site, local_path
 
 _YEAR_S: Final = 365 * 86_400
 _KNOWN: Final = "known"
+_WANTED: Final = "wanted"
+_WANTED_S: Final = 900
 
 
 def set_session_token(response: Response, site: Site, token: str) -> None:
@@ -54,6 +57,28 @@ def sign_in_state(request: Request, site: Site, name: str) -> str:
 
 def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
     response.delete_cookie(site.cookie(name), path="/", secure=site.secure, httponly=True, samesite="lax")
+
+
+def set_wanted_page(response: Response, site: Site, path: str) -> None:
+    """Remember for 15 minutes the page that a person wanted without a session."""
+    response.set_cookie(
+        site.cookie(_WANTED),
+        path,
+        max_age=_WANTED_S,
+        httponly=True,
+        samesite="lax",
+        secure=site.secure,
+        path="/",
+    )
+
+
+def wanted_page_cookie(request: Request, site: Site) -> str:
+    """The path set by `set_wanted_page`; "" if there is none."""
+    return local_path(request.cookies.get(site.cookie(_WANTED), ""), site.settings.web_origin)
+
+
+def delete_wanted_page(response: Response, site: Site) -> None:
+    response.delete_cookie(site.cookie(_WANTED), path="/", secure=site.secure, httponly=True, samesite="lax")
 
 
 def known_browser_cookie(request: Request, site: Site) -> str:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
@@ -151,6 +152,23 @@ def find_destination(guest: Guest, key: str) -> VerifiedMailbox | None:
 
 class SignInNeeded(Exception):
     """The page requires a session."""
+
+
+def local_path(url: str, origin: str) -> str:
+    """The path of a URL of this site, such as a Referer, without its query; "" for any other."""
+    path = url.removeprefix(origin)
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return urlsplit(f"http://host{path}").path if is_local else ""
+
+
+def wanted_page(request: Request) -> str:
+    """The path of the page that a request without a session wanted, or that its form was on; "" for parts of
+    a page."""
+    path: str = request.url.path
+    if request.method == "POST":
+        site: Site = request.app.state.site
+        return local_path(request.headers.get("referer", ""), site.settings.web_origin)
+    return "" if path.endswith((*_WITHOUT_A_PERSON, "/check")) else path
 
 
 class FormExpired(Exception):

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, new_page, sign_in, stage_with_sign_in, start
+from tests.browser.stage import Stage, enter_old_address, new_page, sign_in, stage_with_sign_in, start
 from tests.browser.test_file import upload
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
@@ -39,9 +39,7 @@ def waiting_batch(page: Page, site: Stage, name: str) -> Page:
     """The page of a batch with a Gmail mailbox that waits for its owner to sign in."""
     _, new = site.mailboxes(name)
     sign_in(page, site.url, new)
-    page.fill("#address", f"{name}@gmail.com")
-    page.click("form[action='/new'] button")
-    page.wait_for_url("**/new/mailbox")
+    enter_old_address(page, f"{name}@gmail.com")
     sound(page)
     page.click("form[action='/new/consent'] button")
     page.wait_for_url("**/new/review")

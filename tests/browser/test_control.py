@@ -18,6 +18,7 @@ from tests.browser.stage import (
     at_rest,
     behind,
     check_source,
+    enter_old_address,
     give_password,
     sign_in,
     start,
@@ -143,9 +144,7 @@ def test_problems_that_need_the_user_show_how_to_fix_them(page: Page, site: Stag
     old.fill(list(sample_mailbox())[:3])
     sign_in(page, site.url, new)
     page.goto(f"{site.url}/new")
-    page.fill("#address", old.account.address)
-    page.click("form[action='/new'] button")
-    page.wait_for_url("**/new/mailbox")
+    enter_old_address(page, old.account.address)
     try_password(page, replace(old, password="not the password"))
     expect(page.locator("[role=alert]")).to_be_visible()
     sound(page)

@@ -35,6 +35,8 @@ class HttpVisitor:
         answer = self._seen(
             self.session.post(self.url + path, data=data, timeout=PATIENCE_S, allow_redirects=False)
         )
+        if path == "/new" and 'name="unknown"' in answer.text and "unknown" not in fields:
+            return self.post(path, **fields, unknown=fields["address"])
         if (location := answer.headers.get("location", "")) in FOLLOWED:
             self.get(location)
         return answer

@@ -246,7 +246,7 @@ def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -
     """Enter wrong and right passwords, and a file with mistakes."""
     for password in (CANARIES[2], new.password):
         form(session, f"{url}/", f"{url}/sign-in", address=new.account.address, password=password)
-    form(session, f"{url}/new", f"{url}/new", address=other.account.address)
+    form(session, f"{url}/new", f"{url}/new", address=other.account.address, unknown=other.account.address)
     server = {"server": other.account.endpoint.host, "port": str(other.account.endpoint.port)}
     for password in (CANARIES[2], other.password):
         answer = form(session, f"{url}/new/mailbox", f"{url}/new/mailbox", password=password, **server)

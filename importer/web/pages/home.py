@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
@@ -20,25 +19,36 @@ from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_o
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import (
     delete_session_token,
+    delete_wanted_page,
     known_browser_cookie,
     remember_known_browser,
     set_language,
     set_session_token,
+    wanted_page_cookie,
 )
 from importer.web.error_texts import cell_problem, mail_problem, rate_limited
 from importer.web.rendering import page, redirect
-from importer.web.request_context import AnyVisitor, Fields, SignedIn, Visitor, field_text
+from importer.web.request_context import AnyVisitor, Fields, SignedIn, Site, Visitor, field_text, local_path
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError
+from providers.provider import Provider
 
 router: Final = APIRouter()
 
 
 @router.get("/")
-def front_page(visitor: AnyVisitor) -> Response:
-    return (
-        redirect("/new") if visitor.session is not None else page(visitor, "front.html", values={}, errors={})
-    )
+def front_page(request: Request, visitor: AnyVisitor) -> Response:
+    if visitor.session is not None:
+        return redirect("/new")
+    wanted = wanted_page_cookie(request, visitor.site)
+    return page(visitor, "front.html", values={}, errors={}, wanted=wanted)
+
+
+def after_sign_in(request: Request, site: Site) -> Response:
+    """A redirect to the page that was wanted before the sign-in, or to the first step of a new import."""
+    response = redirect(wanted_page_cookie(request, site) or "/new")
+    delete_wanted_page(response, site)
+    return response
 
 
 @router.post("/sign-in")
@@ -46,7 +56,14 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
     if not visitor.site.settings.password_sign_in:
         return page(visitor, "front.html", 403, values={}, errors={})
     account, secret, errors = _submitted_mailbox(visitor, fields)
-    if account is not None and secret is not None:
+    if account is not None and (elsewhere := _old_provider(visitor.site, account)) is not None:
+        errors["address"] = visitor.texts.gettext(
+            "This is an address at %(provider)s. Sign in with your new address at %(host)s; the old one comes"
+            " next.",
+            provider=elsewhere.name,
+            host=visitor.site.destination.host,
+        )
+    elif account is not None and secret is not None:
         try:
             with visitor.site.shares.waiting.slot(client_network(visitor.client)):
                 token, _ = sign_in(
@@ -60,7 +77,7 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
             visitor.audit.actor = person_of(account)
             if visitor.session is not None:
                 sign_out(visitor.site.deps, visitor.session)
-            response = redirect("/new")
+            response = after_sign_in(request, visitor.site)
             set_session_token(response, visitor.site, token)
             remember_known_browser(request, response, visitor.site, account)
             return response
@@ -82,9 +99,8 @@ def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
 @router.post("/language")
 def choose_language(visitor: AnyVisitor, fields: Fields, request: Request) -> Response:
     """Redirect to the page that the form was sent from, or to the front page if it is not of this site."""
-    path = request.headers.get("referer", "").removeprefix(visitor.site.settings.web_origin)
-    local = path.startswith("/") and not path.startswith(("//", "/\\"))
-    response = redirect(urlsplit(f"http://host{path}").path if local else "/")
+    referer = request.headers.get("referer", "")
+    response = redirect(local_path(referer, visitor.site.settings.web_origin) or "/")
     if field_text(fields, "language") in LANGUAGES:
         set_language(response, visitor.site, field_text(fields, "language"))
     return response
@@ -132,6 +148,13 @@ def login_origin(request: Request, visitor: Visitor, account: Account) -> LoginO
     person = visitor.session.person if visitor.session is not None else NO_PERSON
     browser = known_browser(visitor.site.deps, known_browser_cookie(request, visitor.site), account)
     return LoginOrigin(visitor.client, person, browser)
+
+
+def _old_provider(site: Site, account: Account) -> Provider | None:
+    """The provider of an address that cannot be at the host of these pages, by its domain: its password is
+    not sent there."""
+    provider = site.catalog.for_address(account.address)
+    return None if provider is site.catalog.for_host(site.destination.host) else provider
 
 
 def _issuer_logout_url(visitor: Visitor, session: WebSession) -> str:

@@ -57,32 +57,62 @@ router: Final = APIRouter(prefix="/new")
 
 @router.get("")
 def address_form(guest: SignedIn) -> Response:
-    return page(guest, "new_address.html", values={}, errors={}, provider=None)
+    return page(guest, "new_address.html", values={}, errors={}, provider=None, unknown="")
 
 
 @router.post("")
 def submit_address(guest: SignedIn, fields: Fields) -> Response:
+    """Look for the mail server of the old address. One that is not found is shown before a password is asked
+    for: the address may be misspelt. The field `unknown` says that the reader enters the server."""
     entered = field_text(fields, "address")
     site = guest.visitor.site
-    provider = None
+    provider, unknown = None, ""
+    errors: dict[str, str] = {}
     try:
         mail_address = address(entered)
-        with site.shares.waiting.slot(guest.session.person):
-            provider = guest.lookups.for_address(mail_address)
-        if (
-            provider is None
-            or not provider.passwords_unavailable
-            or site.deps.access.can_sign_in(provider.sign_in)
-        ):
-            source = _likely_account(mail_address, provider)
+        domain = mail_address.rpartition("@")[2].lower()
+        if not _is_own_domain(guest, domain):
+            with site.shares.waiting.slot(guest.session.person):
+                provider = guest.lookups.for_address(mail_address)
+            if provider is None and field_text(fields, "unknown") != mail_address:
+                unknown = mail_address
+        unavailable = (
+            provider is not None
+            and provider.passwords_unavailable
+            and not site.deps.access.can_sign_in(provider.sign_in)
+        )
+        if not (unknown or unavailable):
+            source = _likely_account(guest, mail_address, provider)
             guest.update_session(partial(_with_pending_source, source))
             return redirect("/new/mailbox")
-        errors = {}
+        if unknown:
+            errors = {"address": _server_not_found(guest, domain)}
     except Refused as refused:
         errors = {"address": cell_problem(guest.visitor.texts, refused)}
     except RateLimited as error:
         errors = {"address": rate_limited(guest.visitor.texts, error)}
-    return page(guest, "new_address.html", 422, values={"address": entered}, errors=errors, provider=provider)
+    values = {"address": entered}
+    return page(
+        guest, "new_address.html", 422, values=values, errors=errors, provider=provider, unknown=unknown
+    )
+
+
+def _is_own_domain(guest: Guest, domain: str) -> bool:
+    """Whether one of the person's new mailboxes is in that domain: its host is the one of these pages."""
+    addresses = (mailbox.account.address for mailbox in guest.session_data.mailboxes)
+    return any(own.rpartition("@")[2].lower() == domain for own in addresses)
+
+
+def _server_not_found(guest: Guest, domain: str) -> str:
+    texts = guest.visitor.texts
+    similar = guest.visitor.site.catalog.similar_domain(domain)
+    if similar:
+        return texts.gettext(
+            "We found no mail server for %(domain)s. Did you mean %(similar)s?",
+            domain=domain,
+            similar=similar,
+        )
+    return texts.gettext("We found no mail server for %(domain)s. Check the address.", domain=domain)
 
 
 @router.get("/mailbox")
@@ -133,7 +163,7 @@ def _pending_source(guest: Guest, fields: FormData) -> Account:
         mail_address = address(shown)
     except Refused:
         raise PageOutdated from None
-    return _likely_account(mail_address, guest.visitor.site.catalog.for_address(mail_address))
+    return _likely_account(guest, mail_address, guest.visitor.site.catalog.for_address(mail_address))
 
 
 def _rerun_of_form(guest: Guest, fields: FormData) -> Import | None:
@@ -353,11 +383,16 @@ def _review_page(
 # --- The form of a source -------------------------------------------------------------------------
 
 
-def _likely_account(mail_address: str, provider: Provider | None) -> Account:
-    """The account of the provider, or else a guess: host `imap.DOMAIN`, and the address as the login."""
+def _likely_account(guest: Guest, mail_address: str, provider: Provider | None) -> Account:
+    """The account at the provider, at the host of these pages for a domain of its own, or else a guess: host
+    `imap.DOMAIN`. Without a provider, the login is the address."""
     if provider is not None and provider.source_endpoint is not None:
         return Account(mail_address, provider.login_name(mail_address), provider.source_endpoint)
-    return Account(mail_address, mail_address, Endpoint(f"imap.{mail_address.rpartition('@')[2].lower()}"))
+    domain = mail_address.rpartition("@")[2].lower()
+    own = _is_own_domain(guest, domain)
+    return Account(
+        mail_address, mail_address, guest.visitor.site.destination if own else Endpoint(f"imap.{domain}")
+    )
 
 
 def _values(account: Account) -> dict[str, str]:

@@ -22,7 +22,8 @@ from importer.web.cookies import (
     sign_in_state,
 )
 from importer.web.error_texts import rate_limited
-from importer.web.rendering import page, redirect
+from importer.web.pages.home import after_sign_in
+from importer.web.rendering import page
 from importer.web.request_context import AnyVisitor, Fields, Visitor
 from providers.errors import LoginRejected, MailError
 
@@ -62,7 +63,7 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
         visitor.audit.actor, visitor.audit.detail = session.person, "OpenID Connect"
         if visitor.session is not None:
             sign_out(site.deps, visitor.session)
-        response = redirect("/new")
+        response = after_sign_in(request, site)
         set_session_token(response, site, token)
     delete_sign_in_state(response, site, _COOKIE)
     return response
