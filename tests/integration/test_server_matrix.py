@@ -29,7 +29,7 @@ from tests.rehearsal.fill import INBOX, FolderPath, connect, naming_of
 from tests.rehearsal.hosts import RehearsalHost, User
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.odd_messages import ODD_MESSAGES
-from tests.rehearsal.stored_forms import UNPREDICTABLE, StoredForm
+from tests.rehearsal.stored_forms import UNPREDICTABLE, StoredForm, sent
 
 PLACES: tuple[FolderPath, ...] = (INBOX, ("Projekte",), ("Projekte", "Größe"), ("R&D",))
 DATES = ("02-Feb-2003 04:05:06 +0000", "29-Feb-2004 23:59:59 +0530", "31-Dec-2019 23:30:00 -1130")
@@ -42,7 +42,7 @@ TWICE = 3  # the first messages of a folder that are there a second time
 class Server:
     """A tested server: its fixture, or the Dovecot options of one that the matrix starts itself."""
 
-    form: StoredForm
+    stored: StoredForm
     fixture: str = ""
     options: DovecotOptions | None = None
     as_read: Callable[[bytes], bytes] = field(default=lambda content: content)
@@ -51,13 +51,17 @@ class Server:
     tells_dates: bool = True  # not the time of the look
     renumbers: bool = False  # it assigns UIDVALIDITYs again: messages that it damages may be refused later
 
+    def form(self, content: bytes) -> bytes | None:
+        """What the server stores of a message that Mailhaul copies to it; None: it refuses the message."""
+        return self.stored(sent(content))
+
     def kept(self, message: Found) -> tuple[object, object]:
         """The flags and the date of a message, as far as the server keeps them."""
         return self.keeps_flags and message.flags, self.keeps_dates and message.date
 
 
-def _own_dovecot(form: StoredForm = stored_forms.dovecot, **options: Any) -> Server:
-    return Server(form, options=DovecotOptions(special_use=False, **options))
+def _own_dovecot(stored: StoredForm = stored_forms.dovecot, **options: Any) -> Server:
+    return Server(stored, options=DovecotOptions(special_use=False, **options))
 
 
 SERVERS: dict[str, Server] = {

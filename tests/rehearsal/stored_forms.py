@@ -1,7 +1,8 @@
 """What each tested server makes of a message: the bytes that it hands out after an APPEND, or a refusal.
 
 Found by appending each of ODD_MESSAGES to Dovecot 2.3.19, Cyrus 3.6.1, Courier 5.0.13, GNU mailutils 3.15 and
-pymap 0.36. A server whose rule is wrong here fails `tests/integration/test_server_matrix.py`.
+pymap 0.36, and those with their last characters cut, as pymap hands them out. A server whose rule is wrong
+here fails `tests/integration/test_server_matrix.py`. `sent` is Mailhaul's own rule.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ UNPREDICTABLE = b"?"
 """The server stores something, and what it hands out afterwards is cut, doubled or rearranged."""
 
 StoredForm = Callable[[bytes], bytes | None]
-"""The bytes that the server keeps of a message; None: it refuses the message."""
+"""The bytes that the server keeps of an appended message; None: it refuses the message."""
 
 _OF_MBOX = re.compile(rb"(?i)(status|x-status|x-keywords|x-uid|x-imapbase|content-length):")
 _OF_MAILUTILS = re.compile(rb"(?i)(status|x-uid|x-imapbase):")
 
 
+def sent(content: bytes) -> bytes:
+    """What Mailhaul appends of a message: a bare LF becomes CRLF, which the report counts."""
+    return re.sub(rb"(?<!\r)\n", b"\r\n", content)
+
+
 def dovecot(content: bytes) -> bytes | None:
-    """NUL becomes 0x80, and each end of line CRLF. Empty messages are refused."""
-    return _crlf(content).replace(b"\0", b"\x80") or None
+    """NUL becomes 0x80; one CR before a CRLF or at the end goes. Empty messages are refused."""
+    return _one_cr(content).removesuffix(b"\r").replace(b"\0", b"\x80") or None
 
 
 def dovecot_mbox(content: bytes) -> bytes | None:
@@ -30,14 +36,17 @@ def dovecot_mbox(content: bytes) -> bytes | None:
     if stored is None:
         return None
     header, text = _split(_without_separator(stored))
-    return _without(_OF_MBOX, header) + (text if text.endswith(b"\r\n") else text + b"\r\n")
+    return _without(_OF_MBOX, header) + _one_cr(text if text.endswith(b"\n") else text + b"\n")
 
 
 def cyrus(content: bytes) -> bytes | None:
-    """Unchanged. Empty messages, NUL, bare LF and lines of a header that are no field are refused."""
-    fields = _header_lines(_without_separator(content))
+    """Unchanged. Empty messages, NUL, bare LF and lines of a header that are no field or have no end are
+    refused."""
+    message = _without_separator(content)
+    fields = _header_lines(message)
     invalid = any(not re.match(rb"[!-9;-~\x80-\xff]+[ \t]*:|[ \t]", line) for line in fields)
     invalid = invalid or bool(re.match(rb"[^\s:]+[ \t]", fields[0] if fields else b""))
+    invalid = invalid or b"\n".join(fields) == message
     if not content or b"\0" in content or re.search(rb"(?<!\r)\n", content) or invalid:
         return None
     return content
@@ -65,7 +74,7 @@ def mailutils(content: bytes) -> bytes | None:
     """
     if not content:
         return None
-    header, text = _split(_without_separator(re.sub(rb"(?<!\r)\n", b"\r\n", content)))
+    header, text = _split(_without_separator(sent(content)))
     lines = _header_lines(header)
     if any(b":" not in line and line[:1] not in b" \t" for line in lines):
         return None
@@ -97,8 +106,8 @@ def without_own_fields(content: bytes) -> bytes:
     return _without(_OF_MAILUTILS, header) + text
 
 
-def _crlf(content: bytes) -> bytes:
-    return re.sub(rb"\r*\n", b"\r\n", content)
+def _one_cr(content: bytes) -> bytes:
+    return re.sub(rb"\r?\r?\n", b"\r\n", content)
 
 
 def _without_separator(content: bytes) -> bytes:
