@@ -476,7 +476,9 @@ class InFlightBatch:
         pair.leg.appends.stored()
         marks = append.intent.marks
         refused_keywords = sum(r.keywords_dropped for r in results if isinstance(r, Stored))
-        uids = [result.uid for result in results if isinstance(result, Stored) and result.uid is not None]
+        reported = (result.uid for result in results if isinstance(result, Stored))
+        # Below UIDNEXT it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
+        uids = [uid for uid in reported if uid is not None and uid >= append.intent.uidnext]
         if len(uids) < len(stored):
             uids = []
             folder = pair.target.folder.name

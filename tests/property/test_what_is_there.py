@@ -76,6 +76,22 @@ def losing(goes: Callable[[bytes], bool]) -> Iterator[None]:
         yield
 
 
+def test_the_uid_of_an_earlier_message_proves_no_copy() -> None:
+    world = world_of(BODIES[0])
+    run(world)
+    world.source.folders["Work"].add((), DATE, BODIES[1])
+
+    def keeps_the_first(_session: MemorySession, target: MemoryFolder, _message: Outgoing) -> AppendResult:
+        return Stored(min(target.messages))  # as in cyrusimap/cyrus-imapd#3847
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemorySession, "_stored", keeps_the_first)
+        for _ in range(2):
+            tally = run(world)
+            assert (tally.copied, tally.present, tally.confirmed) == (1, 1, 0)
+    assert (run(world).confirmed, len(there(world).messages)) == (1, 2)
+
+
 @pytest.mark.parametrize("uidplus", [True, False])
 @pytest.mark.parametrize("number", [3, 10])
 def test_mail_that_its_owner_deleted_is_not_called_there(number: int, *, uidplus: bool) -> None:
