@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
-from tests.rehearsal.installation import Installation
+from tests.rehearsal.installation import TIMEOUT_S, Installation
 from tests.rehearsal.quirks.hooks import BARE, MODERN, PLAIN
 from tests.rehearsal.quirks.mail import Mailbox, sample
 from tests.rehearsal.quirks.server import quirk_server
@@ -32,6 +32,7 @@ from tests.rehearsal.quirks.verdict import (
     Run,
     difference,
     faults,
+    longest_s,
     read_box,
     read_user,
 )
@@ -88,6 +89,7 @@ class Stage:
             other = (str(plain.endpoint), "reader@new.example", PASSWORD)
             self.read_other = lambda: read_box(other_box)
         odd = (str(self.odd.endpoint), self.login, PASSWORD)
+        self.timeout_s = max(TIMEOUT_S, longest_s(case["right"]))
         self.at_source = at_source
         self.words = [
             *_side("from", *(odd if at_source else other)),
@@ -100,7 +102,9 @@ class Stage:
     def run(self, command: str, *, as_json: bool = True) -> Run:
         words = [command, *self.words, "--allow-plaintext", *(["--json"] if as_json else [])]
         logins, began = len(self.odd.logins), time.monotonic()
-        done = self.installation.run(*words, ends=None, environment=self.environment)
+        done = self.installation.run(
+            *words, ends=None, environment=self.environment, timeout_s=self.timeout_s
+        )
         seconds = time.monotonic() - began
         report = json.loads(done.stdout) if as_json and done.stdout.startswith("{") else {}
         new_logins = len(self.odd.logins) - logins

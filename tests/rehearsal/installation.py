@@ -49,12 +49,17 @@ class Installation:
         return own | {f"MAILHAUL_{name}": value for name, value in self.settings.items()}
 
     def run(
-        self, *words: str, ends: int | None = 0, environment: dict[str, str] | None = None, stdin: str = ""
+        self,
+        *words: str,
+        ends: int | None = 0,
+        environment: dict[str, str] | None = None,
+        stdin: str = "",
+        timeout_s: float = TIMEOUT_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run `mailhaul WORDS`. Fails unless the exit code is `ends` (None: any)."""
         run = self.environment() | (environment or {})
         if self.forked:
-            result = run_forked(words, run, stdin, TIMEOUT_S)
+            result = run_forked(words, run, stdin, timeout_s)
         else:
             result = subprocess.run(
                 [*self.command, *words],
@@ -62,7 +67,7 @@ class Installation:
                 capture_output=True,
                 text=True,
                 input=stdin,
-                timeout=TIMEOUT_S,
+                timeout=timeout_s,
                 check=False,
             )
         self.transcript += [result.stdout, result.stderr]

@@ -18,7 +18,9 @@ PER_MINUTE: Final = 10
 """Logins without progress in between, once the burst is spent."""
 
 PER_MINUTE_WITH_PROGRESS: Final = 40
-"""Logins each of which brought messages: some servers end every connection after a number of messages."""
+"""Logins each of which brought messages: some servers end every connection after a number of messages. At 50
+each, 10,000 messages wait for 5 minutes. No higher, since hosts limit successful logins too (`LT_IMAPD` of
+ConfigServer Firewall: logins per hour, account and address; docs.danami.com/juggernaut, 2026-11)."""
 
 
 class LoginLimiter:

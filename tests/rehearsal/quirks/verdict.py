@@ -159,6 +159,13 @@ def faults(run: Run, right: Right | Sequence[Right], compared: Difference | None
     return found + list(_report_faults(run, right))
 
 
+def longest_s(right: Right | Sequence[Right]) -> float:
+    """The time after which a run is at fault, in seconds; 0 without a limit."""
+    if not isinstance(right, Mapping):
+        return max(map(longest_s, right))
+    return float(_PATIENCE * right.get("seconds", 0))
+
+
 def _report_faults(run: Run, right: Right) -> Iterator[str]:
     if run.code == CRASHED or "Traceback" in run.errors:
         yield "CRASHED"
@@ -181,7 +188,7 @@ def _report_faults(run: Run, right: Right) -> Iterator[str]:
     for pattern in right.get("never", []):
         if re.search(pattern, run.text, re.IGNORECASE | re.DOTALL):
             yield f"said: {pattern}"
-    if run.seconds > _PATIENCE * right.get("seconds", run.seconds):
+    if run.seconds > (longest_s(right) or run.seconds):
         yield f"took {run.seconds:.0f} s"
     if run.logins > right.get("logins", run.logins):
         yield f"{run.logins} logins"
