@@ -12,8 +12,8 @@ Invariants:
 - `conclude` records exactly one outcome for each message of a batch, all in one ledger transaction, except
   for messages that are deferred or left to the next leg. If the append fails, the messages that it did store
   are recorded and the rest stay without an outcome.
-- The bodies of several messages are released once they are sent. If the server refuses them together, none is
-  stored, and they are fetched again.
+- The bodies of several messages are released once they are sent. If the server refuses them together, the
+  destination is searched for them, and those that it does not hold are fetched again.
 """
 
 from __future__ import annotations
@@ -288,17 +288,22 @@ class InFlightBatch:
         if intent is None:
             raise lost
         wait = SettlingWait() if lost.announced else wait
-        receipts = settle_lost(self._pair.leg, self._lane, intent, wait)
-        self._pair.add_to_history(receipts)
-        stored = UidSet.of(uid for receipt in receipts for uid in receipt.source_uids)
-        digests = {key.digest for key in decided.new if key.uid in stored}
+        self._set_aside(decided, settle_lost(self._pair.leg, self._lane, intent, wait))
+        self._record(decided, [])
+        return decided.new
+
+    def _set_aside(self, decided: _Decided, landed: Sequence[Receipt]) -> None:
+        """Take the messages with these receipts out of those to be sent; their twins are duplicates."""
+        self._pair.add_to_history(landed)
+        uids = UidSet.of(uid for receipt in landed for uid in receipt.source_uids)
+        digests = {key.digest for key in decided.new if key.uid in uids}
+        decided.new = [key for key in decided.new if key.uid not in uids]
         decided.settled += [
             (Outcome.DUPLICATE, "", key.uid, key.digest, None)
             for key in decided.twins
             if key.digest in digests
         ]
-        self._record(decided, [])
-        return [key for key in decided.new if key.uid not in stored]
+        decided.twins = [key for key in decided.twins if key.digest not in digests]
 
     def refuse(self, key: MessageKey, lost: ConnectionLost) -> Refusal:
         """The refusal of a message at which the connection ends."""
@@ -431,8 +436,9 @@ class InFlightBatch:
             results = append.results()
         if results is not None:
             return self._outcomes(decided, append, results)
-        self._pair.record([], [], closes_slot=self._slot)  # refused together: none is stored
-        refetched = self._refetch_new(decided)
+        # Refused together. Some servers store a part all the same, against RFC 3502 section 6.3.11.
+        self._set_aside(decided, self._settle(append.intent, leave_doubt=False))
+        refetched = self._refetch_new(decided) if decided.new else []
         if not refetched:
             return []
         append = self._append(refetched, individually=True)
@@ -505,16 +511,15 @@ class InFlightBatch:
         except ConnectionLost:
             raise  # the next leg settles it over a new connection
         except FolderUnusable:  # the leg continues without the folder and may reuse the slot
-            self._settle(intent, leave_doubt=False)
+            self._pair.add_to_history(self._settle(intent, leave_doubt=False))
             raise
         except MailError:
             with suppress(MailError):  # the next leg settles it; the first error is the one to raise
-                self._settle(intent, leave_doubt=True)
+                self._pair.add_to_history(self._settle(intent, leave_doubt=True))
             raise
 
-    def _settle(self, intent: Intent, *, leave_doubt: bool) -> None:
-        leg = self._pair.leg
-        self._pair.add_to_history(settle_answered(leg, self._lane, intent, leave_doubt=leave_doubt))
+    def _settle(self, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:
+        return settle_answered(self._pair.leg, self._lane, intent, leave_doubt=leave_doubt)
 
     def _decide_refused(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
         """Refuse the messages that the destination refused, with their twins, or try them once more if they

@@ -114,7 +114,7 @@ class MailboxSession(Protocol):
         ...
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        """Store the messages in order and return the outcome of each.
+        """Store the messages one by one, in order, and return the outcome of each.
 
         Raises ConnectionLost if the outcome is unknown, QuotaExceeded if the mailbox is full. In both cases
         some messages may be stored: check before a retry.
@@ -126,9 +126,9 @@ class MailboxSession(Protocol):
     ) -> Callable[[], Sequence[AppendResult] | None]:
         """Send the messages and return a function that waits for the outcome, as `append` returns it.
 
-        The function returns None if several messages were refused together: none is stored, and `append` can
-        find out which ones the server accepts. The session does not keep the bodies for that, so an append
-        under way holds no memory.
+        The function returns None if several messages were refused together: none should be stored, but some
+        may be, so search before `append` finds out which ones the server accepts. The session does not keep
+        the bodies for that, so an append under way holds no memory.
 
         Further appends may begin before the function is called; each function is called once. Both this
         method and the function may raise what `append` raises. If this method raises, the append was either

@@ -119,6 +119,7 @@ class MemoryMailbox:
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
         self.all_or_nothing = False  # MULTIAPPEND: one append stores all of its messages or none
+        self.stores_part = False  # a fault: those before the refused one are stored all the same
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
@@ -326,10 +327,13 @@ class MemorySession:
             return False
         capacity = mailbox.capacity_messages
         full = capacity is not None and mailbox.message_count + len(messages) > capacity
-        refused = full or any(mailbox.refuses(whole(message.body)) for message in messages)
+        refusals = [bool(mailbox.refuses(whole(message.body))) for message in messages]
+        refused = full or any(refusals)
         if refused:
             self._lose(self._reach("append"))
-            self._open(folder)
+            target = self._open(folder)
+            if mailbox.stores_part and not full:
+                self._store(target, messages[: refusals.index(True)])
         return refused
 
     def _store(self, target: MemoryFolder, messages: Sequence[Outgoing]) -> list[AppendResult]:

@@ -62,6 +62,14 @@ def test_one_message_is_refused_and_the_others_are_stored() -> None:
     assert refusal.size_bytes == len(BAD)
 
 
+def test_what_is_stored_of_a_refused_batch_is_not_sent_again() -> None:
+    world = world_of(ONE, TWO, ONE, BAD, THREE)
+    world.destination.stores_part = True
+    tally = world.run(batch=5).tallies["Work"]
+    assert copied_bodies(world) == sorted([ONE, TWO, THREE])
+    assert (tally.copied, tally.duplicate, tally.failed, tally.confirmed) == (3, 1, 1, 3)
+
+
 def test_a_twin_replaces_a_message_removed_in_between() -> None:
     world = world_of(ONE, ONE, BAD, TWO, meanwhile=lambda world: remove(world, 1))
     tally = world.run(batch=4, legs_of=100).tallies["Work"]
@@ -109,6 +117,7 @@ def test_a_full_mailbox_stores_what_fits() -> None:
     broken=faults,
     batch=st.integers(2, 6),
     lanes=st.sampled_from([1, 1, 3]),
+    stores_part=st.booleans(),
 )
 def test_nothing_is_lost_or_doubled_and_refusals_are_reported(
     source: Content,
@@ -117,9 +126,12 @@ def test_nothing_is_lost_or_doubled_and_refusals_are_reported(
     broken: Sequence[Strike],
     batch: int,
     lanes: int,
+    *,
+    stores_part: bool,
 ) -> None:
     world = World()
     world.destination.all_or_nothing = True
+    world.destination.stores_part = stores_part
     fill(world.source, source)
     fill(world.destination, prior)
     world.destination.refuses = lambda body: "it does not like it" if body in refused else None

@@ -57,15 +57,16 @@ class AppendQueue:
         self._pending: deque[AppendCommand] = deque()
 
     def begin(
-        self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing], *, keep: bool = True
+        self, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing], *, singly: bool = False
     ) -> AppendCommand:
-        """Send the messages. If the server has to respond in between, wait for all its replies.
+        """Send the messages, each in a command of its own with `singly`. If the server has to respond in
+        between, wait for all its replies.
 
-        `mailbox` is the folder's quoted name. With `keep=False`, the bodies of a MULTIAPPEND of several
-        messages are dropped once sent, so only prefetched messages count against the memory budget. Raises
-        what `AppendCommand.results` raises.
+        `mailbox` is the folder's quoted name. The bodies of a MULTIAPPEND of several messages are dropped
+        once sent, so only prefetched messages count against the memory budget. Raises what
+        `AppendCommand.results` raises.
         """
-        append = AppendCommand(self, folder, mailbox, messages, keep=keep)
+        append = AppendCommand(self, folder, mailbox, messages, singly=singly)
         self._pending.append(append)
         append.send()
         return append
@@ -144,7 +145,7 @@ class AppendCommand:
         mailbox: bytes,
         messages: Sequence[Outgoing],
         *,
-        keep: bool,
+        singly: bool,
     ) -> None:
         self._queue = queue
         self._connection = queue.connection
@@ -157,7 +158,7 @@ class AppendCommand:
         encoded = [_encode(message) for message in fitting]
         self._can_be_sent = [ready is not None for ready in encoded]
         self._sendable = [ready for ready in encoded if ready is not None]
-        self._keep = keep or len(self._sendable) == 1
+        self._singly = singly or len(self._sendable) < 2 or not self._connection.has("MULTIAPPEND")
         self._consecutive_errors: list[MailError] = []
         """Errors of the messages rejected since the last stored one, where the server may be at fault."""
         # By APPENDUID. Some servers report nonsense there, so that the folder has to be asked.
@@ -172,21 +173,20 @@ class AppendCommand:
 
     def send(self) -> None:
         """Send the messages without waiting, if that is possible with a single command; else finish."""
-        sendable = self._sendable
-        single_command = self._connection.has("MULTIAPPEND") or len(sendable) == 1
-        if not sendable or not single_command or self._queue.literals is not Literals.PLUS:
+        commands = len(self._sendable) if self._singly else 1
+        if commands != 1 or self._queue.literals is not Literals.PLUS:
             self.finish()
             return
         with self._ended_by_errors():
-            self._sent_tag = self._queue.send(self._mailbox, sendable)
-            if not self._keep:
+            self._sent_tag = self._queue.send(self._mailbox, self._sendable)
+            if not self._singly:
                 self._sendable = []
 
     def results(self) -> list[AppendResult] | None:
         """Return the result of each message, in order.
 
-        Return None if the bodies were dropped and the server refused all messages together: none of them is
-        stored (RFC 3502 section 6.3.11), but some may be accepted individually.
+        Return None if the server refused several messages together. None of them is stored then (RFC 3502
+        section 6.3.11), unless the server is at fault; some may be accepted individually.
 
         Raises ConnectionLost or ProtocolViolation (outcome unknown), QuotaExceeded, FolderUnusable,
         Throttled, ServerUnavailable.
@@ -202,12 +202,11 @@ class AppendCommand:
             return
         results: Sequence[AppendResult] | None = []
         with self._ended_by_errors():
-            if self._sent_tag and not self._sendable:
-                results = self._multiappend_results(self._sent_tag, sum(self._can_be_sent))
-            elif self._connection.has("MULTIAPPEND"):
-                results = self._multiappend(self._sendable, self._sent_tag)
-            else:
+            if self._singly:
                 results = self._append_singly(self._sendable, self._sent_tag)
+            else:
+                tag = self._sent_tag or self._queue.send(self._mailbox, self._sendable)
+                results = self._multiappend_results(tag, sum(self._can_be_sent))
             self._raise_repeated_errors(results or ())
         if self._error is not None:
             return
@@ -265,25 +264,17 @@ class AppendCommand:
         self._sendable = []
         self._queue.discard(self)
 
-    def _multiappend(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:
-        """MULTIAPPEND is all or nothing: halve a refused one until the bad message is isolated."""
-        if len(messages) <= 1:
-            return self._append_singly(messages, tag)
-        results = self._multiappend_results(tag or self._queue.send(self._mailbox, messages), len(messages))
-        if results is not None:
-            return results
-        half = len(messages) // 2
-        return [*self._multiappend(messages[:half]), *self._multiappend(messages[half:])]
-
     def _multiappend_results(self, tag: str, count: int) -> list[AppendResult] | None:
-        """Return the results of one MULTIAPPEND. None: it was refused, but a half of it may be accepted."""
+        """Return the results of one MULTIAPPEND. None: it was refused, but a part of it may be accepted."""
         reply = self._queue.await_reply(tag)
         if reply.status == "OK":
             return [*self._stored(reply, count)]
         error = self._error_in(reply)
-        half_may_fit = isinstance(error, QuotaExceeded)
-        if error is not None and not half_may_fit and not _may_concern_one_message(reply, error):
+        part_may_fit = isinstance(error, QuotaExceeded)
+        if error is not None and not part_may_fit and not _may_concern_one_message(reply, error):
             raise error
+        if reply.status == "BAD" and error is None:
+            self._connection.disable("MULTIAPPEND")
         return None
 
     def _append_singly(self, messages: Sequence[Ready], tag: str | None = None) -> list[AppendResult]:

@@ -21,11 +21,11 @@ def begin_append(
     messages: Sequence[Outgoing],
     status: Callable[[str], FolderStatus],
     *,
-    keep: bool,
+    singly: bool,
 ) -> Callable[[], Sequence[AppendResult] | None]:
     """Send the messages and return a function that waits for the outcome, as `MailboxSession.begin_append`
-    does. With `keep`, the bodies are kept, and the function never returns None. `status` asks for the status
-    of a folder, over a new connection if need be."""
+    does. With `singly`, each message has a command of its own, and the function never returns None. `status`
+    asks for the status of a folder, over a new connection if need be."""
     mailbox = link.quoted(folder.name)
     queue = link.append_queue()
     if queue is None:
@@ -43,7 +43,7 @@ def begin_append(
         if is_exchange(link, queue.connection):
             exchange_results = exchange_append.append(link, folder, mailbox, messages)
             return lambda: exchange_results
-        append = queue.begin(folder, mailbox, messages, keep=keep)
+        append = queue.begin(folder, mailbox, messages, singly=singly)
 
     def results() -> Sequence[AppendResult] | None:
         with _outcome_unknown(link):

@@ -494,13 +494,13 @@ class ImapSession:
         return None
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        # None is returned only without `keep`.
-        return begin_append(self._link, folder, messages, self.status, keep=True)() or []
+        # None is returned only without `singly`.
+        return begin_append(self._link, folder, messages, self.status, singly=True)() or []
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Callable[[], Sequence[AppendResult] | None]:
-        return begin_append(self._link, folder, messages, self.status, keep=False)
+        return begin_append(self._link, folder, messages, self.status, singly=False)
 
     # -----------------------------------------------------------------------------------------------
 

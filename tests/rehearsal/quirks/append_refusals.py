@@ -97,6 +97,25 @@ class MultiappendRefused(Session):
         super().do_append(tag, arguments)
 
 
+@quirk("multiappend-stored-in-part")
+class MultiappendStoredInPart(Session):
+    """At a destination: an APPEND of several messages gets NO, and the first half of them is stored all the
+    same, against RFC 3502 section 6.3.11."""
+
+    in_part = False
+
+    def do_append(self, tag: bytes, arguments: Words) -> None:
+        bodies = [at for at, word in enumerate(arguments) if isinstance(word, Literal)]
+        self.in_part = len(bodies) > 1
+        super().do_append(tag, arguments[: bodies[len(bodies) // 2 - 1] + 1] if self.in_part else arguments)
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        if command == b"APPEND" and self.in_part:
+            self.no(tag, b"could not store them")
+        else:
+            super().ended_well(tag, command, text)
+
+
 @quirk("passing-refusals", "imapsync/imapsync#118")
 class PassingRefusals(Session):
     """At a destination: every fifth message is refused the first time, with SERVERBUG."""
