@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid, UidBitmap, UidSet
 from importer.compact.uids_by_key import UidsByKey
 from importer.domain.messages.canonical_form import canonical_digest
 from importer.domain.messages.message_body import Body
+from importer.domain.messages.message_decision import Findings, Match
 from importer.domain.messages.message_identity import (
     CandidateKeys,
     ExistingMailIndex,
@@ -46,25 +46,6 @@ Wanted = tuple[bytes, bytes, Body]
 """Digest, header and body of a source message."""
 
 
-class Match(NamedTuple):
-    """A message in the folder that equals a source message. `changed`: only in its canonical form."""
-
-    uid: Uid
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What the folder holds of the messages that were looked for, by their digests.
-
-    `matches` are there. `unknown` may be there: a message that could be equal cannot be read. All others are
-    not there.
-    """
-
-    matches: dict[bytes, Match] = field(default_factory=dict)
-    unknown: frozenset[bytes] = frozenset()
-
-
 class ExistingMail:
     """The messages `uids` of one destination folder, indexed by their headers.
 
@@ -88,14 +69,16 @@ class ExistingMail:
         if uids:
             self._list(session, uids)
 
+    def __bool__(self) -> bool:
+        """Whether the folder has such messages."""
+        return self._has_messages
+
     def find(self, session: MailboxSession, wanted: Sequence[Wanted]) -> Findings:
         """Look for source messages in the folder.
 
         A message that another program changed in a known way counts as equal, and so does the form in which
         Cyrus stores a message.
         """
-        if not self._has_messages:
-            return Findings()
         keys = {sent: CandidateKeys.of(header) for sent, header, _ in wanted}
         candidates = {sent: self._index.candidates(keys[sent], len(body)) for sent, _, body in wanted}
         self._read_bodies(session, (uid for uids in candidates.values() for uid in uids))
